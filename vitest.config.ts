@@ -1,0 +1,40 @@
+/** The test projects: one for each package, one for what needs two packages, one for the checks of the repository. */
+import { resolve } from 'node:path'
+import { defineConfig } from 'vitest/config'
+
+const conditions = ['@keelson/source', 'module', 'node', 'development|production']
+const at = (path: string): string => resolve(import.meta.dirname, path)
+
+const project = (name: string, root: string, folders: string[]) => ({
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
+  test: {
+    name,
+    root: at(root),
+    include: folders.map((folder) => `${folder}**/*.test.ts`),
+    pool: 'forks' as const,
+    // Worker threads that a test starts load the sources, too.
+    execArgv: ['--conditions=@keelson/source'],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    typecheck: {
+      enabled: true,
+      include: folders.map((folder) => `${folder}**/*.test-d.ts`),
+      tsconfig: at('tsconfig.json'),
+      checker: at('node_modules/typescript-7/bin/tsc'),
+    },
+  },
+})
+
+const packages = ['core', 'memory-sqlite', 'connectors', 'testing']
+
+export default defineConfig({
+  test: {
+    globalSetup: at('tools/node-guard.mjs'),
+    projects: [
+      ...packages.map((name) => project(name, `packages/${name}`, ['src/', 'test/'])),
+      project('tests', '.', ['tests/']),
+      project('tools', '.', ['tools/']),
+    ],
+  },
+})
