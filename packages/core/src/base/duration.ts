@@ -1,0 +1,18 @@
+/** Duration: '90s', '10m', '2h', '14d' as milliseconds. */
+import { KeelsonError } from './errors.ts'
+
+export type Duration = `${number}${'s' | 'm' | 'h' | 'd'}`
+
+const UNITS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+const SHAPE = /^(\d{1,9}(?:\.\d{1,6})?)([smhd])$/
+
+/** Milliseconds of a duration text. Days are 24 hours. Throws `DURATION_INVALID`. */
+export function durationMs(text: string): number {
+  const found = SHAPE.exec(text)
+  if (!found) {
+    throw new KeelsonError('DURATION_INVALID', `"${text}" is not a duration`, {
+      hint: "Write a number and one of s, m, h, d: '90s', '10m', '2h', '14d'.",
+    })
+  }
+  return Math.round(Number(found[1]) * UNITS[found[2] as keyof typeof UNITS])
+}

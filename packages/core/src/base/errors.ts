@@ -1,0 +1,126 @@
+/** KeelsonError: the one error class, its closed list of codes, and its stored form. */
+import type { Json } from './json.ts'
+
+/** Every code that Keelson throws or stores. Each has a heading in docs/reference/errors.md. */
+export const ERROR_CODES = [
+  'ACTION_DECLINED',
+  'ACTION_DENIED',
+  'ACTION_FAILED',
+  'ACTION_NOT_DECLARED',
+  'ACTION_NOT_FOUND',
+  'CONDUCTOR_STOPPED',
+  'CREDENTIALS_MISSING',
+  'DEFINITION_INVALID',
+  'DURATION_INVALID',
+  'EFFECT_OPEN',
+  'ENTITY_CONFLICT',
+  'ENTITY_NOT_FOUND',
+  'ERASED',
+  'INPUT_INVALID',
+  'ITEM_NOT_FOUND',
+  'JOURNAL_DIVERGED',
+  'LANE_CYCLE',
+  'NESTED_STEP',
+  'NOT_DIVERGED',
+  'OUTPUT_INVALID',
+  'PLAN_CHANGED',
+  'PLAYBOOK_NOT_FOUND',
+  'REPLAY_STALLED',
+  'RUN_CANCELLED',
+  'RUN_CLOSED',
+  'RUN_EXISTS',
+  'RUN_FAILED',
+  'RUN_NOT_FOUND',
+  'RUN_QUARANTINED',
+  'RUN_TOO_LARGE',
+  'RUN_WAITING',
+  'SETTINGS_INVALID',
+  'STEP_FAILED',
+  'STEP_KEY_NEEDED',
+  'STEP_NOT_FOUND',
+  'STEP_TIMEOUT',
+  'STORE_BUSY',
+  'STORE_CLOSED',
+  'STORE_CORRUPT',
+  'STORE_FAILED',
+  'STORE_FULL',
+  'STORE_NEWER',
+  'STORE_READ_ONLY',
+  'VALUE_NOT_STORABLE',
+  'WORKSPACE_FROZEN',
+  'WORKSPACE_INVALID',
+] as const
+
+export type ErrorCode = (typeof ERROR_CODES)[number]
+
+/** How an error is kept in a journal entry. */
+export interface StoredError {
+  readonly code: string
+  readonly message: string
+  readonly name?: string
+  readonly hint?: string
+  readonly data?: { readonly [key: string]: Json }
+}
+
+interface ErrorOptions {
+  /** What the reader can do about it. */
+  readonly hint?: string
+  readonly data?: { readonly [key: string]: Json }
+  readonly cause?: unknown
+}
+
+const BRAND = Symbol.for('keelson.error')
+
+/** The one error of Keelson: branch on `code`, show `message` and `hint`. Recognise it with `KeelsonError.is`. */
+export class KeelsonError extends Error {
+  readonly code: ErrorCode
+  readonly hint: string | undefined
+  readonly data: { readonly [key: string]: Json }
+
+  constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'KeelsonError'
+    this.code = code
+    this.hint = options.hint
+    this.data = options.data ?? {}
+    Object.defineProperty(this, BRAND, { value: true })
+  }
+
+  /** True for an error of any copy of this package, optionally of one code. */
+  static is(value: unknown, code?: ErrorCode): value is KeelsonError {
+    if (typeof value !== 'object' || value === null || !(BRAND in value)) return false
+    return code === undefined || (value as unknown as KeelsonError).code === code
+  }
+}
+
+const CODES: ReadonlySet<string> = new Set(ERROR_CODES)
+
+/** Any thrown value as it is stored: code, name and message only; stacks and causes stay out of the journal. */
+export function storeError(thrown: unknown): StoredError {
+  if (KeelsonError.is(thrown)) {
+    return {
+      code: thrown.code,
+      message: wellFormed(thrown.message),
+      ...(thrown.hint === undefined ? {} : { hint: wellFormed(thrown.hint) }),
+      ...(Object.keys(thrown.data).length === 0 ? {} : { data: thrown.data }),
+    }
+  }
+  if (thrown instanceof Error) return { code: 'STEP_FAILED', name: thrown.name, message: wellFormed(thrown.message) }
+  return { code: 'STEP_FAILED', message: wellFormed(String(thrown)) }
+}
+
+/** A stored error as code sees it, the same live and in replay. An error of the host keeps its `name`. */
+export function reviveError(stored: StoredError): KeelsonError {
+  const code = CODES.has(stored.code) ? (stored.code as ErrorCode) : 'STEP_FAILED'
+  const error = new KeelsonError(code, stored.message, {
+    ...(stored.hint === undefined ? {} : { hint: stored.hint }),
+    ...(stored.data === undefined ? {} : { data: stored.data }),
+  })
+  if (stored.name !== undefined) error.name = stored.name
+  return error
+}
+
+function wellFormed(text: string): string {
+  const short = text.length > 4000 ? `${text.slice(0, 4000)}…` : text
+  return short.toWellFormed()
+}

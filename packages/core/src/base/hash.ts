@@ -1,0 +1,11 @@
+/** Hash: sha-256 over text, plain and keyed, as base64url (43 characters). */
+import { createHmac, hash } from 'node:crypto'
+
+export function sha256(text: string): string {
+  return hash('sha256', text, 'base64url')
+}
+
+/** Keyed hash: hides low-entropy values (an address, a name) from whoever lacks the key. */
+export function keyedHash(key: string, text: string): string {
+  return createHmac('sha256', key).update(text).digest('base64url')
+}

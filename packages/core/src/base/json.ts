@@ -1,0 +1,130 @@
+/**
+ * Json: the only kind of value that is stored, and its one canonical text.
+ *
+ * J1. Equal values have equal text: keys sorted by UTF-16 code unit, no white space, -0 as 0.
+ * J2. What would change silently on its way through storage is refused with the path of the culprit.
+ */
+import { KeelsonError } from './errors.ts'
+
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json }
+
+/** A type as it may be stored: what JSON would change silently is turned into a readable type error. */
+export type Stored<T> = T extends Date | Map<any, any> | Set<any> | ((...args: any) => any) | bigint | symbol
+  ? { error: 'not storable: return JSON (a Date as ISO text)' }
+  : T extends object
+    ? { [K in keyof T]: Stored<T[K]> }
+    : T
+
+/** Deepest nesting that is stored. */
+export const DEPTH_MAX = 64
+/** Longest canonical text of one value, in UTF-16 code units (1 MiB). */
+export const TEXT_MAX = 1_048_576
+
+/** Canonical text of `value`. Keys whose value is `undefined` are left out. Throws `VALUE_NOT_STORABLE` naming the path. */
+export function canonical(value: unknown): string {
+  const text = write(value, [], [])
+  if (text.length > TEXT_MAX) {
+    throw refuse(`is ${text.length} characters long`, [], 'Keep large data as an artifact and store its reference.')
+  }
+  return text
+}
+
+/** The value of a canonical text, frozen through and through. */
+export function parseStored(text: string): Json {
+  return deepFreeze(JSON.parse(text) as Json)
+}
+
+/** `value` as code will see it after storage: canonical, parsed, frozen. */
+export function stored(value: unknown): Json {
+  return parseStored(canonical(value))
+}
+
+export function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value)
+    for (const key of Object.keys(value)) deepFreeze((value as Record<string, unknown>)[key])
+  }
+  return value
+}
+
+type Path = (string | number)[]
+
+function write(value: unknown, path: Path, parents: object[]): string {
+  switch (typeof value) {
+    case 'string':
+      if (!value.isWellFormed()) throw refuse('holds half of a surrogate pair', path)
+      return JSON.stringify(value)
+    case 'number':
+      if (!Number.isFinite(value)) throw refuse(`is ${value}`, path)
+      return Object.is(value, -0) ? '0' : String(value)
+    case 'boolean':
+      return value ? 'true' : 'false'
+    case 'object':
+      return value === null ? 'null' : writeObject(value, path, parents)
+    default:
+      throw refuse(`is a ${typeof value}`, path)
+  }
+}
+
+function writeObject(value: object, path: Path, parents: object[]): string {
+  if (parents.includes(value)) throw refuse('refers back to itself', path)
+  if (parents.length >= DEPTH_MAX) throw refuse(`is nested deeper than ${DEPTH_MAX} levels`, path)
+  parents.push(value)
+  const text = Array.isArray(value) ? writeArray(value, path, parents) : writeRecord(value, path, parents)
+  parents.pop()
+  return text
+}
+
+function writeArray(value: readonly unknown[], path: Path, parents: object[]): string {
+  let text = '['
+  for (let i = 0; i < value.length; i++) {
+    path.push(i)
+    text += (i === 0 ? '' : ',') + write(value[i], path, parents)
+    path.pop()
+  }
+  return text + ']'
+}
+
+function writeRecord(value: object, path: Path, parents: object[]): string {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype !== Object.prototype && prototype !== null && !isForeignPlain(value, prototype)) {
+    throw refuse(`is a ${value.constructor?.name ?? 'class instance'}`, path)
+  }
+  if (Object.getOwnPropertySymbols(value).length > 0) throw refuse('has a symbol as a key', path)
+  let text = '{'
+  for (const key of sortedKeys(value)) {
+    const member = (value as Record<string, unknown>)[key]
+    if (member === undefined) continue
+    path.push(key)
+    if (key === '__proto__') throw refuse('is a key that JavaScript treats specially', path)
+    if (!key.isWellFormed()) throw refuse('is a key that holds half of a surrogate pair', path)
+    text += (text.length === 1 ? '' : ',') + JSON.stringify(key) + ':' + write(member, path, parents)
+    path.pop()
+  }
+  return text + '}'
+}
+
+/** A plain object of another realm (a vm context, a test runner's sandbox). */
+function isForeignPlain(value: object, prototype: unknown): boolean {
+  return (
+    Object.getPrototypeOf(prototype as object) === null &&
+    Object.prototype.hasOwnProperty.call(prototype, 'isPrototypeOf') &&
+    Object.prototype.toString.call(value) === '[object Object]'
+  )
+}
+
+function sortedKeys(value: object): string[] {
+  const keys = Object.keys(value)
+  for (let i = 1; i < keys.length; i++) {
+    if (keys[i - 1]! > keys[i]!) return keys.sort()
+  }
+  return keys
+}
+
+function refuse(what: string, path: Path, hint?: string): KeelsonError {
+  const at = path.reduce<string>((text, part) => text + (typeof part === 'number' ? `[${part}]` : `.${part}`), '$')
+  return new KeelsonError('VALUE_NOT_STORABLE', `the value at ${at} ${what}, which cannot be stored`, {
+    hint: hint ?? 'Return plain JSON: a Date as ISO text, a Map as an object or array, numbers finite.',
+    data: { path: at.toWellFormed() },
+  })
+}

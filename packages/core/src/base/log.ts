@@ -1,0 +1,21 @@
+/** Logger: pino-shaped, so that a host hands in its own. */
+
+export interface Logger {
+  info(fields: object, message?: string): void
+  warn(fields: object, message?: string): void
+  error(fields: object, message?: string): void
+}
+
+export const silent: Logger = { info: () => {}, warn: () => {}, error: () => {} }
+
+/** One readable line each, to standard error: the default outside production. */
+export const lines: Logger = {
+  info: (fields, message) => print('', fields, message),
+  warn: (fields, message) => print('warn ', fields, message),
+  error: (fields, message) => print('error ', fields, message),
+}
+
+function print(level: string, fields: object, message = ''): void {
+  const hint = (fields as { hint?: string }).hint
+  console.error(`keelson ${level}${message}${hint === undefined ? '' : `\n        ${hint}`}`)
+}

@@ -1,0 +1,91 @@
+/**
+ * Schema: zod at the boundaries, with Keelson's errors.
+ *
+ * C1. A value is parsed once, before it is stored; its codecs are stored encoded.
+ * C2. What is stored parses to itself: schemas with a one-way transform are refused where their output is stored.
+ */
+import { z } from 'zod'
+import { KeelsonError, type ErrorCode } from './errors.ts'
+import { canonical, parseStored } from './json.ts'
+
+/** `value` through `schema`, or an error of `code` that says what does not fit, in one readable text. */
+export function parse<S extends z.ZodType>(schema: S, value: unknown, code: ErrorCode, what: string): z.output<S> {
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  throw new KeelsonError(code, `${what} does not fit its schema: ${readable(result.error)}`, {
+    hint: 'Compare the value with the schema; nothing was stored or executed.',
+    data: { issues: result.error.issues.slice(0, 20).map((issue) => `${path(issue.path)}: ${issue.message}`) },
+  })
+}
+
+/** The canonical text to store for `value`: parsed, defaults filled in, codecs encoded. */
+export function toStored(schema: z.ZodType, value: unknown, code: ErrorCode, what: string): string {
+  const output = parse(schema, value, code, what)
+  return canonical(shapeOf(schema) === 'codec' ? z.encode(schema, output) : output)
+}
+
+/** A stored text as code receives it: frozen JSON, or decoded where the schema has codecs. */
+export function fromStored(schema: z.ZodType, text: string): unknown {
+  const value = parseStored(text)
+  return shapeOf(schema) === 'codec' ? z.decode(schema, value) : value
+}
+
+/** Throws `DEFINITION_INVALID` for a schema whose output would not parse to itself. */
+export function assertStorable(schema: z.ZodType, what: string): void {
+  if (shapeOf(schema) !== 'one-way') return
+  throw new KeelsonError('DEFINITION_INVALID', `${what} has a one-way transform, so what is stored would not parse again`, {
+    hint: 'Transform in your code, or use z.codec(), which can be encoded for storage.',
+  })
+}
+
+/** JSON Schema of what a person may enter, for forms; `{}` where the schema cannot be described. */
+export function jsonSchema(schema: z.ZodType): unknown {
+  try {
+    return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' })
+  } catch {
+    return {}
+  }
+}
+
+type Shape = 'plain' | 'codec' | 'one-way'
+const shapes = new WeakMap<z.ZodType, Shape>()
+
+function shapeOf(schema: z.ZodType): Shape {
+  let shape = shapes.get(schema)
+  if (shape === undefined) {
+    shape = inspect(schema, new Set())
+    shapes.set(schema, shape)
+  }
+  return shape
+}
+
+function inspect(node: unknown, seen: Set<unknown>): Shape {
+  if (typeof node !== 'object' || node === null || seen.has(node)) return 'plain'
+  seen.add(node)
+  if (Array.isArray(node)) return worst(node, seen)
+  const internals = (node as { _zod?: { def: Record<string, unknown> } })._zod
+  if (internals === undefined) return 'plain'
+  const def = internals.def
+  if (def['type'] === 'transform') return 'one-way'
+  if (def['type'] === 'lazy') return inspect((def['getter'] as () => unknown)(), seen)
+  if (def['type'] === 'pipe' && typeof def['reverseTransform'] === 'function') {
+    return worst([def['in'], def['out']], seen) === 'one-way' ? 'one-way' : 'codec'
+  }
+  const shape = def['type'] === 'object' ? Object.values(def['shape'] as object) : []
+  return worst([...Object.values(def), ...shape], seen)
+}
+
+function worst(nodes: readonly unknown[], seen: Set<unknown>): Shape {
+  const found = nodes.map((node) => inspect(node, seen))
+  return found.includes('one-way') ? 'one-way' : found.includes('codec') ? 'codec' : 'plain'
+}
+
+function readable(error: z.ZodError): string {
+  const shown = error.issues.slice(0, 3).map((issue) => `${path(issue.path)} ${issue.message}`)
+  const more = error.issues.length > 3 ? ` (and ${error.issues.length - 3} more)` : ''
+  return shown.join('; ') + more
+}
+
+function path(parts: readonly PropertyKey[]): string {
+  return parts.length === 0 ? '(the whole value)' : parts.map(String).join('.')
+}

@@ -1,0 +1,240 @@
+/**
+ * Action: one typed operation on an outside system. It declares facts; policy decides.
+ *
+ * A1. `run` is given a key that stays the same for one effect, however often it is tried.
+ * A2. An irreversible action says how it avoids happening twice, if only by saying `none`.
+ * A3. Input and output are stored as canonical JSON: schemas parse once and to themselves.
+ */
+import type { z } from 'zod'
+import { durationMs, type Duration } from '../base/duration.ts'
+import { KeelsonError } from '../base/errors.ts'
+import type { Json } from '../base/json.ts'
+import { assertStorable } from '../base/schema.ts'
+
+/** A typed operation. `In` is what callers pass, `Out` what they get. */
+export interface Action<In, Out> {
+  readonly name: string
+  readonly '~in'?: (input: In) => void
+  readonly '~out'?: Out
+  /** The same operation under another configured identity of its connector. */
+  account(name: string): Action<In, Out>
+}
+
+/** What an approval shows: rendered from the exact bytes that will execute, never prose of a model. */
+export type Preview =
+  | { readonly kind: 'fields'; readonly rows: readonly { label: string; before?: string; after: string }[] }
+  | { readonly kind: 'text'; readonly before?: string; readonly after: string }
+
+/** How a second try of the same effect is kept from being a second effect. */
+export type Idempotency =
+  /** The system honours a key; for so many milliseconds (for ever, if left out). */
+  | { readonly by: 'key'; readonly forMs?: number }
+  /** What is made carries an id that follows from the key: a second try finds it there. */
+  | { readonly by: 'id' }
+  /** The system refuses a second try by a precondition (an ETag, a version). */
+  | { readonly by: 'precondition' }
+  /** `reconcile` can look whether it happened. */
+  | { readonly by: 'lookup' }
+  /** Nothing of the kind: sent at most once; an unknown outcome is put to a person. */
+  | { readonly by: 'none' }
+
+/** What went wrong with a try, as far as the next one is concerned. */
+export type Failure =
+  | { readonly class: 'retry' }
+  | { readonly class: 'rate-limited'; readonly afterMs?: number }
+  | { readonly class: 'final' }
+  | { readonly class: 'reauth' }
+  /** Nobody knows whether it happened. */
+  | { readonly class: 'unknown' }
+
+/** What a look at the outside system found. 'not-found' counts only after the settle window. */
+export type Reconciled<Out, Undo> =
+  | { readonly state: 'done'; readonly output: Out; readonly undo?: Undo }
+  | { readonly state: 'not-found' }
+  | { readonly state: 'unknown'; readonly why?: string }
+
+export interface ActionRun {
+  /** Stable for one effect over all tries, crashes and workers. */
+  readonly key: string
+  readonly signal: AbortSignal
+  /** 1, 2, 3 … */
+  readonly attempt: number
+  /** What the connector's `connect` made of its options and credentials; undefined for an action of its own. */
+  readonly config: unknown
+}
+
+interface Base<I extends z.ZodType, O extends z.ZodType, U extends z.ZodType> {
+  /** 'connector.verb'. */
+  readonly name: string
+  readonly title?: string
+  readonly input: I
+  readonly output: O
+  /** What `compensate` needs: prior bytes and our own version mark. */
+  readonly undo?: U
+  /** Business identity: the same parts are the same effect, whoever asks. Default: the run and the step. */
+  readonly intent?: (input: z.output<I>) => readonly (string | number)[]
+  readonly preview?: (input: z.output<I>) => Preview
+  readonly run: (
+    input: z.output<I>,
+    options: ActionRun,
+  ) => Promise<{ output: z.input<O>; undo?: z.input<U> }> | { output: z.input<O>; undo?: z.input<U> }
+  readonly reconcile?: (
+    input: z.output<I>,
+    options: { key: string; since: number; signal: AbortSignal; config: unknown },
+  ) => Promise<Reconciled<z.input<O>, z.input<U>>>
+  /** Takes the effect back, if its object is still as we left it; throws `ActionError` of class 'final' if it is not. */
+  readonly compensate?: (
+    undo: z.output<U>,
+    options: { key: string; signal: AbortSignal; config: unknown },
+  ) => Promise<void> | void
+  /** What a run in shadow gets instead of the effect. */
+  readonly simulate?: (input: z.output<I>) => z.input<O>
+  readonly classify?: (error: unknown) => Failure | undefined
+  /** How long 'not-found' may still be wrong. Default: timeout plus 30 s. */
+  readonly settleWindowMs?: number
+  /** The longest that one try may take. Default '30s'. */
+  readonly timeout?: Duration
+  /** Tries of a try that failed as 'retry' or 'rate-limited'. Default 5. */
+  readonly attempts?: number
+  /** Fields whose change makes it another decision. */
+  readonly material?: readonly (keyof z.output<I> & string)[]
+}
+
+export type ActionDefinition<I extends z.ZodType, O extends z.ZodType, U extends z.ZodType> = Base<I, O, U> &
+  (
+    | { readonly effect: 'read'; readonly idempotency?: never }
+    | { readonly effect: 'reversible'; readonly idempotency?: Idempotency }
+    | { readonly effect: 'irreversible'; readonly idempotency: Idempotency }
+  )
+
+/** A definition with its types worn off: what core executes. Values cross it as stored JSON. */
+export interface AnyAction {
+  readonly name: string
+  readonly title: string
+  readonly account: string
+  readonly effect: 'read' | 'reversible' | 'irreversible'
+  readonly idempotency: Idempotency
+  readonly input: z.ZodType
+  readonly output: z.ZodType
+  readonly undo: z.ZodType | undefined
+  readonly intent: ((input: unknown) => readonly (string | number)[]) | undefined
+  readonly preview: ((input: unknown) => Preview) | undefined
+  readonly run: (input: unknown, options: ActionRun) => Promise<{ output: unknown; undo?: unknown }>
+  readonly reconcile:
+    | ((
+        input: unknown,
+        options: { key: string; since: number; signal: AbortSignal; config: unknown },
+      ) => Promise<Reconciled<unknown, unknown>>)
+    | undefined
+  readonly compensate:
+    | ((undo: unknown, options: { key: string; signal: AbortSignal; config: unknown }) => Promise<void>)
+    | undefined
+  readonly simulate: ((input: unknown) => unknown) | undefined
+  readonly classify: ((error: unknown) => Failure | undefined) | undefined
+  readonly settleWindowMs: number
+  readonly timeoutMs: number
+  readonly attempts: number
+  readonly material: readonly string[]
+}
+
+const definitions = new WeakMap<object, AnyAction>()
+
+/** Defines an action. Throws `DEFINITION_INVALID` for a definition that could not keep its promises. */
+export function action<I extends z.ZodType, O extends z.ZodType, U extends z.ZodType = z.ZodUndefined>(
+  definition: ActionDefinition<I, O, U>,
+): Action<z.input<I>, z.output<O>> {
+  const worn = wear(definition as unknown as ActionDefinition<z.ZodType, z.ZodType, z.ZodType>)
+  return handle(worn)
+}
+
+/** The definition behind an action. */
+export function definitionOf(value: { readonly name: string }): AnyAction {
+  const found = definitions.get(value)
+  if (found !== undefined) return found
+  throw new KeelsonError('ACTION_NOT_FOUND', `"${value.name}" is not an action`, {
+    hint: 'Pass what action() or defineConnector() returned.',
+  })
+}
+
+export function isAction(value: unknown): value is Action<unknown, unknown> {
+  return typeof value === 'object' && value !== null && definitions.has(value)
+}
+
+/** The connector's part of an action's name. */
+export function connectorOf(actionName: string): string {
+  const dot = actionName.indexOf('.')
+  return dot < 0 ? '' : actionName.slice(0, dot)
+}
+
+/** An action from its worn definition, for those who replace how one executes (a fake, a bridge). */
+export function handle<In, Out>(worn: AnyAction): Action<In, Out> {
+  const made: Action<In, Out> = {
+    name: worn.name,
+    account: (name) => handle<In, Out>({ ...worn, account: name }),
+  }
+  definitions.set(made, worn)
+  return Object.freeze(made)
+}
+
+function wear(definition: ActionDefinition<z.ZodType, z.ZodType, z.ZodType>): AnyAction {
+  const d = definition
+  const { name } = d
+  if (!/^[a-z][\w-]*(\.[\w-]+)+$/i.test(d.name)) {
+    throw invalid(d.name, 'has no name of the form "connector.verb"', 'Name it after its system and verb: email.send.')
+  }
+  assertStorable(d.input, `the input of ${d.name}`)
+  assertStorable(d.output, `the output of ${d.name}`)
+  if (d.undo !== undefined) assertStorable(d.undo, `the undo token of ${d.name}`)
+  const idempotency: Idempotency | undefined = d.idempotency
+  if (d.effect === 'irreversible' && idempotency === undefined) {
+    throw invalid(name, 'is irreversible and does not say how it avoids happening twice', "Say at least idempotency: { by: 'none' }.")
+  }
+  if (idempotency?.by === 'lookup' && d.reconcile === undefined) {
+    throw invalid(d.name, 'is idempotent by lookup but has no reconcile()', 'Write reconcile(), or choose another kind.')
+  }
+  const timeoutMs = durationMs(d.timeout ?? '30s')
+  return Object.freeze({
+    name: d.name,
+    title: d.title ?? d.name,
+    account: 'default',
+    effect: d.effect,
+    idempotency: idempotency ?? { by: 'none' as const },
+    input: d.input,
+    output: d.output,
+    undo: d.undo,
+    intent: d.intent,
+    preview: d.preview,
+    run: async (input: unknown, options: ActionRun) => d.run(input, options),
+    reconcile: d.reconcile,
+    compensate: d.compensate === undefined ? undefined : async (undo, options) => d.compensate?.(undo, options),
+    simulate: d.simulate,
+    classify: d.classify,
+    settleWindowMs: d.settleWindowMs ?? timeoutMs + 30_000,
+    timeoutMs,
+    attempts: d.attempts ?? 5,
+    material: (d.material as readonly string[] | undefined) ?? [],
+  } satisfies AnyAction)
+}
+
+function invalid(name: string, what: string, hint: string): KeelsonError {
+  return new KeelsonError('DEFINITION_INVALID', `action "${name}" ${what}`, { hint })
+}
+
+/** Thrown by a connector to say what its failure means. Anything else is judged by the action's `classify`. */
+export class ActionError extends Error {
+  readonly failure: Failure
+  /** Facts for whoever decides, without secrets. */
+  readonly data: Json
+
+  constructor(failure: Failure, message: string, options: { data?: Json; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'ActionError'
+    this.failure = failure
+    this.data = options.data ?? null
+    Object.defineProperty(this, Symbol.for('keelson.action-error'), { value: true })
+  }
+
+  static is(value: unknown): value is ActionError {
+    return typeof value === 'object' && value !== null && Symbol.for('keelson.action-error') in value
+  }
+}

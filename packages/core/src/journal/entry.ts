@@ -1,0 +1,131 @@
+/**
+ * Entry: one thing that happened, as it is kept for ever.
+ *
+ * An entry is an envelope (stream, seq, kind, key, instant, hash of its payload) chained to the one before it, and a
+ * payload (canonical text and salt) beside it.
+ *
+ * E1. `hash` covers the whole envelope and the previous entry's hash: an edited, removed or reordered entry shows.
+ * E2. The envelope holds the payload's salted hash, not the payload: erasing text and salt leaves the chain whole and
+ *     nothing to guess from.
+ * E3. A record that an entry changes travels in the entry's payload (`puts`), so records are rebuilt by reading.
+ */
+import { sha256 } from '../base/hash.ts'
+import { canonical, parseStored, type Json } from '../base/json.ts'
+import { KeelsonError } from '../base/errors.ts'
+import type { Instant } from '../base/clock.ts'
+import type { EntryData, EntryKind } from './kinds.ts'
+
+export interface Entry {
+  readonly stream: string
+  /** 1, 2, 3 … within the stream. */
+  readonly seq: number
+  readonly kind: EntryKind
+  /** The operation that it belongs to; '' where it belongs to none. */
+  readonly key: string
+  readonly at: Instant
+  /** Canonical JSON; null once erased. */
+  readonly payload: string | null
+  readonly salt: string | null
+  readonly payloadHash: string
+  readonly hash: string
+}
+
+/** An entry that a store has numbered: `position` grows in commit order over all streams of a workspace. */
+export interface Placed extends Entry {
+  readonly position: number
+}
+
+/** Where a stream ends: the next entry continues from here. */
+export interface Head {
+  readonly seq: number
+  readonly hash: string
+}
+
+export const EMPTY_HEAD: Head = { seq: 0, hash: '' }
+
+/** What is about to be appended: not yet numbered, salted or chained. */
+export type Draft = { [K in EntryKind]: { kind: K; key?: string; data: EntryData[K] } }[EntryKind]
+
+/** `drafts` chained behind `head`, ready for a store. */
+export function chain(
+  workspace: string,
+  stream: string,
+  head: Head,
+  drafts: readonly Draft[],
+  at: Instant,
+  salt: () => string,
+): Entry[] {
+  let { seq, hash } = head
+  return drafts.map((draft) => {
+    const payload = canonical(draft.data)
+    const salted = salt()
+    const payloadHash = sha256(salted + payload)
+    seq += 1
+    const key = draft.key ?? ''
+    hash = envelopeHash(workspace, { stream, seq, kind: draft.kind, key, at, payloadHash }, hash)
+    return { stream, seq, kind: draft.kind, key, at, payload, salt: salted, payloadHash, hash }
+  })
+}
+
+export function headOf(entries: readonly Entry[], before: Head = EMPTY_HEAD): Head {
+  const last = entries.at(-1)
+  return last === undefined ? before : { seq: last.seq, hash: last.hash }
+}
+
+/** The entry's data, frozen. Throws `ERASED` when its payload is gone. */
+export function dataOf<K extends EntryKind>(entry: Entry & { kind: K }): EntryData[K] {
+  if (entry.payload === null) {
+    throw new KeelsonError('ERASED', `entry ${entry.seq} of ${entry.stream} has been erased`)
+  }
+  return parseStored(entry.payload) as unknown as EntryData[K]
+}
+
+/** What is wrong with `entry` behind `head`, or undefined. */
+export function fault(workspace: string, entry: Entry, head: Head): string | undefined {
+  if (entry.seq !== head.seq + 1) return `entry ${head.seq + 1} is missing or out of place (found ${entry.seq})`
+  if (entry.payload !== null && sha256((entry.salt ?? '') + entry.payload) !== entry.payloadHash) {
+    return `the payload of entry ${entry.seq} was changed`
+  }
+  if (envelopeHash(workspace, entry, head.hash) !== entry.hash) return `entry ${entry.seq} was changed or replaced`
+  return undefined
+}
+
+/** Throws `STORE_CORRUPT`, naming stream and entry, unless `entries` continue `head` unbroken. Returns the new head. */
+export function assertChained(workspace: string, entries: readonly Entry[], head: Head): Head {
+  let at = head
+  for (const entry of entries) {
+    const wrong = fault(workspace, entry, at)
+    if (wrong !== undefined) {
+      throw new KeelsonError('STORE_CORRUPT', `stream ${entry.stream} of workspace ${workspace}: ${wrong}`, {
+        hint: 'Restore a backup; verify() lists all that does not hold.',
+        data: { workspace, stream: entry.stream, seq: entry.seq },
+      })
+    }
+    at = { seq: entry.seq, hash: entry.hash }
+  }
+  return at
+}
+
+function envelopeHash(
+  workspace: string,
+  entry: Pick<Entry, 'stream' | 'seq' | 'kind' | 'key' | 'at' | 'payloadHash'>,
+  before: string,
+): string {
+  const { stream, seq, kind, key, at, payloadHash } = entry
+  return sha256(JSON.stringify([before, workspace, stream, seq, kind, key, at, payloadHash]))
+}
+
+/** The records that an entry puts, as `put` in any of its data. */
+export function putsOf(entry: Entry): readonly Put[] {
+  if (entry.payload === null || !entry.payload.includes('"puts":')) return []
+  const data = parseStored(entry.payload) as { puts?: readonly Put[] }
+  return data.puts ?? []
+}
+
+/** The new state of one record; `data: null` ends it. `version` is 1 for a new one and grows by 1. */
+export interface Put {
+  readonly kind: string
+  readonly id: string
+  readonly version: number
+  readonly data: Json
+}

@@ -1,0 +1,99 @@
+/** Kinds: one map types everything that can happen. */
+import type { Actor } from '../base/actor.ts'
+import type { StoredError } from '../base/errors.ts'
+import type { Json } from '../base/json.ts'
+import type { Put } from './entry.ts'
+
+/** An outcome as stored: nothing in it means that the code returned nothing. */
+export interface Outcome {
+  readonly ok?: Json
+  readonly error?: StoredError
+}
+
+interface WithPuts {
+  readonly puts?: readonly Put[]
+}
+
+export interface EntryData {
+  /* the run */
+  'run.started': {
+    readonly playbook: string
+    readonly version: number
+    /** Canonical input as given; parsed at each pass. */
+    readonly input: Json
+    readonly inputHash: string
+    readonly by: Actor
+    /** The run and operation that wait for this one. */
+    readonly parent?: { readonly run: string; readonly key: string }
+    readonly persona?: string
+    readonly continuation: number
+    readonly settings?: Json
+    /** Lanes held by its ancestors: waiting for one of them could never end. */
+    readonly lanes?: readonly string[]
+  } & WithPuts
+  'run.continued': { readonly stream: string; readonly inputHash: string }
+  'run.settled': {
+    readonly status: 'completed' | 'failed' | 'declined' | 'cancelled'
+    readonly output?: Json
+    readonly error?: StoredError
+    /** Operations that were still open and are withdrawn by this. */
+    readonly withdrawn?: readonly string[]
+  } & WithPuts
+  'run.reopened': { readonly by: Actor; readonly why: string }
+  'run.rewound': { readonly by: Actor; readonly to: number; readonly why: string } & WithPuts
+  'run.moved': { readonly by: Actor; readonly version: number }
+  'run.paused': { readonly by: Actor; readonly reason: string }
+  'run.resumed': { readonly by: Actor }
+  'run.cancelling': { readonly by: Actor; readonly reason: string }
+  'run.quarantined': { readonly reason: string } & WithPuts
+  'run.diverged': { readonly difference: string; readonly hint: string } & WithPuts
+  /** What was raised about the run in the inbox is settled: it went on. */
+  'run.recovered': WithPuts
+  'settings.seen': { readonly version: number; readonly value: Json }
+
+  /* operations: opened (waits), failed (one try), completed (the outcome) */
+  'step.failed': { readonly attempt: number; readonly error: StoredError; readonly retryAt: number }
+  'step.completed': Outcome & { readonly by?: Actor }
+  'sleep.opened': { readonly hash: string; readonly until: number }
+  'sleep.completed': Outcome
+  'wait.opened': { readonly hash: string; readonly event: string; readonly match: Json; readonly since: number; readonly until?: number } & WithPuts
+  'wait.completed': Outcome & { readonly event?: string } & WithPuts
+  'ask.opened': { readonly hash: string; readonly item: string; readonly until?: number } & WithPuts
+  'ask.completed': Outcome & { readonly by?: Actor } & WithPuts
+  'call.opened': { readonly hash: string; readonly child: string; readonly playbook: string }
+  'call.completed': Outcome
+  'emit.completed': Outcome & { readonly hash: string }
+  'checkpoint.completed': Outcome
+  'read.completed': Outcome & { readonly hash: string; readonly reads?: readonly Json[] }
+  'entity.completed': Outcome & { readonly hash: string } & WithPuts
+  /** Withdraws one open wait (the loser of a race that its branch has left). */
+  'op.withdrawn': WithPuts
+
+  /* effects */
+  /** Handed to an effect run, or joined to one that is open. */
+  'effect.opened': { readonly hash: string; readonly action: string; readonly effect: string; readonly run: string; readonly joined?: boolean } & WithPuts
+  'effect.sending': {
+    readonly hash: string
+    readonly action: string
+    readonly effect: string
+    readonly generation: number
+    readonly key: string
+    readonly input: Json
+    readonly verdict: Json
+    readonly because?: readonly Json[]
+  } & WithPuts
+  'effect.failed': { readonly attempt: number; readonly error: StoredError; readonly retryAt: number }
+  'effect.completed': Outcome & { readonly hash: string; readonly receipt?: Json } & WithPuts
+  'effect.late': { readonly output?: Json; readonly error?: StoredError }
+
+  /* outside of runs */
+  'workspace.opened': WithPuts
+  'workspace.configured': { readonly by: Actor } & WithPuts
+  'workspace.frozen': { readonly by: Actor; readonly reason: string } & WithPuts
+  'workspace.thawed': { readonly by: Actor } & WithPuts
+  'item.opened': { readonly by: Actor } & WithPuts
+  'entity.edited': { readonly by: Actor } & WithPuts
+  'schedule.changed': { readonly by: Actor } & WithPuts
+}
+
+export type EntryKind = keyof EntryData

@@ -1,0 +1,35 @@
+/** What authors of stores, connectors and test kits import: the ports and their values. */
+export { systemClock, turn, type Clock, type Instant } from './base/clock.ts'
+export { seeded, systemIds, type Ids } from './base/ids.ts'
+export { canonical, deepFreeze, parseStored, stored } from './base/json.ts'
+export { keyedHash, sha256 } from './base/hash.ts'
+export { ERROR_CODES, KeelsonError, reviveError, storeError, type ErrorCode, type StoredError } from './base/errors.ts'
+export { EMPTY_HEAD, assertChained, chain, dataOf, fault, headOf, putsOf, type Draft, type Entry, type Head, type Placed, type Put } from './journal/entry.ts'
+export type { EntryData, EntryKind } from './journal/kinds.ts'
+export type {
+  Answer,
+  Change,
+  ClaimAnswer,
+  ClaimQuery,
+  Claimed,
+  Conflict,
+  Delivery,
+  Expect,
+  Lease,
+  Mail,
+  MemoryStore,
+  NewRun,
+  Next,
+  Opened,
+  PassUnit,
+  Purge,
+  RecordQuery,
+  RecordRow,
+  RecordWrite,
+  RunQuery,
+  RunRow,
+  Touch,
+  Unit,
+} from './journal/store.ts'
+export { definitionOf, handle, isAction, type AnyAction } from './connector/action.ts'
+export { actionsOf, withActions, type ConnectorUse } from './connector/connector.ts'
