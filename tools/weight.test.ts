@@ -1,0 +1,66 @@
+/** What an app takes on with core: its dependencies and the modules that one import loads. Times are only reported. */
+import { execFileSync } from 'node:child_process'
+import { describe, expect, it } from 'vitest'
+import { exists, packageNames, readJson, root } from './sources.ts'
+
+interface Manifest {
+  readonly dependencies?: Record<string, string>
+  readonly peerDependencies?: Record<string, string>
+  readonly peerDependenciesMeta?: Record<string, { readonly optional?: boolean }>
+}
+
+interface Load {
+  readonly urls: readonly string[]
+  readonly ms: number
+  readonly rssBytes: number
+}
+
+/** Imports a module in a fresh process and says what that loaded. An empty specifier measures Node alone. */
+const load = (specifier: string, from: 'source' | 'dist' = 'source'): Load => {
+  const code = `
+    import { registerHooks } from 'node:module'
+    const urls = []
+    registerHooks({ load: (url, context, next) => { urls.push(url); return next(url, context) } })
+    const start = performance.now()
+    ${specifier === '' ? '' : `await import('${specifier}')`}
+    const ms = performance.now() - start
+    console.log(JSON.stringify({ urls, ms, rssBytes: process.memoryUsage.rss() }))`
+  const conditions = from === 'source' ? ['--conditions=@keelson/source'] : []
+  const args = [...conditions, '--input-type=module', '--eval', code]
+  return JSON.parse(execFileSync(process.execPath, args, { cwd: root, encoding: 'utf8' })) as Load
+}
+
+const report = (from: string, core: Load): void => {
+  const mib = ((core.rssBytes - load('').rssBytes) / 2 ** 20).toFixed(1)
+  console.log(
+    `@keelson/core from ${from}: ${core.ms.toFixed(0)} ms, ${mib} MiB over bare Node, ${core.urls.length} modules`,
+  )
+}
+
+const packagesIn = (urls: readonly string[]): string[] => {
+  const names = urls.flatMap((url) => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(url)?.[1] ?? [])
+  return [...new Set(names)].sort()
+}
+
+describe('@keelson/core', () => {
+  const manifest = readJson<Manifest>('packages/core/package.json')
+  const unwritten = packageNames().includes('core') && !exists('packages/core/src/index.ts')
+
+  it('depends on eventemitter3 and croner, and asks for zod and, for agents, ai', () => {
+    expect(Object.keys(manifest.dependencies ?? {}).sort()).toEqual(['croner', 'eventemitter3'])
+    expect(Object.keys(manifest.peerDependencies ?? {}).sort()).toEqual(['ai', 'zod'])
+    expect(manifest.peerDependenciesMeta).toEqual({ ai: { optional: true } })
+  })
+
+  it.skipIf(unwritten)('loads no database and no model SDK when it is imported', () => {
+    const core = load('@keelson/core')
+    report('source', core)
+    if (exists('packages/core/dist/index.js')) report('dist', load('@keelson/core', 'dist'))
+    expect(core.urls.length).toBeGreaterThan(0)
+    expect(packagesIn(core.urls).filter((name) => !['croner', 'eventemitter3', 'zod'].includes(name))).toEqual([])
+  })
+
+  it('is measured by a check that sees what an import loads', () => {
+    expect(packagesIn(load('kysely').urls)).toEqual(['kysely'])
+  })
+})
