@@ -1,0 +1,5 @@
+/** The test kit of Keelson. */
+
+// stores
+export { memoryStore, type MemoryStoreSession } from './memory-store.ts'
+export { intercept, storeFailure, type Answered, type Call, type Hooks, type Operation } from './intercept.ts'
