@@ -18,7 +18,7 @@ export { defineConnector, type Connector, type ConnectorDefinition, type Connect
 export { KeelsonError, type ErrorCode } from './base/errors.ts'
 export type { Actor, Money } from './base/actor.ts'
 export type { Duration } from './base/duration.ts'
-export type { Json, Stored } from './base/json.ts'
+export type { Json, Stored } from './base/value.ts'
 export type { Logger } from './base/log.ts'
 
 /* ports */

@@ -1,5 +1,5 @@
 /** Actor: who did something. Every change carries one. */
-import type { Json } from './json.ts'
+import type { Json } from './value.ts'
 
 export interface Actor {
   readonly kind: 'person' | 'system' | 'agent'

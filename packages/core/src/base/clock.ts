@@ -34,3 +34,17 @@ export const systemClock: Clock = {
 export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }
+
+/** Ends after `ms` of real time, or at `cancel`. Does not keep the process alive. */
+export function grace(ms: number): { readonly ended: Promise<void>; cancel(): void } {
+  let cancel = (): void => {}
+  const ended = new Promise<void>((resolve) => {
+    const handle = setTimeout(resolve, ms)
+    handle.unref()
+    cancel = () => {
+      clearTimeout(handle)
+      resolve()
+    }
+  })
+  return { ended, cancel: () => cancel() }
+}

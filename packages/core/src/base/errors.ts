@@ -1,5 +1,5 @@
 /** KeelsonError: the one error class, its closed list of codes, and its stored form. */
-import type { Json } from './json.ts'
+import type { Json } from './value.ts'
 
 /** Every code that Keelson throws or stores. Each has a heading in docs/reference/errors.md. */
 export const ERROR_CODES = [

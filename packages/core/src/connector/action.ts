@@ -8,7 +8,7 @@
 import type { z } from 'zod'
 import { durationMs, type Duration } from '../base/duration.ts'
 import { KeelsonError } from '../base/errors.ts'
-import type { Json } from '../base/json.ts'
+import type { Json } from '../base/value.ts'
 import { assertStorable } from '../base/schema.ts'
 
 /** A typed operation. `In` is what callers pass, `Out` what they get. */

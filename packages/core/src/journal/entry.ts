@@ -10,7 +10,7 @@
  * E3. A record that an entry changes travels in the entry's payload (`puts`), so records are rebuilt by reading.
  */
 import { sha256 } from '../base/hash.ts'
-import { canonical, parseStored, type Json } from '../base/json.ts'
+import { canonical, parseStored } from '../base/json.ts'
 import { KeelsonError } from '../base/errors.ts'
 import type { Instant } from '../base/clock.ts'
 import type { EntryData, EntryKind } from './kinds.ts'
@@ -113,19 +113,4 @@ function envelopeHash(
 ): string {
   const { stream, seq, kind, key, at, payloadHash } = entry
   return sha256(JSON.stringify([before, workspace, stream, seq, kind, key, at, payloadHash]))
-}
-
-/** The records that an entry puts, as `put` in any of its data. */
-export function putsOf(entry: Entry): readonly Put[] {
-  if (entry.payload === null || !entry.payload.includes('"puts":')) return []
-  const data = parseStored(entry.payload) as { puts?: readonly Put[] }
-  return data.puts ?? []
-}
-
-/** The new state of one record; `data: null` ends it. `version` is 1 for a new one and grows by 1. */
-export interface Put {
-  readonly kind: string
-  readonly id: string
-  readonly version: number
-  readonly data: Json
 }

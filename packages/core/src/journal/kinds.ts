@@ -1,8 +1,8 @@
 /** Kinds: one map types everything that can happen. */
 import type { Actor } from '../base/actor.ts'
 import type { StoredError } from '../base/errors.ts'
-import type { Json } from '../base/json.ts'
-import type { Put } from './entry.ts'
+import type { Json } from '../base/value.ts'
+import type { Put } from './put.ts'
 
 /** An outcome as stored: nothing in it means that the code returned nothing. */
 export interface Outcome {
@@ -91,7 +91,8 @@ export interface EntryData {
   'workspace.configured': { readonly by: Actor } & WithPuts
   'workspace.frozen': { readonly by: Actor; readonly reason: string } & WithPuts
   'workspace.thawed': { readonly by: Actor } & WithPuts
-  'item.opened': { readonly by: Actor } & WithPuts
+  'item.seen': { readonly by: Actor; readonly item: string } & WithPuts
+  'item.decided': { readonly by: Actor; readonly item: string; readonly hash: string; readonly decision: Json } & WithPuts
   'entity.edited': { readonly by: Actor } & WithPuts
   'schedule.changed': { readonly by: Actor } & WithPuts
 }

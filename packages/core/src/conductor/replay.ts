@@ -1,0 +1,202 @@
+/**
+ * Replay: hands outcomes to the code, recorded ones first, each in its place.
+ *
+ * R1. Outcomes reach the code in journal order, one at a time, with every microtask drained between; live ones the same.
+ * R2. While a recorded outcome has not been asked for, new operations wait.
+ * R3. Rest is judged on turns of the real event loop and at most `stallMs` of real time, never on the injected clock.
+ */
+import { grace, turn } from '../base/clock.ts'
+import type { Answered, History } from '../journal/fold.ts'
+
+/** An operation that the code waits for. */
+export interface Asked {
+  readonly key: string
+  /** Hands the outcome to the code. */
+  readonly deliver: (answered: Answered) => void
+}
+
+/** Why a replay does not go on. */
+export type Halt =
+  /** Recorded, not asked for, while the code asks for something new or has returned. */
+  | { readonly why: 'diverged'; readonly unasked: readonly string[]; readonly fresh: readonly string[] }
+  /** Recorded, not asked for, and nothing else moves. */
+  | { readonly why: 'stalled'; readonly unasked: readonly string[]; readonly last: string }
+
+export interface ReplayOptions {
+  readonly stallMs: number
+  /** Keys that a version declares to have removed: their outcomes are passed over. */
+  readonly removed: ReadonlySet<string>
+  /** Keys that a version declares to have inserted: they start, and are answered, amid recorded ones. */
+  readonly inserted: ReadonlySet<string>
+  /** The instant and place of the outcome about to be handed out. */
+  readonly onHandOut: (answered: Answered) => void
+  readonly onHalt: (halt: Halt) => void
+  /** Called when nothing moves any more: to park, perhaps. */
+  readonly onRest: () => void
+}
+
+export class Replay {
+  readonly #history: History
+  readonly #options: ReplayOptions
+  readonly #asked = new Map<string, Asked>()
+  readonly #known = new Set<string>()
+  #fresh: { key: string; start: () => void }[] = []
+  #cursor = 0
+  #live = false
+  #ended = false
+  #last = ''
+  readonly #early = new Set<string>()
+  #moves = 0
+  #wake: (() => void) | undefined
+
+  constructor(history: History, options: ReplayOptions) {
+    this.#history = history
+    this.#options = options
+  }
+
+  get live(): boolean {
+    return this.#live
+  }
+
+  /** Keys that the code waits for. */
+  get open(): IterableIterator<string> {
+    return this.#asked.keys()
+  }
+
+  /** The code asks for an operation's outcome. `recorded`: the journal knows the operation. */
+  ask(asked: Asked, recorded: boolean): void {
+    this.#asked.set(asked.key, asked)
+    if (recorded) this.#known.add(asked.key)
+    this.#moved()
+  }
+
+  /** Runs `start` when the replay is over, in the order of asking; at once if it is. */
+  whenLive(key: string, start: () => void): void {
+    if (this.#live || this.#options.inserted.has(key)) return start()
+    this.#fresh.push({ key, start })
+    this.#moved()
+  }
+
+  /** Something happened: an outcome was added, work ended. */
+  poke(): void {
+    this.#moved()
+  }
+
+  end(): void {
+    this.#ended = true
+    this.#moved()
+  }
+
+  /** Recorded operations that the code has not asked for. */
+  unasked(): string[] {
+    const { ops } = this.#history
+    return [...ops.values()]
+      .filter((op) => !this.#known.has(op.key) && !op.withdrawn && !this.#options.removed.has(op.key))
+      .map((op) => op.key)
+  }
+
+  /** Hands out until `end()`. */
+  async run(): Promise<void> {
+    while (!this.#ended) {
+      const next = this.#history.outcomes[this.#cursor]
+      if (next !== undefined) await this.#handOut(next)
+      else if (!this.#live) await this.#goLive()
+      else await this.#rest()
+    }
+  }
+
+  async #handOut(next: Answered): Promise<void> {
+    if (this.#early.has(next.key)) {
+      this.#cursor++
+      return
+    }
+    if (this.#asked.has(next.key)) {
+      this.#cursor++
+      return this.#give(next)
+    }
+    const inserted = this.#answeredEarly()
+    if (inserted !== undefined) {
+      this.#early.add(inserted.key)
+      return this.#give(inserted)
+    }
+    if (this.#options.removed.has(next.key) || (this.#live && !this.#known.has(next.key))) this.#cursor++
+    else if (!(await this.#movesWithin(() => this.#asked.has(next.key) || this.#answeredEarly() !== undefined))) this.#halt()
+  }
+
+  async #give(answered: Answered): Promise<void> {
+    const asked = this.#asked.get(answered.key)!
+    this.#asked.delete(answered.key)
+    this.#last = answered.key
+    this.#options.onHandOut(answered)
+    asked.deliver(answered)
+    await turn()
+  }
+
+  #answeredEarly(): Answered | undefined {
+    for (const key of this.#options.inserted) {
+      const outcome = this.#asked.has(key) ? this.#history.ops.get(key)?.outcome : undefined
+      if (outcome !== undefined) return outcome
+    }
+    return undefined
+  }
+
+  async #goLive(): Promise<void> {
+    await turn()
+    if (this.#history.outcomes.length > this.#cursor || this.#ended) return
+    if (this.unasked().length > 0 && !(await this.#movesWithin(() => this.unasked().length === 0))) return this.#halt()
+    this.#live = true
+    const fresh = this.#fresh
+    this.#fresh = []
+    for (const { start } of fresh) start()
+  }
+
+  /** Waits until something moves; when nothing did for two turns, says so. */
+  async #rest(): Promise<void> {
+    const before = this.#moves
+    await turn()
+    if (this.#moves !== before || this.#ended) return
+    await turn()
+    if (this.#moves !== before || this.#ended) return
+    this.#options.onRest()
+    if (this.#moves !== before || this.#ended) return
+    await new Promise<void>((resolve) => (this.#wake = resolve))
+  }
+
+  /** True once `done()` holds; false when nothing at all has moved for `stallMs` of real time. */
+  async #movesWithin(done: () => boolean): Promise<boolean> {
+    for (let i = 0; i < 3; i++) {
+      await turn()
+      if (done() || this.#ended) return true
+    }
+    for (;;) {
+      const before = this.#moves
+      let woken = false
+      const moved = new Promise<void>((resolve) => {
+        this.#wake = () => {
+          woken = true
+          resolve()
+        }
+      })
+      const timer = grace(this.#options.stallMs)
+      await Promise.race([moved, timer.ended])
+      timer.cancel()
+      if (done() || this.#ended) return true
+      if (!woken && this.#moves === before) return false
+      await turn()
+      if (done() || this.#ended) return true
+    }
+  }
+
+  #halt(): void {
+    const unasked = this.unasked()
+    const fresh = this.#fresh.map((one) => one.key)
+    this.#options.onHalt(fresh.length > 0 ? { why: 'diverged', unasked, fresh } : { why: 'stalled', unasked, last: this.#last })
+    this.#ended = true
+  }
+
+  #moved(): void {
+    this.#moves++
+    this.#wake?.()
+    this.#wake = undefined
+  }
+}

@@ -1,0 +1,205 @@
+/**
+ * Fold: a run's entries as what a pass asks for: which operations were opened, tried, answered, and in which order.
+ *
+ * F1. A function of the entries alone. The same prefix gives the same history.
+ * F2. `outcomes` are in journal order; code receives them in this order and no other.
+ * F3. A rewind forgets what began or was answered behind its mark; what that did in the world stays in the ledger of effects.
+ */
+import { dataOf, EMPTY_HEAD, type Entry, type Head } from './entry.ts'
+import type { EntryData, EntryKind, Outcome } from './kinds.ts'
+
+/** One operation of a run, by its key. */
+export interface Op {
+  readonly key: string
+  /** 'step', 'sleep', 'wait' …: the part of the entry kind before the dot. */
+  readonly kind: string
+  /** Hash of what was asked; undefined where nothing is compared. */
+  hash: string | undefined
+  /** The entry that opened a wait or handed an effect over; undefined for what has only an outcome. */
+  opened: Entry | undefined
+  /** The last 'effect.sending' that has no outcome yet. */
+  sending: Entry | undefined
+  /** Tries that have failed. */
+  attempts: number
+  retryAt: number | undefined
+  outcome: Answered | undefined
+  withdrawn: boolean
+}
+
+/** An outcome in its place. */
+export interface Answered {
+  readonly key: string
+  readonly seq: number
+  readonly at: number
+  readonly outcome: Outcome
+}
+
+export interface History {
+  head: Head
+  bytes: number
+  /** Instant of the first entry. */
+  readonly startedAt: number
+  readonly start: EntryData['run.started']
+  readonly ops: Map<string, Op>
+  readonly outcomes: Answered[]
+  /** Settings in force from an entry on, in order. */
+  readonly settings: { readonly seq: number; readonly data: EntryData['settings.seen'] }[]
+  cancelling: EntryData['run.cancelling'] | undefined
+  paused: EntryData['run.paused'] | undefined
+  settled: EntryData['run.settled'] | undefined
+  /** What was raised in the inbox about the run and is not settled. */
+  raised: { readonly kind: EntryKind; readonly text: string } | undefined
+  /** Events that this run has received. */
+  readonly events: Set<string>
+}
+
+export function fold(entries: readonly Entry[]): History {
+  const kept = afterRewinds(entries)
+  const first = kept[0]
+  if (first?.kind !== 'run.started') throw new TypeError('a run begins with run.started')
+  const history: History = {
+    head: EMPTY_HEAD,
+    bytes: 0,
+    startedAt: first.at,
+    start: dataOf(first as Entry & { kind: 'run.started' }),
+    ops: new Map(),
+    outcomes: [],
+    settings: [],
+    cancelling: undefined,
+    paused: undefined,
+    settled: undefined,
+    raised: undefined,
+    events: new Set(),
+  }
+  for (const entry of kept) foldInto(history, entry)
+  const last = entries.at(-1)
+  if (last !== undefined) history.head = { seq: last.seq, hash: last.hash }
+  return history
+}
+
+/** Adds the next entry. A rewind needs the whole fold again. */
+export function foldInto(history: History, entry: Entry): void {
+  history.head = { seq: entry.seq, hash: entry.hash }
+  history.bytes += entry.payload?.length ?? 0
+  if (entry.key !== '') applyOp(history, entry)
+  else applyRun(history, entry)
+}
+
+/** Entries that still count (F3). */
+function afterRewinds(entries: readonly Entry[]): readonly Entry[] {
+  let kept: Entry[] | undefined
+  for (let i = 0; i < entries.length; i++) {
+    const entry = entries[i]!
+    if (entry.kind !== 'run.rewound') {
+      kept?.push(entry)
+      continue
+    }
+    const all = kept ?? entries.slice(0, i)
+    const { to } = dataOf(entry as Entry & { kind: 'run.rewound' })
+    const lost = new Set(all.filter((one) => one.seq > to && one.key !== '').map((one) => one.key))
+    kept = all.filter((one) => one.key === '' ? survives(one, to) : one.seq <= to && !lost.has(one.key))
+    kept.push(entry)
+  }
+  return kept ?? entries
+}
+
+function survives(entry: Entry, to: number): boolean {
+  return entry.seq <= to || entry.kind === 'settings.seen' || entry.kind === 'run.rewound'
+}
+
+function applyRun(history: History, entry: Entry): void {
+  switch (entry.kind) {
+    case 'settings.seen':
+      history.settings.push({ seq: entry.seq, data: dataOf(entry as Entry & { kind: 'settings.seen' }) })
+      return
+    case 'run.cancelling':
+      history.cancelling = dataOf(entry as Entry & { kind: 'run.cancelling' })
+      return
+    case 'run.paused':
+      history.paused = dataOf(entry as Entry & { kind: 'run.paused' })
+      return
+    case 'run.resumed':
+      history.paused = undefined
+      return
+    case 'run.settled':
+      history.settled = dataOf(entry as Entry & { kind: 'run.settled' })
+      return
+    case 'run.reopened':
+    case 'run.rewound':
+      history.settled = undefined
+      history.cancelling = undefined
+      return
+    case 'run.diverged':
+      history.raised = { kind: entry.kind, text: dataOf(entry as Entry & { kind: 'run.diverged' }).difference }
+      return
+    case 'run.quarantined':
+      history.raised = { kind: entry.kind, text: dataOf(entry as Entry & { kind: 'run.quarantined' }).reason }
+      return
+    case 'run.recovered':
+      history.raised = undefined
+      return
+    default:
+      return
+  }
+}
+
+function applyOp(history: History, entry: Entry): void {
+  const dot = entry.kind.indexOf('.')
+  const kind = entry.kind.slice(0, dot)
+  let op = history.ops.get(entry.key)
+  if (op === undefined) {
+    op = newOp(entry.key, kind)
+    history.ops.set(entry.key, op)
+  }
+  switch (entry.kind.slice(dot + 1)) {
+    case 'withdrawn':
+      op.withdrawn = true
+      return
+    case 'opened':
+      op.opened = entry
+      op.hash ??= hashOf(entry)
+      return
+    case 'sending':
+      op.sending = entry
+      op.hash ??= hashOf(entry)
+      op.attempts = 0
+      op.retryAt = undefined
+      return
+    case 'failed': {
+      const data = dataOf(entry as Entry & { kind: 'step.failed' })
+      op.attempts = data.attempt
+      op.retryAt = data.retryAt
+      return
+    }
+    case 'completed':
+      return complete(history, op, entry)
+    default:
+      return
+  }
+}
+
+function complete(history: History, op: Op, entry: Entry): void {
+  const data = dataOf(entry as Entry & { kind: 'wait.completed' })
+  op.hash ??= (data as { hash?: string }).hash
+  if (data.event !== undefined) history.events.add(data.event)
+  op.outcome = { key: op.key, seq: entry.seq, at: entry.at, outcome: data }
+  history.outcomes.push(op.outcome)
+}
+
+export function newOp(key: string, kind: string): Op {
+  return {
+    key,
+    kind,
+    hash: undefined,
+    opened: undefined,
+    sending: undefined,
+    attempts: 0,
+    retryAt: undefined,
+    outcome: undefined,
+    withdrawn: false,
+  }
+}
+
+function hashOf(entry: Entry): string | undefined {
+  return entry.payload === null ? undefined : (dataOf(entry as Entry & { kind: 'sleep.opened' }) as { hash?: string }).hash
+}

@@ -1,0 +1,29 @@
+/** Records: what entries put, as a store writes it; the projection is this and no more. */
+import { canonical } from '../base/json.ts'
+import type { Entry } from './entry.ts'
+import type { Put } from './put.ts'
+import type { RecordWrite } from './store.ts'
+
+/** The records that an entry puts. */
+export function putsOf(entry: Entry): readonly Put[] {
+  if (entry.payload === null || !entry.payload.includes('"puts":')) return []
+  const data = JSON.parse(entry.payload) as { puts?: readonly Put[] }
+  return data.puts ?? []
+}
+
+/** A put as a store writes it. */
+export function writeOf(put: Put): RecordWrite {
+  return {
+    kind: put.kind,
+    id: put.id,
+    version: put.version,
+    data: put.data === null ? null : canonical(put.data),
+    index: put.data === null ? {} : (put.index ?? {}),
+    sort: put.sort ?? 0,
+  }
+}
+
+/** All record writes of `entries`, in order. */
+export function writesOf(entries: readonly Entry[]): RecordWrite[] {
+  return entries.flatMap((entry) => putsOf(entry).map(writeOf))
+}

@@ -1,0 +1,110 @@
+/** Context: what playbook code sees: every way to do something that is remembered. */
+import type { z } from 'zod'
+import type { Actor } from '../base/actor.ts'
+import type { Duration } from '../base/duration.ts'
+import type { Logger } from '../base/log.ts'
+import type { Json, Stored } from '../base/value.ts'
+import type { Action } from '../connector/action.ts'
+import type { EntityStore, EntityType } from '../memory/entity.ts'
+import type { Settings } from '../policy/settings.ts'
+import type { OnSilence } from '../policy/verdict.ts'
+import type { EventType } from './event.ts'
+
+/** What really executed. */
+export interface Effect<In, Out> {
+  readonly id: string
+  readonly input: In
+  readonly output: Out
+  /** A person changed the input before it executed. */
+  readonly edited: boolean
+  /** Why it was allowed. */
+  readonly verdict: string
+  /** Another asker's effect of the same intent answered; nothing was executed for this one. */
+  readonly deduplicated: boolean
+  /** That earlier effect had another input. */
+  readonly differs: boolean
+}
+
+/** A person's no. */
+export interface Decline {
+  readonly reason: string
+  readonly text?: string
+  readonly by: Actor
+}
+
+export interface ActOptions<In> {
+  /** What the input rests on: entities, earlier outputs. Shown to whoever decides; read by revert and labels. */
+  readonly because?: readonly unknown[]
+  /** Extends the intent where equal input is meant to be another effect. */
+  readonly key?: string
+  /** Answers a person's no with a new proposal, linked to the old one; at most five times. */
+  readonly revise?: (input: In, decline: Decline) => Promise<In> | In
+}
+
+export interface Retry {
+  /** Tries in all. Default 3. */
+  readonly attempts?: number
+  /** Delay before the second try; doubles from there, jittered. Default '1s'. */
+  readonly first?: Duration
+  /** Longest delay. Default '5m'. */
+  readonly longest?: Duration
+}
+
+export interface StepOptions {
+  readonly retry?: Retry
+  /** The longest that one try may take; then it fails as STEP_TIMEOUT. Default: no limit. */
+  readonly timeout?: Duration
+}
+
+export interface Context {
+  /**
+   * A named unit of work whose outcome is remembered: run at least once, never again once recorded.
+   * It may compute and read; what it writes elsewhere is outside all promises.
+   */
+  step<T>(name: string, work: (o: { signal: AbortSignal; attempt: number }) => Promise<T> | T, options?: StepOptions): Promise<Stored<T>>
+  /** Executes an action through the gate and returns its output. Throws `ACTION_DECLINED`, `ACTION_DENIED`, `ACTION_FAILED`. */
+  act<In, Out>(action: Action<In, Out>, input: NoInfer<In>, options?: ActOptions<NoInfer<In>>): Promise<Out>
+  /** As `act`, with what really executed and why. */
+  effect<In, Out>(action: Action<In, Out>, input: NoInfer<In>, options?: ActOptions<NoInfer<In>>): Promise<Effect<In, Out>>
+  /** Puts a question to the operator. With a timeout, throws `STEP_TIMEOUT` when nobody answers in time. */
+  ask<S extends z.ZodType>(question: string, options: { answer: S; timeout?: Duration; onSilence?: OnSilence }): Promise<z.output<S>>
+  /** A yes or no. Silence never approves. */
+  approve(question: string, options?: { onSilence?: OnSilence; timeout?: Duration }): Promise<boolean>
+  sleep(duration: Duration | { until: string }): Promise<void>
+  /** The next event of this type since the run began that this run has not had yet. */
+  waitFor<T>(event: EventType<T>, options?: { match?: Partial<NoInfer<T>>; since?: number }): Promise<T>
+  waitFor<T>(event: EventType<T>, options: { match?: Partial<NoInfer<T>>; timeout: Duration; since?: number }): Promise<T | undefined>
+  emit<T>(event: EventType<T>, payload: NoInfer<T>): Promise<void>
+  /** Runs another playbook and waits for its result. Throws its error. */
+  call<In, Out>(playbook: Playbook<In, Out>, input: NoInfer<In>): Promise<Out>
+  /** A branch per item, each with a context of its own. `key` names the branch; results come in order of items. */
+  all<T, R>(
+    items: readonly T[],
+    key: (item: T) => string,
+    branch: (ctx: Context, item: T) => Promise<R>,
+    options?: { atOnce?: number; onError?: 'wait' | 'cancel' },
+  ): Promise<R[]>
+  /** Declares a point: everything settled before it is final for recovery; restart and revert aim at it. */
+  checkpoint(name: string): Promise<void>
+  /** Ends this run's journal and goes on with a new input and an empty one, under the same id. Never returns. */
+  continueAsNew(input: Json): Promise<never>
+  entities<T>(type: EntityType<T>): EntityStore<T>
+  /** This company's settings, as of the last remembered outcome. */
+  readonly settings: Settings
+  /** The instant of the last remembered outcome, in milliseconds. The same on every replay. */
+  now(): number
+  /** In [0, 1). The same on every replay. */
+  random(): number
+  /** A unique id. The same on every replay. */
+  id(): string
+  /** Speaks once, not again on replay. */
+  readonly log: Logger
+}
+
+/** A durable workflow, typed and versioned. */
+export interface Playbook<In, Out> {
+  readonly name: string
+  readonly version: number
+  readonly '~in'?: (input: In) => void
+  readonly '~out'?: Out
+}

@@ -1,0 +1,55 @@
+/** Event: something that happened outside a run, typed; sent by the host or emitted by a run, awaited by runs. */
+import type { z } from 'zod'
+import { KeelsonError } from '../base/errors.ts'
+import { keyedHash } from '../base/hash.ts'
+import { canonical } from '../base/json.ts'
+import { assertStorable } from '../base/schema.ts'
+
+export interface EventType<T> {
+  readonly name: string
+  readonly '~t'?: T
+}
+
+const schemas = new WeakMap<object, z.ZodType>()
+
+/** Defines an event. A wait matches it by equality on top-level fields. */
+export function defineEvent<S extends z.ZodType>(definition: { readonly name: string; readonly schema: S }): EventType<z.output<S>> {
+  assertStorable(definition.schema, `the schema of event ${definition.name}`)
+  const made = Object.freeze({ name: definition.name })
+  schemas.set(made, definition.schema)
+  return made
+}
+
+export function eventSchema(type: { readonly name: string }): z.ZodType {
+  const found = schemas.get(type)
+  if (found !== undefined) return found
+  throw new KeelsonError('DEFINITION_INVALID', `"${type.name}" is not an event`, { hint: 'Pass what defineEvent() returned.' })
+}
+
+/**
+ * Under which a wait is found: the event's name and the first field that it matches on (in order of name), as a keyed
+ * hash. A wait has one token; an event has one per top-level field, and one for waits that match anything.
+ */
+export function waitToken(key: string, event: string, match: Readonly<Record<string, unknown>>): string {
+  const field = Object.keys(match)
+    .filter((name) => match[name] !== undefined)
+    .sort()[0]
+  return field === undefined ? token(key, event, '', null) : token(key, event, field, match[field])
+}
+
+export function eventTokens(key: string, event: string, payload: unknown): string[] {
+  const fields = typeof payload === 'object' && payload !== null && !Array.isArray(payload) ? Object.entries(payload) : []
+  return [token(key, event, '', null), ...fields.slice(0, 64).map(([field, value]) => token(key, event, field, value))]
+}
+
+/** True when every field of `match` equals the payload's. */
+export function matches(match: Readonly<Record<string, unknown>>, payload: unknown): boolean {
+  const fields = (typeof payload === 'object' && payload !== null ? payload : {}) as Record<string, unknown>
+  return Object.entries(match).every(
+    ([field, value]) => value === undefined || (field in fields && canonical(fields[field] ?? null) === canonical(value)),
+  )
+}
+
+function token(key: string, event: string, field: string, value: unknown): string {
+  return keyedHash(key, canonical([event, field, value ?? null]))
+}

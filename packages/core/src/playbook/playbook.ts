@@ -1,0 +1,130 @@
+/** Playbook: the definition of a durable workflow. Plain async code; what it remembers, it does through its context. */
+import type { z } from 'zod'
+import { KeelsonError } from '../base/errors.ts'
+import { assertStorable } from '../base/schema.ts'
+import { durationMs, type Duration } from '../base/duration.ts'
+import { isAction, type AnyAction, definitionOf } from '../connector/action.ts'
+import type { Persona } from '../policy/persona.ts'
+import type { Context, Playbook } from './context.ts'
+
+/** How this version's operations relate to an older version's journal. */
+export interface Changes {
+  /** Old key → new key. */
+  readonly renamed?: Readonly<Record<string, string>>
+  readonly removed?: readonly string[]
+  readonly inserted?: readonly string[]
+}
+
+/** A definition with its types worn off. `internal` ones are Keelson's own and also get the pass. */
+export interface AnyPlaybook {
+  readonly name: string
+  readonly version: number
+  readonly input: z.ZodType
+  readonly output: z.ZodType
+  readonly persona: Persona | undefined
+  /** Names of connectors, actions, agents and playbooks that it declares. */
+  readonly uses: ReadonlySet<string>
+  /** It declares actions or connectors, so others are refused. */
+  readonly limitsActions: boolean
+  readonly usedActions: readonly AnyAction[]
+  readonly serialize: ((input: unknown) => string) | undefined
+  readonly laneWhileRunning: boolean
+  readonly atOnce: number | undefined
+  readonly changes: Changes
+  readonly baselineMs: number | undefined
+  readonly run: (ctx: Context, input: unknown, pass: unknown) => Promise<unknown>
+}
+
+const definitions = new WeakMap<object, AnyPlaybook>()
+
+/** Defines a playbook. Keep a version registered until its last run has ended. */
+export function definePlaybook<I extends z.ZodType, O extends z.ZodType>(definition: {
+  readonly name: string
+  /** A whole number. Raise it when the code no longer fits the journals of open runs. */
+  readonly version: number
+  readonly input: I
+  readonly output: O
+  readonly persona?: Persona
+  /** What it may use. Once it names an action or connector, any other action is `ACTION_NOT_DECLARED`. */
+  readonly uses?: readonly ({ readonly name: string } | Record<string, unknown>)[]
+  /** How long a person takes for the same work: the base of time saved. */
+  readonly baseline?: Duration
+  /** Runs with the same key go one after the other. */
+  readonly serialize?: (input: z.output<I>) => string
+  /** When the lane is held: from start to settle, or only while a pass runs. Default 'open'. */
+  readonly while?: 'open' | 'running'
+  /** Passes of this playbook at once in one process. */
+  readonly atOnce?: number
+  readonly changes?: Changes
+  run(ctx: Context, input: z.output<I>): Promise<z.input<O>>
+}): Playbook<z.input<I>, z.output<O>> {
+  const d = definition
+  if (!/^[a-z][\w.-]*$/i.test(d.name) || d.name.startsWith('keelson.')) {
+    throw invalid(`"${d.name}" is not a name for a playbook`, 'Use letters, digits, ".", "-", "_"; "keelson." is taken.')
+  }
+  if (!Number.isSafeInteger(d.version) || d.version < 1) {
+    throw invalid(`playbook ${d.name} has version ${d.version}`, 'Use whole numbers from 1.')
+  }
+  return registerPlaybook({
+    ...d,
+    changes: d.changes ?? {},
+    uses: d.uses ?? [],
+    run: async (ctx, input) => d.run(ctx, input as z.output<I>),
+    serialize: d.serialize as ((input: unknown) => string) | undefined,
+  })
+}
+
+/** A playbook from a definition without types. */
+export function registerPlaybook<In, Out>(d: {
+  name: string
+  version: number
+  input: z.ZodType
+  output: z.ZodType
+  persona?: Persona
+  uses?: readonly ({ readonly name: string } | Record<string, unknown>)[]
+  baseline?: Duration
+  serialize?: ((input: unknown) => string) | undefined
+  while?: 'open' | 'running'
+  atOnce?: number
+  changes?: Changes
+  run: AnyPlaybook['run']
+}): Playbook<In, Out> {
+  assertStorable(d.output, `the output of playbook ${d.name}`)
+  const used = (d.uses ?? []).flatMap((one) => actionsIn(one))
+  const made = Object.freeze({ name: d.name, version: d.version })
+  definitions.set(made, {
+    name: d.name,
+    version: d.version,
+    input: d.input,
+    output: d.output,
+    persona: d.persona,
+    uses: new Set((d.uses ?? []).map((one) => String((one as { name?: unknown }).name ?? ''))),
+    limitsActions: used.length > 0,
+    usedActions: used,
+    serialize: d.serialize,
+    laneWhileRunning: d.while === 'running',
+    atOnce: d.atOnce,
+    changes: d.changes ?? {},
+    baselineMs: d.baseline === undefined ? undefined : durationMs(d.baseline),
+    run: d.run,
+  })
+  return made
+}
+
+export function playbookOf(value: { readonly name: string }): AnyPlaybook {
+  const found = definitions.get(value)
+  if (found !== undefined) return found
+  throw new KeelsonError('PLAYBOOK_NOT_FOUND', `"${value.name}" is not a playbook`, {
+    hint: 'Pass what definePlaybook() returned.',
+  })
+}
+
+/** The actions of a `uses` member: an action itself, or a connector with actions as members. */
+function actionsIn(member: object): AnyAction[] {
+  if (isAction(member)) return [definitionOf(member)]
+  return Object.values(member).filter(isAction).map((one) => definitionOf(one))
+}
+
+function invalid(message: string, hint: string): KeelsonError {
+  return new KeelsonError('DEFINITION_INVALID', message, { hint })
+}

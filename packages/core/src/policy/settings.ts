@@ -1,0 +1,3 @@
+/** Settings: values that differ per company. A host types them by declaration merging. */
+
+export interface Settings {}

@@ -1,0 +1,80 @@
+/** Verdict: what policy says of an action: deny, or the obligations to ask and to hold, or allow; always with a reason. */
+import { durationMs, type Duration } from '../base/duration.ts'
+
+export type OnSilence = 'wait' | 'remind' | 'escalate' | 'reject'
+
+/** What one rule says: `deny`, or an obligation. Several from one rule are returned as an array and all apply. */
+export interface Verdict {
+  readonly verdict: 'allow' | 'hold' | 'ask' | 'deny'
+  readonly reason?: string
+  readonly holdMs?: number
+  readonly onSilence?: OnSilence
+  readonly timeoutMs?: number
+  readonly grantable?: boolean
+}
+
+/** What all rules say together, as it is journaled. */
+export interface Judgement {
+  readonly verdict: 'allow' | 'hold' | 'ask' | 'ask-then-hold' | 'deny'
+  /** In plain words, naming the rules. */
+  readonly reason: string
+  /** Rules that oblige to ask, and what they want. */
+  readonly asks: readonly { rule: string; reason?: string; onSilence: OnSilence; timeoutMs?: number; grantable: boolean }[]
+  /** The longest hold, and the rules that want one. */
+  readonly holdMs: number
+  readonly holds: readonly string[]
+  readonly denies: readonly { rule: string; reason: string }[]
+  /** Version of the policy set that judged. */
+  readonly policy: string
+  /** What the rules' look-ups found. */
+  readonly found: { readonly [rule: string]: unknown }
+}
+
+export function allow(): Verdict {
+  return { verdict: 'allow' }
+}
+
+/** A person must agree. `grantable`: a standing grant may answer. */
+export function ask(
+  options: { onSilence?: OnSilence; reason?: string; grantable?: boolean; timeout?: Duration } = {},
+): Verdict {
+  const { timeout, ...rest } = options
+  return { verdict: 'ask', ...rest, ...(timeout === undefined ? {} : { timeoutMs: durationMs(timeout) }) }
+}
+
+/** Executes only after this long; visible and cancellable until then. */
+export function hold(duration: Duration): Verdict {
+  return { verdict: 'hold', holdMs: durationMs(duration) }
+}
+
+export function deny(reason: string): Verdict {
+  return { verdict: 'deny', reason }
+}
+
+/** Several rules' verdicts as one. Their order never matters. */
+export function combine(
+  said: readonly { rule: string; verdict: Verdict }[],
+  policy: string,
+  found: { readonly [rule: string]: unknown },
+): Judgement {
+  const sorted = [...said].sort((a, b) => (a.rule < b.rule ? -1 : a.rule > b.rule ? 1 : 0))
+  const of = (verdict: Verdict['verdict']): typeof sorted => sorted.filter((one) => one.verdict.verdict === verdict)
+  const denies = of('deny').map(({ rule, verdict }) => ({ rule, reason: verdict.reason ?? 'denied' }))
+  const asks = of('ask').map(({ rule, verdict }) => ({
+    rule,
+    ...(verdict.reason === undefined ? {} : { reason: verdict.reason }),
+    onSilence: verdict.onSilence ?? ('wait' as const),
+    ...(verdict.timeoutMs === undefined ? {} : { timeoutMs: verdict.timeoutMs }),
+    grantable: verdict.grantable === true,
+  }))
+  const holds = of('hold')
+  const holdMs = Math.max(0, ...holds.map((one) => one.verdict.holdMs ?? 0))
+  const verdict = denies.length > 0 ? 'deny' : asks.length > 0 ? (holdMs > 0 ? 'ask-then-hold' : 'ask') : holdMs > 0 ? 'hold' : 'allow'
+  const reason =
+    denies.length > 0
+      ? denies.map((one) => `${one.rule}: ${one.reason}`).join('; ')
+      : verdict === 'allow'
+        ? `allowed by ${of('allow').map((one) => one.rule).join(', ') || 'default'}`
+        : [...asks.map((one) => `${one.rule}${one.reason === undefined ? '' : `: ${one.reason}`}`), ...holds.map((one) => one.rule)].join('; ')
+  return { verdict, reason, asks, holdMs, holds: holds.map((one) => one.rule), denies, policy, found }
+}
