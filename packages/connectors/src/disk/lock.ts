@@ -1,0 +1,101 @@
+/**
+ * Lock: one holder at a time among all processes of a machine that ask for the same path.
+ *
+ * L1. Everyone who wants the lock creates a file of a name of its own beside the path, then lists those files. Whoever
+ *     sees another live one takes its own away and tries again later. Of two holders the later one to list would have
+ *     seen the other's file, so there are never two.
+ * L2. A file is dead when its process is: then anyone may remove it. Its name is unique, so nobody removes a live one.
+ * L3. What cannot be told (another host, a process id in use again) counts as alive: the wait ends with an error that
+ *     names the file, never with two holders.
+ */
+import { randomBytes } from 'node:crypto'
+import { open, readdir, unlink } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { basename, dirname, join } from 'node:path'
+import { ActionError } from '@keelson/core'
+import pRetry from 'p-retry'
+import { errorCode, sha256Hex } from './atomic.ts'
+
+const TRIES = 60
+
+/** Runs `work` while holding the lock of `path`. Throws class 'retry' when others hold it for too long. */
+export async function withLock<T>(path: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  const own = await take(path, signal)
+  try {
+    return await work()
+  } finally {
+    await drop(own)
+  }
+}
+
+async function take(path: string, signal: AbortSignal): Promise<string> {
+  let last = ''
+  try {
+    return await pRetry(
+      async () => {
+        const { own, other } = await attempt(path)
+        if (other === undefined) return own
+        last = other
+        throw new Error('held')
+      },
+      { retries: TRIES, minTimeout: 5, factor: 1.2, maxTimeout: 250, randomize: true, signal },
+    )
+  } catch (error) {
+    signal.throwIfAborted()
+    if (last === '') throw error
+    throw new ActionError({ class: 'retry' }, `another process holds the lock ${last}`, {
+      data: { hint: 'If no process is using the file any more, delete that lock file.' },
+    })
+  }
+}
+
+async function attempt(path: string): Promise<{ own: string; other?: string }> {
+  const folder = dirname(path)
+  const prefix = `.${basename(path)}.lock-`
+  const name = `${prefix}${HOST}-${process.pid}-${STARTED}-${randomBytes(6).toString('hex')}`
+  await (await open(join(folder, name), 'wx')).close()
+  const own = join(folder, name)
+  mine.add(name)
+  try {
+    const names = await readdir(folder)
+    for (const other of names.filter((found) => found.startsWith(prefix) && found !== name)) {
+      if (alive(other.slice(prefix.length), other)) {
+        await drop(own)
+        return { own, other: join(folder, other) }
+      }
+      await unlink(join(folder, other)).catch(ignoreMissing)
+    }
+    return { own }
+  } catch (error) {
+    await drop(own)
+    throw error
+  }
+}
+
+async function drop(own: string): Promise<void> {
+  await unlink(own).catch(ignoreMissing)
+  mine.delete(basename(own))
+}
+
+/** Hosts are told apart by a short hash, as their names may hold anything. */
+const HOST = sha256Hex(hostname()).slice(0, 12)
+/** When this process began, in seconds: a container's next process often has the same id. */
+const STARTED = Math.round(Date.now() / 1000 - process.uptime())
+/** The lock files of this module in this process. */
+const mine = new Set<string>()
+
+function alive(owner: string, name: string): boolean {
+  const [host, pid, started] = owner.split('-')
+  if (host !== HOST) return true
+  if (Number(pid) === process.pid) return mine.has(name) || Math.abs(Number(started) - STARTED) <= 5
+  try {
+    process.kill(Number(pid), 0)
+    return true
+  } catch (error) {
+    return errorCode(error) !== 'ESRCH'
+  }
+}
+
+function ignoreMissing(error: unknown): void {
+  if (errorCode(error) !== 'ENOENT') throw error
+}
