@@ -1,0 +1,73 @@
+/**
+ * email.send: one mail, at most one copy of it, as far as a look-up can tell.
+ *
+ * The mail's Message-ID follows from the effect's key. When nobody knows whether it went out, `reconcile` looks for that
+ * Message-ID where sent or received mail lies; where nothing can look, the operator is asked.
+ */
+import { action, type ActionRun, type Preview } from '@keelson/core'
+import { z } from 'zod'
+import { valueOf } from '../connect/option.ts'
+import { sha256Hex } from '../disk/atomic.ts'
+import type { Mailer } from './connection.ts'
+import { compose, MailInput, messageIdOf, operationOf } from './message.ts'
+import { deliver, redact } from './smtp.ts'
+
+const Sent = z.object({
+  messageId: z.string(),
+  /** Whom the server took the mail for; left out where this is only known from a look-up. */
+  accepted: z.array(z.string()).optional(),
+  /** Whom it refused, with what it said, although others were taken. */
+  rejected: z.array(z.object({ address: z.string(), answer: z.string() })).optional(),
+})
+
+const mailerFrom = (config: unknown): Mailer => valueOf<Mailer>(config, 'email.connect({ host, from })')
+
+export const send = action({
+  name: 'email.send',
+  title: 'Send a mail',
+  effect: 'irreversible',
+  idempotency: { by: 'lookup' },
+  input: MailInput,
+  output: Sent,
+  material: ['to', 'cc', 'subject', 'text', 'html', 'attachments'],
+  timeout: '60s',
+  // A mail that was taken can be in a queue for a while before a look-up can see it.
+  settleWindowMs: 5 * 60_000,
+  preview,
+  simulate: (input) => ({ messageId: `<shadow.${sha256Hex(JSON.stringify(input)).slice(0, 24)}@keelson.invalid>` }),
+  async run(input, { key, signal, config, since = Date.now() }: ActionRun & { readonly since?: number }) {
+    const mailer = mailerFrom(config)
+    const message = await compose(input, { mailer, key, at: since, signal })
+    const { accepted, rejected } = await deliver(mailer, message, signal)
+    const { messageId } = message
+    return { output: { messageId, accepted, ...(rejected.length > 0 ? { rejected } : {}) } }
+  },
+  async reconcile(_input, { key, signal, config }) {
+    const mailer = mailerFrom(config)
+    const { lookup } = mailer.options
+    if (lookup === undefined) return { state: 'unknown', why: 'email.connect() was given no `lookup`' }
+    const messageId = messageIdOf(key, mailer)
+    try {
+      const found = await lookup(messageId, operationOf(key), { signal })
+      if (found === 'found') return { state: 'done', output: { messageId } }
+      return found === 'not-found' ? { state: 'not-found' } : { state: 'unknown', why: 'the look-up could not tell' }
+    } catch (error) {
+      return { state: 'unknown', why: `the look-up failed: ${redact(String(error), mailer.login)}` }
+    }
+  },
+})
+
+function preview(input: MailInput): Preview {
+  const files = input.attachments?.map((file) => `${file.filename} (${file.contentType}, sha-256 ${file.sha256})`)
+  const rows: [string, string | undefined][] = [
+    ['To', input.to],
+    ['Cc', input.cc?.join(', ')],
+    ['Reply to', input.replyTo],
+    ['Subject', input.subject],
+    ['Text', input.text],
+    ['HTML', input.html],
+    ['In reply to', input.inReplyTo],
+    ['Attachments', files?.join('\n')],
+  ]
+  return { kind: 'fields', rows: rows.flatMap(([label, after]) => (after ? [{ label, after }] : [])) }
+}
