@@ -1,0 +1,188 @@
+/** Checks of tail, watch and artifacts. */
+import { createHash } from 'node:crypto'
+import { describe, expect } from 'vitest'
+import type { Change, MemoryStore, Placed } from '@keelson/core/ports'
+import {
+  deliver,
+  delivery,
+  entries,
+  entryAt,
+  newRun,
+  parked,
+  put,
+  settled,
+  start,
+  startParked,
+  takeOne,
+  W,
+} from './rows.ts'
+import { checks, checksOfTwo, type StoreSuite } from './subject.ts'
+
+export function checkTail(suite: StoreSuite): void {
+  describe('tail', () => tail(suite))
+  describe('watch', () => watch(suite))
+  describe('artifacts', () => artifacts(suite))
+}
+
+/** All that tail gives in pages of `limit`. */
+async function pages(store: MemoryStore, limit: number, from = 0): Promise<Placed[]> {
+  const all: Placed[] = []
+  for (;;) {
+    const page = await store.tail(W, all.at(-1)?.position ?? from, limit)
+    all.push(...page)
+    if (page.length === 0) return all
+  }
+}
+
+function tail(suite: StoreSuite): void {
+  const given = checks(suite)
+  const ofTwo = checksOfTwo(suite)
+  given('gives entries of all streams in the order of their commits (S6)', async ({ store }) => {
+    await store.write(W, { entries: [entryAt('b', 1), entryAt('a', 1)] })
+    await start(store, 'r')
+    const { lease } = await takeOne(store)
+    await store.commit(lease, { entries: [entryAt('r/0', 2)], starts: [newRun('q')] })
+    const names = (await store.tail(W, 0, 100)).map(({ stream, seq }) => `${stream}:${seq}`)
+    expect(names).toEqual(['b:1', 'a:1', 'r/0:1', 'r/0:2', 'q/0:1'])
+  })
+  given('numbers them upwards, the same as entries does (S6)', async ({ store }) => {
+    await store.write(W, { entries: entries('s', 3) })
+    const all = await store.tail(W, 0, 100)
+    expect(all).toEqual(await store.entries(W, 's'))
+    expect(all[0]!.position).toBeGreaterThan(0)
+    expect(all.every((each, n) => n === 0 || each.position > all[n - 1]!.position)).toBe(true)
+  })
+  given('gives what is behind a position, in pages (S6)', async ({ store }) => {
+    await store.write(W, { entries: entries('s', 7) })
+    const all = await store.tail(W, 0, 100)
+    expect(await pages(store, 3)).toEqual(all)
+    expect(await store.tail(W, all[4]!.position, 100)).toEqual(all.slice(5))
+    expect(await store.tail(W, all[6]!.position, 100)).toEqual([])
+    expect(await store.tail(W, 0, 0)).toEqual([])
+  })
+  ofTwo('never skips while two sessions write (S6)', async ({ store, another }) => {
+    const two = await another()
+    const writes = Array.from({ length: 40 }, (_, n) => {
+      const session = n % 2 === 0 ? store : two
+      return session.write(W, { entries: entries(`s${n}`, 1 + (n % 3)) })
+    })
+    let open = true
+    const reader = (async () => {
+      const seen: Placed[] = []
+      while (open) seen.push(...(await pages(two, 2, seen.at(-1)?.position)))
+      return [...seen, ...(await pages(two, 2, seen.at(-1)?.position))]
+    })()
+    await Promise.all(writes)
+    open = false
+    const all = await store.tail(W, 0, 1000)
+    expect(await reader).toEqual(all)
+    expect(all).toHaveLength(writes.reduce((sum, _, n) => sum + 1 + (n % 3), 0))
+  })
+}
+
+/** Ends when a change names `run`, or says to look oneself. Gives what names it. */
+function heard(store: MemoryStore, run: string): Promise<Change> {
+  return new Promise((resolve) => {
+    const end = store.watch((change) => {
+      if (!change.runs.includes(run) && change.runs.length > 0) return
+      end()
+      resolve(change)
+    })
+  })
+}
+
+function watch(suite: StoreSuite): void {
+  const given = checks(suite)
+  const ofTwo = checksOfTwo(suite)
+  const causes: readonly (readonly [string, (store: MemoryStore) => Promise<() => Promise<unknown>>])[] = [
+    ['starts', async (store) => () => start(store, 'r')],
+    ['is delivered to', async (store) => (await startParked(store, 'r'), () => deliver(store, 'r', 'k'))],
+    [
+      'is touched',
+      async (store) => (await startParked(store, 'r'), () => store.write(W, { touch: [{ run: 'r', state: 'due' }] })),
+    ],
+    [
+      'settles',
+      async (store) => {
+        await start(store, 'r')
+        const { lease } = await takeOne(store)
+        return () => store.commit(lease, { next: settled })
+      },
+    ],
+    [
+      'is left due',
+      async (store) => {
+        await start(store, 'r')
+        const { lease } = await takeOne(store)
+        return () => store.commit(lease, { deliveries: [delivery('r', 'k')], next: parked() })
+      },
+    ],
+  ]
+  for (const [what, prepare] of causes) {
+    given(`calls back when a run ${what}`, async ({ store }) => {
+      const cause = await prepare(store)
+      const change = heard(store, 'r')
+      await cause()
+      expect((await change).workspace).toBe(W)
+    })
+    ofTwo(`calls back another session when a run ${what}`, async ({ store, another }) => {
+      const two = await another()
+      const cause = await prepare(store)
+      const change = heard(two, 'r')
+      await cause()
+      expect((await change).workspace).toBe(W)
+    })
+  }
+  given('calls nobody back who has ended it', async ({ store }) => {
+    const calls: Change[] = []
+    const end = store.watch((change) => calls.push(change))
+    end()
+    const change = heard(store, 'r')
+    await start(store, 'r')
+    await change
+    expect(calls).toEqual([])
+  })
+  ofTwo('calls back when a death makes a run claimable', async ({ store, another, kill }) => {
+    await start(store, 'r')
+    await takeOne(await another(), { worker: 'two' })
+    const change = heard(store, 'r')
+    await kill('two')
+    await change
+    expect((await takeOne(store)).row.id).toBe('r')
+  })
+}
+
+function artifacts(suite: StoreSuite): void {
+  const given = checks(suite, suite.abilities.artifacts)
+  const bytes = Uint8Array.from([0, 1, 255, 10, 13, 39])
+  const hash = createHash('sha256').update(bytes).digest('hex')
+  given('are kept under their sha-256, the same bytes once', async ({ store }) => {
+    expect(await store.putArtifact(W, bytes)).toBe(hash)
+    expect(await store.putArtifact(W, Uint8Array.from(bytes))).toBe(hash)
+    expect([...(await store.getArtifact(W, hash))!]).toEqual([...bytes])
+  })
+  given('that are unknown are undefined', async ({ store }) => {
+    for (const name of [hash, '', "'; --"]) expect(await store.getArtifact(W, name)).toBeUndefined()
+  })
+  given('may be empty or large', async ({ store }) => {
+    const large = Uint8Array.from({ length: 2_097_152 }, (_, n) => n % 251)
+    const empty = await store.putArtifact(W, new Uint8Array())
+    const name = await store.putArtifact(W, large)
+    expect((await store.getArtifact(W, empty))!.length).toBe(0)
+    expect(Buffer.compare((await store.getArtifact(W, name))!, large)).toBe(0)
+  })
+  given('are not changed by who put or got them', async ({ store }) => {
+    const own = Uint8Array.from(bytes)
+    await store.putArtifact(W, own)
+    own[0] = 99
+    const got = (await store.getArtifact(W, hash))!
+    got[1] = 99
+    expect([...(await store.getArtifact(W, hash))!]).toEqual([...bytes])
+  })
+  given('make a workspace, beside records', async ({ store }) => {
+    await store.putArtifact(W, bytes)
+    expect(await store.workspaces()).toEqual([W])
+    await store.write(W, { records: [put('a', 1)] })
+    expect(await store.workspaces()).toEqual([W])
+  })
+}
