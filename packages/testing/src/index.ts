@@ -2,4 +2,4 @@
 
 // stores
 export { memoryStore, type MemoryStoreSession } from './memory-store.ts'
-export { intercept, storeFailure, type Answered, type Call, type Hooks, type Operation } from './intercept.ts'
+export { intercept, storeFailure, type Detail, type Hooks, type Operation } from './intercept.ts'

@@ -3,30 +3,25 @@ import { KeelsonError, type MemoryStore } from '@keelson/core/ports'
 
 export type Operation = Exclude<keyof MemoryStore, 'kind' | 'watch'>
 
-/** An operation and its arguments. */
-export type Call = { [K in Operation]: [op: K, detail: Parameters<MemoryStore[K]>] }[Operation]
-
-/** An operation, its arguments and what the store answered. */
-export type Answered = {
-  [K in Operation]: [op: K, detail: Parameters<MemoryStore[K]>, answer: Awaited<ReturnType<MemoryStore[K]>>]
-}[Operation]
+/** The arguments of a call, as the port has them: `[lease, unit]` of a commit, `[workspace, unit]` of a write. */
+export type Detail = Parameters<MemoryStore[Operation]>
 
 export interface Hooks {
   /** Runs before the store sees the call. A throw here is a failure that wrote nothing; a promise holds the call back. */
-  before?(...call: Call): void | Promise<void>
+  before?(op: Operation, detail: Detail): void | Promise<void>
   /** Runs when the store has answered, before the caller knows. A throw here is an answer that was lost. */
-  after?(...answered: Answered): void | Promise<void>
+  after?(op: Operation, detail: Detail, answer: unknown): void | Promise<void>
 }
 
 /** `store` behind `hooks`. A hook that answers no promise keeps the calls of one turn in one turn. */
 export function intercept(store: MemoryStore, hooks: Hooks): MemoryStore {
   const wrap = <K extends Operation>(op: K): MemoryStore[K] => {
-    const call = store[op].bind(store) as (...detail: unknown[]) => Promise<unknown>
-    const wrapped = async (...detail: unknown[]): Promise<unknown> => {
-      const held = hooks.before?.(...([op, detail] as unknown as Call))
+    const call = store[op].bind(store) as (...detail: Detail) => Promise<unknown>
+    const wrapped = async (...detail: Detail): Promise<unknown> => {
+      const held = hooks.before?.(op, detail)
       if (held !== undefined) await held
       const answer = await call(...detail)
-      const kept = hooks.after?.(...([op, detail, answer] as unknown as Answered))
+      const kept = hooks.after?.(op, detail, answer)
       if (kept !== undefined) await kept
       return answer
     }

@@ -21,6 +21,7 @@ import { checks, type StoreSuite } from './subject.ts'
 export function checkIsolation(suite: StoreSuite): void {
   describe('a workspace (S7)', () => {
     foreign(suite)
+    verbs(suite)
     sideBySide(suite)
   })
   describe('a value', () => values(suite))
@@ -55,6 +56,10 @@ function foreign(suite: StoreSuite): void {
       expect(JSON.stringify(await ask(store))).not.toMatch(/"r"|"s"|"a"/)
     })
   }
+}
+
+function verbs(suite: StoreSuite): void {
+  const given = checks(suite)
   given('delivers to no foreign run', async ({ store }) => {
     await fill(store)
     const answer = await store.write(OTHER, { deliveries: [delivery('r', 'new')] })

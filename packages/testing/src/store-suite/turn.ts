@@ -140,7 +140,8 @@ function sessions(suite: StoreSuite): void {
   checksOfTwo(suite)('of two sessions count a record up without a gap (S2)', async ({ store, another }) => {
     const two = await another()
     const count = async (session: typeof store): Promise<void> => {
-      for (let left = 10; left > 0;) {
+      for (let left = 10, tries = 0; left > 0;) {
+        expect(++tries).toBeLessThan(1000)
         const version = ((await recordOf(session, 'n'))?.version ?? 0) + 1
         if ((await session.write(W, { records: [put('n', version)] })).status === 'done') left--
       }
