@@ -130,18 +130,18 @@ function perform(data: Data, space: Space, unit: PassUnit, run: Run | undefined,
     if (space.runs.has(start.id)) refused.push({ start: start.id, why: 'exists' })
     else changed.add(begin(space, start, now))
   }
-  for (const delivery of unit.deliveries ?? []) {
-    const why = deliver(space, delivery)
-    if (why !== undefined) refused.push({ delivery: delivery.onceKey, why })
-    else changed.add(delivery.run)
-  }
-  for (const { stream, seq } of unit.purge?.payloads ?? []) erase(space, stream, seq)
   for (const touch of unit.touch ?? []) {
     const touched = space.runs.get(touch.run)!
     if (touch.version !== undefined) touched.row = Object.freeze({ ...touched.row, version: touch.version })
     if (touch.state === 'due') makeDue(touched, now, now)
     changed.add(touch.run)
   }
+  for (const delivery of unit.deliveries ?? []) {
+    const why = deliver(space, delivery)
+    if (why !== undefined) refused.push({ delivery: delivery.onceKey, why })
+    else changed.add(delivery.run)
+  }
+  for (const { stream, seq } of unit.purge?.payloads ?? []) erase(space, stream, seq)
   if (run !== undefined) changed.add(advance(space, run, unit, now))
   if (space.runs.size + space.log.length + space.records.size > 0) data.spaces.set(space.name, space)
   tell(data, space, changed)
@@ -260,7 +260,8 @@ function move(space: Space, run: Run, next: Next, now: Instant): void {
     append(space, next.entries)
     return makeDue(run, next.at, now)
   }
-  run.row = { ...run.row, status: next.status }
+  const version = (next.to === 'due' ? next.version : undefined) ?? run.row.version
+  run.row = { ...run.row, status: next.status, version }
   if (next.to === 'due') return makeDue(run, next.at, now)
   if (next.to === 'settled') {
     run.mail = []

@@ -163,6 +163,13 @@ function states(suite: StoreSuite): void {
       expect(await rowOf(store, 'r')).toMatchObject({ ...row, worker: null, epoch: 1, stream: 'r/0', version: 1 })
     })
   }
+  given('leaves the run due for another version', async ({ store }) => {
+    await start(store, 'r')
+    const { lease } = await takeOne(store)
+    expect(await store.commit(lease, { next: { to: 'due', status: '""', at: 1000, version: 2 } })).toEqual(done)
+    expect(await idsTaken(store)).toEqual([])
+    expect((await takeOne(store, { can: ['book@2'] })).row).toMatchObject({ version: 2, epoch: 2 })
+  })
   given('counts claims without progress and forgets them with it', async ({ store }) => {
     await start(store, 'r')
     for (const claims of [1, 2]) {

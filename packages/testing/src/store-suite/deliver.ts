@@ -225,6 +225,12 @@ function touch(suite: StoreSuite): void {
       expect(await idsTaken(store)).toEqual(['r'])
     })
   }
+  given('reopens a settled run, which the deliveries of the unit then reach', async ({ store }) => {
+    await startSettled(store, 'r')
+    const unit = { touch: [{ run: 'r', state: 'due' as const }], deliveries: [delivery('r', 'k')] }
+    expect(await store.write(W, unit)).toEqual(done)
+    expect((await takeOne(store)).mail.map(({ onceKey }) => onceKey)).toEqual(['k'])
+  })
   given('gives a run to another version and leaves its state', async ({ store }) => {
     await startParked(store, 'r', 9000)
     expect(await store.write(W, { touch: [{ run: 'r', version: 2 }] })).toEqual(done)

@@ -168,6 +168,10 @@ function workspaces(suite: StoreSuite): void {
     expect(await idsTaken(store, { workspaces: ['ghost'] })).toEqual([])
     expect(await store.workspaces()).toEqual([])
   })
+  given('do not appear by a delivery that is refused', async ({ store }) => {
+    await store.write('ghost', { deliveries: [{ run: 'r', onceKey: 'k', kind: 'event', payload: '{}', at: 1 }] })
+    expect(await store.workspaces()).toEqual([])
+  })
   given('do not appear by a unit that conflicts (S2)', async ({ store }) => {
     const answer = await store.write('ghost', { records: [put('a', 2)] })
     expect(answer).toMatchObject({ status: 'conflict' })
