@@ -22,7 +22,15 @@ export function opened<T>(make: () => T): Opened<T> {
 
 /** The value behind an action's config. Throws `final` with `how` for a connector that was never connected. */
 export function valueOf<T>(config: unknown, how: string): T {
-  if (typeof config === 'object' && config !== null && 'value' in config) return (config as Opened<T>).value()
+  if (typeof config === 'object' && config !== null && 'value' in config) {
+    try {
+      return (config as Opened<T>).value()
+    } catch (error) {
+      if (ActionError.is(error)) throw error
+      // Nothing was done yet. What was thrown may quote a credential, so it is not repeated here.
+      throw new ActionError({ class: 'retry' }, `a function given to ${how.split('(')[0]}() threw`)
+    }
+  }
   throw new ActionError({ class: 'final' }, `not connected: pass ${how} to createConductor`)
 }
 

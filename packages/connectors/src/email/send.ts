@@ -4,7 +4,7 @@
  * The mail's Message-ID follows from the effect's key. When nobody knows whether it went out, `reconcile` looks for that
  * Message-ID where sent or received mail lies; where nothing can look, the operator is asked.
  */
-import { action, type ActionRun, type Preview } from '@keelson/core'
+import { action, ActionError, type ActionRun, type Preview } from '@keelson/core'
 import { z } from 'zod'
 import { valueOf } from '../connect/option.ts'
 import { sha256Hex } from '../disk/atomic.ts'
@@ -37,7 +37,7 @@ export const send = action({
   simulate: (input) => ({ messageId: `<shadow.${sha256Hex(JSON.stringify(input)).slice(0, 24)}@keelson.invalid>` }),
   async run(input, { key, signal, config, since = Date.now() }: ActionRun & { readonly since?: number }) {
     const mailer = mailerFrom(config)
-    const message = await compose(input, { mailer, key, at: since, signal })
+    const message = await compose(input, { mailer, key, at: since, signal }).catch(notComposed)
     const { accepted, rejected } = await deliver(mailer, message, signal)
     const { messageId } = message
     return { output: { messageId, accepted, ...(rejected.length > 0 ? { rejected } : {}) } }
@@ -56,6 +56,12 @@ export const send = action({
     }
   },
 })
+
+/** Whatever goes wrong before the first connection, nothing was sent. */
+function notComposed(error: unknown): never {
+  if (ActionError.is(error)) throw error
+  throw new ActionError({ class: 'final' }, `the mail could not be composed: ${(error as Error).message}`)
+}
 
 function preview(input: MailInput): Preview {
   const files = input.attachments?.map((file) => `${file.filename} (${file.contentType}, sha-256 ${file.sha256})`)

@@ -1,0 +1,2 @@
+/** The public names of @keelson/connectors/calendar-file. */
+export { calendarFile, type CalendarFileOptions } from './file.ts'
