@@ -1,0 +1,52 @@
+/** Backup: a whole copy of the file while it is written to, which is checked before it counts. */
+import { mkdirSync, renameSync, rmSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { KeelsonError } from '@keelson/core/ports'
+import { loadDriver, type Handle } from './connection.ts'
+import { failure } from './failure.ts'
+
+/** How far a backup is, in pages of the file. */
+export interface BackupProgress {
+  readonly total: number
+  readonly remaining: number
+}
+
+/** Pages that are copied in one turn of the event loop. */
+const PAGES = 256
+
+/** The file at `to` is only replaced by a copy that was found sound. */
+export async function backupTo(handle: Handle, to: string, progress?: (at: BackupProgress) => void): Promise<void> {
+  const unfinished = `${to}.unfinished`
+  try {
+    mkdirSync(dirname(to), { recursive: true })
+    remove(unfinished)
+    await handle.backup(unfinished, {
+      progress({ totalPages, remainingPages }) {
+        progress?.({ total: totalPages, remaining: remainingPages })
+        return PAGES
+      },
+    })
+    await verify(unfinished)
+    renameSync(unfinished, to)
+  } catch (error) {
+    remove(unfinished)
+    throw failure(error, to)
+  }
+}
+
+async function verify(path: string): Promise<void> {
+  const Database = await loadDriver()
+  const copy = new Database(path)
+  try {
+    // One file, without a log beside it.
+    copy.pragma('journal_mode = DELETE')
+    const found = copy.pragma('integrity_check(1)', { simple: true })
+    if (found !== 'ok') throw new KeelsonError('STORE_CORRUPT', `the backup ${path} is damaged: ${String(found)}`)
+  } finally {
+    copy.close()
+  }
+}
+
+function remove(path: string): void {
+  for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(path + suffix, { force: true })
+}

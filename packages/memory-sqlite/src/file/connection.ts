@@ -1,0 +1,101 @@
+/** Connection: one SQLite handle with its prepared statements, on which work runs synchronously. */
+import { mkdirSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type Sqlite from 'better-sqlite3'
+import { KeelsonError } from '@keelson/core/ports'
+import type { Call, Work } from '../sql/statement.ts'
+import { assertNode, failure } from './failure.ts'
+
+export type Handle = Sqlite.Database
+export type Driver = typeof Sqlite
+
+/** 'disk': what was answered survives a power cut. 'process': it survives the death of the process. */
+export type Durability = 'disk' | 'process'
+
+let driver: Driver | undefined
+
+/** Loads the native driver when a store first opens. */
+export async function loadDriver(): Promise<Driver> {
+  assertNode()
+  driver ??= (await import('better-sqlite3')).default
+  return driver
+}
+
+/** Waits this long in the driver before the event loop gets a turn again. */
+const BUSY_MS = 20
+/** Prepared statements that are kept; those whose text depends on the query come and go. */
+const PREPARED_MAX = 400
+
+/** Opens the file, makes its folder where that is missing, and sets all that is set per connection. */
+export async function connect(path: string, durability: Durability): Promise<Handle> {
+  const Database = await loadDriver()
+  try {
+    mkdirSync(dirname(path), { recursive: true })
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+      throw new KeelsonError('STORE_FAILED', `${path} is a folder, not a file`, {
+        hint: 'Give the path of a file; it is made when it does not exist.',
+      })
+    }
+    return prepare(new Database(path, { timeout: 5_000 }), durability)
+  } catch (error) {
+    throw failure(error, path)
+  }
+}
+
+function prepare(handle: Handle, durability: Durability): Handle {
+  try {
+    const mode = handle.pragma('journal_mode = WAL', { simple: true })
+    if (mode !== 'wal') throw new KeelsonError('STORE_READ_ONLY', 'the file cannot be switched to a write-ahead log')
+    handle.pragma(`synchronous = ${durability === 'disk' ? 'FULL' : 'NORMAL'}`)
+    handle.pragma('foreign_keys = ON')
+    handle.pragma('secure_delete = ON')
+    handle.pragma('wal_autocheckpoint = 1000')
+    handle.pragma(`journal_size_limit = ${8 * 1024 * 1024}`)
+    return handle
+  } catch (error) {
+    handle.close()
+    throw error
+  }
+}
+
+/** After this, waiting for another process is done by the event loop, not by the driver. */
+export function beQuick(handle: Handle): void {
+  handle.pragma(`busy_timeout = ${BUSY_MS}`)
+}
+
+/** Runs work on a handle, each statement prepared once. */
+export class Runner {
+  readonly handle: Handle
+  readonly #prepared = new Map<string, Sqlite.Statement<unknown[]>>()
+
+  constructor(handle: Handle) {
+    this.handle = handle
+  }
+
+  run<T>(work: Work<T>): T {
+    let step = work.next()
+    while (step.done !== true) {
+      let answer: unknown
+      try {
+        answer = this.#ask(step.value)
+      } catch (error) {
+        step = work.throw(error)
+        continue
+      }
+      step = work.next(answer)
+    }
+    return step.value
+  }
+
+  #ask({ sql, values, wants }: Call): unknown {
+    const statement = this.#prepared.get(sql) ?? this.#prepare(sql)
+    return wants === 'rows' ? statement.all(values) : statement.run(values).changes
+  }
+
+  #prepare(sql: string): Sqlite.Statement<unknown[]> {
+    if (this.#prepared.size >= PREPARED_MAX) this.#prepared.clear()
+    const statement = this.handle.prepare(sql)
+    this.#prepared.set(sql, statement)
+    return statement
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * GroupCommit: writes that are asked for in one turn of the event loop share one transaction.
+ *
+ * G1. Nobody is answered before COMMIT has returned.
+ * G2. Each job judges before it writes; one that throws takes the transaction with it, and then every job of the group
+ *     runs again in a transaction of its own. So each fails or succeeds alone.
+ * G3. When COMMIT itself throws, the store is read back: what landed is answered as such.
+ * G4. Only a damaged file stops the store; after any other failure the next group is tried like the first.
+ */
+import { KeelsonError } from '@keelson/core/ports'
+import { rolledBack, type Context } from '../sql/context.ts'
+import type { Work } from '../sql/statement.ts'
+import type { Runner } from './connection.ts'
+import { closed, failure, isBusy } from './failure.ts'
+
+export interface Job<T> {
+  readonly work: () => Work<T>
+  /** Asked after a commit of unknown outcome: is this job's write in the store? */
+  readonly landed?: () => Work<boolean>
+}
+
+interface Waiting extends Job<unknown> {
+  readonly since: number
+  resolve(value: unknown): void
+  reject(error: KeelsonError): void
+}
+
+/** Another process may hold the write lock for this long before a write is given up. */
+const PATIENCE_MS = 10_000
+const RETRY_MS = 5
+
+export class GroupCommit {
+  readonly #runner: Runner
+  readonly #context: Context
+  readonly #path: string
+  readonly #written: () => void
+  #queue: Waiting[] = []
+  #armed = false
+  #closed = false
+  #damage: KeelsonError | undefined
+
+  /** `written` is called after each commit, before the answers are given. */
+  constructor(runner: Runner, context: Context, path: string, written: () => void) {
+    this.#runner = runner
+    this.#context = context
+    this.#path = path
+    this.#written = written
+  }
+
+  submit<T>(job: Job<T>): Promise<T> {
+    if (this.#closed) return Promise.reject(closed(this.#path))
+    return new Promise<T>((resolve, reject) => {
+      this.#queue.push({ ...job, since: performance.now(), resolve: resolve as (value: unknown) => void, reject })
+      if (this.#armed) return
+      this.#armed = true
+      setImmediate(() => this.flush())
+    })
+  }
+
+  /** Writes what is queued now. */
+  flush(): void {
+    this.#armed = false
+    const group = this.#queue
+    this.#queue = []
+    if (group.length === 0) return
+    if (this.#damage !== undefined) return this.#rejectAll(group, this.#damage)
+    const outcome = this.#transact(group)
+    if (outcome === 'busy') return this.#later(group)
+    if (outcome instanceof KeelsonError && group.length === 1) return this.#rejectAll(group, outcome)
+    if (outcome instanceof KeelsonError) for (const job of group) this.#alone(job)
+  }
+
+  /** Writes what is queued and takes no more. */
+  close(): void {
+    this.flush()
+    this.#closed = true
+    this.#rejectAll(this.#queue, closed(this.#path))
+    this.#queue = []
+  }
+
+  #alone(job: Waiting): void {
+    const outcome = this.#damage ?? this.#transact([job])
+    if (outcome === 'busy') this.#later([job])
+    else if (outcome instanceof KeelsonError) job.reject(outcome)
+  }
+
+  /** One transaction. Answers the jobs when it is durable; else says why it is not. */
+  #transact(group: readonly Waiting[]): 'done' | 'busy' | KeelsonError {
+    const { handle } = this.#runner
+    let answers: unknown[] = []
+    try {
+      handle.exec('begin immediate')
+    } catch (error) {
+      return isBusy(error) ? 'busy' : this.#failed(error)
+    }
+    let committing = false
+    try {
+      this.#context.last = undefined
+      answers = group.map((job) => this.#runner.run(job.work()))
+      committing = true
+      handle.exec('commit')
+    } catch (error) {
+      const failed = this.#failed(error)
+      if (!committing || !this.#landed(group)) return failed
+    }
+    this.#written()
+    group.forEach((job, at) => job.resolve(answers[at]))
+    return 'done'
+  }
+
+  #failed(error: unknown): KeelsonError {
+    const { handle } = this.#runner
+    rolledBack(this.#context)
+    try {
+      if (handle.inTransaction) handle.exec('rollback')
+    } catch {
+      // The failure that is reported is the first one.
+    }
+    const failed = failure(error, this.#path)
+    // A row that does not fit its checksum concerns whoever reads it; a damaged file concerns all.
+    if (failed.code === 'STORE_CORRUPT' && failed !== error) this.#damage = failed
+    return failed
+  }
+
+  #landed(group: readonly Waiting[]): boolean {
+    try {
+      return group.some((job) => job.landed !== undefined && this.#runner.run(job.landed()))
+    } catch {
+      return false
+    }
+  }
+
+  #later(group: readonly Waiting[]): void {
+    if (this.#closed) return this.#rejectAll(group, closed(this.#path))
+    if (performance.now() - group[0]!.since > PATIENCE_MS) {
+      const held = new Error('database is locked')
+      return this.#rejectAll(group, failure(Object.assign(held, { code: 'SQLITE_BUSY' }), this.#path))
+    }
+    this.#queue = [...group, ...this.#queue]
+    if (this.#armed) return
+    this.#armed = true
+    setTimeout(() => this.flush(), RETRY_MS)
+  }
+
+  #rejectAll(group: readonly Waiting[], error: KeelsonError): void {
+    for (const job of group) job.reject(error)
+  }
+}

@@ -1,0 +1,240 @@
+/**
+ * OpenFile: a file from open to close, and everything about it that is no method of the port.
+ *
+ * O1. Listeners hear of a change after it is durable, never before.
+ * O2. A lock that proves a worker's death is held until its runs are free, so that a worker of the same name which
+ *     comes back in between is not mistaken for the dead one.
+ * O3. An idle file costs nothing: what is to be tidied is tidied once, a moment after the last write.
+ */
+import type { Change, Instant, Opened } from '@keelson/core/ports'
+import { KeelsonError } from '@keelson/core/ports'
+import { allWorkspaces, createContext, type Context } from '../sql/context.ts'
+import { queries } from '../sql/queries.ts'
+import type { Work } from '../sql/statement.ts'
+import type { Sql } from '../sql/tables.ts'
+import { addWorker, holders, removeWorker, workerNames } from '../sql/workers.ts'
+import { beQuick, connect, loadDriver, Runner, type Driver, type Durability, type Handle } from './connection.ts'
+import { failure } from './failure.ts'
+import { GroupCommit, type Job } from './group-commit.ts'
+import { identify, lastPosition, writeAnchor } from './identity.ts'
+import { readMeta } from './meta.ts'
+import { check, kyselyOn, migrate, type Migrations } from './schema.ts'
+import { Wake } from './wake.ts'
+import { takeLock, type Probe, type WorkerLock } from './worker-lock.ts'
+
+export interface OpenOptions {
+  readonly durability: Durability
+  readonly migrations: Migrations
+  readonly worker: string
+  readonly now: () => Instant
+  /** The same worker goes on after its thread died: it keeps its leases. */
+  readonly resume: boolean
+}
+
+/** The log is emptied this long after the last write, and the anchor written. */
+const IDLE_MS = 1_000
+/** Under constant load the anchor is written once per so many entries. */
+const ANCHOR_EVERY = 1_000
+/** A worker that opens waits this long for whoever is just asking whether it is alive. */
+const LOCK_PATIENCE_MS = 1_000
+
+interface Parts {
+  readonly Database: Driver
+  readonly handle: Handle
+  readonly db: Sql
+  readonly lock: WorkerLock
+}
+
+export class OpenFile {
+  readonly path: string
+  readonly worker: string
+  readonly now: () => Instant
+  readonly handle: Handle
+  readonly db: Sql
+  readonly context: Context
+  readonly #parts: Parts
+  readonly #runner: Runner
+  readonly #commits: GroupCommit
+  readonly #probes = new Map<string, Probe>()
+  readonly #listeners = new Set<(change: Change) => void>()
+  #wake: Wake | undefined
+  #idle: NodeJS.Timeout | undefined
+  #id = ''
+  #position = 0
+  #anchored = 0
+
+  private constructor(path: string, options: OpenOptions, parts: Parts) {
+    this.path = path
+    this.worker = options.worker
+    this.now = options.now
+    this.handle = parts.handle
+    this.db = parts.db
+    this.#parts = parts
+    this.#runner = new Runner(parts.handle)
+    this.context = createContext(queries(parts.db), () => lastPosition(this.context))
+    this.#commits = new GroupCommit(this.#runner, this.context, path, () => this.#written())
+  }
+
+  /** Opens, migrates, checks, and registers the worker as alive. */
+  static async open(path: string, options: OpenOptions): Promise<{ file: OpenFile; frozen: Opened['frozen'] }> {
+    const Database = await loadDriver()
+    const handle = await connect(path, options.durability)
+    try {
+      const db = kyselyOn(handle)
+      await migrate(handle, db, path, options.migrations)
+      check(handle, path)
+      const lock = takeLock(Database, path, options.worker, LOCK_PATIENCE_MS)
+      if (lock === undefined) throw taken(path, options.worker)
+      const file = new OpenFile(path, options, { Database, handle, db, lock })
+      return { file, frozen: file.#begin(options) }
+    } catch (error) {
+      handle.close()
+      throw failure(error, path)
+    }
+  }
+
+  /** Runs work that only reads, at once. */
+  read<T>(work: Work<T>): T {
+    try {
+      return this.#runner.run(work)
+    } catch (error) {
+      throw failure(error, this.path)
+    }
+  }
+
+  /** Work that writes, in the next group. */
+  submit<T>(job: Job<T>): Promise<T> {
+    return this.#commits.submit(job)
+  }
+
+  /** Work that writes, after the runs of dead workers were freed in the same transaction. */
+  async submitAfterDeaths<T>(work: () => Work<T>): Promise<T> {
+    const context = this.context
+    const dead = this.#takeDead(this.read(holders(context)))
+    if (dead.length === 0) return this.submit({ work })
+    try {
+      return await this.submit({
+        *work() {
+          for (const { name } of dead) yield* removeWorker(context, name, 'died')
+          return yield* work()
+        },
+      })
+    } finally {
+      for (const { lock } of dead) lock.release()
+    }
+  }
+
+  watch(listener: (change: Change) => void): () => void {
+    this.#wake ??= new Wake(this.handle, this.path, () => this.#othersWrote())
+    const each = (change: Change): void => queueMicrotask(() => this.#listeners.has(each) && listener(change))
+    this.#listeners.add(each)
+    return () => void this.#listeners.delete(each)
+  }
+
+  /** Writes what is queued, frees the worker's runs, and leaves one file without a log. */
+  close(): void {
+    this.#commits.flush()
+    this.#transact(removeWorker(this.context, this.worker, 'closed'))
+    this.#written()
+    this.#commits.close()
+    this.#tidy()
+    this.#letGo()
+  }
+
+  /** Lets go of the worker's lock as the death of the process would; whoever takes it takes the runs. */
+  abandon(): void {
+    this.#parts.lock.release()
+  }
+
+  #letGo(): void {
+    clearTimeout(this.#idle)
+    this.#wake?.close()
+    this.#listeners.clear()
+    for (const { handle } of this.#probes.values()) handle.close()
+    this.handle.close()
+    this.#parts.lock.release()
+  }
+
+  #begin({ worker, now, resume }: OpenOptions): Opened['frozen'] {
+    const { context, path } = this
+    const dead = this.#takeDead(this.read(workerNames(context)))
+    try {
+      const frozen = this.#transact(
+        (function* () {
+          const frozen = yield* identify(context, path)
+          for (const { name } of dead) yield* removeWorker(context, name, 'died')
+          if (!resume) yield* removeWorker(context, worker, 'died')
+          yield* addWorker(context, worker, now())
+          return frozen
+        })(),
+      )
+      this.#id = this.read(readMeta(context.q, 'id')) ?? ''
+      this.#anchored = this.#position = this.read(lastPosition(context))
+      beQuick(this.handle)
+      return frozen
+    } catch (error) {
+      this.#parts.lock.release()
+      throw error
+    } finally {
+      for (const { lock } of dead) lock.release()
+    }
+  }
+
+  /** A transaction outside the groups: only while opening and closing. */
+  #transact<T>(work: Work<T>): T {
+    return this.handle.transaction(() => this.#runner.run(work)).immediate()
+  }
+
+  #takeDead(names: readonly string[]): { name: string; lock: WorkerLock }[] {
+    const dead: { name: string; lock: WorkerLock }[] = []
+    for (const name of names) {
+      if (name === this.worker) continue
+      const lock = takeLock(this.#parts.Database, this.path, name, 0, this.#probes)
+      if (lock !== undefined) dead.push({ name, lock })
+    }
+    return dead
+  }
+
+  #written(): void {
+    const { changes } = this.context
+    if (changes.size > 0) {
+      this.context.changes = new Map()
+      for (const [workspace, runs] of changes) this.#tell({ workspace, runs: [...runs] })
+    }
+    this.#position = this.context.last ?? this.#position
+    if (this.#position - this.#anchored >= ANCHOR_EVERY) this.#anchor()
+    this.#idle ??= setTimeout(() => this.#tidy(), IDLE_MS).unref()
+    this.#idle.refresh()
+  }
+
+  #tell(change: Change): void {
+    for (const listener of this.#listeners) listener(change)
+  }
+
+  /** Another process may have written anywhere. */
+  #othersWrote(): void {
+    for (const { name } of this.read(allWorkspaces(this.context))) this.#tell({ workspace: name, runs: [] })
+  }
+
+  #tidy(): void {
+    try {
+      this.handle.pragma('wal_checkpoint(TRUNCATE)')
+    } catch {
+      // A full disk or a reader elsewhere: the log stays until the next time.
+    }
+    this.#anchor()
+  }
+
+  #anchor(): void {
+    if (this.#position === this.#anchored) return
+    writeAnchor(this.path, { id: this.#id, position: this.#position })
+    this.#anchored = this.#position
+  }
+}
+
+function taken(path: string, worker: string): KeelsonError {
+  return new KeelsonError('STORE_BUSY', `the worker ${worker} has ${path} open already`, {
+    hint: 'Give each process, and each conductor in one process, a worker name of its own.',
+    data: { worker },
+  })
+}

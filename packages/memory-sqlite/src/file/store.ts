@@ -1,0 +1,143 @@
+/**
+ * FileStore: the port on one SQLite file.
+ *
+ * Writes go through the group commit; reads run at once on the same connection, between two groups.
+ */
+import { turn, type MemoryStore } from '@keelson/core/ports'
+import { claimRuns, type Turns } from '../sql/claim.ts'
+import { findWorkspace } from '../sql/context.ts'
+import { readEntries, readTail } from '../sql/entries.ts'
+import { unreadMail } from '../sql/mail.ts'
+import { getBytes, listWorkspaces, putBytes, readRuns } from '../sql/reads.ts'
+import { readRecords } from '../sql/records.ts'
+import { findRun } from '../sql/runs.ts'
+import { holds, landed, writeUnit } from '../sql/unit.ts'
+import { isWorker } from '../sql/workers.ts'
+import { backupTo, type BackupProgress } from './backup.ts'
+import { loadDriver, type Durability } from './connection.ts'
+import { closed } from './failure.ts'
+import { commitFast } from './hot.ts'
+import { thaw } from './identity.ts'
+import { OpenFile } from './open-file.ts'
+import type { Migrations } from './schema.ts'
+
+export interface FileStore extends MemoryStore {
+  backup(path: string, progress?: (at: BackupProgress) => void): Promise<void>
+  /** The worker counts as dead from now on; the session can still be called, as a late answer would. */
+  abandon(): void
+}
+
+export interface FileOptions {
+  readonly durability: Durability
+  readonly migrations?: Migrations
+  /** The same worker goes on after its thread died. */
+  readonly resume?: boolean
+}
+
+/** More rows than one answer may hold. */
+const ALL = 2_147_483_647
+
+export function fileStore(path: string, options: FileOptions): FileStore {
+  let open: OpenFile | undefined
+  const file = (): OpenFile => {
+    if (open === undefined) throw closed(path)
+    return open
+  }
+  return {
+    kind: 'sqlite',
+    async open({ worker, now }) {
+      await loadDriver()
+      const { migrations } = await import('../sql/migrations.ts')
+      const steps = options.migrations ?? migrations('sqlite')
+      const { durability, resume = false } = options
+      const opened = await OpenFile.open(path, { durability, migrations: steps, worker, now, resume })
+      open = opened.file
+      return { frozen: opened.frozen }
+    },
+    async close() {
+      const closing = open
+      open = undefined
+      closing?.close()
+    },
+    abandon: () => file().abandon(),
+    watch: (listener) => file().watch(listener),
+    backup: async (to, progress) => backupTo(file().handle, to, progress),
+    ...writes(file),
+    ...reads(file),
+  }
+}
+
+type Writes = Pick<MemoryStore, 'write' | 'claim' | 'commit' | 'putArtifact' | 'adopt'>
+
+function writes(file: () => OpenFile): Writes {
+  const turns: Turns = { count: 0, served: new Map(), asked: new Map() }
+  return {
+    async write(workspace, unit) {
+      const { context, now, ...rest } = useOf(file())
+      const at = now()
+      return rest.submit({
+        work: () => writeUnit(context, workspace, unit, at),
+        landed: () => landed(context, workspace, unit),
+      })
+    },
+    async commit(lease, unit) {
+      const { context, now, ...rest } = useOf(file())
+      const at = now()
+      return rest.submit({
+        work: () => commitFast(context, lease, unit, at),
+        landed: () => landed(context, lease.workspace, unit, lease),
+      })
+    },
+    async claim(query) {
+      const { context, db } = file()
+      return file().submitAfterDeaths(() => claimRuns(context, db, turns, query))
+    },
+    async putArtifact(workspace, bytes) {
+      const { context } = file()
+      const copy = Uint8Array.from(bytes)
+      return file().submit({ work: () => putBytes(context, workspace, copy) })
+    },
+    async adopt(workspace) {
+      const { context } = file()
+      await file().submit({ work: () => thaw(context, workspace) })
+    },
+  }
+}
+
+function useOf(file: OpenFile): Pick<OpenFile, 'context' | 'now' | 'submit'> {
+  return { context: file.context, now: file.now, submit: (job) => file.submit(job) }
+}
+
+type Reads = Omit<MemoryStore, keyof Writes | 'kind' | 'open' | 'close' | 'watch'>
+
+function reads(file: () => OpenFile): Reads {
+  return {
+    workspaces: async () => file().read(listWorkspaces(file().context)),
+    beat: async (worker) => file().read(isWorker(file().context, worker)),
+    async mail(lease, after) {
+      const { context } = file()
+      const space = file().read(findWorkspace(context, lease.workspace))
+      const row = space === undefined ? undefined : file().read(findRun(context, space, lease.run))
+      if (space === undefined || row === undefined || !holds(row, lease)) return []
+      return file().read(unreadMail(context, space, lease.run, after))
+    },
+    runs: async (workspace, query) => file().read(readRuns(file().context, file().db, workspace, query)),
+    async entries(workspace, stream, after = 0, limit = ALL) {
+      const space = file().read(findWorkspace(file().context, workspace))
+      return space === undefined ? [] : file().read(readEntries(file().context, space, stream, after, limit))
+    },
+    async records(workspace, query) {
+      const space = file().read(findWorkspace(file().context, workspace))
+      return space === undefined ? [] : file().read(readRecords(file().context, file().db, space, query))
+    },
+    async tail(workspace, after, limit) {
+      file()
+      // Who reads in a loop until something comes must leave this event loop a turn in which to write it.
+      await turn()
+      const space = file().read(findWorkspace(file().context, workspace))
+      if (space === undefined) return []
+      return file().read(readTail(file().context, space, after, Number.MAX_SAFE_INTEGER, limit))
+    },
+    getArtifact: async (workspace, sha256) => file().read(getBytes(file().context, workspace, sha256)),
+  }
+}

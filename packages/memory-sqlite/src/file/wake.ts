@@ -1,0 +1,89 @@
+/**
+ * Wake: learns that another process wrote to the file, without asking again and again.
+ *
+ * K1. The truth is SQLite's `data_version`; a notice of the file system only says when to look.
+ * K2. While no other worker's lock file is there, nothing is watched but the folder of the locks.
+ */
+import { mkdirSync, readdirSync, watch, type FSWatcher } from 'node:fs'
+import { basename, dirname } from 'node:path'
+import type { Handle } from './connection.ts'
+import { locksOf } from './worker-lock.ts'
+
+/** Should a notice get lost, the next look comes by itself. */
+const SAFETY_MS = 30_000
+
+export class Wake {
+  readonly #handle: Handle
+  readonly #path: string
+  readonly #wrote: () => void
+  readonly #watchers: FSWatcher[] = []
+  #log: FSWatcher | undefined
+  #safety: NodeJS.Timeout | undefined
+  #version: number
+  #armed = false
+
+  /** `wrote` is called after another connection has committed. */
+  constructor(handle: Handle, path: string, wrote: () => void) {
+    this.#handle = handle
+    this.#path = path
+    this.#wrote = wrote
+    this.#version = this.#read()
+    const locks = locksOf(path)
+    mkdirSync(locks, { recursive: true })
+    this.#watchers.push(quietly(watch(locks, { persistent: false }, () => this.#follow())))
+    this.#follow()
+  }
+
+  close(): void {
+    for (const watcher of this.#watchers) watcher.close()
+    this.#unfollow()
+  }
+
+  /** Looks now. */
+  look(): void {
+    const version = this.#read()
+    if (version === this.#version) return
+    this.#version = version
+    this.#wrote()
+  }
+
+  /** Watches the log while there are others. */
+  #follow(): void {
+    const alone = readdirSync(locksOf(this.#path)).filter((name) => name.endsWith('.lock')).length <= 1
+    if (alone) this.#unfollow()
+    else if (this.#log === undefined) {
+      const log = `${basename(this.#path)}-wal`
+      const notice = (_: string, name: string | null): void => {
+        if (name === null || name === log) this.#soon()
+      }
+      this.#log = quietly(watch(dirname(this.#path), { persistent: false }, notice))
+      this.#safety = setInterval(() => this.look(), SAFETY_MS).unref()
+    }
+    this.#soon()
+  }
+
+  #unfollow(): void {
+    this.#log?.close()
+    this.#log = undefined
+    clearInterval(this.#safety)
+  }
+
+  /** Once for the many notices of one commit. */
+  #soon(): void {
+    if (this.#armed) return
+    this.#armed = true
+    setImmediate(() => {
+      this.#armed = false
+      if (this.#handle.open) this.look()
+    }).unref()
+  }
+
+  #read(): number {
+    return this.#handle.pragma('data_version', { simple: true }) as number
+  }
+}
+
+/** A watch that fails (a folder that went away) leaves the slow look. */
+function quietly(watcher: FSWatcher): FSWatcher {
+  return watcher.on('error', () => watcher.close())
+}

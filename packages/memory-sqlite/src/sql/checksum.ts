@@ -1,0 +1,65 @@
+/**
+ * Checksum: rows that prove themselves, and texts packed into bytes.
+ *
+ * C1. A row outside the hash chain is only believed when its crc32 fits its columns; else `STORE_CORRUPT` names it.
+ * C2. The checksum covers the table's name and the row's place, so a row that turns up elsewhere does not fit either.
+ */
+import { crc32 } from 'node:zlib'
+import { KeelsonError } from '@keelson/core/ports'
+
+/** crc32 as a signed integer, which SQLite keeps in four bytes. */
+export function checksum(table: string, columns: readonly (string | number | null)[]): number {
+  let text = table
+  for (const column of columns) text += column === null ? '\u0000\u0001' : `\u0000${column}`
+  return crc32(text) | 0
+}
+
+/** Throws `STORE_CORRUPT`, naming table and row. */
+export function corrupt(table: string, row: string): never {
+  throw new KeelsonError('STORE_CORRUPT', `row ${row} of table ${table} is not what was written`, {
+    hint: 'Restore a backup. The disk or something that writes to the file beside Keelson has changed it.',
+    data: { table, row },
+  })
+}
+
+/** The columns of a kind of row, sealed by a checksum over them. */
+export interface Seal<Row extends { crc: number }> {
+  readonly columns: readonly (keyof Row & string)[]
+  seal(row: Omit<Row, 'crc'>): Row
+  /** `row` as it was read, once it has proven itself. */
+  open(row: Row): Row
+}
+
+export function sealOf<Row extends { crc: number }>(
+  table: string,
+  columns: readonly (keyof Row & string)[],
+  nameOf: (row: Row) => string,
+): Seal<Row> {
+  const sum = (row: Omit<Row, 'crc'>): number =>
+    checksum(
+      table,
+      columns.map((column) => (row as Record<string, string | number | null>)[column] ?? null),
+    )
+  return {
+    columns,
+    seal: (row) => ({ ...row, crc: sum(row) }) as unknown as Row,
+    open: (row) => (sum(row) === row.crc ? row : corrupt(table, nameOf(row))),
+  }
+}
+
+const BASE64 = 0
+const TEXT = 1
+
+/** A base64url text (a hash, a salt) as bytes behind a tag; any other text as UTF-8 behind another. */
+export function pack(text: string): Uint8Array {
+  const length = (text.length * 3) >>> 2
+  const bytes = Buffer.allocUnsafe(length + 1)
+  bytes[0] = BASE64
+  if (bytes.write(text, 1, 'base64url') === length && bytes.toString('base64url', 1) === text) return bytes
+  return Buffer.concat([Buffer.of(TEXT), Buffer.from(text)])
+}
+
+export function unpack(bytes: Uint8Array): string {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return buffer[0] === BASE64 ? buffer.toString('base64url', 1) : buffer.toString('utf8', 1)
+}

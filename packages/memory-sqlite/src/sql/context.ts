@@ -1,0 +1,125 @@
+/** Context: what work on one connection shares: its statements, the names it has looked up, and what it changed. */
+import { checksum, corrupt } from './checksum.ts'
+import type { Queries } from './queries.ts'
+import { all, first, run, type Work } from './statement.ts'
+
+export interface Context {
+  readonly q: Queries
+  /** Numbers of workspaces and streams never change, so they are looked up once; see `rolledBack`. */
+  readonly names: Names
+  /** The number in front of the next free one, in this transaction; undefined: not asked yet. */
+  last: number | undefined
+  /** Asks for `last`: positions grow in commit order (S6). */
+  readonly lastNumber: (q: Queries) => Work<number>
+  /** Runs that became due or settled, by workspace; told once they are durable. */
+  changes: Map<string, Set<string>>
+}
+
+export interface Names {
+  readonly workspaces: Map<string, number>
+  readonly streams: Map<string, number>
+  readonly streamNames: Map<number, string>
+  readonly workspaceNames: Map<number, string>
+}
+
+/** Names are kept up to this many, then looked up again. */
+const NAMES_MAX = 20_000
+
+export function createContext(q: Queries, lastNumber: Context['lastNumber']): Context {
+  const names = { workspaces: new Map(), streams: new Map(), streamNames: new Map(), workspaceNames: new Map() }
+  return { q, names, last: undefined, lastNumber, changes: new Map() }
+}
+
+/** Forgets what a transaction that is gone may have named. */
+export function rolledBack(context: Context): void {
+  const { names } = context
+  for (const map of [names.workspaces, names.streams, names.streamNames, names.workspaceNames]) map.clear()
+  context.last = undefined
+  context.changes = new Map()
+}
+
+/** The first of `count` new numbers. */
+export function* numbers(context: Context, count: number): Work<number> {
+  const last = context.last ?? (yield* context.lastNumber(context.q))
+  context.last = last + count
+  return last + 1
+}
+
+export function changed(context: Context, workspace: string, id?: string): void {
+  const runs = context.changes.get(workspace) ?? new Set()
+  context.changes.set(workspace, runs)
+  if (id !== undefined) runs.add(id)
+}
+
+/** The number of a workspace; undefined when it holds nothing. */
+export function* findWorkspace(context: Context, name: string): Work<number | undefined> {
+  const known = context.names.workspaces.get(name)
+  if (known !== undefined) return known
+  const row = yield* first(context.q.workspace, { name })
+  return row === undefined ? undefined : keepWorkspace(context, row)
+}
+
+export function* makeWorkspace(context: Context, name: string): Work<number> {
+  const found = yield* findWorkspace(context, name)
+  if (found !== undefined) return found
+  const ids = (yield* all(context.q.workspaces, {})).map((row) => row.id)
+  const id = Math.max(0, ...ids) + 1
+  yield* run(context.q.addWorkspace, { id, name, crc: checksum('workspaces', [id, name]) })
+  context.names.workspaces.set(name, id)
+  context.names.workspaceNames.set(id, name)
+  return id
+}
+
+export function* allWorkspaces(context: Context): Work<{ id: number; name: string }[]> {
+  const rows = yield* all(context.q.workspaces, {})
+  return rows.map((row) => ({ id: keepWorkspace(context, row), name: row.name }))
+}
+
+export function* workspaceName(context: Context, id: number): Work<string> {
+  const known = context.names.workspaceNames.get(id)
+  if (known !== undefined) return known
+  const rows = yield* allWorkspaces(context)
+  return rows.find((row) => row.id === id)?.name ?? corrupt('workspaces', String(id))
+}
+
+function keepWorkspace({ names }: Context, row: { id: number; name: string; crc: number }): number {
+  if (checksum('workspaces', [row.id, row.name]) !== row.crc) corrupt('workspaces', row.name)
+  names.workspaces.set(row.name, row.id)
+  names.workspaceNames.set(row.id, row.name)
+  return row.id
+}
+
+/** The number of a stream; undefined when it has no entries. */
+export function* findStream(context: Context, workspace: number, name: string): Work<number | undefined> {
+  const known = context.names.streams.get(`${workspace}/${name}`)
+  if (known !== undefined) return known
+  const row = yield* first(context.q.stream, { workspace, name })
+  return row === undefined ? undefined : keepStream(context, row)
+}
+
+export function* makeStream(context: Context, workspace: number, name: string): Work<number> {
+  const found = yield* findStream(context, workspace, name)
+  if (found !== undefined) return found
+  const id = yield* numbers(context, 1)
+  const row = { id, workspace, name, crc: checksum('streams', [id, workspace, name]) }
+  yield* run(context.q.addStream, row)
+  return keepStream(context, row)
+}
+
+export function* streamName(context: Context, id: number): Work<string> {
+  const known = context.names.streamNames.get(id)
+  if (known !== undefined) return known
+  const row = yield* first(context.q.streamById, { id })
+  if (row === undefined) return corrupt('streams', String(id))
+  keepStream(context, row)
+  return row.name
+}
+
+function keepStream({ names }: Context, row: { id: number; workspace: number; name: string; crc: number }): number {
+  if (checksum('streams', [row.id, row.workspace, row.name]) !== row.crc) corrupt('streams', row.name)
+  if (names.streams.size >= NAMES_MAX) names.streams.clear()
+  if (names.streamNames.size >= NAMES_MAX) names.streamNames.clear()
+  names.streams.set(`${row.workspace}/${row.name}`, row.id)
+  names.streamNames.set(row.id, row.name)
+  return row.id
+}

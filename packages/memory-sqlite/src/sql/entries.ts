@@ -1,0 +1,89 @@
+/** Entries: appending to streams, reading them, and erasing what they say. */
+import type { Entry, EntryKind, Placed, Purge } from '@keelson/core/ports'
+import { checksum, corrupt, pack, unpack } from './checksum.ts'
+import { findStream, makeStream, numbers, streamName, type Context } from './context.ts'
+import { all, first, run, type Work } from './statement.ts'
+import type { EntriesTable } from './tables.ts'
+
+/** The last seq of a stream; 0 when it has none. */
+export function* headSeq(context: Context, workspace: number, name: string): Work<number> {
+  const stream = yield* findStream(context, workspace, name)
+  if (stream === undefined) return 0
+  return (yield* first(context.q.head, { stream }))?.seq ?? 0
+}
+
+/** Appends entries that were found to continue their streams. */
+export function* append(context: Context, workspace: number, entries: readonly Entry[]): Work<void> {
+  for (const entry of entries) {
+    const stream = yield* makeStream(context, workspace, entry.stream)
+    const position = yield* numbers(context, 1)
+    yield* run(context.q.addEntry, toRow(workspace, stream, position, entry))
+  }
+}
+
+export function* readEntries(
+  context: Context,
+  workspace: number,
+  name: string,
+  after: number,
+  limit: number,
+): Work<Placed[]> {
+  const stream = yield* findStream(context, workspace, name)
+  if (stream === undefined) return []
+  const rows = yield* all(context.q.entries, { stream, after, limit })
+  return rows.map((row) => fromRow(workspace, name, row))
+}
+
+/** `before`: numbers from here on are held back, because one below them may still appear (S6). */
+export function* readTail(
+  context: Context,
+  workspace: number,
+  after: number,
+  before: number,
+  limit: number,
+): Work<Placed[]> {
+  const rows = yield* all(context.q.tail, { workspace, after, before, limit })
+  const placed: Placed[] = []
+  for (const row of rows) placed.push(fromRow(workspace, yield* streamName(context, row.stream), row))
+  return placed
+}
+
+/** Text and salt become null; the envelope stays, under a new checksum. */
+export function* erase(context: Context, workspace: number, purge: Purge): Work<void> {
+  for (const { stream: name, seq } of purge.payloads) {
+    const stream = yield* findStream(context, workspace, name)
+    const row = stream === undefined ? undefined : yield* first(context.q.entry, { stream, seq })
+    if (row === undefined) continue
+    const entry = { ...fromRow(workspace, name, row), payload: null, salt: null }
+    const { crc } = toRow(workspace, row.stream, row.position, entry)
+    yield* run(context.q.erase, { position: row.position, crc })
+  }
+}
+
+/** True when exactly this entry is in the store. */
+export function* hasEntry(context: Context, workspace: number, entry: Entry): Work<boolean> {
+  const found = yield* readEntries(context, workspace, entry.stream, entry.seq - 1, 1)
+  return found[0]?.hash === entry.hash
+}
+
+export function toRow(workspace: number, stream: number, position: number, entry: Entry): EntriesTable {
+  const { seq, kind, key, at, payload, salt, payloadHash, hash } = entry
+  return {
+    ...{ position, workspace, stream, seq, kind, key, at, payload },
+    salt: salt === null ? null : pack(salt),
+    payload_hash: pack(payloadHash),
+    hash: pack(hash),
+    crc: checksum('entries', [position, workspace, stream, seq, kind, key, at, payload, salt, payloadHash, hash]),
+  }
+}
+
+function fromRow(workspace: number, name: string, row: EntriesTable): Placed {
+  const { position, stream, seq, key, at, payload } = row
+  const kind = row.kind as EntryKind
+  const salt = row.salt === null ? null : unpack(row.salt)
+  const payloadHash = unpack(row.payload_hash)
+  const hash = unpack(row.hash)
+  const sum = checksum('entries', [position, workspace, stream, seq, kind, key, at, payload, salt, payloadHash, hash])
+  if (sum !== row.crc || row.workspace !== workspace) corrupt('entries', `${name} #${seq}`)
+  return { stream: name, seq, kind, key, at, payload, salt, payloadHash, hash, position }
+}

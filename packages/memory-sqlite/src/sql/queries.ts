@@ -1,0 +1,225 @@
+/** Queries: every fixed statement of a store, compiled once for the dialect of the Kysely instance given. */
+import { sql } from 'kysely'
+import { statement } from './statement.ts'
+import type { EntriesTable, MailTable, RecordsTable, RunsTable, Sql, Tables } from './tables.ts'
+
+export type Queries = ReturnType<typeof queries>
+
+export function queries(db: Sql) {
+  return { ...nameQueries(db), ...entryQueries(db), ...runQueries(db), ...mailQueries(db), ...recordQueries(db) }
+}
+
+/** A row as a statement's arguments. */
+type Row<Table> = { [Column in keyof Table]: Table[Column] }
+type Place = { workspace: number; id: string }
+
+function nameQueries(db: Sql) {
+  return {
+    workspace: statement((a: { name: string }) => db.selectFrom('workspaces').selectAll().where('name', '=', a.name)),
+    workspaces: statement(() => db.selectFrom('workspaces').selectAll().orderBy('name')),
+    addWorkspace: statement((a: Row<Tables['workspaces']>) =>
+      db.insertInto('workspaces').values(only(a, ['id', 'name', 'crc'])),
+    ),
+    stream: statement((a: { workspace: number; name: string }) =>
+      db.selectFrom('streams').selectAll().where('workspace', '=', a.workspace).where('name', '=', a.name),
+    ),
+    streamById: statement((a: { id: number }) => db.selectFrom('streams').selectAll().where('id', '=', a.id)),
+    addStream: statement((a: Row<Tables['streams']>) =>
+      db.insertInto('streams').values(only(a, ['id', 'workspace', 'name', 'crc'])),
+    ),
+    meta: statement((a: { key: string }) => db.selectFrom('meta').selectAll().where('key', '=', a.key)),
+    metaBehind: statement((a: { from: string; to: string }) =>
+      db.selectFrom('meta').selectAll().where('key', '>=', a.from).where('key', '<', a.to).orderBy('key'),
+    ),
+    addMeta: statement((a: Row<Tables['meta']>) => db.insertInto('meta').values(only(a, ['key', 'value', 'crc']))),
+    removeMeta: statement((a: { key: string }) => db.deleteFrom('meta').where('key', '=', a.key)),
+    workers: statement(() => db.selectFrom('workers').selectAll().orderBy('name')),
+    worker: statement((a: { name: string }) => db.selectFrom('workers').selectAll().where('name', '=', a.name)),
+    addWorker: statement((a: Row<Tables['workers']>) =>
+      db.insertInto('workers').values(only(a, ['name', 'opened_at', 'crc'])),
+    ),
+    removeWorker: statement((a: { name: string }) => db.deleteFrom('workers').where('name', '=', a.name)),
+    artifact: statement((a: { workspace: number; sha256: Uint8Array }) =>
+      db.selectFrom('artifacts').select('bytes').where('workspace', '=', a.workspace).where('sha256', '=', a.sha256),
+    ),
+    addArtifact: statement((a: Row<Tables['artifacts']>) =>
+      db
+        .insertInto('artifacts')
+        .values(only(a, ['workspace', 'sha256', 'bytes']))
+        .onConflict((conflict) => conflict.doNothing()),
+    ),
+  }
+}
+
+export const ENTRY_COLUMNS = [
+  ...['position', 'workspace', 'stream', 'seq', 'kind', 'key'],
+  ...['at', 'payload', 'salt', 'payload_hash', 'hash', 'crc'],
+] as (keyof EntriesTable)[]
+
+function entryQueries(db: Sql) {
+  return {
+    head: statement((a: { stream: number }) =>
+      db
+        .selectFrom('entries')
+        .select((e) => e.fn.max('seq').as('seq'))
+        .where('stream', '=', a.stream),
+    ),
+    lastPosition: statement(() => db.selectFrom('entries').select((e) => e.fn.max('position').as('position'))),
+    addEntry: statement((a: Row<EntriesTable>) => db.insertInto('entries').values(only(a, ENTRY_COLUMNS))),
+    entry: statement((a: { stream: number; seq: number }) =>
+      db.selectFrom('entries').selectAll().where('stream', '=', a.stream).where('seq', '=', a.seq),
+    ),
+    entries: statement((a: { stream: number; after: number; limit: number }) =>
+      db
+        .selectFrom('entries')
+        .selectAll()
+        .where('stream', '=', a.stream)
+        .where('seq', '>', a.after)
+        .orderBy('seq')
+        .limit(a.limit),
+    ),
+    erase: statement((a: { position: number; crc: number }) =>
+      db.updateTable('entries').set({ payload: null, salt: null, crc: a.crc }).where('position', '=', a.position),
+    ),
+    tail: statement((a: { workspace: number; after: number; before: number; limit: number }) =>
+      db
+        .selectFrom('entries')
+        .selectAll()
+        .where('workspace', '=', a.workspace)
+        .where('position', '>', a.after)
+        .where('position', '<', a.before)
+        .orderBy('position')
+        .limit(a.limit),
+    ),
+  }
+}
+
+/** What of a run's row changes after its start. */
+const RUN_STATE = [
+  ...['stream', 'playbook', 'version', 'state', 'due_at', 'status', 'epoch', 'worker', 'deaths', 'claims'],
+  ...['settled_at', 'mails', 'shown', 'crc'],
+] as (keyof RunsTable)[]
+
+export const RUN_COLUMNS = [
+  ...['workspace', 'id', 'lane', 'root', 'lane_running', 'place', 'created_at', 'num'],
+  ...RUN_STATE,
+] as (keyof RunsTable)[]
+
+function runQueries(db: Sql) {
+  const runs = db.selectFrom('runs').selectAll()
+  const soonest = db
+    .selectFrom('runs')
+    .select((e) => e.fn.min('due_at').as('due_at'))
+    .where('worker', 'is', null)
+    .where('due_at', 'is not', null)
+  return {
+    run: statement((a: Place) => runs.where('workspace', '=', a.workspace).where('id', '=', a.id)),
+    addRun: statement((a: Row<RunsTable>) => db.insertInto('runs').values(only(a, RUN_COLUMNS))),
+    setRun: statement((a: Row<RunsTable>) =>
+      db.updateTable('runs').set(only(a, RUN_STATE)).where('workspace', '=', a.workspace).where('id', '=', a.id),
+    ),
+    lastRun: statement((a: { workspace: number }) =>
+      db
+        .selectFrom('runs')
+        .select((e) => e.fn.max('num').as('num'))
+        .where('workspace', '=', a.workspace),
+    ),
+    runsOfWorker: statement((a: { worker: string }) =>
+      runs.where('worker', '=', a.worker).orderBy('workspace').orderBy('num'),
+    ),
+    holders: statement(() => db.selectFrom('runs').select('worker').distinct().where('worker', 'is not', null)),
+    runsOfLane: statement((a: { workspace: number; lane: string }) =>
+      runs
+        .where('workspace', '=', a.workspace)
+        .where('lane', '=', a.lane)
+        .where(sql<boolean>`lane is not null and state <> 'settled'`),
+    ),
+    oldestDue: statement((a: { workspace: number; now: number }) =>
+      soonest.where('workspace', '=', a.workspace).where('due_at', '<=', a.now),
+    ),
+    nextWorkspace: statement((a: { after: number }) =>
+      db
+        .selectFrom('runs')
+        .select((e) => e.fn.min('workspace').as('workspace'))
+        .where('worker', 'is', null)
+        .where('due_at', 'is not', null)
+        .where('workspace', '>', a.after),
+    ),
+  }
+}
+
+export const MAIL_COLUMNS: (keyof MailTable)[] = ['workspace', 'run', 'num', 'once_key', 'kind', 'payload', 'at', 'crc']
+
+function mailQueries(db: Sql) {
+  const unread = db.selectFrom('mail').selectAll().where('payload', 'is not', null)
+  return {
+    delivered: statement((a: { workspace: number; run: string; once_key: string }) =>
+      db
+        .selectFrom('mail')
+        .selectAll()
+        .where('workspace', '=', a.workspace)
+        .where('run', '=', a.run)
+        .where('once_key', '=', a.once_key),
+    ),
+    addMail: statement((a: Row<MailTable>) => db.insertInto('mail').values(only(a, MAIL_COLUMNS))),
+    unread: statement((a: { workspace: number; run: string; after: number }) =>
+      unread.where('workspace', '=', a.workspace).where('run', '=', a.run).where('num', '>', a.after).orderBy('num'),
+    ),
+    readMail: statement((a: { workspace: number; run: string; once_key: string; crc: number }) =>
+      db
+        .updateTable('mail')
+        .set({ payload: null, crc: a.crc })
+        .where('workspace', '=', a.workspace)
+        .where('run', '=', a.run)
+        .where('once_key', '=', a.once_key),
+    ),
+  }
+}
+
+const RECORD_STATE: (keyof RecordsTable)[] = ['version', 'data', 'sort', 'fields', 'crc']
+export const RECORD_COLUMNS: (keyof RecordsTable)[] = ['workspace', 'kind', 'id', ...RECORD_STATE]
+
+function recordQueries(db: Sql) {
+  type Key = { workspace: number; kind: string; id: string }
+  type Found = Key & { field: string; value: string; sort: number }
+  return {
+    record: statement((a: Key) =>
+      db
+        .selectFrom('records')
+        .selectAll()
+        .where('workspace', '=', a.workspace)
+        .where('kind', '=', a.kind)
+        .where('id', '=', a.id),
+    ),
+    addRecord: statement((a: Row<RecordsTable>) => db.insertInto('records').values(only(a, RECORD_COLUMNS))),
+    setRecord: statement((a: Row<RecordsTable>) =>
+      db
+        .updateTable('records')
+        .set(only(a, RECORD_STATE))
+        .where('workspace', '=', a.workspace)
+        .where('kind', '=', a.kind)
+        .where('id', '=', a.id),
+    ),
+    removeRecord: statement((a: Key) =>
+      db.deleteFrom('records').where('workspace', '=', a.workspace).where('kind', '=', a.kind).where('id', '=', a.id),
+    ),
+    addIndex: statement((a: Found) =>
+      db.insertInto('record_index').values(only(a, ['workspace', 'kind', 'field', 'value', 'sort', 'id'])),
+    ),
+    removeIndex: statement((a: Found) =>
+      db
+        .deleteFrom('record_index')
+        .where('workspace', '=', a.workspace)
+        .where('kind', '=', a.kind)
+        .where('field', '=', a.field)
+        .where('value', '=', a.value)
+        .where('sort', '=', a.sort)
+        .where('id', '=', a.id),
+    ),
+  }
+}
+
+/** The columns of `row` that a statement writes. */
+function only<Table, Column extends keyof Table>(row: Table, columns: readonly Column[]): Pick<Table, Column> {
+  return Object.fromEntries(columns.map((column) => [column, row[column]])) as Pick<Table, Column>
+}

@@ -1,0 +1,86 @@
+/** Runs: a run's row and how it changes; every change rewrites the row with its checksum. */
+import type { Instant, NewRun, Next, RunRow } from '@keelson/core/ports'
+import { sealOf } from './checksum.ts'
+import { changed, workspaceName, type Context } from './context.ts'
+import { unreadMail } from './mail.ts'
+import { RUN_COLUMNS } from './queries.ts'
+import { all, first, run, type Work } from './statement.ts'
+import type { RunsTable } from './tables.ts'
+
+const sealed = sealOf<RunsTable>(
+  'runs',
+  RUN_COLUMNS.filter((column) => column !== 'crc'),
+  (row) => row.id,
+)
+
+export const openRun = sealed.open
+
+export function* findRun(context: Context, workspace: number, id: string): Work<RunsTable | undefined> {
+  const row = yield* first(context.q.run, { workspace, id })
+  return row === undefined ? undefined : openRun(row)
+}
+
+/** Writes a run's row and remembers whom to tell. */
+export function* saveRun(context: Context, row: RunsTable): Work<void> {
+  yield* run(context.q.setRun, sealed.seal(row))
+  if (row.worker !== null) return
+  const told = row.state === 'due' || row.state === 'settled'
+  changed(context, yield* workspaceName(context, row.workspace), told ? row.id : undefined)
+}
+
+export function* startRun(context: Context, workspace: number, start: NewRun, now: Instant): Work<void> {
+  const num = ((yield* first(context.q.lastRun, { workspace }))?.num ?? 0) + 1
+  const row: Omit<RunsTable, 'crc'> = {
+    ...{ workspace, id: start.id, stream: start.stream, playbook: start.playbook, version: start.version },
+    ...dueFrom(start.dueAt, now),
+    ...{ status: '', lane: start.lane, root: start.root, lane_running: start.laneWhileRunning ? 1 : 0 },
+    place: yield* placeInLane(context, workspace, start, num),
+    ...{ epoch: 0, worker: null, deaths: 0, claims: 0, created_at: start.createdAt, num, mails: 0, shown: 0 },
+  }
+  yield* run(context.q.addRun, sealed.seal(row))
+  const told = row.state === 'due' ? row.id : undefined
+  changed(context, yield* workspaceName(context, workspace), told)
+}
+
+/** A child never queues behind whoever waits for its parent. */
+function* placeInLane(context: Context, workspace: number, start: NewRun, num: number): Work<number> {
+  if (start.lane === null) return num
+  const open = yield* all(context.q.runsOfLane, { workspace, lane: start.lane })
+  const family = open.map(openRun).filter((row) => row.root === start.root)
+  return Math.min(num, ...family.map((row) => row.place))
+}
+
+/** Due since `at`; parked until then when that is still to come. */
+export function dueFrom(at: Instant, now: Instant): Pick<RunsTable, 'state' | 'due_at' | 'settled_at'> {
+  return { state: at > now ? 'parked' : 'due', due_at: at, settled_at: null }
+}
+
+/** The row after its pass: nobody holds it any more. */
+export function* moved(context: Context, row: RunsTable, next: Next, now: Instant): Work<RunsTable> {
+  const free = { ...row, worker: null }
+  if (next.to === 'continued') {
+    const { stream, playbook, version } = next
+    return { ...free, stream, playbook, version, ...dueFrom(next.at, now) }
+  }
+  const told = { ...free, status: next.status }
+  if (next.to === 'due') return { ...told, ...dueFrom(next.at, now) }
+  if (next.to === 'settled') return { ...told, state: 'settled', due_at: null, settled_at: next.at }
+  // S4: mail that the pass has not seen leaves the run due. A pass that holds has seen what its claim brought.
+  const seen = next.to === 'parked' ? next.seenMail : row.shown
+  const unseen = (yield* unreadMail(context, row.workspace, row.id, seen))[0]
+  if (unseen !== undefined) return { ...told, ...dueFrom(unseen.at, unseen.at) }
+  return { ...told, state: next.to, due_at: next.to === 'parked' ? next.wakeAt : null }
+}
+
+export function toRunRow(workspace: string, row: RunsTable): RunRow {
+  const { id, stream, playbook, version, status, lane, root, epoch, worker, deaths, claims } = row
+  const state = row.state as RunRow['state']
+  return {
+    ...{ workspace, id, stream, playbook, version, state, status, lane, root, epoch, worker, deaths, claims },
+    wakeAt: state === 'parked' ? row.due_at : null,
+    laneWhileRunning: row.lane_running === 1,
+    createdAt: row.created_at,
+    settledAt: row.settled_at,
+    order: row.num,
+  }
+}
