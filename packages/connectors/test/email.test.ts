@@ -20,7 +20,10 @@ const configFor = (port: number, more: Partial<EmailOptions> = {}, credential?: 
 
 async function setUp(faults: Faults = {}, more: Partial<EmailOptions> = {}, credential?: unknown) {
   const server = await mailServer(faults)
-  return { server, config: configFor(server.port, { lookup: maildirLookup(server.box), ...more }, credential) }
+  return {
+    server,
+    config: configFor(server.port, { lookup: maildirLookup(server.box), keepsSent: true, ...more }, credential),
+  }
 }
 
 const header = (raw: string, name: string): string | undefined =>
@@ -190,7 +193,7 @@ describe('a copy to oneself', () => {
   const selfCopy = 'ann+sent@example.test'
 
   it('goes along in the envelope and is named nowhere', async () => {
-    const { server, config } = await setUp({}, { selfCopy })
+    const { server, config } = await setUp({}, { selfCopy, keepsSent: false })
     const { output } = await run(email.send, mail, { config })
     expect(server.taken[0]!.to).toEqual(['bob@example.test', selfCopy])
     expect(server.taken[0]!.raw).not.toContain(selfCopy)
@@ -203,7 +206,7 @@ describe('a copy to oneself', () => {
   ])('is not sent when every real recipient was refused with %i, as it would prove a lie', async (code, wanted) => {
     const { server, config } = await setUp(
       { recipient: (address) => (address === selfCopy ? undefined : { code, text: 'no' }) },
-      { selfCopy },
+      { selfCopy, keepsSent: false },
     )
     expect((await failureOf(email.send, run(email.send, mail, { config }))).class).toBe(wanted)
     expect((await reconcile(email.send, mail, { config })).state).toBe('not-found')
@@ -301,6 +304,15 @@ describe('email.connect', () => {
   it.each(['', 'nobody', 'a@b, c@d', 'a@b\r\nBcc: c@d', 'a@127.0.0.1'])('refuses the sender %j', async (from) => {
     const failure = await failureOf(email.send, run(email.send, mail, { config: configFor(1, { from }) }))
     expect(failure.class).toBe('final')
+  })
+
+  it('does not take what is not found for not sent where sent mail is not kept', async () => {
+    const lookup = async () => 'not-found' as const
+    const at = async (more: Partial<EmailOptions>) =>
+      (await reconcile(email.send, mail, { config: configFor(1, { lookup, ...more }) })).state
+    expect(await at({})).toBe('unknown')
+    expect(await at({ keepsSent: true })).toBe('not-found')
+    expect(await at({ selfCopy: 'ann@example.test' })).toBe('not-found')
   })
 
   it('asks the operator when there is nothing to look at', async () => {

@@ -23,6 +23,13 @@ describe('a lock', () => {
     expect(most).toBe(1)
   })
 
+  it('comes to each of very many in one process', async () => {
+    const path = join(folder(), 'x')
+    const done: number[] = []
+    await Promise.all(Array.from({ length: 200 }, (_, i) => withLock(path, never, async () => void done.push(i))))
+    expect(done).toEqual(Array.from({ length: 200 }, (_, i) => i))
+  })
+
   it('is let go when the work fails', async () => {
     const dir = folder()
     await expect(withLock(join(dir, 'x'), never, () => Promise.reject(new Error('no')))).rejects.toThrow('no')

@@ -18,8 +18,24 @@ import { errorCode, sha256Hex } from './atomic.ts'
 
 const TRIES = 60
 
+/** Those of this thread wait for each other here, so that only one of them competes for the file. */
+const queues = new Map<string, Promise<void>>()
+
 /** Runs `work` while holding the lock of `path`. Throws class 'retry' when others hold it for too long. */
 export async function withLock<T>(path: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  const before = queues.get(path) ?? Promise.resolve()
+  const turn = before.then(() => hold(path, signal, work))
+  const over = turn.then(
+    () => undefined,
+    () => undefined,
+  )
+  queues.set(path, over)
+  void over.then(() => queues.get(path) === over && queues.delete(path))
+  return turn
+}
+
+async function hold<T>(path: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  signal.throwIfAborted()
   const own = await take(path, signal)
   try {
     return await work()
@@ -55,11 +71,10 @@ async function attempt(path: string): Promise<{ own: string; other?: string }> {
   const name = `${prefix}${HOST}-${process.pid}-${STARTED}-${randomBytes(6).toString('hex')}`
   await (await open(join(folder, name), 'wx')).close()
   const own = join(folder, name)
-  mine.add(name)
   try {
     const names = await readdir(folder)
     for (const other of names.filter((found) => found.startsWith(prefix) && found !== name)) {
-      if (alive(other.slice(prefix.length), other)) {
+      if (alive(other.slice(prefix.length))) {
         await drop(own)
         return { own, other: join(folder, other) }
       }
@@ -74,20 +89,17 @@ async function attempt(path: string): Promise<{ own: string; other?: string }> {
 
 async function drop(own: string): Promise<void> {
   await unlink(own).catch(ignoreMissing)
-  mine.delete(basename(own))
 }
 
 /** Hosts are told apart by a short hash, as their names may hold anything. */
 const HOST = sha256Hex(hostname()).slice(0, 12)
 /** When this process began, in seconds: a container's next process often has the same id. */
 const STARTED = Math.round(Date.now() / 1000 - process.uptime())
-/** The lock files of this module in this process. */
-const mine = new Set<string>()
 
-function alive(owner: string, name: string): boolean {
+function alive(owner: string): boolean {
   const [host, pid, started] = owner.split('-')
   if (host !== HOST) return true
-  if (Number(pid) === process.pid) return mine.has(name) || Math.abs(Number(started) - STARTED) <= 5
+  if (Number(pid) === process.pid) return Math.abs(Number(started) - STARTED) <= 5
   try {
     process.kill(Number(pid), 0)
     return true

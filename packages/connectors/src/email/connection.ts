@@ -27,6 +27,11 @@ export interface EmailOptions {
   readonly selfCopy?: string
   /** How an unknown outcome is cleared up. Without it the operator is asked. */
   readonly lookup?: MailLookup
+  /**
+   * True where the server itself files each mail that it takes where `lookup` looks (as some providers do in Sent).
+   * A mail that is not found counts as not sent only with this or with `selfCopy`.
+   */
+  readonly keepsSent?: boolean
   /** The bytes of an attachment. They are only sent if they have its sha-256. */
   readonly attachment?: (attachment: Attachment, use: { signal: AbortSignal }) => Promise<Uint8Array>
   readonly connectTimeoutMs?: number

@@ -13,6 +13,7 @@ export const email: ConnectorDefinition<{ send: typeof send }, PerWorkspace<Emai
 })
 
 export type { EmailOptions, MailLookup } from './connection.ts'
+export { imapLookup, type ImapClient, type ImapLookupOptions } from './imap.ts'
 export { maildirLookup } from './maildir.ts'
 export { parseMail, type Mail, type MailAddress, type MailAttachment, type ParsedMail } from './parse.ts'
 export type { PerWorkspace } from '../connect/option.ts'

@@ -10,7 +10,7 @@ import { valueOf } from '../connect/option.ts'
 import { sha256Hex } from '../disk/atomic.ts'
 import type { Mailer } from './connection.ts'
 import { compose, MailInput, messageIdOf, operationOf } from './message.ts'
-import { deliver, redact } from './smtp.ts'
+import { deliver } from './smtp.ts'
 
 const Sent = z.object({
   messageId: z.string(),
@@ -44,18 +44,37 @@ export const send = action({
   },
   async reconcile(_input, { key, signal, config }) {
     const mailer = mailerFrom(config)
-    const { lookup } = mailer.options
-    if (lookup === undefined) return { state: 'unknown', why: 'email.connect() was given no `lookup`' }
     const messageId = messageIdOf(key, mailer)
-    try {
-      const found = await lookup(messageId, operationOf(key), { signal })
-      if (found === 'found') return { state: 'done', output: { messageId } }
-      return found === 'not-found' ? { state: 'not-found' } : { state: 'unknown', why: 'the look-up could not tell' }
-    } catch (error) {
-      return { state: 'unknown', why: `the look-up failed: ${redact(String(error), mailer.login)}` }
-    }
+    const found = await look(mailer, messageId, operationOf(key), signal)
+    return found === 'found' ? { state: 'done', output: { messageId } } : found
   },
 })
+
+type Missed = { readonly state: 'not-found' } | { readonly state: 'unknown'; readonly why: string }
+
+async function look(
+  mailer: Mailer,
+  messageId: string,
+  operation: string,
+  signal: AbortSignal,
+): Promise<'found' | Missed> {
+  const { lookup, selfCopy, keepsSent } = mailer.options
+  if (lookup === undefined) return unknown('email.connect() was given no `lookup`')
+  // What a look-up throws may quote a credential of its own, so it is not repeated.
+  const found = await Promise.resolve()
+    .then(() => lookup(messageId, operation, { signal }))
+    .catch(() => 'failed' as const)
+  if (found === 'found') return found
+  if (found !== 'not-found') return unknown(found === 'failed' ? 'the look-up failed' : 'the look-up could not tell')
+  if (selfCopy !== undefined || keepsSent === true) return { state: 'not-found' }
+  return unknown(
+    'nothing was found, but without `selfCopy` or `keepsSent` a mail that was sent would not be found either',
+  )
+}
+
+function unknown(why: string): Missed {
+  return { state: 'unknown', why }
+}
 
 /** Whatever goes wrong before the first connection, nothing was sent. */
 function notComposed(error: unknown): never {

@@ -33,7 +33,7 @@ export async function deliver(mailer: Mailer, message: Message, signal: AbortSig
   const connection = new SMTPConnection(optionsOf(mailer))
   let stage: Stage = 'connect'
   try {
-    return await new Promise<Delivery>((resolve, reject) => {
+    const delivery = await new Promise<Delivery>((resolve, reject) => {
       const enter = (next: Stage): void => void (stage = next)
       // Listeners stay on to the end: a socket may fail more than once.
       connection.on('error', reject)
@@ -42,10 +42,11 @@ export async function deliver(mailer: Mailer, message: Message, signal: AbortSig
       if (signal.aborted) reject(new Error('given up before it began'))
       else session(connection, mailer, message, { enter, resolve, reject })
     })
+    connection.quit()
+    return delivery
   } catch (error) {
-    throw ActionError.is(error) ? error : failureOf(error as SmtpError, stage, mailer.login)
-  } finally {
     connection.close()
+    throw ActionError.is(error) ? error : failureOf(error as SmtpError, stage, mailer.login)
   }
 }
 
@@ -158,7 +159,7 @@ function rejection(error: SmtpError, login: Login | undefined): { address: strin
 }
 
 /** `text` without the credential in any form that travels, on one line, at most 300 characters. */
-export function redact(text: string, login: Login | undefined): string {
+function redact(text: string, login: Login | undefined): string {
   let safe = text
   for (const form of login === undefined ? [] : formsOf(login)) safe = replaceAll(safe, form)
   return safe

@@ -1,0 +1,49 @@
+/** The types that playbooks rely on. */
+import type { Action, Connector, Money } from '@keelson/core'
+import { describe, expectTypeOf, it } from 'vitest'
+import { billing } from '../src/billing/index.ts'
+import { calendar, type Slot } from '../src/calendar/index.ts'
+import { email } from '../src/email/index.ts'
+import { files } from '../src/files/index.ts'
+
+type In<A> = A extends Action<infer Input, any> ? Input : never
+type Out<A> = A extends Action<any, infer Output> ? Output : never
+
+declare const act: <Input, Output>(action: Action<Input, Output>, input: NoInfer<Input>) => Output
+
+describe('the surface', () => {
+  it('takes what its programs pass, and gives what they read', () => {
+    expectTypeOf(act(email.send, { to: 'a', subject: 'b', text: 'c' }).messageId).toEqualTypeOf<string>()
+    const slot = act(calendar.findTime, { minutes: 30, within: '5d' })
+    expectTypeOf(slot).toEqualTypeOf<Slot | null>()
+    if (slot)
+      expectTypeOf(act(calendar.book, { ...slot, title: 'x' })).toEqualTypeOf<{ eventId: string; etag: string }>()
+    const invoice = act(billing.invoice, { invoiceId: 'x' })
+    expectTypeOf(invoice).toEqualTypeOf<{
+      open: boolean
+      amount: { amount: number; currency: string }
+      email: string
+    }>()
+    const charged = act(billing.charge, { invoiceId: 'x', amount: invoice.amount })
+    expectTypeOf(charged.status).toEqualTypeOf<'paid' | 'failed'>()
+    expectTypeOf<In<typeof billing.charge>['amount']>().toExtend<Money>()
+    expectTypeOf(act(files.write, { path: 'a', text: 'b' })).toEqualTypeOf<{
+      path: string
+      sha256: string
+      size: number
+    }>()
+    expectTypeOf<Out<typeof files.read>>().toBeNullable()
+  })
+
+  it('does not take a slot that may be null, or a misspelt field', () => {
+    const slot = act(calendar.findTime, { minutes: 30, within: '5d' })
+    // @ts-expect-error the slot may be null
+    act(calendar.book, { ...slot, title: 'x' })
+    // @ts-expect-error misspelt
+    act(email.send, { to: 'a', subject: 'b', txt: 'c' })
+  })
+
+  it('connects without options, so that a harness can fake it', () => {
+    expectTypeOf([email.connect(), calendar.connect(), billing.connect(), files.connect()]).toEqualTypeOf<Connector[]>()
+  })
+})
