@@ -7,6 +7,7 @@
  * G3. When COMMIT itself throws, the store is read back: what landed is answered as such.
  * G4. Only a damaged file stops the store; after any other failure the next group is tried like the first.
  */
+import type { Statement } from 'better-sqlite3'
 import { KeelsonError } from '@keelson/core/ports'
 import { rolledBack, type Context } from '../sql/context.ts'
 import type { Work } from '../sql/statement.ts'
@@ -21,7 +22,7 @@ export interface Job<T> {
 
 interface Waiting extends Job<unknown> {
   readonly since: number
-  resolve(value: unknown): void
+  resolve(value: never): void
   reject(error: KeelsonError): void
 }
 
@@ -34,6 +35,8 @@ export class GroupCommit {
   readonly #context: Context
   readonly #path: string
   readonly #written: () => void
+  readonly #begin: Statement
+  readonly #commit: Statement
   #queue: Waiting[] = []
   #armed = false
   #closed = false
@@ -45,12 +48,14 @@ export class GroupCommit {
     this.#context = context
     this.#path = path
     this.#written = written
+    this.#begin = runner.handle.prepare('begin immediate')
+    this.#commit = runner.handle.prepare('commit')
   }
 
   submit<T>(job: Job<T>): Promise<T> {
     if (this.#closed) return Promise.reject(closed(this.#path))
     return new Promise<T>((resolve, reject) => {
-      this.#queue.push({ ...job, since: performance.now(), resolve: resolve as (value: unknown) => void, reject })
+      this.#queue.push({ ...job, since: performance.now(), resolve, reject })
       if (this.#armed) return
       this.#armed = true
       setImmediate(() => this.flush())
@@ -86,10 +91,9 @@ export class GroupCommit {
 
   /** One transaction. Answers the jobs when it is durable; else says why it is not. */
   #transact(group: readonly Waiting[]): 'done' | 'busy' | KeelsonError {
-    const { handle } = this.#runner
     let answers: unknown[] = []
     try {
-      handle.exec('begin immediate')
+      this.#begin.run()
     } catch (error) {
       return isBusy(error) ? 'busy' : this.#failed(error)
     }
@@ -98,13 +102,13 @@ export class GroupCommit {
       this.#context.last = undefined
       answers = group.map((job) => this.#runner.run(job.work()))
       committing = true
-      handle.exec('commit')
+      this.#commit.run()
     } catch (error) {
       const failed = this.#failed(error)
       if (!committing || !this.#landed(group)) return failed
     }
     this.#written()
-    group.forEach((job, at) => job.resolve(answers[at]))
+    group.forEach((job, at) => job.resolve(answers[at] as never))
     return 'done'
   }
 

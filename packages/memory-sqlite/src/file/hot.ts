@@ -1,55 +1,77 @@
 /** Hot: entries of a pass, and nothing else, as one statement each. */
 import type { Answer, Entry, Instant, Lease, PassUnit } from '@keelson/core/ports'
-import { findStream, findWorkspace, numbers, type Context } from '../sql/context.ts'
-import { toRow } from '../sql/entries.ts'
-import { ENTRY_COLUMNS } from '../sql/queries.ts'
-import { run, type Work } from '../sql/statement.ts'
-import type { EntriesTable } from '../sql/tables.ts'
+import { findStream, numbers, type Context } from '../sql/context.ts'
+import { headOf, toRow } from '../sql/entries.ts'
+import type { Work } from '../sql/statement.ts'
 import { commitUnit } from '../sql/unit.ts'
 
 /**
- * The first entry is fenced by the run's row and by the end of its stream, in the statement that writes it. When it
- * writes nothing the reason is looked for the long way, which also resets what counts against the run.
+ * Fenced by the run's row in the statement that writes it. That it continues its stream is known from the last head that
+ * was seen: streams only grow, and a head that grew elsewhere meets the unique index. When nothing is written the reason
+ * is looked for the long way, which also resets what counts against the run.
  */
 export function* commitFast(context: Context, lease: Lease, unit: PassUnit, now: Instant): Work<Answer> {
   const { entries } = unit
-  const first = entries?.[0]
-  if (first === undefined || !isPlain(unit) || !isOneRun(entries!)) return yield* commitUnit(context, lease, unit, now)
-  const workspace = yield* findWorkspace(context, lease.workspace)
+  if (entries === undefined || entries.length === 0 || !isPlain(unit) || !isOneRow(entries)) {
+    return yield* commitUnit(context, lease, unit, now)
+  }
+  const [first] = entries as readonly [Entry]
+  const workspace = context.names.workspaces.get(lease.workspace)
   const stream = workspace === undefined ? undefined : yield* findStream(context, workspace, first.stream)
   if (workspace === undefined || stream === undefined) return yield* commitUnit(context, lease, unit, now)
-  const position = yield* numbers(context, entries!.length)
-  const row = toRow(workspace, stream, position, first)
-  const values = [...valuesOf(row), workspace, lease.run, lease.worker, lease.epoch, stream, first.seq - 1]
-  const written = (yield { sql: FENCED, values, wants: 'changes' }) as number
-  if (written === 0) return yield* commitUnit(context, lease, unit, now)
-  for (let at = 1; at < entries!.length; at++) {
-    yield* run(context.q.addEntry, { ...toRow(workspace, stream, position + at, entries![at]!) })
+  if ((yield* headOf(context, stream)) === first.seq - 1) {
+    if (yield* append(context, lease, { workspace, stream }, entries)) return DONE
+    context.names.heads.delete(stream)
   }
-  return DONE
+  return yield* commitUnit(context, lease, unit, now)
 }
 
 const DONE: Answer = { status: 'done', refused: [] }
 
-const FENCED = `insert into entries (${ENTRY_COLUMNS.map((name) => `"${name}"`).join(', ')})
-select ${ENTRY_COLUMNS.map(() => '?').join(', ')}
-where exists (select 1 from runs where workspace = ? and id = ? and worker = ? and epoch = ? and deaths = 0 and claims = 0)
-and (select coalesce(max(seq), 0) from entries where stream = ?) = ?`
-
-function isPlain(unit: PassUnit): boolean {
-  for (const [part, value] of Object.entries(unit)) if (part !== 'entries' && !isEmpty(value)) return false
+function* append(
+  context: Context,
+  lease: Lease,
+  at: { workspace: number; stream: number },
+  entries: readonly Entry[],
+): Work<boolean> {
+  const { workspace, stream } = at
+  let position = yield* numbers(context, entries.length)
+  for (const entry of entries) {
+    const row = toRow(workspace, stream, position++, entry)
+    const values = [
+      ...[row.position, workspace, stream, row.seq, row.kind, row.key, row.at, row.payload, row.salt],
+      ...[row.payload_hash, row.hash, row.crc, workspace, lease.run, lease.worker, lease.epoch],
+    ]
+    try {
+      if ((yield { sql: FENCED, values, wants: 'changes' }) === 0) return false
+    } catch (error) {
+      if (isTaken(error)) return false
+      throw error
+    }
+  }
+  context.names.heads.set(stream, entries.at(-1)!.seq)
   return true
 }
 
-function isEmpty(value: unknown): boolean {
-  return value === undefined || (Array.isArray(value) && value.length === 0)
+const FENCED = `insert into entries
+(position, workspace, stream, seq, kind, "key", "at", payload, salt, payload_hash, hash, crc)
+select ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? where exists (
+  select 1 from runs where workspace = ? and id = ? and worker = ? and epoch = ? and deaths = 0 and claims = 0)`
+
+function isTaken(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('SQLITE_CONSTRAINT')
 }
 
-function isOneRun(entries: readonly Entry[]): boolean {
+function isPlain({ records, expect, starts, deliveries, purge, touch, consumed, next }: PassUnit): boolean {
+  return (
+    next === undefined &&
+    purge === undefined &&
+    [records, expect, starts, deliveries, touch, consumed].every((part) => part === undefined || part.length === 0)
+  )
+}
+
+/** All of one stream, without a gap. */
+function isOneRow(entries: readonly Entry[]): boolean {
   const { stream, seq } = entries[0]!
   return entries.every((entry, at) => entry.stream === stream && entry.seq === seq + at)
-}
-
-function valuesOf(row: EntriesTable): (string | number | Uint8Array | null)[] {
-  return ENTRY_COLUMNS.map((name) => row[name])
 }

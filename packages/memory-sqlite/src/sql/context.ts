@@ -20,20 +20,28 @@ export interface Names {
   readonly streams: Map<string, number>
   readonly streamNames: Map<number, string>
   readonly workspaceNames: Map<number, string>
+  /** The last seq of streams that was seen: the stream may have grown since, in another connection. */
+  readonly heads: Map<number, number>
 }
 
 /** Names are kept up to this many, then looked up again. */
 const NAMES_MAX = 20_000
 
 export function createContext(q: Queries, lastNumber: Context['lastNumber']): Context {
-  const names = { workspaces: new Map(), streams: new Map(), streamNames: new Map(), workspaceNames: new Map() }
+  const names = {
+    workspaces: new Map(),
+    streams: new Map(),
+    streamNames: new Map(),
+    workspaceNames: new Map(),
+    heads: new Map(),
+  }
   return { q, names, last: undefined, lastNumber, changes: new Map() }
 }
 
 /** Forgets what a transaction that is gone may have named. */
 export function rolledBack(context: Context): void {
   const { names } = context
-  for (const map of [names.workspaces, names.streams, names.streamNames, names.workspaceNames]) map.clear()
+  for (const map of [names.workspaces, names.streams, names.streamNames, names.workspaceNames, names.heads]) map.clear()
   context.last = undefined
   context.changes = new Map()
 }

@@ -9,8 +9,22 @@ import type { EntriesTable } from './tables.ts'
 export function* headSeq(context: Context, workspace: number, name: string): Work<number> {
   const stream = yield* findStream(context, workspace, name)
   if (stream === undefined) return 0
-  return (yield* first(context.q.head, { stream }))?.seq ?? 0
+  context.names.heads.delete(stream)
+  return yield* headOf(context, stream)
 }
+
+/** The last seq of a stream as far as it is known here: never more than it is. */
+export function* headOf(context: Context, stream: number): Work<number> {
+  const { heads } = context.names
+  const known = heads.get(stream)
+  if (known !== undefined) return known
+  const seq = (yield* first(context.q.head, { stream }))?.seq ?? 0
+  if (heads.size >= HEADS_MAX) heads.clear()
+  heads.set(stream, seq)
+  return seq
+}
+
+const HEADS_MAX = 10_000
 
 /** Appends entries that were found to continue their streams. */
 export function* append(context: Context, workspace: number, entries: readonly Entry[]): Work<void> {
@@ -18,6 +32,7 @@ export function* append(context: Context, workspace: number, entries: readonly E
     const stream = yield* makeStream(context, workspace, entry.stream)
     const position = yield* numbers(context, 1)
     yield* run(context.q.addEntry, toRow(workspace, stream, position, entry))
+    context.names.heads.set(stream, entry.seq)
   }
 }
 

@@ -63,7 +63,7 @@ export function* moved(context: Context, row: RunsTable, next: Next, now: Instan
     return { ...free, stream, playbook, version, ...dueFrom(next.at, now) }
   }
   const told = { ...free, status: next.status }
-  if (next.to === 'due') return { ...told, ...dueFrom(next.at, now) }
+  if (next.to === 'due') return { ...told, version: next.version ?? row.version, ...dueFrom(next.at, now) }
   if (next.to === 'settled') return { ...told, state: 'settled', due_at: null, settled_at: next.at }
   // S4: mail that the pass has not seen leaves the run due. A pass that holds has seen what its claim brought.
   const seen = next.to === 'parked' ? next.seenMail : row.shown

@@ -20,7 +20,8 @@ export function* writeUnit(context: Context, workspace: string, unit: Unit, now:
   const known = yield* findWorkspace(context, workspace)
   const judged = yield* judge(context, known, unit)
   if (judged.conflicts.length > 0) return { status: 'conflict', rows: judged.conflicts }
-  const space = known ?? (yield* makeWorkspace(context, workspace))
+  const founds = (unit.entries?.length ?? 0) + (unit.records?.length ?? 0) + judged.starts.length > 0
+  const space = known ?? (founds ? yield* makeWorkspace(context, workspace) : NO_WORKSPACE)
   return { status: 'done', refused: yield* apply(context, space, unit, judged, now) }
 }
 
@@ -140,16 +141,16 @@ function* apply(context: Context, space: number, unit: Unit, judged: Judged, now
     yield* startRun(context, space, start, now)
     yield* append(context, space, start.entries)
   }
-  for (const delivery of unit.deliveries ?? []) {
-    const why = yield* deliver(context, space, delivery)
-    if (why !== undefined) refused.push({ delivery: delivery.onceKey, why })
-  }
-  if (unit.purge !== undefined) yield* erase(context, space, unit.purge)
   for (const { run, state, version } of unit.touch ?? []) {
     const row = (yield* findRun(context, space, run))!
     const due = state === 'due' ? dueFrom(now, now) : {}
     yield* saveRun(context, { ...row, version: version ?? row.version, ...due })
   }
+  for (const delivery of unit.deliveries ?? []) {
+    const why = yield* deliver(context, space, delivery)
+    if (why !== undefined) refused.push({ delivery: delivery.onceKey, why })
+  }
+  if (unit.purge !== undefined) yield* erase(context, space, unit.purge)
   return refused
 }
 
