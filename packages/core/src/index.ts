@@ -1,5 +1,23 @@
 /** The public names of @keelson/core. */
 
+/* the conductor */
+export { createConductor, type Conductor, type ConductorOptions } from './keelson.ts'
+export type { Runs, RunSummary, Workspace } from './workspace.ts'
+export type { Run, StartOptions } from './conductor/runs.ts'
+export type { RunStatus } from './conductor/status.ts'
+export type { WaitInfo } from './conductor/waiting.ts'
+export type { RunVerbs } from './conductor/verbs.ts'
+export type { LifecycleEvents } from './conductor/lifecycle.ts'
+export type { Schedules, ScheduleOptions } from './conductor/schedule.ts'
+
+/* playbooks */
+export { definePlaybook, type Changes } from './playbook/playbook.ts'
+export { defineEvent, type EventType } from './playbook/event.ts'
+export type { ActOptions, Context, Decline, Effect, Playbook, Retry, StepOptions } from './playbook/context.ts'
+
+/* entities */
+export { defineEntity, type Entity, type EntityStore, type EntityType, type TimelineEvent } from './memory/entity.ts'
+
 /* actions and connectors */
 export {
   action,
@@ -13,6 +31,21 @@ export {
   type Reconciled,
 } from './connector/action.ts'
 export { defineConnector, type Connector, type ConnectorDefinition, type ConnectorUse } from './connector/connector.ts'
+
+/* policy */
+export { policy, type Look, type Lookup, type PolicyGate, type Rule } from './policy/rule.ts'
+export type { Find, Intended, PolicyEngine } from './policy/gate.ts'
+export type { Judgement, OnSilence, Verdict } from './policy/verdict.ts'
+export { definePersona, type Persona } from './policy/persona.ts'
+export type { Settings } from './policy/settings.ts'
+
+/* people */
+export type { Decided, Decision, Inbox, MayDecide } from './inbox/inbox.ts'
+export type { InboxItem } from './inbox/item.ts'
+export type { Audit } from './audit/audit.ts'
+export type { Verification } from './audit/verify.ts'
+export type { Revert, RevertResult } from './conductor/revert/revert.ts'
+export type { RevertPlan } from './conductor/revert/plan.ts'
 
 /* values */
 export { KeelsonError, type ErrorCode } from './base/errors.ts'

@@ -4,7 +4,18 @@ export { seeded, systemIds, type Ids } from './base/ids.ts'
 export { canonical, deepFreeze, parseStored, stored } from './base/json.ts'
 export { keyedHash, sha256 } from './base/hash.ts'
 export { ERROR_CODES, KeelsonError, reviveError, storeError, type ErrorCode, type StoredError } from './base/errors.ts'
-export { EMPTY_HEAD, assertChained, chain, dataOf, fault, headOf, type Draft, type Entry, type Head, type Placed } from './journal/entry.ts'
+export {
+  EMPTY_HEAD,
+  assertChained,
+  chain,
+  dataOf,
+  fault,
+  headOf,
+  type Draft,
+  type Entry,
+  type Head,
+  type Placed,
+} from './journal/entry.ts'
 export { putsOf, writeOf, writesOf } from './journal/records.ts'
 export type { Put } from './journal/put.ts'
 export type { EntryData, EntryKind } from './journal/kinds.ts'

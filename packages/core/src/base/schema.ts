@@ -33,9 +33,13 @@ export function fromStored(schema: z.ZodType, text: string): unknown {
 /** Throws `DEFINITION_INVALID` for a schema whose output would not parse to itself. */
 export function assertStorable(schema: z.ZodType, what: string): void {
   if (shapeOf(schema) !== 'one-way') return
-  throw new KeelsonError('DEFINITION_INVALID', `${what} has a one-way transform, so what is stored would not parse again`, {
-    hint: 'Transform in your code, or use z.codec(), which can be encoded for storage.',
-  })
+  throw new KeelsonError(
+    'DEFINITION_INVALID',
+    `${what} has a one-way transform, so what is stored would not parse again`,
+    {
+      hint: 'Transform in your code, or use z.codec(), which can be encoded for storage.',
+    },
+  )
 }
 
 /** JSON Schema of what a person may enter, for forms; `{}` where the schema cannot be described. */

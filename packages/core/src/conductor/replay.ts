@@ -63,10 +63,10 @@ export class Replay {
     return this.#asked.keys()
   }
 
-  /** The code asks for an operation's outcome. `recorded`: the journal knows the operation. */
-  ask(asked: Asked, recorded: boolean): void {
+  /** The code asks for an operation's outcome. */
+  ask(asked: Asked): void {
     this.#asked.set(asked.key, asked)
-    if (recorded) this.#known.add(asked.key)
+    this.#known.add(asked.key)
     this.#moved()
   }
 
@@ -74,6 +74,12 @@ export class Replay {
   whenLive(key: string, start: () => void): void {
     if (this.#live || this.#options.inserted.has(key)) return start()
     this.#fresh.push({ key, start })
+    this.#moved()
+  }
+
+  /** The code's branch that asked has been given up. */
+  forget(key: string): void {
+    this.#asked.delete(key)
     this.#moved()
   }
 
@@ -106,7 +112,7 @@ export class Replay {
   }
 
   async #handOut(next: Answered): Promise<void> {
-    if (this.#early.has(next.key)) {
+    if (this.#early.has(next.key) || this.#history.ops.get(next.key)?.withdrawn === true) {
       this.#cursor++
       return
     }
@@ -120,7 +126,8 @@ export class Replay {
       return this.#give(inserted)
     }
     if (this.#options.removed.has(next.key) || (this.#live && !this.#known.has(next.key))) this.#cursor++
-    else if (!(await this.#movesWithin(() => this.#asked.has(next.key) || this.#answeredEarly() !== undefined))) this.#halt()
+    else if (!(await this.#movesWithin(() => this.#asked.has(next.key) || this.#answeredEarly() !== undefined)))
+      this.#halt()
   }
 
   async #give(answered: Answered): Promise<void> {
@@ -190,7 +197,9 @@ export class Replay {
   #halt(): void {
     const unasked = this.unasked()
     const fresh = this.#fresh.map((one) => one.key)
-    this.#options.onHalt(fresh.length > 0 ? { why: 'diverged', unasked, fresh } : { why: 'stalled', unasked, last: this.#last })
+    this.#options.onHalt(
+      fresh.length > 0 ? { why: 'diverged', unasked, fresh } : { why: 'stalled', unasked, last: this.#last },
+    )
     this.#ended = true
   }
 

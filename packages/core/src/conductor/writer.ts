@@ -43,6 +43,8 @@ export interface WriterOptions {
   /** Called in commit order, before the asker is answered. */
   readonly onEntries: (entries: readonly Entry[]) => void
   readonly onEnd: (end: WriterEnd) => void
+  /** Nothing is on its way any more. */
+  readonly onIdle: () => void
 }
 
 type Waiting =
@@ -101,6 +103,7 @@ export class Writer {
       this.#fail({ why: 'store', error })
     } finally {
       this.#draining = false
+      this.#options.onIdle()
     }
   }
 
@@ -113,7 +116,11 @@ export class Writer {
     }
     const batch = [first]
     const drafts = [...first.drafts]
-    for (let next = this.#queue[0]; next !== undefined && 'drafts' in next && drafts.length < BATCH_MAX; next = this.#queue[0]) {
+    for (
+      let next = this.#queue[0];
+      next !== undefined && 'drafts' in next && drafts.length < BATCH_MAX;
+      next = this.#queue[0]
+    ) {
       batch.push(next)
       drafts.push(...next.drafts)
       this.#queue.shift()

@@ -127,8 +127,7 @@ export interface AnyAction {
       ) => Promise<Reconciled<unknown, unknown>>)
     | undefined
   readonly compensate:
-    | ((undo: unknown, options: { key: string; signal: AbortSignal; config: unknown }) => Promise<void>)
-    | undefined
+    ((undo: unknown, options: { key: string; signal: AbortSignal; config: unknown }) => Promise<void>) | undefined
   readonly simulate: ((input: unknown) => unknown) | undefined
   readonly classify: ((error: unknown) => Failure | undefined) | undefined
   readonly settleWindowMs: number
@@ -187,10 +186,18 @@ function wear(definition: ActionDefinition<z.ZodType, z.ZodType, z.ZodType>): An
   if (d.undo !== undefined) assertStorable(d.undo, `the undo token of ${d.name}`)
   const idempotency: Idempotency | undefined = d.idempotency
   if (d.effect === 'irreversible' && idempotency === undefined) {
-    throw invalid(name, 'is irreversible and does not say how it avoids happening twice', "Say at least idempotency: { by: 'none' }.")
+    throw invalid(
+      name,
+      'is irreversible and does not say how it avoids happening twice',
+      "Say at least idempotency: { by: 'none' }.",
+    )
   }
   if (idempotency?.by === 'lookup' && d.reconcile === undefined) {
-    throw invalid(d.name, 'is idempotent by lookup but has no reconcile()', 'Write reconcile(), or choose another kind.')
+    throw invalid(
+      d.name,
+      'is idempotent by lookup but has no reconcile()',
+      'Write reconcile(), or choose another kind.',
+    )
   }
   const timeoutMs = durationMs(d.timeout ?? '30s')
   return Object.freeze({

@@ -34,7 +34,10 @@ export type ConnectorDefinition<A extends Record<string, Action<any, any>>, Opti
  *
  * `open` turns options and a credential into what the actions get as `config` (a client, a path).
  */
-export function defineConnector<A extends Record<string, Action<any, any>>, Options = Record<never, never>>(definition: {
+export function defineConnector<
+  A extends Record<string, Action<any, any>>,
+  Options = Record<never, never>,
+>(definition: {
   readonly name: string
   readonly actions: A
   readonly open?: (options: Options | undefined, use: ConnectorUse) => unknown

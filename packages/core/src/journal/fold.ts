@@ -17,8 +17,10 @@ export interface Op {
   hash: string | undefined
   /** The entry that opened a wait or handed an effect over; undefined for what has only an outcome. */
   opened: Entry | undefined
-  /** The last 'effect.sending' that has no outcome yet. */
+  /** The last 'effect.sending'. */
   sending: Entry | undefined
+  /** It was sent, and nothing says what came of it. */
+  dangling: boolean
   /** Tries that have failed. */
   attempts: number
   retryAt: number | undefined
@@ -97,7 +99,7 @@ function afterRewinds(entries: readonly Entry[]): readonly Entry[] {
     const all = kept ?? entries.slice(0, i)
     const { to } = dataOf(entry as Entry & { kind: 'run.rewound' })
     const lost = new Set(all.filter((one) => one.seq > to && one.key !== '').map((one) => one.key))
-    kept = all.filter((one) => one.key === '' ? survives(one, to) : one.seq <= to && !lost.has(one.key))
+    kept = all.filter((one) => (one.key === '' ? survives(one, to) : one.seq <= to && !lost.has(one.key)))
     kept.push(entry)
   }
   return kept ?? entries
@@ -123,6 +125,8 @@ function applyRun(history: History, entry: Entry): void {
       return
     case 'run.settled':
       history.settled = dataOf(entry as Entry & { kind: 'run.settled' })
+      if (history.settled.status === 'failed')
+        history.raised = { kind: entry.kind, text: history.settled.error?.message ?? '' }
       return
     case 'run.reopened':
     case 'run.rewound':
@@ -161,12 +165,13 @@ function applyOp(history: History, entry: Entry): void {
       return
     case 'sending':
       op.sending = entry
+      op.dangling = true
       op.hash ??= hashOf(entry)
-      op.attempts = 0
       op.retryAt = undefined
       return
     case 'failed': {
       const data = dataOf(entry as Entry & { kind: 'step.failed' })
+      op.dangling = false
       op.attempts = data.attempt
       op.retryAt = data.retryAt
       return
@@ -181,6 +186,7 @@ function applyOp(history: History, entry: Entry): void {
 function complete(history: History, op: Op, entry: Entry): void {
   const data = dataOf(entry as Entry & { kind: 'wait.completed' })
   op.hash ??= (data as { hash?: string }).hash
+  op.dangling = false
   if (data.event !== undefined) history.events.add(data.event)
   op.outcome = { key: op.key, seq: entry.seq, at: entry.at, outcome: data }
   history.outcomes.push(op.outcome)
@@ -193,6 +199,7 @@ export function newOp(key: string, kind: string): Op {
     hash: undefined,
     opened: undefined,
     sending: undefined,
+    dangling: false,
     attempts: 0,
     retryAt: undefined,
     outcome: undefined,
@@ -201,5 +208,7 @@ export function newOp(key: string, kind: string): Op {
 }
 
 function hashOf(entry: Entry): string | undefined {
-  return entry.payload === null ? undefined : (dataOf(entry as Entry & { kind: 'sleep.opened' }) as { hash?: string }).hash
+  return entry.payload === null
+    ? undefined
+    : (dataOf(entry as Entry & { kind: 'sleep.opened' }) as { hash?: string }).hash
 }

@@ -25,13 +25,16 @@ export interface EntryData {
     readonly by: Actor
     /** The run and operation that wait for this one. */
     readonly parent?: { readonly run: string; readonly key: string }
+    /** On whose behalf, for people. */
     readonly persona?: string
+    /** What it may do: an action must be covered by each of these lists, its own and its ancestors'. */
+    readonly scopes?: readonly (readonly string[])[]
     readonly continuation: number
     readonly settings?: Json
     /** Lanes held by its ancestors: waiting for one of them could never end. */
     readonly lanes?: readonly string[]
-  } & WithPuts
-  'run.continued': { readonly stream: string; readonly inputHash: string }
+  }
+  'run.continued': { readonly stream: string } & WithPuts
   'run.settled': {
     readonly status: 'completed' | 'failed' | 'declined' | 'cancelled'
     readonly output?: Json
@@ -40,8 +43,10 @@ export interface EntryData {
     readonly withdrawn?: readonly string[]
   } & WithPuts
   'run.reopened': { readonly by: Actor; readonly why: string }
+  /** What began or was answered behind entry `to` no longer counts. */
   'run.rewound': { readonly by: Actor; readonly to: number; readonly why: string } & WithPuts
   'run.moved': { readonly by: Actor; readonly version: number }
+  'run.refused': { readonly by: Actor; readonly verb: string; readonly why: string }
   'run.paused': { readonly by: Actor; readonly reason: string }
   'run.resumed': { readonly by: Actor }
   'run.cancelling': { readonly by: Actor; readonly reason: string }
@@ -53,12 +58,25 @@ export interface EntryData {
 
   /* operations: opened (waits), failed (one try), completed (the outcome) */
   'step.failed': { readonly attempt: number; readonly error: StoredError; readonly retryAt: number }
-  'step.completed': Outcome & { readonly by?: Actor }
+  'step.completed': Outcome & { readonly by?: Actor } & WithPuts
   'sleep.opened': { readonly hash: string; readonly until: number }
   'sleep.completed': Outcome
-  'wait.opened': { readonly hash: string; readonly event: string; readonly match: Json; readonly since: number; readonly until?: number } & WithPuts
+  'wait.opened': {
+    readonly hash: string
+    readonly event: string
+    readonly match: Json
+    readonly since: number
+    readonly until?: number
+  } & WithPuts
   'wait.completed': Outcome & { readonly event?: string } & WithPuts
-  'ask.opened': { readonly hash: string; readonly item: string; readonly until?: number } & WithPuts
+  /** Opened again with a later `until` when silence only reminds. */
+  'ask.opened': {
+    readonly hash: string
+    readonly item: string
+    readonly until?: number
+    readonly everyMs?: number
+    readonly onSilence: 'wait' | 'remind' | 'escalate' | 'reject'
+  } & WithPuts
   'ask.completed': Outcome & { readonly by?: Actor } & WithPuts
   'call.opened': { readonly hash: string; readonly child: string; readonly playbook: string }
   'call.completed': Outcome
@@ -71,16 +89,22 @@ export interface EntryData {
 
   /* effects */
   /** Handed to an effect run, or joined to one that is open. */
-  'effect.opened': { readonly hash: string; readonly action: string; readonly effect: string; readonly run: string; readonly joined?: boolean } & WithPuts
+  'effect.opened': {
+    readonly hash: string
+    readonly action: string
+    readonly effect: string
+    readonly run: string
+    readonly joined?: boolean
+  } & WithPuts
   'effect.sending': {
     readonly hash: string
     readonly action: string
     readonly effect: string
     readonly generation: number
+    /** The key that the outside system gets. */
     readonly key: string
-    readonly input: Json
+    readonly attempt: number
     readonly verdict: Json
-    readonly because?: readonly Json[]
   } & WithPuts
   'effect.failed': { readonly attempt: number; readonly error: StoredError; readonly retryAt: number }
   'effect.completed': Outcome & { readonly hash: string; readonly receipt?: Json } & WithPuts
@@ -92,7 +116,12 @@ export interface EntryData {
   'workspace.frozen': { readonly by: Actor; readonly reason: string } & WithPuts
   'workspace.thawed': { readonly by: Actor } & WithPuts
   'item.seen': { readonly by: Actor; readonly item: string } & WithPuts
-  'item.decided': { readonly by: Actor; readonly item: string; readonly hash: string; readonly decision: Json } & WithPuts
+  'item.decided': {
+    readonly by: Actor
+    readonly item: string
+    readonly hash: string
+    readonly decision: Json
+  } & WithPuts
   'entity.edited': { readonly by: Actor } & WithPuts
   'schedule.changed': { readonly by: Actor } & WithPuts
 }

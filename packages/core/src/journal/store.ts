@@ -119,7 +119,10 @@ export interface Purge {
   readonly payloads: readonly { readonly stream: string; readonly seq: number }[]
 }
 
-/** Makes a run due, or gives it to another version, if nobody holds it. */
+/**
+ * Makes a run due, or gives it to another version, if nobody holds it. A settled run is reopened by it: `touch` is
+ * applied before the unit's deliveries, which then reach it.
+ */
 export interface Touch {
   readonly run: string
   readonly state?: 'due'
@@ -143,7 +146,7 @@ export type Next =
       readonly seenMail: number
     }
   | { readonly to: 'held'; readonly status: string }
-  | { readonly to: 'due'; readonly status: string; readonly at: Instant }
+  | { readonly to: 'due'; readonly status: string; readonly at: Instant; readonly version?: number }
   | { readonly to: 'settled'; readonly status: string; readonly at: Instant }
   | {
       /** A new stream under the same id; the unread mail stays. */

@@ -95,6 +95,8 @@ export interface EntityRecord {
   readonly schema: number
   readonly id: string
   readonly data: Json
+  /** Indexed fields, and which of them are hashed under the workspace's key. */
+  readonly indexed: { readonly [field: string]: 'plain' | 'personal' }
 }
 
 export function recordId(type: string, id: string): string {
@@ -102,7 +104,12 @@ export function recordId(type: string, id: string): string {
 }
 
 /** The index value of a field: its canonical text, keyed where it is personal, hashed where it is long. */
-export function indexValue(type: AnyEntityType, field: string, value: unknown, key: string): string {
+export function indexValue(
+  type: Pick<AnyEntityType, 'name' | 'personal'>,
+  field: string,
+  value: unknown,
+  key: string,
+): string {
   const text = canonical(value ?? null)
   if (type.personal.has(field)) return keyedHash(key, `${type.name}.${field}=${text}`)
   return text.length > 200 ? sha256(text) : text
@@ -111,21 +118,39 @@ export function indexValue(type: AnyEntityType, field: string, value: unknown, k
 /** What a write of an entity puts: the record and its line in the timeline. */
 export function entityPuts(
   type: AnyEntityType,
-  change: { id: string; version: number; data: Json; changed: Json; key: string; event: Omit<TimelineEvent, 'at'>; at: number },
+  change: {
+    id: string
+    version: number
+    data: Json
+    changed: Json
+    key: string
+    event: Omit<TimelineEvent, 'at'>
+    at: number
+  },
 ): Put[] {
-  const index: Record<string, string> = { type: type.name }
-  for (const field of type.index) {
-    index[`${type.name}.${field}`] = indexValue(type, field, (change.data as Record<string, unknown>)[field], change.key)
-  }
-  const record: EntityRecord = { type: type.name, schema: type.version, id: change.id, data: change.data }
+  const indexed = Object.fromEntries(
+    type.index.map((field) => [field, type.personal.has(field) ? ('personal' as const) : ('plain' as const)]),
+  )
+  const record: EntityRecord = { type: type.name, schema: type.version, id: change.id, data: change.data, indexed }
   return [
-    { kind: 'entity', id: recordId(type.name, change.id), version: change.version, data: record as unknown as Json, index },
+    entityPut(record, change.version, change.key),
     timelinePut(type.name, change.id, `v${change.version}`, change.at, {
       ...change.event,
       version: change.version,
       changed: change.changed,
     }),
   ]
+}
+
+/** The entity's record with its index, as far as the record itself says what is indexed. */
+export function entityPut(record: EntityRecord, version: number, key: string): Put {
+  const index: Record<string, string> = { type: record.type }
+  const personal = new Set(Object.keys(record.indexed).filter((field) => record.indexed[field] === 'personal'))
+  for (const field of Object.keys(record.indexed)) {
+    const value = (record.data as Record<string, unknown>)[field]
+    index[`${record.type}.${field}`] = indexValue({ name: record.type, personal }, field, value, key)
+  }
+  return { kind: 'entity', id: recordId(record.type, record.id), version, data: record as unknown as Json, index }
 }
 
 /** A line in an entity's timeline. `mark` tells it from the others. */

@@ -17,7 +17,9 @@ export class Catalog {
     const other = this.#byId.get(id)
     if (other === playbook) return
     if (other !== undefined) {
-      throw new KeelsonError('DEFINITION_INVALID', `two playbooks are both ${id}`, { hint: 'Raise the version of the newer one.' })
+      throw new KeelsonError('DEFINITION_INVALID', `two playbooks are both ${id}`, {
+        hint: 'Raise the version of the newer one.',
+      })
     }
     this.#byId.set(id, playbook)
     const newest = this.#newest.get(playbook.name)

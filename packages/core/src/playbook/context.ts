@@ -61,19 +61,33 @@ export interface Context {
    * A named unit of work whose outcome is remembered: run at least once, never again once recorded.
    * It may compute and read; what it writes elsewhere is outside all promises.
    */
-  step<T>(name: string, work: (o: { signal: AbortSignal; attempt: number }) => Promise<T> | T, options?: StepOptions): Promise<Stored<T>>
+  step<T>(
+    name: string,
+    work: (o: { signal: AbortSignal; attempt: number }) => Promise<T> | T,
+    options?: StepOptions,
+  ): Promise<Stored<T>>
   /** Executes an action through the gate and returns its output. Throws `ACTION_DECLINED`, `ACTION_DENIED`, `ACTION_FAILED`. */
   act<In, Out>(action: Action<In, Out>, input: NoInfer<In>, options?: ActOptions<NoInfer<In>>): Promise<Out>
   /** As `act`, with what really executed and why. */
-  effect<In, Out>(action: Action<In, Out>, input: NoInfer<In>, options?: ActOptions<NoInfer<In>>): Promise<Effect<In, Out>>
+  effect<In, Out>(
+    action: Action<In, Out>,
+    input: NoInfer<In>,
+    options?: ActOptions<NoInfer<In>>,
+  ): Promise<Effect<In, Out>>
   /** Puts a question to the operator. With a timeout, throws `STEP_TIMEOUT` when nobody answers in time. */
-  ask<S extends z.ZodType>(question: string, options: { answer: S; timeout?: Duration; onSilence?: OnSilence }): Promise<z.output<S>>
+  ask<S extends z.ZodType>(
+    question: string,
+    options: { answer: S; timeout?: Duration; onSilence?: OnSilence },
+  ): Promise<z.output<S>>
   /** A yes or no. Silence never approves. */
   approve(question: string, options?: { onSilence?: OnSilence; timeout?: Duration }): Promise<boolean>
   sleep(duration: Duration | { until: string }): Promise<void>
   /** The next event of this type since the run began that this run has not had yet. */
   waitFor<T>(event: EventType<T>, options?: { match?: Partial<NoInfer<T>>; since?: number }): Promise<T>
-  waitFor<T>(event: EventType<T>, options: { match?: Partial<NoInfer<T>>; timeout: Duration; since?: number }): Promise<T | undefined>
+  waitFor<T>(
+    event: EventType<T>,
+    options: { match?: Partial<NoInfer<T>>; timeout: Duration; since?: number },
+  ): Promise<T | undefined>
   emit<T>(event: EventType<T>, payload: NoInfer<T>): Promise<void>
   /** Runs another playbook and waits for its result. Throws its error. */
   call<In, Out>(playbook: Playbook<In, Out>, input: NoInfer<In>): Promise<Out>

@@ -13,7 +13,10 @@ export interface EventType<T> {
 const schemas = new WeakMap<object, z.ZodType>()
 
 /** Defines an event. A wait matches it by equality on top-level fields. */
-export function defineEvent<S extends z.ZodType>(definition: { readonly name: string; readonly schema: S }): EventType<z.output<S>> {
+export function defineEvent<S extends z.ZodType>(definition: {
+  readonly name: string
+  readonly schema: S
+}): EventType<z.output<S>> {
   assertStorable(definition.schema, `the schema of event ${definition.name}`)
   const made = Object.freeze({ name: definition.name })
   schemas.set(made, definition.schema)
@@ -23,7 +26,9 @@ export function defineEvent<S extends z.ZodType>(definition: { readonly name: st
 export function eventSchema(type: { readonly name: string }): z.ZodType {
   const found = schemas.get(type)
   if (found !== undefined) return found
-  throw new KeelsonError('DEFINITION_INVALID', `"${type.name}" is not an event`, { hint: 'Pass what defineEvent() returned.' })
+  throw new KeelsonError('DEFINITION_INVALID', `"${type.name}" is not an event`, {
+    hint: 'Pass what defineEvent() returned.',
+  })
 }
 
 /**
@@ -38,7 +43,8 @@ export function waitToken(key: string, event: string, match: Readonly<Record<str
 }
 
 export function eventTokens(key: string, event: string, payload: unknown): string[] {
-  const fields = typeof payload === 'object' && payload !== null && !Array.isArray(payload) ? Object.entries(payload) : []
+  const fields =
+    typeof payload === 'object' && payload !== null && !Array.isArray(payload) ? Object.entries(payload) : []
   return [token(key, event, '', null), ...fields.slice(0, 64).map(([field, value]) => token(key, event, field, value))]
 }
 
@@ -46,7 +52,8 @@ export function eventTokens(key: string, event: string, payload: unknown): strin
 export function matches(match: Readonly<Record<string, unknown>>, payload: unknown): boolean {
   const fields = (typeof payload === 'object' && payload !== null ? payload : {}) as Record<string, unknown>
   return Object.entries(match).every(
-    ([field, value]) => value === undefined || (field in fields && canonical(fields[field] ?? null) === canonical(value)),
+    ([field, value]) =>
+      value === undefined || (field in fields && canonical(fields[field] ?? null) === canonical(value)),
   )
 }
 

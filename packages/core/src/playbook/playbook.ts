@@ -60,7 +60,10 @@ export function definePlaybook<I extends z.ZodType, O extends z.ZodType>(definit
 }): Playbook<z.input<I>, z.output<O>> {
   const d = definition
   if (!/^[a-z][\w.-]*$/i.test(d.name) || d.name.startsWith('keelson.')) {
-    throw invalid(`"${d.name}" is not a name for a playbook`, 'Use letters, digits, ".", "-", "_"; "keelson." is taken.')
+    throw invalid(
+      `"${d.name}" is not a name for a playbook`,
+      'Use letters, digits, ".", "-", "_"; "keelson." is taken.',
+    )
   }
   if (!Number.isSafeInteger(d.version) || d.version < 1) {
     throw invalid(`playbook ${d.name} has version ${d.version}`, 'Use whole numbers from 1.')
@@ -122,7 +125,9 @@ export function playbookOf(value: { readonly name: string }): AnyPlaybook {
 /** The actions of a `uses` member: an action itself, or a connector with actions as members. */
 function actionsIn(member: object): AnyAction[] {
   if (isAction(member)) return [definitionOf(member)]
-  return Object.values(member).filter(isAction).map((one) => definitionOf(one))
+  return Object.values(member)
+    .filter(isAction)
+    .map((one) => definitionOf(one))
 }
 
 function invalid(message: string, hint: string): KeelsonError {

@@ -56,7 +56,12 @@ export function ruleEngine(gate: PolicyGate | undefined): PolicyEngine {
 }
 
 /** `engine` held to G2: a throw, junk or a late answer is a denial. `within` ends the wait. */
-export async function judgeSafely(engine: PolicyEngine, intended: Intended, find: Find, within: Promise<'late'>): Promise<Judgement> {
+export async function judgeSafely(
+  engine: PolicyEngine,
+  intended: Intended,
+  find: Find,
+  within: Promise<'late'>,
+): Promise<Judgement> {
   const denied = (reason: string): Judgement =>
     combine([{ rule: 'policy.error', verdict: { verdict: 'deny', reason } }], engine.version, {})
   try {
@@ -79,7 +84,12 @@ async function apply(rule: Rule, intended: Intended, find: Find, found: Record<s
     const values: Record<string, unknown> = {}
     for (const [name, lookup] of Object.entries(rule.look?.(intended.input) ?? {})) values[name] = await find(lookup)
     if (rule.look !== undefined) found[rule.name] = values
-    const facts = { input: intended.input, found: deepFreeze(values), settings: intended.settings, labels: intended.labels }
+    const facts = {
+      input: intended.input,
+      found: deepFreeze(values),
+      settings: intended.settings,
+      labels: intended.labels,
+    }
     const answer: unknown = rule.decide(facts)
     const list = Array.isArray(answer) ? (answer as unknown[]) : [answer]
     if (list.length > 0 && list.every(isVerdict)) return list
@@ -98,5 +108,11 @@ function isVerdict(value: unknown): value is Verdict {
 }
 
 function isJudgement(value: unknown): value is Judgement {
-  return typeof value === 'object' && value !== null && 'asks' in value && 'denies' in value && Array.isArray((value as Judgement).asks)
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'asks' in value &&
+    'denies' in value &&
+    Array.isArray((value as Judgement).asks)
+  )
 }

@@ -9,7 +9,10 @@ export interface Persona {
 }
 
 /** Defines a persona by the actions that it may use: actions, their names, or 'connector.*'. */
-export function definePersona(definition: { readonly name: string; readonly may: readonly (string | Action<any, any>)[] }): Persona {
+export function definePersona(definition: {
+  readonly name: string
+  readonly may: readonly (string | Action<any, any>)[]
+}): Persona {
   const may = definition.may.map((one) => (typeof one === 'string' ? one : one.name))
   const wrong = may.find((name) => !/^[\w-]+(\.[\w-]+)*(\.\*)?$|^\*$/.test(name))
   if (wrong !== undefined) {
@@ -22,5 +25,8 @@ export function definePersona(definition: { readonly name: string; readonly may:
 
 /** True when one of the scopes covers the action. */
 export function covers(may: readonly string[], actionName: string): boolean {
-  return may.some((scope) => scope === '*' || scope === actionName || (scope.endsWith('.*') && actionName.startsWith(scope.slice(0, -1))))
+  return may.some(
+    (scope) =>
+      scope === '*' || scope === actionName || (scope.endsWith('.*') && actionName.startsWith(scope.slice(0, -1))),
+  )
 }

@@ -40,7 +40,12 @@ type Found<L> = { readonly [K in keyof L]: L[K] extends Lookup<infer T> ? T : ne
 /** A look-up as core resolves it. */
 export type AnyLookup =
   | { readonly look: 'one'; readonly type: EntityType<unknown>; readonly where: Readonly<Record<string, unknown>> }
-  | { readonly look: 'count'; readonly action: string; readonly where: Readonly<Record<string, unknown>>; readonly sinceMs: number }
+  | {
+      readonly look: 'count'
+      readonly action: string
+      readonly where: Readonly<Record<string, unknown>>
+      readonly sinceMs: number
+    }
 
 export interface Rule {
   readonly name: string
@@ -84,7 +89,12 @@ interface PolicyMaker {
 const look: Look = {
   one: (type, where) => ({ look: 'one', type, where }) as Lookup<never>,
   count: (action, options) =>
-    ({ look: 'count', action: action.name, where: options.where ?? {}, sinceMs: durationMs(options.since) }) as Lookup<never>,
+    ({
+      look: 'count',
+      action: action.name,
+      where: options.where ?? {},
+      sinceMs: durationMs(options.since),
+    }) as Lookup<never>,
 }
 
 function rule(
@@ -106,9 +116,13 @@ function gate(rules: readonly Rule[]): PolicyGate {
   const names = rules.map((one) => one.name)
   const twice = names.find((name, i) => names.indexOf(name) !== i)
   if (twice !== undefined) {
-    throw new KeelsonError('DEFINITION_INVALID', `two rules are named "${twice}"`, { hint: 'Verdicts cite rules by name.' })
+    throw new KeelsonError('DEFINITION_INVALID', `two rules are named "${twice}"`, {
+      hint: 'Verdicts cite rules by name.',
+    })
   }
-  const text = rules.map((one) => `${one.name}\n${one.on.join()}\n${one.look?.toString() ?? ''}\n${one.decide.toString()}`)
+  const text = rules.map(
+    (one) => `${one.name}\n${one.on.join()}\n${one.look?.toString() ?? ''}\n${one.decide.toString()}`,
+  )
   return Object.freeze({ rules, version: sha256(text.sort().join('\n\n')).slice(0, 12) })
 }
 

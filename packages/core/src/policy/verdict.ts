@@ -19,7 +19,13 @@ export interface Judgement {
   /** In plain words, naming the rules. */
   readonly reason: string
   /** Rules that oblige to ask, and what they want. */
-  readonly asks: readonly { rule: string; reason?: string; onSilence: OnSilence; timeoutMs?: number; grantable: boolean }[]
+  readonly asks: readonly {
+    rule: string
+    reason?: string
+    onSilence: OnSilence
+    timeoutMs?: number
+    grantable: boolean
+  }[]
   /** The longest hold, and the rules that want one. */
   readonly holdMs: number
   readonly holds: readonly string[]
@@ -69,12 +75,28 @@ export function combine(
   }))
   const holds = of('hold')
   const holdMs = Math.max(0, ...holds.map((one) => one.verdict.holdMs ?? 0))
-  const verdict = denies.length > 0 ? 'deny' : asks.length > 0 ? (holdMs > 0 ? 'ask-then-hold' : 'ask') : holdMs > 0 ? 'hold' : 'allow'
+  const verdict =
+    denies.length > 0
+      ? 'deny'
+      : asks.length > 0
+        ? holdMs > 0
+          ? 'ask-then-hold'
+          : 'ask'
+        : holdMs > 0
+          ? 'hold'
+          : 'allow'
   const reason =
     denies.length > 0
       ? denies.map((one) => `${one.rule}: ${one.reason}`).join('; ')
       : verdict === 'allow'
-        ? `allowed by ${of('allow').map((one) => one.rule).join(', ') || 'default'}`
-        : [...asks.map((one) => `${one.rule}${one.reason === undefined ? '' : `: ${one.reason}`}`), ...holds.map((one) => one.rule)].join('; ')
+        ? `allowed by ${
+            of('allow')
+              .map((one) => one.rule)
+              .join(', ') || 'default'
+          }`
+        : [
+            ...asks.map((one) => `${one.rule}${one.reason === undefined ? '' : `: ${one.reason}`}`),
+            ...holds.map((one) => one.rule),
+          ].join('; ')
   return { verdict, reason, asks, holdMs, holds: holds.map((one) => one.rule), denies, policy, found }
 }

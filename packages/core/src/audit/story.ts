@@ -1,0 +1,121 @@
+/** Story: a run in plain sentences: who, what, why, when. */
+import { actorText } from '../base/actor.ts'
+import type { Json } from '../base/value.ts'
+import { dataOf, type Entry } from '../journal/entry.ts'
+import type { EntryData, EntryKind } from '../journal/kinds.ts'
+import type { Environment } from '../conductor/environment.ts'
+import { readItem } from '../conductor/item.ts'
+import { rowOf } from '../conductor/status.ts'
+import { streamOf } from '../conductor/start.ts'
+
+export async function storyOf(env: Environment, workspace: string, run: string): Promise<string[]> {
+  await rowOf(env, workspace, run)
+  const lines: string[] = []
+  for (let continuation = 0; ; continuation++) {
+    const entries = await env.store.entries(workspace, streamOf(run, continuation))
+    for (const entry of entries) {
+      const said = entry.payload === null ? `${entry.kind} (erased)` : sentence(entry)
+      if (said !== undefined) lines.push(`${new Date(entry.at).toISOString()}  ${said}`)
+      lines.push(...(await inner(env, workspace, entry)))
+    }
+    if (entries.at(-1)?.kind !== 'run.continued') return lines
+  }
+}
+
+/** What happened in the effect's own run, indented. */
+async function inner(env: Environment, workspace: string, entry: Entry): Promise<string[]> {
+  if (entry.kind !== 'effect.opened' || entry.payload === null) return []
+  const data = dataOf(entry as Entry & { kind: 'effect.opened' })
+  if (data.joined === true) return []
+  const entries = await env.store.entries(workspace, streamOf(data.run, 0))
+  const lines: string[] = []
+  for (const one of entries) {
+    const said = one.payload === null ? undefined : await innerSentence(env, workspace, one)
+    if (said !== undefined) lines.push(`${new Date(one.at).toISOString()}    ${said}`)
+  }
+  return lines
+}
+
+async function innerSentence(env: Environment, workspace: string, entry: Entry): Promise<string | undefined> {
+  if (entry.kind === 'ask.opened') {
+    const found = await readItem(env.store, workspace, dataOf(entry as Entry & { kind: 'ask.opened' }).item)
+    return `asked: ${found?.item.title ?? 'a person'}`
+  }
+  if (entry.kind === 'ask.completed') {
+    const { ok, by, error } = dataOf(entry as Entry & { kind: 'ask.completed' })
+    if (error !== undefined) return error.message
+    const { decision, hash } = (ok ?? {}) as { decision?: Json; hash?: string }
+    return `${by === undefined ? 'somebody' : actorText(by)} decided ${JSON.stringify(decision ?? ok)}${hash === undefined ? '' : ` about exactly ${hash.slice(0, 12)}…`}`
+  }
+  if (entry.kind.startsWith('effect.')) return sentence(entry)
+  if (entry.kind === 'step.completed' && entry.key.startsWith('look'))
+    return `looked what became of it: ${(dataOf(entry as Entry & { kind: 'step.completed' }).ok as { do?: string }).do ?? ''}`
+  return undefined
+}
+
+type Tell = { [K in EntryKind]?: (data: EntryData[K], key: string) => string | undefined }
+
+const outcome = (what: string) => (data: { error?: { message: string } }, key: string) =>
+  data.error === undefined ? `${what} "${key}" ended` : `${what} "${key}" failed: ${data.error.message}`
+
+const TELL: Tell = {
+  'run.started': (d) =>
+    `${actorText(d.by)} started ${d.playbook}@${d.version}${d.persona === undefined ? '' : ` as ${d.persona}`}`,
+  'run.continued': () => 'went on with a new journal',
+  'run.settled': (d) => (d.error === undefined ? `ended: ${d.status}` : `ended: ${d.status}: ${d.error.message}`),
+  'run.rewound': (d) => `${actorText(d.by)} took it back to entry ${d.to}: ${d.why}`,
+  'run.moved': (d) => `${actorText(d.by)} moved it to version ${d.version}`,
+  'run.paused': (d) => `${actorText(d.by)} paused it: ${d.reason}`,
+  'run.resumed': (d) => `${actorText(d.by)} resumed it`,
+  'run.cancelling': (d) => `${actorText(d.by)} cancelled it: ${d.reason}`,
+  'run.quarantined': (d) => `was quarantined: ${d.reason}`,
+  'run.diverged': (d) => `no longer fits its code: ${d.difference}`,
+  'run.refused': (d) => `${d.verb} was refused: ${d.why}`,
+  'settings.seen': (d) => `saw settings version ${d.version}`,
+  'step.completed': (d, key) =>
+    d.by === undefined ? outcome('step')(d, key) : `${actorText(d.by)} set the outcome of "${key}" by hand`,
+  'step.failed': (d, key) =>
+    `try ${d.attempt} of "${key}" failed: ${d.error.message}; again at ${new Date(d.retryAt).toISOString()}`,
+  'sleep.opened': (d) => `sleeps until ${new Date(d.until).toISOString()}`,
+  'wait.opened': (d) => `waits for event ${d.event}`,
+  'wait.completed': (d, key) => (d.event === undefined ? `waited for ${key} in vain` : `received ${key}`),
+  'ask.opened': (_d, key) => `asked a person ("${key}")`,
+  'ask.completed': (d) =>
+    d.error === undefined
+      ? `${d.by === undefined ? 'somebody' : actorText(d.by)} answered ${JSON.stringify(d.ok)}`
+      : d.error.message,
+  'call.opened': (d) => `called ${d.playbook} as run ${d.child}`,
+  'call.completed': outcome('call'),
+  'emit.completed': (_d, key) => `sent ${key.replace(/^emit /, 'event ')}`,
+  'checkpoint.completed': (d) => `reached checkpoint "${String(d.ok)}"`,
+  'entity.completed': (d, key) => {
+    const made = d.ok as { type?: string; id?: string; version?: number } | undefined
+    return d.error === undefined
+      ? `${key}: ${made?.type} ${made?.id} is at version ${made?.version}`
+      : `${key} failed: ${d.error.message}`
+  },
+  'effect.opened': (d) =>
+    `${d.action} ${d.joined === true ? 'joined an effect of the same intent' : 'went its own way'} (effect ${d.effect.slice(0, 8)})`,
+  'effect.sending': (d) => `sends ${d.action} (try ${d.attempt}), ${(d.verdict as { reason?: string }).reason ?? ''}`,
+  'effect.failed': (d) => `try ${d.attempt} failed: ${d.error.message}`,
+  'effect.completed': (d, key) => effectSentence(d, key),
+  'effect.late': () => 'a try that was given up answered after all',
+}
+
+function effectSentence(d: EntryData['effect.completed'], key: string): string | undefined {
+  const sent = d.ok as { state?: string } | undefined
+  if (d.receipt === undefined && sent?.state !== undefined)
+    return sent.state === 'done' ? 'executed' : `not executed: ${sent.state}`
+  if (d.error !== undefined) return `${key} was not done: ${d.error.message}`
+  const receipt = d.receipt as { edited?: boolean; deduplicated?: boolean } | undefined
+  const how = [
+    receipt?.edited === true ? 'as edited' : '',
+    receipt?.deduplicated === true ? 'by an earlier effect of the same intent' : '',
+  ].filter(Boolean)
+  return `${key} was done${how.length > 0 ? ` (${how.join(', ')})` : ''}`
+}
+
+function sentence(entry: Entry): string | undefined {
+  const tell = TELL[entry.kind] as ((data: unknown, key: string) => string | undefined) | undefined
+  return tell?.(dataOf(entry as Entry & { kind: EntryKind }), entry.key)
+}

@@ -1,0 +1,147 @@
+/**
+ * Company: one workspace's own state (its index key, settings, freeze) and the one way to write outside of runs.
+ *
+ * The stream 'workspace' has many writers: each edit expects its head and is built again when another was faster.
+ */
+import { randomBytes } from 'node:crypto'
+import type { Actor } from '../base/actor.ts'
+import type { Clock } from '../base/clock.ts'
+import { KeelsonError } from '../base/errors.ts'
+import type { Ids } from '../base/ids.ts'
+import type { Json } from '../base/value.ts'
+import { chain, EMPTY_HEAD, headOf, type Draft, type Head } from '../journal/entry.ts'
+import type { Put } from '../journal/put.ts'
+import { writeOf } from '../journal/records.ts'
+import type { Answer, Expect, MemoryStore, RecordRow, Unit } from '../journal/store.ts'
+import type { Settings } from '../policy/settings.ts'
+
+export const WORKSPACE_STREAM = 'workspace'
+
+export interface Frozen {
+  readonly frozen: boolean
+  readonly reason: string
+  /** Grows with each freeze and thaw; every intent expects it. */
+  readonly epoch: number
+}
+
+/** What an edit wants written; undefined: nothing. */
+export interface Edit {
+  readonly drafts: readonly Draft[]
+  readonly expect?: readonly Expect[]
+  readonly unit?: Pick<Unit, 'deliveries' | 'touch' | 'starts' | 'purge'>
+}
+
+const EDITS_MAX = 200
+
+export class Company {
+  readonly workspace: string
+  readonly #store: MemoryStore
+  readonly #clock: Clock
+  readonly #ids: Ids
+  #head: Head = EMPTY_HEAD
+  #key: Promise<string> | undefined
+
+  constructor(workspace: string, options: { store: MemoryStore; clock: Clock; ids: Ids }) {
+    this.workspace = workspace
+    this.#store = options.store
+    this.#clock = options.clock
+    this.#ids = options.ids
+  }
+
+  /** The secret under which personal index values are hashed. Made at first use; kept in the first entry of the workspace. */
+  key(): Promise<string> {
+    this.#key ??= this.#open().catch((error: unknown) => {
+      this.#key = undefined
+      throw error
+    })
+    return this.#key
+  }
+
+  async settings(): Promise<{ version: number; value: Settings }> {
+    const row = await this.#record('settings')
+    if (row === undefined) return { version: 0, value: {} }
+    return { version: row.version, value: JSON.parse(row.data) as Settings }
+  }
+
+  async freeze(): Promise<Frozen> {
+    const row = await this.#record('freeze')
+    if (row === undefined) return { frozen: false, reason: '', epoch: 0 }
+    return { ...(JSON.parse(row.data) as { frozen: boolean; reason: string }), epoch: row.version }
+  }
+
+  /** What an intent expects: that nobody froze the workspace meanwhile. */
+  expectFreeze(frozen: Frozen): Expect {
+    return { record: 'company', id: 'freeze', version: frozen.epoch }
+  }
+
+  async configure(value: Json, by: Actor): Promise<void> {
+    await this.edit(async () => {
+      const { version } = await this.settings()
+      const put: Put = { kind: 'company', id: 'settings', version: version + 1, data: value }
+      return { drafts: [{ kind: 'workspace.configured', data: { by, puts: [put] } }] }
+    })
+  }
+
+  async setFrozen(frozen: boolean, reason: string, by: Actor): Promise<boolean> {
+    const answer = await this.edit(async () => {
+      const now = await this.freeze()
+      if (now.frozen === frozen) return undefined
+      const put: Put = { kind: 'company', id: 'freeze', version: now.epoch + 1, data: { frozen, reason } }
+      return frozen
+        ? { drafts: [{ kind: 'workspace.frozen', data: { by, reason, puts: [put] } }] }
+        : { drafts: [{ kind: 'workspace.thawed', data: { by, puts: [put] } }] }
+    })
+    return answer !== undefined
+  }
+
+  /** Writes outside of any run. `build` is called again after a conflict; its answer undefined writes nothing. */
+  async edit(build: () => Promise<Edit | undefined>): Promise<(Answer & { status: 'done' }) | undefined> {
+    for (let tries = 0; tries < EDITS_MAX; tries++) {
+      const edit = await build()
+      if (edit === undefined) return undefined
+      const entries = chain(this.workspace, WORKSPACE_STREAM, this.#head, edit.drafts, this.#clock.now(), () =>
+        this.#ids.salt(),
+      )
+      const puts = edit.drafts.flatMap((draft) => (draft.data as { puts?: readonly Put[] }).puts ?? [])
+      const answer = await this.#store.write(this.workspace, {
+        entries,
+        records: puts.map(writeOf),
+        ...(edit.expect === undefined ? {} : { expect: edit.expect }),
+        ...edit.unit,
+      })
+      if (answer.status === 'done') {
+        if (entries.length > 0) this.#head = headOf(entries)
+        return answer
+      }
+      await this.#catchUp()
+    }
+    throw new KeelsonError('STORE_BUSY', `workspace ${this.workspace} is written to faster than this edit could be`, {
+      hint: 'Try again.',
+    })
+  }
+
+  async #open(): Promise<string> {
+    const found = await this.#record('key')
+    if (found !== undefined) return (JSON.parse(found.data) as { key: string }).key
+    await this.edit(async () => {
+      if ((await this.#record('key')) !== undefined) return undefined
+      const put: Put = { kind: 'company', id: 'key', version: 1, data: { key: randomBytes(32).toString('base64url') } }
+      return { drafts: [{ kind: 'workspace.opened', data: { puts: [put] } }] }
+    })
+    const made = await this.#record('key')
+    if (made === undefined) throw new KeelsonError('STORE_FAILED', `workspace ${this.workspace} could not be opened`)
+    return (JSON.parse(made.data) as { key: string }).key
+  }
+
+  async #record(id: string): Promise<RecordRow | undefined> {
+    return (await this.#store.records(this.workspace, { kind: 'company', ids: [id], limit: 1 }))[0]
+  }
+
+  async #catchUp(): Promise<void> {
+    for (;;) {
+      const more = await this.#store.entries(this.workspace, WORKSPACE_STREAM, this.#head.seq, 1000)
+      this.#head = headOf(more, this.#head)
+      if (more.length < 1000) return
+    }
+  }
+}

@@ -1,0 +1,254 @@
+/**
+ * Conductor: claims what is due and leads passes over it, as many at once as it may; sleeps until something is due.
+ *
+ * C1. An idle conductor does nothing: it is woken by the store's word, by its own commits, or by one timer.
+ * C2. After a store failure it claims nothing until a probe write has succeeded.
+ * C3. `stop` starts nothing new, lets what runs be recorded, and gives the rest back: nothing is lost or counted as a death.
+ */
+import { grace } from '../base/clock.ts'
+import { KeelsonError } from '../base/errors.ts'
+import type { Claimed, ClaimQuery, MemoryStore } from '../journal/store.ts'
+import { catalogId } from '../playbook/catalog.ts'
+import type { Environment } from './environment.ts'
+import { lead, SUSPECT_AFTER, yieldRun } from './lead.ts'
+import type { Internals, Pass, PassEnd } from './pass.ts'
+
+export interface LoopOptions {
+  readonly worker: string
+  /** Passes at once. */
+  readonly concurrency: number
+  readonly workspaces: readonly string[] | undefined
+  /** How often, in real milliseconds, the worker says that it lives; 0: never. */
+  readonly beatMs: number
+  readonly internals: (playbook: string) => Internals | undefined
+}
+
+interface Flight {
+  readonly claimed: Claimed
+  readonly pass: Pass
+  readonly done: Promise<void>
+}
+
+/** Runs at most so many of one claim's answer, so that one turn stays short. */
+const CLAIM_MAX = 100
+
+export class Loop {
+  readonly #env: Environment
+  readonly #options: LoopOptions
+  readonly #flights = new Map<string, Flight>()
+  readonly #idle = new Set<() => void>()
+  #claiming = false
+  #again = false
+  #stopping = false
+  #degraded = false
+  #suspect = false
+  #disarm: (() => void) | undefined
+  #beating: (() => void) | undefined
+
+  constructor(env: Environment, options: LoopOptions) {
+    this.#env = env
+    this.#options = options
+  }
+
+  start(): void {
+    this.#beat()
+    this.poke()
+  }
+
+  /** Something may be due. */
+  poke(): void {
+    if (this.#stopping) return
+    if (this.#claiming) {
+      this.#again = true
+      return
+    }
+    this.#claiming = true
+    void this.#claim()
+  }
+
+  /** Mail has come for a run that may be in flight here. */
+  mailFor(workspace: string, run: string): void {
+    const flight = this.#flights.get(idOf(workspace, run))
+    if (flight?.pass.replay !== undefined) void flight.pass.absorb()
+  }
+
+  /** Resolves when nothing is in flight and nothing more is due now. */
+  async quiet(): Promise<void> {
+    while (!this.#stopping && (this.#claiming || this.#flights.size > 0)) {
+      await new Promise<void>((resolve) => this.#idle.add(resolve))
+    }
+  }
+
+  get inFlight(): number {
+    return this.#flights.size
+  }
+
+  /** C3. What has not ended after `withinMs` of real time is left: its steps' outcomes are then not recorded. */
+  async stop(withinMs: number): Promise<void> {
+    this.#stopping = true
+    this.#disarm?.()
+    this.#beating?.()
+    const flights = [...this.#flights.values()]
+    for (const { pass } of flights) void yieldRun(pass, false)
+    const limit = grace(withinMs)
+    await Promise.race([Promise.all(flights.map((flight) => flight.done)), limit.ended])
+    limit.cancel()
+    this.abandon()
+  }
+
+  /** Lets go of everything at once, as a crash would. */
+  abandon(): void {
+    this.#stopping = true
+    this.#disarm?.()
+    this.#beating?.()
+    for (const { pass } of this.#flights.values()) pass.end({ how: 'abandoned' })
+    this.#settleIdle()
+  }
+
+  async #claim(): Promise<void> {
+    try {
+      do {
+        this.#again = false
+        await this.#claimOnce()
+      } while (this.#again && !this.#stopping)
+    } catch (error) {
+      this.#claiming = false
+      if (!this.#stopping) this.#degrade(error)
+      return
+    }
+    this.#claiming = false
+    this.#settleIdle()
+  }
+
+  async #claimOnce(): Promise<void> {
+    const room = this.#suspect ? 0 : this.#options.concurrency - this.#flights.size
+    if (room <= 0 || this.#degraded) return
+    const query: ClaimQuery = {
+      worker: this.#options.worker,
+      ...(this.#options.workspaces === undefined ? {} : { workspaces: this.#options.workspaces }),
+      can: this.#can(),
+      now: this.#env.clock.now(),
+      limit: Math.min(room, CLAIM_MAX),
+      suspectAfter: SUSPECT_AFTER,
+      alone: this.#flights.size === 0,
+    }
+    const { claimed, nextAt } = await this.#env.store.claim(query)
+    if (this.#stopping) return
+    for (const one of claimed) this.#fly(one)
+    if (claimed.length > 0) this.#again = true
+    this.#arm(nextAt)
+  }
+
+  /** What may be claimed now: all but what is at its own limit. */
+  #can(): string[] {
+    const counts = new Map<string, number>()
+    for (const { claimed } of this.#flights.values()) {
+      const id = claimed.row.playbook
+      counts.set(id, (counts.get(id) ?? 0) + 1)
+    }
+    return this.#env.catalog
+      .all()
+      .filter((one) => one.atOnce === undefined || (counts.get(one.name) ?? 0) < one.atOnce)
+      .map((one) => catalogId(one.name, one.version))
+  }
+
+  #fly(claimed: Claimed): void {
+    const { row } = claimed
+    const id = idOf(row.workspace, row.id)
+    const playbook = this.#env.catalog.get(row.playbook, row.version)
+    if (playbook === undefined) return
+    if (row.deaths >= SUSPECT_AFTER) this.#suspect = true
+    try {
+      const { pass, ended } = lead(this.#env, claimed, playbook, this.#options.internals(row.playbook))
+      const done = ended.then((end) => this.#landed(id, claimed, end))
+      this.#flights.set(id, { claimed, pass, done })
+    } catch (error) {
+      this.#env.log.error(
+        { workspace: row.workspace, run: row.id, hint: (error as KeelsonError).hint },
+        `run ${row.id} cannot be read: ${(error as Error).message}`,
+      )
+      void this.#setAside(claimed, error)
+    }
+  }
+
+  /** A run whose journal does not hold is kept away from code, and said so, until a person has looked. */
+  async #setAside(claimed: Claimed, error: unknown): Promise<void> {
+    const status = JSON.stringify({
+      state: 'waiting',
+      for: [{ kind: 'operator', what: `STORE_CORRUPT: ${(error as Error).message}` }],
+    })
+    await this.#env.store
+      .commit(claimed.lease, { next: { to: 'held', status } })
+      .catch((thrown: unknown) => this.#degrade(thrown))
+  }
+
+  #landed(id: string, claimed: Claimed, end: PassEnd): void {
+    this.#flights.delete(id)
+    if (claimed.row.deaths >= SUSPECT_AFTER) this.#suspect = false
+    if (end.how === 'store') this.#degrade(end.error)
+    else if (!this.#stopping) this.poke()
+    this.#settleIdle()
+  }
+
+  #arm(nextAt: number | null): void {
+    this.#disarm?.()
+    this.#disarm = undefined
+    if (nextAt === null || this.#stopping) return
+    this.#disarm = this.#env.clock.timer(nextAt, () => this.poke(), { keepAlive: false })
+  }
+
+  /** C2. */
+  #degrade(error: unknown): void {
+    if (this.#degraded || this.#stopping) return
+    this.#degraded = true
+    const message = error instanceof Error ? error.message : String(error)
+    this.#env.log.error(
+      { ...(KeelsonError.is(error) && error.hint !== undefined ? { hint: error.hint } : {}) },
+      `the store failed: ${message}`,
+    )
+    this.#env.emit('store.failed', { message })
+    void this.#probe(1)
+  }
+
+  async #probe(attempt: number): Promise<void> {
+    const pause = grace(Math.min(30_000, 50 * 2 ** attempt))
+    await pause.ended
+    if (this.#stopping) return
+    try {
+      await probe(this.#env.store, this.#options.worker)
+      this.#degraded = false
+      this.#env.log.info({}, 'the store works again')
+      this.#env.emit('store.recovered', { message: 'the store works again' })
+      this.poke()
+    } catch {
+      void this.#probe(attempt + 1)
+    }
+  }
+
+  #beat(): void {
+    const { beatMs, worker } = this.#options
+    if (beatMs <= 0) return
+    const pause = grace(beatMs)
+    this.#beating = () => pause.cancel()
+    void pause.ended.then(async () => {
+      if (this.#stopping) return
+      await this.#env.store.beat(worker).catch((error: unknown) => this.#degrade(error))
+      this.#beat()
+    })
+  }
+
+  #settleIdle(): void {
+    if (!this.#stopping && (this.#claiming || this.#flights.size > 0)) return
+    for (const resolve of this.#idle) resolve()
+    this.#idle.clear()
+  }
+}
+
+/** A real write: a small one succeeds on a disk that is only nearly full, so it is a claim's size, of nothing. */
+async function probe(store: MemoryStore, worker: string): Promise<void> {
+  if (!(await store.beat(worker))) throw new KeelsonError('STORE_FAILED', 'the store takes this worker for dead')
+}
+
+function idOf(workspace: string, run: string): string {
+  return JSON.stringify([workspace, run])
+}

@@ -1,0 +1,111 @@
+/** Context: the verbs of playbook code, bound to one pass and one place in the run. */
+import { sha256 } from '../base/hash.ts'
+import { canonical, parseStored } from '../base/json.ts'
+import { seeded } from '../base/ids.ts'
+import type { Logger } from '../base/log.ts'
+import type { Json } from '../base/value.ts'
+import type { Context } from '../playbook/context.ts'
+import type { Settings } from '../policy/settings.ts'
+import { actOp, type ActMemory } from './ops/act.ts'
+import { all } from './ops/all.ts'
+import { approve, ask } from './ops/ask.ts'
+import { continueAsNew } from './ops/continue.ts'
+import { entities, type Perform } from './ops/entities.ts'
+import { Keys } from './ops/keys.ts'
+import { step } from './ops/step.ts'
+import { call, emit, sleep, waitFor, type WaitOptions } from './ops/waits.ts'
+import type { Pass } from './pass.ts'
+
+/** A place in a run: its names, its chance, and whether its branch still counts. */
+export interface Place {
+  readonly keys: Keys
+  readonly memory: ActMemory
+  /** Set when the branch was given up. */
+  ended: boolean
+}
+
+export function contextOf(
+  pass: Pass,
+  place: Place = { keys: new Keys(), memory: new WeakMap(), ended: false },
+): Context {
+  const { keys, memory } = place
+  const { row } = pass.task.claimed
+  const seed = sha256(canonical([row.id, row.stream, keys.prefix]))
+  const random = seeded(seed)
+  let ids = 0
+  const perform: Perform = (name, start) => {
+    if (place.ended) return never()
+    const answer = named(pass, place, name, start)
+    answer.catch(() => {}) // what the code does not await must not end the process
+    return answer
+  }
+  const context: Omit<Context, 'step' | 'waitFor'> & { step: unknown; waitFor: unknown } = {
+    step: (name: string, work: Parameters<typeof step>[2], options: Parameters<typeof step>[3]) =>
+      perform(name, (key) => step(pass, key, work, options)),
+    act: async (action, input, options) => (await actOp(pass, perform, memory, action, input, options)).output as never,
+    effect: async (action, input, options) => (await actOp(pass, perform, memory, action, input, options)) as never,
+    ask: (question, options) => perform('ask', (key) => ask(pass, key, question, options)) as never,
+    approve: (question, options) => perform('approve', (key) => approve(pass, key, question, options)),
+    sleep: (duration) => perform('sleep', (key) => sleep(pass, key, duration)),
+    waitFor: (event: { name: string }, options?: WaitOptions) =>
+      perform(event.name, (key) => waitFor(pass, key, event, options)),
+    emit: (event, payload) => perform(`emit ${event.name}`, (key) => emit(pass, key, event, payload)),
+    call: (playbook, input) => perform(playbook.name, (key) => call(pass, key, playbook, input)) as never,
+    all: (items, key, branch, options) => all(pass, place, items, key, branch, options),
+    checkpoint: (name) => perform(`checkpoint ${name}`, (key) => checkpoint(pass, key, name)),
+    continueAsNew: (input) => continueAsNew(pass, input),
+    entities: (type) => entities(pass, perform, type),
+    get settings() {
+      return settingsAt(pass)
+    },
+    now: () => pass.handed.at,
+    random,
+    id: () => sha256(canonical([seed, ids++])).slice(0, 24),
+    log: logger(pass),
+  }
+  return context as Context
+}
+
+async function named<T>(pass: Pass, place: Place, name: string, start: (key: string) => Promise<T>): Promise<T> {
+  const key = renamed(pass, place.keys.next(name))
+  const value = await place.keys.hold(name, start(key))
+  if (typeof value === 'object' && value !== null) place.memory.set(value, key)
+  return value
+}
+
+function renamed(pass: Pass, key: string): string {
+  for (const [before, now] of Object.entries(pass.task.playbook.changes.renamed ?? {})) {
+    if (now === key && pass.history.ops.has(before)) return before
+  }
+  return key
+}
+
+function checkpoint(pass: Pass, key: string, name: string): Promise<void> {
+  const live = async (): Promise<void> => {
+    await pass.working(() => pass.writer.append([{ kind: 'checkpoint.completed', key, data: { ok: name } }]))
+  }
+  return pass.operation<void>({ key, kind: 'checkpoint', live, value: () => undefined })
+}
+
+function settingsAt(pass: Pass): Settings {
+  const { settings, start } = pass.history
+  const seen = settings.findLast((one) => one.seq <= pass.handed.seq)
+  const value: Json = seen?.data.value ?? (start.settings as { value?: Json } | undefined)?.value ?? {}
+  return parseStored(canonical(value)) as Settings
+}
+
+/** Speaks where the run is new; what was said before a replay's end is not said again. */
+function logger(pass: Pass): Logger {
+  const { row } = pass.task.claimed
+  const say =
+    (level: keyof Logger) =>
+    (fields: object, message?: string): void => {
+      if (pass.replay?.live === true && !pass.signal.aborted)
+        pass.task.env.log[level]({ workspace: row.workspace, run: row.id, playbook: row.playbook, ...fields }, message)
+    }
+  return { info: say('info'), warn: say('warn'), error: say('error') }
+}
+
+export function never<T>(): Promise<T> {
+  return new Promise(() => {})
+}

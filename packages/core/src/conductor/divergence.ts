@@ -1,0 +1,41 @@
+/** Divergence: how code and journal differ, in words that say what to do. */
+import type { Halt } from './replay.ts'
+
+export interface Difference {
+  readonly text: string
+  readonly hint: string
+}
+
+const REMEDY =
+  'Bring back the old code as its own version, or declare changes: { renamed, removed, inserted } on this version; ' +
+  'or move, rewind or cancel the run.'
+
+/** The same key asks for something else than it did. */
+export function differenceOf(
+  key: string,
+  recorded: { readonly kind: string; readonly hash: string | undefined },
+  asked: { readonly kind: string; readonly what?: string },
+): Difference {
+  const text =
+    recorded.kind === asked.kind
+      ? `"${key}" was recorded with another ${asked.what ?? 'input'} than the code asks for now`
+      : `"${key}" was recorded as ${article(recorded.kind)}; the code now asks for ${article(asked.kind)}`
+  return { text, hint: REMEDY }
+}
+
+export function haltDifference(halt: Halt & { why: 'diverged' }): Difference {
+  const lines = [
+    `recorded, but not asked for: ${list(halt.unasked)}`,
+    halt.fresh.length > 0 ? `asked for, but not recorded: ${list(halt.fresh)}` : 'the code returned instead',
+  ]
+  return { text: lines.join('; '), hint: REMEDY }
+}
+
+function list(keys: readonly string[]): string {
+  const shown = keys.slice(0, 5).map((key) => `"${key}"`)
+  return shown.join(', ') + (keys.length > 5 ? ` and ${keys.length - 5} more` : '')
+}
+
+function article(kind: string): string {
+  return /^[aeiou]/.test(kind) ? `an ${kind}` : `a ${kind}`
+}

@@ -1,0 +1,316 @@
+/**
+ * Act: the road of an effect that a playbook asks for: intent, verdict, and either at once or by a run of its own.
+ *
+ * X1. Before anything leaves, the intent is committed as `sending`, expecting that nobody froze the workspace and nobody
+ *     opened the same intent meanwhile.
+ * X2. A `sending` without an outcome is never simply sent again: only under a key that makes a second try harmless.
+ * X3. An owner settles its effect and tells the others who asked in the same unit as its own outcome.
+ */
+import { KeelsonError, storeError } from '../../base/errors.ts'
+import { sha256 } from '../../base/hash.ts'
+import { canonical, parseStored } from '../../base/json.ts'
+import type { Json } from '../../base/value.ts'
+import type { AnyAction } from '../../connector/action.ts'
+import { dataOf, type Draft, type Entry } from '../../journal/entry.ts'
+import type { Op } from '../../journal/fold.ts'
+import type { EntryData } from '../../journal/kinds.ts'
+import type { Put } from '../../journal/put.ts'
+import type { Judgement } from '../../policy/verdict.ts'
+import type { Pass } from '../pass.ts'
+import { sleepWithin } from '../ops/retrying.ts'
+import { iso } from '../waiting.ts'
+import type { Built } from '../writer.ts'
+import { effectRun, handedOver, handOver } from './hand-over.ts'
+import { judge } from './judge.ts'
+import { effectPut, readEffect, remoteKey, type EffectRecord } from './ledger.ts'
+import { backoffMs, mayResend, tryOnce, type Tried } from './send.ts'
+import { outcomeOf, receiptOf, settleEffect, type EffectEnd } from './settling.ts'
+import { recordOf, type EffectSpec } from './spec.ts'
+
+type Sent = EntryData['effect.sending']
+
+/** What an operation of `ctx.act` knows. */
+export interface Acting {
+  readonly key: string
+  readonly hash: string
+  readonly action: AnyAction
+  /** Canonical text. */
+  readonly input: string
+  readonly effect: string
+  readonly because: readonly Json[]
+  readonly revises: string | undefined
+}
+
+/** Brings an effect on its way, or goes on where it stands. */
+export async function act(pass: Pass, acting: Acting, op: Op): Promise<void> {
+  if (op.opened !== undefined) return awaitRun(pass, acting, op.opened)
+  if (op.sending === undefined) return decide(pass, acting, op)
+  if (!op.dangling) return send(pass, acting, op)
+  const sent = dataOf(op.sending as Entry & { kind: 'effect.sending' })
+  if (mayResend(acting.action, op.sending.at, pass.task.env.clock.now())) return send(pass, acting, op)
+  await pass.working(() => handOver(pass, acting.key, sent, op.sending!.at, op.attempts))
+  if (!pass.signal.aborted) awaitRun(pass, acting, op.opened!)
+}
+
+/** Looks up the intent, judges it, and commits what follows. */
+async function decide(pass: Pass, acting: Acting, op: Op): Promise<void> {
+  await pass.working(async () => {
+    await pass.writer.submit(() => decision(pass, acting))
+  })
+  if (pass.signal.aborted) return
+  if (op.outcome === undefined) await act(pass, acting, op)
+  else pass.task.env.nudge()
+}
+
+async function decision(pass: Pass, acting: Acting): Promise<Built> {
+  const { env, claimed } = pass.task
+  const { workspace } = claimed.row
+  const { key, hash } = acting
+  const found = await readEffect(env.store, workspace, acting.effect)
+  if (found?.record.state === 'open')
+    return orphaned(pass, found.record)
+      ? takeBack(pass, acting, found.record, found.version)
+      : join(pass, acting, found.record, found.version)
+  if (found?.record.state === 'done') return { drafts: [reuse(acting, found.record)] }
+  const spec = await specOf(pass, acting, (found?.record.generation ?? 0) + 1)
+  const { verdict } = spec
+  if (verdict.verdict === 'deny')
+    return { drafts: [{ kind: 'effect.completed', key, data: { hash, error: denied(acting.action, verdict) } }] }
+  const frozen = await env.company(workspace).freeze()
+  const version = (found?.version ?? 0) + 1
+  const expect = [env.company(workspace).expectFreeze(frozen)]
+  if (verdict.verdict === 'allow' && !frozen.frozen) {
+    const put = effectPut(recordOf(spec, env.clock.now()), version)
+    return { drafts: [sending(acting, spec, 1, [put])], expect }
+  }
+  const run = effectRun(pass, spec)
+  const put = effectPut(recordOf(spec, env.clock.now(), { effectRun: run.id, askers: [spec.owner] }), version)
+  const opened = { hash, action: acting.action.name, effect: spec.effect, run: run.id, puts: [put] }
+  return { drafts: [{ kind: 'effect.opened', key, data: opened }], starts: [run], expect }
+}
+
+async function specOf(pass: Pass, acting: Acting, generation: number): Promise<EffectSpec> {
+  const { env, claimed } = pass.task
+  const { start } = pass.history
+  const { action, input, effect } = acting
+  const scopes = start.scopes ?? []
+  const verdict = await judge(env, {
+    workspace: claimed.row.workspace,
+    action,
+    input,
+    scopes,
+    persona: start.persona,
+    effect,
+  })
+  return {
+    effect,
+    generation,
+    action: action.name,
+    account: action.account,
+    input: parseStored(input),
+    inputHash: sha256(input),
+    owner: { run: claimed.row.id, key: acting.key },
+    playbook: `${claimed.row.playbook}@${claimed.row.version}`,
+    ...(start.persona === undefined ? {} : { persona: start.persona }),
+    scopes,
+    because: acting.because,
+    verdict,
+    mode: 'judge',
+    ...(acting.revises === undefined ? {} : { revises: acting.revises }),
+  }
+}
+
+function sending(acting: Acting, spec: EffectSpec, attempt: number, puts: Put[]): Draft {
+  const { key, hash, action } = acting
+  const { effect, generation } = spec
+  const remote = remoteKey(effect, generation)
+  const verdict = spec.verdict as unknown as Json
+  return {
+    kind: 'effect.sending',
+    key,
+    data: { hash, action: action.name, effect, generation, key: remote, attempt, verdict, puts },
+  }
+}
+
+/** Open, and its owner is this very run, which no longer knows of it: it was rewound while the effect was being sent. */
+function orphaned(pass: Pass, record: EffectRecord): boolean {
+  return record.effectRun === undefined && record.owner.run === pass.task.claimed.row.id
+}
+
+function takeBack(pass: Pass, acting: Acting, record: EffectRecord, version: number): Built {
+  const verdict = { reason: record.verdict, asks: [], holds: [], denies: [] } as unknown as Json
+  const sent = { hash: acting.hash, effect: record.id, verdict }
+  return handedOver(pass, acting.key, sent, { record, version }, record.openedAt, 0)
+}
+
+function join(pass: Pass, acting: Acting, record: EffectRecord, version: number): Built {
+  const asker = { run: pass.task.claimed.row.id, key: acting.key }
+  const put = effectPut(
+    { ...record, askers: [...record.askers.filter((one) => one.run !== asker.run || one.key !== asker.key), asker] },
+    version + 1,
+  )
+  const run = record.effectRun ?? record.owner.run
+  const data = { hash: acting.hash, action: record.action, effect: record.id, run, joined: true, puts: [put] }
+  return { drafts: [{ kind: 'effect.opened', key: acting.key, data }] }
+}
+
+/** An earlier success of the same intent answers. */
+function reuse(acting: Acting, record: EffectRecord): Draft {
+  const end: EffectEnd = { state: 'done', input: record.input, edited: record.edited, verdict: record.verdict }
+  const receipt = {
+    ...receiptOf(record.id, end, record.inputHash, sha256(acting.input)),
+    deduplicated: true,
+    differs: record.inputHash !== sha256(acting.input),
+  }
+  const ok = record.output === undefined ? {} : { ok: record.output }
+  return { kind: 'effect.completed', key: acting.key, data: { hash: acting.hash, ...ok, receipt } }
+}
+
+function denied(action: AnyAction, verdict: Judgement): ReturnType<typeof storeError> {
+  return storeError(
+    new KeelsonError('ACTION_DENIED', `${action.name} was denied: ${verdict.reason}`, {
+      hint: 'Change the policy or the input; a denial is recorded and answers every replay.',
+      data: { action: action.name },
+    }),
+  )
+}
+
+/** Tries until it is done, has failed for good, or nobody knows. */
+async function send(pass: Pass, acting: Acting, op: Op): Promise<void> {
+  const { env, claimed } = pass.task
+  const first = op.sending!
+  const sent = dataOf(first as Entry & { kind: 'effect.sending' })
+  for (;;) {
+    if (
+      op.retryAt !== undefined &&
+      !(await sleepWithin(pass, acting.key, op.retryAt, `${acting.action.name} is tried again`))
+    )
+      return
+    if (op.attempts > 0 || (op.dangling && op.sending !== first))
+      await pass.writer.append([again(acting, sent, op.attempts + 1)])
+    if (pass.signal.aborted) return
+    const tried = await pass.working(() =>
+      tryOnce({
+        env,
+        workspace: claimed.row.workspace,
+        action: acting.action,
+        input: acting.input,
+        key: sent.key,
+        attempt: op.attempts + 1,
+        signal: pass.signal,
+      }),
+    )
+    if (pass.signal.aborted) return
+    if (await settleTry(pass, acting, op, sent, tried)) return
+  }
+}
+
+function again(acting: Acting, sent: Sent, attempt: number): Draft {
+  const { puts: _puts, ...rest } = sent
+  return { kind: 'effect.sending', key: acting.key, data: { ...rest, attempt } }
+}
+
+/** Records what a try came to. True when the operation needs no further try here. */
+async function settleTry(pass: Pass, acting: Acting, op: Op, sent: Sent, tried: Tried): Promise<boolean> {
+  const { env } = pass.task
+  const { action } = acting
+  const attempt = op.attempts + 1
+  if (tried.end === 'done') {
+    await complete(pass, acting, sent, {
+      state: 'done',
+      output: tried.output,
+      ...(tried.undo === undefined ? {} : { undo: tried.undo }),
+      input: parseStored(acting.input),
+      edited: false,
+      verdict: reasonOf(sent),
+    })
+    return true
+  }
+  const harmless = tried.end === 'unknown' && mayResend(action, op.sending!.at, env.clock.now())
+  const retry = (tried.end === 'retry' || tried.end === 'rate-limited' || harmless) && attempt < action.attempts
+  if (retry) {
+    const retryAt = env.clock.now() + (tried.afterMs ?? backoffMs(attempt, () => env.ids.random()))
+    await pass.writer.append([
+      { kind: 'effect.failed', key: acting.key, data: { attempt, error: tried.error, retryAt } },
+    ])
+    const { row } = pass.task.claimed
+    env.emit('step.failed', {
+      workspace: row.workspace,
+      run: row.id,
+      playbook: row.playbook,
+      step: acting.key,
+      attempt,
+      message: tried.error.message,
+      retryAt: iso(retryAt),
+    })
+    return false
+  }
+  if (tried.end === 'unknown' || tried.end === 'reauth') {
+    await pass.working(() => handOver(pass, acting.key, sent, op.sending!.at, op.attempts))
+    if (pass.signal.aborted) return true
+    awaitRun(pass, acting, op.opened!)
+    return true
+  }
+  await complete(pass, acting, sent, {
+    state: 'failed',
+    error: tried.error,
+    input: parseStored(acting.input),
+    edited: false,
+    verdict: reasonOf(sent),
+  })
+  return true
+}
+
+function reasonOf(sent: Sent): string {
+  return (sent.verdict as { reason?: string }).reason ?? ''
+}
+
+async function complete(pass: Pass, acting: Acting, sent: Sent, end: EffectEnd): Promise<void> {
+  const { env, claimed } = pass.task
+  const owner = { run: claimed.row.id, key: acting.key }
+  await pass.writer.submit(async () => {
+    const found = await readEffect(env.store, claimed.row.workspace, sent.effect)
+    const record = found!.record
+    const spec = {
+      ...record,
+      effect: record.id,
+      playbook: '',
+      scopes: [],
+      verdict: sent.verdict as unknown as Judgement,
+      mode: 'judge' as const,
+    }
+    const { puts, deliveries } = await settleEffect(pass, spec, end, owner)
+    const receipt = receiptOf(record.id, end, record.inputHash, record.inputHash) as unknown as Json
+    return {
+      drafts: [
+        { kind: 'effect.completed', key: acting.key, data: { ...outcomeOf(end), hash: acting.hash, receipt, puts } },
+      ],
+      deliveries,
+    }
+  })
+  const { row } = claimed
+  if (end.state === 'done')
+    env.emit('effect.executed', {
+      workspace: row.workspace,
+      run: row.id,
+      playbook: row.playbook,
+      action: acting.action.name,
+      effect: sent.effect,
+    })
+}
+
+/** The operation waits for the effect's own run, as for a child. */
+function awaitRun(pass: Pass, acting: Acting, opened: Entry): void {
+  const data = dataOf(opened as Entry & { kind: 'effect.opened' })
+  pass.waits.set(acting.key, {
+    kind: 'effect',
+    what: `${acting.action.name} (${acting.key})`,
+    run: data.run,
+    since: iso(opened.at),
+  })
+  pass.task.env.nudge()
+}
+
+export function hashOf(action: AnyAction, input: string): string {
+  return sha256(canonical([action.name, action.account, sha256(input)]))
+}

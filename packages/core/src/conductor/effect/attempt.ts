@@ -1,0 +1,269 @@
+/**
+ * Attempt: what an effect run does with the outside system: one sending with its tries, one look at what became of it.
+ *
+ * Whatever depends on the clock or the outside is the outcome of an operation, so that the effect run replays.
+ */
+import { z } from 'zod'
+import type { StoredError } from '../../base/errors.ts'
+import { storeError } from '../../base/errors.ts'
+import { canonical, parseStored, stored } from '../../base/json.ts'
+import { fromStored, toStored } from '../../base/schema.ts'
+import type { Json } from '../../base/value.ts'
+import type { AnyAction } from '../../connector/action.ts'
+import type { Draft } from '../../journal/entry.ts'
+import type { Op } from '../../journal/fold.ts'
+import type { Judgement } from '../../policy/verdict.ts'
+import { sleepWithin } from '../ops/retrying.ts'
+import { sleep } from '../ops/waits.ts'
+import type { Pass } from '../pass.ts'
+import { iso } from '../waiting.ts'
+import type { Built } from '../writer.ts'
+import { judge } from './judge.ts'
+import { remoteKey } from './ledger.ts'
+import { backoffMs, mayResend, tryOnce } from './send.ts'
+import type { EffectSpec } from './spec.ts'
+
+/** What is to execute, as it stands: a person may have edited it. `covered` names the obligations that were answered for. */
+export interface Bytes {
+  readonly input: Json
+  readonly edited: boolean
+  readonly verdict: Judgement
+  readonly covered: ReadonlySet<string>
+}
+
+/** Covers whatever obliges; a denial is never covered. */
+export const ANYTHING: ReadonlySet<string> = new Set(['*'])
+
+/** A rule may oblige to ask and to hold: each is answered for on its own. */
+export function askOf(rule: string): string {
+  return `ask:${rule}`
+}
+
+export function holdOf(rule: string): string {
+  return `hold:${rule}`
+}
+
+export type Sent =
+  | { readonly state: 'done'; readonly output: Json; readonly undo?: Json }
+  | { readonly state: 'failed' | 'reauth'; readonly error: StoredError }
+  | { readonly state: 'unknown' | 'undecided'; readonly error: StoredError; readonly sentAt: number }
+  | { readonly state: 'not-happened'; readonly sentAt: number }
+  | { readonly state: 'changed'; readonly verdict: Judgement }
+  | { readonly state: 'frozen'; readonly epoch: number }
+
+/** Sends the bytes, if policy still lets them; tries again where that is harmless. */
+export function sendOnce(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Bytes, key: string): Promise<Sent> {
+  const sender = spec.mode === 'undo' ? undoing(action, spec) : action
+  const live = (op: Op): Promise<void> => send(pass, spec, sender, bytes, key, op)
+  return pass.operation<Sent>({ key, kind: 'effect', live })
+}
+
+/** Taking back is conditional on the undo token, so a second try is harmless. */
+function undoing(action: AnyAction, spec: EffectSpec): AnyAction {
+  return {
+    ...action,
+    output: z.null(),
+    undo: undefined,
+    idempotency: { by: 'precondition' },
+    run: async (_input, { key, signal, config }) => {
+      const undo = action.undo === undefined ? undefined : fromStored(action.undo, canonical(spec.undo ?? null))
+      await action.compensate?.(undo, { key, signal, config })
+      return { output: null }
+    },
+  }
+}
+
+async function send(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Bytes, key: string, op: Op): Promise<void> {
+  const { env } = pass.task
+  const remote = remoteKey(spec.effect, spec.generation)
+  if (op.dangling && !mayResend(action, op.sending!.at, env.clock.now())) {
+    const error = { code: 'ACTION_FAILED', message: 'its process ended while it was being sent' }
+    return complete(pass, key, { state: 'unknown', error, sentAt: op.sending!.at })
+  }
+  for (;;) {
+    if (op.retryAt !== undefined && !(await sleepWithin(pass, key, op.retryAt, `${action.name} is tried again`))) return
+    const attempt = op.attempts + 1
+    await pass.working(() => pass.writer.submit(() => sending(pass, spec, action, bytes, key, remote, attempt)))
+    if (pass.signal.aborted || op.outcome !== undefined) return
+    const sentAt = op.sending!.at
+    const tried = await pass.working(() =>
+      tryOnce({
+        env,
+        workspace: pass.task.claimed.row.workspace,
+        action,
+        input: canonical(bytes.input),
+        key: remote,
+        attempt,
+        signal: pass.signal,
+        onLate: (late) => reportLate(pass, late),
+      }),
+    )
+    if (pass.signal.aborted) return
+    if (tried.end === 'done')
+      return complete(
+        pass,
+        key,
+        { state: 'done', output: tried.output, ...(tried.undo === undefined ? {} : { undo: tried.undo }) },
+        action.name,
+        spec,
+      )
+    const harmless = tried.end === 'unknown' && mayResend(action, sentAt, env.clock.now())
+    if ((tried.end === 'retry' || tried.end === 'rate-limited' || harmless) && attempt < action.attempts) {
+      const retryAt = env.clock.now() + (tried.afterMs ?? backoffMs(attempt, () => env.ids.random()))
+      await pass.writer.append([{ kind: 'effect.failed', key, data: { attempt, error: tried.error, retryAt } }])
+      continue
+    }
+    if (tried.end === 'unknown')
+      return complete(pass, key, { state: harmless ? 'undecided' : 'unknown', error: tried.error, sentAt })
+    return complete(pass, key, { state: tried.end === 'reauth' ? 'reauth' : 'failed', error: tried.error })
+  }
+}
+
+/** The unit that records the sending, or why it must not be. */
+async function sending(
+  pass: Pass,
+  spec: EffectSpec,
+  action: AnyAction,
+  bytes: Bytes,
+  key: string,
+  remote: string,
+  attempt: number,
+): Promise<Built> {
+  const { env, claimed } = pass.task
+  const { workspace } = claimed.row
+  const company = env.company(workspace)
+  const frozen = await company.freeze()
+  let verdict = bytes.verdict
+  if (spec.mode !== 'undo') {
+    if (frozen.frozen) return { drafts: [completed(key, { state: 'frozen', epoch: frozen.epoch })] }
+    const judged = {
+      workspace,
+      action,
+      input: canonical(bytes.input),
+      scopes: spec.scopes,
+      persona: spec.persona,
+      effect: spec.effect,
+    }
+    verdict = await judge(env, judged)
+    if (!isCovered(verdict, bytes.covered)) return { drafts: [completed(key, { state: 'changed', verdict })] }
+  }
+  const { effect, generation } = spec
+  const data = { hash: '', action: action.name, effect, generation, key: remote, attempt, verdict: stored(verdict) }
+  return { drafts: [{ kind: 'effect.sending', key, data }], expect: [company.expectFreeze(frozen)] }
+}
+
+function isCovered(verdict: Judgement, covered: ReadonlySet<string>): boolean {
+  if (verdict.denies.length > 0) return false
+  if (covered.has('*')) return true
+  return [...verdict.asks.map((one) => askOf(one.rule)), ...verdict.holds.map(holdOf)].every((rule) =>
+    covered.has(rule),
+  )
+}
+
+async function complete(pass: Pass, key: string, sent: Sent, executed?: string, spec?: EffectSpec): Promise<void> {
+  await pass.working(() => pass.writer.append([completed(key, sent)]))
+  if (executed === undefined || spec === undefined) return
+  const { workspace, playbook } = pass.task.claimed.row
+  pass.task.env.emit('effect.executed', {
+    workspace,
+    run: spec.owner.run,
+    playbook,
+    action: executed,
+    effect: spec.effect,
+  })
+}
+
+function completed(key: string, sent: Sent): Draft {
+  return { kind: 'effect.completed', key, data: { hash: '', ok: sent as unknown as Json } }
+}
+
+function reportLate(pass: Pass, late: { output?: unknown; error?: StoredError }): void {
+  const { env, claimed } = pass.task
+  const payload = canonical(
+    late.error === undefined
+      ? { output: JSON.parse(JSON.stringify(late.output ?? null)) as Json }
+      : { error: late.error },
+  )
+  const { workspace, id } = claimed.row
+  const delivery = { run: id, onceKey: `late:${env.ids.id()}`, kind: 'late', payload, at: env.clock.now() }
+  env.store.write(workspace, { deliveries: [delivery] }).catch(() => {})
+}
+
+type Look =
+  | { do: 'done'; output: Json; undo?: Json }
+  | { do: 'resend' | 'not-happened' }
+  | { do: 'wait'; until: number }
+  | { do: 'undecided'; error: StoredError }
+
+const LOOKS_MAX = 8
+
+/** One look at an unknown outcome, and what follows from it. */
+export async function reconcileOnce(
+  pass: Pass,
+  spec: EffectSpec,
+  action: AnyAction,
+  bytes: Bytes,
+  sent: Sent & { state: 'unknown' | 'undecided' },
+  round: number,
+): Promise<Sent> {
+  const key = `look ${round}`
+  const live = async (): Promise<void> => {
+    await pass.working(async () => {
+      const look = await lookOnce(pass, spec, action, bytes, sent, round)
+      await pass.writer.append([{ kind: 'step.completed', key, data: { ok: look as unknown as Json } }])
+    })
+  }
+  const look = await pass.operation<Look>({ key, kind: 'step', live })
+  switch (look.do) {
+    case 'done':
+      return { state: 'done', output: look.output, ...(look.undo === undefined ? {} : { undo: look.undo }) }
+    case 'resend':
+      return sendOnce(pass, spec, action, { ...bytes, covered: ANYTHING }, `send again ${round}`)
+    case 'not-happened':
+      return { state: 'not-happened', sentAt: sent.sentAt }
+    case 'wait':
+      await sleep(pass, `settle ${round}`, { until: iso(look.until) })
+      return sent
+    case 'undecided':
+      return { state: 'undecided', error: look.error, sentAt: sent.sentAt }
+    default:
+      return look satisfies never
+  }
+}
+
+async function lookOnce(
+  pass: Pass,
+  spec: EffectSpec,
+  action: AnyAction,
+  bytes: Bytes,
+  sent: { error: StoredError; sentAt: number },
+  round: number,
+): Promise<Look> {
+  const { env, claimed } = pass.task
+  const now = env.clock.now()
+  if (mayResend(action, sent.sentAt, now) && round === 1) return { do: 'resend' }
+  if (action.reconcile === undefined) return { do: 'undecided', error: sent.error }
+  try {
+    const config = await env.actions.config(claimed.row.workspace, action, action.account)
+    const options = { key: remoteKey(spec.effect, spec.generation), since: sent.sentAt, signal: pass.signal, config }
+    const found = await action.reconcile(fromStored(action.input, canonical(bytes.input)), options)
+    if (found.state === 'done') return doneLook(action, found)
+    if (found.state === 'unknown')
+      return { do: 'undecided', error: { ...sent.error, message: found.why ?? sent.error.message } }
+    const final = sent.sentAt + action.settleWindowMs
+    return env.clock.now() < final ? { do: 'wait', until: final } : { do: 'not-happened' }
+  } catch (thrown) {
+    if (round >= LOOKS_MAX) return { do: 'undecided', error: storeError(thrown) }
+    return { do: 'wait', until: now + backoffMs(round, () => env.ids.random(), 5000) }
+  }
+}
+
+function doneLook(action: AnyAction, found: { output: unknown; undo?: unknown }): Look {
+  const output = parseStored(toStored(action.output, found.output, 'OUTPUT_INVALID', `what ${action.name} found`))
+  if (found.undo === undefined || action.undo === undefined) return { do: 'done', output }
+  return {
+    do: 'done',
+    output,
+    undo: parseStored(toStored(action.undo, found.undo, 'OUTPUT_INVALID', `the undo token that ${action.name} found`)),
+  }
+}

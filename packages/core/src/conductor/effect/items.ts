@@ -1,0 +1,173 @@
+/** Items: what an effect run puts to a person, rendered from the exact bytes. */
+import { KeelsonError, type StoredError } from '../../base/errors.ts'
+import type { Actor } from '../../base/actor.ts'
+import { canonical } from '../../base/json.ts'
+import { fromStored, jsonSchema } from '../../base/schema.ts'
+import type { Json } from '../../base/value.ts'
+import type { AnyAction, Preview } from '../../connector/action.ts'
+import { dataOf, type Entry } from '../../journal/entry.ts'
+import type { Judgement, OnSilence } from '../../policy/verdict.ts'
+import type { Provenance } from '../item.ts'
+import { askItem, type AskItem, type ItemText } from '../ops/ask.ts'
+import type { Pass } from '../pass.ts'
+import { iso } from '../waiting.ts'
+import type { Bytes } from './attempt.ts'
+import type { EffectSpec } from './spec.ts'
+
+export interface Decided {
+  readonly decision: { readonly [verb: string]: Json }
+  readonly by: Actor
+  readonly item: string
+}
+
+/** Waits for a decision; 'expired' when its time came first. */
+export async function ask(pass: Pass, key: string, asked: AskItem): Promise<Decided | 'expired'> {
+  try {
+    return await decisionOf(pass, key, asked)
+  } catch (thrown) {
+    if (KeelsonError.is(thrown, 'STEP_TIMEOUT')) return 'expired'
+    throw thrown
+  }
+}
+
+export async function decisionOf(pass: Pass, key: string, asked: AskItem): Promise<Decided> {
+  const decided = await askItem(pass, key, asked, (ok) => ok as unknown as { decision: Decided['decision']; by: Actor })
+  const opened = pass.history.ops.get(key)?.opened
+  const item = opened === undefined ? '' : dataOf(opened as Entry & { kind: 'ask.opened' }).item
+  return { ...decided, item }
+}
+
+export function askItemOf(
+  pass: Pass,
+  spec: EffectSpec,
+  action: AnyAction,
+  bytes: Bytes,
+  asks: Judgement['asks'],
+  changed: boolean,
+): AskItem {
+  const reasons = asks.map((one) => `${one.rule}${one.reason === undefined ? '' : `: ${one.reason}`}`).join('; ')
+  const timeouts = asks.flatMap((one) => (one.timeoutMs === undefined ? [] : [one.timeoutMs]))
+  const item: ItemText = {
+    ...common(spec, action, bytes),
+    kind: 'approval',
+    title: `${changed ? 'Changed: ' : ''}${action.title} (${reasons})`,
+    allows: ['approve', 'edit', 'reject', 'respond'],
+    ...(spec.revises === undefined ? {} : { revises: spec.revises }),
+  }
+  pass.task.env.emit('effect.asked', { ...about(pass), action: action.name, item: '', title: item.title })
+  return {
+    item,
+    wait: 'approval',
+    onSilence: strictest(asks),
+    ...(timeouts.length === 0 ? {} : { timeoutMs: Math.min(...timeouts) }),
+  }
+}
+
+export function holdItem(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Bytes): AskItem {
+  const dueAt = pass.task.env.clock.now() + bytes.verdict.holdMs
+  const item: ItemText = {
+    ...common(spec, action, bytes),
+    kind: 'approval',
+    title: `Held: ${action.title} (${bytes.verdict.holds.join('; ')})`,
+    allows: ['approve', 'reject'],
+    reversibility: 'hold',
+    dueAt,
+  }
+  pass.task.env.emit('effect.held', { ...about(pass), action: action.name, item: '', until: iso(dueAt) })
+  return { item, wait: 'hold', onSilence: 'wait', until: dueAt }
+}
+
+export function unknownItem(
+  pass: Pass,
+  spec: EffectSpec,
+  action: AnyAction,
+  bytes: Bytes,
+  error: StoredError,
+): AskItem {
+  pass.task.env.emit('effect.unknown', { ...about(pass), action: action.name, effect: spec.effect })
+  const item: ItemText = {
+    ...common(spec, action, bytes),
+    kind: 'outcome-unknown',
+    title: `Did it happen? ${action.title}: ${error.message}`,
+    allows: ['outcome'],
+    editSchema: jsonSchema(action.output) as Json,
+  }
+  return { item, wait: 'operator', onSilence: 'wait' }
+}
+
+export function reauthItem(_pass: Pass, spec: EffectSpec, action: AnyAction, error: StoredError): AskItem {
+  const item: ItemText = {
+    kind: 'attention',
+    title: `${action.title} needs new credentials: ${error.message}`,
+    allows: ['retry'],
+    why: sources(spec),
+    preview: { kind: 'text', after: error.message },
+    editSchema: {},
+    code: error.code,
+    hint: 'Renew the credentials of its account, then retry.',
+  }
+  return { item, wait: 'operator', onSilence: 'wait' }
+}
+
+/** The connector's own rendering, or all fields; never prose of a model. */
+export function previewOf(action: AnyAction, input: Json): Preview {
+  try {
+    const made = action.preview?.(fromStored(action.input, canonical(input)))
+    if (made !== undefined) return made
+  } catch {
+    // a preview that throws must not hide what would execute: all fields are shown instead
+  }
+  const rows = Object.entries((input ?? {}) as Record<string, Json>).map(([label, value]) => ({
+    label,
+    after: typeof value === 'string' ? value : canonical(value),
+  }))
+  return { kind: 'fields', rows }
+}
+
+function common(spec: EffectSpec, action: AnyAction, bytes: Bytes): Omit<ItemText, 'kind' | 'title' | 'allows'> {
+  return {
+    why: sources(spec),
+    preview: previewOf(action, bytes.input),
+    editSchema: jsonSchema(action.input) as Json,
+    action: action.name,
+    account: action.account,
+    input: bytes.input,
+    risk: action.effect === 'irreversible' ? (action.idempotency.by === 'none' ? 'high' : 'medium') : 'low',
+    reversibility: action.compensate === undefined ? 'none' : 'revert',
+    verdict: bytes.verdict as unknown as Json,
+  }
+}
+
+function sources(spec: EffectSpec): Provenance[] {
+  const asked: Provenance = {
+    label: `${spec.playbook}, ${spec.owner.key}`,
+    trust: 'operator',
+    ref: `run:${spec.owner.run}`,
+  }
+  return [asked, ...spec.because.map(sourceOf)]
+}
+
+function sourceOf(one: Json): Provenance {
+  const ref = one as { entity?: string; id?: string; version?: number; step?: string; value?: string }
+  if (ref.entity !== undefined)
+    return {
+      label: `${ref.entity} ${ref.id} v${ref.version}`,
+      trust: 'operator',
+      ref: `entity:${ref.entity}/${ref.id}@${ref.version}`,
+    }
+  if (ref.step !== undefined) return { label: ref.step, trust: 'connector', ref: `step:${ref.step}` }
+  return { label: 'a value of the playbook', trust: 'outside', ref: `sha256:${ref.value ?? ''}` }
+}
+
+const SILENCE: readonly OnSilence[] = ['wait', 'remind', 'escalate', 'reject']
+
+function strictest(asks: Judgement['asks']): OnSilence {
+  return asks
+    .map((one) => one.onSilence)
+    .reduce((worst, one) => (SILENCE.indexOf(one) > SILENCE.indexOf(worst) ? one : worst), 'wait' as OnSilence)
+}
+
+function about(pass: Pass): { workspace: string; run: string; playbook: string } {
+  const { workspace, id, playbook } = pass.task.claimed.row
+  return { workspace, run: id, playbook }
+}

@@ -1,0 +1,109 @@
+/** Judge: one intent before the gate: scopes first, then the policy engine with its look-ups resolved. */
+import { grace } from '../../base/clock.ts'
+import { KeelsonError } from '../../base/errors.ts'
+import { deepFreeze } from '../../base/json.ts'
+import { fromStored } from '../../base/schema.ts'
+import type { Json } from '../../base/value.ts'
+import type { AnyAction } from '../../connector/action.ts'
+import { entityTypeOf, indexValue, type EntityRecord } from '../../memory/entity.ts'
+import { judgeSafely } from '../../policy/gate.ts'
+import { covers } from '../../policy/persona.ts'
+import type { AnyLookup } from '../../policy/rule.ts'
+import { combine, type Judgement } from '../../policy/verdict.ts'
+import type { Environment } from '../environment.ts'
+import type { EffectRecord } from './ledger.ts'
+
+export interface Judged {
+  readonly workspace: string
+  readonly action: AnyAction
+  /** Canonical text. */
+  readonly input: string
+  readonly scopes: readonly (readonly string[])[]
+  readonly persona: string | undefined
+  /** The effect itself, which look-ups leave out. */
+  readonly effect: string
+}
+
+export async function judge(env: Environment, judged: Judged): Promise<Judgement> {
+  const { workspace, action } = judged
+  if (!judged.scopes.every((may) => covers(may, action.name))) {
+    const reason = `${judged.persona === undefined ? 'this run' : `persona ${judged.persona}`} may not use ${action.name}`
+    return combine([{ rule: 'persona', verdict: { verdict: 'deny', reason } }], env.policy.version, {})
+  }
+  const company = env.company(workspace)
+  const { value: settings } = await company.settings()
+  const late = grace(env.limits.policyMs)
+  const verdict = await judgeSafely(
+    env.policy,
+    {
+      workspace,
+      action: action.name,
+      account: action.account,
+      effect: action.effect,
+      input: deepFreeze(fromStored(action.input, judged.input)),
+      settings: deepFreeze(settings),
+      labels: new Set(),
+      persona: judged.persona,
+    },
+    (lookup) => find(env, judged, lookup),
+    late.ended.then(() => 'late' as const),
+  )
+  late.cancel()
+  return verdict
+}
+
+async function find(env: Environment, judged: Judged, lookup: AnyLookup): Promise<unknown> {
+  return lookup.look === 'one' ? findOne(env, judged.workspace, lookup) : count(env, judged, lookup)
+}
+
+async function findOne(env: Environment, workspace: string, lookup: AnyLookup & { look: 'one' }): Promise<unknown> {
+  const type = entityTypeOf(lookup.type)
+  const [first, ...others] = Object.entries(lookup.where)
+  if (first === undefined) throw new KeelsonError('DEFINITION_INVALID', `a look-up of ${type.name} names no field`)
+  for (const [field] of [first, ...others]) {
+    if (!type.index.includes(field)) {
+      throw new KeelsonError('DEFINITION_INVALID', `a look-up of ${type.name} uses "${field}", which is not indexed`)
+    }
+  }
+  const key = await env.company(workspace).key()
+  const where = { field: `${type.name}.${first[0]}`, value: indexValue(type, first[0], first[1], key) }
+  const rows = await env.store.records(workspace, { kind: 'entity', where, limit: 1000 })
+  for (const row of rows) {
+    const record = JSON.parse(row.data) as EntityRecord
+    const data = record.data as Record<string, unknown>
+    if (
+      others.every(
+        ([field, value]) => indexValue(type, field, data[field], key) === indexValue(type, field, value, key),
+      )
+    ) {
+      return { id: record.id, version: row.version, data: record.data }
+    }
+  }
+  return undefined
+}
+
+async function count(env: Environment, judged: Judged, lookup: AnyLookup & { look: 'count' }): Promise<number> {
+  const from = env.clock.now() - lookup.sinceMs
+  const where = { field: 'action', value: lookup.action }
+  const wanted = Object.entries(lookup.where).filter(([, value]) => value !== undefined)
+  let found = 0
+  let after: { sort: number; id: string } | undefined
+  for (;;) {
+    const rows = await env.store.records(judged.workspace, {
+      kind: 'effect',
+      where,
+      from,
+      limit: 500,
+      ...(after === undefined ? {} : { after }),
+    })
+    for (const row of rows) {
+      const record = JSON.parse(row.data) as EffectRecord
+      if (record.id === judged.effect || (record.state !== 'done' && record.state !== 'open')) continue
+      const input = record.input as Record<string, Json>
+      if (wanted.every(([field, value]) => JSON.stringify(input[field]) === JSON.stringify(value))) found++
+    }
+    const last = rows.at(-1)
+    if (last === undefined || rows.length < 500) return found
+    after = { sort: last.sort, id: last.id }
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * Ledger: one record per business intent: which effect answers for it, who waits for it, and what came of it.
+ *
+ * K1. The same intent is the same effect, whoever asks: an open one is joined, a done one answers.
+ * K2. What was compensated, declined, cancelled, failed or proven not to have happened makes room for a new generation.
+ */
+import { keyedHash, sha256 } from '../../base/hash.ts'
+import { canonical } from '../../base/json.ts'
+import type { Json } from '../../base/value.ts'
+import type { AnyAction } from '../../connector/action.ts'
+import type { Put } from '../../journal/put.ts'
+import type { MemoryStore } from '../../journal/store.ts'
+
+export interface Asker {
+  readonly run: string
+  readonly key: string
+}
+
+export interface EffectRecord {
+  readonly id: string
+  readonly action: string
+  readonly account: string
+  readonly generation: number
+  readonly state: 'open' | 'done' | 'failed' | 'declined' | 'cancelled' | 'denied' | 'compensated'
+  /** Who asked first: its run is where revert finds it. */
+  readonly owner: Asker
+  /** The run of the built-in playbook that executes it; undefined while its owner does. */
+  readonly effectRun?: string
+  readonly askers: readonly Asker[]
+  readonly input: Json
+  readonly inputHash: string
+  readonly edited: boolean
+  readonly verdict: string
+  readonly because: readonly Json[]
+  readonly openedAt: number
+  readonly settledAt?: number
+  readonly output?: Json
+  /** What compensate needs. */
+  readonly undo?: Json
+  readonly error?: Json
+  /** This effect takes back that one. */
+  readonly compensates?: string
+}
+
+/** Identity of an intent in its workspace. Business parts are hashed under the workspace's key. */
+export function effectId(key: string, action: AnyAction, intent: readonly (string | number)[]): string {
+  return keyedHash(key, canonical([action.account, action.name, ...intent])).slice(0, 32)
+}
+
+/** What the outside system gets as its key: the same for all tries of one generation. */
+export function remoteKey(id: string, generation: number): string {
+  return sha256(`${id}:${generation}`).slice(0, 32)
+}
+
+export function effectRunId(id: string, generation: number): string {
+  return `effect:${id}:${generation}`
+}
+
+export async function readEffect(
+  store: MemoryStore,
+  workspace: string,
+  id: string,
+): Promise<{ record: EffectRecord; version: number } | undefined> {
+  const [row] = await store.records(workspace, { kind: 'effect', ids: [id], limit: 1 })
+  return row === undefined ? undefined : { record: JSON.parse(row.data) as EffectRecord, version: row.version }
+}
+
+export function effectPut(record: EffectRecord, version: number): Put {
+  return {
+    kind: 'effect',
+    id: record.id,
+    version,
+    data: record as unknown as Json,
+    index: {
+      action: record.action,
+      run: record.owner.run,
+      ...(record.state === 'open' ? { open: record.action } : {}),
+    },
+    sort: record.openedAt,
+  }
+}

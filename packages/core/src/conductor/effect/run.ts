@@ -1,0 +1,222 @@
+/**
+ * EffectRun: the built-in playbook of an effect that cannot execute at once: asked, held, frozen, unknown, taken back.
+ *
+ * It is a run like any other: it has its own lease, executes stored bytes, needs only the action, and outlives whoever
+ * asked.
+ *
+ * Y1. Just before it is sent the intent is judged again, in the unit that records the sending: a denial, or an obligation
+ *     that nobody answered for, sends it back.
+ * Y2. An unknown outcome is looked up, or sent again under a key that makes that harmless, or put to a person. 'Not found'
+ *     counts only after the settle window.
+ * Y3. An approval covers the rules and the bytes that it was shown, and nothing else.
+ */
+import { z } from 'zod'
+import { actorJson, type Actor } from '../../base/actor.ts'
+import { KeelsonError, storeError, type StoredError } from '../../base/errors.ts'
+
+import { parseStored } from '../../base/json.ts'
+import { toStored } from '../../base/schema.ts'
+import type { Json } from '../../base/value.ts'
+import type { AnyAction } from '../../connector/action.ts'
+import { playbookOf, registerPlaybook, type AnyPlaybook } from '../../playbook/playbook.ts'
+import type { Judgement } from '../../policy/verdict.ts'
+import type { Internals, Pass } from '../pass.ts'
+import { EFFECT_PLAYBOOK } from './hand-over.ts'
+import { ask, decisionOf, holdItem, askItemOf, unknownItem, reauthItem } from './items.ts'
+import { ANYTHING, askOf, holdOf, reconcileOnce, sendOnce, type Bytes, type Sent } from './attempt.ts'
+import { settleEffect, type EffectEnd } from './settling.ts'
+import { actionOf, type EffectSpec } from './spec.ts'
+import { thawed } from './thaw.ts'
+
+export const effectPlaybook: AnyPlaybook = playbookOf(
+  registerPlaybook({
+    name: EFFECT_PLAYBOOK,
+    version: 1,
+    input: z.looseObject({ effect: z.string(), generation: z.number(), action: z.string() }),
+    output: z.looseObject({ state: z.string() }),
+    run: async (_ctx, input, pass) => execute(pass as Pass, input as unknown as EffectSpec),
+  }),
+)
+
+/** What the effect run adds to its settling, and when a cancel comes too late. */
+export const effectInternals: Internals = {
+  mayCancel: (pass) => ![...pass.history.ops.values()].some((op) => op.sending !== undefined),
+  async settle(pass, outcome) {
+    const spec = pass.history.start.input as unknown as EffectSpec
+    return settleEffect(pass, spec, endOf(spec, outcome))
+  },
+}
+
+function endOf(spec: EffectSpec, outcome: { status: string; output?: unknown; error?: StoredError }): EffectEnd {
+  if (outcome.status === 'completed') return outcome.output as EffectEnd
+  const bare = { input: spec.input, edited: false, verdict: spec.verdict.reason }
+  return {
+    state: outcome.status === 'cancelled' ? 'cancelled' : 'failed',
+    error: outcome.error ?? { code: 'RUN_FAILED', message: 'the effect failed' },
+    ...bare,
+  }
+}
+
+async function execute(pass: Pass, spec: EffectSpec): Promise<EffectEnd> {
+  const action = actionOf(pass.task.env, spec)
+  let bytes: Bytes = { input: spec.input, edited: false, verdict: spec.verdict, covered: new Set() }
+  if (spec.mode === 'reconcile') {
+    const sent: Sent = {
+      state: 'unknown',
+      error: { code: 'ACTION_FAILED', message: 'its process ended while it was being sent' },
+      sentAt: spec.sentAt ?? 0,
+    }
+    return resolve(pass, spec, action, bytes, sent)
+  }
+  for (let round = 1; ; round++) {
+    const cleared = spec.mode === 'undo' ? bytes : await obligations(pass, spec, action, bytes, round)
+    if ('state' in cleared) return cleared
+    bytes = cleared
+    const sent = await sendOnce(pass, spec, action, bytes, `send ${round}`)
+    if (sent.state === 'changed') bytes = { ...bytes, verdict: sent.verdict }
+    else if (sent.state === 'frozen') await thawed(pass, sent.epoch)
+    else return resolve(pass, spec, action, bytes, sent)
+  }
+}
+
+/** Asks and holds as the verdict obliges; the bytes that may then be sent, or how the effect ended instead. */
+async function obligations(
+  pass: Pass,
+  spec: EffectSpec,
+  action: AnyAction,
+  before: Bytes,
+  round: number,
+): Promise<Bytes | EffectEnd> {
+  let bytes = before
+  if (bytes.verdict.denies.length > 0) return ended(bytes, 'denied', deniedError(action, bytes.verdict))
+  const asks = bytes.verdict.asks.filter((one) => !bytes.covered.has(askOf(one.rule)))
+  if (asks.length > 0) {
+    const decided = await ask(pass, `approve ${round}`, askItemOf(pass, spec, action, bytes, asks, round > 1))
+    if (decided === 'expired')
+      return ended(
+        bytes,
+        'declined',
+        declined(action, { reason: 'nobody answered in time', by: { kind: 'system', id: 'silence' } }),
+      )
+    const { decision, by } = decided
+    if ('reject' in decision)
+      return ended(bytes, 'declined', declined(action, { reason: String(decision.reject), by, item: decided.item }))
+    if ('respond' in decision)
+      return ended(
+        bytes,
+        'declined',
+        declined(action, { reason: 'respond', text: String(decision.respond), by, item: decided.item }),
+      )
+    const covered = new Set([...bytes.covered, ...asks.map((one) => askOf(one.rule))])
+    bytes =
+      'edit' in decision
+        ? { ...bytes, input: edited(action, decision.edit as Json), edited: true, covered }
+        : { ...bytes, covered }
+  }
+  const holds = bytes.verdict.holds.filter((rule) => !bytes.covered.has(holdOf(rule)))
+  if (holds.length > 0) {
+    const decided = await ask(pass, `hold ${round}`, holdItem(pass, spec, action, bytes))
+    if (decided !== 'expired' && 'reject' in decided.decision) {
+      return ended(
+        bytes,
+        'cancelled',
+        declined(action, { reason: String(decided.decision.reject), by: decided.by, item: decided.item }),
+      )
+    }
+    bytes = { ...bytes, covered: new Set([...bytes.covered, ...holds.map(holdOf)]) }
+  }
+  return bytes
+}
+
+/** From the outcome of a try to the end of the effect, however long that takes. */
+async function resolve(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Bytes, first: Sent): Promise<EffectEnd> {
+  let sent = first
+  for (let round = 1; ; round++) {
+    switch (sent.state) {
+      case 'done':
+        return { ...ended(bytes, 'done'), output: sent.output, ...(sent.undo === undefined ? {} : { undo: sent.undo }) }
+      case 'failed':
+        return ended(bytes, 'failed', sent.error)
+      case 'not-happened':
+        sent = await again(pass, spec, action, bytes, `resend ${round}`)
+        break
+      case 'reauth':
+        await decisionOf(pass, `reauth ${round}`, reauthItem(pass, spec, action, sent.error))
+        sent = await again(pass, spec, action, bytes, `reauth send ${round}`)
+        break
+      case 'unknown':
+        sent = await reconcileOnce(pass, spec, action, bytes, sent, round)
+        break
+      case 'undecided':
+        sent = await byPerson(pass, spec, action, bytes, sent.error, sent.sentAt, round)
+        break
+      case 'frozen':
+        await thawed(pass, sent.epoch)
+        sent = await again(pass, spec, action, bytes, `thawed send ${round}`)
+        break
+      case 'changed':
+        return ended(bytes, 'denied', deniedError(action, sent.verdict))
+      default:
+        return sent satisfies never
+    }
+  }
+}
+
+/** Sent anew: what obliged to ask has been answered for these bytes; a denial still counts. */
+function again(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Bytes, key: string): Promise<Sent> {
+  return sendOnce(pass, spec, action, { ...bytes, covered: ANYTHING }, key)
+}
+
+/** Nobody can tell but a person: it happened, it did not, look again. */
+async function byPerson(
+  pass: Pass,
+  spec: EffectSpec,
+  action: AnyAction,
+  bytes: Bytes,
+  error: StoredError,
+  sentAt: number,
+  round: number,
+): Promise<Sent> {
+  const decided = await decisionOf(pass, `outcome ${round}`, unknownItem(pass, spec, action, bytes, error))
+  const decision = decided.decision as { outcome?: string; output?: Json }
+  if (decision.outcome === 'happened') return { state: 'done', output: decision.output ?? null }
+  if (decision.outcome === 'did-not-happen') return { state: 'not-happened', sentAt }
+  return { state: 'unknown', error, sentAt }
+}
+
+function ended(bytes: Bytes, state: EffectEnd['state'], error?: StoredError): EffectEnd {
+  return {
+    state,
+    input: bytes.input,
+    edited: bytes.edited,
+    verdict: bytes.verdict.reason,
+    ...(error === undefined ? {} : { error }),
+  }
+}
+
+/** The inbox has checked it against the schema; what is executed is what the schema makes of it. */
+function edited(action: AnyAction, input: Json): Json {
+  return parseStored(toStored(action.input, input, 'INPUT_INVALID', `the edited input of ${action.name}`))
+}
+
+function deniedError(action: AnyAction, verdict: Judgement): StoredError {
+  return storeError(
+    new KeelsonError('ACTION_DENIED', `${action.name} was denied: ${verdict.reason}`, {
+      data: { action: action.name },
+    }),
+  )
+}
+
+function declined(action: AnyAction, no: { reason: string; text?: string; by: Actor; item?: string }): StoredError {
+  const decline = { reason: no.reason, ...(no.text === undefined ? {} : { text: no.text }), by: actorJson(no.by) }
+  return storeError(
+    new KeelsonError(
+      'ACTION_DECLINED',
+      `${action.name} was declined by ${no.by.name ?? no.by.id}: ${no.text ?? no.reason}`,
+      {
+        hint: 'Catch it and take another way, or pass revise to answer with a new proposal.',
+        data: { action: action.name, decline, ...(no.item === undefined ? {} : { item: no.item }) },
+      },
+    ),
+  )
+}

@@ -1,0 +1,132 @@
+/**
+ * Send: one try of an action, and what its failure means for the next.
+ *
+ * S1. A try has an end: after the action's timeout its signal is aborted and its outcome is unknown. What it answers
+ *     later is reported as late, never taken for this try's outcome.
+ * S2. Outputs are parsed before they count: one that does not fit leaves the outcome unknown.
+ * S3. Anything thrown that nobody classified leaves the outcome of a write unknown; a read is simply tried again.
+ */
+import { KeelsonError, storeError, type StoredError } from '../../base/errors.ts'
+import { parseStored } from '../../base/json.ts'
+import { fromStored, toStored } from '../../base/schema.ts'
+import type { Json } from '../../base/value.ts'
+import { ActionError, type AnyAction, type Failure } from '../../connector/action.ts'
+import type { Environment } from '../environment.ts'
+
+/** What one try came to. */
+export type Tried =
+  | { readonly end: 'done'; readonly output: Json; readonly undo?: Json }
+  | { readonly end: Failure['class']; readonly error: StoredError; readonly afterMs?: number }
+
+export interface Try {
+  readonly env: Environment
+  readonly workspace: string
+  readonly action: AnyAction
+  /** Canonical text. */
+  readonly input: string
+  readonly key: string
+  readonly attempt: number
+  readonly signal: AbortSignal
+  /** Called when the action answers after its time. */
+  readonly onLate?: (late: { output?: unknown; error?: StoredError }) => void
+}
+
+export async function tryOnce(one: Try): Promise<Tried> {
+  const { env, action } = one
+  const timeout = new AbortController()
+  const cancel = env.clock.timer(env.clock.now() + action.timeoutMs, () => timeout.abort(timedOut(action)))
+  const signal = AbortSignal.any([one.signal, timeout.signal])
+  try {
+    const config = await env.actions.config(one.workspace, action, action.account)
+    const work = action.run(fromStored(action.input, one.input), { key: one.key, signal, attempt: one.attempt, config })
+    return settled(action, await raceWith(work, timeout.signal, one.onLate))
+  } catch (thrown) {
+    return failed(action, thrown)
+  } finally {
+    cancel()
+  }
+}
+
+/** True when another try under the same key cannot be a second effect. */
+export function mayResend(action: AnyAction, firstSentAt: number, now: number): boolean {
+  const { idempotency } = action
+  if (idempotency.by === 'key') return idempotency.forMs === undefined || now - firstSentAt < idempotency.forMs
+  return idempotency.by === 'id' || idempotency.by === 'precondition'
+}
+
+/**
+ * Delay before try `attempt + 1` in milliseconds: doubles from 1 s to at most 5 min, jittered over [half, whole].
+ *
+ * Source: "Exponential Backoff and Jitter", AWS Architecture Blog (2015), "equal jitter".
+ */
+export function backoffMs(attempt: number, random: () => number, firstMs = 1000, longestMs = 300_000): number {
+  const whole = Math.min(longestMs, firstMs * 2 ** (attempt - 1))
+  return Math.round(whole / 2 + random() * (whole / 2))
+}
+
+function settled(action: AnyAction, result: { output: unknown; undo?: unknown }): Tried {
+  const output = toStored(action.output, result?.output, 'OUTPUT_INVALID', `what ${action.name} returned`)
+  if (result.undo === undefined || action.undo === undefined) return { end: 'done', output: parseStored(output) }
+  const undo = toStored(action.undo, result.undo, 'OUTPUT_INVALID', `the undo token of ${action.name}`)
+  return { end: 'done', output: parseStored(output), undo: parseStored(undo) }
+}
+
+function failed(action: AnyAction, thrown: unknown): Tried {
+  const failure = classify(action, thrown)
+  const error = { ...storeError(thrown), code: KeelsonError.is(thrown) ? thrown.code : 'ACTION_FAILED' }
+  const afterMs = failure.class === 'rate-limited' ? failure.afterMs : undefined
+  return { end: failure.class, error, ...(afterMs === undefined ? {} : { afterMs }) }
+}
+
+function classify(action: AnyAction, thrown: unknown): Failure {
+  if (ActionError.is(thrown)) return thrown.failure
+  if (KeelsonError.is(thrown, 'CREDENTIALS_MISSING')) return { class: 'reauth' }
+  const own = safely(() => action.classify?.(thrown))
+  if (own !== undefined) return own
+  return {
+    class:
+      action.effect === 'read' && !KeelsonError.is(thrown, 'OUTPUT_INVALID')
+        ? 'retry'
+        : action.effect === 'read'
+          ? 'final'
+          : 'unknown',
+  }
+}
+
+function safely<T>(judge: () => T): T | undefined {
+  try {
+    return judge()
+  } catch {
+    return undefined
+  }
+}
+
+function timedOut(action: AnyAction): KeelsonError {
+  return new KeelsonError('STEP_TIMEOUT', `${action.name} did not answer within ${action.timeoutMs / 1000} s`, {
+    hint: 'Raise the timeout of the action if its system is that slow.',
+  })
+}
+
+async function raceWith(
+  work: Promise<{ output: unknown; undo?: unknown }>,
+  signal: AbortSignal,
+  onLate: Try['onLate'],
+): Promise<{ output: unknown; undo?: unknown }> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  promise.catch(() => {})
+  let late = false
+  const abort = (): void => {
+    late = true
+    reject(signal.reason as Error)
+  }
+  signal.addEventListener('abort', abort, { once: true })
+  work.then(
+    (result) => late && onLate?.({ output: result.output }),
+    (error: unknown) => late && onLate?.({ error: storeError(error) }),
+  )
+  try {
+    return await Promise.race([work, promise])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}

@@ -1,0 +1,109 @@
+/** Settling: an effect's end in the ledger, and word of it to all who asked. */
+import type { StoredError } from '../../base/errors.ts'
+import { canonical } from '../../base/json.ts'
+import type { Json } from '../../base/value.ts'
+import type { Outcome } from '../../journal/kinds.ts'
+import type { Put } from '../../journal/put.ts'
+import type { Delivery } from '../../journal/store.ts'
+import { timelinePut } from '../../memory/entity.ts'
+import type { Pass } from '../pass.ts'
+import { effectPut, readEffect, type Asker, type EffectRecord } from './ledger.ts'
+import { recordOf, type EffectSpec } from './spec.ts'
+
+/** How an effect ended. */
+export interface EffectEnd {
+  readonly state: Exclude<EffectRecord['state'], 'open'>
+  readonly output?: Json
+  readonly undo?: Json
+  readonly error?: StoredError
+  /** What really executed. */
+  readonly input: Json
+  readonly edited: boolean
+  readonly verdict: string
+}
+
+/** What every asker's code gets beside the output. */
+export interface Receipt {
+  readonly effect: string
+  readonly input: Json
+  readonly edited: boolean
+  readonly verdict: string
+  readonly deduplicated: boolean
+  readonly differs: boolean
+}
+
+export function receiptOf(id: string, end: EffectEnd, inputHash: string, asked: string): Receipt {
+  const { input, edited, verdict } = end
+  return {
+    effect: id,
+    input,
+    edited,
+    verdict,
+    deduplicated: inputHash !== asked,
+    differs: inputHash !== asked && !edited,
+  }
+}
+
+export function outcomeOf(end: EffectEnd): Outcome {
+  return end.error === undefined ? (end.output === undefined ? {} : { ok: end.output }) : { error: end.error }
+}
+
+/** The unit's part that settles an effect: its record, a line in the timelines of what it rests on, and mail to its askers. */
+export async function settleEffect(
+  pass: Pass,
+  spec: EffectSpec,
+  end: EffectEnd,
+  except?: Asker,
+): Promise<{ puts: Put[]; deliveries: Delivery[] }> {
+  const { env, claimed } = pass.task
+  const now = env.clock.now()
+  const found = await readEffect(env.store, claimed.row.workspace, spec.effect)
+  const base = found?.record.generation === spec.generation ? found.record : recordOf(spec, now)
+  const record: EffectRecord = {
+    ...base,
+    state: end.state,
+    input: end.input,
+    edited: end.edited,
+    verdict: end.verdict,
+    settledAt: now,
+    ...(end.output === undefined ? {} : { output: end.output }),
+    ...(end.undo === undefined ? {} : { undo: end.undo }),
+    ...(end.error === undefined ? {} : { error: end.error as unknown as Json }),
+  }
+  const receipt = receiptOf(spec.effect, end, base.inputHash, base.inputHash)
+  const deliveries = base.askers
+    .filter((asker) => asker.run !== except?.run || asker.key !== except.key)
+    .map((asker) => ({
+      run: asker.run,
+      onceKey: `effect:${spec.effect}:${spec.generation}:${asker.key}`,
+      kind: 'effect',
+      payload: canonical({ key: asker.key, outcome: outcomeOf(end), receipt }),
+      at: now,
+    }))
+  const puts = [effectPut(record, (found?.version ?? 0) + 1), ...lines(spec, end, now)]
+  if (spec.compensates !== undefined && end.state === 'done')
+    puts.push(...(await compensated(pass, spec.compensates, now)))
+  return { puts, deliveries }
+}
+
+/** The effect that was taken back makes room for a new generation. */
+async function compensated(pass: Pass, id: string, now: number): Promise<Put[]> {
+  const found = await readEffect(pass.task.env.store, pass.task.claimed.row.workspace, id)
+  return found === undefined
+    ? []
+    : [effectPut({ ...found.record, state: 'compensated', settledAt: now }, found.version + 1)]
+}
+
+function lines(spec: EffectSpec, end: EffectEnd, now: number): Put[] {
+  if (end.state !== 'done') return []
+  const entities = spec.because.filter(
+    (one): one is { entity: string; id: string } => typeof one === 'object' && one !== null && 'entity' in one,
+  )
+  return entities.map(({ entity, id }) =>
+    timelinePut(entity, id, `effect:${spec.effect}:${spec.generation}`, now, {
+      what: spec.compensates === undefined ? `${spec.action} executed` : `${spec.action} taken back`,
+      run: spec.owner.run,
+      step: spec.owner.key,
+    }),
+  )
+}

@@ -1,0 +1,60 @@
+/** Spec: one effect from its intent on, as its owner keeps it and as an effect run gets it. */
+import { KeelsonError } from '../../base/errors.ts'
+import type { Json } from '../../base/value.ts'
+import type { AnyAction } from '../../connector/action.ts'
+import type { Judgement } from '../../policy/verdict.ts'
+import type { Environment } from '../environment.ts'
+import type { Asker, EffectRecord } from './ledger.ts'
+
+export interface EffectSpec {
+  readonly effect: string
+  readonly generation: number
+  readonly action: string
+  readonly account: string
+  readonly input: Json
+  readonly inputHash: string
+  readonly owner: Asker
+  /** Name and version of the playbook that asked, for people. */
+  readonly playbook: string
+  readonly persona?: string
+  readonly scopes: readonly (readonly string[])[]
+  readonly because: readonly Json[]
+  readonly verdict: Judgement
+  /** `judge`: obligations first; `reconcile`: it was sent at `sentAt` and nobody knows; `undo`: takes back `undo`. */
+  readonly mode: 'judge' | 'reconcile' | 'undo'
+  readonly sentAt?: number
+  readonly attempt?: number
+  readonly undo?: Json
+  readonly compensates?: string
+  /** The item that this proposal revises. */
+  readonly revises?: string
+}
+
+/** The action as it executes here, under the spec's account. Throws `ACTION_NOT_FOUND`. */
+export function actionOf(env: Environment, spec: { action: string; account: string }): AnyAction {
+  const found = env.actions.find(spec.action)
+  if (found !== undefined) return found.account === spec.account ? found : { ...found, account: spec.account }
+  throw new KeelsonError('ACTION_NOT_FOUND', `action ${spec.action} is not known to this process`, {
+    hint: 'Pass its connector in createConductor({ connectors }), or the action in actions or in uses of a playbook.',
+  })
+}
+
+export function recordOf(spec: EffectSpec, now: number, more: Partial<EffectRecord> = {}): EffectRecord {
+  return {
+    id: spec.effect,
+    action: spec.action,
+    account: spec.account,
+    generation: spec.generation,
+    state: 'open',
+    owner: spec.owner,
+    askers: [],
+    input: spec.input,
+    inputHash: spec.inputHash,
+    edited: false,
+    verdict: spec.verdict.reason,
+    because: spec.because,
+    openedAt: now,
+    ...(spec.compensates === undefined ? {} : { compensates: spec.compensates }),
+    ...more,
+  }
+}

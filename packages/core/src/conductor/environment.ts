@@ -1,0 +1,38 @@
+/** Environment: what the conductor hands to every pass. */
+import type { Clock } from '../base/clock.ts'
+import type { Ids } from '../base/ids.ts'
+import type { Logger } from '../base/log.ts'
+import type { MemoryStore } from '../journal/store.ts'
+import type { Catalog } from '../playbook/catalog.ts'
+import type { PolicyEngine } from '../policy/gate.ts'
+import type { Company } from './company.ts'
+import type { ActionRegistry } from './registry.ts'
+import type { LifecycleEvents } from './lifecycle.ts'
+
+export interface Limits {
+  /** Entries of one run before it must continue as new. Default 50,000. */
+  readonly entriesMax: number
+  /** Payload characters of one run. Default 64 MiB. */
+  readonly bytesMax: number
+  /** Real milliseconds without progress before a replay is given up for now. Default 1,000. */
+  readonly stallMs: number
+  /** Delays up to this long are waited for in the pass; longer ones park. Default 5,000. */
+  readonly shortMs: number
+  /** A policy engine that takes longer denies. Default 5,000. */
+  readonly policyMs: number
+}
+
+export interface Environment {
+  readonly store: MemoryStore
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly log: Logger
+  readonly limits: Limits
+  readonly catalog: Catalog
+  readonly actions: ActionRegistry
+  readonly policy: PolicyEngine
+  readonly company: (workspace: string) => Company
+  readonly emit: <K extends keyof LifecycleEvents>(name: K, event: LifecycleEvents[K]) => void
+  /** Called with the runs that a unit made due, so that they begin at once. */
+  readonly nudge: () => void
+}

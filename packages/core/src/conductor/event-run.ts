@@ -1,0 +1,123 @@
+/**
+ * EventRun: an event is a run of a built-in playbook: stored once by its id, delivered to every wait that matches,
+ * whatever crashes in between.
+ *
+ * V1. A wait is recorded before it looks into the buffer; an event is recorded before it looks for waits. One of the two
+ *     sees the other; a delivery that both make counts once.
+ */
+import { z } from 'zod'
+import type { Actor } from '../base/actor.ts'
+import { canonical } from '../base/json.ts'
+import type { Json } from '../base/value.ts'
+import type { NewRun } from '../journal/store.ts'
+import { eventTokens, matches } from '../playbook/event.ts'
+import { playbookOf, registerPlaybook, type AnyPlaybook } from '../playbook/playbook.ts'
+import type { Environment } from './environment.ts'
+import type { Pass } from './pass.ts'
+import { newRun } from './start.ts'
+
+export const EVENT_PLAYBOOK = 'keelson.event'
+
+export interface EventInput {
+  readonly event: string
+  readonly id: string
+  readonly payload: Json
+}
+
+/** The run that keeps and delivers an event. Its id makes a second sending the same event. */
+export function eventRun(env: Environment, workspace: string, input: EventInput, by?: Actor): NewRun {
+  const id = `event:${input.event}:${input.id}`
+  return newRun(eventPlaybook, {
+    workspace,
+    id,
+    input,
+    ...(by === undefined ? {} : { by }),
+    now: env.clock.now(),
+    salt: () => env.ids.salt(),
+  })
+}
+
+export const eventPlaybook: AnyPlaybook = playbookOf(
+  registerPlaybook({
+    name: EVENT_PLAYBOOK,
+    version: 1,
+    input: z.object({ event: z.string(), id: z.string(), payload: z.json() }),
+    output: z.object({ delivered: z.number() }),
+    run: async (_ctx, input, pass) => {
+      await record(pass as Pass, input as EventInput)
+      return deliver(pass as Pass, input as EventInput)
+    },
+  }),
+)
+
+/** Puts the event into the buffer, once under each token by which a wait looks for it. */
+async function record(pass: Pass, input: EventInput): Promise<void> {
+  const { env, claimed } = pass.task
+  const { workspace, id, createdAt } = claimed.row
+  const live = async (): Promise<void> => {
+    await pass.working(async () => {
+      const tokens = eventTokens(await env.company(workspace).key(), input.event, input.payload)
+      const data = { id, event: input.event, payload: input.payload }
+      const puts = tokens.map((token, i) => ({
+        kind: 'event',
+        id: `${id}:${i}`,
+        version: 1,
+        data,
+        index: { token },
+        sort: createdAt,
+      }))
+      await pass.writer.append([{ kind: 'step.completed', key: 'record', data: { puts } }])
+    })
+  }
+  await pass.operation({ key: 'record', kind: 'step', live })
+}
+
+async function deliver(pass: Pass, input: EventInput): Promise<{ delivered: number }> {
+  const { env, claimed } = pass.task
+  const { workspace, id } = claimed.row
+  const live = async (): Promise<void> => {
+    await pass.working(async () => {
+      const secret = await env.company(workspace).key()
+      const waiting = await waits(pass, eventTokens(secret, input.event, input.payload), input)
+      const payload = canonical({ id, event: input.event, payload: input.payload })
+      const deliveries = [...waiting].map((run) => ({
+        run,
+        onceKey: id,
+        kind: 'event',
+        payload,
+        at: claimed.row.createdAt,
+      }))
+      await pass.writer.submit(() => ({
+        drafts: [{ kind: 'step.completed', key: 'deliver', data: { ok: waiting.size } }],
+        deliveries,
+      }))
+    })
+    env.nudge()
+  }
+  const delivered = await pass.operation<number>({ key: 'deliver', kind: 'step', live })
+  return { delivered }
+}
+
+async function waits(pass: Pass, tokens: readonly string[], input: EventInput): Promise<Set<string>> {
+  const { store } = pass.task.env
+  const found = new Set<string>()
+  for (const value of tokens) {
+    let after: { sort: number; id: string } | undefined
+    for (;;) {
+      const rows = await store.records(pass.task.claimed.row.workspace, {
+        kind: 'wait',
+        where: { field: 'token', value },
+        limit: 500,
+        ...(after === undefined ? {} : { after }),
+      })
+      for (const row of rows) {
+        const wait = JSON.parse(row.data) as { run: string; event: string; match: Record<string, unknown> }
+        if (wait.event === input.event && matches(wait.match, input.payload)) found.add(wait.run)
+      }
+      const last = rows.at(-1)
+      if (last === undefined || rows.length < 500) break
+      after = { sort: last.sort, id: last.id }
+    }
+  }
+  return found
+}

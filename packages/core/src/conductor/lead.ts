@@ -1,0 +1,333 @@
+/**
+ * Lead: takes a pass from its claim to its end: mail first, then the code, then settled, parked or held.
+ *
+ * L1. A function that returns while recorded outcomes were not asked for has diverged and commits nothing.
+ * L2. Settling awaits started steps, and withdraws what is still waited for in the same unit.
+ * L3. A cancelled run's code is not resumed.
+ */
+import { KeelsonError, storeError, type StoredError } from '../base/errors.ts'
+import { canonical, parseStored } from '../base/json.ts'
+import { parse, toStored } from '../base/schema.ts'
+import type { Json } from '../base/value.ts'
+import type { Draft } from '../journal/entry.ts'
+import type { Claimed, Delivery } from '../journal/store.ts'
+import type { AnyPlaybook } from '../playbook/playbook.ts'
+import { contextOf } from './context.ts'
+import { haltDifference, type Difference } from './divergence.ts'
+import type { Environment } from './environment.ts'
+import { closeOpen, cancelOpen } from './closing.ts'
+import { untilOf } from './mail.ts'
+import { Pass, type Internals, type PassEnd, type Task } from './pass.ts'
+import { raise, recover } from './raise.ts'
+import type { Halt } from './replay.ts'
+import { iso, type Status, type WaitInfo } from './waiting.ts'
+import type { Built } from './writer.ts'
+
+/** Deaths of its workers, alone, after which a run is quarantined: the first two may have been anyone's. */
+export const SUSPECT_AFTER = 2
+const DEATHS_MAX = SUSPECT_AFTER + 3
+/** Passes without progress after which a run is quarantined. */
+const CLAIMS_MAX = 10
+
+/** A pass that is under way. */
+export interface Leading {
+  readonly pass: Pass
+  readonly ended: Promise<PassEnd>
+}
+
+/** Begins a pass over a claimed run. Throws `STORE_CORRUPT` when its journal does not hold. */
+export function lead(env: Environment, claimed: Claimed, playbook: AnyPlaybook, internals?: Internals): Leading {
+  const task: Task = { env, claimed, playbook, internals }
+  const pass: Pass = new Pass(task, {
+    onRest: () => rest(pass),
+    onHalt: (halt) => void halted(pass, halt),
+    onDifference: (difference) => void diverged(pass, difference),
+    onControl: (kind) => void yieldRun(pass, kind === 'cancel'),
+  })
+  begin(pass).catch((error: unknown) => pass.end({ how: 'store', error }))
+  return { pass, ended: pass.ended }
+}
+
+/** Lets running work end, then gives the run back so that another pass takes it up at once. */
+export async function yieldRun(pass: Pass, abort: boolean): Promise<void> {
+  await pass.drain(abort)
+  await handOver(pass, { to: 'due', status: canonical({ state: 'due' }), at: pass.task.env.clock.now() }, 'due')
+}
+
+async function begin(pass: Pass): Promise<void> {
+  const { claimed, playbook, env } = pass.task
+  const { row } = claimed
+  await pass.absorb(claimed.mail)
+  if (row.deaths >= DEATHS_MAX || row.claims > CLAIMS_MAX) return quarantine(pass)
+  const { history } = pass
+  if (history.settled !== undefined) return settle(pass, history.settled)
+  if (history.cancelling !== undefined && pass.task.internals?.mayCancel?.(pass) !== false) return cancel(pass)
+  if (history.paused !== undefined) {
+    const info: WaitInfo = {
+      kind: 'pause',
+      what: `paused by ${history.paused.by.name ?? history.paused.by.id}: ${history.paused.reason}`,
+    }
+    return handOver(pass, { to: 'held', status: canonical(waiting([info])) }, 'held')
+  }
+  let input: unknown
+  try {
+    input = parse(
+      playbook.input,
+      parseStored(canonical(history.start.input)),
+      'INPUT_INVALID',
+      `the input of ${playbook.name}`,
+    )
+  } catch (thrown) {
+    return diverged(pass, {
+      text: (thrown as Error).message,
+      hint: 'The stored input no longer fits: widen the schema, or add a version.',
+    })
+  }
+  const company = env.company(row.workspace)
+  const settings = await company.settings()
+  const seen =
+    pass.history.settings.at(-1)?.data.version ??
+    (history.start.settings as { version?: number } | undefined)?.version ??
+    0
+  if (settings.version !== seen) {
+    await pass.writer.append([
+      { kind: 'settings.seen', data: { version: settings.version, value: settings.value as unknown as Json } },
+    ])
+  }
+  if (pass.signal.aborted) return
+  if (row.deaths === 0 && row.claims <= 1 && history.head.seq === 1) {
+    env.emit('run.started', { workspace: row.workspace, run: row.id, playbook: playbook.name })
+  }
+  await play(pass, input)
+}
+
+async function play(pass: Pass, input: unknown): Promise<void> {
+  const replay = pass.begin()
+  const code = (async () => pass.task.playbook.run(contextOf(pass), input, pass))()
+  const running = replay.run().catch((error: unknown) => pass.end({ how: 'store', error }))
+  const result = await Promise.race([
+    code.then(
+      (value) => ({ value }),
+      (thrown: unknown) => ({ thrown }),
+    ),
+    pass.ended.then(() => undefined),
+  ])
+  if (result === undefined) return
+  await finish(pass, result)
+  await running
+}
+
+async function finish(pass: Pass, result: { value: unknown } | { thrown: unknown }): Promise<void> {
+  const replay = pass.replay!
+  if (replay.unasked().length > 0) {
+    return diverged(pass, haltDifference({ why: 'diverged', unasked: replay.unasked(), fresh: [] }))
+  }
+  await pass.drain()
+  if (pass.signal.aborted) return
+  if (pass.history.raised !== undefined) await recover(pass)
+  await settle(pass, outcomeOf(pass, result))
+}
+
+type Settled = { status: 'completed' | 'failed' | 'declined' | 'cancelled'; output?: Json; error?: StoredError }
+
+function outcomeOf(pass: Pass, result: { value: unknown } | { thrown: unknown }): Settled {
+  const { playbook } = pass.task
+  try {
+    if ('thrown' in result) throw result.thrown
+    const text = toStored(playbook.output, result.value, 'OUTPUT_INVALID', `the result of ${playbook.name}`)
+    return { status: 'completed', output: parseStored(text) }
+  } catch (thrown) {
+    const declined = KeelsonError.is(thrown, 'ACTION_DECLINED')
+    return { status: declined ? 'declined' : 'failed', error: storeError(thrown) }
+  }
+}
+
+/** Commits the end of the run, and tells whoever waits for it. */
+async function settle(pass: Pass, settled: Settled): Promise<void> {
+  const { claimed, playbook, env } = pass.task
+  const { row } = claimed
+  const { status, output, error } = settled
+  const known = pass.history.settled !== undefined
+  await pass.writer.submit(async () => {
+    const closed = await closeOpen(pass)
+    const extra = await pass.task.internals?.settle?.(pass, {
+      status,
+      output,
+      ...(error === undefined ? {} : { error }),
+    })
+    const raised =
+      status === 'failed' && pass.history.start.parent === undefined ? await raise(pass, failure(pass, error!)) : []
+    const puts = [...closed.puts, ...raised, ...(extra?.puts ?? [])]
+    const draft: Draft = {
+      kind: 'run.settled',
+      data: {
+        status,
+        ...(output === undefined ? {} : { output }),
+        ...(error === undefined ? {} : { error }),
+        ...(closed.withdrawn.length === 0 ? {} : { withdrawn: closed.withdrawn }),
+        ...(puts.length === 0 ? {} : { puts }),
+      },
+    }
+    const end: Status =
+      status === 'completed'
+        ? { state: status, ...(output === undefined ? {} : { output }) }
+        : { state: status, error: error as unknown as Json }
+    return {
+      drafts: known ? [] : [draft],
+      deliveries: [...toParent(pass, settled), ...(extra?.deliveries ?? [])],
+      next: { to: 'settled', status: canonical(end), at: env.clock.now() },
+    }
+  })
+  env.emit('run.settled', {
+    workspace: row.workspace,
+    run: row.id,
+    playbook: playbook.name,
+    status,
+    ...(error === undefined ? {} : { error: { code: error.code, message: error.message } }),
+  })
+  pass.end({ how: 'settled' })
+  env.nudge()
+}
+
+function failure(pass: Pass, error: StoredError): { code: string; title: string; hint: string } {
+  return {
+    code: error.code,
+    title: `${pass.task.playbook.name} failed: ${error.message}`,
+    hint: error.hint ?? 'Retry a step, set its outcome by hand, run again from a checkpoint, or dismiss this.',
+  }
+}
+
+function toParent(pass: Pass, settled: Settled): Delivery[] {
+  const { parent } = pass.history.start
+  if (parent === undefined) return []
+  const error = settled.error ?? {
+    code: 'RUN_FAILED',
+    message: `run ${pass.task.claimed.row.id} was ${settled.status}`,
+  }
+  const outcome =
+    settled.status === 'completed' ? (settled.output === undefined ? {} : { ok: settled.output }) : { error }
+  const { id } = pass.task.claimed.row
+  const payload = canonical({ key: parent.key, outcome })
+  return [{ run: parent.run, onceKey: `child:${id}`, kind: 'child', payload, at: pass.task.env.clock.now() }]
+}
+
+async function cancel(pass: Pass): Promise<void> {
+  const { by, reason } = pass.history.cancelling!
+  await cancelOpen(pass)
+  const error = { code: 'RUN_CANCELLED', message: `cancelled by ${by.name ?? by.id}: ${reason}` }
+  await settle(pass, { status: 'cancelled', error })
+}
+
+/** Nothing moves: park, if all that the code waits for is known. */
+function rest(pass: Pass): void {
+  const { replay } = pass
+  if (replay === undefined || !replay.live || !pass.quiet || pass.signal.aborted) return
+  const keys = [...replay.open]
+  if (keys.length === 0 || !keys.every((key) => pass.waits.has(key))) return
+  void park(pass, keys)
+}
+
+async function park(pass: Pass, keys: readonly string[]): Promise<void> {
+  const { env, claimed, playbook } = pass.task
+  await pass.drain()
+  if (pass.history.raised !== undefined) await recover(pass)
+  const infos = keys.map((key) => pass.waits.get(key)!)
+  const untils = keys.flatMap((key) => {
+    const op = pass.history.ops.get(key)
+    const until = op?.opened === undefined ? op?.retryAt : untilOf(op.opened)
+    return until === undefined ? [] : [until]
+  })
+  const wakeAt = untils.length === 0 ? null : Math.min(...untils)
+  const next = { to: 'parked', wakeAt, status: canonical(waiting(infos)), seenMail: pass.seenMail } as const
+  await handOver(pass, next, 'parked')
+  env.emit('run.parked', {
+    workspace: claimed.row.workspace,
+    run: claimed.row.id,
+    playbook: playbook.name,
+    waiting: infos,
+  })
+}
+
+async function halted(pass: Pass, halt: Halt): Promise<void> {
+  if (halt.why === 'diverged') return diverged(pass, haltDifference(halt))
+  const { env, claimed, playbook } = pass.task
+  const at = env.clock.now() + 1000 * 2 ** Math.min(claimed.row.claims, 8)
+  env.emit('run.stalled', {
+    workspace: claimed.row.workspace,
+    run: claimed.row.id,
+    playbook: playbook.name,
+    last: halt.last,
+  })
+  const info: WaitInfo = {
+    kind: 'retry',
+    what: `REPLAY_STALLED: after "${halt.last}" the code asked for nothing more, while ${halt.unasked.length} recorded outcomes wait (next: "${halt.unasked[0] ?? ''}"); it awaits something outside ctx`,
+    until: iso(at),
+  }
+  await handOver(
+    pass,
+    { to: 'parked', wakeAt: at, status: canonical(waiting([info])), seenMail: pass.seenMail },
+    'parked',
+  )
+}
+
+async function diverged(pass: Pass, difference: Difference): Promise<void> {
+  const { env, claimed, playbook } = pass.task
+  if (pass.signal.aborted) return
+  pass.replay?.end()
+  await pass.drain(true)
+  const { raised } = pass.history
+  const again = raised?.kind === 'run.diverged' && raised.text === difference.text
+  const info: WaitInfo = { kind: 'version', what: `JOURNAL_DIVERGED: ${difference.text}` }
+  await pass.writer.submit(async () => {
+    const puts = again
+      ? []
+      : await raise(pass, {
+          code: 'JOURNAL_DIVERGED',
+          title: `${playbook.name} no longer fits its journal: ${difference.text}`,
+          hint: difference.hint,
+        })
+    const draft: Draft = { kind: 'run.diverged', data: { difference: difference.text, hint: difference.hint, puts } }
+    return { drafts: again ? [] : [draft], next: { to: 'held', status: canonical(waiting([info])) } }
+  })
+  env.emit('run.diverged', {
+    workspace: claimed.row.workspace,
+    run: claimed.row.id,
+    playbook: playbook.name,
+    difference: difference.text,
+  })
+  pass.end({ how: 'held' })
+}
+
+async function quarantine(pass: Pass): Promise<void> {
+  const { env, claimed, playbook } = pass.task
+  const { row } = claimed
+  const reason =
+    row.deaths >= DEATHS_MAX
+      ? `its process died ${row.deaths} times while it ran, at last alone`
+      : `${row.claims} passes made no progress`
+  const info: WaitInfo = { kind: 'operator', what: `RUN_QUARANTINED: ${reason}` }
+  await pass.writer.submit(async () => {
+    const puts = await raise(pass, {
+      code: 'RUN_QUARANTINED',
+      title: `${playbook.name} is quarantined: ${reason}`,
+      hint: 'Fix its code, then retry it; or cancel it.',
+    })
+    return {
+      drafts: [{ kind: 'run.quarantined', data: { reason, puts } }],
+      next: { to: 'held', status: canonical(waiting([info])) },
+    }
+  })
+  env.emit('run.quarantined', { workspace: row.workspace, run: row.id, playbook: playbook.name, reason })
+  pass.end({ how: 'held' })
+}
+
+async function handOver(pass: Pass, next: NonNullable<Built['next']>, how: 'parked' | 'held' | 'due'): Promise<void> {
+  if (pass.signal.aborted && how !== 'due') return
+  await pass.writer.submit(() => ({ drafts: [], next }))
+  pass.end({ how })
+  if (how === 'due') pass.task.env.nudge()
+}
+
+function waiting(infos: readonly WaitInfo[]): Status {
+  return { state: 'waiting', for: infos }
+}

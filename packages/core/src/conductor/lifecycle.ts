@@ -1,0 +1,62 @@
+/** Lifecycle: what a host can listen to. A listener that throws never harms a run. */
+import { EventEmitter } from 'eventemitter3'
+
+interface OfRun {
+  readonly workspace: string
+  readonly run: string
+  readonly playbook: string
+}
+
+/** One map of all events: name → what a listener gets. */
+export interface LifecycleEvents {
+  'run.started': OfRun
+  'run.parked': OfRun & { readonly waiting: readonly { kind: string; what: string; until?: string; inbox?: string }[] }
+  'run.settled': OfRun & {
+    readonly status: 'completed' | 'failed' | 'declined' | 'cancelled'
+    readonly error?: { code: string; message: string }
+  }
+  'run.diverged': OfRun & { readonly difference: string }
+  'run.quarantined': OfRun & { readonly reason: string }
+  'run.stalled': OfRun & { readonly last: string }
+  'step.failed': OfRun & {
+    readonly step: string
+    readonly attempt: number
+    readonly message: string
+    readonly retryAt: string
+  }
+  'effect.executed': OfRun & { readonly action: string; readonly effect: string }
+  'effect.asked': OfRun & { readonly action: string; readonly item: string; readonly title: string }
+  'effect.held': OfRun & { readonly action: string; readonly item: string; readonly until: string }
+  'effect.unknown': OfRun & { readonly action: string; readonly effect: string }
+  'item.opened': OfRun & { readonly item: string; readonly title: string; readonly kind: string }
+  'item.reminded': OfRun & { readonly item: string; readonly title: string; readonly onSilence: string }
+  'store.failed': { readonly message: string }
+  'store.recovered': { readonly message: string }
+}
+
+export class Lifecycle {
+  readonly #emitter = new EventEmitter()
+  readonly #onThrow: (thrown: unknown, name: string) => void
+
+  constructor(onThrow: (thrown: unknown, name: string) => void) {
+    this.#onThrow = onThrow
+  }
+
+  /** Calls `listener` on each such event. Returns what ends it. */
+  on<K extends keyof LifecycleEvents>(name: K, listener: (event: LifecycleEvents[K]) => void): () => void {
+    const guarded = (event: LifecycleEvents[K]): void => {
+      try {
+        const answer: unknown = listener(event)
+        if (answer instanceof Promise) answer.catch((thrown: unknown) => this.#onThrow(thrown, name))
+      } catch (thrown) {
+        this.#onThrow(thrown, name)
+      }
+    }
+    this.#emitter.on(name, guarded)
+    return () => void this.#emitter.off(name, guarded)
+  }
+
+  emit<K extends keyof LifecycleEvents>(name: K, event: LifecycleEvents[K]): void {
+    this.#emitter.emit(name, event)
+  }
+}

@@ -1,0 +1,257 @@
+/**
+ * Mail: what came from outside a run's lease, and the deadlines that have passed, as entries in their true order.
+ *
+ * M1. A deadline is decided once, by an entry, from recorded instants: what was stored before it beats it, however late
+ *     the pass is that finds out.
+ * M2. An event answers the first open wait that matches it, once per run; one that nobody waits for is dropped here and
+ *     stays in the buffer.
+ */
+import type { Actor } from '../base/actor.ts'
+import type { Json } from '../base/value.ts'
+import { dataOf, type Draft, type Entry } from '../journal/entry.ts'
+import type { History, Op } from '../journal/fold.ts'
+import type { EntryData, Outcome } from '../journal/kinds.ts'
+import type { Put } from '../journal/put.ts'
+import type { Mail, MemoryStore } from '../journal/store.ts'
+import { matches } from '../playbook/event.ts'
+import { closing, itemPut, readItem } from './item.ts'
+
+/** What each kind of mail carries. */
+export interface MailData {
+  event: { id: string; event: string; payload: Json }
+  child: { key: string; outcome: Outcome }
+  effect: { key: string; outcome: Outcome; receipt?: Json }
+  decision: { key: string; item: string; hash: string; decision: Json; by: Actor }
+  cancel: { by: Actor; reason: string }
+  pause: { by: Actor; reason: string }
+  resume: { by: Actor }
+  rewind: {
+    by: Actor
+    to: { seq: number } | { key: string } | { checkpoint: string } | 'start'
+    why: string
+    outcome?: Outcome
+  }
+  move: { by: Actor; version: number }
+  late: { output?: Json; error?: { code: string; message: string } }
+  poke: Record<never, never>
+}
+
+/** What a digest wants written: `rewound` tells that the history must be folded anew. */
+export interface Digest {
+  readonly drafts: readonly Draft[]
+  readonly consumed: readonly number[]
+  readonly rewound: boolean
+}
+
+type Open = { op: Op; entry: Entry }
+
+/** Entries for `mail` and for all deadlines up to `now`. */
+export async function digest(
+  history: History,
+  mail: readonly Mail[],
+  now: number,
+  at: { store: MemoryStore; workspace: string; entries: () => Promise<readonly Entry[]> },
+): Promise<Digest> {
+  const open = new Map<string, Open>()
+  for (const op of history.ops.values()) {
+    if (op.opened !== undefined && op.outcome === undefined && !op.withdrawn) open.set(op.key, { op, entry: op.opened })
+  }
+  const timers = [...open.values()]
+    .map(({ op, entry }) => ({ key: op.key, until: untilOf(entry) }))
+    .filter((timer): timer is { key: string; until: number } => timer.until !== undefined && timer.until <= now)
+    .sort((a, b) => a.until - b.until)
+  const drafts: Draft[] = []
+  let rewound = false
+  const fire = async (before: number): Promise<void> => {
+    for (let next = timers[0]; next !== undefined && next.until < before; next = timers[0]) {
+      timers.shift()
+      const found = open.get(next.key)
+      if (found !== undefined) drafts.push(...(await expire(found, open, now, at)))
+    }
+  }
+  for (const one of mail) {
+    await fire(one.at)
+    const taken = await take(one, history, open, at)
+    rewound ||= taken.rewound === true
+    drafts.push(...taken.drafts)
+  }
+  await fire(Infinity)
+  return { drafts, consumed: mail.map((one) => one.row), rewound }
+}
+
+export function untilOf(entry: Entry): number | undefined {
+  if (entry.kind === 'sleep.opened') return dataOf(entry as Entry & { kind: 'sleep.opened' }).until
+  if (entry.kind === 'wait.opened') return dataOf(entry as Entry & { kind: 'wait.opened' }).until
+  if (entry.kind === 'ask.opened') return dataOf(entry as Entry & { kind: 'ask.opened' }).until
+  return undefined
+}
+
+/** What a passed deadline means for the operation that set it. */
+async function expire(
+  { op, entry }: Open,
+  open: Map<string, Open>,
+  now: number,
+  at: { store: MemoryStore; workspace: string },
+): Promise<Draft[]> {
+  switch (entry.kind) {
+    case 'sleep.opened':
+      open.delete(op.key)
+      return [{ kind: 'sleep.completed', key: op.key, data: {} }]
+    case 'wait.opened':
+      open.delete(op.key)
+      return [
+        {
+          kind: 'wait.completed',
+          key: op.key,
+          data: { puts: waitGone(dataOf(entry as Entry & { kind: 'wait.opened' })) },
+        },
+      ]
+    case 'ask.opened':
+      return expireAsk(op, dataOf(entry as Entry & { kind: 'ask.opened' }), open, now, at)
+    default:
+      return []
+  }
+}
+
+async function expireAsk(
+  op: Op,
+  data: EntryData['ask.opened'],
+  open: Map<string, Open>,
+  now: number,
+  at: { store: MemoryStore; workspace: string },
+): Promise<Draft[]> {
+  const found = await readItem(at.store, at.workspace, data.item)
+  if (found !== undefined && found.item.state === 'decided') return [] // its mail is on the way, and it came first
+  if (data.onSilence === 'remind' || data.onSilence === 'escalate') {
+    const every = data.everyMs ?? 86_400_000
+    const until = data.until! + every * (Math.floor((now - data.until!) / every) + 1)
+    const puts =
+      found === undefined ? [] : [itemPut({ ...found.item, reminders: found.item.reminders + 1 }, found.version + 1)]
+    return [{ kind: 'ask.opened', key: op.key, data: { ...data, until, puts } }]
+  }
+  open.delete(op.key)
+  const puts = await closing(at.store, at.workspace, [data.item], 'expired')
+  return [{ kind: 'ask.completed', key: op.key, data: { error: silence(), puts } }]
+}
+
+function silence(): { code: string; message: string; hint: string } {
+  return {
+    code: 'STEP_TIMEOUT',
+    message: 'nobody answered in time',
+    hint: 'Catch it and take another way, or ask without a timeout.',
+  }
+}
+
+interface Taken {
+  readonly drafts: readonly Draft[]
+  readonly rewound?: boolean
+}
+
+async function take(
+  mail: Mail,
+  history: History,
+  open: Map<string, Open>,
+  at: { entries: () => Promise<readonly Entry[]> },
+): Promise<Taken> {
+  const data: unknown = JSON.parse(mail.payload)
+  switch (mail.kind as keyof MailData) {
+    case 'event':
+      return { drafts: takeEvent(data as MailData['event'], mail.at, history, open) }
+    case 'child': {
+      const { key, outcome } = data as MailData['child']
+      return { drafts: answer(open, key, { kind: 'call.completed', key, data: outcome }) }
+    }
+    case 'effect': {
+      const { key, outcome, receipt } = data as MailData['effect']
+      const hash = open.get(key)?.op.hash ?? ''
+      const draft: Draft = {
+        kind: 'effect.completed',
+        key,
+        data: { ...outcome, hash, ...(receipt === undefined ? {} : { receipt }) },
+      }
+      return { drafts: answer(open, key, draft) }
+    }
+    case 'decision':
+      return { drafts: takeDecision(data as MailData['decision'], open) }
+    case 'cancel':
+      return { drafts: [{ kind: 'run.cancelling', data: data as MailData['cancel'] }] }
+    case 'pause':
+      return { drafts: [{ kind: 'run.paused', data: data as MailData['pause'] }] }
+    case 'resume':
+      return { drafts: [{ kind: 'run.resumed', data: data as MailData['resume'] }] }
+    case 'move':
+      return { drafts: [{ kind: 'run.moved', data: data as MailData['move'] }] }
+    case 'rewind':
+      return takeRewind(data as MailData['rewind'], history, await at.entries())
+    case 'late':
+      return { drafts: [{ kind: 'effect.late', data: data as MailData['late'] }] }
+    default:
+      return { drafts: [] }
+  }
+}
+
+function answer(open: Map<string, Open>, key: string, draft: Draft): Draft[] {
+  return open.delete(key) ? [draft] : []
+}
+
+function takeEvent(data: MailData['event'], at: number, history: History, open: Map<string, Open>): Draft[] {
+  if (history.events.has(data.id)) return []
+  for (const { op, entry } of open.values()) {
+    if (entry.kind !== 'wait.opened') continue
+    const wait = dataOf(entry as Entry & { kind: 'wait.opened' })
+    if (wait.event !== data.event || at < wait.since || (wait.until !== undefined && at > wait.until)) continue
+    if (!matches(wait.match as Record<string, unknown>, data.payload)) continue
+    open.delete(op.key)
+    history.events.add(data.id)
+    return [{ kind: 'wait.completed', key: op.key, data: { ok: data.payload, event: data.id, puts: waitGone(wait) } }]
+  }
+  return []
+}
+
+/** Removes the record under which events find a wait. */
+export function waitGone(wait: EntryData['wait.opened']): Put[] {
+  return (wait.puts ?? []).map((put) => ({ kind: put.kind, id: put.id, version: put.version + 1, data: null }))
+}
+
+function takeDecision(data: MailData['decision'], open: Map<string, Open>): Draft[] {
+  const found = open.get(data.key)
+  if (found?.entry.kind !== 'ask.opened') return []
+  if (dataOf(found.entry as Entry & { kind: 'ask.opened' }).item !== data.item) return []
+  open.delete(data.key)
+  const decision = data.decision as { answer?: Json }
+  const ok =
+    'answer' in decision
+      ? decision.answer!
+      : ({ decision: data.decision, by: data.by, hash: data.hash } as unknown as Json)
+  return [{ kind: 'ask.completed', key: data.key, data: { ok, by: data.by } }]
+}
+
+function takeRewind(data: MailData['rewind'], history: History, entries: readonly Entry[]): Taken {
+  const to = rewindTarget(data.to, history, entries)
+  if (typeof to === 'string')
+    return { drafts: [{ kind: 'run.refused', data: { by: data.by, verb: 'rewind', why: to } }] }
+  const drafts: Draft[] = [{ kind: 'run.rewound', data: { by: data.by, to, why: data.why } }]
+  if (data.outcome !== undefined && typeof data.to === 'object' && 'key' in data.to) {
+    drafts.push({ kind: 'step.completed', key: data.to.key, data: { ...data.outcome, by: data.by } })
+  }
+  return { drafts, rewound: true }
+}
+
+/** The last entry that still counts, or why there is none. */
+function rewindTarget(to: MailData['rewind']['to'], history: History, entries: readonly Entry[]): number | string {
+  if (to === 'start') return 1
+  if ('seq' in to) return to.seq
+  if ('checkpoint' in to) {
+    const found = [...history.ops.values()].find((op) => op.kind === 'checkpoint' && nameOf(op) === to.checkpoint)
+    return found?.outcome?.seq ?? `the run has not reached checkpoint "${to.checkpoint}"`
+  }
+  const first = entries.find((entry) => entry.key === to.key)
+  const op = history.ops.get(to.key)
+  if (op === undefined) return `the run has no step "${to.key}"`
+  return (op.outcome?.seq ?? first?.seq ?? history.head.seq + 1) - 1
+}
+
+function nameOf(op: Op): string {
+  const ok = op.outcome?.outcome.ok
+  return typeof ok === 'string' ? ok : op.key
+}

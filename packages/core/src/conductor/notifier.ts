@@ -1,0 +1,70 @@
+/** Notifier: who waits for a run to change is told by the store's word, never by asking again and again. */
+import { KeelsonError } from '../base/errors.ts'
+import type { Change } from '../journal/store.ts'
+
+export interface Watched {
+  /** Resolves at the next change. */
+  next(): Promise<'changed'>
+  end(): void
+}
+
+/** Watches all runs of a workspace. */
+export const ANY = '*'
+
+export class Notifier {
+  readonly #waiting = new Map<string, Set<() => void>>()
+  #closed = false
+
+  watch(workspace: string, run: string): Watched {
+    const id = JSON.stringify([workspace, run])
+    const set = this.#waiting.get(id) ?? new Set()
+    this.#waiting.set(id, set)
+    const mine = new Set<() => void>()
+    return {
+      next: () =>
+        new Promise((resolve, reject) => {
+          if (this.#closed) return reject(closedError())
+          const wake = (): void => {
+            set.delete(wake)
+            mine.delete(wake)
+            if (this.#closed) reject(closedError())
+            else resolve('changed')
+          }
+          set.add(wake)
+          mine.add(wake)
+        }),
+      end: () => {
+        for (const wake of mine) set.delete(wake)
+        if (set.size === 0) this.#waiting.delete(id)
+      },
+    }
+  }
+
+  /** An empty list of runs: anything of the workspace may have changed. */
+  tell(change: Change): void {
+    this.#wake(JSON.stringify([change.workspace, ANY]))
+    if (change.runs.length > 0) {
+      for (const run of change.runs) this.#wake(JSON.stringify([change.workspace, run]))
+      return
+    }
+    for (const id of [...this.#waiting.keys()]) {
+      if ((JSON.parse(id) as string[])[0] === change.workspace) this.#wake(id)
+    }
+  }
+
+  /** Whoever still waits is told that nothing more will come from here. */
+  close(): void {
+    this.#closed = true
+    for (const id of [...this.#waiting.keys()]) this.#wake(id)
+  }
+
+  #wake(id: string): void {
+    for (const wake of [...(this.#waiting.get(id) ?? [])]) wake()
+  }
+}
+
+function closedError(): KeelsonError {
+  return new KeelsonError('CONDUCTOR_STOPPED', 'the conductor was stopped while this was waited for', {
+    hint: 'The run goes on when a conductor works on its store again.',
+  })
+}

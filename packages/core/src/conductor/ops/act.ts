@@ -1,0 +1,135 @@
+/** Act: `ctx.act` and `ctx.effect`: an action with an intent, through the gate, revised when a person says no. */
+import { KeelsonError } from '../../base/errors.ts'
+import { sha256 } from '../../base/hash.ts'
+import { canonical, parseStored } from '../../base/json.ts'
+import { fromStored, toStored } from '../../base/schema.ts'
+import type { Json } from '../../base/value.ts'
+import { connectorOf, definitionOf, type Action, type AnyAction } from '../../connector/action.ts'
+import type { Answered, Op } from '../../journal/fold.ts'
+import type { ActOptions, Decline, Effect } from '../../playbook/context.ts'
+import { act, hashOf, type Acting } from '../effect/act.ts'
+import { effectId } from '../effect/ledger.ts'
+import { read } from '../effect/read.ts'
+import type { Receipt } from '../effect/settling.ts'
+import type { Pass } from '../pass.ts'
+import type { Perform } from './entities.ts'
+
+/** Which operation handed an object out: how `because` finds its source. */
+export type ActMemory = WeakMap<object, string>
+
+const REVISIONS_MAX = 5
+
+export async function actOp<In, Out>(
+  pass: Pass,
+  perform: Perform,
+  memory: ActMemory,
+  action: Action<In, Out>,
+  input: In,
+  options: ActOptions<In> = {},
+): Promise<Effect<In, Out>> {
+  const known = executing(pass, action)
+  const name = options.key === undefined ? known.name : `${known.name}:${encodeURIComponent(options.key)}`
+  let current = input
+  let revises: string | undefined
+  for (let round = 0; ; round++) {
+    try {
+      const text = toStored(known.input, current, 'INPUT_INVALID', `the input of ${known.name}`)
+      return await perform(name, (key) =>
+        one<In, Out>(pass, key, known, text, sources(memory, options.because), options.key, revises),
+      )
+    } catch (thrown) {
+      const decline = declineOf(thrown)
+      if (decline === undefined || options.revise === undefined || round >= REVISIONS_MAX) throw thrown
+      current = await options.revise(current, decline)
+      revises = (thrown as KeelsonError).data['item'] as string | undefined
+    }
+  }
+}
+
+/** The action as it executes here; refused when the playbook did not declare it. */
+function executing(pass: Pass, action: { readonly name: string }): AnyAction {
+  const { env, playbook } = pass.task
+  const held = definitionOf(action)
+  env.actions.learn(held)
+  const { uses, limitsActions } = playbook
+  if (limitsActions && !uses.has(held.name) && !uses.has(connectorOf(held.name))) {
+    throw new KeelsonError(
+      'ACTION_NOT_DECLARED',
+      `playbook ${playbook.name} acts with ${held.name}, which its uses do not name`,
+      {
+        hint: `Add the action or its connector to uses, or remove it from the code.`,
+      },
+    )
+  }
+  const found = env.actions.find(held.name) ?? held
+  return found.account === held.account ? found : { ...found, account: held.account }
+}
+
+function one<In, Out>(
+  pass: Pass,
+  key: string,
+  action: AnyAction,
+  input: string,
+  because: readonly Json[],
+  extra: string | undefined,
+  revises: string | undefined,
+): Promise<Effect<In, Out>> {
+  const hash = hashOf(action, input)
+  const live = async (op: Op): Promise<void> => {
+    const { env, claimed } = pass.task
+    const acting = await pass.working(async (): Promise<Acting> => {
+      const secret = await env.company(claimed.row.workspace).key()
+      const business = action.intent?.(fromStored(action.input, input))
+      const intent = business ?? [claimed.row.id, pass.history.start.continuation, key]
+      const effect = effectId(secret, action, extra === undefined ? intent : [...intent, `key:${extra}`])
+      return { key, hash, action, input, effect, because, revises }
+    })
+    if (
+      action.effect === 'read' &&
+      op.opened === undefined &&
+      op.sending === undefined &&
+      (await read(pass, acting, op))
+    )
+      return
+    await act(pass, acting, op)
+  }
+  return pass.operation<Effect<In, Out>>({
+    key,
+    kind: 'effect',
+    hash,
+    live,
+    value: (answered) => effectOf(action, answered, input),
+  })
+}
+
+function effectOf<In, Out>(action: AnyAction, { outcome }: Answered, input: string): Effect<In, Out> {
+  const receipt = (outcome as { receipt?: Receipt }).receipt
+  const executed = receipt === undefined ? parseStored(input) : receipt.input
+  return Object.freeze({
+    id: receipt?.effect ?? '',
+    input: fromStored(action.input, canonical(executed)) as In,
+    output: (outcome.ok === undefined ? undefined : fromStored(action.output, canonical(outcome.ok))) as Out,
+    edited: receipt?.edited ?? false,
+    verdict: receipt?.verdict ?? '',
+    deduplicated: receipt?.deduplicated ?? false,
+    differs: receipt?.differs ?? false,
+  })
+}
+
+function declineOf(thrown: unknown): Decline | undefined {
+  if (!KeelsonError.is(thrown, 'ACTION_DECLINED')) return undefined
+  return thrown.data['decline'] as unknown as Decline | undefined
+}
+
+/** What an effect rests on, as references: entities by id and version, earlier outcomes by their operation. */
+function sources(memory: ActMemory, because: readonly unknown[] = []): Json[] {
+  return because.flatMap((one): Json[] => {
+    if (typeof one !== 'object' || one === null) return []
+    const entity = one as { type?: unknown; id?: unknown; version?: unknown }
+    if (typeof entity.type === 'string' && typeof entity.id === 'string' && typeof entity.version === 'number') {
+      return [{ entity: entity.type, id: entity.id, version: entity.version }]
+    }
+    const step = memory.get(one)
+    return step === undefined ? [{ value: sha256(canonical(one)) }] : [{ step }]
+  })
+}

@@ -1,0 +1,81 @@
+/** All: a branch per item, each with names of its own, so that branches may race and still replay the same. */
+import { KeelsonError } from '../../base/errors.ts'
+import type { Context } from '../../playbook/context.ts'
+import { contextOf, type Place } from '../context.ts'
+import type { Pass } from '../pass.ts'
+import { Keys } from './keys.ts'
+
+interface Branch<T> {
+  readonly item: T
+  readonly place: Place
+}
+
+export async function all<T, R>(
+  pass: Pass,
+  place: Place,
+  items: readonly T[],
+  keyOf: (item: T) => string,
+  branch: (ctx: Context, item: T) => Promise<R>,
+  options: { atOnce?: number; onError?: 'wait' | 'cancel' } = {},
+): Promise<R[]> {
+  const key = place.keys.next('all')
+  const branches = items.map((item) => ({ item, place: placeOf(place, `${key}[${encodeURIComponent(keyOf(item))}].`) }))
+  const prefixes = new Set(branches.map((one) => one.place.keys.prefix))
+  if (prefixes.size < branches.length) {
+    throw new KeelsonError('STEP_KEY_NEEDED', `two items of ctx.all have the same key`, {
+      hint: 'Give each item a key of its own.',
+    })
+  }
+  const results = new Array<R>(items.length)
+  const errors = new Map<number, unknown>()
+  const failed = Promise.withResolvers<never>()
+  failed.promise.catch(() => {})
+  let next = 0
+  const lane = async (): Promise<void> => {
+    while (next < branches.length && !(options.onError === 'cancel' && errors.size > 0)) {
+      const i = next++
+      const { item, place: own } = branches[i]!
+      try {
+        results[i] = await branch(contextOf(pass, own), item)
+      } catch (error) {
+        errors.set(i, error)
+        failed.reject(error)
+      }
+    }
+  }
+  const lanes = Promise.all(Array.from({ length: Math.min(options.atOnce ?? branches.length, branches.length) }, lane))
+  if (options.onError === 'cancel') {
+    try {
+      await Promise.race([lanes, failed.promise])
+    } catch (error) {
+      giveUp(pass, branches)
+      throw error
+    }
+  } else {
+    await lanes
+  }
+  const first = [...errors.keys()].sort((a, b) => a - b)[0]
+  if (first !== undefined) throw errors.get(first)
+  return results
+}
+
+function placeOf(parent: Place, prefix: string): Place {
+  return { keys: new Keys(prefix), memory: parent.memory, ended: false }
+}
+
+/** The other branches no longer count: what they wait for is withdrawn, what they still run is ignored. */
+function giveUp<T>(pass: Pass, branches: readonly Branch<T>[]): void {
+  for (const { place } of branches) place.ended = true
+  const lost = [...pass.history.ops.values()].filter(
+    (op) => op.outcome === undefined && branches.some(({ place }) => op.key.startsWith(place.keys.prefix)),
+  )
+  for (const op of lost) {
+    pass.replay?.forget(op.key)
+    pass.waits.delete(op.key)
+    if (op.withdrawn) continue
+    pass.replay?.whenLive(op.key, () => {
+      op.withdrawn = true
+      void pass.writer.append([{ kind: 'op.withdrawn', key: op.key, data: {} }])
+    })
+  }
+}

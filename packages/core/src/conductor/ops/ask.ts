@@ -1,0 +1,138 @@
+/** Ask: a question to a person as an operation: an inbox item that a decision, or silence, ends. */
+import { z } from 'zod'
+import { durationMs, type Duration } from '../../base/duration.ts'
+import { sha256 } from '../../base/hash.ts'
+import { canonical } from '../../base/json.ts'
+import { fromStored, jsonSchema } from '../../base/schema.ts'
+import type { Json } from '../../base/value.ts'
+import { dataOf, type Entry } from '../../journal/entry.ts'
+import type { Op } from '../../journal/fold.ts'
+import type { OnSilence } from '../../policy/verdict.ts'
+import { itemHash, itemId, itemPut, type ItemRecord } from '../item.ts'
+import type { Pass } from '../pass.ts'
+import { iso, type WaitKind } from '../waiting.ts'
+
+/** What an item says beyond what every item has. */
+export type ItemText = Pick<ItemRecord, 'kind' | 'title' | 'allows' | 'why' | 'preview' | 'editSchema'> &
+  Partial<
+    Pick<
+      ItemRecord,
+      'action' | 'account' | 'input' | 'risk' | 'reversibility' | 'dueAt' | 'code' | 'hint' | 'revises' | 'verdict'
+    >
+  >
+
+export interface AskItem {
+  readonly item: ItemText
+  readonly wait: WaitKind
+  readonly onSilence: OnSilence
+  /** When silence counts; with 'remind' and 'escalate' also how often. */
+  readonly timeoutMs?: number
+  /** When a hold ends by itself. */
+  readonly until?: number
+}
+
+/** Opens an item and waits for its decision. The value is what `mail` made of the decision. */
+export function askItem<T>(pass: Pass, key: string, asked: AskItem, value: (ok: Json | undefined) => T): Promise<T> {
+  const hash = sha256(
+    canonical([asked.item.kind, asked.item.title, asked.item.action ?? null, asked.item.input ?? null]),
+  )
+  const live = async (op: Op): Promise<void> => {
+    if (op.opened === undefined) await pass.working(() => open(pass, key, asked, hash))
+    if (pass.signal.aborted || op.outcome !== undefined) return
+    const data = dataOf(op.opened as Entry & { kind: 'ask.opened' })
+    const until = data.until === undefined ? {} : { until: iso(data.until) }
+    pass.waits.set(key, { kind: asked.wait, what: asked.item.title, inbox: data.item, ...until })
+    pass.replay?.poke()
+  }
+  return pass.operation<T>({ key, kind: 'ask', hash, live, value: ({ outcome }) => value(outcome.ok) })
+}
+
+async function open(pass: Pass, key: string, asked: AskItem, hash: string): Promise<void> {
+  const { env, claimed } = pass.task
+  const { row } = claimed
+  const now = env.clock.now()
+  const every = asked.timeoutMs ?? (asked.onSilence === 'wait' || asked.onSilence === 'reject' ? undefined : 86_400_000)
+  const until = asked.until ?? (every === undefined ? undefined : now + every)
+  const bare: Omit<ItemRecord, 'hash'> = {
+    ...asked.item,
+    id: itemId(row.id, key, pass.history.head.seq),
+    state: 'open',
+    run: row.id,
+    key,
+    openedAt: now,
+    onSilence: asked.onSilence,
+    reminders: 0,
+    ...(until === undefined || (asked.onSilence !== 'reject' && asked.until === undefined && asked.onSilence !== 'wait')
+      ? {}
+      : { expiresAt: until }),
+  }
+  const item: ItemRecord = { ...bare, hash: itemHash(bare) }
+  const data = {
+    hash,
+    item: item.id,
+    onSilence: asked.onSilence,
+    ...(until === undefined ? {} : { until }),
+    ...(every === undefined ? {} : { everyMs: every }),
+    puts: [itemPut(item, 1)],
+  }
+  await pass.writer.append([{ kind: 'ask.opened', key, data }])
+  env.emit('item.opened', {
+    workspace: row.workspace,
+    run: row.id,
+    playbook: row.playbook,
+    item: item.id,
+    title: item.title,
+    kind: item.kind,
+  })
+}
+
+export function ask(
+  pass: Pass,
+  key: string,
+  question: string,
+  options: { answer: z.ZodType; timeout?: Duration; onSilence?: OnSilence },
+): Promise<unknown> {
+  const item: ItemText = {
+    kind: 'question',
+    title: question,
+    allows: ['answer'],
+    why: [{ label: `run ${pass.task.claimed.row.id}`, trust: 'connector', ref: `run:${pass.task.claimed.row.id}` }],
+    preview: { kind: 'text', after: question },
+    editSchema: jsonSchema(options.answer) as Json,
+  }
+  const timeoutMs = options.timeout === undefined ? {} : { timeoutMs: durationMs(options.timeout) }
+  const asked: AskItem = { item, wait: 'question', onSilence: options.onSilence ?? 'wait', ...timeoutMs }
+  return askItem(pass, key, asked, (ok) => fromStored(options.answer, canonical(options.answer.parse(ok))))
+}
+
+const YES_OR_NO = z.object({ approved: z.boolean() })
+
+/** Yes or no. Silence is a no where `onSilence` is 'reject', and never a yes. */
+export async function approve(
+  pass: Pass,
+  key: string,
+  question: string,
+  options: { onSilence?: OnSilence; timeout?: Duration } = {},
+): Promise<boolean> {
+  const item: ItemText = {
+    kind: 'question',
+    title: question,
+    allows: ['approve', 'reject', 'answer'],
+    why: [{ label: `run ${pass.task.claimed.row.id}`, trust: 'connector', ref: `run:${pass.task.claimed.row.id}` }],
+    preview: { kind: 'text', after: question },
+    editSchema: jsonSchema(YES_OR_NO) as Json,
+  }
+  const timeoutMs = options.timeout === undefined ? {} : { timeoutMs: durationMs(options.timeout) }
+  const asked: AskItem = { item, wait: 'question', onSilence: options.onSilence ?? 'reject', ...timeoutMs }
+  try {
+    return await askItem(pass, key, asked, yes)
+  } catch (thrown) {
+    if ((thrown as { code?: string }).code === 'STEP_TIMEOUT') return false
+    throw thrown
+  }
+}
+
+function yes(ok: Json | undefined): boolean {
+  const said = ok as { approved?: boolean; decision?: { approve?: boolean } } | undefined
+  return said?.approved === true || said?.decision?.approve === true
+}

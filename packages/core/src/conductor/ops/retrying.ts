@@ -1,0 +1,21 @@
+/** Retrying: waiting for the next try: short delays in the pass, long ones parked. */
+import type { Pass } from '../pass.ts'
+import { iso } from '../waiting.ts'
+
+/** Waits until `at` if that is near and answers true; else leaves the run to park until then and answers false. */
+export async function sleepWithin(pass: Pass, key: string, at: number, what: string): Promise<boolean> {
+  const { clock, limits } = pass.task.env
+  if (at <= clock.now()) return true
+  if (at - clock.now() > limits.shortMs) {
+    pass.waits.set(key, { kind: 'retry', what, until: iso(at) })
+    return false
+  }
+  await pass.working(
+    () =>
+      new Promise<void>((resolve) => {
+        const cancel = clock.timer(at, resolve)
+        pass.signal.addEventListener('abort', () => (cancel(), resolve()), { once: true })
+      }),
+  )
+  return !pass.signal.aborted
+}

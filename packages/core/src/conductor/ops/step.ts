@@ -1,0 +1,89 @@
+/** Step: a named unit of the playbook's own work, tried until it has an outcome. */
+import { durationMs } from '../../base/duration.ts'
+import { KeelsonError, storeError } from '../../base/errors.ts'
+import { stored } from '../../base/json.ts'
+import type { Op } from '../../journal/fold.ts'
+import type { StepOptions } from '../../playbook/context.ts'
+import { backoffMs } from '../effect/send.ts'
+import { insideStep, type Pass } from '../pass.ts'
+import { iso } from '../waiting.ts'
+import { sleepWithin } from './retrying.ts'
+
+type Work = (o: { signal: AbortSignal; attempt: number }) => unknown
+
+export function step(pass: Pass, key: string, work: Work, options: StepOptions = {}): Promise<unknown> {
+  return pass.operation({ key, kind: 'step', live: (op) => tries(pass, key, work, options, op) })
+}
+
+async function tries(pass: Pass, key: string, work: Work, options: StepOptions, op: Op): Promise<void> {
+  const most = Math.max(1, options.retry?.attempts ?? 3)
+  for (;;) {
+    if (op.retryAt !== undefined && !(await sleepWithin(pass, key, op.retryAt, `step "${key}" is tried again`))) return
+    const attempt = op.attempts + 1
+    const done = await pass.working(async () => {
+      try {
+        const value = await within(pass, key, work, attempt, options)
+        const data = value === undefined ? {} : { ok: stored(value) }
+        await pass.writer.append([{ kind: 'step.completed', key, data }])
+        return true
+      } catch (thrown) {
+        return fail(pass, key, thrown, attempt, most, options)
+      }
+    })
+    if (done || pass.signal.aborted) return
+  }
+}
+
+/** Records a failed try. True when there will be no other. */
+async function fail(
+  pass: Pass,
+  key: string,
+  thrown: unknown,
+  attempt: number,
+  most: number,
+  options: StepOptions,
+): Promise<boolean> {
+  if (pass.signal.aborted) return true
+  const error = storeError(thrown)
+  if (attempt >= most || KeelsonError.is(thrown, 'VALUE_NOT_STORABLE')) {
+    await pass.writer.append([{ kind: 'step.completed', key, data: { error } }])
+    return true
+  }
+  const { env, claimed } = pass.task
+  const first = durationMs(options.retry?.first ?? '1s')
+  const longest = durationMs(options.retry?.longest ?? '5m')
+  const retryAt = env.clock.now() + backoffMs(attempt, () => env.ids.random(), first, longest)
+  await pass.writer.append([{ kind: 'step.failed', key, data: { attempt, error, retryAt } }])
+  const { workspace, id, playbook } = claimed.row
+  env.emit('step.failed', {
+    workspace,
+    run: id,
+    playbook,
+    step: key,
+    attempt,
+    message: error.message,
+    retryAt: iso(retryAt),
+  })
+  return false
+}
+
+async function within(pass: Pass, key: string, work: Work, attempt: number, options: StepOptions): Promise<unknown> {
+  const run = (signal: AbortSignal): Promise<unknown> => insideStep.run(key, async () => work({ signal, attempt }))
+  if (options.timeout === undefined) return run(pass.signal)
+  const { clock } = pass.task.env
+  const limit = durationMs(options.timeout)
+  const controller = new AbortController()
+  const { promise, reject } = Promise.withResolvers<never>()
+  const cancel = clock.timer(clock.now() + limit, () => {
+    const error = new KeelsonError('STEP_TIMEOUT', `step "${key}" took longer than ${options.timeout}`, {
+      hint: 'Raise its timeout, or make it stop when its signal is aborted.',
+    })
+    controller.abort(error)
+    reject(error)
+  })
+  try {
+    return await Promise.race([run(AbortSignal.any([pass.signal, controller.signal])), promise])
+  } finally {
+    cancel()
+  }
+}

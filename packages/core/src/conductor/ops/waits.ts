@@ -1,0 +1,229 @@
+/** Waits: sleep, waitFor, emit, call: operations that are opened by an entry and end by mail or by time. */
+import { durationMs, type Duration } from '../../base/duration.ts'
+import { KeelsonError } from '../../base/errors.ts'
+import { sha256 } from '../../base/hash.ts'
+import { canonical, parseStored, stored } from '../../base/json.ts'
+import { fromStored, toStored } from '../../base/schema.ts'
+import type { Json } from '../../base/value.ts'
+import { dataOf, type Entry } from '../../journal/entry.ts'
+import type { Op } from '../../journal/fold.ts'
+import { eventSchema, matches, waitToken, type EventType } from '../../playbook/event.ts'
+import { playbookOf } from '../../playbook/playbook.ts'
+import { eventRun } from '../event-run.ts'
+import { waitGone } from '../mail.ts'
+import type { Pass } from '../pass.ts'
+import { newRun } from '../start.ts'
+import { iso, type Status, type WaitInfo } from '../waiting.ts'
+
+export function sleep(pass: Pass, key: string, duration: Duration | { until: string }): Promise<void> {
+  const ms = typeof duration === 'string' ? durationMs(duration) : undefined
+  const fixed = typeof duration === 'string' ? undefined : instant(duration.until)
+  const hash = sha256(canonical([ms ?? null, fixed ?? null]))
+  const live = async (op: Op): Promise<void> => {
+    if (op.opened === undefined) {
+      const until = fixed ?? pass.task.env.clock.now() + ms!
+      await pass.writer.append([{ kind: 'sleep.opened', key, data: { hash, until } }])
+      if (pass.signal.aborted) return
+    }
+    const { until } = dataOf(op.opened as Entry & { kind: 'sleep.opened' })
+    pass.waits.set(key, { kind: 'timer', what: `sleeps until ${iso(until)}`, until: iso(until) })
+    pass.replay?.poke()
+    if (until <= pass.task.env.clock.now()) await pass.absorb()
+  }
+  return pass.operation({ key, kind: 'sleep', hash, live })
+}
+
+function instant(text: string): number {
+  const at = Date.parse(text)
+  if (Number.isFinite(at)) return at
+  throw new KeelsonError('DURATION_INVALID', `"${text}" is not an instant`, {
+    hint: "Use ISO text with an offset: '2027-01-31T09:00:00Z'.",
+  })
+}
+
+export interface WaitOptions {
+  readonly match?: object
+  readonly timeout?: Duration
+  readonly since?: number
+  /** What to say of the wait instead of the event's name. */
+  readonly wait?: WaitInfo
+}
+
+export function waitFor(
+  pass: Pass,
+  key: string,
+  event: EventType<unknown>,
+  options: WaitOptions = {},
+): Promise<unknown> {
+  const schema = eventSchema(event)
+  const match = stored(options.match ?? {}) as Record<string, Json>
+  const hash = sha256(canonical([event.name, match, options.timeout ?? null]))
+  const live = (op: Op): Promise<void> => openWait(pass, key, event.name, match, hash, options, op)
+  return pass.operation({
+    key,
+    kind: 'wait',
+    hash,
+    live,
+    value: ({ outcome }) => (outcome.ok === undefined ? undefined : fromStored(schema, canonical(outcome.ok))),
+  })
+}
+
+async function openWait(
+  pass: Pass,
+  key: string,
+  event: string,
+  match: Record<string, Json>,
+  hash: string,
+  options: WaitOptions,
+  op: Op,
+): Promise<void> {
+  const { env, claimed } = pass.task
+  const { workspace, id } = claimed.row
+  await pass.working(async () => {
+    const secret = await env.company(workspace).key()
+    const token = waitToken(secret, event, match)
+    if (op.opened === undefined) {
+      const since = options.since ?? claimed.row.createdAt
+      const until = options.timeout === undefined ? undefined : env.clock.now() + durationMs(options.timeout)
+      const put = {
+        kind: 'wait',
+        id: sha256(canonical([id, key, pass.history.head.seq])),
+        version: 1,
+        data: { run: id, key, event, match },
+        index: { token },
+      }
+      const data = { hash, event, match, since, ...(until === undefined ? {} : { until }), puts: [put] }
+      await pass.writer.append([{ kind: 'wait.opened', key, data }])
+    }
+    if (!pass.signal.aborted && op.outcome === undefined) await fromBuffer(pass, key, token, op)
+  })
+  if (pass.signal.aborted || op.outcome !== undefined) return
+  const { until } = dataOf(op.opened as Entry & { kind: 'wait.opened' })
+  pass.waits.set(
+    key,
+    options.wait ?? {
+      kind: 'event',
+      what: `event ${event}${Object.keys(match).length > 0 ? ` ${canonical(match)}` : ''}`,
+      ...(until === undefined ? {} : { until: iso(until) }),
+    },
+  )
+  pass.replay?.poke()
+}
+
+/** An event that was there before the wait: the oldest that matches and that this run has not had. */
+async function fromBuffer(pass: Pass, key: string, token: string, op: Op): Promise<void> {
+  const { env, claimed } = pass.task
+  const wait = dataOf(op.opened as Entry & { kind: 'wait.opened' })
+  await pass.writer.submit(async () => {
+    let after: { sort: number; id: string } | undefined
+    for (;;) {
+      const rows = await env.store.records(claimed.row.workspace, {
+        kind: 'event',
+        where: { field: 'token', value: token },
+        from: wait.since,
+        limit: 200,
+        ...(after === undefined ? {} : { after }),
+      })
+      for (const row of rows) {
+        const found = JSON.parse(row.data) as { id: string; event: string; payload: Json }
+        if (op.outcome !== undefined) return undefined
+        if (
+          found.event !== wait.event ||
+          pass.history.events.has(found.id) ||
+          !matches(wait.match as Record<string, unknown>, found.payload)
+        )
+          continue
+        if (wait.until !== undefined && row.sort > wait.until) return undefined
+        return {
+          drafts: [{ kind: 'wait.completed', key, data: { ok: found.payload, event: found.id, puts: waitGone(wait) } }],
+        }
+      }
+      const last = rows.at(-1)
+      if (last === undefined || rows.length < 200) return undefined
+      after = { sort: last.sort, id: last.id }
+    }
+  })
+}
+
+export function emit(pass: Pass, key: string, event: EventType<unknown>, payload: unknown): Promise<void> {
+  const text = toStored(eventSchema(event), payload, 'INPUT_INVALID', `the payload of event ${event.name}`)
+  const hash = sha256(canonical([event.name, sha256(text)]))
+  const live = async (): Promise<void> => {
+    const { env, claimed } = pass.task
+    const { workspace, id } = claimed.row
+    await pass.working(async () => {
+      const run = eventRun(env, workspace, { event: event.name, id: `${id}:${key}`, payload: parseStored(text) })
+      await pass.writer.submit(() => ({ drafts: [{ kind: 'emit.completed', key, data: { hash } }], starts: [run] }))
+    })
+    env.nudge()
+  }
+  return pass.operation({ key, kind: 'emit', hash, live })
+}
+
+export function call(pass: Pass, key: string, target: { readonly name: string }, input: unknown): Promise<unknown> {
+  const { env, claimed } = pass.task
+  const playbook = playbookOf(target)
+  const hash = sha256(canonical([playbook.name, input ?? null]))
+  const child = `${claimed.row.id}/${key}`
+  const live = async (op: Op): Promise<void> => {
+    if (op.opened === undefined) {
+      const { start } = pass.history
+      const parent = {
+        run: claimed.row.id,
+        key,
+        root: claimed.row.root,
+        lane: claimed.row.lane,
+        lanes: start.lanes ?? [],
+      }
+      const scopes = [...(start.scopes ?? []), ...(playbook.persona === undefined ? [] : [playbook.persona.may])]
+      const persona = playbook.persona?.name ?? start.persona
+      env.catalog.add(playbook)
+      const run = newRun(playbook, {
+        workspace: claimed.row.workspace,
+        id: child,
+        input,
+        by: start.by,
+        parent,
+        scopes,
+        ...(persona === undefined ? {} : { persona }),
+        ...(start.settings === undefined ? {} : { settings: start.settings as never }),
+        now: env.clock.now(),
+        salt: () => env.ids.salt(),
+      })
+      await pass.working(async () => {
+        const opened = await pass.writer.submit(() => ({
+          drafts: [{ kind: 'call.opened', key, data: { hash, child, playbook: playbook.name } }],
+          starts: [run],
+        }))
+        if (opened?.answer.refused.some((one) => 'start' in one) === true) await adopt(pass, key, child)
+      })
+      env.nudge()
+    }
+    if (op.outcome !== undefined || pass.signal.aborted) return
+    pass.waits.set(key, { kind: 'child', what: `run ${child} of ${playbook.name}`, run: child })
+    pass.replay?.poke()
+  }
+  const value = ({ outcome }: { outcome: { ok?: Json } }): unknown =>
+    outcome.ok === undefined ? undefined : fromStored(playbook.output, canonical(outcome.ok))
+  return pass.operation({ key, kind: 'call', hash, live, value })
+}
+
+/** A child that had ended before it was (again) waited for sends no mail any more. */
+async function adopt(pass: Pass, key: string, child: string): Promise<void> {
+  const { env, claimed } = pass.task
+  const [row] = await env.store.runs(claimed.row.workspace, { ids: [child], limit: 1 })
+  if (row?.state !== 'settled') return
+  const status = JSON.parse(row.status) as Status
+  if (status.state === 'due' || status.state === 'waiting') return
+  const outcome =
+    status.state === 'completed'
+      ? status.output === undefined
+        ? {}
+        : { ok: status.output }
+      : { error: status.error as never }
+  await pass.writer.submit(() =>
+    pass.history.ops.get(key)?.outcome === undefined
+      ? { drafts: [{ kind: 'call.completed', key, data: outcome }] }
+      : undefined,
+  )
+}

@@ -1,0 +1,55 @@
+/** Raise: something about a run that a person must look at, as an item of kind 'attention'; and its end. */
+import { canonical } from '../base/json.ts'
+import type { Put } from '../journal/put.ts'
+import { closing, itemHash, itemId, itemPut, readItem, type ItemRecord } from './item.ts'
+import type { Pass } from './pass.ts'
+
+/** Opens, or opens anew, the run's attention item. */
+export async function raise(pass: Pass, about: { code: string; title: string; hint: string }): Promise<Put[]> {
+  const { env, claimed } = pass.task
+  const id = attentionId(pass)
+  const found = await readItem(env.store, claimed.row.workspace, id)
+  const bare: Omit<ItemRecord, 'hash'> = {
+    id,
+    kind: 'attention',
+    state: 'open',
+    run: claimed.row.id,
+    key: '',
+    title: about.title.slice(0, 500),
+    openedAt: env.clock.now(),
+    onSilence: 'wait',
+    reminders: 0,
+    allows: ['retry', 'dismiss'],
+    why: [{ label: `run ${claimed.row.id}`, trust: 'connector', ref: `run:${claimed.row.id}` }],
+    preview: { kind: 'text', after: `${about.title}\n\n${about.hint}` },
+    editSchema: {},
+    code: about.code,
+    hint: about.hint,
+  }
+  env.emit('item.opened', {
+    workspace: claimed.row.workspace,
+    run: claimed.row.id,
+    playbook: pass.task.playbook.name,
+    item: id,
+    title: bare.title,
+    kind: 'attention',
+  })
+  return [
+    itemPut(
+      { ...bare, hash: itemHash({ ...bare, title: canonical([about.title, bare.openedAt]) }) },
+      (found?.version ?? 0) + 1,
+    ),
+  ]
+}
+
+/** The run went on: what was raised about it is closed. */
+export async function recover(pass: Pass): Promise<void> {
+  await pass.writer.submit(async () => {
+    const puts = await closing(pass.task.env.store, pass.task.claimed.row.workspace, [attentionId(pass)], 'withdrawn')
+    return { drafts: [{ kind: 'run.recovered', data: { puts } }] }
+  })
+}
+
+function attentionId(pass: Pass): string {
+  return itemId(pass.task.claimed.row.id, 'attention', 0)
+}

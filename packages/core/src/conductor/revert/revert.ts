@@ -1,0 +1,206 @@
+/**
+ * Revert: undo as a playbook: journaled, gated, resumable; it never overwrites what somebody else has changed.
+ *
+ * V1. `apply` refuses a plan that is no longer what would be planned now.
+ * V2. Each compensation is an effect of its own, with an intent of its own: applied twice, it happens once.
+ * V3. A compensation that fails is reported; the others go on.
+ */
+import { z } from 'zod'
+import type { Actor } from '../../base/actor.ts'
+import { KeelsonError } from '../../base/errors.ts'
+import { keyedHash, sha256 } from '../../base/hash.ts'
+import { canonical, parseStored } from '../../base/json.ts'
+import type { Json } from '../../base/value.ts'
+import { playbookOf, registerPlaybook, type AnyPlaybook } from '../../playbook/playbook.ts'
+import type { Op } from '../../journal/fold.ts'
+import { combine } from '../../policy/verdict.ts'
+import { effectRun } from '../effect/hand-over.ts'
+import { effectPut, readEffect, type EffectRecord } from '../effect/ledger.ts'
+import { recordOf, type EffectSpec } from '../effect/spec.ts'
+import type { Environment } from '../environment.ts'
+import type { Notifier } from '../notifier.ts'
+import type { Pass } from '../pass.ts'
+import { handle, type Run } from '../runs.ts'
+import { newRun } from '../start.ts'
+import { iso } from '../waiting.ts'
+import { restoreEntity } from './restore.ts'
+import { planOf, type Line, type RevertPlan, type Target } from './plan.ts'
+
+export const REVERT_PLAYBOOK = 'keelson.revert'
+
+export interface RevertResult {
+  readonly undone: readonly string[]
+  readonly failed: readonly { readonly what: string; readonly why: string }[]
+  /** What the plan said could not be taken back. */
+  readonly left: readonly { readonly what: string; readonly why: string }[]
+}
+
+export interface Revert {
+  /** What can be taken back, what cannot and why. Changes nothing. */
+  plan(target: Target): Promise<RevertPlan>
+  /** Takes back, last first. Throws `PLAN_CHANGED` if anything has moved since the plan was made. */
+  apply(plan: RevertPlan, options: { by: Actor }): Promise<Run<RevertResult>>
+}
+
+export function revertOf(env: Environment, notifier: Notifier, workspace: string): Revert {
+  return {
+    plan: (target) => planOf(env, workspace, target),
+    async apply(plan, { by }) {
+      const id = `revert:${plan.hash.slice(0, 24)}`
+      const [there] = await env.store.runs(workspace, { ids: [id], limit: 1 })
+      if (there !== undefined) return handle(env, notifier, workspace, id)
+      const now = await planOf(env, workspace, plan.target)
+      if (now.hash !== plan.hash) {
+        throw new KeelsonError('PLAN_CHANGED', 'something has changed since this plan was made', {
+          hint: 'Make the plan again, look at it, and apply that.',
+        })
+      }
+      const run = newRun(revertPlaybook, {
+        workspace,
+        id,
+        input: { lines: plan.lines, hash: plan.hash },
+        by,
+        now: env.clock.now(),
+        salt: () => env.ids.salt(),
+      })
+      await env.store.write(workspace, { starts: [run] })
+      env.nudge()
+      return handle(env, notifier, workspace, id)
+    },
+  }
+}
+
+export const revertPlaybook: AnyPlaybook = playbookOf(
+  registerPlaybook({
+    name: REVERT_PLAYBOOK,
+    version: 1,
+    input: z.looseObject({ lines: z.array(z.looseObject({ kind: z.string(), can: z.boolean() })) }),
+    output: z.object({
+      undone: z.array(z.string()),
+      failed: z.array(z.object({ what: z.string(), why: z.string() })),
+      left: z.array(z.object({ what: z.string(), why: z.string() })),
+    }),
+    run: async (_ctx, input, pass) => takeBack(pass as Pass, (input as { lines: Line[] }).lines),
+  }),
+)
+
+async function takeBack(pass: Pass, lines: readonly Line[]): Promise<RevertResult> {
+  const undone: string[] = []
+  const failed: { what: string; why: string }[] = []
+  const left = lines.flatMap((line) => (line.can ? [] : [{ what: line.what, why: line.why }]))
+  for (const [i, line] of lines.entries()) {
+    if (!line.can) continue
+    try {
+      if (line.kind === 'effect') await compensate(pass, `undo ${i + 1}`, line)
+      else await restoreEntity(pass, `restore ${i + 1}`, line)
+      undone.push(line.what)
+    } catch (thrown) {
+      failed.push({ what: line.what, why: (thrown as Error).message })
+    }
+  }
+  return { undone, failed, left }
+}
+
+/** One compensation, as an effect run of its own. */
+async function compensate(pass: Pass, key: string, line: Line & { kind: 'effect'; can: true }): Promise<void> {
+  const hash = sha256(canonical([line.id, line.generation]))
+  const live = async (op: Op): Promise<void> => {
+    if (op.opened === undefined) await pass.working(() => open(pass, key, line, hash))
+    if (pass.signal.aborted || op.outcome !== undefined || op.opened === undefined) return
+    pass.waits.set(key, {
+      kind: 'effect',
+      what: `${line.action} is taken back`,
+      run: runOf(op.opened.payload),
+      since: iso(op.opened.at),
+    })
+    pass.task.env.nudge()
+  }
+  await pass.operation({ key, kind: 'effect', hash, live })
+}
+
+function runOf(payload: string | null): string {
+  return (JSON.parse(payload ?? '{}') as { run?: string }).run ?? ''
+}
+
+async function open(pass: Pass, key: string, line: Line & { kind: 'effect'; can: true }, hash: string): Promise<void> {
+  const { env, claimed } = pass.task
+  const { workspace } = claimed.row
+  const secret = await env.company(workspace).key()
+  const id = keyedHash(secret, canonical(['undo', line.id, line.generation])).slice(0, 32)
+  const owner = { run: claimed.row.id, key }
+  await pass.writer.submit(async () => {
+    const found = await readEffect(env.store, workspace, line.id)
+    const target = found?.record
+    const mine = await readEffect(env.store, workspace, id)
+    if (mine?.record.state === 'done' || target?.state === 'compensated')
+      return { drafts: [{ kind: 'effect.completed', key, data: { hash } }] }
+    if (target === undefined || target.state !== 'done' || target.generation !== line.generation) {
+      return {
+        drafts: [
+          {
+            kind: 'effect.completed',
+            key,
+            data: { hash, error: { code: 'PLAN_CHANGED', message: `it is ${target?.state ?? 'gone'} now` } },
+          },
+        ],
+      }
+    }
+    if (mine?.record.state === 'open') {
+      const put = effectPut({ ...mine.record, askers: [...mine.record.askers, owner] }, mine.version + 1)
+      return {
+        drafts: [
+          {
+            kind: 'effect.opened',
+            key,
+            data: {
+              hash,
+              action: line.action,
+              effect: id,
+              run: mine.record.effectRun ?? '',
+              joined: true,
+              puts: [put],
+            },
+          },
+        ],
+      }
+    }
+    const spec = undoSpec(pass, id, (mine?.record.generation ?? 0) + 1, target, owner)
+    const run = effectRun(pass, spec)
+    const put = effectPut(
+      recordOf(spec, env.clock.now(), { effectRun: run.id, askers: [owner] }),
+      (mine?.version ?? 0) + 1,
+    )
+    return {
+      drafts: [
+        { kind: 'effect.opened', key, data: { hash, action: line.action, effect: id, run: run.id, puts: [put] } },
+      ],
+      starts: [run],
+    }
+  })
+}
+
+function undoSpec(
+  pass: Pass,
+  id: string,
+  generation: number,
+  target: EffectRecord,
+  owner: { run: string; key: string },
+): EffectSpec {
+  const { row } = pass.task.claimed
+  return {
+    effect: id,
+    generation,
+    action: target.action,
+    account: target.account,
+    input: parseStored(canonical(target.input)),
+    inputHash: target.inputHash,
+    owner,
+    playbook: `${row.playbook}@${row.version}`,
+    scopes: [],
+    because: target.because,
+    verdict: combine([{ rule: 'revert', verdict: { verdict: 'allow' } }], pass.task.env.policy.version, {}),
+    mode: 'undo',
+    ...(target.undo === undefined ? {} : { undo: target.undo as Json }),
+    compensates: target.id,
+  }
+}

@@ -1,0 +1,141 @@
+/** Runs: starting, sending, and handles that wait for a result. */
+import type { Actor } from '../base/actor.ts'
+import { durationMs, type Duration } from '../base/duration.ts'
+import { KeelsonError } from '../base/errors.ts'
+import { dataOf, type Entry } from '../journal/entry.ts'
+import { toStored } from '../base/schema.ts'
+import { parseStored } from '../base/json.ts'
+import type { Playbook } from '../playbook/context.ts'
+import { eventSchema, type EventType } from '../playbook/event.ts'
+import { playbookOf } from '../playbook/playbook.ts'
+import type { Environment } from './environment.ts'
+import { eventRun } from './event-run.ts'
+import type { Notifier } from './notifier.ts'
+import { newRun, streamOf } from './start.ts'
+import { resultOf, rowOf, statusOf, whyOf, type RunStatus } from './status.ts'
+
+/** A handle on a run, which may be anywhere. */
+export interface Run<Out> {
+  readonly id: string
+  /** Its result when it has ended. Throws its error; with a timeout, `RUN_WAITING` with what it waits for. */
+  result(options?: { timeout?: Duration; signal?: AbortSignal }): Promise<Out>
+  status(): Promise<RunStatus>
+}
+
+export interface StartOptions {
+  /** Business identity: the same id is started once. */
+  readonly id: string
+  readonly by?: Actor
+}
+
+export async function start<In, Out>(
+  env: Environment,
+  notifier: Notifier,
+  workspace: string,
+  playbook: Playbook<In, Out>,
+  input: In,
+  options: StartOptions,
+): Promise<Run<Out>> {
+  const known = playbookOf(playbook)
+  if (env.catalog.get(known.name, known.version) !== known) {
+    throw new KeelsonError('PLAYBOOK_NOT_FOUND', `playbook ${known.name}@${known.version} is not registered`, {
+      hint: 'Pass it in createConductor({ playbooks }).',
+    })
+  }
+  const company = env.company(workspace)
+  await company.key()
+  const settings = await company.settings()
+  const run = newRun(known, {
+    workspace,
+    id: options.id,
+    input,
+    ...(options.by === undefined ? {} : { by: options.by }),
+    ...(known.persona === undefined ? {} : { persona: known.persona.name, scopes: [known.persona.may] }),
+    ...(settings.version === 0 ? {} : { settings }),
+    now: env.clock.now(),
+    salt: () => env.ids.salt(),
+  })
+  const answer = await env.store.write(workspace, { starts: [run] })
+  if (answer.status !== 'done') throw new KeelsonError('STORE_FAILED', `run ${options.id} could not be started`)
+  if (answer.refused.length > 0)
+    await assertSame(env, workspace, run.id, run.entries[0] as Entry & { kind: 'run.started' })
+  env.nudge()
+  return handle(env, notifier, workspace, options.id)
+}
+
+/** Starting again with the same input is the same start; with another it is a mistake. */
+async function assertSame(
+  env: Environment,
+  workspace: string,
+  id: string,
+  wanted: Entry & { kind: 'run.started' },
+): Promise<void> {
+  const [first] = await env.store.entries(workspace, streamOf(id, 0), 0, 1)
+  if (first?.payload == null) return
+  const there = dataOf(first as Entry & { kind: 'run.started' })
+  const asked = dataOf(wanted)
+  if (there.playbook === asked.playbook && there.inputHash === asked.inputHash) return
+  throw new KeelsonError(
+    'RUN_EXISTS',
+    `run "${id}" exists with another ${there.playbook === asked.playbook ? 'input' : 'playbook'}`,
+    {
+      hint: 'A run id is started once. Give other work another id.',
+      data: { run: id },
+    },
+  )
+}
+
+export async function send<T>(
+  env: Environment,
+  workspace: string,
+  event: EventType<T>,
+  payload: T,
+  options: { id: string; by?: Actor },
+): Promise<void> {
+  const text = toStored(eventSchema(event), payload, 'INPUT_INVALID', `the payload of event ${event.name}`)
+  await env.company(workspace).key()
+  const run = eventRun(env, workspace, { event: event.name, id: options.id, payload: parseStored(text) }, options.by)
+  await env.store.write(workspace, { starts: [run] })
+  env.nudge()
+}
+
+export function handle<Out>(env: Environment, notifier: Notifier, workspace: string, id: string): Run<Out> {
+  return {
+    id,
+    result: (options = {}) => result<Out>(env, notifier, workspace, id, options),
+    status: async () => statusOf(env, await rowOf(env, workspace, id)),
+  }
+}
+
+async function result<Out>(
+  env: Environment,
+  notifier: Notifier,
+  workspace: string,
+  id: string,
+  options: { timeout?: Duration; signal?: AbortSignal },
+): Promise<Out> {
+  const limit = Promise.withResolvers<'late'>()
+  const cancel =
+    options.timeout === undefined
+      ? undefined
+      : env.clock.timer(env.clock.now() + durationMs(options.timeout), () => limit.resolve('late'))
+  const abort = (): void => limit.reject(options.signal?.reason)
+  options.signal?.addEventListener('abort', abort, { once: true })
+  limit.promise.catch(() => {})
+  const watched = notifier.watch(workspace, id)
+  try {
+    options.signal?.throwIfAborted()
+    for (;;) {
+      const changed = watched.next()
+      const row = await rowOf(env, workspace, id)
+      if (row.state === 'settled') return resultOf(env, row) as Out
+      if ((await Promise.race([changed, limit.promise])) === 'late') {
+        throw new KeelsonError('RUN_WAITING', await whyOf(env, await rowOf(env, workspace, id)), { data: { run: id } })
+      }
+    }
+  } finally {
+    cancel?.()
+    options.signal?.removeEventListener('abort', abort)
+    watched.end()
+  }
+}

@@ -1,0 +1,211 @@
+/**
+ * Schedule: recurring starts. A schedule is itself a run of a built-in playbook that sleeps until the next planned instant.
+ *
+ * H1. The id of a started run is (schedule, planned instant): however often an instant is handled, it starts once.
+ * H2. Instants that passed while nobody worked are skipped, handled once, or all handled, as the schedule says.
+ */
+import { Cron } from 'croner'
+import { z } from 'zod'
+import type { Actor } from '../base/actor.ts'
+import { KeelsonError } from '../base/errors.ts'
+import { stored } from '../base/json.ts'
+import type { Json } from '../base/value.ts'
+import type { Playbook } from '../playbook/context.ts'
+import { playbookOf, registerPlaybook, type AnyPlaybook } from '../playbook/playbook.ts'
+import type { Environment } from './environment.ts'
+import { continueAsNew } from './ops/continue.ts'
+import { sleep } from './ops/waits.ts'
+import type { Pass } from './pass.ts'
+import { newRun } from './start.ts'
+import { runVerbs } from './verbs.ts'
+import { iso } from './waiting.ts'
+
+export const SCHEDULE_PLAYBOOK = 'keelson.schedule'
+
+export interface ScheduleOptions<In> {
+  /** Five fields, or six with seconds. */
+  readonly cron: string
+  /** IANA time zone. Default 'UTC'. */
+  readonly timezone?: string
+  readonly input: In
+  /** Planned instants that passed while nobody worked. Default 'once'. */
+  readonly missed?: 'skip' | 'once' | 'all'
+  readonly by?: Actor
+}
+
+export interface Schedules {
+  /** Starts a run at each planned instant. The same name again replaces what was there, if anything differs. */
+  set<In, Out>(name: string, playbook: Playbook<In, Out>, options: ScheduleOptions<NoInfer<In>>): Promise<void>
+  /** Ends a schedule; runs that it started go on. */
+  remove(name: string, options: { by: Actor }): Promise<void>
+  /** The next planned instants, as ISO text. */
+  next(name: string, count?: number): Promise<string[]>
+}
+
+/** A missed instant is one that is handled this much late, in milliseconds: a minute is no worker's fault. */
+const LATE_MS = 60_000
+/** Of instants missed under 'all', so many are started in one go. */
+const CATCH_UP_MAX = 1000
+
+const Plan = z.object({
+  name: z.string(),
+  playbook: z.string(),
+  cron: z.string(),
+  timezone: z.string(),
+  input: z.json(),
+  missed: z.enum(['skip', 'once', 'all']),
+  /** The last instant that was handled. */
+  from: z.number(),
+})
+type Plan = z.output<typeof Plan>
+
+export const schedulePlaybook: AnyPlaybook = playbookOf(
+  registerPlaybook({
+    name: SCHEDULE_PLAYBOOK,
+    version: 1,
+    input: Plan,
+    output: z.object({}),
+    run: async (_ctx, input, pass) => tick(pass as Pass, input as Plan),
+  }),
+)
+
+export function schedulesOf(env: Environment, workspace: string): Schedules {
+  return {
+    set: (name, playbook, options) => setSchedule(env, workspace, name, playbook, options),
+    async remove(name, { by }) {
+      const row = await current(env, workspace, name)
+      if (row !== undefined) await runVerbs(env, workspace).cancel(row.id, { by, reason: 'the schedule was removed' })
+    },
+    async next(name, count = 5) {
+      const row = await current(env, workspace, name)
+      if (row === undefined) return []
+      const [first] = await env.store.entries(workspace, row.stream, 0, 1)
+      const plan = (JSON.parse(first?.payload ?? '{}') as { input: Plan }).input
+      return cronOf(plan)
+        .nextRuns(count, new Date(env.clock.now()))
+        .map((at) => at.toISOString())
+    },
+  }
+}
+
+async function setSchedule<In, Out>(
+  env: Environment,
+  workspace: string,
+  name: string,
+  playbook: Playbook<In, Out>,
+  options: ScheduleOptions<In>,
+): Promise<void> {
+  const known = playbookOf(playbook)
+  env.catalog.add(known)
+  const plan: Plan = {
+    name,
+    playbook: known.name,
+    cron: options.cron,
+    timezone: options.timezone ?? 'UTC',
+    input: stored(options.input) as z.output<typeof Plan>['input'],
+    missed: options.missed ?? 'once',
+    from: env.clock.now(),
+  }
+  cronOf(plan) // an expression that does not parse is refused here
+  const row = await current(env, workspace, name)
+  if (row !== undefined) {
+    const [first] = await env.store.entries(workspace, row.stream, 0, 1)
+    const before = (JSON.parse(first?.payload ?? '{}') as { input: Plan }).input
+    if (JSON.stringify({ ...before, from: 0 }) === JSON.stringify({ ...(stored(plan) as object), from: 0 })) return
+    await runVerbs(env, workspace).cancel(row.id, {
+      by: options.by ?? { kind: 'system', id: 'schedule' },
+      reason: 'the schedule was replaced',
+    })
+  }
+  const number = (row === undefined ? await count(env, workspace, name) : Number(row.id.split('#').at(-1))) + 1
+  const by = options.by === undefined ? {} : { by: options.by }
+  const run = newRun(schedulePlaybook, {
+    workspace,
+    id: `schedule:${name}#${number}`,
+    input: plan,
+    ...by,
+    now: env.clock.now(),
+    salt: () => env.ids.salt(),
+  })
+  await env.store.write(workspace, { starts: [run] })
+  env.nudge()
+}
+
+/** The open run of a schedule. */
+async function current(
+  env: Environment,
+  workspace: string,
+  name: string,
+): Promise<{ id: string; stream: string } | undefined> {
+  const rows = await env.store.runs(workspace, { playbook: SCHEDULE_PLAYBOOK, state: 'open', limit: 1000 })
+  return rows.find((row) => row.id.startsWith(`schedule:${name}#`))
+}
+
+async function count(env: Environment, workspace: string, name: string): Promise<number> {
+  const rows = await env.store.runs(workspace, { playbook: SCHEDULE_PLAYBOOK, state: 'settled', limit: 100_000 })
+  return rows.filter((row) => row.id.startsWith(`schedule:${name}#`)).length
+}
+
+function cronOf(plan: Pick<Plan, 'name' | 'cron' | 'timezone'>): Cron {
+  try {
+    const cron = new Cron(plan.cron, { timezone: plan.timezone, paused: true })
+    cron.nextRun() // croner checks the zone only now
+    return cron
+  } catch (cause) {
+    throw new KeelsonError('DEFINITION_INVALID', `schedule "${plan.name}": ${(cause as Error).message}`, {
+      hint: "Write five fields and an IANA zone: { cron: '0 9 * * 1-5', timezone: 'Europe/Berlin' }.",
+    })
+  }
+}
+
+async function tick(pass: Pass, plan: Plan): Promise<never> {
+  const next = cronOf(plan).nextRun(new Date(plan.from))
+  if (next === null) return new Promise(() => {})
+  await sleep(pass, 'next', { until: iso(next.getTime()) })
+  const from = await pass.operation<number>({
+    key: 'start',
+    kind: 'step',
+    live: () => startDue(pass, plan, next.getTime()),
+  })
+  return continueAsNew(pass, { ...plan, from } as unknown as Json)
+}
+
+/** Starts what is planned up to now, as far as the schedule wants what was missed. */
+async function startDue(pass: Pass, plan: Plan, first: number): Promise<void> {
+  const { env, claimed } = pass.task
+  const { workspace } = claimed.row
+  await pass.working(async () => {
+    const now = env.clock.now()
+    const planned = instants(plan, first, now)
+    const last = planned.at(-1)!
+    const wanted = planned.filter(
+      (at) => plan.missed === 'all' || now - at < LATE_MS || (plan.missed === 'once' && at === last),
+    )
+    const playbook = env.catalog.newest(plan.playbook)
+    if (playbook === undefined) throw new KeelsonError('PLAYBOOK_NOT_FOUND', `${plan.playbook} is not registered`)
+    const starts = wanted.map((at) =>
+      newRun(playbook, {
+        workspace,
+        id: `${plan.name}@${iso(at)}`,
+        input: plan.input,
+        by: pass.history.start.by,
+        ...(playbook.persona === undefined ? {} : { persona: playbook.persona.name, scopes: [playbook.persona.may] }),
+        now,
+        salt: () => env.ids.salt(),
+      }),
+    )
+    await pass.writer.submit(() => ({ drafts: [{ kind: 'step.completed', key: 'start', data: { ok: last } }], starts }))
+  })
+  env.nudge()
+}
+
+function instants(plan: Plan, first: number, now: number): number[] {
+  const cron = cronOf(plan)
+  const found = [first]
+  while (found.length < CATCH_UP_MAX) {
+    const next = cron.nextRun(new Date(found.at(-1)!))
+    if (next === null || next.getTime() > now) break
+    found.push(next.getTime())
+  }
+  return found
+}

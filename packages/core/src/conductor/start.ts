@@ -1,0 +1,96 @@
+/** Start: a run to create, with its first entry. */
+import { SYSTEM, type Actor } from '../base/actor.ts'
+import { KeelsonError } from '../base/errors.ts'
+import { sha256 } from '../base/hash.ts'
+import { canonical, parseStored } from '../base/json.ts'
+import { parse } from '../base/schema.ts'
+import type { Json } from '../base/value.ts'
+import { chain, EMPTY_HEAD } from '../journal/entry.ts'
+import type { NewRun } from '../journal/store.ts'
+import type { AnyPlaybook } from '../playbook/playbook.ts'
+
+export interface StartOptions {
+  readonly workspace: string
+  readonly id: string
+  readonly input: unknown
+  readonly by?: Actor
+  readonly parent?: {
+    readonly run: string
+    readonly key: string
+    readonly root: string
+    readonly lanes: readonly string[]
+    readonly lane: string | null
+  }
+  readonly persona?: string
+  readonly scopes?: readonly (readonly string[])[]
+  readonly settings?: { readonly version: number; readonly value: unknown }
+  readonly continuation?: number
+  /** What a continuation keeps of the run before it. */
+  readonly carry?: {
+    readonly parent: { readonly run: string; readonly key: string } | undefined
+    readonly lanes: readonly string[] | undefined
+    readonly settings: Json | undefined
+  }
+  readonly now: number
+  readonly salt: () => string
+}
+
+export function streamOf(run: string, continuation: number): string {
+  return `run:${run}:${continuation}`
+}
+
+/** Throws `INPUT_INVALID`, `VALUE_NOT_STORABLE`, `LANE_CYCLE`; nothing is stored then. */
+export function newRun(playbook: AnyPlaybook, options: StartOptions): NewRun {
+  const { workspace, id, parent, now } = options
+  assertRunId(id)
+  const text = canonical(options.input ?? null)
+  const input = parse(playbook.input, parseStored(text), 'INPUT_INVALID', `the input of ${playbook.name}`)
+  const own = playbook.serialize?.(input)
+  const lane = own === undefined ? (parent?.lane ?? null) : `${playbook.name}:${own}`
+  const lanes = [...(parent?.lanes ?? []), ...(parent?.lane == null ? [] : [parent.lane])]
+  if (own !== undefined && lanes.includes(lane!)) {
+    throw new KeelsonError('LANE_CYCLE', `run ${id} would wait for the lane "${own}", which its own ancestor holds`, {
+      hint: 'Call a playbook without serialize, or give the child another key.',
+      data: { lane: own },
+    })
+  }
+  const continuation = options.continuation ?? 0
+  const stream = streamOf(id, continuation)
+  const start = {
+    playbook: playbook.name,
+    version: playbook.version,
+    input: JSON.parse(text) as Json,
+    inputHash: sha256(text),
+    by: options.by ?? SYSTEM,
+    ...(parent === undefined ? {} : { parent: { run: parent.run, key: parent.key } }),
+    ...(options.persona === undefined ? {} : { persona: options.persona }),
+    ...(options.scopes === undefined || options.scopes.length === 0 ? {} : { scopes: options.scopes }),
+    ...(options.settings === undefined ? {} : { settings: options.settings as unknown as Json }),
+    ...(lanes.length === 0 ? {} : { lanes }),
+    ...(options.carry?.parent === undefined ? {} : { parent: options.carry.parent }),
+    ...(options.carry?.lanes === undefined ? {} : { lanes: options.carry.lanes }),
+    ...(options.carry?.settings === undefined ? {} : { settings: options.carry.settings }),
+    continuation,
+  }
+  const entries = chain(workspace, stream, EMPTY_HEAD, [{ kind: 'run.started', data: start }], now, options.salt)
+  return {
+    id,
+    stream,
+    playbook: playbook.name,
+    version: playbook.version,
+    lane,
+    laneWhileRunning: own === undefined ? false : playbook.laneWhileRunning,
+    root: own === undefined ? (parent?.root ?? id) : id,
+    dueAt: now,
+    createdAt: now,
+    entries,
+  }
+}
+
+function assertRunId(id: string): void {
+  if (typeof id === 'string' && id.length > 0 && id.length <= 512 && id.isWellFormed() && !/[\0-\x1f\x7f]/.test(id))
+    return
+  throw new KeelsonError('INPUT_INVALID', 'a run id is a text of 1 to 512 characters without control characters', {
+    hint: 'Take one from your domain: it makes start idempotent ("onboarding:42").',
+  })
+}

@@ -1,0 +1,93 @@
+/** Status: where a run stands, for people: what it waits for, since when, and who can end it. */
+import { KeelsonError, reviveError, type StoredError } from '../base/errors.ts'
+import { fromStored } from '../base/schema.ts'
+import { canonical } from '../base/json.ts'
+import type { Json } from '../base/value.ts'
+import type { RunRow } from '../journal/store.ts'
+import type { Environment } from './environment.ts'
+import type { Status, WaitInfo } from './waiting.ts'
+
+export type RunStatus =
+  | { readonly state: 'due' | 'running' | 'completed' | 'failed' | 'declined' | 'cancelled' }
+  | { readonly state: 'waiting'; readonly for: readonly WaitInfo[] }
+
+export async function rowOf(env: Environment, workspace: string, run: string): Promise<RunRow> {
+  const [row] = await env.store.runs(workspace, { ids: [run], limit: 1 })
+  if (row !== undefined) return row
+  throw new KeelsonError('RUN_NOT_FOUND', `workspace ${workspace} has no run "${run}"`, { data: { workspace, run } })
+}
+
+export async function statusOf(env: Environment, row: RunRow): Promise<RunStatus> {
+  const status = (row.status === '' ? { state: 'due' } : JSON.parse(row.status)) as Status
+  if (row.worker !== null && row.state !== 'settled') return { state: 'running' }
+  if (row.state === 'settled' && status.state !== 'waiting' && status.state !== 'due') return { state: status.state }
+  if (row.state === 'due') {
+    if (env.catalog.get(row.playbook, row.version) !== undefined) return { state: 'due' }
+    return {
+      state: 'waiting',
+      for: [{ kind: 'version', what: `${row.playbook}@${row.version} is not registered in this process` }],
+    }
+  }
+  if (status.state !== 'waiting') return { state: 'due' }
+  return {
+    state: 'waiting',
+    for: (await Promise.all(status.for.map((one) => through(env, row.workspace, one)))).flat(),
+  }
+}
+
+/** A wait for an effect is shown as what the effect's own run waits for. */
+async function through(env: Environment, workspace: string, info: WaitInfo): Promise<readonly WaitInfo[]> {
+  if (info.kind !== 'effect' || info.run === undefined) return [info]
+  const [row] = await env.store.runs(workspace, { ids: [info.run], limit: 1 })
+  if (row === undefined || row.state === 'settled') return [info]
+  const found = await statusOf(env, row)
+  return found.state === 'waiting' ? found.for.map((one) => ({ ...one, run: info.run! })) : [info]
+}
+
+/** The status as text: one line a wait, each saying who can end it and how. */
+export async function whyOf(env: Environment, row: RunRow): Promise<string> {
+  const status = await statusOf(env, row)
+  const head = `run ${row.id} (${row.playbook}@${row.version})`
+  if (status.state !== 'waiting') {
+    const error = (JSON.parse(row.status || '{}') as { error?: StoredError }).error
+    return `${head} is ${status.state}${error === undefined ? '' : `: ${error.code}: ${error.message}`}`
+  }
+  const lines = status.for.map((one) => `  - ${sentence(one)}`)
+  return [`${head} waits:`, ...lines].join('\n')
+}
+
+function sentence(info: WaitInfo): string {
+  const until = info.until === undefined ? '' : `, until ${info.until}`
+  const answer = info.inbox === undefined ? '' : `; answer it: inbox.decide('${info.inbox}', …)`
+  switch (info.kind) {
+    case 'timer':
+      return `for time: ${info.what}`
+    case 'event':
+      return `for ${info.what}${until}; send() ends it`
+    case 'approval':
+      return `for an approval: ${info.what}${until}${answer}`
+    case 'hold':
+      return `for the end of a hold: ${info.what}${until}; approve it to send now, reject it to cancel (${info.inbox ?? ''})`
+    case 'question':
+      return `for an answer: ${info.what}${until}${answer}`
+    case 'freeze':
+      return `because ${info.what}; thaw() ends it`
+    case 'version':
+      return `for its code: ${info.what}; register it, or move, rewind or cancel the run`
+    case 'pause':
+      return `because it is ${info.what}; resume() ends it`
+    default:
+      return `${info.what}${until}${answer}`
+  }
+}
+
+/** The result of a settled run, or its error. */
+export function resultOf(env: Environment, row: RunRow): unknown {
+  const status = JSON.parse(row.status) as { state: string; output?: Json; error?: StoredError }
+  if (status.state === 'completed') {
+    if (status.output === undefined) return undefined
+    const schema = env.catalog.get(row.playbook, row.version)?.output
+    return schema === undefined ? status.output : fromStored(schema, canonical(status.output))
+  }
+  throw reviveError(status.error ?? { code: 'RUN_FAILED', message: `run ${row.id} was ${status.state}` })
+}

@@ -1,0 +1,115 @@
+/** Verbs: what a person or the host can do to a run from outside, each a delivery that the run's next pass takes in. */
+import type { Actor } from '../base/actor.ts'
+import { KeelsonError } from '../base/errors.ts'
+import { canonical, stored } from '../base/json.ts'
+import type { Json } from '../base/value.ts'
+import type { RunRow, Unit } from '../journal/store.ts'
+import type { Environment } from './environment.ts'
+import type { MailData } from './mail.ts'
+import { rowOf } from './status.ts'
+
+export interface By {
+  readonly by: Actor
+}
+
+/** What can be done to a run. All are recorded with their actor. */
+export interface RunVerbs {
+  /** Ends it: its code is not resumed, its questions are withdrawn, its children cancelled. */
+  cancel(run: string, options: By & { reason: string }): Promise<void>
+  pause(run: string, options: By & { reason: string }): Promise<void>
+  resume(run: string, options: By): Promise<void>
+  /** Tries a step again, or the whole rest from where it failed. For a run that failed, diverged or is quarantined. */
+  retry(run: string, options: By & { step?: string }): Promise<void>
+  /** Sets what a step returned, as if it had. */
+  setOutcome(run: string, options: By & { step: string; outcome: Json }): Promise<void>
+  /** Runs again from a checkpoint, a step, or the start. Effects that happened stay; the same intents are not repeated. */
+  restart(run: string, options: By & ({ from: 'start' } | { checkpoint: string } | { step: string })): Promise<void>
+  /** Gives it to another registered version. */
+  move(run: string, options: By & { to: number }): Promise<void>
+}
+
+export function runVerbs(env: Environment, workspace: string): RunVerbs {
+  const rewind = (
+    run: string,
+    to: MailData['rewind']['to'],
+    by: Actor,
+    why: string,
+    outcome?: MailData['rewind']['outcome'],
+  ): Promise<void> =>
+    command(
+      env,
+      workspace,
+      run,
+      'rewind',
+      { by, to, why, ...(outcome === undefined ? {} : { outcome }) } as unknown as Json,
+      { reopen: true },
+    )
+  return {
+    cancel: (run, { by, reason }) => command(env, workspace, run, 'cancel', { by, reason } as unknown as Json),
+    pause: (run, { by, reason }) => command(env, workspace, run, 'pause', { by, reason } as unknown as Json),
+    resume: (run, { by }) => command(env, workspace, run, 'resume', { by } as unknown as Json),
+    async retry(run, { by, step }) {
+      const key = step ?? (await failedStep(env, workspace, run))
+      if (key === undefined) return command(env, workspace, run, 'poke', {}, { reopen: true })
+      return rewind(run, { key }, by, `${key} is tried again`)
+    },
+    setOutcome: (run, { by, step, outcome }) =>
+      rewind(run, { key: step }, by, `the outcome of ${step} was set by hand`, { ok: stored(outcome) }),
+    restart: (run, { by, ...from }) =>
+      rewind(
+        run,
+        'checkpoint' in from ? { checkpoint: from.checkpoint } : 'step' in from ? { key: from.step } : 'start',
+        by,
+        'restarted',
+      ),
+    async move(run, { by, to }) {
+      const row = await rowOf(env, workspace, run)
+      if (env.catalog.get(row.playbook, to) === undefined) {
+        throw new KeelsonError('PLAYBOOK_NOT_FOUND', `${row.playbook}@${to} is not registered`, {
+          hint: 'Pass it in createConductor({ playbooks }).',
+        })
+      }
+      await command(env, workspace, run, 'move', { by, version: to } as unknown as Json, { version: to })
+    },
+  }
+}
+
+/** Delivers a verb. Throws `RUN_NOT_FOUND`, and `RUN_CLOSED` for a run that has ended and is not to be reopened. */
+async function command(
+  env: Environment,
+  workspace: string,
+  run: string,
+  kind: keyof MailData,
+  payload: Json,
+  options: { reopen?: boolean; version?: number } = {},
+): Promise<void> {
+  const row = await rowOf(env, workspace, run)
+  if (row.state === 'settled' && options.reopen !== true) {
+    throw new KeelsonError('RUN_CLOSED', `run ${run} has ended`, {
+      hint: 'Only retry, setOutcome and restart reopen a run.',
+      data: { run },
+    })
+  }
+  const delivery = { run, onceKey: `${kind}:${env.ids.id()}`, kind, payload: canonical(payload), at: env.clock.now() }
+  const touch: Unit['touch'] =
+    options.version !== undefined
+      ? [{ run, version: options.version, state: 'due' }]
+      : options.reopen === true
+        ? [{ run, state: 'due' }]
+        : undefined
+  const first = await env.store.write(workspace, { deliveries: [delivery], ...(touch === undefined ? {} : { touch }) })
+  if (first.status === 'conflict') await env.store.write(workspace, { deliveries: [delivery] }) // somebody holds it: its pass takes the mail
+  env.nudge()
+}
+
+/** The operation whose error ended the run, or undefined. */
+async function failedStep(env: Environment, workspace: string, run: string): Promise<string | undefined> {
+  const row: RunRow = await rowOf(env, workspace, run)
+  const entries = await env.store.entries(workspace, row.stream)
+  const settled = entries.findLast((entry) => entry.kind === 'run.settled')
+  if (settled === undefined) return undefined
+  const failed = entries.findLast(
+    (entry) => entry.key !== '' && entry.kind.endsWith('.completed') && (entry.payload ?? '').includes('"error":'),
+  )
+  return failed?.key
+}

@@ -1,0 +1,42 @@
+/** Waiting: what a parked run waits for, in words that a person can act on. */
+import type { Json } from '../base/value.ts'
+
+export type WaitKind =
+  | 'timer'
+  | 'event'
+  | 'approval'
+  | 'question'
+  | 'child'
+  | 'hold'
+  | 'budget'
+  | 'freeze'
+  | 'rate'
+  | 'version'
+  | 'effect'
+  | 'retry'
+  | 'pause'
+  | 'operator'
+
+export interface WaitInfo {
+  readonly kind: WaitKind
+  readonly what: string
+  /** ISO instant at which it ends by itself. */
+  readonly until?: string
+  /** The inbox item that answers it. */
+  readonly inbox?: string
+  /** The run that it waits for. */
+  readonly run?: string
+  /** ISO instant since when. */
+  readonly since?: string
+}
+
+/** A run's status as its row keeps it. */
+export type Status =
+  | { readonly state: 'due' }
+  | { readonly state: 'waiting'; readonly for: readonly WaitInfo[] }
+  | { readonly state: 'completed'; readonly output?: Json }
+  | { readonly state: 'failed' | 'declined' | 'cancelled'; readonly error: Json }
+
+export function iso(instant: number): string {
+  return new Date(instant).toISOString()
+}

@@ -1,0 +1,255 @@
+/** Keelson: puts the parts together: createConductor opens, migrates and checks; runs go on by themselves. */
+import type { z } from 'zod'
+import { systemClock, type Clock } from './base/clock.ts'
+import { KeelsonError } from './base/errors.ts'
+import { systemIds, type Ids } from './base/ids.ts'
+import { lines, silent, type Logger } from './base/log.ts'
+import { Company } from './conductor/company.ts'
+import { Loop } from './conductor/conductor.ts'
+import { EFFECT_PLAYBOOK } from './conductor/effect/hand-over.ts'
+import { effectInternals, effectPlaybook } from './conductor/effect/run.ts'
+import type { Environment, Limits } from './conductor/environment.ts'
+import { eventPlaybook } from './conductor/event-run.ts'
+import { Lifecycle, type LifecycleEvents } from './conductor/lifecycle.ts'
+import { Notifier } from './conductor/notifier.ts'
+import { ActionRegistry, type Credentials } from './conductor/registry.ts'
+import { revertPlaybook } from './conductor/revert/revert.ts'
+import { schedulePlaybook } from './conductor/schedule.ts'
+import { definitionOf, type Action } from './connector/action.ts'
+import type { Connector } from './connector/connector.ts'
+import type { MayDecide } from './inbox/inbox.ts'
+import type { MemoryStore } from './journal/store.ts'
+import { Catalog } from './playbook/catalog.ts'
+import type { Playbook } from './playbook/context.ts'
+import type { Persona } from './policy/persona.ts'
+import { ruleEngine, type PolicyEngine } from './policy/gate.ts'
+import type { PolicyGate } from './policy/rule.ts'
+import { workspaceOf, type Workspace } from './workspace.ts'
+
+export interface ConductorOptions {
+  readonly store: MemoryStore
+  /** All playbooks, old versions too, until their last run has ended. */
+  readonly playbooks: readonly Playbook<any, any>[]
+  readonly connectors?: readonly Connector[]
+  /** Actions of no connector, so that their open effects can be finished whoever asked. */
+  readonly actions?: readonly Action<any, any>[]
+  /** Rules of your own, or another engine. Without one, reads are allowed and every write asks. */
+  readonly policy?: PolicyGate | PolicyEngine
+  readonly personas?: readonly Persona[]
+  /** False: starts, decides and reads without working (a web process). Default true. */
+  readonly work?: boolean
+  /** Created again under the same name in one process, the earlier one is drained and replaced (hot reload). */
+  readonly name?: string
+  /** False: the process may end while runs wait. Default true while it works. */
+  readonly keepAlive?: boolean
+  readonly log?: Logger
+  /** The shape of a company's settings. */
+  readonly settings?: z.ZodType
+  readonly credentials?: Credentials
+  readonly mayDecide?: MayDecide
+  /** Passes at once in this process. Default 100. */
+  readonly concurrency?: number
+  /** Only these workspaces are worked on here. Default all. */
+  readonly workspaces?: readonly string[]
+  readonly limits?: Partial<Limits>
+  /** For tests: other time and chance. */
+  readonly clock?: Clock
+  readonly ids?: Ids
+}
+
+/** The runtime. The verbs of a workspace mean workspace 'default' here. */
+export interface Conductor extends Omit<Workspace, 'id'> {
+  workspace(id: string): Workspace
+  readonly workspaces: { list(): Promise<readonly string[]> }
+  /** Listens to what happens. Returns what ends it. A listener that throws never harms a run. */
+  on<K extends keyof LifecycleEvents>(name: K, listener: (event: LifecycleEvents[K]) => void): () => void
+  /** Drops what was made of a connector's credentials: they are asked for again at the next use. */
+  credentialsChanged(connector: string): Promise<void>
+  /** Resolves when nothing is in flight and nothing more is due now. */
+  quiet(): Promise<void>
+  /** Starts nothing new, lets running steps be recorded, gives the rest back, closes the store. Default limit 30 s. */
+  stop(options?: { withinMs?: number }): Promise<void>
+  /** Lets go of everything at once, as a crash would. For tests. */
+  abandon(): void
+}
+
+const LIMITS: Limits = { entriesMax: 50_000, bytesMax: 64 * 1024 * 1024, stallMs: 1000, shortMs: 5000, policyMs: 5000 }
+const named = new Map<string, Conductor>()
+
+/** Opens the store and begins to work; it never waits for recovery. */
+export async function createConductor(options: ConductorOptions): Promise<Conductor> {
+  if (options.name !== undefined) await named.get(options.name)?.stop()
+  const conductor = await open(options)
+  if (options.name !== undefined) named.set(options.name, conductor)
+  return conductor
+}
+
+async function open(options: ConductorOptions): Promise<Conductor> {
+  const log = options.log ?? (process.env['NODE_ENV'] === 'production' ? silent : lines)
+  const clock = options.clock ?? systemClock
+  const ids = options.ids ?? systemIds
+  const worker = `${options.name ?? 'conductor'}-${ids.id()}`
+  const { store } = options
+  assertStore(store)
+  const opened = await store.open({ worker, now: () => clock.now() })
+  const lifecycle = new Lifecycle((thrown, name) =>
+    log.error({ hint: 'It harmed no run.' }, `a listener of ${name} threw: ${String(thrown)}`),
+  )
+  const notifier = new Notifier()
+  const companies = new Map<string, Company>()
+  const env: Environment = {
+    store,
+    clock,
+    ids,
+    log,
+    limits: { ...LIMITS, ...options.limits },
+    catalog: catalogOf(options),
+    actions: registryOf(options),
+    policy: engineOf(options.policy),
+    company: (workspace) => {
+      let company = companies.get(workspace)
+      if (company === undefined) {
+        company = new Company(workspace, { store, clock, ids })
+        companies.set(workspace, company)
+      }
+      return company
+    },
+    emit: (name, event) => lifecycle.emit(name, event),
+    nudge: () => loop.poke(),
+  }
+  const loop = new Loop(env, {
+    worker,
+    concurrency: options.work === false ? 0 : (options.concurrency ?? 100),
+    workspaces: options.workspaces,
+    beatMs: 10_000,
+    internals: (playbook) => (playbook === EFFECT_PLAYBOOK ? effectInternals : undefined),
+  })
+  speak(lifecycle, log)
+  for (const { workspace, why } of opened.frozen) await freezeCopy(env, workspace, why)
+  const unwatch = store.watch((change) => {
+    notifier.tell(change)
+    for (const run of change.runs) loop.mailFor(change.workspace, run)
+    loop.poke()
+  })
+  if (options.work !== false) loop.start()
+  return assemble(options, { env, loop, lifecycle, notifier, unwatch, store })
+}
+
+interface Parts {
+  readonly env: Environment
+  readonly loop: Loop
+  readonly lifecycle: Lifecycle
+  readonly notifier: Notifier
+  readonly unwatch: () => void
+  readonly store: MemoryStore
+}
+
+function assemble(options: ConductorOptions, parts: Parts): Conductor {
+  const { env, loop, lifecycle, notifier } = parts
+  const workspaces = new Map<string, Workspace>()
+  const workspace = (id: string): Workspace => {
+    let made = workspaces.get(id)
+    if (made === undefined) {
+      made = workspaceOf({ env, notifier, mayDecide: options.mayDecide, settings: options.settings }, id)
+      workspaces.set(id, made)
+    }
+    return made
+  }
+  const alive =
+    options.work === false || options.keepAlive === false
+      ? undefined
+      : env.clock.timer(env.clock.now() + YEARS, () => {})
+  let stopped: Promise<void> | undefined
+  const close = async (withinMs: number): Promise<void> => {
+    alive?.()
+    await loop.stop(withinMs)
+    parts.unwatch()
+    notifier.close()
+    await env.actions.close()
+    await parts.store.close()
+    for (const [name, one] of named) if (one === conductor) named.delete(name)
+  }
+  const { id: _id, ...verbs } = workspace('default')
+  const conductor: Conductor = {
+    ...verbs,
+    workspace,
+    workspaces: { list: () => parts.store.workspaces() },
+    on: (name, listener) => lifecycle.on(name, listener),
+    credentialsChanged: (connector) => env.actions.credentialsChanged(connector),
+    quiet: () => loop.quiet(),
+    stop: ({ withinMs = 30_000 } = {}) => (stopped ??= close(withinMs)),
+    abandon() {
+      alive?.()
+      loop.abandon()
+      parts.unwatch()
+      notifier.close()
+    },
+  }
+  return conductor
+}
+
+/** Far enough that it never comes; the clock arms it in slices. */
+const YEARS = 100 * 365 * 86_400_000
+
+function catalogOf(options: ConductorOptions): Catalog {
+  const catalog = new Catalog(options.playbooks)
+  for (const own of [effectPlaybook, eventPlaybook, revertPlaybook, schedulePlaybook]) catalog.add(own)
+  return catalog
+}
+
+function registryOf(options: ConductorOptions): ActionRegistry {
+  const registry = new ActionRegistry(
+    options.connectors ?? [],
+    (options.actions ?? []).map((one) => definitionOf(one)),
+    options.credentials,
+  )
+  const catalog = new Catalog(options.playbooks)
+  for (const playbook of catalog.all()) for (const used of playbook.usedActions) registry.learn(used)
+  return registry
+}
+
+function engineOf(policy: ConductorOptions['policy']): PolicyEngine {
+  if (policy === undefined) return ruleEngine(undefined)
+  return 'judge' in policy ? policy : ruleEngine(policy)
+}
+
+async function freezeCopy(env: Environment, workspace: string, why: 'copy' | 'behind'): Promise<void> {
+  const reason =
+    why === 'copy' ? 'this store is a copy of another' : 'this store is older than what it has seen: a restored backup'
+  await env.company(workspace).setFrozen(true, `${reason}; adopt() it to let it act`, { kind: 'system', id: 'keelson' })
+  env.log.warn(
+    { hint: `workspace('${workspace}').adopt({ by }) makes it the one that goes on.` },
+    `workspace ${workspace} starts frozen: ${reason}`,
+  )
+}
+
+/** One readable line each for what a developer must not miss. */
+function speak(lifecycle: Lifecycle, log: Logger): void {
+  lifecycle.on('item.opened', (e) => log.info({ ...e, hint: howToAnswer(e) }, `${e.run} asks: ${e.title}`))
+  lifecycle.on('step.failed', (e) =>
+    log.warn(e, `${e.run}: try ${e.attempt} of "${e.step}" failed: ${e.message}; again at ${e.retryAt}`),
+  )
+  lifecycle.on('run.settled', (e) =>
+    e.status === 'failed' ? log.error(e, `${e.run} failed: ${e.error?.code}: ${e.error?.message}`) : undefined,
+  )
+  lifecycle.on('run.diverged', (e) => log.error(e, `${e.run} no longer fits its journal: ${e.difference}`))
+  lifecycle.on('run.quarantined', (e) => log.error(e, `${e.run} is quarantined: ${e.reason}`))
+  lifecycle.on('run.stalled', (e) =>
+    log.warn(e, `${e.run} makes no progress after "${e.last}": it awaits something outside ctx`),
+  )
+}
+
+function howToAnswer({ workspace, item, kind }: LifecycleEvents['item.opened']): string {
+  const decision =
+    { question: 'answer: …', 'outcome-unknown': "outcome: 'happened'", attention: 'retry: true' }[kind] ??
+    'approve: true'
+  const inbox = workspace === 'default' ? 'conductor.inbox' : `conductor.workspace('${workspace}').inbox`
+  return `answer it: const { hash } = await ${inbox}.get('${item}'); await ${inbox}.decide('${item}', { hash, by, ${decision} })`
+}
+
+function assertStore(store: unknown): asserts store is MemoryStore {
+  if (typeof (store as MemoryStore | undefined)?.claim === 'function') return
+  throw new KeelsonError('DEFINITION_INVALID', 'createConductor needs a store', {
+    hint: "Pass sqlite('app.db') of @keelson/memory-sqlite.",
+  })
+}

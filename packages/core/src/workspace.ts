@@ -1,0 +1,173 @@
+/** Workspace: one company's side of the conductor: every verb, scoped. */
+import type { Actor } from './base/actor.ts'
+import { KeelsonError } from './base/errors.ts'
+import { stored } from './base/json.ts'
+import { parse } from './base/schema.ts'
+import type { Json } from './base/value.ts'
+import type { Environment } from './conductor/environment.ts'
+import { eventRun } from './conductor/event-run.ts'
+import { ANY, type Notifier } from './conductor/notifier.ts'
+import { handle, send, start, type Run, type StartOptions } from './conductor/runs.ts'
+import { rowOf, statusOf, whyOf, type RunStatus } from './conductor/status.ts'
+import { runVerbs, type RunVerbs } from './conductor/verbs.ts'
+import { editor } from './conductor/editor.ts'
+import { revertOf, type Revert } from './conductor/revert/revert.ts'
+import { schedulesOf, type Schedules } from './conductor/schedule.ts'
+import { auditOf, type Audit } from './audit/audit.ts'
+import { inboxOf, type Inbox, type MayDecide } from './inbox/inbox.ts'
+import type { EntityStore, EntityType } from './memory/entity.ts'
+import type { Playbook } from './playbook/context.ts'
+import type { EventType } from './playbook/event.ts'
+import type { Settings } from './policy/settings.ts'
+import type { z } from 'zod'
+
+/** A run in a list. */
+export interface RunSummary {
+  readonly id: string
+  readonly playbook: string
+  readonly version: number
+  readonly status: RunStatus
+  readonly createdAt: string
+  readonly settledAt?: string
+}
+
+export interface Runs extends RunVerbs {
+  /** A handle on a run by its id; throws nothing until it is used. */
+  get(run: string): Run<unknown>
+  /** Runs in the order of starting; `after` is the `next` of the page before. */
+  list(options?: {
+    state?: 'open' | 'settled' | 'held'
+    playbook?: string
+    after?: number
+    limit?: number
+  }): Promise<{ runs: RunSummary[]; next?: number }>
+}
+
+export interface Workspace {
+  readonly id: string
+  /** Starts a run. It is durable when this returns, and begins at once. */
+  start<In, Out>(playbook: Playbook<In, Out>, input: NoInfer<In>, options: StartOptions): Promise<Run<Out>>
+  /** Sends an event; the same id is the same event. */
+  send<T>(event: EventType<T>, payload: NoInfer<T>, options: { id: string; by?: Actor }): Promise<void>
+  readonly runs: Runs
+  readonly inbox: Inbox
+  readonly audit: Audit
+  readonly revert: Revert
+  readonly schedules: Schedules
+  /** Canonical records, edited by a person or the host; in a playbook use `ctx.entities`. */
+  entities<T>(type: EntityType<T>, options?: { by?: Actor }): EntityStore<T>
+  /** Changes this company's settings. Recorded; runs see them at their next pass. */
+  configure(settings: Settings, options: { by: Actor }): Promise<void>
+  settings(): Promise<Settings>
+  /** Stops all writes to the outside. Reads, decisions and reverts go on. */
+  freeze(options: { by: Actor; reason: string }): Promise<void>
+  thaw(options: { by: Actor }): Promise<void>
+  /** Declares a store that was opened as a copy, or behind, to be the one that goes on, and thaws it. */
+  adopt(options: { by: Actor }): Promise<void>
+  /** What a run waits for, since when, and who can end it. */
+  why(run: string): Promise<string>
+}
+
+export interface WorkspaceParts {
+  readonly env: Environment
+  readonly notifier: Notifier
+  readonly mayDecide: MayDecide | undefined
+  readonly settings: z.ZodType | undefined
+}
+
+export function workspaceOf(parts: WorkspaceParts, id: string): Workspace {
+  assertWorkspace(id)
+  const { env, notifier } = parts
+  const company = env.company(id)
+  const verbs = runVerbs(env, id)
+  return {
+    id,
+    start: (playbook, input, options) => start(env, notifier, id, playbook, input, options),
+    send: (event, payload, options) => send(env, id, event, payload, options),
+    runs: { ...verbs, get: (run) => handle(env, notifier, id, run), list: (options) => listRuns(env, id, options) },
+    inbox: inboxOf({
+      env,
+      workspace: id,
+      mayDecide: parts.mayDecide,
+      changed: () => notifier.watch(id, ANY),
+      retry: (run, by) => verbs.retry(run, { by }),
+    }),
+    audit: auditOf(env, id),
+    revert: revertOf(env, notifier, id),
+    schedules: schedulesOf(env, id),
+    entities: (type, options) => editor(env, id, type, options?.by),
+    async configure(settings, { by }) {
+      const value =
+        parts.settings === undefined
+          ? settings
+          : parse(parts.settings, settings, 'SETTINGS_INVALID', `the settings of workspace ${id}`)
+      await company.configure(stored(value), by)
+    },
+    settings: async () => (await company.settings()).value,
+    async freeze({ by, reason }) {
+      await company.setFrozen(true, reason, by)
+    },
+    thaw: ({ by }) => thaw(env, id, by),
+    async adopt({ by }) {
+      await env.store.adopt(id)
+      await thaw(env, id, by)
+    },
+    why: async (run) => whyOf(env, await rowOf(env, id, run)),
+  }
+}
+
+/** Ends the freeze and, in the same unit, starts the event that wakes what waits for it. */
+async function thaw(env: Environment, workspace: string, by: Actor): Promise<void> {
+  const company = env.company(workspace)
+  await company.edit(async () => {
+    const now = await company.freeze()
+    if (!now.frozen) return undefined
+    const put = { kind: 'company', id: 'freeze', version: now.epoch + 1, data: { frozen: false, reason: '' } as Json }
+    const event = eventRun(
+      env,
+      workspace,
+      { event: 'keelson.thawed', id: String(now.epoch), payload: { epoch: now.epoch } },
+      by,
+    )
+    return { drafts: [{ kind: 'workspace.thawed', data: { by, puts: [put] } }], unit: { starts: [event] } }
+  })
+  env.nudge()
+}
+
+async function listRuns(
+  env: Environment,
+  workspace: string,
+  options: Parameters<Runs['list']>[0] = {},
+): Promise<{ runs: RunSummary[]; next?: number }> {
+  const limit = Math.min(Math.max(options.limit ?? 50, 1), 500)
+  const rows = await env.store.runs(workspace, {
+    limit: limit + 1,
+    ...(options.state === undefined ? {} : { state: options.state }),
+    ...(options.playbook === undefined ? {} : { playbook: options.playbook }),
+    ...(options.after === undefined ? {} : { after: options.after }),
+  })
+  const page = rows.slice(0, limit)
+  const runs = await Promise.all(
+    page.map(async (row) => ({
+      id: row.id,
+      playbook: row.playbook,
+      version: row.version,
+      status: await statusOf(env, row),
+      createdAt: new Date(row.createdAt).toISOString(),
+      ...(row.settledAt === null ? {} : { settledAt: new Date(row.settledAt).toISOString() }),
+    })),
+  )
+  const last = page.at(-1)
+  return rows.length > limit && last !== undefined ? { runs, next: last.order } : { runs }
+}
+
+export function assertWorkspace(id: string): void {
+  if (typeof id === 'string' && /^[\w][\w.@:-]{0,127}$/.test(id) && !id.includes('..')) return
+  throw new KeelsonError(
+    'WORKSPACE_INVALID',
+    `"${String(id).slice(0, 40).toWellFormed()}" is not a name for a workspace`,
+    {
+      hint: 'Use 1 to 128 letters, digits, "_", "-", ".", "@" or ":", beginning with a letter or digit.',
+    },
+  )
+}
