@@ -1,2 +1,2 @@
 /** What needs vitest: the conformance suites that define the ports. */
-export { storeConformance, type StoreAbilities, type StoreUnderTest } from './store-suite/index.ts'
+export { storeConformance, type Abilities, type StoreSuite, type Subject } from './store-suite/index.ts'
