@@ -198,6 +198,17 @@ describe('a recurring event', () => {
     ])
   })
 
+  it('is free from where all the future was cancelled', () => {
+    const off = event(
+      'UID:w',
+      'RECURRENCE-ID;RANGE=THISANDFUTURE:20261019T070000Z',
+      'DTSTART:20261019T070000Z',
+      'DURATION:PT1H',
+      'STATUS:CANCELLED',
+    )
+    expect(busy(ics(weekly(), off), '2026-10-11', '2026-11-05')).toEqual(['2026-10-12T07:00/2026-10-12T08:00'])
+  })
+
   it('is brought forward into the range by a change for all the future', () => {
     const change = event(
       'UID:w',

@@ -88,13 +88,14 @@ describe('calendar.book', () => {
   it('leaves every other byte as it was, whatever it is', async () => {
     const odd = ics(
       BERLIN,
-      'X-WR-CALNAME:Büro  \r\n  continued',
+      'X-WR-CALNAME:Büro  \n  continued',
       event('DTSTART:20260101T000000Z', `SUMMARY:${'ü'.repeat(60)}`),
-      'BEGIN:X-UNKNOWN\r\nx-thing;A=1:2\r\nEND:X-UNKNOWN',
+      'BEGIN:X-UNKNOWN\nx-thing;A=1:2\nEND:X-UNKNOWN',
     )
     for (const before of [odd, odd.replaceAll('\r\n', '\n'), `\uFEFF${odd}`, odd.trimEnd()]) {
       const { config, read } = setUp(before)
       const { undo } = await run(calendar.book, kickoff, { config })
+      expect(/\r/.test(read())).toBe(/\r/.test(before))
       const at = read().indexOf('BEGIN:VEVENT', read().indexOf('END:X-UNKNOWN'))
       expect(
         read().slice(0, at) +
@@ -141,7 +142,7 @@ describe('calendar.book', () => {
   it('cannot be made to write more than one event', async () => {
     const { config, read } = setUp()
     const title = 'a;b,c\\d'
-    const description = 'x\r\nEND:VEVENT\nBEGIN:VEVENT\rUID:evil'
+    const description = `x\r\nEND:VEVENT\nBEGIN:VEVENT\rUID:evil${'ü😀'.repeat(100)}`
     await run(
       calendar.book,
       { ...kickoff, title, description, location: 'L', attendees: ['ada@example.test'] },
@@ -184,6 +185,29 @@ describe('calendar.book', () => {
       bytes === undefined ? undefined : Buffer.from(bytes),
     )
     expect(readdirSync(join(path, '..'))).toEqual(bytes === undefined ? [] : ['work.ics'])
+  })
+
+  it('does not overwrite what another program wrote meanwhile', async () => {
+    const { path } = setUp()
+    const theirs = ics(event('DTSTART:20260101T000000Z', 'SUMMARY:theirs'))
+    let armed = false
+    const options: CalendarFileOptions = {
+      path,
+      // Read between loading the file and replacing it.
+      get zone() {
+        if (armed) writeFileSync(path, theirs)
+        armed = false
+        return 'UTC'
+      },
+    }
+    const driver = calendarFile(options)
+    const config = configOf(calendar.connect({ driver }))
+    armed = true
+    expect((await failureOf(calendar.book, run(calendar.book, kickoff, { config }))).class).toBe('retry')
+    expect(readFileSync(path, 'utf8')).toBe(theirs)
+    await run(calendar.book, kickoff, { config, attempt: 2 })
+    expect(readFileSync(path, 'utf8')).toContain('SUMMARY:theirs')
+    expect(readdirSync(join(path, '..'))).toEqual(['work.ics'])
   })
 
   it('makes a calendar where it is told to', async () => {
@@ -258,7 +282,7 @@ describe('an undo of calendar.book', () => {
     const { config, read, write } = setUp()
     const { output, undo } = await run(calendar.book, kickoff, { config })
     const alarm = `BEGIN:VALARM\r\nUID:${output.eventId}\r\nTRIGGER:-PT5M\r\nEND:VALARM`
-    write(read().replace('END:VCALENDAR', `${event('UID:other', 'DTSTART:20260101T000000Z', alarm)}\r\nEND:VCALENDAR`))
+    write(read().replace('END:VCALENDAR', `${event(alarm, 'UID:other', 'DTSTART:20260101T000000Z')}\r\nEND:VCALENDAR`))
     await compensate(calendar.book, undo, { config })
     expect(read()).toContain('UID:other')
     expect(read()).not.toContain('Kickoff')

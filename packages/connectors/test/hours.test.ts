@@ -78,6 +78,16 @@ describe('the first free time', () => {
       ],
       '2026-06-01T14:00:00+02:00',
     ],
+    [
+      'after both of two in the wrong order',
+      [span('2026-06-01T10:00Z', '2026-06-01T11:00Z'), span('2026-06-01T07:00Z', '2026-06-01T10:00Z')],
+      '2026-06-01T13:00:00+02:00',
+    ],
+    [
+      'on the quarter hour after what ends at any minute',
+      [span('2026-06-01T07:00Z', '2026-06-01T08:01Z')],
+      '2026-06-01T10:15:00+02:00',
+    ],
     ['nowhere when all is taken', [span('2026-06-01T00:00Z', '2026-06-03T00:00Z')], undefined],
   ] as const)('is %s', (_what, busy, wanted) => {
     expect(first({ ...day, busy: [...busy] })).toBe(wanted)

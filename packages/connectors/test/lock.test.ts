@@ -8,6 +8,17 @@ import { kill, start } from './child.ts'
 
 const never = new AbortController().signal
 
+/** Wants the lock until it has been seen to try, and then gives up. */
+async function waitInVain(dir: string): Promise<void> {
+  const abort = new AbortController()
+  let taken = false
+  const waiting = withLock(join(dir, 'x'), abort.signal, async () => void (taken = true))
+  const gaveUp = expect(waiting).rejects.toThrow('enough')
+  while (readdirSync(dir).length < 2 && !taken) await new Promise((resolve) => setImmediate(resolve))
+  abort.abort(new Error('enough'))
+  await gaveUp
+}
+
 describe('a lock', () => {
   it('has one holder at a time', async () => {
     const path = join(folder(), 'x')
@@ -52,11 +63,7 @@ describe('a lock', () => {
     const holder = start('holder.ts', join(dir, 'x'))
     await holder.firstLine
     const [name = ''] = readdirSync(dir)
-    const abort = new AbortController()
-    const waiting = withLock(join(dir, 'x'), abort.signal, async () => 'taken')
-    const gaveUp = expect(waiting).rejects.toThrow()
-    abort.abort(new Error('enough'))
-    await gaveUp
+    await waitInVain(dir)
     expect(readdirSync(dir)).toEqual([name])
   })
 
@@ -68,11 +75,21 @@ describe('a lock', () => {
     await expect(withLock(join(dir, 'x'), never, async () => 'done')).resolves.toBe('done')
   })
 
+  it('is not left behind by one who gives up while getting it', async () => {
+    const dir = folder()
+    const abort = new AbortController()
+    const waiting = withLock(join(dir, 'x'), abort.signal, async () => 'taken').catch(() => 'gave up')
+    while (readdirSync(dir).length === 0) await new Promise((resolve) => setImmediate(resolve))
+    abort.abort()
+    // Whichever came first, the lock is gone with its holder.
+    await waiting
+    expect(readdirSync(dir)).toEqual([])
+  })
+
   it('of another machine is respected', async () => {
     const dir = folder()
     writeFileSync(join(dir, '.x.lock-otherhost-1-1000000-abcdef'), '')
-    const abort = AbortSignal.abort(new Error('enough'))
-    await expect(withLock(join(dir, 'x'), abort, async () => 'taken')).rejects.toThrow()
-    expect(readdirSync(dir)).toHaveLength(1)
+    await waitInVain(dir)
+    expect(readdirSync(dir)).toEqual(['.x.lock-otherhost-1-1000000-abcdef'])
   })
 })

@@ -17,7 +17,7 @@ export interface Faults {
   /** What happens to the connection when data comes: cut before the mail is whole, or after it was taken. */
   data?: 'drop-before-dot' | 'drop-after-dot' | 'silent' | { code: number; text: string }
   /** Answers a login with this. */
-  login?: (user: string, pass: string) => string | undefined
+  login?: (user: string, pass: string) => { code: number; text: string } | undefined
   requireLogin?: boolean
 }
 
@@ -38,7 +38,7 @@ export async function mailServer(faults: Faults = {}) {
       heard.push(`${auth.username}:${auth.password}`)
       const refused = faults.login?.(auth.username ?? '', auth.password ?? '')
       if (refused === undefined) return done(null, { user: auth.username })
-      done(answer(535, refused))
+      done(answer(refused.code, refused.text))
     },
     onRcptTo({ address }, _session, done) {
       const attempt = (attempts.get(address) ?? 0) + 1

@@ -99,6 +99,10 @@ AAEC
     expect(mail.subject.length).toBeLessThanOrEqual(2000)
     expect(mail.shortened).toBe(true)
     expect(() => stored(mail)).not.toThrow()
+    for (const start of ['', 'x']) {
+      const cut = await parseMail(crlf(`Subject: ${start}${'😀'.repeat(1500)}\n\n${start}${'😀'.repeat(200_000)}`))
+      expect(() => stored(cut.mail)).not.toThrow()
+    }
   })
 
   it('refuses what is too large or nested beyond reason', async () => {

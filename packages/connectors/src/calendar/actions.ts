@@ -2,6 +2,7 @@
 import { action, ActionError, type Preview } from '@keelson/core'
 import { z } from 'zod'
 import { valueOf } from '../connect/option.ts'
+import { manyLines, oneLine } from '../connect/text.ts'
 import { diskFailure, sha256Hex } from '../disk/atomic.ts'
 import type { CalendarDriver } from './driver.ts'
 import { firstFree, OFFICE_HOURS, WorkingHours } from './hours.ts'
@@ -25,12 +26,6 @@ export type Slot = z.output<typeof Slot>
 
 const UNIT_MS = { h: 3_600_000, d: 86_400_000 }
 const WITHIN_MAX_MS = 366 * UNIT_MS.d
-
-const line = (max: number) =>
-  z
-    .string()
-    .max(max)
-    .refine((text) => !/[\p{Cc}\u2028\u2029]/u.test(text), 'has a line break or control character')
 
 const calendarFrom = (config: unknown): Calendar => valueOf<Calendar>(config, 'calendar.connect({ driver })')
 
@@ -65,13 +60,9 @@ export const findTime = action({
 const Event = z
   .strictObject({
     ...Slot.shape,
-    title: line(500).min(1),
-    description: z
-      .string()
-      .max(20_000)
-      .refine((text) => !/[^\P{Cc}\t\n\r]/u.test(text), 'has a control character')
-      .optional(),
-    location: line(500).optional(),
+    title: oneLine(500).min(1),
+    description: manyLines(20_000).optional(),
+    location: oneLine(500).optional(),
     /** Noted in the event. Nobody is invited by this action: a mail is one of its own. */
     attendees: z.array(z.email().max(254)).max(100).optional(),
     /** Book although something else is there. */

@@ -16,7 +16,8 @@ import { ActionError } from '@keelson/core'
 import pRetry from 'p-retry'
 import { errorCode, sha256Hex } from './atomic.ts'
 
-const TRIES = 60
+/** About half a minute in all, less than an action may take. */
+const PACE = { retries: 60, minTimeout: 5, factor: 1.2, maxTimeout: 250, randomize: true }
 
 /** Those of this thread wait for each other here, so that only one of them competes for the file. */
 const queues = new Map<string, Promise<void>>()
@@ -44,25 +45,29 @@ async function hold<T>(path: string, signal: AbortSignal, work: () => Promise<T>
   }
 }
 
+const HELD = new Error('held')
+
 async function take(path: string, signal: AbortSignal): Promise<string> {
   let last = ''
-  try {
-    return await pRetry(
-      async () => {
-        const { own, other } = await attempt(path)
-        if (other === undefined) return own
-        last = other
-        throw new Error('held')
-      },
-      { retries: TRIES, minTimeout: 5, factor: 1.2, maxTimeout: 250, randomize: true, signal },
-    )
-  } catch (error) {
-    signal.throwIfAborted()
-    if (last === '') throw error
-    throw new ActionError({ class: 'retry' }, `another process holds the lock ${last}`, {
-      data: { hint: 'If no process is using the file any more, delete that lock file.' },
-    })
+  const tries = async (): Promise<string> => {
+    const { own, other } = await attempt(path)
+    if (other === undefined) return own
+    last = other
+    throw HELD
   }
+  // Not stopped by the signal in the middle of a try: one that succeeds unheeded would leave a lock that nobody drops.
+  const shouldRetry = ({ error }: { error: Error }): boolean => error === HELD && !signal.aborted
+  try {
+    const own = await pRetry(tries, { ...PACE, shouldRetry })
+    if (!signal.aborted) return own
+    await drop(own)
+  } catch (error) {
+    if (error !== HELD) throw error
+  }
+  signal.throwIfAborted()
+  throw new ActionError({ class: 'retry' }, `another process holds the lock ${last}`, {
+    data: { hint: 'If no process is using the file any more, delete that lock file.' },
+  })
 }
 
 async function attempt(path: string): Promise<{ own: string; other?: string }> {

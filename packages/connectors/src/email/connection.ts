@@ -4,7 +4,7 @@ import type { ConnectionOptions } from 'node:tls'
 import { ActionError, type ConnectorUse } from '@keelson/core'
 import addressparser from 'nodemailer/lib/addressparser'
 import { z } from 'zod'
-import type { Attachment } from './message.ts'
+import type { Attachment } from './attachment.ts'
 
 /** Looks whether a mail went out, by its Message-ID or by its X-Keelson-Operation header. */
 export type MailLookup = (

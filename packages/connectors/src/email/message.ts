@@ -9,7 +9,9 @@ import { createHash } from 'node:crypto'
 import { ActionError } from '@keelson/core'
 import MailComposer from 'nodemailer/lib/mail-composer'
 import { z } from 'zod'
+import { oneLine, manyLines } from '../connect/text.ts'
 import { sha256Hex } from '../disk/atomic.ts'
+import { Attachment } from './attachment.ts'
 import type { Mailer } from './connection.ts'
 
 /** The header that names the effect, for servers that replace the Message-ID. */
@@ -18,36 +20,16 @@ export const OPERATION_HEADER = 'X-Keelson-Operation'
 const ADDRESSES_MAX = 50
 const TEXT_MAX = 400_000
 
-const line = (max: number) =>
-  z
-    .string()
-    .max(max)
-    .refine((text) => !/[\p{Cc}\u2028\u2029]/u.test(text), 'has a line break or control character')
-
-const body = z
-  .string()
-  .max(TEXT_MAX)
-  .refine((text) => !/[^\P{Cc}\t\n\r]/u.test(text), 'has a control character')
-
 const Address = z.email().max(254)
-const MessageId = line(500).regex(/^<[^<>\s]+@[^<>\s]+>$/, 'is a Message-ID in angle brackets')
-
-/** An attachment by reference: its bytes are looked up when the mail is sent, and must have this sha-256. */
-export const Attachment = z.strictObject({
-  filename: line(200).regex(/^[^/\\]+$/, 'has a path separator'),
-  contentType: line(100).regex(/^[\w.+-]+\/[\w.+-]+$/, 'is a media type'),
-  /** 64 hex digits, or 43 characters of base64url. */
-  sha256: z.string().regex(/^([0-9a-f]{64}|[\w-]{43})$/),
-})
-export type Attachment = z.output<typeof Attachment>
+const MessageId = oneLine(500).regex(/^<[^<>\s]+@[^<>\s]+>$/, 'is a Message-ID in angle brackets')
 
 export const MailInput = z.strictObject({
   to: Address,
   cc: z.array(Address).max(ADDRESSES_MAX).optional(),
   replyTo: Address.optional(),
-  subject: line(900),
-  text: body,
-  html: body.optional(),
+  subject: oneLine(900),
+  text: manyLines(TEXT_MAX),
+  html: manyLines(TEXT_MAX).optional(),
   inReplyTo: MessageId.optional(),
   references: z.array(MessageId).max(100).optional(),
   attachments: z.array(Attachment).max(50).optional(),
