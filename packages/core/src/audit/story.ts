@@ -87,7 +87,7 @@ const TELL: Tell = {
   'call.opened': (d) => `called ${d.playbook} as run ${d.child}`,
   'call.completed': outcome('call'),
   'emit.completed': (_d, key) => `sent ${key.replace(/^emit /, 'event ')}`,
-  'checkpoint.completed': (d) => `reached checkpoint "${String(d.ok)}"`,
+  'checkpoint.completed': (d) => `reached checkpoint "${d.ok as string}"`,
   'entity.completed': (d, key) => {
     const made = d.ok as { type?: string; id?: string; version?: number } | undefined
     return d.error === undefined

@@ -99,7 +99,7 @@ function writeRecord(value: object, path: Path, parents: object[]): string {
 /** A plain object of another realm (a vm context, a test runner's sandbox). */
 function isForeignPlain(value: object, prototype: unknown): boolean {
   return (
-    Object.getPrototypeOf(prototype as object) === null &&
+    Object.getPrototypeOf(prototype) === null &&
     Object.prototype.hasOwnProperty.call(prototype, 'isPrototypeOf') &&
     Object.prototype.toString.call(value) === '[object Object]'
   )

@@ -76,7 +76,7 @@ function inspect(node: unknown, seen: Set<unknown>): Shape {
     return worst([def['in'], def['out']], seen) === 'one-way' ? 'one-way' : 'codec'
   }
   const shape = def['type'] === 'object' ? Object.values(def['shape'] as object) : []
-  return worst([...Object.values(def), ...shape], seen)
+  return worst([...Object.values(def), ...(shape as unknown[])], seen)
 }
 
 function worst(nodes: readonly unknown[], seen: Set<unknown>): Shape {

@@ -69,7 +69,7 @@ export class Loop {
   /** Mail has come for a run that may be in flight here. */
   mailFor(workspace: string, run: string): void {
     const flight = this.#flights.get(idOf(workspace, run))
-    if (flight?.pass.replay !== undefined) void flight.pass.absorb()
+    if (flight?.pass.replay !== undefined) void flight.pass.mailbox.absorb()
   }
 
   /** Resolves when nothing is in flight and nothing more is due now. */

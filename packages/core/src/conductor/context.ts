@@ -6,23 +6,16 @@ import type { Logger } from '../base/log.ts'
 import type { Json } from '../base/value.ts'
 import type { Context } from '../playbook/context.ts'
 import type { Settings } from '../policy/settings.ts'
-import { actOp, type ActMemory } from './ops/act.ts'
+import { actOp } from './ops/act.ts'
 import { all } from './ops/all.ts'
 import { approve, ask } from './ops/ask.ts'
 import { continueAsNew } from './ops/continue.ts'
 import { entities, type Perform } from './ops/entities.ts'
 import { Keys } from './ops/keys.ts'
+import type { Place } from './ops/place.ts'
 import { step } from './ops/step.ts'
 import { call, emit, sleep, waitFor, type WaitOptions } from './ops/waits.ts'
 import type { Pass } from './pass.ts'
-
-/** A place in a run: its names, its chance, and whether its branch still counts. */
-export interface Place {
-  readonly keys: Keys
-  readonly memory: ActMemory
-  /** Set when the branch was given up. */
-  ended: boolean
-}
 
 export function contextOf(
   pass: Pass,
@@ -42,8 +35,8 @@ export function contextOf(
   const context: Omit<Context, 'step' | 'waitFor'> & { step: unknown; waitFor: unknown } = {
     step: (name: string, work: Parameters<typeof step>[2], options: Parameters<typeof step>[3]) =>
       perform(name, (key) => step(pass, key, work, options)),
-    act: async (action, input, options) => (await actOp(pass, perform, memory, action, input, options)).output as never,
-    effect: async (action, input, options) => (await actOp(pass, perform, memory, action, input, options)) as never,
+    act: async (action, input, options) => (await actOp(pass, perform, memory, action, input, options)).output,
+    effect: async (action, input, options) => await actOp(pass, perform, memory, action, input, options),
     ask: (question, options) => perform('ask', (key) => ask(pass, key, question, options)) as never,
     approve: (question, options) => perform('approve', (key) => approve(pass, key, question, options)),
     sleep: (duration) => perform('sleep', (key) => sleep(pass, key, duration)),
@@ -51,14 +44,14 @@ export function contextOf(
       perform(event.name, (key) => waitFor(pass, key, event, options)),
     emit: (event, payload) => perform(`emit ${event.name}`, (key) => emit(pass, key, event, payload)),
     call: (playbook, input) => perform(playbook.name, (key) => call(pass, key, playbook, input)) as never,
-    all: (items, key, branch, options) => all(pass, place, items, key, branch, options),
+    all: (items, key, branch, options) => all(pass, place, (own) => contextOf(pass, own), items, key, branch, options),
     checkpoint: (name) => perform(`checkpoint ${name}`, (key) => checkpoint(pass, key, name)),
     continueAsNew: (input) => continueAsNew(pass, input),
     entities: (type) => entities(pass, perform, type),
     get settings() {
       return settingsAt(pass)
     },
-    now: () => pass.handed.at,
+    now: () => pass.replay!.handed.at,
     random,
     id: () => sha256(canonical([seed, ids++])).slice(0, 24),
     log: logger(pass),
@@ -82,14 +75,14 @@ function renamed(pass: Pass, key: string): string {
 
 function checkpoint(pass: Pass, key: string, name: string): Promise<void> {
   const live = async (): Promise<void> => {
-    await pass.working(() => pass.writer.append([{ kind: 'checkpoint.completed', key, data: { ok: name } }]))
+    await pass.work.run(() => pass.writer.append([{ kind: 'checkpoint.completed', key, data: { ok: name } }]))
   }
   return pass.operation<void>({ key, kind: 'checkpoint', live, value: () => undefined })
 }
 
 function settingsAt(pass: Pass): Settings {
   const { settings, start } = pass.history
-  const seen = settings.findLast((one) => one.seq <= pass.handed.seq)
+  const seen = settings.findLast((one) => one.seq <= pass.replay!.handed.seq)
   const value: Json = seen?.data.value ?? (start.settings as { value?: Json } | undefined)?.value ?? {}
   return parseStored(canonical(value)) as Settings
 }

@@ -38,7 +38,7 @@ export function editor<T>(
       return frozen<T>(known.name, id, 1, value)
     },
     get: (id) => getEntity(env, workspace, known, id) as never,
-    find: (where) => findEntity(env, workspace, known, where as Record<string, unknown>) as never,
+    find: (where) => findEntity(env, workspace, known, where) as never,
     async update(id, patch, options) {
       const key = await company.key()
       let made: Entity<T> | undefined

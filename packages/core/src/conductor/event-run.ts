@@ -55,7 +55,7 @@ async function record(pass: Pass, input: EventInput): Promise<void> {
   const { env, claimed } = pass.task
   const { workspace, id, createdAt } = claimed.row
   const live = async (): Promise<void> => {
-    await pass.working(async () => {
+    await pass.work.run(async () => {
       const tokens = eventTokens(await env.company(workspace).key(), input.event, input.payload)
       const data = { id, event: input.event, payload: input.payload }
       const puts = tokens.map((token, i) => ({
@@ -76,7 +76,7 @@ async function deliver(pass: Pass, input: EventInput): Promise<{ delivered: numb
   const { env, claimed } = pass.task
   const { workspace, id } = claimed.row
   const live = async (): Promise<void> => {
-    await pass.working(async () => {
+    await pass.work.run(async () => {
       const secret = await env.company(workspace).key()
       const waiting = await waits(pass, eventTokens(secret, input.event, input.payload), input)
       const payload = canonical({ id, event: input.event, payload: input.payload })

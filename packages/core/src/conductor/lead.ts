@@ -50,14 +50,14 @@ export function lead(env: Environment, claimed: Claimed, playbook: AnyPlaybook, 
 
 /** Lets running work end, then gives the run back so that another pass takes it up at once. */
 export async function yieldRun(pass: Pass, abort: boolean): Promise<void> {
-  await pass.drain(abort)
+  await pass.work.drain(abort)
   await handOver(pass, { to: 'due', status: canonical({ state: 'due' }), at: pass.task.env.clock.now() }, 'due')
 }
 
 async function begin(pass: Pass): Promise<void> {
   const { claimed, playbook, env } = pass.task
   const { row } = claimed
-  await pass.absorb(claimed.mail)
+  await pass.mailbox.absorb(claimed.mail)
   if (row.deaths >= DEATHS_MAX || row.claims > CLAIMS_MAX) return quarantine(pass)
   const { history } = pass
   if (history.settled !== undefined) return settle(pass, history.settled)
@@ -122,7 +122,7 @@ async function finish(pass: Pass, result: { value: unknown } | { thrown: unknown
   if (replay.unasked().length > 0) {
     return diverged(pass, haltDifference({ why: 'diverged', unasked: replay.unasked(), fresh: [] }))
   }
-  await pass.drain()
+  await pass.work.drain()
   if (pass.signal.aborted) return
   if (pass.history.raised !== undefined) await recover(pass)
   await settle(pass, outcomeOf(pass, result))
@@ -221,7 +221,7 @@ async function cancel(pass: Pass): Promise<void> {
 /** Nothing moves: park, if all that the code waits for is known. */
 function rest(pass: Pass): void {
   const { replay } = pass
-  if (replay === undefined || !replay.live || !pass.quiet || pass.signal.aborted) return
+  if (replay === undefined || !replay.live || !pass.work.quiet || pass.signal.aborted) return
   const keys = [...replay.open]
   if (keys.length === 0 || !keys.every((key) => pass.waits.has(key))) return
   void park(pass, keys)
@@ -229,7 +229,7 @@ function rest(pass: Pass): void {
 
 async function park(pass: Pass, keys: readonly string[]): Promise<void> {
   const { env, claimed, playbook } = pass.task
-  await pass.drain()
+  await pass.work.drain()
   if (pass.history.raised !== undefined) await recover(pass)
   const infos = keys.map((key) => pass.waits.get(key)!)
   const untils = keys.flatMap((key) => {
@@ -238,7 +238,7 @@ async function park(pass: Pass, keys: readonly string[]): Promise<void> {
     return until === undefined ? [] : [until]
   })
   const wakeAt = untils.length === 0 ? null : Math.min(...untils)
-  const next = { to: 'parked', wakeAt, status: canonical(waiting(infos)), seenMail: pass.seenMail } as const
+  const next = { to: 'parked', wakeAt, status: canonical(waiting(infos)), seenMail: pass.mailbox.seen } as const
   await handOver(pass, next, 'parked')
   env.emit('run.parked', {
     workspace: claimed.row.workspace,
@@ -265,7 +265,7 @@ async function halted(pass: Pass, halt: Halt): Promise<void> {
   }
   await handOver(
     pass,
-    { to: 'parked', wakeAt: at, status: canonical(waiting([info])), seenMail: pass.seenMail },
+    { to: 'parked', wakeAt: at, status: canonical(waiting([info])), seenMail: pass.mailbox.seen },
     'parked',
   )
 }
@@ -274,7 +274,7 @@ async function diverged(pass: Pass, difference: Difference): Promise<void> {
   const { env, claimed, playbook } = pass.task
   if (pass.signal.aborted) return
   pass.replay?.end()
-  await pass.drain(true)
+  await pass.work.drain(true)
   const { raised } = pass.history
   const again = raised?.kind === 'run.diverged' && raised.text === difference.text
   const info: WaitInfo = { kind: 'version', what: `JOURNAL_DIVERGED: ${difference.text}` }

@@ -36,11 +36,10 @@ export interface MailData {
   poke: Record<never, never>
 }
 
-/** What a digest wants written: `rewound` tells that the history must be folded anew. */
+/** What a digest wants written. */
 export interface Digest {
   readonly drafts: readonly Draft[]
   readonly consumed: readonly number[]
-  readonly rewound: boolean
 }
 
 type Open = { op: Op; entry: Entry }
@@ -61,7 +60,6 @@ export async function digest(
     .filter((timer): timer is { key: string; until: number } => timer.until !== undefined && timer.until <= now)
     .sort((a, b) => a.until - b.until)
   const drafts: Draft[] = []
-  let rewound = false
   const fire = async (before: number): Promise<void> => {
     for (let next = timers[0]; next !== undefined && next.until < before; next = timers[0]) {
       timers.shift()
@@ -72,11 +70,10 @@ export async function digest(
   for (const one of mail) {
     await fire(one.at)
     const taken = await take(one, history, open, at)
-    rewound ||= taken.rewound === true
     drafts.push(...taken.drafts)
   }
   await fire(Infinity)
-  return { drafts, consumed: mail.map((one) => one.row), rewound }
+  return { drafts, consumed: mail.map((one) => one.row) }
 }
 
 export function untilOf(entry: Entry): number | undefined {
@@ -144,7 +141,6 @@ function silence(): { code: string; message: string; hint: string } {
 
 interface Taken {
   readonly drafts: readonly Draft[]
-  readonly rewound?: boolean
 }
 
 async function take(
@@ -234,7 +230,7 @@ function takeRewind(data: MailData['rewind'], history: History, entries: readonl
   if (data.outcome !== undefined && typeof data.to === 'object' && 'key' in data.to) {
     drafts.push({ kind: 'step.completed', key: data.to.key, data: { ...data.outcome, by: data.by } })
   }
-  return { drafts, rewound: true }
+  return { drafts }
 }
 
 /** The last entry that still counts, or why there is none. */

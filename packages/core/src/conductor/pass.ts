@@ -10,13 +10,15 @@ import { KeelsonError, reviveError, storeError, type StoredError } from '../base
 import { assertChained, EMPTY_HEAD, type Draft, type Entry } from '../journal/entry.ts'
 import { fold, foldInto, newOp, type Answered, type History, type Op } from '../journal/fold.ts'
 import type { Put } from '../journal/put.ts'
-import type { Claimed, Delivery, Mail } from '../journal/store.ts'
+import type { Claimed, Delivery } from '../journal/store.ts'
 import type { AnyPlaybook } from '../playbook/playbook.ts'
 import { differenceOf, type Difference } from './divergence.ts'
 import type { Environment } from './environment.ts'
-import { digest, untilOf } from './mail.ts'
+import { untilOf } from './mail.ts'
+import { Mailbox } from './mailbox.ts'
 import { Replay, type Halt } from './replay.ts'
 import type { WaitInfo } from './waiting.ts'
+import { Work } from './work.ts'
 import { Writer } from './writer.ts'
 
 /** How a pass ended. */
@@ -67,29 +69,21 @@ export interface PassHooks {
 /** Set while a step's own code runs: `ctx` may not be used there. */
 export const insideStep = new AsyncLocalStorage<string>()
 
-const CONTROL: ReadonlySet<string> = new Set(['cancel', 'pause', 'rewind', 'move'])
-
 export class Pass {
   readonly task: Task
   readonly writer: Writer
   /** What the code waits for, by key: for people, and for parking. */
   readonly waits = new Map<string, WaitInfo>()
+  readonly mailbox: Mailbox
+  readonly work: Work
   readonly ended: Promise<PassEnd>
   history: History
   replay: Replay | undefined
-  /** Place and instant of the last outcome that the code got. */
-  handed: { readonly at: number; readonly seq: number }
-  readonly #abort = new AbortController()
   readonly #end: (end: PassEnd) => void
   readonly #hooks: PassHooks
-  #entries: Entry[]
-  #busy = 0
-  #seenMail = 0
-  #draining = false
-  #absorbing: Promise<boolean> | undefined
-  #again = false
+  /** All entries, until the code begins: a rewind folds them anew. */
+  #entries: Entry[] | undefined
   #disarm: (() => void) | undefined
-  #onIdle: (() => void)[] = []
 
   constructor(task: Task, hooks: PassHooks) {
     const { env, claimed } = task
@@ -101,7 +95,6 @@ export class Pass {
     const head = assertChained(claimed.row.workspace, claimed.entries, EMPTY_HEAD)
     this.#entries = [...claimed.entries]
     this.history = fold(claimed.entries)
-    this.handed = { at: this.history.startedAt, seq: 1 }
     this.writer = new Writer(head, {
       store: env.store,
       lease: claimed.lease,
@@ -110,20 +103,30 @@ export class Pass {
       ids: env.ids,
       onEntries: (entries) => this.#onEntries(entries),
       onEnd: (end) => this.end(end.why === 'fenced' ? { how: 'fenced' } : { how: 'store', error: end.error }),
-      onIdle: () => this.#idle(),
+      onIdle: () => this.work.idle(),
+    })
+    this.work = new Work({ writing: () => this.writer.busy, onIdle: () => this.replay?.poke() })
+    this.mailbox = new Mailbox({
+      env,
+      claimed,
+      writer: this.writer,
+      history: () => this.history,
+      entries: () => this.#entries,
+      onControl: (kind) => hooks.onControl(kind),
+      over: () => this.signal.aborted,
     })
   }
 
   /** Aborted when the pass ends, or its run is cancelled. */
   get signal(): AbortSignal {
-    return this.#abort.signal
+    return this.work.signal
   }
 
   /** An operation of the context: its promise settles with the journaled outcome, and in no other way. */
   operation<T>(asked: Operation<T>): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>()
     promise.catch(() => {}) // what the code does not await must not end the process
-    if (this.replay === undefined || this.#draining) return promise
+    if (this.replay === undefined || this.work.stopping) return promise
     const inside = insideStep.getStore()
     if (inside !== undefined) {
       reject(nested(asked.key, inside))
@@ -151,124 +154,50 @@ export class Pass {
     return promise
   }
 
-  /** Work that keeps the run from parking. */
-  async working<R>(work: () => Promise<R>): Promise<R> {
-    this.#busy++
-    try {
-      return await work()
-    } finally {
-      this.#busy--
-      this.#idle()
-    }
-  }
-
-  /** True when nothing of it runs or is being written. */
-  get quiet(): boolean {
-    return this.#busy === 0 && !this.writer.busy
-  }
-
-  /** Takes mail and passed deadlines into the stream. Answers true when the run was rewound. */
-  async absorb(first?: readonly Mail[]): Promise<boolean> {
-    if (this.#absorbing !== undefined) {
-      this.#again = true
-      return this.#absorbing
-    }
-    this.#absorbing = this.#absorb(first)
-    try {
-      return await this.#absorbing
-    } finally {
-      this.#absorbing = undefined
-      if (this.#again && !this.#abort.signal.aborted) {
-        this.#again = false
-        void this.absorb()
-      }
-    }
-  }
-
-  /** Lets what runs finish and be recorded, starts nothing new; resolves when all is quiet. */
-  async drain(abort = false): Promise<void> {
-    this.#draining = true
-    if (abort) this.#abort.abort(new KeelsonError('RUN_CANCELLED', 'the run is being cancelled'))
-    while (!this.quiet) await new Promise<void>((resolve) => this.#onIdle.push(resolve))
-  }
-
   end(end: PassEnd): void {
     this.writer.end()
     this.replay?.end()
-    this.#draining = true
     this.#disarm?.()
     this.#end(end)
-    this.#abort.abort(new KeelsonError('CONDUCTOR_STOPPED', 'this pass over the run has ended'))
-    this.#idle()
+    this.work.stop()
   }
 
   /** Begins handing out. What was absorbed before is part of the history. */
   begin(): Replay {
     const { changes } = this.task.playbook
+    this.#entries = undefined
     this.replay = new Replay(this.history, {
       stallMs: this.task.env.limits.stallMs,
       removed: new Set(changes.removed ?? []),
       inserted: new Set(changes.inserted ?? []),
-      onHandOut: (answered) => (this.handed = { at: answered.at, seq: answered.seq }),
       onHalt: (halt) => this.#hooks.onHalt(halt),
       onRest: () => this.#hooks.onRest(),
     })
-    this.#entries = []
     this.#arm()
     return this.replay
   }
 
   async #start<T>(asked: Operation<T>, op: Op): Promise<void> {
-    if (this.#draining) return
+    if (this.work.stopping) return
     if (op.withdrawn) return this.replay?.forget(asked.key)
     try {
       await asked.live(op)
     } catch (thrown) {
-      if (this.#abort.signal.aborted) return
+      if (this.signal.aborted) return
       if (!KeelsonError.is(thrown) || thrown.code.startsWith('STORE_')) return this.end({ how: 'store', error: thrown })
       const data = { error: storeError(thrown), ...(asked.hash === undefined ? {} : { hash: asked.hash }) }
       await this.writer.append([{ kind: `${asked.kind}.completed`, key: asked.key, data } as unknown as Draft])
     }
   }
 
-  async #absorb(first: readonly Mail[] | undefined): Promise<boolean> {
-    const { env, claimed } = this.task
-    const { store, clock } = env
-    let unread = first
-    let rewound = false
-    const began = this.replay !== undefined
-    await this.writer.submit(async () => {
-      const mail = unread ?? (await store.mail(claimed.lease, this.#seenMail))
-      unread = undefined
-      const control = began ? mail.find((one) => CONTROL.has(one.kind)) : undefined
-      if (control !== undefined) {
-        this.#hooks.onControl(control.kind)
-        return undefined
-      }
-      const last = mail.at(-1)?.row
-      const at = { store, workspace: claimed.row.workspace, entries: async () => this.#entries }
-      const found = await digest(this.history, mail, clock.now(), at)
-      rewound = found.rewound
-      if (last !== undefined) this.#seenMail = last
-      if (found.drafts.length === 0 && found.consumed.length === 0) return undefined
-      return { drafts: found.drafts, consumed: found.consumed }
-    })
-    if (rewound) this.history = fold(this.#entries)
-    this.#arm()
-    return rewound
-  }
-
-  /** The highest mail row that was taken in. */
-  get seenMail(): number {
-    return this.#seenMail
-  }
-
   #onEntries(entries: readonly Entry[]): void {
     for (const entry of entries) {
       foldInto(this.history, entry)
-      if (this.replay === undefined) this.#entries.push(entry)
-      else if (entry.kind.endsWith('.opened')) this.#arm()
+      this.#entries?.push(entry)
+      if (entry.kind.endsWith('.opened')) this.#arm()
     }
+    if (this.#entries !== undefined && entries.some((entry) => entry.kind === 'run.rewound'))
+      this.history = fold(this.#entries)
     this.replay?.poke()
   }
 
@@ -276,20 +205,15 @@ export class Pass {
   #arm(): void {
     this.#disarm?.()
     this.#disarm = undefined
-    if (this.replay === undefined || this.#draining) return
+    if (this.replay === undefined || this.work.stopping) return
     const untils = [...this.history.ops.values()]
       .filter((op) => op.opened !== undefined && op.outcome === undefined && !op.withdrawn)
       .map((op) => untilOf(op.opened!))
       .filter((until): until is number => until !== undefined)
     if (untils.length > 0)
-      this.#disarm = this.task.env.clock.timer(Math.min(...untils), () => void this.absorb(), { keepAlive: false })
-  }
-
-  #idle(): void {
-    this.replay?.poke()
-    const waiting = this.#onIdle
-    this.#onIdle = []
-    for (const resolve of waiting) resolve()
+      this.#disarm = this.task.env.clock.timer(Math.min(...untils), () => void this.mailbox.absorb(), {
+        keepAlive: false,
+      })
   }
 
   /** An error as code gets it: it names playbook and step, and its stack is that of the call in the playbook. */

@@ -28,8 +28,6 @@ export interface ReplayOptions {
   readonly removed: ReadonlySet<string>
   /** Keys that a version declares to have inserted: they start, and are answered, amid recorded ones. */
   readonly inserted: ReadonlySet<string>
-  /** The instant and place of the outcome about to be handed out. */
-  readonly onHandOut: (answered: Answered) => void
   readonly onHalt: (halt: Halt) => void
   /** Called when nothing moves any more: to park, perhaps. */
   readonly onRest: () => void
@@ -46,16 +44,23 @@ export class Replay {
   #ended = false
   #last = ''
   readonly #early = new Set<string>()
+  #handed: { readonly at: number; readonly seq: number }
   #moves = 0
   #wake: (() => void) | undefined
 
   constructor(history: History, options: ReplayOptions) {
     this.#history = history
+    this.#handed = { at: history.startedAt, seq: 1 }
     this.#options = options
   }
 
   get live(): boolean {
     return this.#live
+  }
+
+  /** Place and instant of the last outcome that the code got. */
+  get handed(): { readonly at: number; readonly seq: number } {
+    return this.#handed
   }
 
   /** Keys that the code waits for. */
@@ -134,7 +139,7 @@ export class Replay {
     const asked = this.#asked.get(answered.key)!
     this.#asked.delete(answered.key)
     this.#last = answered.key
-    this.#options.onHandOut(answered)
+    this.#handed = { at: answered.at, seq: answered.seq }
     asked.deliver(answered)
     await turn()
   }

@@ -71,7 +71,7 @@ async function assertSame(
   wanted: Entry & { kind: 'run.started' },
 ): Promise<void> {
   const [first] = await env.store.entries(workspace, streamOf(id, 0), 0, 1)
-  if (first?.payload == null) return
+  if (first === undefined || first.payload === null) return
   const there = dataOf(first as Entry & { kind: 'run.started' })
   const asked = dataOf(wanted)
   if (there.playbook === asked.playbook && there.inputHash === asked.inputHash) return

@@ -9,7 +9,6 @@ import { z } from 'zod'
 import type { Actor } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { stored } from '../base/json.ts'
-import type { Json } from '../base/value.ts'
 import type { Playbook } from '../playbook/context.ts'
 import { playbookOf, registerPlaybook, type AnyPlaybook } from '../playbook/playbook.ts'
 import type { Environment } from './environment.ts'
@@ -167,14 +166,14 @@ async function tick(pass: Pass, plan: Plan): Promise<never> {
     kind: 'step',
     live: () => startDue(pass, plan, next.getTime()),
   })
-  return continueAsNew(pass, { ...plan, from } as unknown as Json)
+  return continueAsNew(pass, { ...plan, from })
 }
 
 /** Starts what is planned up to now, as far as the schedule wants what was missed. */
 async function startDue(pass: Pass, plan: Plan, first: number): Promise<void> {
   const { env, claimed } = pass.task
   const { workspace } = claimed.row
-  await pass.working(async () => {
+  await pass.work.run(async () => {
     const now = env.clock.now()
     const planned = instants(plan, first, now)
     const last = planned.at(-1)!

@@ -47,7 +47,7 @@ export function newRun(playbook: AnyPlaybook, options: StartOptions): NewRun {
   const input = parse(playbook.input, parseStored(text), 'INPUT_INVALID', `the input of ${playbook.name}`)
   const own = playbook.serialize?.(input)
   const lane = own === undefined ? (parent?.lane ?? null) : `${playbook.name}:${own}`
-  const lanes = [...(parent?.lanes ?? []), ...(parent?.lane == null ? [] : [parent.lane])]
+  const lanes = [...(parent?.lanes ?? []), ...(parent === undefined || parent.lane === null ? [] : [parent.lane])]
   if (own !== undefined && lanes.includes(lane!)) {
     throw new KeelsonError('LANE_CYCLE', `run ${id} would wait for the lane "${own}", which its own ancestor holds`, {
       hint: 'Call a playbook without serialize, or give the child another key.',
@@ -88,8 +88,7 @@ export function newRun(playbook: AnyPlaybook, options: StartOptions): NewRun {
 }
 
 function assertRunId(id: string): void {
-  if (typeof id === 'string' && id.length > 0 && id.length <= 512 && id.isWellFormed() && !/[\0-\x1f\x7f]/.test(id))
-    return
+  if (typeof id === 'string' && id.length > 0 && id.length <= 512 && id.isWellFormed() && !/\p{Cc}/u.test(id)) return
   throw new KeelsonError('INPUT_INVALID', 'a run id is a text of 1 to 512 characters without control characters', {
     hint: 'Take one from your domain: it makes start idempotent ("onboarding:42").',
   })

@@ -133,7 +133,7 @@ async function decide(
     if (found === undefined)
       throw new KeelsonError('ITEM_NOT_FOUND', `there is no item "${id}"`, { data: { item: id } })
     record = found.item
-    refusal = await refuse(options, found.item, hash, by, decision as Decision)
+    refusal = await refuse(options, found.item, hash, by, decision)
     if (refusal !== undefined) return undefined
     const now = env.clock.now()
     const json = JSON.parse(canonical(decision)) as Json

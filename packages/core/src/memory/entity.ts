@@ -159,7 +159,7 @@ export function timelinePut(type: string, id: string, mark: string, at: number, 
     kind: 'timeline',
     id: `${recordId(type, id)}/${mark}`,
     version: 1,
-    data: { at: new Date(at).toISOString(), ...event } as unknown as Json,
+    data: { at: new Date(at).toISOString(), ...event },
     index: { entity: recordId(type, id) },
     sort: at,
   }

@@ -101,7 +101,7 @@ export function registerPlaybook<In, Out>(d: {
     input: d.input,
     output: d.output,
     persona: d.persona,
-    uses: new Set((d.uses ?? []).map((one) => String((one as { name?: unknown }).name ?? ''))),
+    uses: new Set((d.uses ?? []).map((one) => nameIn(one))),
     limitsActions: used.length > 0,
     usedActions: used,
     serialize: d.serialize,
@@ -120,6 +120,11 @@ export function playbookOf(value: { readonly name: string }): AnyPlaybook {
   throw new KeelsonError('PLAYBOOK_NOT_FOUND', `"${value.name}" is not a playbook`, {
     hint: 'Pass what definePlaybook() returned.',
   })
+}
+
+function nameIn(member: object): string {
+  const { name } = member as { name?: unknown }
+  return typeof name === 'string' ? name : ''
 }
 
 /** The actions of a `uses` member: an action itself, or a connector with actions as members. */

@@ -48,13 +48,13 @@ export async function act(pass: Pass, acting: Acting, op: Op): Promise<void> {
   if (!op.dangling) return send(pass, acting, op)
   const sent = dataOf(op.sending as Entry & { kind: 'effect.sending' })
   if (mayResend(acting.action, op.sending.at, pass.task.env.clock.now())) return send(pass, acting, op)
-  await pass.working(() => handOver(pass, acting.key, sent, op.sending!.at, op.attempts))
+  await pass.work.run(() => handOver(pass, acting.key, sent, op.sending!.at, op.attempts))
   if (!pass.signal.aborted) awaitRun(pass, acting, op.opened!)
 }
 
 /** Looks up the intent, judges it, and commits what follows. */
 async function decide(pass: Pass, acting: Acting, op: Op): Promise<void> {
-  await pass.working(async () => {
+  await pass.work.run(async () => {
     await pass.writer.submit(() => decision(pass, acting))
   })
   if (pass.signal.aborted) return
@@ -189,7 +189,7 @@ async function send(pass: Pass, acting: Acting, op: Op): Promise<void> {
     if (op.attempts > 0 || (op.dangling && op.sending !== first))
       await pass.writer.append([again(acting, sent, op.attempts + 1)])
     if (pass.signal.aborted) return
-    const tried = await pass.working(() =>
+    const tried = await pass.work.run(() =>
       tryOnce({
         env,
         workspace: claimed.row.workspace,
@@ -246,7 +246,7 @@ async function settleTry(pass: Pass, acting: Acting, op: Op, sent: Sent, tried: 
     return false
   }
   if (tried.end === 'unknown' || tried.end === 'reauth') {
-    await pass.working(() => handOver(pass, acting.key, sent, op.sending!.at, op.attempts))
+    await pass.work.run(() => handOver(pass, acting.key, sent, op.sending!.at, op.attempts))
     if (pass.signal.aborted) return true
     awaitRun(pass, acting, op.opened!)
     return true

@@ -83,10 +83,10 @@ async function send(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Byte
   for (;;) {
     if (op.retryAt !== undefined && !(await sleepWithin(pass, key, op.retryAt, `${action.name} is tried again`))) return
     const attempt = op.attempts + 1
-    await pass.working(() => pass.writer.submit(() => sending(pass, spec, action, bytes, key, remote, attempt)))
+    await pass.work.run(() => pass.writer.submit(() => sending(pass, spec, action, bytes, key, remote, attempt)))
     if (pass.signal.aborted || op.outcome !== undefined) return
     const sentAt = op.sending!.at
-    const tried = await pass.working(() =>
+    const tried = await pass.work.run(() =>
       tryOnce({
         env,
         workspace: pass.task.claimed.row.workspace,
@@ -161,7 +161,7 @@ function isCovered(verdict: Judgement, covered: ReadonlySet<string>): boolean {
 }
 
 async function complete(pass: Pass, key: string, sent: Sent, executed?: string, spec?: EffectSpec): Promise<void> {
-  await pass.working(() => pass.writer.append([completed(key, sent)]))
+  await pass.work.run(() => pass.writer.append([completed(key, sent)]))
   if (executed === undefined || spec === undefined) return
   const { workspace, playbook } = pass.task.claimed.row
   pass.task.env.emit('effect.executed', {
@@ -208,7 +208,7 @@ export async function reconcileOnce(
 ): Promise<Sent> {
   const key = `look ${round}`
   const live = async (): Promise<void> => {
-    await pass.working(async () => {
+    await pass.work.run(async () => {
       const look = await lookOnce(pass, spec, action, bytes, sent, round)
       await pass.writer.append([{ kind: 'step.completed', key, data: { ok: look as unknown as Json } }])
     })

@@ -1,7 +1,6 @@
 /** HandOver: an effect that cannot end at once becomes a run of its own, which outlives its caller. */
 import { newRun } from '../start.ts'
 import { KeelsonError } from '../../base/errors.ts'
-import type { Json } from '../../base/value.ts'
 import type { EntryData } from '../../journal/kinds.ts'
 import type { NewRun } from '../../journal/store.ts'
 import type { Pass } from '../pass.ts'
@@ -19,7 +18,7 @@ export function effectRun(pass: Pass, spec: EffectSpec): NewRun {
   return newRun(playbook, {
     workspace: claimed.row.workspace,
     id: effectRunId(spec.effect, spec.generation),
-    input: spec as unknown as Json,
+    input: spec,
     now: env.clock.now(),
     salt: () => env.ids.salt(),
   })

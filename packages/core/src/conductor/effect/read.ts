@@ -1,6 +1,5 @@
 /** Read: an action that changes nothing: judged, tried, and recorded like a step; no intent, no ledger. */
 import { KeelsonError, storeError } from '../../base/errors.ts'
-import type { Json } from '../../base/value.ts'
 import type { Op } from '../../journal/fold.ts'
 import type { Judgement } from '../../policy/verdict.ts'
 import { parseStored } from '../../base/json.ts'
@@ -18,7 +17,7 @@ export async function read(pass: Pass, acting: Acting, op: Op): Promise<boolean>
   const { start } = pass.history
   const { workspace } = claimed.row
   const scopes = start.scopes ?? []
-  const verdict = await pass.working(() =>
+  const verdict = await pass.work.run(() =>
     judge(env, { workspace, action, input, scopes, persona: start.persona, effect: acting.effect }),
   )
   if (verdict.verdict === 'deny') {
@@ -32,7 +31,7 @@ export async function read(pass: Pass, acting: Acting, op: Op): Promise<boolean>
   for (;;) {
     if (op.retryAt !== undefined && !(await sleepWithin(pass, key, op.retryAt, `${action.name} is tried again`)))
       return true
-    if (pass.signal.aborted || (await pass.working(() => once(pass, acting, op, verdict)))) return true
+    if (pass.signal.aborted || (await pass.work.run(() => once(pass, acting, op, verdict)))) return true
   }
 }
 
@@ -52,9 +51,7 @@ async function once(pass: Pass, acting: Acting, op: Op, verdict: Judgement): Pro
       deduplicated: false,
       differs: false,
     }
-    await pass.writer.append([
-      { kind: 'effect.completed', key, data: { hash, ok: tried.output, receipt: receipt as unknown as Json } },
-    ])
+    await pass.writer.append([{ kind: 'effect.completed', key, data: { hash, ok: tried.output, receipt: receipt } }])
     return true
   }
   if (tried.end === 'final' || attempt >= action.attempts) {

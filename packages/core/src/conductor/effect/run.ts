@@ -14,7 +14,7 @@ import { z } from 'zod'
 import { actorJson, type Actor } from '../../base/actor.ts'
 import { KeelsonError, storeError, type StoredError } from '../../base/errors.ts'
 
-import { parseStored } from '../../base/json.ts'
+import { canonical, parseStored } from '../../base/json.ts'
 import { toStored } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
 import type { AnyAction } from '../../connector/action.ts'
@@ -34,7 +34,7 @@ export const effectPlaybook: AnyPlaybook = playbookOf(
     version: 1,
     input: z.looseObject({ effect: z.string(), generation: z.number(), action: z.string() }),
     output: z.looseObject({ state: z.string() }),
-    run: async (_ctx, input, pass) => execute(pass as Pass, input as unknown as EffectSpec),
+    run: async (_ctx, input, pass) => execute(pass as Pass, input as EffectSpec),
   }),
 )
 
@@ -100,17 +100,17 @@ async function obligations(
       )
     const { decision, by } = decided
     if ('reject' in decision)
-      return ended(bytes, 'declined', declined(action, { reason: String(decision.reject), by, item: decided.item }))
+      return ended(bytes, 'declined', declined(action, { reason: textOf(decision.reject), by, item: decided.item }))
     if ('respond' in decision)
       return ended(
         bytes,
         'declined',
-        declined(action, { reason: 'respond', text: String(decision.respond), by, item: decided.item }),
+        declined(action, { reason: 'respond', text: textOf(decision.respond), by, item: decided.item }),
       )
     const covered = new Set([...bytes.covered, ...asks.map((one) => askOf(one.rule))])
     bytes =
       'edit' in decision
-        ? { ...bytes, input: edited(action, decision.edit as Json), edited: true, covered }
+        ? { ...bytes, input: edited(action, decision.edit), edited: true, covered }
         : { ...bytes, covered }
   }
   const holds = bytes.verdict.holds.filter((rule) => !bytes.covered.has(holdOf(rule)))
@@ -120,7 +120,7 @@ async function obligations(
       return ended(
         bytes,
         'cancelled',
-        declined(action, { reason: String(decided.decision.reject), by: decided.by, item: decided.item }),
+        declined(action, { reason: textOf(decided.decision.reject), by: decided.by, item: decided.item }),
       )
     }
     bytes = { ...bytes, covered: new Set([...bytes.covered, ...holds.map(holdOf)]) }
@@ -219,4 +219,8 @@ function declined(action: AnyAction, no: { reason: string; text?: string; by: Ac
       },
     ),
   )
+}
+
+function textOf(value: Json | undefined): string {
+  return typeof value === 'string' ? value : canonical(value ?? null)
 }

@@ -77,7 +77,7 @@ function one<In, Out>(
   const hash = hashOf(action, input)
   const live = async (op: Op): Promise<void> => {
     const { env, claimed } = pass.task
-    const acting = await pass.working(async (): Promise<Acting> => {
+    const acting = await pass.work.run(async (): Promise<Acting> => {
       const secret = await env.company(claimed.row.workspace).key()
       const business = action.intent?.(fromStored(action.input, input))
       const intent = business ?? [claimed.row.id, pass.history.start.continuation, key]

@@ -1,7 +1,7 @@
 /** All: a branch per item, each with names of its own, so that branches may race and still replay the same. */
 import { KeelsonError } from '../../base/errors.ts'
 import type { Context } from '../../playbook/context.ts'
-import { contextOf, type Place } from '../context.ts'
+import type { Place } from './place.ts'
 import type { Pass } from '../pass.ts'
 import { Keys } from './keys.ts'
 
@@ -13,6 +13,7 @@ interface Branch<T> {
 export async function all<T, R>(
   pass: Pass,
   place: Place,
+  contextOf: (place: Place) => Context,
   items: readonly T[],
   keyOf: (item: T) => string,
   branch: (ctx: Context, item: T) => Promise<R>,
@@ -36,7 +37,7 @@ export async function all<T, R>(
       const i = next++
       const { item, place: own } = branches[i]!
       try {
-        results[i] = await branch(contextOf(pass, own), item)
+        results[i] = await branch(contextOf(own), item)
       } catch (error) {
         errors.set(i, error)
         failed.reject(error)

@@ -37,7 +37,7 @@ export function askItem<T>(pass: Pass, key: string, asked: AskItem, value: (ok: 
     canonical([asked.item.kind, asked.item.title, asked.item.action ?? null, asked.item.input ?? null]),
   )
   const live = async (op: Op): Promise<void> => {
-    if (op.opened === undefined) await pass.working(() => open(pass, key, asked, hash))
+    if (op.opened === undefined) await pass.work.run(() => open(pass, key, asked, hash))
     if (pass.signal.aborted || op.outcome !== undefined) return
     const data = dataOf(op.opened as Entry & { kind: 'ask.opened' })
     const until = data.until === undefined ? {} : { until: iso(data.until) }

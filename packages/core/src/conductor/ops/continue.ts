@@ -30,7 +30,7 @@ export async function continueAsNew(pass: Pass, input: Json): Promise<never> {
     carry: { parent: start.parent, lanes: start.lanes, settings: start.settings },
   })
   await new Promise<void>((resolve) => pass.replay?.whenLive('continueAsNew', resolve))
-  await pass.drain()
+  await pass.work.drain()
   await pass.writer.submit(async () => {
     const { puts } = await closeOpen(pass)
     const next = {

@@ -70,7 +70,7 @@ function readOp<R>(
 ): Promise<R> {
   const hash = sha256(canonical([type.name, ...what]))
   const live = async (): Promise<void> => {
-    await pass.working(async () => {
+    await pass.work.run(async () => {
       const draft = await outcome(look, hash)
       await pass.writer.append([draft(key)])
     })
@@ -109,7 +109,7 @@ function write<T>(
   const hash = sha256(canonical([type.name, ...what]))
   const live = async (): Promise<void> => {
     const { env, claimed } = pass.task
-    await pass.working(async () => {
+    await pass.work.run(async () => {
       const secret = await env.company(claimed.row.workspace).key()
       await pass.writer.submit(async () => {
         const change = await build(secret)

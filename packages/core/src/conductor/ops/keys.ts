@@ -17,7 +17,7 @@ export class Keys {
       typeof name !== 'string' ||
       name === '' ||
       name.length > 200 ||
-      /[#[\]\0-\x1f]/.test(name) ||
+      /[#[\]]|\p{Cc}/u.test(name) ||
       !name.isWellFormed()
     ) {
       throw new KeelsonError(

@@ -10,7 +10,7 @@ export async function sleepWithin(pass: Pass, key: string, at: number, what: str
     pass.waits.set(key, { kind: 'retry', what, until: iso(at) })
     return false
   }
-  await pass.working(
+  await pass.work.run(
     () =>
       new Promise<void>((resolve) => {
         const cancel = clock.timer(at, resolve)

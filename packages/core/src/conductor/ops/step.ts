@@ -20,7 +20,7 @@ async function tries(pass: Pass, key: string, work: Work, options: StepOptions, 
   for (;;) {
     if (op.retryAt !== undefined && !(await sleepWithin(pass, key, op.retryAt, `step "${key}" is tried again`))) return
     const attempt = op.attempts + 1
-    const done = await pass.working(async () => {
+    const done = await pass.work.run(async () => {
       try {
         const value = await within(pass, key, work, attempt, options)
         const data = value === undefined ? {} : { ok: stored(value) }

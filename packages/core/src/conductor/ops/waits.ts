@@ -28,7 +28,7 @@ export function sleep(pass: Pass, key: string, duration: Duration | { until: str
     const { until } = dataOf(op.opened as Entry & { kind: 'sleep.opened' })
     pass.waits.set(key, { kind: 'timer', what: `sleeps until ${iso(until)}`, until: iso(until) })
     pass.replay?.poke()
-    if (until <= pass.task.env.clock.now()) await pass.absorb()
+    if (until <= pass.task.env.clock.now()) await pass.mailbox.absorb()
   }
   return pass.operation({ key, kind: 'sleep', hash, live })
 }
@@ -79,7 +79,7 @@ async function openWait(
 ): Promise<void> {
   const { env, claimed } = pass.task
   const { workspace, id } = claimed.row
-  await pass.working(async () => {
+  await pass.work.run(async () => {
     const secret = await env.company(workspace).key()
     const token = waitToken(secret, event, match)
     if (op.opened === undefined) {
@@ -151,7 +151,7 @@ export function emit(pass: Pass, key: string, event: EventType<unknown>, payload
   const live = async (): Promise<void> => {
     const { env, claimed } = pass.task
     const { workspace, id } = claimed.row
-    await pass.working(async () => {
+    await pass.work.run(async () => {
       const run = eventRun(env, workspace, { event: event.name, id: `${id}:${key}`, payload: parseStored(text) })
       await pass.writer.submit(() => ({ drafts: [{ kind: 'emit.completed', key, data: { hash } }], starts: [run] }))
     })
@@ -190,7 +190,7 @@ export function call(pass: Pass, key: string, target: { readonly name: string },
         now: env.clock.now(),
         salt: () => env.ids.salt(),
       })
-      await pass.working(async () => {
+      await pass.work.run(async () => {
         const opened = await pass.writer.submit(() => ({
           drafts: [{ kind: 'call.opened', key, data: { hash, child, playbook: playbook.name } }],
           starts: [run],

@@ -15,7 +15,7 @@ export async function restoreEntity(
 ): Promise<void> {
   const hash = sha256(canonical([line.type, line.id, line.restore]))
   const live = async (): Promise<void> => {
-    await pass.working(() => pass.writer.submit(() => restored(pass, key, line, hash)))
+    await pass.work.run(() => pass.writer.submit(() => restored(pass, key, line, hash)))
   }
   await pass.operation({ key, kind: 'entity', hash, live })
 }

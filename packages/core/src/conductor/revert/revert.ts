@@ -10,7 +10,6 @@ import type { Actor } from '../../base/actor.ts'
 import { KeelsonError } from '../../base/errors.ts'
 import { keyedHash, sha256 } from '../../base/hash.ts'
 import { canonical, parseStored } from '../../base/json.ts'
-import type { Json } from '../../base/value.ts'
 import { playbookOf, registerPlaybook, type AnyPlaybook } from '../../playbook/playbook.ts'
 import type { Op } from '../../journal/fold.ts'
 import { combine } from '../../policy/verdict.ts'
@@ -105,7 +104,7 @@ async function takeBack(pass: Pass, lines: readonly Line[]): Promise<RevertResul
 async function compensate(pass: Pass, key: string, line: Line & { kind: 'effect'; can: true }): Promise<void> {
   const hash = sha256(canonical([line.id, line.generation]))
   const live = async (op: Op): Promise<void> => {
-    if (op.opened === undefined) await pass.working(() => open(pass, key, line, hash))
+    if (op.opened === undefined) await pass.work.run(() => open(pass, key, line, hash))
     if (pass.signal.aborted || op.outcome !== undefined || op.opened === undefined) return
     pass.waits.set(key, {
       kind: 'effect',
@@ -200,7 +199,7 @@ function undoSpec(
     because: target.because,
     verdict: combine([{ rule: 'revert', verdict: { verdict: 'allow' } }], pass.task.env.policy.version, {}),
     mode: 'undo',
-    ...(target.undo === undefined ? {} : { undo: target.undo as Json }),
+    ...(target.undo === undefined ? {} : { undo: target.undo }),
     compensates: target.id,
   }
 }

@@ -1,0 +1,80 @@
+/** Mailbox: takes a run's mail, and the deadlines that have passed, into its stream, in order and once. */
+import type { Entry } from '../journal/entry.ts'
+import type { History } from '../journal/fold.ts'
+import type { Claimed, Mail } from '../journal/store.ts'
+import type { Environment } from './environment.ts'
+import { digest } from './mail.ts'
+import type { Writer } from './writer.ts'
+
+/** Mail that running code must not live to see: a new pass takes it in. */
+const CONTROL: ReadonlySet<string> = new Set(['cancel', 'pause', 'rewind', 'move'])
+
+export interface MailboxOptions {
+  readonly env: Environment
+  readonly claimed: Claimed
+  readonly writer: Writer
+  readonly history: () => History
+  /** All entries of the stream, while the code has not begun; undefined once it has. */
+  readonly entries: () => readonly Entry[] | undefined
+  readonly onControl: (kind: string) => void
+  readonly over: () => boolean
+}
+
+export class Mailbox {
+  readonly #options: MailboxOptions
+  #seen = 0
+  #absorbing: Promise<void> | undefined
+  #again = false
+
+  constructor(options: MailboxOptions) {
+    this.#options = options
+  }
+
+  /** The highest mail row that was taken in. */
+  get seen(): number {
+    return this.#seen
+  }
+
+  /** Takes in what there is. */
+  async absorb(first?: readonly Mail[]): Promise<void> {
+    if (this.#absorbing !== undefined) {
+      this.#again = true
+      return this.#absorbing
+    }
+    this.#absorbing = this.#absorb(first)
+    try {
+      await this.#absorbing
+    } finally {
+      this.#absorbing = undefined
+      if (this.#again && !this.#options.over()) {
+        this.#again = false
+        void this.absorb()
+      }
+    }
+  }
+
+  async #absorb(first: readonly Mail[] | undefined): Promise<void> {
+    const { env, claimed, writer, history, entries, onControl } = this.#options
+    const { store, clock } = env
+    let unread = first
+    await writer.submit(async () => {
+      const mail = unread ?? (await store.mail(claimed.lease, this.#seen))
+      unread = undefined
+      const all = entries()
+      const control = all === undefined ? mail.find((one) => CONTROL.has(one.kind)) : undefined
+      if (control !== undefined) {
+        onControl(control.kind)
+        return undefined
+      }
+      const found = await digest(history(), mail, clock.now(), {
+        store,
+        workspace: claimed.row.workspace,
+        entries: async () => all ?? [],
+      })
+      const last = mail.at(-1)?.row
+      if (last !== undefined) this.#seen = last
+      if (found.drafts.length === 0 && found.consumed.length === 0) return undefined
+      return { drafts: found.drafts, consumed: found.consumed }
+    })
+  }
+}

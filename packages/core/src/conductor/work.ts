@@ -1,0 +1,65 @@
+/** Work: what of a pass is running, and how it comes to rest. */
+import { KeelsonError } from '../base/errors.ts'
+
+export class Work {
+  readonly #abort = new AbortController()
+  readonly #onIdle: () => void
+  readonly #writing: () => boolean
+  #busy = 0
+  #stopping = false
+  #waiting: (() => void)[] = []
+
+  /** `writing`: something is on its way to the store. `onIdle`: something has ended. */
+  constructor(options: { writing: () => boolean; onIdle: () => void }) {
+    this.#writing = options.writing
+    this.#onIdle = options.onIdle
+  }
+
+  /** Aborted when the pass ends, or its run is cancelled. */
+  get signal(): AbortSignal {
+    return this.#abort.signal
+  }
+
+  /** Nothing new is begun any more. */
+  get stopping(): boolean {
+    return this.#stopping
+  }
+
+  /** Nothing runs or is being written. */
+  get quiet(): boolean {
+    return this.#busy === 0 && !this.#writing()
+  }
+
+  /** Work that keeps the run from parking. */
+  async run<R>(work: () => Promise<R>): Promise<R> {
+    this.#busy++
+    try {
+      return await work()
+    } finally {
+      this.#busy--
+      this.idle()
+    }
+  }
+
+  /** Lets what runs end and be recorded, begins nothing new; resolves when all is quiet. */
+  async drain(abort = false): Promise<void> {
+    this.#stopping = true
+    if (abort) this.#abort.abort(new KeelsonError('RUN_CANCELLED', 'the run is being cancelled'))
+    while (!this.quiet) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+  }
+
+  /** At once: whoever waits for quiet is let go. */
+  stop(): void {
+    this.#stopping = true
+    this.#abort.abort(new KeelsonError('CONDUCTOR_STOPPED', 'this pass over the run has ended'))
+    this.idle()
+  }
+
+  /** Something has ended: whoever waits looks again. */
+  idle(): void {
+    this.#onIdle()
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const resolve of waiting) resolve()
+  }
+}
