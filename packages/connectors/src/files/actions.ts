@@ -4,7 +4,7 @@
 import { action, ActionError, type Preview } from '@keelson/core'
 import { z } from 'zod'
 import { valueOf } from '../connect/option.ts'
-import { diskFailure } from '../disk/atomic.ts'
+import { diskFailure, sha256Hex } from '../disk/atomic.ts'
 import { blobsOf } from './blobs.ts'
 import { Change, findFile, lookForChange, makeChange, undoChange } from './change.ts'
 import { listFiles } from './list.ts'
@@ -89,11 +89,10 @@ export const write = action({
           ['File', input.path],
           ['Content', `sha-256 ${input.sha256}`],
         ]),
-  simulate: (input) => ({
-    path: input.path,
-    sha256: '0'.repeat(64),
-    size: 'text' in input ? Buffer.byteLength(input.text) : 0,
-  }),
+  simulate: (input) =>
+    'text' in input
+      ? { path: input.path, sha256: sha256Hex(input.text), size: Buffer.byteLength(input.text) }
+      : { path: input.path, sha256: input.sha256, size: 0 },
   async run(input, { key, signal, config }) {
     const undo = await makeChange(rootFrom(config), { key, signal }, (root) => planWrite(root, input))
     return { output: await written(rootFrom(config), undo), undo }
