@@ -10,6 +10,7 @@ import { EFFECT_PLAYBOOK } from './conductor/effect/hand-over.ts'
 import { effectInternals, effectPlaybook } from './conductor/effect/run.ts'
 import type { Environment, Limits } from './conductor/environment.ts'
 import { eventPlaybook } from './conductor/event-run.ts'
+import { retryHeld } from './conductor/held.ts'
 import { Lifecycle, type LifecycleEvents } from './conductor/lifecycle.ts'
 import { Notifier } from './conductor/notifier.ts'
 import { ActionRegistry, type Credentials } from './conductor/registry.ts'
@@ -131,7 +132,13 @@ async function open(options: ConductorOptions): Promise<Conductor> {
     for (const run of change.runs) loop.mailFor(change.workspace, run)
     loop.poke()
   })
-  if (options.work !== false) loop.start()
+  if (options.work !== false) {
+    loop.start()
+    const again = (): void =>
+      void retryHeld(env).catch((error: unknown) => log.warn({}, `held runs could not be looked at: ${String(error)}`))
+    env.actions.onLearned(again)
+    again()
+  }
   return assemble(options, { env, loop, lifecycle, notifier, unwatch, store })
 }
 

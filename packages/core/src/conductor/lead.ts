@@ -119,6 +119,8 @@ async function play(pass: Pass, input: unknown): Promise<void> {
 
 async function finish(pass: Pass, result: { value: unknown } | { thrown: unknown }): Promise<void> {
   const replay = pass.replay!
+  const missing = 'thrown' in result ? pass.task.internals?.holdFor?.(result.thrown) : undefined
+  if (missing !== undefined) return hold(pass, missing)
   if (replay.unasked().length > 0) {
     return diverged(pass, haltDifference({ why: 'diverged', unasked: replay.unasked(), fresh: [] }))
   }
@@ -246,6 +248,11 @@ async function park(pass: Pass, keys: readonly string[]): Promise<void> {
     playbook: playbook.name,
     waiting: infos,
   })
+}
+
+async function hold(pass: Pass, info: WaitInfo): Promise<void> {
+  await pass.work.drain()
+  await handOver(pass, { to: 'held', status: canonical(waiting([info])) }, 'held')
 }
 
 async function halted(pass: Pass, halt: Halt): Promise<void> {

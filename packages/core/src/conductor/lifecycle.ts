@@ -27,7 +27,7 @@ export interface LifecycleEvents {
   'effect.executed': OfRun & { readonly action: string; readonly effect: string }
   'effect.asked': OfRun & { readonly action: string; readonly item: string; readonly title: string }
   'effect.held': OfRun & { readonly action: string; readonly item: string; readonly until: string }
-  'effect.unknown': OfRun & { readonly action: string; readonly effect: string }
+  'effect.unknown': OfRun & { readonly action: string; readonly item: string }
   'item.opened': OfRun & { readonly item: string; readonly title: string; readonly kind: string }
   'item.reminded': OfRun & { readonly item: string; readonly title: string; readonly onSilence: string }
   'store.failed': { readonly message: string }

@@ -7,7 +7,7 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { KeelsonError, reviveError, storeError, type StoredError } from '../base/errors.ts'
-import { assertChained, EMPTY_HEAD, type Draft, type Entry } from '../journal/entry.ts'
+import { assertChained, dataOf, EMPTY_HEAD, type Draft, type Entry } from '../journal/entry.ts'
 import { fold, foldInto, newOp, type Answered, type History, type Op } from '../journal/fold.ts'
 import type { Put } from '../journal/put.ts'
 import type { Claimed, Delivery } from '../journal/store.ts'
@@ -55,6 +55,8 @@ export interface Internals {
   ): Promise<{ puts: readonly Put[]; deliveries: readonly Delivery[] }>
   /** False when a cancel comes too late. */
   mayCancel?(pass: Pass): boolean
+  /** What a thrown error says must come from outside before the run can go on; undefined: it is a failure. */
+  holdFor?(thrown: unknown): WaitInfo | undefined
 }
 
 /** What the pass reports to whoever leads it. */
@@ -192,13 +194,30 @@ export class Pass {
 
   #onEntries(entries: readonly Entry[]): void {
     for (const entry of entries) {
+      const reopened = this.history.ops.get(entry.key)?.opened !== undefined
       foldInto(this.history, entry)
       this.#entries?.push(entry)
       if (entry.kind.endsWith('.opened')) this.#arm()
+      if (entry.kind === 'ask.opened' && reopened) this.#reminded(entry)
     }
     if (this.#entries !== undefined && entries.some((entry) => entry.kind === 'run.rewound'))
       this.history = fold(this.#entries)
     this.replay?.poke()
+  }
+
+  /** Silence only reminded: whoever listens is told. */
+  #reminded(entry: Entry): void {
+    const { env, claimed } = this.task
+    const { item, onSilence } = dataOf(entry as Entry & { kind: 'ask.opened' })
+    const { workspace, id: run, playbook } = claimed.row
+    env.emit('item.reminded', {
+      workspace,
+      run,
+      playbook,
+      item,
+      title: this.waits.get(entry.key)?.what ?? entry.key,
+      onSilence,
+    })
   }
 
   /** One timer for the next deadline of a run that is held by other work. */

@@ -10,7 +10,6 @@ import type { Judgement, OnSilence } from '../../policy/verdict.ts'
 import type { Provenance } from '../item.ts'
 import { askItem, type AskItem, type ItemText } from '../ops/ask.ts'
 import type { Pass } from '../pass.ts'
-import { iso } from '../waiting.ts'
 import type { Bytes } from './attempt.ts'
 import type { EffectSpec } from './spec.ts'
 
@@ -38,7 +37,6 @@ export async function decisionOf(pass: Pass, key: string, asked: AskItem): Promi
 }
 
 export function askItemOf(
-  pass: Pass,
   spec: EffectSpec,
   action: AnyAction,
   bytes: Bytes,
@@ -54,7 +52,6 @@ export function askItemOf(
     allows: ['approve', 'edit', 'reject', 'respond'],
     ...(spec.revises === undefined ? {} : { revises: spec.revises }),
   }
-  pass.task.env.emit('effect.asked', { ...about(pass), action: action.name, item: '', title: item.title })
   return {
     item,
     wait: 'approval',
@@ -73,18 +70,10 @@ export function holdItem(pass: Pass, spec: EffectSpec, action: AnyAction, bytes:
     reversibility: 'hold',
     dueAt,
   }
-  pass.task.env.emit('effect.held', { ...about(pass), action: action.name, item: '', until: iso(dueAt) })
   return { item, wait: 'hold', onSilence: 'wait', until: dueAt }
 }
 
-export function unknownItem(
-  pass: Pass,
-  spec: EffectSpec,
-  action: AnyAction,
-  bytes: Bytes,
-  error: StoredError,
-): AskItem {
-  pass.task.env.emit('effect.unknown', { ...about(pass), action: action.name, effect: spec.effect })
+export function unknownItem(spec: EffectSpec, action: AnyAction, bytes: Bytes, error: StoredError): AskItem {
   const item: ItemText = {
     ...common(spec, action, bytes),
     kind: 'outcome-unknown',
@@ -95,7 +84,7 @@ export function unknownItem(
   return { item, wait: 'operator', onSilence: 'wait' }
 }
 
-export function reauthItem(_pass: Pass, spec: EffectSpec, action: AnyAction, error: StoredError): AskItem {
+export function reauthItem(spec: EffectSpec, action: AnyAction, error: StoredError): AskItem {
   const item: ItemText = {
     kind: 'attention',
     title: `${action.title} needs new credentials: ${error.message}`,
@@ -165,9 +154,4 @@ function strictest(asks: Judgement['asks']): OnSilence {
   return asks
     .map((one) => one.onSilence)
     .reduce((worst, one) => (SILENCE.indexOf(one) > SILENCE.indexOf(worst) ? one : worst), 'wait' as OnSilence)
-}
-
-function about(pass: Pass): { workspace: string; run: string; playbook: string } {
-  const { workspace, id, playbook } = pass.task.claimed.row
-  return { workspace, run: id, playbook }
 }

@@ -17,7 +17,7 @@ import { KeelsonError, storeError, type StoredError } from '../../base/errors.ts
 import { canonical, parseStored } from '../../base/json.ts'
 import { toStored } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
-import type { AnyAction } from '../../connector/action.ts'
+import { connectorOf, type AnyAction } from '../../connector/action.ts'
 import { playbookOf, registerPlaybook, type AnyPlaybook } from '../../playbook/playbook.ts'
 import type { Judgement } from '../../policy/verdict.ts'
 import type { Internals, Pass } from '../pass.ts'
@@ -41,6 +41,8 @@ export const effectPlaybook: AnyPlaybook = playbookOf(
 /** What the effect run adds to its settling, and when a cancel comes too late. */
 export const effectInternals: Internals = {
   mayCancel: (pass) => ![...pass.history.ops.values()].some((op) => op.sending !== undefined),
+  holdFor: (thrown) =>
+    KeelsonError.is(thrown, 'ACTION_NOT_FOUND') ? { kind: 'version', what: thrown.message } : undefined,
   async settle(pass, outcome) {
     const spec = pass.history.start.input as unknown as EffectSpec
     return settleEffect(pass, spec, endOf(spec, outcome))
@@ -58,7 +60,10 @@ function endOf(spec: EffectSpec, outcome: { status: string; output?: unknown; er
 }
 
 async function execute(pass: Pass, spec: EffectSpec): Promise<EffectEnd> {
-  const action = actionOf(pass.task.env, spec)
+  const action =
+    pass.task.env.actions.find(spec.action) === undefined
+      ? await unknownAction(pass, spec)
+      : actionOf(pass.task.env, spec)
   let bytes: Bytes = { input: spec.input, edited: false, verdict: spec.verdict, covered: new Set() }
   if (spec.mode === 'reconcile') {
     const sent: Sent = {
@@ -91,7 +96,7 @@ async function obligations(
   if (bytes.verdict.denies.length > 0) return ended(bytes, 'denied', deniedError(action, bytes.verdict))
   const asks = bytes.verdict.asks.filter((one) => !bytes.covered.has(askOf(one.rule)))
   if (asks.length > 0) {
-    const decided = await ask(pass, `approve ${round}`, askItemOf(pass, spec, action, bytes, asks, round > 1))
+    const decided = await ask(pass, `approve ${round}`, askItemOf(spec, action, bytes, asks, round > 1))
     if (decided === 'expired')
       return ended(
         bytes,
@@ -141,7 +146,8 @@ async function resolve(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: B
         sent = await again(pass, spec, action, bytes, `resend ${round}`)
         break
       case 'reauth':
-        await decisionOf(pass, `reauth ${round}`, reauthItem(pass, spec, action, sent.error))
+        await decisionOf(pass, `reauth ${round}`, reauthItem(spec, action, sent.error))
+        await pass.task.env.actions.credentialsChanged(connectorOf(action.name))
         sent = await again(pass, spec, action, bytes, `reauth send ${round}`)
         break
       case 'unknown':
@@ -177,7 +183,7 @@ async function byPerson(
   sentAt: number,
   round: number,
 ): Promise<Sent> {
-  const decided = await decisionOf(pass, `outcome ${round}`, unknownItem(pass, spec, action, bytes, error))
+  const decided = await decisionOf(pass, `outcome ${round}`, unknownItem(spec, action, bytes, error))
   const decision = decided.decision as { outcome?: string; output?: Json }
   if (decision.outcome === 'happened') return { state: 'done', output: decision.output ?? null }
   if (decision.outcome === 'did-not-happen') return { state: 'not-happened', sentAt }

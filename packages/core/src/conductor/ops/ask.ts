@@ -76,14 +76,20 @@ async function open(pass: Pass, key: string, asked: AskItem, hash: string): Prom
     puts: [itemPut(item, 1)],
   }
   await pass.writer.append([{ kind: 'ask.opened', key, data }])
-  env.emit('item.opened', {
-    workspace: row.workspace,
-    run: row.id,
-    playbook: row.playbook,
-    item: item.id,
-    title: item.title,
-    kind: item.kind,
-  })
+  tell(pass, item)
+}
+
+function tell(pass: Pass, item: ItemRecord): void {
+  const { env, claimed } = pass.task
+  const { workspace, id: run, playbook } = claimed.row
+  const about = { workspace, run, playbook }
+  const { id, title, kind, dueAt } = item
+  env.emit('item.opened', { ...about, item: id, title, kind })
+  const action = item.action ?? ''
+  if (kind === 'outcome-unknown') env.emit('effect.unknown', { ...about, action, item: id })
+  else if (kind === 'approval' && dueAt !== undefined)
+    env.emit('effect.held', { ...about, action, item: id, until: iso(dueAt) })
+  else if (kind === 'approval') env.emit('effect.asked', { ...about, action, item: id, title })
 }
 
 export function ask(
