@@ -1,7 +1,14 @@
-/** The definition of the port, held against this store on the main thread. */
+/** The definition of the port, held against this store: on the main thread, in a thread, and with a file per workspace. */
 import { join } from 'node:path'
+import { afterAll } from 'vitest'
 import { storeConformance } from '../../testing/src/store-suite/index.ts'
 import { fileStore } from '../src/file/store.ts'
+import { Thread } from '../src/thread.ts'
 import { suiteOf } from './subject.ts'
 
-storeConformance(suiteOf('sqlite', (folder) => fileStore(join(folder, 'store.db'), { durability: 'process' })))
+const thread = new Thread({ keeps: true })
+afterAll(() => thread.terminate())
+
+const options = { durability: 'process' } as const
+storeConformance(suiteOf('sqlite', (folder) => fileStore(join(folder, 'store.db'), options)))
+storeConformance(suiteOf('sqlite in a thread', (folder) => thread.file(join(folder, 'store.db'), options)))

@@ -27,8 +27,8 @@ export interface OpenOptions {
   readonly migrations: Migrations
   readonly worker: string
   readonly now: () => Instant
-  /** The same worker goes on after its thread died: it keeps its leases. */
-  readonly resume: boolean
+  /** What ended an earlier session of this worker that did not close: its process, or only its thread in this one. */
+  readonly after: 'death' | 'thread'
 }
 
 /** The log is emptied this long after the last write, and the anchor written. */
@@ -155,7 +155,7 @@ export class OpenFile {
     this.#parts.lock.release()
   }
 
-  #begin({ worker, now, resume }: OpenOptions): Opened['frozen'] {
+  #begin({ worker, now, after }: OpenOptions): Opened['frozen'] {
     const { context, path } = this
     const dead = this.#takeDead(this.read(workerNames(context)))
     try {
@@ -163,7 +163,7 @@ export class OpenFile {
         (function* () {
           const frozen = yield* identify(context, path)
           for (const { name } of dead) yield* removeWorker(context, name, 'died')
-          if (!resume) yield* removeWorker(context, worker, 'died')
+          yield* removeWorker(context, worker, after === 'death' ? 'died' : 'closed')
           yield* addWorker(context, worker, now())
           return frozen
         })(),

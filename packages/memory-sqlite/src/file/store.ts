@@ -3,7 +3,7 @@
  *
  * Writes go through the group commit; reads run at once on the same connection, between two groups.
  */
-import { turn, type MemoryStore } from '@keelson/core/ports'
+import { turn, type Lease, type MemoryStore, type PassUnit } from '@keelson/core/ports'
 import { claimRuns, type Turns } from '../sql/claim.ts'
 import { findWorkspace } from '../sql/context.ts'
 import { readEntries, readTail } from '../sql/entries.ts'
@@ -18,20 +18,21 @@ import { loadDriver, type Durability } from './connection.ts'
 import { closed } from './failure.ts'
 import { commitFast } from './hot.ts'
 import { thaw } from './identity.ts'
-import { OpenFile } from './open-file.ts'
+import { OpenFile, type OpenOptions } from './open-file.ts'
 import type { Migrations } from './schema.ts'
 
 export interface FileStore extends MemoryStore {
   backup(path: string, progress?: (at: BackupProgress) => void): Promise<void>
   /** The worker counts as dead from now on; the session can still be called, as a late answer would. */
   abandon(): void
+  /** Does the store hold what the unit says? Asked when nobody knows what came of a write. */
+  landed(workspace: string, unit: PassUnit, lease?: Lease): Promise<boolean>
 }
 
 export interface FileOptions {
   readonly durability: Durability
   readonly migrations?: Migrations
-  /** The same worker goes on after its thread died. */
-  readonly resume?: boolean
+  readonly after?: OpenOptions['after']
 }
 
 /** More rows than one answer may hold. */
@@ -49,8 +50,8 @@ export function fileStore(path: string, options: FileOptions): FileStore {
       await loadDriver()
       const { migrations } = await import('../sql/migrations.ts')
       const steps = options.migrations ?? migrations('sqlite')
-      const { durability, resume = false } = options
-      const opened = await OpenFile.open(path, { durability, migrations: steps, worker, now, resume })
+      const { durability, after = 'death' } = options
+      const opened = await OpenFile.open(path, { durability, migrations: steps, worker, now, after })
       open = opened.file
       return { frozen: opened.frozen }
     },
@@ -60,6 +61,7 @@ export function fileStore(path: string, options: FileOptions): FileStore {
       closing?.close()
     },
     abandon: () => file().abandon(),
+    landed: async (workspace, unit, lease) => file().read(landed(file().context, workspace, unit, lease)),
     watch: (listener) => file().watch(listener),
     backup: async (to, progress) => backupTo(file().handle, to, progress),
     ...writes(file),
