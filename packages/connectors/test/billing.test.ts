@@ -69,7 +69,10 @@ describe('billing.charge', () => {
     [4200, 'JPY', 'JPY 4200'],
     [4200, 'KWD', 'KWD 4.200'],
   ])('shows %i minor units of %s as money', (amount, currency, text) => {
-    const shown = definitionOf(billing.charge).preview!({ ...charge, amount: { amount, currency } })
+    const shown = definitionOf(billing.charge).preview!(
+      { ...charge, amount: { amount, currency } },
+      { config: undefined, signal: new AbortController().signal },
+    )
     expect(shown).toMatchObject({ kind: 'fields', rows: [{ after: 'inv-1' }, { label: 'Amount', after: text }] })
   })
 

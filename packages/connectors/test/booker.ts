@@ -17,7 +17,7 @@ for (let i = 0; i < Number(count); i++) {
     title: `${name} ${i}`,
     evenIfBusy: start === undefined,
   }
-  const use = { key: `${name}-${i}`, signal: new AbortController().signal, attempt: 1, config }
+  const use = { key: `${name}-${i}`, signal: new AbortController().signal, attempt: 1, since: 0, config }
   const outcome = await definitionOf(calendar.book)
     .run(input, use)
     .then(

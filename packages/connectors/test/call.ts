@@ -10,6 +10,7 @@ export interface Use {
   readonly key?: string
   readonly signal?: AbortSignal
   readonly attempt?: number
+  readonly since?: number
   readonly config?: unknown
 }
 
@@ -22,10 +23,17 @@ export function configOf(
   return connector.config?.({ workspace, account, credential })
 }
 
-const optionsOf = ({ key = 'key-1', signal = new AbortController().signal, attempt = 1, config }: Use) => ({
+const optionsOf = ({
+  key = 'key-1',
+  signal = new AbortController().signal,
+  attempt = 1,
+  config,
+  since = 1_780_000_000_000,
+}: Use) => ({
   key,
   signal,
   attempt,
+  since,
   config,
 })
 

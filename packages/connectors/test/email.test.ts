@@ -265,7 +265,10 @@ describe('the input of email.send', () => {
 
   it('is shown to people field by field', () => {
     const { preview } = definitionOf(email.send)
-    const shown = preview!(input.parse({ ...mail, cc: ['c@example.test'] }))
+    const shown = preview!(input.parse({ ...mail, cc: ['c@example.test'] }), {
+      config: undefined,
+      signal: new AbortController().signal,
+    })
     expect(shown).toEqual({
       kind: 'fields',
       rows: [

@@ -293,7 +293,10 @@ describe('a name', () => {
   it.each(wrong.filter((name) => name !== ''))('is refused below the schema, too: %j', async (path) => {
     const { config, root } = setUp()
     const { run: bare } = definitionOf(files.write)
-    const attempt = bare({ path, text: 'x' }, { key: 'k', signal: new AbortController().signal, attempt: 1, config })
+    const attempt = bare(
+      { path, text: 'x' },
+      { key: 'k', signal: new AbortController().signal, attempt: 1, since: 0, config },
+    )
     expect((await failureOf(files.write, attempt)).class).toBe('final')
     expect(visible(root)).toEqual([])
   })

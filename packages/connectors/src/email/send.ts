@@ -35,7 +35,7 @@ export const send = action({
   settleWindowMs: 5 * 60_000,
   preview,
   simulate: (input) => ({ messageId: `<shadow.${sha256Hex(JSON.stringify(input)).slice(0, 24)}@keelson.invalid>` }),
-  async run(input, { key, signal, config, since = Date.now() }: ActionRun & { readonly since?: number }) {
+  async run(input, { key, signal, config, since }: ActionRun) {
     const mailer = mailerFrom(config)
     const message = await compose(input, { mailer, key, at: since, signal }).catch(notComposed)
     const { accepted, rejected } = await deliver(mailer, message, signal)

@@ -82,9 +82,9 @@ export const write = action({
   undo: Change,
   timeout: '60s',
   classify: diskFailure,
-  preview: (input): Preview =>
+  preview: async (input, { config }): Promise<Preview> =>
     'text' in input
-      ? { kind: 'text', after: `${input.path}\n\n${input.text}` }
+      ? { kind: 'text', ...(await textBefore(config, input.path)), after: `${input.path}\n\n${input.text}` }
       : fields([
           ['File', input.path],
           ['Content', `sha-256 ${input.sha256}`],
@@ -209,4 +209,11 @@ function fields(rows: [string, string][]): Preview {
 
 function final(message: string): ActionError {
   return new ActionError({ class: 'final' }, message)
+}
+
+/** What would be overwritten, as far as it is text that a person can read. */
+async function textBefore(config: unknown, path: string): Promise<{ before?: string }> {
+  const found = await findFile(await rootOf(rootFrom(config)), path)
+  if (found === undefined || found.bytes.length > 65_536) return {}
+  return { before: `${path}\n\n${utf8(found.bytes, path)}` }
 }

@@ -59,6 +59,8 @@ export interface ActionRun {
   readonly signal: AbortSignal
   /** 1, 2, 3 … */
   readonly attempt: number
+  /** When this effect was first sent, in milliseconds: the same for every try of it. */
+  readonly since: number
   /** What the connector's `connect` made of its options and credentials; undefined for an action of its own. */
   readonly config: unknown
 }
@@ -73,7 +75,11 @@ interface Base<I extends z.ZodType, O extends z.ZodType, U extends z.ZodType> {
   readonly undo?: U
   /** Business identity: the same parts are the same effect, whoever asks. Default: the run and the step. */
   readonly intent?: (input: z.output<I>) => readonly (string | number)[]
-  readonly preview?: (input: z.output<I>) => Preview
+  /** What an approval shows. May look (at the file that would be overwritten), but changes nothing. */
+  readonly preview?: (
+    input: z.output<I>,
+    options: { config: unknown; signal: AbortSignal },
+  ) => Promise<Preview> | Preview
   readonly run: (
     input: z.output<I>,
     options: ActionRun,
@@ -118,7 +124,8 @@ export interface AnyAction {
   readonly output: z.ZodType
   readonly undo: z.ZodType | undefined
   readonly intent: ((input: unknown) => readonly (string | number)[]) | undefined
-  readonly preview: ((input: unknown) => Preview) | undefined
+  readonly preview:
+    ((input: unknown, options: { config: unknown; signal: AbortSignal }) => Promise<Preview> | Preview) | undefined
   readonly run: (input: unknown, options: ActionRun) => Promise<{ output: unknown; undo?: unknown }>
   readonly reconcile:
     | ((

@@ -19,6 +19,8 @@ export interface Op {
   opened: Entry | undefined
   /** The last 'effect.sending'. */
   sending: Entry | undefined
+  /** Instant of the first 'effect.sending'. */
+  sentAt: number | undefined
   /** It was sent, and nothing says what came of it. */
   dangling: boolean
   /** Tries that have failed. */
@@ -165,6 +167,7 @@ function applyOp(history: History, entry: Entry): void {
       return
     case 'sending':
       op.sending = entry
+      op.sentAt ??= entry.at
       op.dangling = true
       op.hash ??= hashOf(entry)
       op.retryAt = undefined
@@ -199,6 +202,7 @@ export function newOp(key: string, kind: string): Op {
     hash: undefined,
     opened: undefined,
     sending: undefined,
+    sentAt: undefined,
     dangling: false,
     attempts: 0,
     retryAt: undefined,

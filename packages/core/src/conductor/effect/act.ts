@@ -47,7 +47,7 @@ export async function act(pass: Pass, acting: Acting, op: Op): Promise<void> {
   if (op.sending === undefined) return decide(pass, acting, op)
   if (!op.dangling) return send(pass, acting, op)
   const sent = dataOf(op.sending as Entry & { kind: 'effect.sending' })
-  if (mayResend(acting.action, op.sending.at, pass.task.env.clock.now())) return send(pass, acting, op)
+  if (mayResend(acting.action, op.sentAt!, pass.task.env.clock.now())) return send(pass, acting, op)
   await pass.work.run(() => handOver(pass, acting.key, sent, op.sending!.at, op.attempts))
   if (!pass.signal.aborted) awaitRun(pass, acting, op.opened!)
 }
@@ -197,6 +197,7 @@ async function send(pass: Pass, acting: Acting, op: Op): Promise<void> {
         input: acting.input,
         key: sent.key,
         attempt: op.attempts + 1,
+        since: op.sentAt ?? env.clock.now(),
         signal: pass.signal,
       }),
     )
@@ -226,7 +227,7 @@ async function settleTry(pass: Pass, acting: Acting, op: Op, sent: Sent, tried: 
     })
     return true
   }
-  const harmless = tried.end === 'unknown' && mayResend(action, op.sending!.at, env.clock.now())
+  const harmless = tried.end === 'unknown' && mayResend(action, op.sentAt!, env.clock.now())
   const retry = (tried.end === 'retry' || tried.end === 'rate-limited' || harmless) && attempt < action.attempts
   if (retry) {
     const retryAt = env.clock.now() + (tried.afterMs ?? backoffMs(attempt, () => env.ids.random()))

@@ -51,6 +51,13 @@ export type Sent =
   | { readonly state: 'changed'; readonly verdict: Judgement }
   | { readonly state: 'frozen'; readonly epoch: number }
 
+/** When this effect was first sent, by its owner or here; undefined before that. */
+function firstSentAt(pass: Pass, spec: EffectSpec): number | undefined {
+  const here = [...pass.history.ops.values()].flatMap((op) => (op.sentAt === undefined ? [] : [op.sentAt]))
+  const all = spec.sentAt === undefined ? here : [spec.sentAt, ...here]
+  return all.length === 0 ? undefined : Math.min(...all)
+}
+
 /** Sends the bytes, if policy still lets them; tries again where that is harmless. */
 export function sendOnce(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Bytes, key: string): Promise<Sent> {
   const sender = spec.mode === 'undo' ? undoing(action, spec) : action
@@ -76,7 +83,7 @@ function undoing(action: AnyAction, spec: EffectSpec): AnyAction {
 async function send(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Bytes, key: string, op: Op): Promise<void> {
   const { env } = pass.task
   const remote = remoteKey(spec.effect, spec.generation)
-  if (op.dangling && !mayResend(action, op.sending!.at, env.clock.now())) {
+  if (op.dangling && !mayResend(action, firstSentAt(pass, spec)!, env.clock.now())) {
     const error = { code: 'ACTION_FAILED', message: 'its process ended while it was being sent' }
     return complete(pass, key, { state: 'unknown', error, sentAt: op.sending!.at })
   }
@@ -94,6 +101,7 @@ async function send(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Byte
         input: canonical(bytes.input),
         key: remote,
         attempt,
+        since: firstSentAt(pass, spec) ?? env.clock.now(),
         signal: pass.signal,
         onLate: (late) => reportLate(pass, late),
       }),
@@ -107,7 +115,7 @@ async function send(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Byte
         action.name,
         spec,
       )
-    const harmless = tried.end === 'unknown' && mayResend(action, sentAt, env.clock.now())
+    const harmless = tried.end === 'unknown' && mayResend(action, firstSentAt(pass, spec)!, env.clock.now())
     if ((tried.end === 'retry' || tried.end === 'rate-limited' || harmless) && attempt < action.attempts) {
       const retryAt = env.clock.now() + (tried.afterMs ?? backoffMs(attempt, () => env.ids.random()))
       await pass.writer.append([{ kind: 'effect.failed', key, data: { attempt, error: tried.error, retryAt } }])
@@ -241,11 +249,16 @@ async function lookOnce(
 ): Promise<Look> {
   const { env, claimed } = pass.task
   const now = env.clock.now()
-  if (mayResend(action, sent.sentAt, now) && round === 1) return { do: 'resend' }
+  if (mayResend(action, firstSentAt(pass, spec) ?? sent.sentAt, now) && round === 1) return { do: 'resend' }
   if (action.reconcile === undefined) return { do: 'undecided', error: sent.error }
   try {
     const config = await env.actions.config(claimed.row.workspace, action, action.account)
-    const options = { key: remoteKey(spec.effect, spec.generation), since: sent.sentAt, signal: pass.signal, config }
+    const options = {
+      key: remoteKey(spec.effect, spec.generation),
+      since: firstSentAt(pass, spec) ?? sent.sentAt,
+      signal: pass.signal,
+      config,
+    }
     const found = await action.reconcile(fromStored(action.input, canonical(bytes.input)), options)
     if (found.state === 'done') return doneLook(action, found)
     if (found.state === 'unknown')

@@ -37,6 +37,7 @@ export async function decisionOf(pass: Pass, key: string, asked: AskItem): Promi
 }
 
 export function askItemOf(
+  pass: Pass,
   spec: EffectSpec,
   action: AnyAction,
   bytes: Bytes,
@@ -54,6 +55,7 @@ export function askItemOf(
   }
   return {
     item,
+    render: () => previewOf(pass, action, bytes.input),
     wait: 'approval',
     onSilence: strictest(asks),
     ...(timeouts.length === 0 ? {} : { timeoutMs: Math.min(...timeouts) }),
@@ -70,10 +72,16 @@ export function holdItem(pass: Pass, spec: EffectSpec, action: AnyAction, bytes:
     reversibility: 'hold',
     dueAt,
   }
-  return { item, wait: 'hold', onSilence: 'wait', until: dueAt }
+  return { item, render: () => previewOf(pass, action, bytes.input), wait: 'hold', onSilence: 'wait', until: dueAt }
 }
 
-export function unknownItem(spec: EffectSpec, action: AnyAction, bytes: Bytes, error: StoredError): AskItem {
+export function unknownItem(
+  pass: Pass,
+  spec: EffectSpec,
+  action: AnyAction,
+  bytes: Bytes,
+  error: StoredError,
+): AskItem {
   const item: ItemText = {
     ...common(spec, action, bytes),
     kind: 'outcome-unknown',
@@ -81,7 +89,7 @@ export function unknownItem(spec: EffectSpec, action: AnyAction, bytes: Bytes, e
     allows: ['outcome'],
     editSchema: jsonSchema(action.output) as Json,
   }
-  return { item, wait: 'operator', onSilence: 'wait' }
+  return { item, render: () => previewOf(pass, action, bytes.input), wait: 'operator', onSilence: 'wait' }
 }
 
 export function reauthItem(spec: EffectSpec, action: AnyAction, error: StoredError): AskItem {
@@ -99,13 +107,19 @@ export function reauthItem(spec: EffectSpec, action: AnyAction, error: StoredErr
 }
 
 /** The connector's own rendering, or all fields; never prose of a model. */
-export function previewOf(action: AnyAction, input: Json): Preview {
+export async function previewOf(pass: Pass, action: AnyAction, input: Json): Promise<Preview> {
   try {
-    const made = action.preview?.(fromStored(action.input, canonical(input)))
+    const { env, claimed } = pass.task
+    const config = await env.actions.config(claimed.row.workspace, action, action.account)
+    const made = await action.preview?.(fromStored(action.input, canonical(input)), { config, signal: pass.signal })
     if (made !== undefined) return made
   } catch {
     // a preview that throws must not hide what would execute: all fields are shown instead
   }
+  return fieldsOf(input)
+}
+
+function fieldsOf(input: Json): Preview {
   const rows = Object.entries((input ?? {}) as Record<string, Json>).map(([label, value]) => ({
     label,
     after: typeof value === 'string' ? value : canonical(value),
@@ -116,7 +130,7 @@ export function previewOf(action: AnyAction, input: Json): Preview {
 function common(spec: EffectSpec, action: AnyAction, bytes: Bytes): Omit<ItemText, 'kind' | 'title' | 'allows'> {
   return {
     why: sources(spec),
-    preview: previewOf(action, bytes.input),
+    preview: fieldsOf(bytes.input),
     editSchema: jsonSchema(action.input) as Json,
     action: action.name,
     account: action.account,

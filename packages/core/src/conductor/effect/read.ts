@@ -40,7 +40,16 @@ async function once(pass: Pass, acting: Acting, op: Op, verdict: Judgement): Pro
   const { action, input, key, hash, effect } = acting
   const attempt = op.attempts + 1
   const { workspace, id: run, playbook } = claimed.row
-  const tried = await tryOnce({ env, workspace, action, input, key: effect, attempt, signal: pass.signal })
+  const tried = await tryOnce({
+    env,
+    workspace,
+    action,
+    input,
+    key: effect,
+    attempt,
+    since: env.clock.now(),
+    signal: pass.signal,
+  })
   if (pass.signal.aborted) return true
   if (tried.end === 'done') {
     const receipt = {

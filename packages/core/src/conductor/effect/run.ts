@@ -60,10 +60,7 @@ function endOf(spec: EffectSpec, outcome: { status: string; output?: unknown; er
 }
 
 async function execute(pass: Pass, spec: EffectSpec): Promise<EffectEnd> {
-  const action =
-    pass.task.env.actions.find(spec.action) === undefined
-      ? await unknownAction(pass, spec)
-      : actionOf(pass.task.env, spec)
+  const action = actionOf(pass.task.env, spec)
   let bytes: Bytes = { input: spec.input, edited: false, verdict: spec.verdict, covered: new Set() }
   if (spec.mode === 'reconcile') {
     const sent: Sent = {
@@ -96,7 +93,7 @@ async function obligations(
   if (bytes.verdict.denies.length > 0) return ended(bytes, 'denied', deniedError(action, bytes.verdict))
   const asks = bytes.verdict.asks.filter((one) => !bytes.covered.has(askOf(one.rule)))
   if (asks.length > 0) {
-    const decided = await ask(pass, `approve ${round}`, askItemOf(spec, action, bytes, asks, round > 1))
+    const decided = await ask(pass, `approve ${round}`, askItemOf(pass, spec, action, bytes, asks, round > 1))
     if (decided === 'expired')
       return ended(
         bytes,
@@ -183,7 +180,7 @@ async function byPerson(
   sentAt: number,
   round: number,
 ): Promise<Sent> {
-  const decided = await decisionOf(pass, `outcome ${round}`, unknownItem(spec, action, bytes, error))
+  const decided = await decisionOf(pass, `outcome ${round}`, unknownItem(pass, spec, action, bytes, error))
   const decision = decided.decision as { outcome?: string; output?: Json }
   if (decision.outcome === 'happened') return { state: 'done', output: decision.output ?? null }
   if (decision.outcome === 'did-not-happen') return { state: 'not-happened', sentAt }

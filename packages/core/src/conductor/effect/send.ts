@@ -26,6 +26,8 @@ export interface Try {
   readonly input: string
   readonly key: string
   readonly attempt: number
+  /** When the effect was first sent. */
+  readonly since: number
   readonly signal: AbortSignal
   /** Called when the action answers after its time. */
   readonly onLate?: (late: { output?: unknown; error?: StoredError }) => void
@@ -38,7 +40,13 @@ export async function tryOnce(one: Try): Promise<Tried> {
   const signal = AbortSignal.any([one.signal, timeout.signal])
   try {
     const config = await env.actions.config(one.workspace, action, action.account)
-    const work = action.run(fromStored(action.input, one.input), { key: one.key, signal, attempt: one.attempt, config })
+    const work = action.run(fromStored(action.input, one.input), {
+      key: one.key,
+      signal,
+      attempt: one.attempt,
+      since: one.since,
+      config,
+    })
     return settled(action, await raceWith(work, timeout.signal, one.onLate))
   } catch (thrown) {
     return failed(action, thrown)

@@ -23,6 +23,8 @@ export type ItemText = Pick<ItemRecord, 'kind' | 'title' | 'allows' | 'why' | 'p
 
 export interface AskItem {
   readonly item: ItemText
+  /** Renders what is shown, once, when the item opens. */
+  readonly render?: () => Promise<ItemRecord['preview']>
   readonly wait: WaitKind
   readonly onSilence: OnSilence
   /** When silence counts; with 'remind' and 'escalate' also how often. */
@@ -55,6 +57,7 @@ async function open(pass: Pass, key: string, asked: AskItem, hash: string): Prom
   const until = asked.until ?? (every === undefined ? undefined : now + every)
   const bare: Omit<ItemRecord, 'hash'> = {
     ...asked.item,
+    preview: (await asked.render?.()) ?? asked.item.preview,
     id: itemId(row.id, key, pass.history.head.seq),
     state: 'open',
     run: row.id,
