@@ -1,5 +1,16 @@
 /** The test kit of Keelson. */
 
+// the harness
+export { testConductor, type Harness, type HarnessOptions } from './harness/harness.ts'
+export type { TestStore } from './harness/life.ts'
+export type { LogLine } from './harness/logbook.ts'
+export { manualClock, type ManualClock } from './clock.ts'
+
+// the outside
+export { fake } from './fake/fake.ts'
+export type { Answer, Answers, FaultKind, Happened } from './fake/world.ts'
+
 // stores
 export { memoryStore, type MemoryStoreSession } from './memory-store.ts'
 export { intercept, storeFailure, type Detail, type Hooks, type Operation } from './intercept.ts'
+export { alwaysReplay } from './always-replay.ts'

@@ -1,0 +1,72 @@
+/**
+ * fake: a connector whose effects happen in a World instead of outside.
+ *
+ * In a harness each test has a world of its own, even where tests share the fake; elsewhere the fake has one.
+ */
+import { definitionOf, isAction, KeelsonError, systemClock, withActions, type AnyAction } from '@keelson/core/ports'
+import type { Connector } from '@keelson/core'
+import type { Clock } from '@keelson/core/ports'
+import { World, type Answers } from './world.ts'
+
+interface Recipe {
+  readonly name: string
+  readonly actions: readonly AnyAction[]
+  readonly answers: Answers
+}
+
+const recipes = new WeakMap<object, Recipe>()
+
+/**
+ * A connector of the same actions that reaches nothing outside: what happens is recorded under the effect's key.
+ *
+ * `answers` says what actions answer, by name: `fake(calendar, { 'calendar.findTime': () => slot })`. Any other answers
+ * with the smallest value that fits its output.
+ */
+export function fake(connector: { readonly name: string }, answers: Answers = {}): Connector {
+  const recipe: Recipe = { name: connector.name, actions: actionsIn(connector), answers }
+  const world = new World()
+  const made = fakeIn(recipe, world, systemClock)
+  recipes.set(made, recipe)
+  return made
+}
+
+/** The actions of a fake; undefined for a connector that is real. */
+export function recipeOf(connector: Connector): Recipe | undefined {
+  return recipes.get(connector)
+}
+
+/** A fake of bare actions, as one connector. */
+export function recipeFor(name: string, actions: readonly AnyAction[]): Recipe {
+  return { name, actions, answers: {} }
+}
+
+export type { Recipe }
+
+/** The fake of `recipe` in `world`, as one process sees it. */
+export function fakeIn(recipe: Recipe, world: World, clock: Clock): Connector {
+  world.answer(recipe.answers)
+  return withActions(
+    { name: recipe.name },
+    recipe.actions.map((action) => inWorld(action, world, clock)),
+  )
+}
+
+/** An action whose effects happen in a world. Its facts (idempotency, timeout, undo …) stay. */
+function inWorld(action: AnyAction, world: World, clock: Clock): AnyAction {
+  const reconciles = action.reconcile !== undefined || action.idempotency.by === 'lookup'
+  return {
+    ...action,
+    run: (input, options) => world.run(action, input, options, clock),
+    reconcile: reconciles ? (_input, { key }) => world.reconcile(action, key) : undefined,
+    compensate: action.compensate === undefined ? undefined : (undo) => world.compensate(action, undo),
+  }
+}
+
+function actionsIn(connector: { readonly name: string }): AnyAction[] {
+  const held = 'actions' in connector && Array.isArray(connector.actions) ? connector.actions : Object.values(connector)
+  const actions = held.filter(isAction).map((one) => definitionOf(one))
+  if (actions.length > 0) return actions
+  throw new KeelsonError('DEFINITION_INVALID', `"${connector.name}" has no actions to fake`, {
+    hint: 'Pass what defineConnector() returned, or what its connect() did.',
+  })
+}

@@ -1,0 +1,206 @@
+/**
+ * testConductor: the real conductor on an in-memory store, with time, people and the outside in the hands of a test.
+ *
+ * Nothing of it is global: tests may run side by side, each with as many as it likes.
+ */
+import type { Action, Actor, Conductor, Connector, EventType, Inbox, Json, Playbook, Run } from '@keelson/core'
+import type { ConductorOptions, StartOptions } from '@keelson/core'
+import { KeelsonError } from '@keelson/core/ports'
+import { manualClock, milliseconds, type ManualClock } from '../clock.ts'
+import { World, type FaultKind, type Happened } from '../fake/world.ts'
+import { testIds } from '../ids.ts'
+import { memoryStore } from '../memory-store.ts'
+import { logbook, type LogLine } from './logbook.ts'
+import type { Setting, TestStore } from './life.ts'
+import { approvalOf, decide, edited, OPERATOR, questionOf, unknownOf } from './people.ts'
+import { Stage, whatWaits, type StageOptions } from './stage.ts'
+
+export interface HarnessOptions extends Pick<
+  ConductorOptions,
+  'actions' | 'credentials' | 'limits' | 'mayDecide' | 'personas' | 'policy' | 'settings'
+> {
+  readonly playbooks: readonly Playbook<any, any>[]
+  /** Fakes, or real connectors. */
+  readonly connectors?: readonly Connector[]
+  /** Default: a new in-memory store. */
+  readonly store?: TestStore
+  /** Of all chance. Default '1'. */
+  readonly seed?: string | number
+  /** What time it is, as ISO text. Default '2026-01-05T09:00:00Z', a Monday. */
+  readonly now?: string
+  /** Every outcome ends its pass, so that the code runs again from the journal each time. */
+  readonly alwaysReplay?: boolean
+}
+
+/** The verbs of a test. Each ends when nothing moves any more. */
+export interface Harness {
+  /** Starts a run and lets it go as far as it can. Its `result()` fails at once when the run waits, and says for what. */
+  start<In, Out>(playbook: Playbook<In, Out>, input: NoInfer<In>, options?: Partial<StartOptions>): Promise<Run<Out>>
+  /** Lets everything happen that needs no time and nobody. */
+  settle(): Promise<void>
+  /** Time passes: '90s', '10m', '14d'. */
+  advance(duration: string): Promise<void>
+  /** `times` of 2: the same event is delivered twice. */
+  send<T>(
+    event: EventType<T>,
+    payload: NoInfer<T>,
+    options?: { id?: string; by?: Actor; times?: number },
+  ): Promise<void>
+  /** Approves the oldest open approval of an action, with some fields of its input edited or as it stands. */
+  approve<In>(
+    action: Action<In, any>,
+    options?: { readonly edit?: Partial<NoInfer<In>>; readonly by?: Actor },
+  ): Promise<void>
+  reject<In>(action: Action<In, any>, reason: string, options?: { readonly by?: Actor }): Promise<void>
+  /** Answers a proposal with words; the playbook's `revise` makes a new one of them. */
+  respond<In>(action: Action<In, any>, text: string, options?: { readonly by?: Actor }): Promise<void>
+  /** Answers the oldest open question, or the one with this text. */
+  answer(value: Json, options?: { readonly question?: string | RegExp; readonly by?: Actor }): Promise<void>
+  /** Says what became of an effect whose outcome nobody knows. */
+  outcome<In, Out>(
+    action: Action<In, Out>,
+    outcome: 'happened' | 'did-not-happen' | 'look-again',
+    options?: { readonly output?: Out; readonly by?: Actor },
+  ): Promise<void>
+  /** The next call of a faked action goes wrong, or the one that is `call` calls away. */
+  fault<In>(action: Action<In, any>, kind: FaultKind, options?: { readonly call?: number }): void
+  /** Calls of a faked action take this long from now on. */
+  latency<In>(action: Action<In, any>, duration: string): void
+  /** What really happened outside, and was not taken back. */
+  world<In, Out>(action: Action<In, Out>): readonly Happened<In, Out>[]
+  /** The conductor dies as a killed process would; another goes on with its store. */
+  crash(): Promise<void>
+  stop(): Promise<void>
+  /** The conductor of now: a new one after `crash()`. */
+  readonly keelson: Conductor
+  readonly inbox: Inbox
+  readonly clock: ManualClock
+  readonly log: readonly LogLine[]
+}
+
+const MONDAY = '2026-01-05T09:00:00Z'
+
+/** A conductor for one test. */
+export async function testConductor(options: HarnessOptions): Promise<Harness> {
+  const { harness, stage } = harnessOf(options)
+  await stage.ready()
+  return harness
+}
+
+/** A harness and what it stands on. */
+export function harnessOf(
+  options: HarnessOptions,
+  more: Pick<Partial<Setting>, 'recipes'> = {},
+  how: StageOptions = {},
+): { harness: Harness; stage: Stage } {
+  const { connectors = [], store = memoryStore(), seed = '1', now = MONDAY, alwaysReplay = false, ...given } = options
+  const at = Date.parse(now)
+  if (!Number.isFinite(at)) {
+    throw new KeelsonError('DURATION_INVALID', `"${now}" is not an instant`, { hint: 'Write ISO text with a zone.' })
+  }
+  const { logger, lines } = logbook()
+  const setting: Setting = {
+    options: given,
+    connectors,
+    recipes: more.recipes ?? [],
+    store,
+    clock: manualClock(at),
+    ids: testIds(String(seed)),
+    log: logger,
+    world: new World(),
+    alwaysReplay,
+  }
+  const stage = new Stage(setting, how)
+  return { harness: verbsOf(stage, lines), stage }
+}
+
+function verbsOf(stage: Stage, log: readonly LogLine[]): Harness {
+  const { world, clock } = stage.setting
+  let events = 0
+  return {
+    ...starting(stage),
+    ...deciding(stage),
+    settle: () => stage.settle(),
+    advance: (duration) => stage.advance(duration),
+    async send(event, payload, { id = `event-${++events}`, by, times = 1 } = {}) {
+      for (let i = 0; i < times; i++) {
+        await stage.perform((keelson) => keelson.send(event, payload, { id, ...(by === undefined ? {} : { by }) }))
+      }
+      await stage.settle()
+    },
+    fault: (action, kind, { call = 1 } = {}) => world.fault(action.name, kind, call),
+    latency: (action, duration) => world.latency(action.name, milliseconds(duration)),
+    world: (action) => world.happened(action.name) as readonly Happened<never, never>[],
+    async crash() {
+      stage.crash()
+      await stage.settle()
+    },
+    stop: () => stage.stop(),
+    get keelson() {
+      return stage.keelson
+    },
+    get inbox() {
+      return stage.keelson.inbox
+    },
+    clock,
+    log,
+  }
+}
+
+function starting(stage: Stage): Pick<Harness, 'start'> {
+  let runs = 0
+  return {
+    async start<In, Out>(playbook: Playbook<In, Out>, input: NoInfer<In>, options: Partial<StartOptions> = {}) {
+      const id = options.id ?? `run-${++runs}`
+      await stage.perform((keelson) => keelson.start(playbook, input, { ...options, id }))
+      await stage.settle()
+      return handleOf<Out>(stage, id)
+    },
+  }
+}
+
+/** A run as a test sees it: its result is there, or it is not. */
+export function handleOf<Out>(stage: Stage, id: string): Run<Out> {
+  return {
+    id,
+    status: () => stage.perform((keelson) => keelson.runs.get(id).status()),
+    async result() {
+      await stage.settle()
+      return stage.perform(async (keelson) => {
+        const run = keelson.runs.get(id)
+        const { state } = await run.status()
+        if (state !== 'waiting' && state !== 'due' && state !== 'running') return (await run.result()) as Out
+        throw new KeelsonError('RUN_WAITING', `${await keelson.why(id)}`, {
+          hint: 'Do what ends the wait (advance, send, approve, answer) before asking for the result.',
+          data: { run: id, others: await whatWaits(keelson) },
+        })
+      })
+    },
+  }
+}
+
+type Deciding = 'approve' | 'reject' | 'respond' | 'answer' | 'outcome'
+
+function deciding(stage: Stage): Pick<Harness, Deciding> {
+  return {
+    approve: (action, { edit, by = OPERATOR } = {}) =>
+      decide(stage, approvalOf(action.name), by, (item) => edited(item, edit)),
+    reject: (action, reason, { by = OPERATOR } = {}) =>
+      decide(stage, approvalOf(action.name), by, () => ({ reject: reason })),
+    respond: (action, text, { by = OPERATOR } = {}) =>
+      decide(stage, approvalOf(action.name), by, () => ({ respond: text })),
+    answer: (value, { question, by = OPERATOR } = {}) =>
+      decide(stage, questionOf(question), by, ({ allows }) => answered(value, allows)),
+    outcome: (action, outcome, { output, by = OPERATOR } = {}) =>
+      decide(stage, unknownOf(action.name), by, () => ({
+        outcome,
+        ...(output === undefined ? {} : { output: output as Json }),
+      })),
+  }
+}
+
+/** A plain yes or no answers a question of `ctx.approve`. */
+function answered(value: Json, allows: readonly string[]): { approve: true } | { reject: string } | { answer: Json } {
+  if (typeof value !== 'boolean' || !allows.includes('approve')) return { answer: value }
+  return value ? { approve: true } : { reject: 'no' }
+}

@@ -1,0 +1,150 @@
+/**
+ * Life: one conductor on one session of the store, until it is stopped or crashes.
+ *
+ * F1. A dead life does nothing more: its calls to the store and its actions never answer, its timers never fire. No code
+ *     of it sees anything thrown.
+ */
+import { createConductor, type Conductor, type ConductorOptions, type Connector, type Logger } from '@keelson/core'
+import { handle, type AnyAction, type Ids, type MemoryStore, definitionOf } from '@keelson/core/ports'
+import { alwaysReplay } from '../always-replay.ts'
+import type { ManualClock } from '../clock.ts'
+import { fakeIn, recipeOf, type Recipe } from '../fake/fake.ts'
+import type { World } from '../fake/world.ts'
+import { intercept, type Detail, type Operation } from '../intercept.ts'
+
+/** A store that has sessions and can lose one as a killed process would. `memoryStore()` is one. */
+export interface TestStore {
+  session(): MemoryStore
+  /** Ends the worker as SIGKILL would. What its session was asked for and has not written is lost. */
+  kill(worker: string): void | Promise<void>
+}
+
+/** What watches, and disturbs, a life from outside. A promise holds the life up there; a throw is a failed store. */
+export interface Probe {
+  before?(op: Operation, detail: Detail): void | Promise<void>
+  after?(op: Operation, detail: Detail, answer: unknown): void | Promise<void>
+  /** Around what an action does outside: `run`, `reconcile`, `compensate`. */
+  effect?(verb: string, action: string, when: 'before' | 'after'): void | Promise<void>
+}
+
+/** What does not change from one life to the next. */
+export interface Setting {
+  readonly options: Omit<ConductorOptions, 'store' | 'clock' | 'ids' | 'log' | 'connectors'>
+  readonly connectors: readonly Connector[]
+  /** Actions that no connector brings and that are faked all the same. */
+  readonly recipes: readonly Recipe[]
+  readonly store: TestStore
+  readonly clock: ManualClock
+  readonly ids: Ids
+  readonly log: Logger
+  readonly world: World
+  readonly alwaysReplay: boolean
+  readonly skewMs?: number
+}
+
+export interface Life {
+  readonly keelson: Conductor
+  readonly worker: string
+  /** Resolves when it has died. */
+  readonly died: Promise<void>
+  readonly dead: boolean
+  /** The store has failed, and the conductor has not yet seen it work again. */
+  readonly degraded: boolean
+  /** Grows with every call to the store. */
+  readonly moves: number
+  /** Dies at once. */
+  die(): void | Promise<void>
+}
+
+export async function beginLife(setting: Setting, probe: Probe = {}): Promise<Life> {
+  const { promise: died, resolve } = Promise.withResolvers<void>()
+  const state = { worker: '', dead: false, degraded: false, moves: 0 }
+  const time = setting.clock.process(setting.skewMs)
+  const gate = (hook: () => void | Promise<void>): void | Promise<void> => {
+    state.moves++
+    if (state.dead) return never()
+    const held = hook()
+    if (held === undefined) return state.dead ? never() : undefined
+    return held.then(() => (state.dead ? never() : undefined))
+  }
+  const session = intercept(setting.store.session(), {
+    before(op, detail) {
+      if (op === 'open') state.worker = (detail[0] as { worker: string }).worker
+      return gate(() => probe.before?.(op, detail))
+    },
+    after: (op, detail, answer) => gate(() => probe.after?.(op, detail, answer)),
+  })
+  const gated = (connector: Connector): Connector => ({
+    ...connector,
+    actions: connector.actions.map((one) => handle(stopped(definitionOf(one), gate, probe))),
+  })
+  const here = setting.connectors.map((one) => {
+    const recipe = recipeOf(one)
+    return recipe === undefined ? one : fakeIn(recipe, setting.world, time.clock)
+  })
+  const more = setting.recipes.map((recipe) => fakeIn(recipe, setting.world, time.clock))
+  const keelson = await createConductor({
+    ...setting.options,
+    connectors: [...here, ...more].map(gated),
+    store: setting.alwaysReplay ? alwaysReplay(session) : session,
+    clock: time.clock,
+    ids: setting.ids,
+    log: setting.log,
+    keepAlive: false,
+  })
+  keelson.on('store.failed', () => void (state.degraded = true))
+  keelson.on('store.recovered', () => void (state.degraded = false))
+  return {
+    keelson,
+    died,
+    get worker() {
+      return state.worker
+    },
+    get dead() {
+      return state.dead
+    },
+    get degraded() {
+      return state.degraded
+    },
+    get moves() {
+      return state.moves
+    },
+    die() {
+      if (state.dead) return
+      state.dead = true
+      time.end()
+      keelson.abandon()
+      resolve()
+      return setting.store.kill(state.worker)
+    },
+  }
+}
+
+type Gate = (hook: () => void | Promise<void>) => void | Promise<void>
+
+/** An action with a stop before and behind what it does outside. */
+function stopped(action: AnyAction, gate: Gate, probe: Probe): AnyAction {
+  const around = async <T>(verb: string, work: () => Promise<T> | T): Promise<T> => {
+    await gate(() => probe.effect?.(verb, action.name, 'before'))
+    const ended = await Promise.resolve()
+      .then(work)
+      .then(
+        (value) => ({ value }),
+        (thrown: unknown) => ({ thrown }),
+      )
+    await gate(() => probe.effect?.(verb, action.name, 'after'))
+    if ('thrown' in ended) throw ended.thrown
+    return ended.value
+  }
+  const { run, reconcile, compensate } = action
+  return {
+    ...action,
+    run: (input, options) => around('run', () => run(input, options)),
+    reconcile: reconcile === undefined ? undefined : (...call) => around('reconcile', () => reconcile(...call)),
+    compensate: compensate === undefined ? undefined : (...call) => around('compensate', () => compensate(...call)),
+  }
+}
+
+function never(): Promise<never> {
+  return new Promise(() => {})
+}

@@ -1,0 +1,74 @@
+/** People: what a test's operator does with the inbox. */
+import type { Actor, Conductor, Decision, InboxItem, Json } from '@keelson/core'
+import { canonical, KeelsonError } from '@keelson/core/ports'
+import { whatWaits, type Stage } from './stage.ts'
+
+/** Who decides in tests, if nobody else is named. */
+export const OPERATOR: Actor = { kind: 'person', id: 'operator', name: 'the operator' }
+
+export interface Wanted {
+  /** For messages: 'an approval of email.send'. */
+  readonly what: string
+  readonly is: (item: InboxItem) => boolean
+}
+
+/** Decides the oldest open item that is wanted. `decision` is made from the item as it stands. */
+export async function decide(
+  stage: Stage,
+  wanted: Wanted,
+  by: Actor,
+  decision: (item: InboxItem) => Decision,
+): Promise<void> {
+  await stage.settle()
+  const item = await stage.perform((keelson) => find(keelson, wanted))
+  const made = decision(item)
+  await stage.perform(async (keelson) => {
+    const now = await keelson.inbox.get(item.id)
+    if (now.decided !== undefined && canonical(now.decided.decision) === canonical(made)) return // before a crash
+    const decided = await keelson.inbox.decide(item.id, { hash: item.hash, by, ...made })
+    if (decided.status === 'done') return
+    throw new KeelsonError('INPUT_INVALID', `${wanted.what} was refused: ${decided.why}: ${decided.message}`, {
+      data: { item: item.id, allows: [...item.allows] },
+    })
+  })
+  await stage.settle()
+}
+
+async function find(keelson: Conductor, wanted: Wanted): Promise<InboxItem> {
+  const { items } = await keelson.inbox.list({ limit: 500 })
+  const found = items.find(wanted.is)
+  if (found !== undefined) return found
+  const open = items.map((item) => `  - ${item.kind}: ${item.title}`)
+  throw new KeelsonError(
+    'ITEM_NOT_FOUND',
+    `the inbox holds no ${wanted.what}; ${open.length === 0 ? 'it is empty' : `it holds:\n${open.join('\n')}`}\n${await whatWaits(keelson)}`,
+    { hint: 'Start the run first, or advance the time until it asks.' },
+  )
+}
+
+export function approvalOf(action: string): Wanted {
+  return { what: `approval of ${action}`, is: (item) => item.kind === 'approval' && item.action === action }
+}
+
+export function questionOf(question: string | RegExp | undefined): Wanted {
+  const fits = (title: string): boolean =>
+    question === undefined || (typeof question === 'string' ? title === question : question.test(title))
+  return {
+    what: question === undefined ? 'question' : `question ${String(question)}`,
+    is: (item) => item.kind === 'question' && fits(item.question),
+  }
+}
+
+export function unknownOf(action: string): Wanted {
+  return {
+    what: `question whether ${action} happened`,
+    is: (item) => item.kind === 'outcome-unknown' && item.action === action,
+  }
+}
+
+/** The input of an approval with some of its fields replaced. */
+export function edited(item: InboxItem, change: object | undefined): Decision {
+  if (change === undefined) return { approve: true }
+  const input = item.kind === 'approval' ? (item.input as object) : {}
+  return { edit: JSON.parse(canonical({ ...input, ...change })) as Json }
+}
