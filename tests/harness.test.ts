@@ -82,7 +82,7 @@ function begin(more: Partial<HarnessOptions> = {}): Promise<Harness> {
   return testConductor({ playbooks: [onboarding], connectors, policy: gate, ...more })
 }
 
-describe.each([false])('a harness (alwaysReplay: %s)', (alwaysReplay) => {
+describe.each([false, true])('a harness (alwaysReplay: %s)', (alwaysReplay) => {
   it('brings a playbook through its people, its faults and its time', async () => {
     const t = await begin({ alwaysReplay })
     t.fault(email.send, 'timeout-after-effect')

@@ -26,7 +26,9 @@ export function differenceOf(
 export function haltDifference(halt: Halt & { why: 'diverged' }): Difference {
   const lines = [
     `recorded, but not asked for: ${list(halt.unasked)}`,
-    halt.fresh.length > 0 ? `asked for, but not recorded: ${list(halt.fresh)}` : 'the code returned instead',
+    ...(halt.fresh.length > 0 ? [`asked for, but not recorded: ${list(halt.fresh)}`] : []),
+    ...(halt.later.length > 0 ? [`asked for before its turn: ${list(halt.later)}`] : []),
+    ...(halt.fresh.length + halt.later.length === 0 ? ['the code returned instead'] : []),
   ]
   return { text: lines.join('; '), hint: REMEDY }
 }

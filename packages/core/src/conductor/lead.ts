@@ -122,7 +122,7 @@ async function finish(pass: Pass, result: { value: unknown } | { thrown: unknown
   const missing = 'thrown' in result ? pass.task.internals?.holdFor?.(result.thrown) : undefined
   if (missing !== undefined) return hold(pass, missing)
   if (replay.unasked().length > 0) {
-    return diverged(pass, haltDifference({ why: 'diverged', unasked: replay.unasked(), fresh: [] }))
+    return diverged(pass, haltDifference({ why: 'diverged', unasked: replay.unasked(), fresh: [], later: [] }))
   }
   await pass.work.drain()
   if (pass.signal.aborted) return

@@ -33,7 +33,8 @@ export interface MailData {
   }
   move: { by: Actor; version: number }
   late: { output?: Json; error?: { code: string; message: string } }
-  poke: Record<never, never>
+  /** Looks again; a run that has ended is reopened. */
+  reopen: { by: Actor; why: string }
 }
 
 /** What a digest wants written. */
@@ -179,6 +180,10 @@ async function take(
       return { drafts: [{ kind: 'run.moved', data: data as MailData['move'] }] }
     case 'rewind':
       return takeRewind(data as MailData['rewind'], history, await at.entries())
+    case 'reopen':
+      return {
+        drafts: history.settled === undefined ? [] : [{ kind: 'run.reopened', data: data as MailData['reopen'] }],
+      }
     case 'late':
       return { drafts: [{ kind: 'effect.late', data: data as MailData['late'] }] }
     default:

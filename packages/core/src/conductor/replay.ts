@@ -17,9 +17,14 @@ export interface Asked {
 
 /** Why a replay does not go on. */
 export type Halt =
-  /** Recorded, not asked for, while the code asks for something new or has returned. */
-  | { readonly why: 'diverged'; readonly unasked: readonly string[]; readonly fresh: readonly string[] }
-  /** Recorded, not asked for, and nothing else moves. */
+  /** Recorded, not asked for, while the code asks for something new or later, or has returned. */
+  | {
+      readonly why: 'diverged'
+      readonly unasked: readonly string[]
+      readonly fresh: readonly string[]
+      readonly later: readonly string[]
+    }
+  /** Recorded, not asked for, and the code asks for nothing: it awaits something outside ctx. */
   | { readonly why: 'stalled'; readonly unasked: readonly string[]; readonly last: string }
 
 export interface ReplayOptions {
@@ -202,8 +207,9 @@ export class Replay {
   #halt(): void {
     const unasked = this.unasked()
     const fresh = this.#fresh.map((one) => one.key)
+    const later = [...this.#asked.keys()].filter((key) => !fresh.includes(key))
     this.#options.onHalt(
-      fresh.length > 0 ? { why: 'diverged', unasked, fresh } : { why: 'stalled', unasked, last: this.#last },
+      this.#asked.size > 0 ? { why: 'diverged', unasked, fresh, later } : { why: 'stalled', unasked, last: this.#last },
     )
     this.#ended = true
   }

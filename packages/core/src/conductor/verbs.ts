@@ -50,7 +50,10 @@ export function runVerbs(env: Environment, workspace: string): RunVerbs {
     resume: (run, { by }) => command(env, workspace, run, 'resume', { by } as unknown as Json),
     async retry(run, { by, step }) {
       const key = step ?? (await failedStep(env, workspace, run))
-      if (key === undefined) return command(env, workspace, run, 'poke', {}, { reopen: true })
+      if (key === undefined)
+        return command(env, workspace, run, 'reopen', { by, why: 'it is tried again' } as unknown as Json, {
+          reopen: true,
+        })
       return rewind(run, { key }, by, `${key} is tried again`)
     },
     setOutcome: (run, { by, step, outcome }) =>
