@@ -183,7 +183,8 @@ export class Loop {
   }
 
   #landed(id: string, claimed: Claimed, end: PassEnd): void {
-    this.#flights.delete(id)
+    // A run that was given back may be in flight again before its old pass has ended.
+    if (this.#flights.get(id)?.claimed === claimed) this.#flights.delete(id)
     if (claimed.row.deaths >= SUSPECT_AFTER) this.#suspect = false
     if (end.how === 'store') this.#degrade(end.error)
     else if (!this.#stopping) this.poke()
