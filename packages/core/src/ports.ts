@@ -46,3 +46,4 @@ export type {
 } from './journal/store.ts'
 export { definitionOf, handle, isAction, type AnyAction } from './connector/action.ts'
 export { actionsOf, withActions, type ConnectorUse } from './connector/connector.ts'
+export { playbookOf, type AnyPlaybook } from './playbook/playbook.ts'

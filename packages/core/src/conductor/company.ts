@@ -3,7 +3,6 @@
  *
  * The stream 'workspace' has many writers: each edit expects its head and is built again when another was faster.
  */
-import { randomBytes } from 'node:crypto'
 import type { Actor } from '../base/actor.ts'
 import type { Clock } from '../base/clock.ts'
 import { KeelsonError } from '../base/errors.ts'
@@ -125,7 +124,7 @@ export class Company {
     if (found !== undefined) return (JSON.parse(found.data) as { key: string }).key
     await this.edit(async () => {
       if ((await this.#record('key')) !== undefined) return undefined
-      const put: Put = { kind: 'company', id: 'key', version: 1, data: { key: randomBytes(32).toString('base64url') } }
+      const put: Put = { kind: 'company', id: 'key', version: 1, data: { key: this.#ids.salt() + this.#ids.salt() } }
       return { drafts: [{ kind: 'workspace.opened', data: { puts: [put] } }] }
     })
     const made = await this.#record('key')
