@@ -5,7 +5,7 @@
  * its first member, a number 0 or its minimum, an instant 1970-01-01T00:00:00Z. Nullable and optional are empty.
  */
 import { KeelsonError } from '@keelson/core/ports'
-import { z } from 'zod'
+import type { z } from 'zod'
 
 interface Def {
   readonly type: string
@@ -60,7 +60,7 @@ function make(schema: z.ZodType): unknown {
     case 'union':
       return make((def['options'] as z.ZodType[])[0]!)
     case 'intersection':
-      return Object.assign({}, make(def['left'] as z.ZodType), make(def['right'] as z.ZodType)) as unknown
+      return Object.assign({}, make(def['left'] as z.ZodType), make(def['right'] as z.ZodType))
     case 'default':
     case 'prefault':
       return def['defaultValue']
@@ -111,5 +111,5 @@ function least(schema: z.ZodType, name: string): number {
 
 /** What zod's checks have gathered about a schema. */
 function bag(schema: z.ZodType): Record<string, unknown> {
-  return schema._zod.bag as Record<string, unknown>
+  return schema._zod.bag
 }
