@@ -119,8 +119,8 @@ async function play(pass: Pass, input: unknown): Promise<void> {
 
 async function finish(pass: Pass, result: { value: unknown } | { thrown: unknown }): Promise<void> {
   const replay = pass.replay!
-  const missing = 'thrown' in result ? pass.task.internals?.holdFor?.(result.thrown) : undefined
-  if (missing !== undefined) return hold(pass, missing)
+  const missing = 'thrown' in result ? pass.task.internals?.holdFor?.(pass, result.thrown) : undefined
+  if (missing !== undefined) return hold(pass, missing.wait, missing.wake)
   if (replay.unasked().length > 0) {
     return diverged(pass, haltDifference({ why: 'diverged', unasked: replay.unasked(), fresh: [], later: [] }))
   }
@@ -250,9 +250,15 @@ async function park(pass: Pass, keys: readonly string[]): Promise<void> {
   })
 }
 
-async function hold(pass: Pass, info: WaitInfo): Promise<void> {
+/** Leaves the run held for something from outside, and wakes runs that may bring it. */
+async function hold(pass: Pass, info: WaitInfo, wake: readonly string[]): Promise<void> {
+  const { env } = pass.task
   await pass.work.drain()
-  await handOver(pass, { to: 'held', status: canonical(waiting([info])) }, 'held')
+  const at = env.clock.now()
+  const deliveries = wake.map((run) => ({ run, onceKey: `wake:${env.ids.id()}`, kind: 'wake', payload: '{}', at }))
+  await pass.writer.submit(() => ({ drafts: [], deliveries, next: { to: 'held', status: canonical(waiting([info])) } }))
+  pass.end({ how: 'held' })
+  env.nudge()
 }
 
 async function halted(pass: Pass, halt: Halt): Promise<void> {

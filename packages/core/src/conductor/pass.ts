@@ -55,8 +55,8 @@ export interface Internals {
   ): Promise<{ puts: readonly Put[]; deliveries: readonly Delivery[] }>
   /** False when a cancel comes too late. */
   mayCancel?(pass: Pass): boolean
-  /** What a thrown error says must come from outside before the run can go on; undefined: it is a failure. */
-  holdFor?(thrown: unknown): WaitInfo | undefined
+  /** What a thrown error says must come from outside before the run can go on, and whom to wake for it; undefined: it failed. */
+  holdFor?(pass: Pass, thrown: unknown): { wait: WaitInfo; wake: readonly string[] } | undefined
 }
 
 /** What the pass reports to whoever leads it. */

@@ -41,8 +41,11 @@ export const effectPlaybook: AnyPlaybook = playbookOf(
 /** What the effect run adds to its settling, and when a cancel comes too late. */
 export const effectInternals: Internals = {
   mayCancel: (pass) => ![...pass.history.ops.values()].some((op) => op.sending !== undefined),
-  holdFor: (thrown) =>
-    KeelsonError.is(thrown, 'ACTION_NOT_FOUND') ? { kind: 'version', what: thrown.message } : undefined,
+  holdFor(pass, thrown) {
+    if (!KeelsonError.is(thrown, 'ACTION_NOT_FOUND')) return undefined
+    const { owner } = pass.history.start.input as unknown as EffectSpec
+    return { wait: { kind: 'version', what: thrown.message }, wake: [owner.run] } // its code may bring the action
+  },
   async settle(pass, outcome) {
     const spec = pass.history.start.input as unknown as EffectSpec
     return settleEffect(pass, spec, endOf(spec, outcome))

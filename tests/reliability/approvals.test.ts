@@ -1,0 +1,311 @@
+/** Reliability 4: what was approved is what executes; once, in time, for this item, or not at all. */
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { action, definePlaybook, policy, type Conductor, type InboxItem } from '@keelson/core'
+import { me, open, store } from '../support/open.ts'
+
+function setUp(rule?: Parameters<typeof policy.ask>[0]) {
+  const sent: { to: string; cents: number }[] = []
+  const pay = action({
+    name: 'bank.pay',
+    effect: 'irreversible',
+    idempotency: { by: 'key' },
+    input: z.object({ to: z.string(), cents: z.int() }),
+    output: z.object({ ok: z.boolean() }),
+    async run(input) {
+      sent.push(input)
+      return { output: { ok: true } }
+    },
+  })
+  const payment = definePlaybook({
+    name: 'payment',
+    version: 1,
+    input: z.object({ to: z.string(), cents: z.int() }),
+    output: z.object({ paid: z.number(), edited: z.boolean() }),
+    async run(ctx, input) {
+      const done = await ctx.effect(pay, input)
+      return { paid: done.input.cents, edited: done.edited }
+    },
+  })
+  const gate = policy([policy.rule('money', { on: pay }, () => policy.ask(rule))])
+  return { sent, pay, payment, gate }
+}
+
+async function asked(conductor: Conductor): Promise<InboxItem> {
+  await conductor.quiet()
+  const { items } = await conductor.inbox.list()
+  expect(items).toHaveLength(1)
+  return items[0]!
+}
+
+describe('an approval', () => {
+  it('executes exactly the bytes that were shown, once', async () => {
+    const { sent, payment, gate } = setUp()
+    const conductor = await open(store(), { playbooks: [payment], policy: gate })
+    const run = await conductor.start(payment, { to: 'ada', cents: 4200 }, { id: 'p' })
+    const item = await asked(conductor)
+    expect(item).toMatchObject({
+      kind: 'approval',
+      action: 'bank.pay',
+      input: { to: 'ada', cents: 4200 },
+      allows: ['approve', 'edit', 'reject', 'respond'],
+    })
+    expect(await conductor.inbox.decide(item.id, { hash: item.hash, by: me, approve: true })).toEqual({
+      status: 'done',
+    })
+    expect(await run.result()).toEqual({ paid: 4200, edited: false })
+    expect(sent).toEqual([{ to: 'ada', cents: 4200 }])
+  })
+
+  it('of another hash is refused as changed', async () => {
+    const { sent, payment, gate } = setUp()
+    const conductor = await open(store(), { playbooks: [payment], policy: gate })
+    await conductor.start(payment, { to: 'ada', cents: 4200 }, { id: 'p' })
+    const item = await asked(conductor)
+    const decided = await conductor.inbox.decide(item.id, { hash: 'forged', by: me, approve: true })
+    expect(decided).toMatchObject({ status: 'refused', why: 'changed' })
+    await conductor.quiet()
+    expect(sent).toEqual([])
+  })
+
+  it('is taken once, by whoever is first', async () => {
+    const { sent, payment, gate } = setUp()
+    const data = store()
+    const one = await open(data, { playbooks: [payment], policy: gate })
+    const two = await open(data, { playbooks: [payment], policy: gate, work: false })
+    const run = await one.start(payment, { to: 'ada', cents: 1 }, { id: 'p' })
+    const item = await asked(one)
+    const answers = await Promise.all([
+      one.inbox.decide(item.id, { hash: item.hash, by: me, approve: true }),
+      two.inbox.decide(item.id, { hash: item.hash, by: { kind: 'person', id: 'you' }, reject: 'no' }),
+    ])
+    expect(answers.map((answer) => answer.status).sort()).toEqual(['done', 'refused'])
+    const won = answers[0].status === 'done'
+    if (won) expect(await run.result()).toMatchObject({ paid: 1 })
+    else await expect(run.result()).rejects.toMatchObject({ code: 'ACTION_DECLINED' })
+    expect(sent).toHaveLength(won ? 1 : 0)
+    expect(await one.inbox.get(item.id)).toMatchObject({ state: 'decided' })
+  })
+
+  it('that was edited executes the edit, and says so', async () => {
+    const { sent, payment, gate } = setUp()
+    const conductor = await open(store(), { playbooks: [payment], policy: gate })
+    const run = await conductor.start(payment, { to: 'ada', cents: 4200 }, { id: 'p' })
+    const item = await asked(conductor)
+    await conductor.inbox.decide(item.id, { hash: item.hash, by: me, edit: { to: 'ada', cents: 9 } })
+    expect(await run.result()).toEqual({ paid: 9, edited: true })
+    expect(sent).toEqual([{ to: 'ada', cents: 9 }])
+  })
+
+  it('edited into something that does not fit is refused, and the item stays', async () => {
+    const { sent, payment, gate } = setUp()
+    const conductor = await open(store(), { playbooks: [payment], policy: gate })
+    await conductor.start(payment, { to: 'ada', cents: 4200 }, { id: 'p' })
+    const item = await asked(conductor)
+    const decided = await conductor.inbox.decide(item.id, { hash: item.hash, by: me, edit: { to: 'ada', cents: 0.5 } })
+    expect(decided).toMatchObject({ status: 'refused', why: 'invalid' })
+    expect(sent).toEqual([])
+    expect((await asked(conductor)).id).toBe(item.id)
+  })
+
+  it('edited past a rule that denies is denied', async () => {
+    const { sent, pay, payment } = setUp()
+    const gate = policy([
+      policy.rule('ask', { on: pay }, () => policy.ask()),
+      policy.rule('ceiling', { on: pay }, ({ input }) =>
+        input.cents > 5000 ? policy.deny('over 50') : policy.allow(),
+      ),
+    ])
+    const conductor = await open(store(), { playbooks: [payment], policy: gate })
+    const run = await conductor.start(payment, { to: 'ada', cents: 4200 }, { id: 'p' })
+    const item = await asked(conductor)
+    await conductor.inbox.decide(item.id, { hash: item.hash, by: me, edit: { to: 'ada', cents: 9999 } })
+    await expect(run.result()).rejects.toMatchObject({ code: 'ACTION_DENIED' })
+    expect(sent).toEqual([])
+  })
+
+  it('by an actor who may not decide is forbidden', async () => {
+    const { sent, payment, gate } = setUp()
+    const mayDecide = (actor: { id: string }) => actor.id === 'boss'
+    const conductor = await open(store(), { playbooks: [payment], policy: gate, mayDecide })
+    await conductor.start(payment, { to: 'ada', cents: 1 }, { id: 'p' })
+    const item = await asked(conductor)
+    const decided = await conductor.inbox.decide(item.id, { hash: item.hash, by: me, approve: true })
+    expect(decided).toMatchObject({ status: 'refused', why: 'forbidden' })
+    expect(sent).toEqual([])
+  })
+
+  it('with a verb that the item does not allow is invalid', async () => {
+    const { payment, gate } = setUp()
+    const conductor = await open(store(), { playbooks: [payment], policy: gate })
+    await conductor.start(payment, { to: 'ada', cents: 1 }, { id: 'p' })
+    const item = await asked(conductor)
+    const decided = await conductor.inbox.decide(item.id, { hash: item.hash, by: me, outcome: 'happened' })
+    expect(decided).toMatchObject({ status: 'refused', why: 'invalid' })
+  })
+
+  it('of a thing that policy has since denied does not execute it', async () => {
+    const { sent, pay, payment, gate } = setUp()
+    const data = store()
+    const first = await open(data, { playbooks: [payment], policy: gate })
+    await first.start(payment, { to: 'ada', cents: 4200 }, { id: 'p' })
+    const item = await asked(first)
+    await first.stop()
+    const strict = policy([policy.rule('money', { on: pay }, () => policy.deny('no more payments'))])
+    const second = await open(data, { playbooks: [payment], policy: strict })
+    await second.inbox.decide(item.id, { hash: item.hash, by: me, approve: true })
+    await expect(second.runs.get('p').result()).rejects.toMatchObject({ code: 'ACTION_DENIED' })
+    expect(sent).toEqual([])
+  })
+
+  it('does not cover a rule that came later: it is asked again', async () => {
+    const { sent, pay, payment, gate } = setUp()
+    const data = store()
+    const first = await open(data, { playbooks: [payment], policy: gate })
+    await first.start(payment, { to: 'ada', cents: 4200 }, { id: 'p' })
+    const item = await asked(first)
+    await first.stop()
+    const more = policy([...gate.rules, policy.rule('new', { on: pay }, () => policy.ask({ reason: 'a new rule' }))])
+    const second = await open(data, { playbooks: [payment], policy: more })
+    await second.inbox.decide(item.id, { hash: item.hash, by: me, approve: true })
+    const again = await asked(second)
+    expect(again.id).not.toBe(item.id)
+    expect(again.title).toContain('Changed')
+    expect(sent).toEqual([])
+    await second.inbox.decide(again.id, { hash: again.hash, by: me, approve: true })
+    await second.runs.get('p').result()
+    expect(sent).toHaveLength(1)
+  })
+
+  it('is taken while the version of its caller is not registered: the effect happens once, the caller stays', async () => {
+    const { sent, pay, payment, gate } = setUp()
+    const data = store()
+    const first = await open(data, { playbooks: [payment], policy: gate })
+    await first.start(payment, { to: 'ada', cents: 7 }, { id: 'p' })
+    const item = await asked(first)
+    await first.stop()
+    const without = await open(data, { playbooks: [], actions: [pay], policy: gate })
+    await without.inbox.decide(item.id, { hash: item.hash, by: me, approve: true })
+    await without.quiet()
+    expect(sent).toHaveLength(1)
+    expect(await without.why('p')).toContain('payment@1 is not registered')
+    await without.stop()
+    const back = await open(data, { playbooks: [payment], policy: gate })
+    expect(await back.runs.get('p').result()).toEqual({ paid: 7, edited: false })
+    expect(sent).toHaveLength(1)
+  })
+
+  it('waits for its action where nobody has brought it, and goes on when somebody does', async () => {
+    const { sent, pay, payment, gate } = setUp()
+    const data = store()
+    const first = await open(data, { playbooks: [payment], policy: gate })
+    await first.start(payment, { to: 'ada', cents: 7 }, { id: 'p' })
+    const item = await asked(first)
+    await first.stop()
+    const bare = await open(data, { playbooks: [], policy: gate })
+    await bare.inbox.decide(item.id, { hash: item.hash, by: me, approve: true })
+    await bare.quiet()
+    expect(sent).toEqual([])
+    await bare.stop()
+    const full = await open(data, { playbooks: [payment], actions: [pay], policy: gate })
+    expect(await full.runs.get('p').result()).toEqual({ paid: 7, edited: false })
+  })
+})
+
+describe('a decline', () => {
+  it('ends the run as declined, not failed, when nobody catches it', async () => {
+    const { payment, gate } = setUp()
+    const conductor = await open(store(), { playbooks: [payment], policy: gate })
+    const run = await conductor.start(payment, { to: 'ada', cents: 1 }, { id: 'p' })
+    const item = await asked(conductor)
+    await conductor.inbox.decide(item.id, { hash: item.hash, by: me, reject: 'too much' })
+    await expect(run.result()).rejects.toMatchObject({
+      code: 'ACTION_DECLINED',
+      message: expect.stringContaining('too much'),
+    })
+    expect(await run.status()).toEqual({ state: 'declined' })
+  })
+
+  it('is answered with a new proposal, linked to the old one', async () => {
+    const { pay, sent, gate } = setUp()
+    const careful = definePlaybook({
+      name: 'careful',
+      version: 1,
+      input: z.object({}),
+      output: z.object({ cents: z.number() }),
+      async run(ctx) {
+        const done = await ctx.effect(
+          pay,
+          { to: 'ada', cents: 100 },
+          { revise: (input, no) => ({ ...input, cents: Number(no.text ?? no.reason) }) },
+        )
+        return { cents: done.input.cents }
+      },
+    })
+    const conductor = await open(store(), { playbooks: [careful], policy: gate })
+    const run = await conductor.start(careful, {}, { id: 'c' })
+    const first = await asked(conductor)
+    await conductor.inbox.decide(first.id, { hash: first.hash, by: me, respond: '50' })
+    const second = await asked(conductor)
+    expect(second).toMatchObject({ input: { cents: 50 }, revises: first.id })
+    await conductor.inbox.decide(second.id, { hash: second.hash, by: me, approve: true })
+    expect(await run.result()).toEqual({ cents: 50 })
+    expect(sent).toEqual([{ to: 'ada', cents: 50 }])
+  })
+})
+
+describe('policy', () => {
+  it.each([
+    [
+      'throws',
+      () => {
+        throw new Error('broken rule')
+      },
+    ],
+    ['returns junk', () => 'yes' as never],
+    ['returns nothing', () => undefined as never],
+    ['returns a promise', () => Promise.resolve({ verdict: 'allow' }) as never],
+    ['returns an empty list', () => [] as never],
+  ])('denies when a rule %s', async (_how, decide) => {
+    const { sent, pay, payment } = setUp()
+    const conductor = await open(store(), {
+      playbooks: [payment],
+      policy: policy([policy.rule('bad', { on: pay }, decide)]),
+    })
+    const run = await conductor.start(payment, { to: 'ada', cents: 1 }, { id: 'p' })
+    await expect(run.result()).rejects.toMatchObject({ code: 'ACTION_DENIED' })
+    expect(sent).toEqual([])
+  })
+
+  it('asks for a write of which no rule speaks, and when there is no policy at all', async () => {
+    const { sent, payment } = setUp()
+    const conductor = await open(store(), { playbooks: [payment] })
+    await conductor.start(payment, { to: 'ada', cents: 1 }, { id: 'p' })
+    expect((await asked(conductor)).title).toContain('no rule speaks of this action')
+    expect(sent).toEqual([])
+  })
+
+  it('denies when an engine exceeds its time', async () => {
+    const { sent, payment } = setUp()
+    const never = { version: 'slow', judge: () => new Promise<never>(() => {}) }
+    const conductor = await open(store(), { playbooks: [payment], policy: never, limits: { policyMs: 10 } })
+    const run = await conductor.start(payment, { to: 'ada', cents: 1 }, { id: 'p' })
+    await expect(run.result()).rejects.toMatchObject({
+      code: 'ACTION_DENIED',
+      message: expect.stringContaining('exceeded its time'),
+    })
+    expect(sent).toEqual([])
+  })
+
+  it('never lets a rule change the input that executes', async () => {
+    const { sent, pay, payment } = setUp()
+    const sly = policy.rule('sly', { on: pay }, ({ input }) => {
+      ;(input as { cents: number }).cents = 1_000_000
+      return policy.allow()
+    })
+    const conductor = await open(store(), { playbooks: [payment], policy: policy([sly]) })
+    const run = await conductor.start(payment, { to: 'ada', cents: 1 }, { id: 'p' })
+    await expect(run.result()).rejects.toMatchObject({ code: 'ACTION_DENIED' })
+    expect(sent).toEqual([])
+  })
+})

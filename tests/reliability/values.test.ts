@@ -1,0 +1,148 @@
+/** Reliability 28 and 29: values that storage would change silently are typed errors at the moment of return. */
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { definePlaybook, KeelsonError } from '@keelson/core'
+import { code, open, store } from '../support/open.ts'
+
+const cyclic: { self?: unknown } = {}
+cyclic.self = cyclic
+const deep = (levels: number): unknown => {
+  let value: unknown = 1
+  for (let i = 0; i < levels; i++) value = [value]
+  return value
+}
+const polluted: unknown = JSON.parse('{"a":{"__proto__":{"isAdmin":true}}}')
+
+const REFUSED: readonly [string, unknown, string][] = [
+  ['NaN', { a: [Number.NaN] }, '$.a[0]'],
+  ['Infinity', { a: Infinity }, '$.a'],
+  ['a Date', { at: new Date(0) }, '$.at'],
+  ['a Map', { m: new Map() }, '$.m'],
+  ['a Set', new Set([1]), '$'],
+  ['a bigint', { n: 1n }, '$.n'],
+  ['a function', { f: () => 1 }, '$.f'],
+  ['a symbol', { s: Symbol('x') }, '$.s'],
+  ['undefined in an array', [1, undefined], '$[1]'],
+  ['a cycle', cyclic, '$.self'],
+  ['half a surrogate pair', { text: 'a\ud800' }, '$.text'],
+  ['half a surrogate pair in a key', { ['\udc00']: 1 }, '$.'],
+  ['a class instance', { e: new (class Thing {})() }, '$.e'],
+  ['a Buffer', { b: Buffer.from('x') }, '$.b'],
+  ['a key __proto__', polluted, '$.a.__proto__'],
+  ['65 levels', deep(66), '$'],
+  ['100,000 levels', deep(100_000), '$'],
+  ['more than 1 MiB', 'x'.repeat(1_048_577), '$'],
+]
+
+describe('a step', () => {
+  it.each(REFUSED)('cannot return %s: a typed error names the path', async (_what, value, path) => {
+    const playbook = code(async (ctx) => {
+      try {
+        await ctx.step('bad', () => value as never)
+        return 'stored'
+      } catch (error) {
+        if (!KeelsonError.is(error, 'VALUE_NOT_STORABLE')) throw error
+        return `refused at ${String(error.data['path'])}`
+      }
+    })
+    const conductor = await open(store(), { playbooks: [playbook] })
+    const run = await conductor.start(playbook, {}, { id: 'r' })
+    expect(await run.result()).toContain(`refused at ${path}`)
+    expect(({} as { isAdmin?: boolean }).isAdmin).toBeUndefined()
+  })
+
+  it('returns what storage keeps: undefined keys left out, -0 as 0, frozen through and through', async () => {
+    let frozen = false
+    const playbook = code(async (ctx) => {
+      const value = (await ctx.step('x', () => ({ b: 1, a: undefined, z: [-0, { deep: true }] }))) as unknown as {
+        z: object[]
+      }
+      frozen = Object.isFrozen(value) && Object.isFrozen(value.z) && Object.isFrozen(value.z[1])
+      return value as never
+    })
+    const conductor = await open(store(), { playbooks: [playbook] })
+    const result = await (await conductor.start(playbook, {}, { id: 'r' })).result()
+    expect(result).toEqual({ b: 1, z: [0, { deep: true }] })
+    expect(Object.is((result as { z: number[] }).z[0], 0)).toBe(true)
+    expect(frozen).toBe(true)
+  })
+
+  it('returns nothing as nothing, live and in replay', async () => {
+    const seen: unknown[] = []
+    const playbook = code(async (ctx) => {
+      seen.push(await ctx.step('void', () => undefined as never))
+      await ctx.sleep('0s')
+      return 'ok'
+    })
+    const conductor = await open(store(), { playbooks: [playbook] })
+    await (await conductor.start(playbook, {}, { id: 'r' })).result()
+    expect(new Set(seen)).toEqual(new Set([undefined]))
+  })
+
+  it('keeps text with NUL, quotes and every plane of Unicode', async () => {
+    const text = 'a\0b"\'\u2028\u202e😀\u{10ffff}'
+    const playbook = code(async (ctx) => ctx.step('x', () => text))
+    const conductor = await open(store(), { playbooks: [playbook] })
+    expect(await (await conductor.start(playbook, {}, { id: 'r' })).result()).toBe(text)
+  })
+})
+
+describe('an input', () => {
+  const strict = definePlaybook({
+    name: 'strict',
+    version: 1,
+    input: z.object({ n: z.int() }),
+    output: z.object({}),
+    run: async () => ({}),
+  })
+
+  it.each([
+    ['a wrong shape', { n: 'x' }, 'INPUT_INVALID'],
+    ['NaN', { n: Number.NaN }, 'VALUE_NOT_STORABLE'],
+    ['a polluting key', JSON.parse('{"n":1,"__proto__":{"isAdmin":true}}') as object, 'VALUE_NOT_STORABLE'],
+  ])('with %s is refused before anything is stored', async (_what, input, errorCode) => {
+    const conductor = await open(store(), { playbooks: [strict] })
+    await expect(conductor.start(strict, input as never, { id: 'r' })).rejects.toMatchObject({ code: errorCode })
+    await expect(conductor.why('r')).rejects.toMatchObject({ code: 'RUN_NOT_FOUND' })
+    expect(({} as { isAdmin?: boolean }).isAdmin).toBeUndefined()
+  })
+
+  it.each(['', 'a\0b', 'x'.repeat(513), '\ud800'])('with the run id %j is refused', async (id) => {
+    const conductor = await open(store(), { playbooks: [strict] })
+    await expect(conductor.start(strict, { n: 1 }, { id })).rejects.toMatchObject({ code: 'INPUT_INVALID' })
+  })
+
+  it('started again under the same id is the same run; with another input it is a mistake', async () => {
+    const conductor = await open(store(), { playbooks: [strict] })
+    await (await conductor.start(strict, { n: 1 }, { id: 'r' })).result()
+    expect(await (await conductor.start(strict, { n: 1 }, { id: 'r' })).result()).toEqual({})
+    await expect(conductor.start(strict, { n: 2 }, { id: 'r' })).rejects.toMatchObject({ code: 'RUN_EXISTS' })
+  })
+})
+
+describe('a codec', () => {
+  it('is stored encoded and handed out decoded; a one-way transform is refused at definition', async () => {
+    const when = z.codec(z.iso.datetime(), z.date(), {
+      decode: (text) => new Date(text),
+      encode: (date) => date.toISOString(),
+    })
+    const playbook = definePlaybook({
+      name: 'dated',
+      version: 1,
+      input: z.object({}),
+      output: z.object({ at: when }),
+      run: async () => ({ at: '2026-11-22T00:00:00.000Z' }),
+    })
+    const conductor = await open(store(), { playbooks: [playbook] })
+    const result = await (await conductor.start(playbook, {}, { id: 'r' })).result()
+    expect(result.at).toEqual(new Date('2026-11-22T00:00:00.000Z'))
+    const oneWay = {
+      name: 'x',
+      version: 1,
+      input: z.object({}),
+      output: z.string().transform((text) => text.length),
+      run: async () => 'x',
+    }
+    expect(() => definePlaybook(oneWay)).toThrow(expect.objectContaining({ code: 'DEFINITION_INVALID' }) as Error)
+  })
+})
