@@ -1,7 +1,9 @@
-/** sqlite: the store of a host, on one file or on one file per workspace. */
-import type { MemoryStore } from '@keelson/core/ports'
+/** sqlite: the store of a host, on one file or on one file per workspace, in its own thread or in that of the host. */
+import { KeelsonError, type MemoryStore } from '@keelson/core/ports'
 import type { BackupProgress } from './file/backup.ts'
-import { fileStore } from './file/store.ts'
+import { fileStore, type FileStore } from './file/store.ts'
+import { PerWorkspace } from './per-workspace.ts'
+import { Thread } from './thread.ts'
 
 export interface SqliteOptions {
   /** 'disk' (default): what was answered survives a power cut. 'process': only the death of the process. */
@@ -19,14 +21,63 @@ export interface BackupOptions {
 }
 
 export interface SqliteStore extends MemoryStore {
-  /** Copies the store to `path` while it is in use, and checks the copy. */
+  /** Copies the store to `path` while it is in use, and checks the copy before it counts. */
   backup(path: string, options?: BackupOptions): Promise<void>
 }
 
-/** The default MemoryStore. All workspaces share the file at `path`, or each has the one that `path` says. */
+/**
+ * The default MemoryStore. All workspaces share the file at `path`, or each has the one that the function names. A file
+ * that was copied, or is older than what was already seen of it, opens frozen: see `MemoryStore.adopt`.
+ */
 export function sqlite(path: string | ((workspace: string) => string), options: SqliteOptions = {}): SqliteStore {
-  const { durability = 'disk' } = options
-  if (typeof path === 'function') throw new Error('not yet')
-  const store = fileStore(path, { durability })
-  return { ...store, backup: (to, { progress } = {}) => store.backup(to, progress) }
+  const { durability = 'disk', thread = 'main', openFiles = 32 } = options
+  const host = thread === 'worker' ? new Thread() : undefined
+  const make = (file: string): FileStore => host?.file(file, { durability }) ?? fileStore(file, { durability })
+  if (typeof path === 'function') return manyFiles(new PerWorkspace(path, make, openFiles))
+  const { abandon: _a, landed: _l, dueAt: _d, leased: _h, ...store } = make(path)
+  return {
+    ...store,
+    async backup(to, { workspace, progress } = {}) {
+      if (workspace !== undefined) {
+        throw new KeelsonError('INPUT_INVALID', 'a workspace that shares its file cannot be backed up alone', {
+          hint: 'Leave `workspace` out to copy the whole file, or export a bundle of the workspace.',
+        })
+      }
+      await store.backup(to, progress)
+    },
+  }
+}
+
+export function manyFiles(files: PerWorkspace): SqliteStore & Pick<PerWorkspace, 'abandon'> {
+  const none = { answer: [] }
+  return {
+    kind: 'sqlite',
+    open: (session) => files.open(session),
+    close: () => files.close(),
+    abandon: () => files.abandon(),
+    workspaces: () => files.workspaces(),
+    claim: (query) => files.claim(query),
+    beat: (worker) => files.beat(worker),
+    watch: (listener) => files.watch(listener),
+    write: (workspace, unit) => files.on(workspace, (store) => store.write(workspace, unit)),
+    commit: (lease, unit) =>
+      files.on(lease.workspace, (store) => store.commit(lease, unit), { answer: { status: 'fenced' } }),
+    mail: (lease, after) => files.on(lease.workspace, (store) => store.mail(lease, after), none),
+    runs: (workspace, query) => files.on(workspace, (store) => store.runs(workspace, query), none),
+    entries: (workspace, ...rest) => files.on(workspace, (store) => store.entries(workspace, ...rest), none),
+    records: (workspace, query) => files.on(workspace, (store) => store.records(workspace, query), none),
+    tail: (workspace, after, limit) => files.on(workspace, (store) => store.tail(workspace, after, limit), none),
+    putArtifact: (workspace, bytes) => files.on(workspace, (store) => store.putArtifact(workspace, bytes)),
+    getArtifact: (workspace, sha256) =>
+      files.on(workspace, (store) => store.getArtifact(workspace, sha256), { answer: undefined }),
+    adopt: (workspace) => files.on(workspace, (store) => store.adopt(workspace), { answer: undefined }),
+    async backup(to, { workspace, progress } = {}) {
+      if (workspace === undefined) {
+        throw new KeelsonError('INPUT_INVALID', 'say whose file to back up: each workspace has its own', {
+          hint: 'backup(path, { workspace })',
+        })
+      }
+      await files.on(workspace, (store) => store.backup(to, progress))
+    },
+  }
 }

@@ -59,6 +59,8 @@ export class Thread {
       backup: (to, progress) => this.#call(file, 'backup', [to], progress),
       abandon: call('abandon'),
       landed: call('landed'),
+      dueAt: call('dueAt'),
+      leased: call('leased'),
       workspaces: call('workspaces'),
       write: call('write'),
       claim: call('claim'),

@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import { afterAll } from 'vitest'
 import { storeConformance } from '../../testing/src/store-suite/index.ts'
 import { fileStore } from '../src/file/store.ts'
+import { PerWorkspace } from '../src/per-workspace.ts'
+import { manyFiles } from '../src/sqlite.ts'
 import { Thread } from '../src/thread.ts'
 import { suiteOf } from './subject.ts'
 
@@ -12,3 +14,9 @@ afterAll(() => thread.terminate())
 const options = { durability: 'process' } as const
 storeConformance(suiteOf('sqlite', (folder) => fileStore(join(folder, 'store.db'), options)))
 storeConformance(suiteOf('sqlite in a thread', (folder) => thread.file(join(folder, 'store.db'), options)))
+storeConformance(
+  suiteOf('sqlite with a file per workspace', (folder) => {
+    const pathOf = (workspace: string): string => join(folder, `${encodeURIComponent(workspace)}.db`)
+    return manyFiles(new PerWorkspace(pathOf, (path) => fileStore(path, options), 2))
+  }),
+)

@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import type Sqlite from 'better-sqlite3'
 import { KeelsonError } from '@keelson/core/ports'
 import type { Call, Work } from '../sql/statement.ts'
-import { assertNode, failure } from './failure.ts'
+import { assertNode, failure, isBusy } from './failure.ts'
 
 export type Handle = Sqlite.Database
 export type Driver = typeof Sqlite
@@ -23,12 +23,35 @@ export async function loadDriver(): Promise<Driver> {
 
 /** Waits this long in the driver before the event loop gets a turn again. */
 const BUSY_MS = 20
+/** Another process may hold the write lock for this long before it is given up. */
+export const PATIENCE_MS = 10_000
+export const RETRY_MS = 5
 /** Prepared statements that are kept; those whose text depends on the query come and go. */
 const PREPARED_MAX = 400
 
 /** Opens the file, makes its folder where that is missing, and sets all that is set per connection. */
 export async function connect(path: string, durability: Durability): Promise<Handle> {
   const Database = await loadDriver()
+  return patiently(() => connectNow(Database, path, durability))
+}
+
+/**
+ * Tries again while another connection holds the file. It waits in the event loop, not in the driver: who holds the file
+ * may be waiting for a turn of this very loop.
+ */
+export async function patiently<T>(attempt: () => T): Promise<T> {
+  const until = performance.now() + PATIENCE_MS
+  for (;;) {
+    try {
+      return attempt()
+    } catch (error) {
+      if (!isBusy(error) || performance.now() > until) throw error
+    }
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+  }
+}
+
+function connectNow(Database: Driver, path: string, durability: Durability): Handle {
   try {
     mkdirSync(dirname(path), { recursive: true })
     if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
@@ -36,9 +59,9 @@ export async function connect(path: string, durability: Durability): Promise<Han
         hint: 'Give the path of a file; it is made when it does not exist.',
       })
     }
-    return prepare(new Database(path, { timeout: 5_000 }), durability)
+    return prepare(new Database(path, { timeout: BUSY_MS }), durability)
   } catch (error) {
-    throw failure(error, path)
+    throw isBusy(error) ? error : failure(error, path)
   }
 }
 
@@ -56,11 +79,6 @@ function prepare(handle: Handle, durability: Durability): Handle {
     handle.close()
     throw error
   }
-}
-
-/** After this, waiting for another process is done by the event loop, not by the driver. */
-export function beQuick(handle: Handle): void {
-  handle.pragma(`busy_timeout = ${BUSY_MS}`)
 }
 
 /** Runs work on a handle, each statement prepared once. */

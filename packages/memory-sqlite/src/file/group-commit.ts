@@ -11,7 +11,7 @@ import type { Statement } from 'better-sqlite3'
 import { KeelsonError } from '@keelson/core/ports'
 import { rolledBack, type Context } from '../sql/context.ts'
 import type { Work } from '../sql/statement.ts'
-import type { Runner } from './connection.ts'
+import { PATIENCE_MS, RETRY_MS, type Runner } from './connection.ts'
 import { closed, failure, isBusy } from './failure.ts'
 
 export interface Job<T> {
@@ -25,10 +25,6 @@ interface Waiting extends Job<unknown> {
   resolve(value: never): void
   reject(error: KeelsonError): void
 }
-
-/** Another process may hold the write lock for this long before a write is given up. */
-const PATIENCE_MS = 10_000
-const RETRY_MS = 5
 
 export class GroupCommit {
   readonly #runner: Runner

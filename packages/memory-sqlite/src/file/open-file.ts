@@ -13,7 +13,7 @@ import { queries } from '../sql/queries.ts'
 import type { Work } from '../sql/statement.ts'
 import type { Sql } from '../sql/tables.ts'
 import { addWorker, holders, removeWorker, workerNames } from '../sql/workers.ts'
-import { beQuick, connect, loadDriver, Runner, type Driver, type Durability, type Handle } from './connection.ts'
+import { connect, loadDriver, patiently, Runner, type Driver, type Durability, type Handle } from './connection.ts'
 import { failure } from './failure.ts'
 import { GroupCommit, type Job } from './group-commit.ts'
 import { identify, lastPosition, writeAnchor } from './identity.ts'
@@ -86,7 +86,7 @@ export class OpenFile {
       const lock = takeLock(Database, path, options.worker, LOCK_PATIENCE_MS)
       if (lock === undefined) throw taken(path, options.worker)
       const file = new OpenFile(path, options, { Database, handle, db, lock })
-      return { file, frozen: file.#begin(options) }
+      return { file, frozen: await file.#begin(options) }
     } catch (error) {
       handle.close()
       throw failure(error, path)
@@ -132,13 +132,14 @@ export class OpenFile {
   }
 
   /** Writes what is queued, frees the worker's runs, and leaves one file without a log. */
-  close(): void {
-    this.#commits.flush()
-    this.#transact(removeWorker(this.context, this.worker, 'closed'))
-    this.#written()
-    this.#commits.close()
-    this.#tidy()
-    this.#letGo()
+  async close(): Promise<void> {
+    try {
+      await this.submit({ work: () => removeWorker(this.context, this.worker, 'closed') })
+    } finally {
+      this.#commits.close()
+      this.#tidy()
+      this.#letGo()
+    }
   }
 
   /** Lets go of the worker's lock as the death of the process would; whoever takes it takes the runs. */
@@ -155,22 +156,20 @@ export class OpenFile {
     this.#parts.lock.release()
   }
 
-  #begin({ worker, now, after }: OpenOptions): Opened['frozen'] {
+  async #begin({ worker, now, after }: OpenOptions): Promise<Opened['frozen']> {
     const { context, path } = this
     const dead = this.#takeDead(this.read(workerNames(context)))
     try {
-      const frozen = this.#transact(
-        (function* () {
-          const frozen = yield* identify(context, path)
-          for (const { name } of dead) yield* removeWorker(context, name, 'died')
-          yield* removeWorker(context, worker, after === 'death' ? 'died' : 'closed')
-          yield* addWorker(context, worker, now())
-          return frozen
-        })(),
-      )
+      const register = function* (): Work<Opened['frozen']> {
+        const frozen = yield* identify(context, path)
+        for (const { name } of dead) yield* removeWorker(context, name, 'died')
+        yield* removeWorker(context, worker, after === 'death' ? 'died' : 'closed')
+        yield* addWorker(context, worker, now())
+        return frozen
+      }
+      const frozen = await patiently(() => this.#transact(register()))
       this.#id = this.read(readMeta(context.q, 'id')) ?? ''
       this.#anchored = this.#position = this.read(lastPosition(context))
-      beQuick(this.handle)
       return frozen
     } catch (error) {
       this.#parts.lock.release()

@@ -10,7 +10,7 @@ import type { Migration } from 'kysely/migration'
 import { KeelsonError } from '@keelson/core/ports'
 import { checksum } from '../sql/checksum.ts'
 import type { Sql } from '../sql/tables.ts'
-import type { Handle } from './connection.ts'
+import { patiently, type Handle } from './connection.ts'
 
 export type Migrations = Record<string, Migration>
 
@@ -29,7 +29,7 @@ export async function migrate(handle: Handle, db: Sql, path: string, migrations:
   if (foreign !== undefined) throw newer(path, foreign)
   if (done?.length === wanted.length) return
   if (done !== undefined) await handle.backup(`${path}-before-${wanted.at(-1)}`)
-  handle.exec('begin immediate')
+  await patiently(() => handle.exec('begin immediate'))
   try {
     await apply(db, migrations)
     writeSchemaSum(handle)

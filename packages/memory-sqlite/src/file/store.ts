@@ -4,17 +4,18 @@
  * Writes go through the group commit; reads run at once on the same connection, between two groups.
  */
 import { turn, type Lease, type MemoryStore, type PassUnit } from '@keelson/core/ports'
-import { claimRuns, type Turns } from '../sql/claim.ts'
+import { claimRuns, dueAt, type Turns } from '../sql/claim.ts'
 import { findWorkspace } from '../sql/context.ts'
 import { readEntries, readTail } from '../sql/entries.ts'
 import { unreadMail } from '../sql/mail.ts'
+import { migrations } from '../sql/migrations.ts'
 import { getBytes, listWorkspaces, putBytes, readRuns } from '../sql/reads.ts'
 import { readRecords } from '../sql/records.ts'
 import { findRun } from '../sql/runs.ts'
 import { holds, landed, writeUnit } from '../sql/unit.ts'
-import { isWorker } from '../sql/workers.ts'
+import { holders, isWorker } from '../sql/workers.ts'
 import { backupTo, type BackupProgress } from './backup.ts'
-import { loadDriver, type Durability } from './connection.ts'
+import type { Durability } from './connection.ts'
 import { closed } from './failure.ts'
 import { commitFast } from './hot.ts'
 import { thaw } from './identity.ts'
@@ -27,6 +28,10 @@ export interface FileStore extends MemoryStore {
   abandon(): void
   /** Does the store hold what the unit says? Asked when nobody knows what came of a write. */
   landed(workspace: string, unit: PassUnit, lease?: Lease): Promise<boolean>
+  /** Since or from when on the first of its runs is due that may be claimed; frees those of dead workers first. */
+  dueAt(can: readonly string[]): Promise<number | null>
+  /** Does any worker hold a run of it? */
+  leased(): Promise<boolean>
 }
 
 export interface FileOptions {
@@ -47,8 +52,6 @@ export function fileStore(path: string, options: FileOptions): FileStore {
   return {
     kind: 'sqlite',
     async open({ worker, now }) {
-      await loadDriver()
-      const { migrations } = await import('../sql/migrations.ts')
       const steps = options.migrations ?? migrations('sqlite')
       const { durability, after = 'death' } = options
       const opened = await OpenFile.open(path, { durability, migrations: steps, worker, now, after })
@@ -58,10 +61,15 @@ export function fileStore(path: string, options: FileOptions): FileStore {
     async close() {
       const closing = open
       open = undefined
-      closing?.close()
+      await closing?.close()
     },
     abandon: () => file().abandon(),
     landed: async (workspace, unit, lease) => file().read(landed(file().context, workspace, unit, lease)),
+    async dueAt(can) {
+      const { context, db } = file()
+      return file().submitAfterDeaths(() => dueAt(context, db, can))
+    },
+    leased: async () => file().read(holders(file().context)).length > 0,
     watch: (listener) => file().watch(listener),
     backup: async (to, progress) => backupTo(file().handle, to, progress),
     ...writes(file),

@@ -46,7 +46,7 @@ export function* claimRuns(context: Context, db: Sql, turns: Turns, query: Claim
 }
 
 /** Workspaces with runs that time makes due: one seek each. */
-function* spacesWithWork(context: Context, { workspaces }: ClaimQuery): Work<number[]> {
+function* spacesWithWork(context: Context, { workspaces }: Pick<ClaimQuery, 'workspaces'>): Work<number[]> {
   const found: number[] = []
   if (workspaces !== undefined) {
     for (const name of workspaces) {
@@ -156,6 +156,13 @@ function* laneTaken(context: Context, row: RunsTable, taken: readonly RunsTable[
   return open.some(
     (other) => other.root !== root && (running(other) || (other.lane_running === 0 && other.place < place)),
   )
+}
+
+/** When the first of the runs that may be claimed is due; null: none is, by time. */
+export function* dueAt(context: Context, db: Sql, can: readonly string[]): Work<number | null> {
+  if (can.length === 0) return null
+  const spaces = yield* spacesWithWork(context, {})
+  return yield* nextAt(compile(db, can), spaces, Number.MIN_SAFE_INTEGER)
 }
 
 function* grab(context: Context, row: RunsTable, worker: string): Work<Claimed> {
