@@ -104,8 +104,10 @@ const TELL: Tell = {
 
 function effectSentence(d: EntryData['effect.completed'], key: string): string | undefined {
   const sent = d.ok as { state?: string } | undefined
-  if (d.receipt === undefined && sent?.state !== undefined)
+  if (d.receipt === undefined && sent?.state !== undefined) {
+    if (sent.state === 'unknown' || sent.state === 'undecided') return 'nobody knows yet whether it happened'
     return sent.state === 'done' ? 'executed' : `not executed: ${sent.state}`
+  }
   if (d.error !== undefined) return `${key} was not done: ${d.error.message}`
   const receipt = d.receipt as { edited?: boolean; deduplicated?: boolean } | undefined
   const how = [

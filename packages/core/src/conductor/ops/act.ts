@@ -34,9 +34,13 @@ export async function actOp<In, Out>(
   for (let round = 0; ; round++) {
     try {
       const text = toStored(known.input, current, 'INPUT_INVALID', `the input of ${known.name}`)
-      return await perform(name, (key) =>
-        one<In, Out>(pass, key, known, text, sources(memory, options.because), options.key, revises),
-      )
+      const because = sources(memory, options.because)
+      return await perform(name, async (key) => {
+        const effect = await one<In, Out>(pass, key, known, text, because, options.key, revises)
+        // `act` hands out the output alone: that, too, is what later effects may rest on.
+        if (typeof effect.output === 'object' && effect.output !== null) memory.set(effect.output, key)
+        return effect
+      })
     } catch (thrown) {
       const decline = declineOf(thrown)
       if (decline === undefined || options.revise === undefined || round >= REVISIONS_MAX) throw thrown

@@ -80,7 +80,7 @@ async function effectLine(env: Environment, workspace: string, id: string): Prom
 
 function lineOf(env: Environment, record: EffectRecord): Line {
   const action = env.actions.find(record.action)
-  const what = `${record.action} ${canonical(record.input).slice(0, 120)}`
+  const what = `${record.action} ${inShort(record.input)}`
   const cannot = (why: string): Line => ({
     kind: 'effect',
     id: record.id,
@@ -97,6 +97,17 @@ function lineOf(env: Environment, record: EffectRecord): Line {
     return cannot(action.effect === 'irreversible' ? 'its action is irreversible' : 'its action cannot be compensated')
   if (action.undo !== undefined && record.undo === undefined) return cannot('it left no undo token')
   return { kind: 'effect', id: record.id, generation: record.generation, action: record.action, what, can: true }
+}
+
+/** An input for a line: its plain fields, each cut short between characters, as half of one could not be stored. */
+function inShort(input: Json): string {
+  const cut = (text: string, max: number): string => {
+    const characters = [...text.replaceAll(/\s+/g, ' ')]
+    return characters.length > max ? `${characters.slice(0, max - 1).join('')}…` : characters.join('')
+  }
+  if (typeof input !== 'object' || input === null) return cut(canonical(input), 120)
+  const plain = Object.entries(input).filter(([, value]) => typeof value !== 'object')
+  return cut(plain.map(([name, value]) => `${name}: ${cut(String(value), 60)}`).join(', ') || canonical(input), 180)
 }
 
 /** What a run did, its children included, behind its checkpoint if one is named; last first. */
