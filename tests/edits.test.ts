@@ -5,6 +5,7 @@ import { defineEvent, definePlaybook, type Changes, type Context } from '@keelso
 import { code, me, open, store } from './support/open.ts'
 
 const go = defineEvent({ name: 'go', schema: z.object({}) })
+const other = defineEvent({ name: 'other', schema: z.object({}) })
 
 type Code = (ctx: Context, did: string[]) => Promise<unknown>
 
@@ -153,8 +154,8 @@ describe('a running history', () => {
 
   it('is held when what a wait matches has changed', async () => {
     const { status, why } = await afterEdit(
-      async (ctx) => Promise.race([ctx.sleep('30d'), ctx.waitFor(go)]),
-      async (ctx) => Promise.race([ctx.sleep('20d'), ctx.waitFor(go)]),
+      async (ctx) => Promise.race([ctx.waitFor(other, { timeout: '30d' }), ctx.waitFor(go)]),
+      async (ctx) => Promise.race([ctx.waitFor(other, { timeout: '20d' }), ctx.waitFor(go)]),
     )
     expect(status.state).toBe('waiting')
     expect(why).toContain('was recorded with another input')

@@ -39,7 +39,10 @@ export function contextOf(
     effect: async (action, input, options) => await actOp(pass, perform, memory, action, input, options),
     ask: (question, options) => perform('ask', (key) => ask(pass, key, question, options)) as never,
     approve: (question, options) => perform('approve', (key) => approve(pass, key, question, options)),
-    sleep: (duration) => perform('sleep', (key) => sleep(pass, key, duration)),
+    sleep: (duration) =>
+      perform(typeof duration === 'string' ? `sleep ${duration}` : `sleep until ${duration.until}`, (key) =>
+        sleep(pass, key, duration),
+      ),
     waitFor: (event: { name: string }, options?: WaitOptions) =>
       perform(event.name, (key) => waitFor(pass, key, event, options)),
     emit: (event, payload) => perform(`emit ${event.name}`, (key) => emit(pass, key, event, payload)),

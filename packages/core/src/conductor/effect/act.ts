@@ -22,7 +22,8 @@ import { iso } from '../waiting.ts'
 import type { Built } from '../writer.ts'
 import { effectRun, handedOver, handOver } from './hand-over.ts'
 import { judge } from './judge.ts'
-import { effectPut, readEffect, remoteKey, type EffectRecord } from './ledger.ts'
+import { reportLate } from './attempt.ts'
+import { effectPut, effectRunId, readEffect, remoteKey, type EffectRecord } from './ledger.ts'
 import { backoffMs, mayResend, tryOnce, type Tried } from './send.ts'
 import { outcomeOf, receiptOf, settleEffect, type EffectEnd } from './settling.ts'
 import { recordOf, type EffectSpec } from './spec.ts'
@@ -45,10 +46,10 @@ export interface Acting {
 export async function act(pass: Pass, acting: Acting, op: Op): Promise<void> {
   if (op.opened !== undefined) return awaitRun(pass, acting, op.opened)
   if (op.sending === undefined) return decide(pass, acting, op)
-  if (!op.dangling) return send(pass, acting, op)
+  if (!op.dangling) return send(pass, acting, op, false)
   const sent = dataOf(op.sending as Entry & { kind: 'effect.sending' })
-  if (mayResend(acting.action, op.sentAt!, pass.task.env.clock.now())) return send(pass, acting, op)
-  await pass.work.run(() => handOver(pass, acting.key, sent, op.sending!.at, op.attempts))
+  if (mayResend(acting.action, op.sentAt!, pass.task.env.clock.now())) return send(pass, acting, op, false)
+  await pass.work.run(() => handOver(pass, acting.key, sent, op.sending!.at))
   if (!pass.signal.aborted) awaitRun(pass, acting, op.opened!)
 }
 
@@ -58,8 +59,8 @@ async function decide(pass: Pass, acting: Acting, op: Op): Promise<void> {
     await pass.writer.submit(() => decision(pass, acting))
   })
   if (pass.signal.aborted) return
-  if (op.outcome === undefined) await act(pass, acting, op)
-  else pass.task.env.nudge()
+  if (op.opened !== undefined) awaitRun(pass, acting, op.opened)
+  else if (op.outcome === undefined) await send(pass, acting, op, true)
 }
 
 async function decision(pass: Pass, acting: Acting): Promise<Built> {
@@ -140,7 +141,7 @@ function orphaned(pass: Pass, record: EffectRecord): boolean {
 function takeBack(pass: Pass, acting: Acting, record: EffectRecord, version: number): Built {
   const verdict = { reason: record.verdict, asks: [], holds: [], denies: [] } as unknown as Json
   const sent = { hash: acting.hash, effect: record.id, verdict }
-  return handedOver(pass, acting.key, sent, { record, version }, record.openedAt, 0)
+  return handedOver(pass, acting.key, sent, { record, version }, record.openedAt, 'reconcile')
 }
 
 function join(pass: Pass, acting: Acting, record: EffectRecord, version: number): Built {
@@ -175,20 +176,16 @@ function denied(action: AnyAction, verdict: Judgement): ReturnType<typeof storeE
   )
 }
 
-/** Tries until it is done, has failed for good, or nobody knows. */
-async function send(pass: Pass, acting: Acting, op: Op): Promise<void> {
+/** Tries until it is done, has failed for good, or nobody knows. `recorded`: the first try's sending has just been. */
+async function send(pass: Pass, acting: Acting, op: Op, recorded: boolean): Promise<void> {
   const { env, claimed } = pass.task
-  const first = op.sending!
-  const sent = dataOf(first as Entry & { kind: 'effect.sending' })
-  for (;;) {
-    if (
-      op.retryAt !== undefined &&
-      !(await sleepWithin(pass, acting.key, op.retryAt, `${acting.action.name} is tried again`))
-    )
-      return
-    if (op.attempts > 0 || (op.dangling && op.sending !== first))
-      await pass.writer.append([again(acting, sent, op.attempts + 1)])
+  const what = `${acting.action.name} is tried again`
+  for (let ready = recorded; ; ready = false) {
+    if (op.retryAt !== undefined && !(await sleepWithin(pass, acting.key, op.retryAt, what))) return
+    if (!ready) await pass.work.run(() => pass.writer.submit(() => again(pass, acting, op)))
     if (pass.signal.aborted) return
+    if (op.opened !== undefined) return awaitRun(pass, acting, op.opened)
+    const sent = sentBy(op)
     const tried = await pass.work.run(() =>
       tryOnce({
         env,
@@ -196,26 +193,39 @@ async function send(pass: Pass, acting: Acting, op: Op): Promise<void> {
         action: acting.action,
         input: acting.input,
         key: sent.key,
-        attempt: op.attempts + 1,
+        attempt: sent.attempt,
         since: op.sentAt ?? env.clock.now(),
         signal: pass.signal,
+        onLate: (late) => reportLate(pass, effectRunId(sent.effect, sent.generation), late),
       }),
     )
-    if (pass.signal.aborted) return
-    if (await settleTry(pass, acting, op, sent, tried)) return
+    if (pass.signal.aborted || (await settleTry(pass, acting, op, sent, tried))) return
   }
 }
 
-function again(acting: Acting, sent: Sent, attempt: number): Draft {
-  const { puts: _puts, ...rest } = sent
-  return { kind: 'effect.sending', key: acting.key, data: { ...rest, attempt } }
+function sentBy(op: Op): Sent {
+  return dataOf(op.sending as Entry & { kind: 'effect.sending' })
+}
+
+/** The unit that records another try; frozen meanwhile, the effect is left to a run of its own. */
+async function again(pass: Pass, acting: Acting, op: Op): Promise<Built> {
+  const { env, claimed } = pass.task
+  const company = env.company(claimed.row.workspace)
+  const frozen = await company.freeze()
+  const { puts: _puts, ...sent } = sentBy(op)
+  if (frozen.frozen) {
+    const found = await readEffect(env.store, claimed.row.workspace, sent.effect)
+    return handedOver(pass, acting.key, sent, found!, op.sentAt!, op.dangling ? 'reconcile' : 'resend')
+  }
+  const data = { ...sent, attempt: sent.attempt + 1 }
+  return { drafts: [{ kind: 'effect.sending', key: acting.key, data }], expect: [company.expectFreeze(frozen)] }
 }
 
 /** Records what a try came to. True when the operation needs no further try here. */
 async function settleTry(pass: Pass, acting: Acting, op: Op, sent: Sent, tried: Tried): Promise<boolean> {
   const { env } = pass.task
   const { action } = acting
-  const attempt = op.attempts + 1
+  const { attempt } = sent
   if (tried.end === 'done') {
     await complete(pass, acting, sent, {
       state: 'done',
@@ -247,7 +257,7 @@ async function settleTry(pass: Pass, acting: Acting, op: Op, sent: Sent, tried: 
     return false
   }
   if (tried.end === 'unknown' || tried.end === 'reauth') {
-    await pass.work.run(() => handOver(pass, acting.key, sent, op.sending!.at, op.attempts))
+    await pass.work.run(() => handOver(pass, acting.key, sent, op.sending!.at))
     if (pass.signal.aborted) return true
     awaitRun(pass, acting, op.opened!)
     return true

@@ -103,7 +103,7 @@ async function send(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Byte
         attempt,
         since: firstSentAt(pass, spec) ?? env.clock.now(),
         signal: pass.signal,
-        onLate: (late) => reportLate(pass, late),
+        onLate: (late) => reportLate(pass, pass.task.claimed.row.id, late),
       }),
     )
     if (pass.signal.aborted) return
@@ -185,16 +185,16 @@ function completed(key: string, sent: Sent): Draft {
   return { kind: 'effect.completed', key, data: { hash: '', ok: sent as unknown as Json } }
 }
 
-function reportLate(pass: Pass, late: { output?: unknown; error?: StoredError }): void {
+/** A try that was given up has answered after all: recorded with the effect's own run, never taken for an outcome. */
+export function reportLate(pass: Pass, run: string, late: { output?: unknown; error?: StoredError }): void {
   const { env, claimed } = pass.task
   const payload = canonical(
     late.error === undefined
       ? { output: JSON.parse(JSON.stringify(late.output ?? null)) as Json }
       : { error: late.error },
   )
-  const { workspace, id } = claimed.row
-  const delivery = { run: id, onceKey: `late:${env.ids.id()}`, kind: 'late', payload, at: env.clock.now() }
-  env.store.write(workspace, { deliveries: [delivery] }).catch(() => {})
+  const delivery = { run, onceKey: `late:${env.ids.id()}`, kind: 'late', payload, at: env.clock.now() }
+  env.store.write(claimed.row.workspace, { deliveries: [delivery] }).catch(() => {})
 }
 
 type Look =

@@ -30,13 +30,12 @@ export async function handOver(
   key: string,
   sent: EntryData['effect.sending'],
   sentAt: number,
-  attempts: number,
 ): Promise<void> {
   const { env, claimed } = pass.task
   await pass.writer.submit(async () => {
     const found = await readEffect(env.store, claimed.row.workspace, sent.effect)
     if (found === undefined) throw new KeelsonError('STORE_CORRUPT', `effect ${sent.effect} has no record`)
-    return handedOver(pass, key, sent, found, sentAt, attempts)
+    return handedOver(pass, key, sent, found, sentAt, 'reconcile')
   })
   env.nudge()
 }
@@ -47,7 +46,7 @@ export function handedOver(
   sent: Pick<EntryData['effect.sending'], 'hash' | 'effect' | 'verdict'>,
   { record, version }: { record: EffectRecord; version: number },
   sentAt: number,
-  attempts: number,
+  mode: 'reconcile' | 'resend',
 ): Built {
   const { row } = pass.task.claimed
   const { start } = pass.history
@@ -64,9 +63,8 @@ export function handedOver(
     scopes: start.scopes ?? [],
     because: record.because,
     verdict: sent.verdict as unknown as EffectSpec['verdict'],
-    mode: 'reconcile',
+    mode,
     sentAt,
-    attempt: attempts + 1,
   }
   const run = effectRun(pass, spec)
   const askers = [...record.askers, { run: row.id, key }]

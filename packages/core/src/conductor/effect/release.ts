@@ -34,5 +34,5 @@ export async function releaseEffect(pass: Pass, key: string, opened: EntryData['
 export async function reconcileLater(pass: Pass, op: Op): Promise<void> {
   if (op.sending === undefined || op.outcome !== undefined) return
   const sent = dataOf(op.sending as Entry & { kind: 'effect.sending' })
-  await handOver(pass, op.key, sent, op.sending.at, op.attempts)
+  await handOver(pass, op.key, sent, op.sending.at)
 }

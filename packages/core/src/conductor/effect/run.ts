@@ -65,13 +65,11 @@ function endOf(spec: EffectSpec, outcome: { status: string; output?: unknown; er
 async function execute(pass: Pass, spec: EffectSpec): Promise<EffectEnd> {
   const action = actionOf(pass.task.env, spec)
   let bytes: Bytes = { input: spec.input, edited: false, verdict: spec.verdict, covered: new Set() }
+  const sentAt = spec.sentAt ?? 0
+  if (spec.mode === 'resend') return resolve(pass, spec, action, bytes, { state: 'not-happened', sentAt })
   if (spec.mode === 'reconcile') {
-    const sent: Sent = {
-      state: 'unknown',
-      error: { code: 'ACTION_FAILED', message: 'its process ended while it was being sent' },
-      sentAt: spec.sentAt ?? 0,
-    }
-    return resolve(pass, spec, action, bytes, sent)
+    const error = { code: 'ACTION_FAILED', message: 'it was sent, and no answer was recorded' }
+    return resolve(pass, spec, action, bytes, { state: 'unknown', error, sentAt })
   }
   for (let round = 1; ; round++) {
     const cleared = spec.mode === 'undo' ? bytes : await obligations(pass, spec, action, bytes, round)

@@ -20,10 +20,9 @@ export interface EffectSpec {
   readonly scopes: readonly (readonly string[])[]
   readonly because: readonly Json[]
   readonly verdict: Judgement
-  /** `judge`: obligations first; `reconcile`: it was sent at `sentAt` and nobody knows; `undo`: takes back `undo`. */
-  readonly mode: 'judge' | 'reconcile' | 'undo'
+  /** `judge`: obligations first; `reconcile`: it was sent at `sentAt` and nobody knows; `resend`: it was, and did not happen; `undo`: takes back `undo`. */
+  readonly mode: 'judge' | 'reconcile' | 'resend' | 'undo'
   readonly sentAt?: number
-  readonly attempt?: number
   readonly undo?: Json
   readonly compensates?: string
   /** The item that this proposal revises. */
