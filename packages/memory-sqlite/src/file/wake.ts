@@ -2,7 +2,9 @@
  * Wake: learns that another process wrote to the file, without asking again and again.
  *
  * K1. The truth is SQLite's `data_version`; a notice of the file system only says when to look.
- * K2. While no other worker's lock file is there, nothing is watched but the folder of the locks.
+ * K2. The log is written before it is flushed and the commit counts, so a notice is followed by looks for a while: a commit
+ *     is seen moments after it is made, however long the disk takes, without a notice of its own.
+ * K3. While no other worker's lock file is there, nothing is watched but the folder of the locks.
  */
 import { mkdirSync, readdirSync, watch, type FSWatcher } from 'node:fs'
 import { basename, dirname } from 'node:path'
@@ -11,6 +13,8 @@ import { locksOf } from './worker-lock.ts'
 
 /** Should a notice get lost, the next look comes by itself. */
 const SAFETY_MS = 30_000
+/** When to look again after a notice (K2): each so long after the look before. */
+const AGAIN_MS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048]
 
 export class Wake {
   readonly #handle: Handle
@@ -19,6 +23,7 @@ export class Wake {
   readonly #watchers: FSWatcher[] = []
   #log: FSWatcher | undefined
   #safety: NodeJS.Timeout | undefined
+  #again: NodeJS.Timeout | undefined
   #version: number
   #armed = false
 
@@ -36,6 +41,7 @@ export class Wake {
 
   close(): void {
     for (const watcher of this.#watchers) watcher.close()
+    clearTimeout(this.#again)
     this.#unfollow()
   }
 
@@ -72,10 +78,18 @@ export class Wake {
   #soon(): void {
     if (this.#armed) return
     this.#armed = true
+    clearTimeout(this.#again)
     setImmediate(() => {
       this.#armed = false
-      if (this.#handle.open) this.look()
+      this.#lookAgain(0)
     }).unref()
+  }
+
+  #lookAgain(round: number): void {
+    if (!this.#handle.open) return
+    this.look()
+    const delay = AGAIN_MS[round]
+    if (delay !== undefined) this.#again = setTimeout(() => this.#lookAgain(round + 1), delay).unref()
   }
 
   #read(): number {

@@ -1,0 +1,39 @@
+/** Wake: the write of another process is noticed soon, although the notice of it comes before it counts. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, it, onTestFinished, vi } from 'vitest'
+import type { Handle } from '../src/file/connection.ts'
+import { Wake } from '../src/file/wake.ts'
+
+/** A store that another worker has open, too, and whose version is set by the test. */
+function begin() {
+  const folder = mkdtempSync(join(tmpdir(), 'keelson-wake-'))
+  const path = join(folder, 'a.db')
+  mkdirSync(`${path}-workers`)
+  for (const name of ['one', 'two']) writeFileSync(join(`${path}-workers`, `${name}.lock`), '')
+  let version = 1
+  let looks = 0
+  const pragma = (): number => {
+    looks++
+    return version
+  }
+  const wrote = vi.fn()
+  const wake = new Wake({ open: true, pragma } as unknown as Handle, path, wrote)
+  onTestFinished(() => {
+    wake.close()
+    rmSync(folder, { recursive: true, force: true })
+  })
+  return { path, wrote, looks: () => looks, commit: () => void version++ }
+}
+
+it('looks again after a notice, for the log is written before the commit counts', async () => {
+  const { path, wrote, looks, commit } = begin()
+  await vi.waitFor(() => expect(looks()).toBeGreaterThan(1))
+  const before = looks()
+  writeFileSync(`${path}-wal`, 'frames')
+  await vi.waitFor(() => expect(looks()).toBeGreaterThan(before))
+  expect(wrote).not.toHaveBeenCalled()
+  commit()
+  await vi.waitFor(() => expect(wrote).toHaveBeenCalledTimes(1), { timeout: 5000 })
+})
