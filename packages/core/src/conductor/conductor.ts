@@ -3,6 +3,7 @@
  *
  * C1. An idle conductor does nothing: it is woken by the store's word, by its own commits, or by one timer.
  * C2. After a store failure it claims nothing until a probe write has succeeded.
+ * C4. A store that works again gets back what it failed to take back: no run stays leased to a worker that does not lead it.
  * C3. `stop` starts nothing new, lets what runs be recorded, and gives the rest back: nothing is lost or counted as a death.
  */
 import { grace } from '../base/clock.ts'
@@ -29,6 +30,8 @@ interface Flight {
   readonly done: Promise<void>
 }
 
+/** Runs looked at in one go for those to give back. */
+const GIVE_BACK_PAGE = 1000
 /** Runs at most so many of one claim's answer, so that one turn stays short. */
 const CLAIM_MAX = 100
 
@@ -217,12 +220,31 @@ export class Loop {
     if (this.#stopping) return
     try {
       await probe(this.#env.store, this.#options.worker)
+      await this.#giveBack()
       this.#degraded = false
       this.#env.log.info({}, 'the store works again')
       this.#env.emit('store.recovered', { message: 'the store works again' })
       this.poke()
     } catch {
       void this.#probe(attempt + 1)
+    }
+  }
+
+  /** C4. What this worker holds and nobody leads: its pass ended with the store's failure, or the claim's answer was lost. */
+  async #giveBack(): Promise<void> {
+    const { store, clock } = this.#env
+    const { worker } = this.#options
+    for (const workspace of this.#options.workspaces ?? (await store.workspaces())) {
+      for (let after = 0, more = true; more;) {
+        const rows = await store.runs(workspace, { state: 'open', after, limit: GIVE_BACK_PAGE })
+        for (const row of rows) {
+          if (row.worker !== worker || this.#flights.has(idOf(workspace, row.id))) continue
+          const lease = { workspace, run: row.id, worker, epoch: row.epoch }
+          await store.commit(lease, { next: { to: 'due', status: row.status, at: clock.now() } })
+        }
+        after = rows.at(-1)?.order ?? after
+        more = rows.length === GIVE_BACK_PAGE
+      }
     }
   }
 

@@ -101,14 +101,10 @@ function afterRewinds(entries: readonly Entry[]): readonly Entry[] {
     const all = kept ?? entries.slice(0, i)
     const { to } = dataOf(entry as Entry & { kind: 'run.rewound' })
     const lost = new Set(all.filter((one) => one.seq > to && one.key !== '').map((one) => one.key))
-    kept = all.filter((one) => (one.key === '' ? survives(one, to) : one.seq <= to && !lost.has(one.key)))
+    kept = all.filter((one) => one.key === '' || (one.seq <= to && !lost.has(one.key)))
     kept.push(entry)
   }
   return kept ?? entries
-}
-
-function survives(entry: Entry, to: number): boolean {
-  return entry.seq <= to || entry.kind === 'settings.seen' || entry.kind === 'run.rewound'
 }
 
 function applyRun(history: History, entry: Entry): void {
