@@ -516,3 +516,43 @@ describe('a run that continues as new', () => {
     await t.stop()
   })
 })
+
+describe('a limit', () => {
+  it('of entries makes the run fail with what to do, after a warning at a fifth', async () => {
+    const long = code(async (ctx) => {
+      for (let i = 0; i < 60; i++) await ctx.step('turn', () => i)
+    })
+    const t = await testConductor({ playbooks: [long], limits: { entriesMax: 50 } })
+    const run = await t.start(long, {})
+    await expect(run.result()).rejects.toMatchObject({
+      code: 'RUN_TOO_LARGE',
+      hint: expect.stringContaining('continueAsNew'),
+    })
+    expect(t.log.some((line) => line.message.includes('has 10 entries'))).toBe(true)
+    await t.stop()
+  })
+
+  it('of a lane: one that is held for more than a day shows in the inbox, once, until it ends', async () => {
+    const held = definePlaybook({
+      name: 'held',
+      version: 1,
+      input: z.object({}),
+      output: z.object({}),
+      serialize: () => 'one',
+      async run(ctx) {
+        await ctx.waitFor(go)
+        return {}
+      },
+    })
+    const t = await testConductor({ playbooks: [held] })
+    const run = await t.start(held, {})
+    await t.advance('23h')
+    expect((await t.inbox.list()).items).toEqual([])
+    await t.advance('3d')
+    expect((await t.inbox.list()).items).toMatchObject([{ kind: 'attention', code: 'LANE_HELD' }])
+    await t.send(go, {})
+    await run.result()
+    expect((await t.inbox.list()).items).toEqual([])
+    await t.stop()
+  })
+})

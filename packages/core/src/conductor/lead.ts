@@ -26,6 +26,8 @@ import type { Built } from './writer.ts'
 /** Deaths of its workers, alone, after which a run is quarantined: the first two may have been anyone's. */
 export const SUSPECT_AFTER = 2
 const DEATHS_MAX = SUSPECT_AFTER + 3
+/** A lane held for longer is put before a person. */
+const LANE_DAY_MS = 86_400_000
 /** Passes without progress after which a run is quarantined. */
 const CLAIMS_MAX = 10
 
@@ -232,13 +234,17 @@ function rest(pass: Pass): void {
 async function park(pass: Pass, keys: readonly string[]): Promise<void> {
   const { env, claimed, playbook } = pass.task
   await pass.work.drain()
-  if (pass.history.raised !== undefined) await recover(pass)
+  if (pass.history.raised !== undefined && pass.history.raised.kind !== 'run.noted') await recover(pass)
+  const laneAt = await noteLane(pass)
   const infos = keys.map((key) => pass.waits.get(key)!)
-  const untils = keys.flatMap((key) => {
-    const op = pass.history.ops.get(key)
-    const until = op?.opened === undefined ? op?.retryAt : untilOf(op.opened)
-    return until === undefined ? [] : [until]
-  })
+  const untils = [
+    ...laneAt,
+    ...keys.flatMap((key) => {
+      const op = pass.history.ops.get(key)
+      const until = op?.opened === undefined ? op?.retryAt : untilOf(op.opened)
+      return until === undefined ? [] : [until]
+    }),
+  ]
   const wakeAt = untils.length === 0 ? null : Math.min(...untils)
   const next = { to: 'parked', wakeAt, status: canonical(waiting(infos)), seenMail: pass.mailbox.seen } as const
   await handOver(pass, next, 'parked')
@@ -248,6 +254,22 @@ async function park(pass: Pass, keys: readonly string[]): Promise<void> {
     playbook: playbook.name,
     waiting: infos,
   })
+}
+
+/** A lane that is held for more than a day shows in the inbox. Answers when to look, if that is still to come. */
+async function noteLane(pass: Pass): Promise<number[]> {
+  const { env, claimed, playbook } = pass.task
+  const { row } = claimed
+  const at = pass.history.startedAt + LANE_DAY_MS
+  if (row.lane === null || row.laneWhileRunning || row.root !== row.id || pass.history.raised !== undefined) return []
+  if (env.clock.now() < at) return [at]
+  const title = `${playbook.name} has held its lane "${row.lane}" for more than a day`
+  const hint = 'Other runs of the same key wait for it: end what it waits for, or cancel it.'
+  await pass.writer.submit(async () => {
+    const puts = await raise(pass, { code: 'LANE_HELD', title, hint })
+    return { drafts: [{ kind: 'run.noted', data: { code: 'LANE_HELD', text: title, puts } }] }
+  })
+  return []
 }
 
 /** Leaves the run held for something from outside, and wakes runs that may bring it. */

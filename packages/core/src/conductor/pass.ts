@@ -13,7 +13,7 @@ import type { Put } from '../journal/put.ts'
 import type { Claimed, Delivery } from '../journal/store.ts'
 import type { AnyPlaybook } from '../playbook/playbook.ts'
 import { differenceOf, type Difference } from './divergence.ts'
-import type { Environment } from './environment.ts'
+import type { Environment, Limits } from './environment.ts'
 import { untilOf } from './mail.ts'
 import { Mailbox } from './mailbox.ts'
 import { Replay, type Halt } from './replay.ts'
@@ -136,6 +136,10 @@ export class Pass {
     }
     const site = new Error()
     const known = this.history.ops.get(asked.key)
+    if (known === undefined && isFull(this.history, this.task.env.limits)) {
+      reject(this.#located(tooLarge(this.history), asked.key, site))
+      return promise
+    }
     if (known !== undefined && !fits(known, asked)) {
       this.#hooks.onDifference(differenceOf(asked.key, known, { kind: asked.kind }))
       return promise
@@ -193,6 +197,12 @@ export class Pass {
   }
 
   #onEntries(entries: readonly Entry[]): void {
+    const { env, claimed } = this.task
+    const warnAt = env.limits.entriesMax / 5
+    if (this.history.head.seq < warnAt && this.history.head.seq + entries.length >= warnAt) {
+      const hint = `At ${env.limits.entriesMax} it fails as RUN_TOO_LARGE: continue as new before that.`
+      env.log.warn({ run: claimed.row.id, hint }, `run ${claimed.row.id} has ${Math.ceil(warnAt)} entries`)
+    }
     for (const entry of entries) {
       const reopened = this.history.ops.get(entry.key)?.opened !== undefined
       foldInto(this.history, entry)
@@ -258,6 +268,16 @@ function fits(known: Op, asked: { kind: string; hash?: string }): boolean {
   return (
     known.kind === asked.kind && (known.hash === undefined || asked.hash === undefined || known.hash === asked.hash)
   )
+}
+
+function isFull(history: History, limits: Limits): boolean {
+  return history.head.seq >= limits.entriesMax || history.bytes >= limits.bytesMax
+}
+
+function tooLarge(history: History): KeelsonError {
+  return new KeelsonError('RUN_TOO_LARGE', `the run has ${history.head.seq} entries and ${history.bytes} characters`, {
+    hint: 'End it, or go on with an empty journal: return ctx.continueAsNew(input).',
+  })
 }
 
 function nested(key: string, inside: string): KeelsonError {

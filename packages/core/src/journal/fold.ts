@@ -137,6 +137,9 @@ function applyRun(history: History, entry: Entry): void {
     case 'run.quarantined':
       history.raised = { kind: entry.kind, text: dataOf(entry as Entry & { kind: 'run.quarantined' }).reason }
       return
+    case 'run.noted':
+      history.raised = { kind: entry.kind, text: dataOf(entry as Entry & { kind: 'run.noted' }).text }
+      return
     case 'run.recovered':
       history.raised = undefined
       return

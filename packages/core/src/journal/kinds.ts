@@ -52,6 +52,8 @@ export interface EntryData {
   'run.cancelling': { readonly by: Actor; readonly reason: string }
   'run.quarantined': { readonly reason: string } & WithPuts
   'run.diverged': { readonly difference: string; readonly hint: string } & WithPuts
+  /** Something about the run that a person should look at, though it goes on. */
+  'run.noted': { readonly code: string; readonly text: string } & WithPuts
   /** What was raised about the run in the inbox is settled: it went on. */
   'run.recovered': WithPuts
   'settings.seen': { readonly version: number; readonly value: Json }
