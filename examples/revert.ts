@@ -2,7 +2,6 @@
  * Revert: what a run did is taken back, last first; what cannot be taken back is said beforehand.
  *
  * Expected output:
- *   { url: '/prices' }
  *   can take back: site.publish
  *   cannot take back: news.send
  *   undone 1, failed 0, left: its action is irreversible
@@ -20,12 +19,12 @@ const publish = action({
   effect: 'reversible',
   idempotency: { by: 'id' },
   input: Page,
-  output: z.object({ url: z.string() }),
+  output: z.null(),
   undo: z.object({ slug: z.string(), before: z.string() }),
   run({ slug, body }) {
     const undo = { slug, before: site.get(slug) ?? '' }
     site.set(slug, body)
-    return { output: { url: `/${slug}` }, undo }
+    return { output: null, undo }
   },
   compensate: ({ slug, before }) => void site.set(slug, before),
 })
@@ -35,17 +34,17 @@ const news = action({
   effect: 'irreversible',
   idempotency: { by: 'key' },
   input: z.object({ subject: z.string() }),
-  output: z.object({}),
-  run: () => ({ output: {} }),
+  output: z.null(),
+  run: () => ({ output: null }),
 })
 const article = definePlaybook({
   name: 'article',
   version: 1,
   input: Page,
-  output: z.object({ url: z.string() }),
-  async run(ctx, { slug, body }) {
+  output: z.null(),
+  async run(ctx, page) {
     await ctx.act(news, { subject: 'New prices' })
-    return ctx.act(publish, { slug, body })
+    return ctx.act(publish, page)
   },
 })
 const gate = policy([
@@ -54,7 +53,7 @@ const gate = policy([
 ])
 const keelson = await createConductor({ store: memoryStore(), playbooks: [article], policy: gate })
 const run = await keelson.start(article, { slug: 'prices', body: '2027' }, { id: 'article:prices' })
-console.log(await run.result())
+await run.result()
 // #region revert
 const plan = await keelson.revert.plan({ run: run.id })
 for (const line of plan.lines)

@@ -57,7 +57,4 @@ const open = [...(await acme.inbox.list()).items, ...(await globex.inbox.list())
 console.log(`open questions: ${open.map(({ title }) => title).join()}`)
 for (const { id, hash } of open) await acme.inbox.decide(id, { hash, by, approve: true })
 console.log(`acme: ${await one.result()}\nglobex: ${await two.result()}`)
-await globex
-  .why('remind:1')
-  .catch((error: KeelsonError) => console.log(`acme's run is unknown to globex: ${error.code}`))
 await keelson.stop()
