@@ -1,0 +1,84 @@
+/** Load: many runs through one engine, so many in flight at a time, and what that took. */
+import { watchLoop } from './loop.ts'
+
+/** An engine that is open and working. */
+export interface Engine {
+  /** One run of `STEPS` steps, from its start until its caller has the result. */
+  run(id: string): Promise<void>
+  /** For an engine that cannot be asked run by run: hands all over, before the clock starts. */
+  enqueue?(ids: readonly string[]): Promise<void>
+  /** Works off what was handed over. */
+  work?(): Promise<void>
+  close(): Promise<void>
+}
+
+export interface LoadTask {
+  readonly folder: string
+  readonly runs: number
+  readonly inFlight: number
+  readonly steps: number
+  /** Runs before the clock starts. */
+  readonly warmUp: number
+  /** Where the subject has a choice. */
+  readonly thread?: 'main' | 'worker'
+}
+
+export interface Load {
+  readonly stepsPerSecond: number
+  /** User and system time of the process, its threads included. */
+  readonly cpuMicrosPerStep: number
+  /** How much later than asked for the host's event loop came round. */
+  readonly delayP99Ms: number
+  readonly delayMaxMs: number
+  readonly rssMb: number
+  /** Each run from start to result. */
+  readonly runMs: readonly number[]
+}
+
+export async function loadOn(engine: Engine, task: LoadTask): Promise<Load> {
+  const ids = (count: number, name: string): string[] => Array.from({ length: count }, (_, at) => `${name}-${at}`)
+  await everyRun(engine, ids(task.warmUp, 'warm'), task.inFlight)
+  const measured = ids(task.runs, 'run')
+  await engine.enqueue?.(measured)
+  const watched = watchLoop()
+  const cpu = process.cpuUsage()
+  const began = performance.now()
+  const runMs = await everyRun(engine, measured, task.inFlight, engine.work !== undefined)
+  const ms = performance.now() - began
+  const { user, system } = process.cpuUsage(cpu)
+  const delay = watched.end()
+  const rssMb = process.memoryUsage.rss() / 2 ** 20
+  await engine.close()
+  const steps = task.runs * task.steps
+  return {
+    stepsPerSecond: (steps / ms) * 1000,
+    cpuMicrosPerStep: (user + system) / steps,
+    delayP99Ms: delay.p99Ms,
+    delayMaxMs: delay.maxMs,
+    rssMb,
+    runMs,
+  }
+}
+
+async function everyRun(
+  engine: Engine,
+  ids: readonly string[],
+  inFlight: number,
+  handedOver = false,
+): Promise<number[]> {
+  if (handedOver) {
+    await engine.work!()
+    return []
+  }
+  const took: number[] = []
+  let next = 0
+  const one = async (): Promise<void> => {
+    for (let id = ids[next++]; id !== undefined; id = ids[next++]) {
+      const began = performance.now()
+      await engine.run(id)
+      took.push(performance.now() - began)
+    }
+  }
+  await Promise.all(Array.from({ length: inFlight }, one))
+  return took
+}
