@@ -157,7 +157,7 @@ export class PerWorkspace {
   async #dueAt(file: File, { can }: ClaimQuery): Promise<number | null> {
     const { seen } = file
     const known = file.store === undefined && seen?.can === can.join() && seen.stamp === stampOf(file.path)
-    return known ? seen!.dueAt : this.#use(file, (store) => store.dueAt(can))
+    return known ? seen.dueAt : this.#use(file, (store) => store.dueAt(can))
   }
 
   #assertOpen(): Session {

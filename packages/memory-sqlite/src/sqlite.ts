@@ -34,7 +34,7 @@ export function sqlite(path: string | ((workspace: string) => string), options: 
   const host = thread === 'worker' ? new Thread() : undefined
   const make = (file: string): FileStore => host?.file(file, { durability }) ?? fileStore(file, { durability })
   if (typeof path === 'function') return manyFiles(new PerWorkspace(path, make, openFiles))
-  const { abandon: _a, landed: _l, dueAt: _d, leased: _h, ...store } = make(path)
+  const store = make(path)
   return {
     ...store,
     async backup(to, { workspace, progress } = {}) {

@@ -17,8 +17,8 @@ import { gathered, THREAD, type Reply, type Request } from './worker.ts'
 interface Pending {
   readonly request: Request
   readonly progress?: ((at: BackupProgress) => void) | undefined
-  resolve(value: never): void
-  reject(error: unknown): void
+  readonly resolve: (value: never) => void
+  readonly reject: (error: unknown) => void
 }
 
 /** A file of the thread, as its host knows it. */
@@ -57,7 +57,7 @@ export class Thread {
       close: () => this.#close(file),
       watch: (listener) => this.#watch(file, listener),
       backup: (to, progress) => this.#call(file, 'backup', [to], progress),
-      abandon: call('abandon'),
+      abandon: () => void this.#call(file, 'abandon', []),
       landed: call('landed'),
       dueAt: call('dueAt'),
       leased: call('leased'),

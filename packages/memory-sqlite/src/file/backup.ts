@@ -1,9 +1,9 @@
 /** Backup: a whole copy of the file while it is written to, which is checked before it counts. */
 import { mkdirSync, renameSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { KeelsonError } from '@keelson/core/ports'
 import { loadDriver, type Handle } from './connection.ts'
 import { failure } from './failure.ts'
+import { assertSound } from './schema.ts'
 
 /** How far a backup is, in pages of the file. */
 export interface BackupProgress {
@@ -29,7 +29,11 @@ export async function backupTo(handle: Handle, to: string, progress?: (at: Backu
     await verify(unfinished)
     renameSync(unfinished, to)
   } catch (error) {
-    remove(unfinished)
+    try {
+      remove(unfinished)
+    } catch {
+      // What is wrong with the place is what is reported.
+    }
     throw failure(error, to)
   }
 }
@@ -40,8 +44,7 @@ async function verify(path: string): Promise<void> {
   try {
     // One file, without a log beside it.
     copy.pragma('journal_mode = DELETE')
-    const found = copy.pragma('integrity_check(1)', { simple: true })
-    if (found !== 'ok') throw new KeelsonError('STORE_CORRUPT', `the backup ${path} is damaged: ${String(found)}`)
+    assertSound(copy, path)
   } finally {
     copy.close()
   }

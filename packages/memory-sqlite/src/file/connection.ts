@@ -1,5 +1,5 @@
 /** Connection: one SQLite handle with its prepared statements, on which work runs synchronously. */
-import { mkdirSync, statSync } from 'node:fs'
+import { accessSync, constants, mkdirSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type Sqlite from 'better-sqlite3'
 import { KeelsonError } from '@keelson/core/ports'
@@ -61,7 +61,18 @@ function connectNow(Database: Driver, path: string, durability: Durability): Han
     }
     return prepare(new Database(path, { timeout: BUSY_MS }), durability)
   } catch (error) {
-    throw isBusy(error) ? error : failure(error, path)
+    if (isBusy(error)) throw error
+    // SQLite only says that it cannot open the file.
+    throw failure(isWritable(dirname(path)) ? error : Object.assign(error as Error, { code: 'EACCES' }), path)
+  }
+}
+
+function isWritable(folder: string): boolean {
+  try {
+    accessSync(folder, constants.W_OK)
+    return true
+  } catch {
+    return false
   }
 }
 

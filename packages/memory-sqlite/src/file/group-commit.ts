@@ -22,8 +22,8 @@ export interface Job<T> {
 
 interface Waiting extends Job<unknown> {
   readonly since: number
-  resolve(value: never): void
-  reject(error: KeelsonError): void
+  readonly resolve: (value: never) => void
+  readonly reject: (error: KeelsonError) => void
 }
 
 export class GroupCommit {

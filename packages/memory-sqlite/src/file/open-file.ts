@@ -9,7 +9,7 @@
 import type { Change, Instant, Opened } from '@keelson/core/ports'
 import { KeelsonError } from '@keelson/core/ports'
 import { allWorkspaces, createContext, type Context } from '../sql/context.ts'
-import { queries } from '../sql/queries.ts'
+import { queries, type Queries } from '../sql/queries.ts'
 import type { Work } from '../sql/statement.ts'
 import type { Sql } from '../sql/tables.ts'
 import { addWorker, holders, removeWorker, workerNames } from '../sql/workers.ts'
@@ -29,6 +29,7 @@ export interface OpenOptions {
   readonly now: () => Instant
   /** What ended an earlier session of this worker that did not close: its process, or only its thread in this one. */
   readonly after: 'death' | 'thread'
+  readonly tamper?: ((handle: Handle) => void) | undefined
 }
 
 /** The log is emptied this long after the last write, and the anchor written. */
@@ -37,6 +38,9 @@ const IDLE_MS = 1_000
 const ANCHOR_EVERY = 1_000
 /** A worker that opens waits this long for whoever is just asking whether it is alive. */
 const LOCK_PATIENCE_MS = 1_000
+
+/** Compiled with the first file: the text of a statement is the same in each. */
+let compiled: Queries | undefined
 
 interface Parts {
   readonly Database: Driver
@@ -71,7 +75,7 @@ export class OpenFile {
     this.db = parts.db
     this.#parts = parts
     this.#runner = new Runner(parts.handle)
-    this.context = createContext(queries(parts.db), () => lastPosition(this.context))
+    this.context = createContext((compiled ??= queries(parts.db)), () => lastPosition(this.context))
     this.#commits = new GroupCommit(this.#runner, this.context, path, () => this.#written())
   }
 
@@ -80,6 +84,7 @@ export class OpenFile {
     const Database = await loadDriver()
     const handle = await connect(path, options.durability)
     try {
+      options.tamper?.(handle)
       const db = kyselyOn(handle)
       await migrate(handle, db, path, options.migrations)
       check(handle, path)

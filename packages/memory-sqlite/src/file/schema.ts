@@ -8,7 +8,7 @@
 import { Kysely, SqliteDialect } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import { KeelsonError } from '@keelson/core/ports'
-import { checksum } from '../sql/checksum.ts'
+import { checksum, corrupt } from '../sql/checksum.ts'
 import type { Sql } from '../sql/tables.ts'
 import { patiently, type Handle } from './connection.ts'
 
@@ -56,7 +56,7 @@ async function apply(db: Sql, migrations: Migrations): Promise<void> {
   const { Migrator } = await import('kysely/migration')
   const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } })
   const { error } = await migrator.migrateToLatest()
-  if (error !== undefined) throw error
+  if (error !== undefined) throw error instanceof Error ? error : new Error('a step of the schema failed')
 }
 
 function newer(path: string, name: string): KeelsonError {
@@ -75,9 +75,21 @@ export function check(handle: Handle, path: string): void {
   }
   const bytes = (handle.pragma('page_count', { simple: true }) as number) * 4096
   if (bytes > CHECK_MAX_BYTES) return
-  const found = handle.pragma('integrity_check(1)', { simple: true })
-  if (found !== 'ok') throw damaged(path, String(found))
+  assertSound(handle, path)
 }
+
+/** Throws `STORE_CORRUPT` unless all of the file fits together. Reads all of it. */
+export function assertSound(handle: Handle, path: string): void {
+  const found = handle.pragma('integrity_check(1)', { simple: true }) as string
+  if (found !== 'ok') throw damaged(path, found)
+  const lost = handle.prepare(LOST).get() as { kind: string; id: string } | undefined
+  if (lost !== undefined) corrupt('record_index', `${lost.kind} ${lost.id}`)
+}
+
+/** A record whose index row is not there: it would be missing from an answer, and nothing in the answer would tell. */
+const LOST = `select r.kind, r.id from records r, json_each(r.fields) f where not exists (
+  select 1 from record_index i where i.workspace = r.workspace and i.kind = r.kind and i.id = r.id
+  and i.sort = r.sort and i.field = f.value ->> 0 and i.value = f.value ->> 1) limit 1`
 
 interface SchemaSum {
   value: string
@@ -100,5 +112,6 @@ function writeSchemaSum(handle: Handle): void {
 function damaged(path: string, what: string): KeelsonError {
   return new KeelsonError('STORE_CORRUPT', `${path} is damaged: ${what}`, {
     hint: 'Restore a backup. Keep the damaged file for study.',
+    data: { path },
   })
 }

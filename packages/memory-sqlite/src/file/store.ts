@@ -22,6 +22,7 @@ import { thaw } from './identity.ts'
 import { OpenFile, type OpenOptions } from './open-file.ts'
 import type { Migrations } from './schema.ts'
 
+/** The port, and what the package itself asks of a file. */
 export interface FileStore extends MemoryStore {
   backup(path: string, progress?: (at: BackupProgress) => void): Promise<void>
   /** The worker counts as dead from now on; the session can still be called, as a late answer would. */
@@ -38,6 +39,8 @@ export interface FileOptions {
   readonly durability: Durability
   readonly migrations?: Migrations
   readonly after?: OpenOptions['after']
+  /** Is handed each connection before it is used. For tests: to make it fail. */
+  readonly tamper?: OpenOptions['tamper']
 }
 
 /** More rows than one answer may hold. */
@@ -53,8 +56,8 @@ export function fileStore(path: string, options: FileOptions): FileStore {
     kind: 'sqlite',
     async open({ worker, now }) {
       const steps = options.migrations ?? migrations('sqlite')
-      const { durability, after = 'death' } = options
-      const opened = await OpenFile.open(path, { durability, migrations: steps, worker, now, after })
+      const { durability, after = 'death', tamper } = options
+      const opened = await OpenFile.open(path, { durability, migrations: steps, worker, now, after, tamper })
       open = opened.file
       return { frozen: opened.frozen }
     },
@@ -138,7 +141,7 @@ function reads(file: () => OpenFile): Reads {
     },
     async records(workspace, query) {
       const space = file().read(findWorkspace(file().context, workspace))
-      return space === undefined ? [] : file().read(readRecords(file().context, file().db, space, query))
+      return space === undefined ? [] : file().read(readRecords(file().db, space, query))
     },
     async tail(workspace, after, limit) {
       file()

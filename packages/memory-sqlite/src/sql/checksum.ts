@@ -25,9 +25,9 @@ export function corrupt(table: string, row: string): never {
 /** The columns of a kind of row, sealed by a checksum over them. */
 export interface Seal<Row extends { crc: number }> {
   readonly columns: readonly (keyof Row & string)[]
-  seal(row: Omit<Row, 'crc'>): Row
+  readonly seal: (row: Omit<Row, 'crc'>) => Row
   /** `row` as it was read, once it has proven itself. */
-  open(row: Row): Row
+  readonly open: (row: Row) => Row
 }
 
 export function sealOf<Row extends { crc: number }>(

@@ -123,7 +123,7 @@ function compile(db: Sql, can: readonly string[]) {
         .selectAll()
         .where('workspace', '=', a.workspace)
         .where('due_at', '<=', a.now)
-        .where(({ eb, refTuple, tuple }) => eb(refTuple('due_at', 'num'), '>', tuple(a.at, a.num)))
+        .where((e) => e(e.refTuple('due_at', 'num'), '>', e.tuple(a.at, a.num)))
         .orderBy('due_at')
         .orderBy('num')
         .limit(a.limit),

@@ -8,7 +8,7 @@ import type { RecordQuery, RecordRow, RecordWrite } from '@keelson/core/ports'
 import { corrupt, sealOf } from './checksum.ts'
 import type { Context } from './context.ts'
 import { RECORD_COLUMNS } from './queries.ts'
-import { all, first, run, statement, type Statement, type Work } from './statement.ts'
+import { all, first, run, statement, type Work } from './statement.ts'
 import type { RecordsTable, Sql } from './tables.ts'
 
 const sealed = sealOf<RecordsTable>(
@@ -57,27 +57,41 @@ export function* hasRecord(context: Context, workspace: number, write: RecordWri
   return write.data === null ? row === undefined : row?.version === write.version && row.data === write.data
 }
 
-export function* readRecords(context: Context, db: Sql, workspace: number, query: RecordQuery): Work<RecordRow[]> {
+export function* readRecords(db: Sql, workspace: number, query: RecordQuery): Work<RecordRow[]> {
   const asked = query.ids === undefined ? [query] : chunks(query.ids).map((ids) => ({ ...query, ids }))
   const found: RecordRow[] = []
   for (const part of asked) {
-    const rows = yield* all(lookup(db, workspace, part), {})
-    found.push(...rows.map((row) => fromRow(query, row)))
+    if (query.where === undefined) {
+      found.push(...(yield* all(ofKind(db, workspace, part), {})).map(fromRow))
+    } else {
+      const rows = yield* all(underValue(db, workspace, { ...part, where: query.where }), {})
+      found.push(...rows.map((row) => fromIndex(row, query.where!)))
+    }
   }
   if (asked.length === 1) return found
   return found.sort(inOrder(query)).slice(0, query.limit)
 }
 
-function fromRow(query: RecordQuery, row: RecordsTable): RecordRow {
-  const { kind, id, version, data, sort } = sealed.open(row)
-  const index = Object.fromEntries(readFields(row.fields))
-  const { where } = query
-  if (
-    where !== undefined &&
-    !readFields(row.fields).some(([field, value]) => field === where.field && value === where.value)
-  )
-    corrupt('record_index', `${kind} ${where.field} ${id}`)
-  return { kind, id, version, data, sort, index }
+function fromRow(row: RecordsTable): RecordRow {
+  const { kind, id, version, data, sort, fields } = sealed.open(row)
+  return { kind, id, version, data, sort, index: Object.fromEntries(readFields(fields)) }
+}
+
+/** An index row must lead to a record that lists it. */
+function fromIndex(row: Nullable<RecordsTable> & Found, where: Where): RecordRow {
+  const { found_sort, found_id, ...record } = row
+  const lists = ([field, value]: Fields[number]): boolean => field === where.field && value === where.value
+  if (record.id === null || record.sort !== found_sort || !readFields(record.fields ?? '[]').some(lists)) {
+    corrupt('record_index', `${where.field} ${where.value} ${found_id}`)
+  }
+  return fromRow(record as RecordsTable)
+}
+
+type Where = NonNullable<RecordQuery['where']>
+type Nullable<Row> = { [Column in keyof Row]: Row[Column] | null }
+interface Found {
+  readonly found_sort: number
+  readonly found_id: string
 }
 
 type Fields = [field: string, value: string][]
@@ -90,37 +104,43 @@ function readFields(fields: string): Fields {
   return JSON.parse(fields) as Fields
 }
 
-function lookup(db: Sql, workspace: number, query: RecordQuery): Statement<Record<never, never>, RecordsTable> {
+function ofKind(db: Sql, workspace: number, query: RecordQuery) {
+  const { kind, ids, after, from, limit } = query
+  let rows = db.selectFrom('records').selectAll().where('workspace', '=', workspace).where('kind', '=', kind)
+  if (ids !== undefined) rows = rows.where('id', 'in', someOf(ids))
+  if (from !== undefined) rows = rows.where('sort', '>=', from)
+  if (after !== undefined) rows = rows.where('id', behind(query), after.id)
+  return statement(() => rows.orderBy('id', direction(query)).limit(limit))
+}
+
+function underValue(db: Sql, workspace: number, query: RecordQuery & { where: Where }) {
   const { kind, ids, where, after, from, limit } = query
-  const direction = query.order === 'descending' ? 'desc' : 'asc'
-  const behind = query.order === 'descending' ? '<' : '>'
   let rows = db
-    .selectFrom('records as r')
-    .selectAll('r')
-    .where('r.workspace', '=', workspace)
-    .where('r.kind', '=', kind)
-  if (ids !== undefined) rows = rows.where('r.id', 'in', ids.length === 0 ? [null as unknown as string] : ids)
-  if (where === undefined) {
-    if (from !== undefined) rows = rows.where('r.sort', '>=', from)
-    if (after !== undefined) rows = rows.where('r.id', behind, after.id)
-    return statement(() => rows.orderBy('r.id', direction).limit(limit))
-  }
-  let found = rows
-    .innerJoin('record_index as i', (join) =>
-      join.onRef('i.workspace', '=', 'r.workspace').onRef('i.kind', '=', 'r.kind').onRef('i.id', '=', 'r.id'),
+    .selectFrom('record_index as i')
+    .leftJoin('records as r', (join) =>
+      join.onRef('r.workspace', '=', 'i.workspace').onRef('r.kind', '=', 'i.kind').onRef('r.id', '=', 'i.id'),
     )
+    .selectAll('r')
+    .select(['i.sort as found_sort', 'i.id as found_id'])
     .where('i.workspace', '=', workspace)
     .where('i.kind', '=', kind)
     .where('i.field', '=', where.field)
     .where('i.value', '=', where.value)
-  if (from !== undefined) found = found.where('i.sort', '>=', from)
+  if (ids !== undefined) rows = rows.where('i.id', 'in', someOf(ids))
+  if (from !== undefined) rows = rows.where('i.sort', '>=', from)
   if (after !== undefined) {
-    found = found.where(({ eb, refTuple, tuple }) =>
-      eb(refTuple('i.sort', 'i.id'), behind, tuple(after.sort, after.id)),
-    )
+    rows = rows.where((e) => e(e.refTuple('i.sort', 'i.id'), behind(query), e.tuple(after.sort, after.id)))
   }
-  return statement(() => found.orderBy('i.sort', direction).orderBy('i.id', direction).limit(limit))
+  return statement(() => rows.orderBy('i.sort', direction(query)).orderBy('i.id', direction(query)).limit(limit))
 }
+
+/** A list of nothing is no SQL; nothing is null. */
+function someOf(ids: readonly string[]): readonly string[] {
+  return ids.length === 0 ? [null as unknown as string] : ids
+}
+
+const direction = ({ order }: RecordQuery): 'asc' | 'desc' => (order === 'descending' ? 'desc' : 'asc')
+const behind = ({ order }: RecordQuery): '<' | '>' => (order === 'descending' ? '<' : '>')
 
 /** Fewer than the parameters that a statement may have. */
 const CHUNK = 500

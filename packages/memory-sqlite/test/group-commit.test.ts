@@ -1,0 +1,194 @@
+/** What is peculiar to writes that share a transaction, and to a disk that fails under them. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { assertChained, EMPTY_HEAD } from '@keelson/core/ports'
+import type { Handle } from '../src/file/connection.ts'
+import { fileStore, type FileStore } from '../src/file/store.ts'
+import { leased, more, newRun, opened, query, W } from './rows.ts'
+import { temporary } from './subject.ts'
+
+let folder: string
+let remove: () => void
+let handle: Handle
+let store: FileStore
+
+beforeEach(async () => {
+  ;({ folder, remove } = temporary())
+  store = await open((given) => (handle = given))
+})
+afterEach(async () => {
+  await store.close()
+  remove()
+})
+
+const path = (): string => join(folder, 'store.db')
+
+function open(tamper: (handle: Handle) => void): Promise<FileStore> {
+  return opened(fileStore(path(), { durability: 'disk', tamper }))
+}
+
+/** Transactions in the log: frames that end one say how large the file then is. */
+function commits(): number {
+  const log = readFileSync(`${path()}-wal`)
+  const frame = 24 + log.readUInt32BE(8)
+  let count = 0
+  for (let at = 32; at + frame <= log.length; at += frame) if (log.readUInt32BE(at + 4) > 0) count++
+  return count
+}
+
+describe('units of one turn', () => {
+  it('share one transaction, even with one that conflicts (S2)', async () => {
+    handle.pragma('wal_checkpoint(TRUNCATE)')
+    const units = Array.from({ length: 100 }, (_, n) =>
+      store.write(W, {
+        entries: more(`s${n}`, []).slice(n === 50 ? 1 : 0),
+        ...(n === 50 ? { expect: [{ stream: 's50', seq: 7 }] } : {}),
+      }),
+    )
+    const answers = await Promise.all(units)
+    expect(answers.filter(({ status }) => status === 'done')).toHaveLength(99)
+    expect(answers[50]).toEqual({ status: 'conflict', rows: [{ stream: 's50', seq: 0 }] })
+    expect(commits()).toBe(1)
+  })
+
+  it('fail alone when one of them throws, and leave nothing of it (S2)', async () => {
+    const rotten = 'update records set version = 9 where id = ?'
+    await store.write(W, { records: [record('bad', 1)] })
+    handle.prepare(rotten).run('bad')
+    const bad = store.write(W, { entries: more('t', []), records: [record('bad', 2)] })
+    const good = store.write(W, { entries: more('s', []) })
+    await expect(bad).rejects.toMatchObject({ code: 'STORE_CORRUPT', data: { table: 'records', row: 'thing bad' } })
+    expect(await good).toMatchObject({ status: 'done' })
+    expect(await store.entries(W, 't')).toEqual([])
+    expect(await store.entries(W, 's')).toHaveLength(1)
+  })
+})
+
+describe('a commit under a lease', () => {
+  it('writes the run only when it moves (P8)', async () => {
+    const { lease, entries } = await leased(store, 'one')
+    await store.commit(lease, { entries: more('r', entries) })
+    const row = handle.prepare('select * from runs').get()
+    const changes = (): number => handle.prepare('select total_changes()').pluck().get() as number
+    const before = changes()
+    const two = await store.entries(W, 'r')
+    await store.commit(lease, { entries: more('r', two, 3) })
+    expect(changes() - before).toBe(3)
+    expect(handle.prepare('select * from runs').get()).toEqual(row)
+  })
+
+  it('is fenced in the statement that writes it (S3)', async () => {
+    const { lease, entries } = await leased(store, 'one')
+    const next = more('r', entries)
+    await store.commit(lease, { entries: next })
+    const late = more('r', next)
+    expect(await store.commit({ ...lease, epoch: 2 }, { entries: late })).toEqual({ status: 'fenced' })
+    expect(await store.commit({ ...lease, worker: 'two' }, { entries: late })).toEqual({ status: 'fenced' })
+    expect(await store.entries(W, 'r')).toHaveLength(2)
+  })
+
+  it('sees a stream that grew in another connection (S2)', async () => {
+    const { lease, entries } = await leased(store, 'one')
+    const second = more('r', entries)
+    await store.commit(lease, { entries: second })
+    const other = await opened(fileStore(path(), { durability: 'disk' }), 'two')
+    await other.write(W, { entries: more('r', second) })
+    await other.close()
+    const answer = await store.commit(lease, { entries: more('r', second, 2, 'rival') })
+    expect(answer).toEqual({ status: 'conflict', rows: [{ stream: 'r', seq: 3 }] })
+    assertChained(W, await store.entries(W, 'r'), EMPTY_HEAD)
+  })
+})
+
+describe('a full disk', () => {
+  it('fails what does not fit with STORE_FULL, keeps all else, and is forgotten when there is space (P12)', async () => {
+    await store.write(W, { entries: more('s', [], 20) })
+    const pages = handle.pragma('page_count', { simple: true }) as number
+    handle.pragma(`max_page_count = ${pages + 8}`)
+    const large = store.write(W, { entries: more('large', [], 10, 'y'.repeat(50_000)) })
+    const small = store.write(W, { entries: more('small', []) })
+    await expect(large).rejects.toMatchObject({ code: 'STORE_FULL' })
+    expect(await small).toMatchObject({ status: 'done' })
+    expect(await store.entries(W, 'large')).toEqual([])
+    expect(await store.entries(W, 's')).toHaveLength(20)
+    handle.pragma('max_page_count = 1000000')
+    expect(await store.write(W, { entries: more('large', [], 10, 'y'.repeat(50_000)) })).toMatchObject({
+      status: 'done',
+    })
+    expect(handle.pragma('integrity_check', { simple: true })).toBe('ok')
+  })
+})
+
+describe('a commit of unknown outcome', () => {
+  /** Makes the next COMMIT throw, before or after it has done its work. */
+  async function failing(when: 'before' | 'after'): Promise<() => void> {
+    await store.close()
+    let armed = false
+    store = await open((given) => {
+      handle = given
+      const prepare = given.prepare.bind(given)
+      given.prepare = ((text: string) => {
+        const statement = prepare(text)
+        if (text !== 'commit') return statement
+        const run = statement.run.bind(statement)
+        statement.run = () => {
+          const fails = armed
+          armed = false
+          if (!fails || when === 'after') run()
+          if (fails) throw Object.assign(new Error('disk I/O error'), { code: 'SQLITE_IOERR' })
+          return { changes: 0, lastInsertRowid: 0 }
+        }
+        return statement
+      }) as typeof given.prepare
+    })
+    return () => (armed = true)
+  }
+
+  const units = [{ entries: more('s', []) }, { records: [record('a', 1)] }, { starts: [newRun('q')] }]
+
+  it.each(units)('is answered as done when it landed (S1): %j', async (unit) => {
+    const arm = await failing('after')
+    arm()
+    expect(await store.write(W, unit)).toEqual({ status: 'done', refused: [] })
+    expect(await store.tail(W, 0, 9)).toHaveLength(unit.records === undefined ? 1 : 0)
+  })
+
+  it.each(units)('is an error when it did not (S1): %j', async (unit) => {
+    const arm = await failing('before')
+    arm()
+    await expect(store.write(W, unit)).rejects.toMatchObject({ code: 'STORE_FAILED' })
+    expect(await store.tail(W, 0, 9)).toEqual([])
+    expect(await store.write(W, unit)).toEqual({ status: 'done', refused: [] })
+  })
+
+  it('of a park is answered by what the run says (S1)', async () => {
+    const arm = await failing('after')
+    const { lease } = await leased(store, 'one')
+    arm()
+    const next = { to: 'parked', wakeAt: null, status: '""', seenMail: 0 } as const
+    expect(await store.commit(lease, { next })).toEqual({ status: 'done', refused: [] })
+    expect((await store.claim(query('one'))).claimed).toEqual([])
+  })
+})
+
+describe('the log', () => {
+  it('stays small under load and is gone after close', async () => {
+    const sizes: number[] = []
+    for (let n = 0; n < 60; n++) {
+      const units = Array.from({ length: 20 }, (_, k) =>
+        store.write(W, { entries: more(`s${n}-${k}`, [], 1, 'z'.repeat(4000)) }),
+      )
+      await Promise.all(units)
+      sizes.push(readFileSync(`${path()}-wal`).length)
+    }
+    expect(Math.max(...sizes)).toBeLessThan(8 * 1024 * 1024)
+    await store.close()
+    expect(() => readFileSync(`${path()}-wal`)).toThrow('ENOENT')
+    store = await open((given) => (handle = given))
+  })
+})
+
+function record(id: string, version: number) {
+  return { kind: 'thing', id, version, data: '{}', index: {}, sort: 0 }
+}
