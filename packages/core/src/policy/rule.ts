@@ -35,6 +35,9 @@ export interface Look {
   count<In, Out>(action: Action<In, Out>, options: { where?: Partial<NoInfer<In>>; since: Duration }): Lookup<number>
 }
 
+/** What callers pass to an action. */
+type InputOf<A> = A extends Action<infer In, any> ? In : never
+
 type Found<L> = { readonly [K in keyof L]: L[K] extends Lookup<infer T> ? T : never }
 
 /** A look-up as core resolves it. */
@@ -69,12 +72,12 @@ export interface PolicyGate {
 interface PolicyMaker {
   /** A set of rules. Throws `DEFINITION_INVALID` when two rules share a name. */
   (rules: readonly Rule[]): PolicyGate
-  /** A rule for one action or several. */
-  rule<In, L extends Record<string, Lookup<any>> = Record<never, never>>(
+  /** A rule for one action or several; its input is that of any of them. */
+  rule<A extends Action<any, any>, L extends Record<string, Lookup<any>> = Record<never, never>>(
     name: string,
-    when: { on: Action<In, any> | readonly Action<In, any>[]; look?: (input: In, look: Look) => L },
+    when: { on: A | readonly A[]; look?: (input: InputOf<A>, look: Look) => L },
     decide: (facts: {
-      input: Readonly<In>
+      input: Readonly<InputOf<A>>
       found: Found<L>
       settings: Settings
       labels: ReadonlySet<string>
