@@ -10,8 +10,15 @@ import { KeelsonError } from '@keelson/core/ports'
 /** crc32 as a signed integer, which SQLite keeps in four bytes. */
 export function checksum(table: string, columns: readonly (string | number | null)[]): number {
   let text = table
-  for (const column of columns) text += column === null ? '\u0000\u0001' : `\u0000${column}`
+  for (const column of columns) text += mark(column) + String(column)
   return crc32(text) | 0
+}
+
+/** A text that comes back as bytes, or as a number, reads the same and is not the same. */
+function mark(column: unknown): string {
+  if (typeof column === 'string') return '\u0000'
+  if (typeof column === 'number') return '\u0000\u0001'
+  return column === null ? '\u0000\u0002' : '\u0000\u0003'
 }
 
 /** Throws `STORE_CORRUPT`, naming table and row. */

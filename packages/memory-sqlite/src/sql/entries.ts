@@ -95,6 +95,8 @@ export function toRow(workspace: number, stream: number, position: number, entry
 function fromRow(workspace: number, name: string, row: EntriesTable): Placed {
   const { position, stream, seq, key, at, payload } = row
   const kind = row.kind as EntryKind
+  const packed = [row.payload_hash, row.hash, row.salt ?? row.hash]
+  if (!packed.every((bytes) => bytes instanceof Uint8Array)) corrupt('entries', `${name} #${seq}`)
   const salt = row.salt === null ? null : unpack(row.salt)
   const payloadHash = unpack(row.payload_hash)
   const hash = unpack(row.hash)
