@@ -212,7 +212,7 @@ describe('a running history', () => {
         output,
         run: async (ctx) => {
           await ctx.waitFor(go)
-          return 'text' as never
+          return 'text'
         },
       })
     const old = make(z.string())

@@ -42,7 +42,7 @@ describe('a step', () => {
         return 'stored'
       } catch (error) {
         if (!KeelsonError.is(error, 'VALUE_NOT_STORABLE')) throw error
-        return `refused at ${String(error.data['path'])}`
+        return `refused at ${error.data['path'] as string}`
       }
     })
     const conductor = await open(store(), { playbooks: [playbook] })
@@ -58,7 +58,7 @@ describe('a step', () => {
         z: object[]
       }
       frozen = Object.isFrozen(value) && Object.isFrozen(value.z) && Object.isFrozen(value.z[1])
-      return value as never
+      return value
     })
     const conductor = await open(store(), { playbooks: [playbook] })
     const result = await (await conductor.start(playbook, {}, { id: 'r' })).result()

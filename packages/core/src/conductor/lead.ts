@@ -59,8 +59,11 @@ export async function yieldRun(pass: Pass, abort: boolean): Promise<void> {
 async function begin(pass: Pass): Promise<void> {
   const { claimed, playbook, env } = pass.task
   const { row } = claimed
+  const before = pass.history.head.seq
+  await seeSettings(pass)
   await pass.mailbox.absorb(claimed.mail)
-  if (row.deaths >= DEATHS_MAX || row.claims > CLAIMS_MAX) return quarantine(pass)
+  const still = pass.history.head.seq === before
+  if (still && (row.deaths >= DEATHS_MAX || row.claims > CLAIMS_MAX)) return quarantine(pass)
   const { history } = pass
   if (history.settled !== undefined) return settle(pass, history.settled)
   if (history.cancelling !== undefined && pass.task.internals?.mayCancel?.(pass) !== false) return cancel(pass)
@@ -85,22 +88,22 @@ async function begin(pass: Pass): Promise<void> {
       hint: 'The stored input no longer fits: widen the schema, or add a version.',
     })
   }
-  const company = env.company(row.workspace)
-  const settings = await company.settings()
-  const seen =
-    pass.history.settings.at(-1)?.data.version ??
-    (history.start.settings as { version?: number } | undefined)?.version ??
-    0
-  if (settings.version !== seen) {
-    await pass.writer.append([
-      { kind: 'settings.seen', data: { version: settings.version, value: settings.value as unknown as Json } },
-    ])
-  }
   if (pass.signal.aborted) return
   if (row.deaths === 0 && row.claims <= 1 && history.head.seq === 1) {
     env.emit('run.started', { workspace: row.workspace, run: row.id, playbook: playbook.name })
   }
   await play(pass, input)
+}
+
+/** Settings that changed since the run last looked count from here: before what came in the meantime. */
+async function seeSettings(pass: Pass): Promise<void> {
+  const { env, claimed } = pass.task
+  const { history } = pass
+  if (history.settled !== undefined || history.paused !== undefined || history.cancelling !== undefined) return
+  const { version, value } = await env.company(claimed.row.workspace).settings()
+  const started = (history.start.settings as { version?: number } | undefined)?.version ?? 0
+  if (version === (history.settings.at(-1)?.data.version ?? started)) return
+  await pass.writer.append([{ kind: 'settings.seen', data: { version, value: value as unknown as Json } }])
 }
 
 async function play(pass: Pass, input: unknown): Promise<void> {
