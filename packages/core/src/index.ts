@@ -15,6 +15,10 @@ export { definePlaybook, type Changes } from './playbook/playbook.ts'
 export { defineEvent, type EventType } from './playbook/event.ts'
 export type { ActOptions, Context, Decline, Effect, Playbook, Retry, StepOptions } from './playbook/context.ts'
 
+/* agents */
+export { defineAgent, type Agent } from './agent/agent.ts'
+export { aiModels, type ModelAnswer, type ModelCall, type Models } from './agent/model.ts'
+
 /* entities */
 export { defineEntity, type Entity, type EntityStore, type EntityType, type TimelineEvent } from './memory/entity.ts'
 
@@ -40,6 +44,7 @@ export { definePersona, type Persona } from './policy/persona.ts'
 export type { Settings } from './policy/settings.ts'
 
 /* people */
+export type { Grant, GrantOptions, Grants } from './conductor/grants.ts'
 export type { Decided, Decision, Inbox, MayDecide } from './inbox/inbox.ts'
 export type { InboxItem } from './inbox/item.ts'
 export type { Audit } from './audit/audit.ts'

@@ -1,5 +1,7 @@
 /** Keelson: puts the parts together: createConductor opens, migrates and checks; runs go on by themselves. */
 import type { z } from 'zod'
+import type { Agent } from './agent/agent.ts'
+import { noModels, type Models } from './agent/model.ts'
 import { systemClock, type Clock } from './base/clock.ts'
 import { KeelsonError } from './base/errors.ts'
 import { systemIds, type Ids } from './base/ids.ts'
@@ -34,9 +36,12 @@ export interface ConductorOptions {
   readonly connectors?: readonly Connector[]
   /** Actions of no connector, so that their open effects can be finished whoever asked. */
   readonly actions?: readonly Action<any, any>[]
+  /** Answers agents: `aiModels(model)` for a model of the AI SDK, or a function of your own. */
+  readonly models?: Models
   /** Rules of your own, or another engine. Without one, reads are allowed and every write asks. */
   readonly policy?: PolicyGate | PolicyEngine
   readonly personas?: readonly Persona[]
+  readonly agents?: readonly Agent<any, any>[]
   /** False: starts, decides and reads without working (a web process). Default true. */
   readonly work?: boolean
   /** Created again under the same name in one process, the earlier one is drained and replaced (hot reload). */
@@ -107,6 +112,7 @@ async function open(options: ConductorOptions): Promise<Conductor> {
     catalog: catalogOf(options),
     actions: registryOf(options),
     policy: engineOf(options.policy),
+    models: options.models ?? noModels,
     company: (workspace) => {
       let company = companies.get(workspace)
       if (company === undefined) {

@@ -10,6 +10,7 @@ import { ANY, type Notifier } from './conductor/notifier.ts'
 import { handle, send, start, type Run, type StartOptions } from './conductor/runs.ts'
 import { rowOf, statusOf, whyOf, type RunStatus } from './conductor/status.ts'
 import { runVerbs, type RunVerbs } from './conductor/verbs.ts'
+import { grantsOf, type Grants } from './conductor/grants.ts'
 import { editor } from './conductor/editor.ts'
 import { revertOf, type Revert } from './conductor/revert/revert.ts'
 import { schedulesOf, type Schedules } from './conductor/schedule.ts'
@@ -54,6 +55,7 @@ export interface Workspace {
   readonly audit: Audit
   readonly revert: Revert
   readonly schedules: Schedules
+  readonly grants: Grants
   /** Canonical records, edited by a person or the host; in a playbook use `ctx.entities`. */
   entities<T>(type: EntityType<T>, options?: { by?: Actor }): EntityStore<T>
   /** Changes this company's settings. Recorded; runs see them at their next pass. */
@@ -95,6 +97,7 @@ export function workspaceOf(parts: WorkspaceParts, id: string): Workspace {
     audit: auditOf(env, id),
     revert: revertOf(env, notifier, id),
     schedules: schedulesOf(env, id),
+    grants: grantsOf(env, id),
     entities: (type, options) => editor(env, id, type, options?.by),
     async configure(settings, { by }) {
       const value =

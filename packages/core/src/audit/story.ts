@@ -87,6 +87,8 @@ const TELL: Tell = {
   'call.opened': (d) => `called ${d.playbook} as run ${d.child}`,
   'call.completed': outcome('call'),
   'emit.completed': (_d, key) => `sent ${key.replace(/^emit /, 'event ')}`,
+  'agent.completed': outcome('agent'),
+  'agent.failed': (d, key) => `try ${d.attempt} of agent "${key}" failed: ${d.error.message}`,
   'checkpoint.completed': (d) => `reached checkpoint "${d.ok as string}"`,
   'entity.completed': (d, key) => {
     const made = d.ok as { type?: string; id?: string; version?: number } | undefined

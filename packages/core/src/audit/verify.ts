@@ -23,7 +23,7 @@ export interface Verification {
 
 const PAGE = 1000
 /** All kinds of records that entries put. */
-export const RECORD_KINDS = ['company', 'effect', 'entity', 'event', 'inbox', 'timeline', 'wait'] as const
+export const RECORD_KINDS = ['company', 'effect', 'entity', 'event', 'grant', 'inbox', 'timeline', 'wait'] as const
 
 interface Expected {
   readonly entries: number

@@ -10,6 +10,7 @@ import { actOp } from './ops/act.ts'
 import { all } from './ops/all.ts'
 import { approve, ask } from './ops/ask.ts'
 import { continueAsNew } from './ops/continue.ts'
+import { delegate } from './ops/delegate.ts'
 import { entities, type Perform } from './ops/entities.ts'
 import { Keys } from './ops/keys.ts'
 import type { Place } from './ops/place.ts'
@@ -37,6 +38,8 @@ export function contextOf(
       perform(name, (key) => step(pass, key, work, options)),
     act: async (action, input, options) => (await actOp(pass, perform, memory, action, input, options)).output,
     effect: async (action, input, options) => await actOp(pass, perform, memory, action, input, options),
+    delegate: (agent, input, options) =>
+      perform(agent.name, (key) => delegate(pass, key, agent, input, options?.about ?? [])) as never,
     ask: (question, options) => perform('ask', (key) => ask(pass, key, question, options)) as never,
     approve: (question, options) => perform('approve', (key) => approve(pass, key, question, options)),
     sleep: (duration) =>

@@ -1,4 +1,5 @@
 /** Environment: what the conductor hands to every pass. */
+import type { Models } from '../agent/model.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Ids } from '../base/ids.ts'
 import type { Logger } from '../base/log.ts'
@@ -31,6 +32,7 @@ export interface Environment {
   readonly catalog: Catalog
   readonly actions: ActionRegistry
   readonly policy: PolicyEngine
+  readonly models: Models
   readonly company: (workspace: string) => Company
   readonly emit: <K extends keyof LifecycleEvents>(name: K, event: LifecycleEvents[K]) => void
   /** Called with the runs that a unit made due, so that they begin at once. */

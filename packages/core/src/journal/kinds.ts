@@ -86,6 +86,8 @@ export interface EntryData {
   'checkpoint.completed': Outcome
   'read.completed': Outcome & { readonly hash: string; readonly reads?: readonly Json[] }
   'entity.completed': Outcome & { readonly hash: string } & WithPuts
+  'agent.failed': { readonly attempt: number; readonly error: StoredError; readonly retryAt: number }
+  'agent.completed': Outcome & { readonly hash: string; readonly usage?: Json }
   /** Withdraws one open wait (the loser of a race that its branch has left). */
   'op.withdrawn': WithPuts
 
@@ -125,7 +127,8 @@ export interface EntryData {
     readonly decision: Json
   } & WithPuts
   'entity.edited': { readonly by: Actor } & WithPuts
-  'schedule.changed': { readonly by: Actor } & WithPuts
+  'grant.made': { readonly by: Actor } & WithPuts
+  'grant.revoked': { readonly by: Actor } & WithPuts
 }
 
 export type EntryKind = keyof EntryData

@@ -1,11 +1,12 @@
 /** Context: what playbook code sees: every way to do something that is remembered. */
 import type { z } from 'zod'
+import type { Agent } from '../agent/agent.ts'
 import type { Actor } from '../base/actor.ts'
 import type { Duration } from '../base/duration.ts'
 import type { Logger } from '../base/log.ts'
 import type { Json, Stored } from '../base/value.ts'
 import type { Action } from '../connector/action.ts'
-import type { EntityStore, EntityType } from '../memory/entity.ts'
+import type { Entity, EntityStore, EntityType } from '../memory/entity.ts'
 import type { Settings } from '../policy/settings.ts'
 import type { OnSilence } from '../policy/verdict.ts'
 import type { EventType } from './event.ts'
@@ -74,6 +75,12 @@ export interface Context {
     input: NoInfer<In>,
     options?: ActOptions<NoInfer<In>>,
   ): Promise<Effect<In, Out>>
+  /** Asks an agent. Its answer fits its output schema; `about` names entities that it is shown. */
+  delegate<In, Out>(
+    agent: Agent<In, Out>,
+    input: NoInfer<In>,
+    options?: { about?: readonly Entity<unknown>[] },
+  ): Promise<Out>
   /** Puts a question to the operator. With a timeout, throws `STEP_TIMEOUT` when nobody answers in time. */
   ask<S extends z.ZodType>(
     question: string,

@@ -22,7 +22,9 @@ import { iso } from '../waiting.ts'
 import type { Built } from '../writer.ts'
 import { effectRun, handedOver, handOver } from './hand-over.ts'
 import { judge } from './judge.ts'
-import { reportLate } from './attempt.ts'
+import { actorText } from '../../base/actor.ts'
+import { useGrant } from '../grants.ts'
+import { askOf, reportLate } from './attempt.ts'
 import { effectPut, effectRunId, readEffect, remoteKey, type EffectRecord } from './ledger.ts'
 import { backoffMs, mayResend, tryOnce, type Tried } from './send.ts'
 import { outcomeOf, receiptOf, settleEffect, type EffectEnd } from './settling.ts'
@@ -77,17 +79,48 @@ async function decision(pass: Pass, acting: Acting): Promise<Built> {
   const { verdict } = spec
   if (verdict.verdict === 'deny')
     return { drafts: [{ kind: 'effect.completed', key, data: { hash, error: denied(acting.action, verdict) } }] }
-  const frozen = await env.company(workspace).freeze()
-  const version = (found?.version ?? 0) + 1
-  const expect = [env.company(workspace).expectFreeze(frozen)]
-  if (verdict.verdict === 'allow' && !frozen.frozen) {
+  const granted = await byGrant(pass, spec)
+  return proceed(pass, acting, granted.spec, (found?.version ?? 0) + 1, granted.puts)
+}
+
+/** Commits the sending where nothing obliges any more, else the effect run that sees to what does. */
+async function proceed(
+  pass: Pass,
+  acting: Acting,
+  spec: EffectSpec,
+  version: number,
+  puts: readonly Put[],
+): Promise<Built> {
+  const { env, claimed } = pass.task
+  const company = env.company(claimed.row.workspace)
+  const frozen = await company.freeze()
+  const expect = [company.expectFreeze(frozen)]
+  if (spec.verdict.verdict === 'allow' && !frozen.frozen) {
     const put = effectPut(recordOf(spec, env.clock.now()), version)
-    return { drafts: [sending(acting, spec, 1, [put])], expect }
+    return { drafts: [sending(acting, spec, 1, [put, ...puts])], expect }
   }
   const run = effectRun(pass, spec)
   const put = effectPut(recordOf(spec, env.clock.now(), { effectRun: run.id, askers: [spec.owner] }), version)
-  const opened = { hash, action: acting.action.name, effect: spec.effect, run: run.id, puts: [put] }
+  const { key, hash, action } = acting
+  const opened = { hash, action: action.name, effect: spec.effect, run: run.id, puts: [put, ...puts] }
   return { drafts: [{ kind: 'effect.opened', key, data: opened }], starts: [run], expect }
+}
+
+/** A standing grant may answer asks that are all grantable; it is then the decider, and its use is recorded with the intent. */
+async function byGrant(pass: Pass, spec: EffectSpec): Promise<{ spec: EffectSpec; puts: readonly Put[] }> {
+  const { asks, holdMs, reason } = spec.verdict
+  if (asks.length === 0 || !asks.every((one) => one.grantable)) return { spec, puts: [] }
+  const { action, input, effect } = spec
+  const used = await useGrant(pass.task.env, pass.task.claimed.row.workspace, { action, input, effect })
+  if (used === undefined) return { spec, puts: [] }
+  const { grant, put } = used
+  const verdict: Judgement = {
+    ...spec.verdict,
+    verdict: holdMs > 0 ? 'hold' : 'allow',
+    asks: [],
+    reason: `granted by ${actorText(grant.by)} (grant ${grant.id}): ${reason}`,
+  }
+  return { spec: { ...spec, verdict, covered: asks.map((one) => askOf(one.rule)) }, puts: [put] }
 }
 
 async function specOf(pass: Pass, acting: Acting, generation: number): Promise<EffectSpec> {

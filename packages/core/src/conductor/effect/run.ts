@@ -64,7 +64,7 @@ function endOf(spec: EffectSpec, outcome: { status: string; output?: unknown; er
 
 async function execute(pass: Pass, spec: EffectSpec): Promise<EffectEnd> {
   const action = actionOf(pass.task.env, spec)
-  let bytes: Bytes = { input: spec.input, edited: false, verdict: spec.verdict, covered: new Set() }
+  let bytes: Bytes = { input: spec.input, edited: false, verdict: spec.verdict, covered: new Set(spec.covered ?? []) }
   const sentAt = spec.sentAt ?? 0
   if (spec.mode === 'resend') return resolve(pass, spec, action, bytes, { state: 'not-happened', sentAt })
   if (spec.mode === 'reconcile') {

@@ -25,6 +25,8 @@ export interface EffectSpec {
   readonly sentAt?: number
   readonly undo?: Json
   readonly compensates?: string
+  /** Obligations that a grant has answered for. */
+  readonly covered?: readonly string[]
   /** The item that this proposal revises. */
   readonly revises?: string
 }

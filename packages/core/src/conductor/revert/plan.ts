@@ -107,7 +107,11 @@ function inShort(input: Json): string {
   }
   if (typeof input !== 'object' || input === null) return cut(canonical(input), 120)
   const plain = Object.entries(input).filter(([, value]) => typeof value !== 'object')
-  return cut(plain.map(([name, value]) => `${name}: ${cut(String(value), 60)}`).join(', ') || canonical(input), 180)
+  return cut(
+    plain.map(([name, value]) => `${name}: ${cut(String(value as string | number | boolean), 60)}`).join(', ') ||
+      canonical(input),
+    180,
+  )
 }
 
 /** What a run did, its children included, behind its checkpoint if one is named; last first. */
