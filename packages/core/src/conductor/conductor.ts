@@ -3,8 +3,8 @@
  *
  * C1. An idle conductor does nothing: it is woken by the store's word, by its own commits, or by one timer.
  * C2. After a store failure it claims nothing until a probe write has succeeded.
- * C4. A store that works again gets back what it failed to take back: no run stays leased to a worker that does not lead it.
  * C3. `stop` starts nothing new, lets what runs be recorded, and gives the rest back: nothing is lost or counted as a death.
+ * C4. When the store works again, what is leased to this worker and led by nobody is given back.
  */
 import { grace } from '../base/clock.ts'
 import { KeelsonError } from '../base/errors.ts'
