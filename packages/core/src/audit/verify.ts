@@ -3,13 +3,15 @@
  *
  * Q1. A chain is checked entry by entry; what does not hold is named, and reading goes on.
  * Q2. Records are what their entries put, last version last; one that differs, is missing or is too many is named.
- * Q3. A chain alone does not show that its tail was cut off, or that all of it was written anew: that needs an anchor.
+ * Q3. Verifying a workspace that works finds nothing but what is wrong: what differs is compared again until no entry
+ *     came in between.
+ * Q4. A chain alone does not show that its tail was cut off, or that all of it was written anew: that needs an anchor.
  */
 import { canonical } from '../base/json.ts'
 import { sha256 } from '../base/hash.ts'
 import { EMPTY_HEAD, fault, type Head } from '../journal/entry.ts'
 import { putsOf, writeOf } from '../journal/records.ts'
-import type { MemoryStore, RecordWrite } from '../journal/store.ts'
+import type { MemoryStore, RecordRow, RecordWrite, RunRow } from '../journal/store.ts'
 import type { Environment } from '../conductor/environment.ts'
 
 export interface Verification {
@@ -25,85 +27,129 @@ const PAGE = 1000
 /** All kinds of records that entries put. */
 export const RECORD_KINDS = ['company', 'effect', 'entity', 'event', 'grant', 'inbox', 'timeline', 'wait'] as const
 
+/** The fold of all entries as far as they have been read. */
 interface Expected {
-  readonly entries: number
-  readonly streams: number
+  after: number
+  entries: number
+  readonly heads: Map<string, Head>
   readonly faults: string[]
   readonly records: Map<string, RecordWrite>
 }
 
 export async function verify(env: Environment, workspace: string): Promise<Verification> {
-  const expected = await fromEntries(env.store, workspace)
-  const { faults, records } = expected
-  let found = 0
-  for (const kind of RECORD_KINDS) {
-    for await (const row of all(env.store, workspace, kind)) {
-      found++
-      const id = `${kind}/${row.id}`
-      const wanted = records.get(id)
-      records.delete(id)
-      if (wanted === undefined) faults.push(`record ${id} was put by no entry`)
-      else if (digest(wanted) !== digest(row)) faults.push(`record ${id} is not what its entries put`)
-    }
+  const expected = nothing()
+  const { wrong, found } = await differing(env.store, workspace, expected)
+  const faults = [...expected.faults]
+  for (const [id, row] of wrong) {
+    if (row === undefined) faults.push(`record ${id} is missing`)
+    else if (!expected.records.has(id)) faults.push(`record ${id} was put by no entry`)
+    else faults.push(`record ${id} is not what its entries put`)
   }
-  for (const id of records.keys()) faults.push(`record ${id} is missing`)
   await verifyRuns(env, workspace, faults)
-  return { ok: faults.length === 0, entries: expected.entries, streams: expected.streams, records: found, faults }
+  return {
+    ok: faults.length === 0,
+    entries: expected.entries,
+    streams: expected.heads.size,
+    records: found,
+    faults,
+  }
 }
 
 /** Rebuilds records from the entries: wrong ones are ended and put again, version by version. */
 export async function rebuild(env: Environment, workspace: string): Promise<{ repaired: number }> {
-  const { records } = await fromEntries(env.store, workspace)
-  const wrong = new Map<string, RecordWrite>(records)
-  for (const kind of RECORD_KINDS) {
-    for await (const row of all(env.store, workspace, kind)) {
-      const id = `${kind}/${row.id}`
-      const wanted = records.get(id)
-      if (wanted !== undefined && digest(wanted) === digest(row)) {
-        wrong.delete(id)
-        continue
-      }
+  const expected = nothing()
+  const { wrong } = await differing(env.store, workspace, expected)
+  for (const [id, row] of wrong) {
+    if (row !== undefined)
       await env.store.write(workspace, { records: [{ ...row, version: row.version + 1, data: null, index: {} }] })
-      if (wanted !== undefined) wrong.set(id, wanted)
-    }
-  }
-  for (const wanted of wrong.values()) {
-    for (let version = 1; version <= wanted.version; version++)
+    const wanted = expected.records.get(id)
+    for (let version = 1; wanted !== undefined && version <= wanted.version; version++)
       await env.store.write(workspace, { records: [{ ...wanted, version }] })
   }
   return { repaired: wrong.size }
 }
 
-async function fromEntries(store: MemoryStore, workspace: string): Promise<Expected> {
-  const heads = new Map<string, Head>()
-  const faults: string[] = []
-  const records = new Map<string, RecordWrite>()
-  let entries = 0
-  for (let after = 0; ;) {
-    const page = await store.tail(workspace, after, PAGE)
+type Rows = Map<string, RecordRow | undefined>
+
+/** The records that are not what their entries put, and how many there are in all. */
+async function differing(
+  store: MemoryStore,
+  workspace: string,
+  expected: Expected,
+): Promise<{ wrong: Rows; found: number }> {
+  await readOn(store, workspace, expected)
+  const suspects = new Set(expected.records.keys())
+  let found = 0
+  for (const kind of RECORD_KINDS) {
+    for await (const row of all(store, workspace, kind)) {
+      found++
+      const id = `${kind}/${row.id}`
+      if (isSame(expected.records.get(id), row)) suspects.delete(id)
+      else suspects.add(id)
+    }
+  }
+  return { wrong: await confirmed(store, workspace, expected, suspects), found }
+}
+
+/** Those of the suspects that still differ when nothing was written between the reading of their entries and of them. */
+async function confirmed(
+  store: MemoryStore,
+  workspace: string,
+  expected: Expected,
+  suspects: ReadonlySet<string>,
+): Promise<Rows> {
+  const wrong: Rows = new Map()
+  for (let open = suspects; open.size > 0;) {
+    await readOn(store, workspace, expected)
+    const rows = await rowsOf(store, workspace, open)
+    const moved = await readOn(store, workspace, expected)
+    for (const [id, row] of rows) if (!moved.has(id) && !isSame(expected.records.get(id), row)) wrong.set(id, row)
+    open = new Set([...open].filter((id) => moved.has(id)))
+  }
+  return wrong
+}
+
+async function rowsOf(store: MemoryStore, workspace: string, ids: ReadonlySet<string>): Promise<Rows> {
+  const rows: Rows = new Map([...ids].map((id) => [id, undefined]))
+  for (const kind of RECORD_KINDS) {
+    const own = [...ids].filter((id) => id.startsWith(`${kind}/`)).map((id) => id.slice(kind.length + 1))
+    for (let from = 0; from < own.length; from += PAGE) {
+      const page = own.slice(from, from + PAGE)
+      for (const row of await store.records(workspace, { kind, ids: page, limit: page.length }))
+        rows.set(`${kind}/${row.id}`, row)
+    }
+  }
+  return rows
+}
+
+function nothing(): Expected {
+  return { after: 0, entries: 0, heads: new Map(), faults: [], records: new Map() }
+}
+
+/** Reads the entries that have come since. Answers the ids of the records that they put. */
+async function readOn(store: MemoryStore, workspace: string, expected: Expected): Promise<Set<string>> {
+  const { heads, faults, records } = expected
+  const moved = new Set<string>()
+  for (;;) {
+    const page = await store.tail(workspace, expected.after, PAGE)
     for (const entry of page) {
-      entries++
-      const head = heads.get(entry.stream) ?? EMPTY_HEAD
-      const wrong = fault(workspace, entry, head)
+      expected.entries++
+      const wrong = fault(workspace, entry, heads.get(entry.stream) ?? EMPTY_HEAD)
       if (wrong !== undefined) faults.push(`stream ${entry.stream}: ${wrong}`)
       heads.set(entry.stream, { seq: entry.seq, hash: entry.hash })
       for (const put of putsOf(entry)) {
         const id = `${put.kind}/${put.id}`
+        moved.add(id)
         if (put.data === null) records.delete(id)
         else records.set(id, writeOf(put))
       }
     }
-    const last = page.at(-1)
-    if (last === undefined || page.length < PAGE) return { entries, streams: heads.size, faults, records }
-    after = last.position
+    expected.after = page.at(-1)?.position ?? expected.after
+    if (page.length < PAGE) return moved
   }
 }
 
-async function* all(
-  store: MemoryStore,
-  workspace: string,
-  kind: string,
-): AsyncGenerator<RecordWrite & { data: string }> {
+async function* all(store: MemoryStore, workspace: string, kind: string): AsyncGenerator<RecordRow> {
   let after: { sort: number; id: string } | undefined
   for (;;) {
     const rows = await store.records(workspace, { kind, limit: PAGE, ...(after === undefined ? {} : { after }) })
@@ -112,6 +158,11 @@ async function* all(
     if (last === undefined || rows.length < PAGE) return
     after = { sort: last.sort, id: last.id }
   }
+}
+
+function isSame(wanted: RecordWrite | undefined, row: RecordRow | undefined): boolean {
+  if (wanted === undefined || row === undefined) return wanted === row
+  return digest(wanted) === digest(row)
 }
 
 function digest(row: RecordWrite): string {
@@ -130,11 +181,17 @@ async function verifyRuns(env: Environment, workspace: string, faults: string[])
       )
       const settled = last?.kind === 'run.settled'
       if (entries.length === 0) faults.push(`run ${row.id} has no entries`)
-      else if ((row.state === 'settled') !== settled && row.state === 'settled')
+      else if (row.state === 'settled' && !settled && (await isStill(env.store, row)))
         faults.push(`run ${row.id} is settled by no entry`)
     }
     const last = rows.at(-1)
     if (last === undefined || rows.length < PAGE) return
     after = last.order
   }
+}
+
+/** It has not gone on since the row was read. */
+async function isStill(store: MemoryStore, row: RunRow): Promise<boolean> {
+  const [now] = await store.runs(row.workspace, { ids: [row.id], limit: 1 })
+  return now?.state === row.state && now.stream === row.stream
 }
