@@ -141,7 +141,7 @@ function reads(file: () => OpenFile): Reads {
     },
     async records(workspace, query) {
       const space = file().read(findWorkspace(file().context, workspace))
-      return space === undefined ? [] : file().read(readRecords(file().db, space, query))
+      return space === undefined ? [] : file().read(readRecords(file().context, file().db, space, query))
     },
     async tail(workspace, after, limit) {
       file()

@@ -174,7 +174,7 @@ function* grab(context: Context, row: RunsTable, worker: string): Work<Claimed> 
     lease: { workspace, run: row.id, worker, epoch },
     row: toRunRow(workspace, held),
     entries: yield* readEntries(context, row.workspace, row.stream, 0, ALL),
-    mail: yield* unreadMail(context, row.workspace, row.id, 0),
+    mail: row.mails > 0 ? yield* unreadMail(context, row.workspace, row.id, 0) : [],
   }
 }
 

@@ -1,9 +1,8 @@
-/** Mail: what reaches a run from outside its lease, once per key; the key stays after the text was taken. */
+/** Mail: what has reached a run from outside its lease; the key of each stays after its text was taken. */
 import type { Delivery, Mail } from '@keelson/core/ports'
 import { sealOf } from './checksum.ts'
-import { type Context } from './context.ts'
+import type { Context } from './context.ts'
 import { MAIL_COLUMNS } from './queries.ts'
-import { dueFrom, findRun, saveRun } from './runs.ts'
 import { all, first, run, type Work } from './statement.ts'
 import type { MailTable } from './tables.ts'
 
@@ -13,20 +12,9 @@ const sealed = sealOf<MailTable>(
   (row) => `${row.run} #${row.num}`,
 )
 
-export type Refusal = 'closed' | 'unknown' | 'duplicate'
-
-/** Puts mail into a run's box and wakes the run unless it is leased (S4). Answers why not. */
-export function* deliver(context: Context, workspace: number, delivery: Delivery): Work<Refusal | undefined> {
-  const row = yield* findRun(context, workspace, delivery.run)
-  if (row === undefined) return 'unknown'
-  if (yield* wasDelivered(context, workspace, delivery)) return 'duplicate'
-  if (row.state === 'settled') return 'closed'
-  const num = row.mails + 1
+export function* addMail(context: Context, workspace: number, num: number, delivery: Delivery): Work<void> {
   const { run: id, onceKey: once_key, kind, payload, at } = delivery
   yield* run(context.q.addMail, sealed.seal({ workspace, run: id, num, once_key, kind, payload, at }))
-  const wakes = row.worker === null && row.state !== 'due'
-  yield* saveRun(context, { ...row, mails: num, ...(wakes ? dueFrom(at, at) : {}) })
-  return undefined
 }
 
 export function* wasDelivered(context: Context, workspace: number, delivery: Delivery): Work<boolean> {

@@ -57,7 +57,11 @@ export function* hasRecord(context: Context, workspace: number, write: RecordWri
   return write.data === null ? row === undefined : row?.version === write.version && row.data === write.data
 }
 
-export function* readRecords(db: Sql, workspace: number, query: RecordQuery): Work<RecordRow[]> {
+export function* readRecords(context: Context, db: Sql, workspace: number, query: RecordQuery): Work<RecordRow[]> {
+  if (isOne(query)) {
+    const rows = yield* all(context.q.record, { workspace, kind: query.kind, id: query.ids![0]! })
+    return rows.slice(0, query.limit).map(fromRow)
+  }
   const asked = query.ids === undefined ? [query] : chunks(query.ids).map((ids) => ({ ...query, ids }))
   const found: RecordRow[] = []
   for (const part of asked) {
@@ -70,6 +74,11 @@ export function* readRecords(db: Sql, workspace: number, query: RecordQuery): Wo
   }
   if (asked.length === 1) return found
   return found.sort(inOrder(query)).slice(0, query.limit)
+}
+
+/** One record by its id: every start and every pass asks for it, so its statement is not compiled each time. */
+function isOne({ ids, where, after, from }: RecordQuery): boolean {
+  return ids?.length === 1 && where === undefined && after === undefined && from === undefined
 }
 
 function fromRow(row: RecordsTable): RecordRow {

@@ -67,7 +67,7 @@ export function* moved(context: Context, row: RunsTable, next: Next, now: Instan
   if (next.to === 'settled') return { ...told, state: 'settled', due_at: null, settled_at: next.at }
   // S4: mail that the pass has not seen leaves the run due. A pass that holds has seen what its claim brought.
   const seen = next.to === 'parked' ? next.seenMail : row.shown
-  const unseen = (yield* unreadMail(context, row.workspace, row.id, seen))[0]
+  const unseen = row.mails > seen ? (yield* unreadMail(context, row.workspace, row.id, seen))[0] : undefined
   if (unseen !== undefined) return { ...told, ...dueFrom(unseen.at, unseen.at) }
   return { ...told, state: next.to, due_at: next.to === 'parked' ? next.wakeAt : null }
 }

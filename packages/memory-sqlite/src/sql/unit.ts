@@ -7,7 +7,8 @@
 import type { Answer, Conflict, Entry, Instant, Lease, NewRun, PassUnit, Unit } from '@keelson/core/ports'
 import { findWorkspace, makeWorkspace, type Context } from './context.ts'
 import { append, erase, hasEntry, headSeq } from './entries.ts'
-import { deliver, dropMail, readMail, wasDelivered } from './mail.ts'
+import { deliver } from './deliver.ts'
+import { dropMail, readMail, wasDelivered } from './mail.ts'
 import { hasRecord, putRecord, versionOf } from './records.ts'
 import { dueFrom, findRun, moved, saveRun, startRun } from './runs.ts'
 import type { Work } from './statement.ts'
@@ -33,7 +34,7 @@ export function* commitUnit(context: Context, lease: Lease, unit: PassUnit, now:
   const judged = yield* judge(context, space, unit)
   if (judged.conflicts.length > 0) return { status: 'conflict', rows: judged.conflicts }
   const refused = yield* apply(context, space, unit, judged, now)
-  yield* advance(context, lease, unit, now)
+  yield* advance(context, lease, unit, row, now)
   return { status: 'done', refused }
 }
 
@@ -155,12 +156,13 @@ function* apply(context: Context, space: number, unit: Unit, judged: Judged, now
 }
 
 /** The part of a pass's unit that concerns its own run, whose row it only writes when that changes. */
-function* advance(context: Context, lease: Lease, unit: PassUnit, now: Instant): Work<void> {
+function* advance(context: Context, lease: Lease, unit: PassUnit, before: RunsTable, now: Instant): Work<void> {
   const { consumed, next } = unit
-  const space = (yield* findWorkspace(context, lease.workspace))!
+  const space = before.workspace
   if (consumed !== undefined) yield* readMail(context, space, lease.run, new Set(consumed))
-  // Read again: the unit itself may have delivered to its own run.
-  const row = (yield* findRun(context, space, lease.run))!
+  // Read again where the unit itself may have delivered to its own run.
+  const mayHaveMail = (unit.deliveries?.length ?? 0) > 0
+  const row = mayHaveMail ? (yield* findRun(context, space, lease.run))! : before
   const progress = (unit.entries?.length ?? 0) > 0 || next?.to === 'continued'
   const counted = progress && (row.deaths > 0 || row.claims > 0) ? { ...row, deaths: 0, claims: 0 } : row
   if (next === undefined) {
@@ -168,6 +170,6 @@ function* advance(context: Context, lease: Lease, unit: PassUnit, now: Instant):
     return
   }
   if (next.to === 'continued') yield* append(context, space, next.entries)
-  if (next.to === 'settled') yield* dropMail(context, space, lease.run)
+  if (next.to === 'settled' && row.mails > 0) yield* dropMail(context, space, lease.run)
   yield* saveRun(context, yield* moved(context, counted, next, now))
 }
