@@ -187,7 +187,7 @@ describe('a hold', () => {
     const t = await start()
     const run = await t.start(letter, { to: 'ada' })
     expect((await t.inbox.list()).items).toMatchObject([
-      { kind: 'approval', reversibility: 'hold', allows: ['approve', 'reject'] },
+      { kind: 'approval', reversibility: 'hold', allows: ['approve', 'edit', 'reject', 'respond'] },
     ])
     await t.crash()
     await t.advance('9m')

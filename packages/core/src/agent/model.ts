@@ -37,7 +37,7 @@ export function aiModels(model: unknown): Models {
     })
     const { inputTokens, outputTokens } = result.usage
     return {
-      output: result.output as unknown,
+      output: result.output,
       usage: {
         ...(inputTokens === undefined ? {} : { inputTokens }),
         ...(outputTokens === undefined ? {} : { outputTokens }),

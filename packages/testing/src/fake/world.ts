@@ -9,6 +9,7 @@
 import { canonical, type AnyAction, type Clock } from '@keelson/core/ports'
 import { ActionError, type ActionRun, type Json, type Reconciled } from '@keelson/core'
 import { sample } from './sample.ts'
+import { Script } from './script.ts'
 
 /** What goes wrong with a call. */
 export type FaultKind =
@@ -57,6 +58,8 @@ interface OfAction {
 const HARMLESS: ReadonlySet<string> = new Set(['key', 'id', 'precondition'])
 
 export class World {
+  /** What agents answer. */
+  readonly script = new Script()
   readonly #actions = new Map<string, OfAction>()
   #answers: Answers = {}
   #moves = 0

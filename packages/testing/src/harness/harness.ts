@@ -3,7 +3,7 @@
  *
  * Nothing of it is global: tests may run side by side, each with as many as it likes.
  */
-import type { Action, Actor, Conductor, Connector, EventType, Inbox, Json, Playbook, Run } from '@keelson/core'
+import type { Action, Actor, Agent, Conductor, Connector, EventType, Inbox, Json, Playbook, Run } from '@keelson/core'
 import type { ConductorOptions, StartOptions } from '@keelson/core'
 import { KeelsonError } from '@keelson/core/ports'
 import { manualClock, milliseconds, type ManualClock } from '../clock.ts'
@@ -66,8 +66,12 @@ export interface Harness {
   fault<In>(action: Action<In, any>, kind: FaultKind, options?: { readonly call?: number }): void
   /** Calls of a faked action take this long from now on. */
   latency<In>(action: Action<In, any>, duration: string): void
+  /** What an agent answers from now on. */
+  script<In, Out>(agent: Agent<In, Out>, answer: (input: In) => Out): void
   /** What really happened outside, and was not taken back. */
   world<In, Out>(action: Action<In, Out>): readonly Happened<In, Out>[]
+  /** What a host does beyond these verbs. Done again against the next conductor if this one dies meanwhile. */
+  host<T>(verb: (keelson: Conductor) => Promise<T>): Promise<T>
   /** The conductor dies as a killed process would; another goes on with its store. */
   crash(): Promise<void>
   stop(): Promise<void>
@@ -130,7 +134,13 @@ function verbsOf(stage: Stage, log: readonly LogLine[]): Harness {
     },
     fault: (action, kind, { call = 1 } = {}) => world.fault(action.name, kind, call),
     latency: (action, duration) => world.latency(action.name, milliseconds(duration)),
+    script: (agent, answer) => world.script.set(agent.name, answer as (input: unknown) => unknown),
     world: (action) => world.happened(action.name) as readonly Happened<never, never>[],
+    async host(verb) {
+      const answer = await stage.perform(verb)
+      await stage.settle()
+      return answer
+    },
     async crash() {
       stage.crash()
       await stage.settle()

@@ -5,7 +5,8 @@
  *     of it sees anything thrown.
  */
 import { createConductor, type Conductor, type ConductorOptions, type Connector, type Logger } from '@keelson/core'
-import { handle, type AnyAction, type Ids, type MemoryStore, definitionOf } from '@keelson/core/ports'
+import { definitionOf, handle, KeelsonError } from '@keelson/core/ports'
+import type { AnyAction, Clock, Ids, MemoryStore } from '@keelson/core/ports'
 import { alwaysReplay } from '../always-replay.ts'
 import type { ManualClock } from '../clock.ts'
 import { fakeIn, recipeOf, type Recipe } from '../fake/fake.ts'
@@ -56,46 +57,37 @@ export interface Life {
   die(): void | Promise<void>
 }
 
-export async function beginLife(setting: Setting, probe: Probe = {}): Promise<Life> {
+/** A life begins; `ready` resolves when its conductor works, unless it dies before. */
+export function beginLife(setting: Setting, probe: Probe = {}): { readonly life: Life; readonly ready: Promise<void> } {
   const { promise: died, resolve } = Promise.withResolvers<void>()
   const state = { worker: '', dead: false, degraded: false, moves: 0 }
   const time = setting.clock.process(setting.skewMs)
-  const gate = (hook: () => void | Promise<void>): void | Promise<void> => {
+  let keelson: Conductor | undefined
+  const gate: Gate = (hook) => {
     state.moves++
     if (state.dead) return never()
     const held = hook()
     if (held === undefined) return state.dead ? never() : undefined
     return held.then(() => (state.dead ? never() : undefined))
   }
-  const session = intercept(setting.store.session(), {
-    before(op, detail) {
-      if (op === 'open') state.worker = (detail[0] as { worker: string }).worker
-      return gate(() => probe.before?.(op, detail))
+  const begin = async (): Promise<void> => {
+    keelson = await conductorOf(setting, {
+      gate,
+      probe,
+      clock: time.clock,
+      opened: (worker) => (state.worker = worker),
+    })
+    if (state.dead) return keelson.abandon()
+    keelson.on('store.failed', () => void (state.degraded = true))
+    keelson.on('store.recovered', () => void (state.degraded = false))
+  }
+  const life: Life = {
+    get keelson() {
+      if (keelson !== undefined) return keelson
+      throw new KeelsonError('CONDUCTOR_STOPPED', 'the conductor is just starting', {
+        hint: 'Await the harness first.',
+      })
     },
-    after: (op, detail, answer) => gate(() => probe.after?.(op, detail, answer)),
-  })
-  const gated = (connector: Connector): Connector => ({
-    ...connector,
-    actions: connector.actions.map((one) => handle(stopped(definitionOf(one), gate, probe))),
-  })
-  const here = setting.connectors.map((one) => {
-    const recipe = recipeOf(one)
-    return recipe === undefined ? one : fakeIn(recipe, setting.world, time.clock)
-  })
-  const more = setting.recipes.map((recipe) => fakeIn(recipe, setting.world, time.clock))
-  const keelson = await createConductor({
-    ...setting.options,
-    connectors: [...here, ...more].map(gated),
-    store: setting.alwaysReplay ? alwaysReplay(session) : session,
-    clock: time.clock,
-    ids: setting.ids,
-    log: setting.log,
-    keepAlive: false,
-  })
-  keelson.on('store.failed', () => void (state.degraded = true))
-  keelson.on('store.recovered', () => void (state.degraded = false))
-  return {
-    keelson,
     died,
     get worker() {
       return state.worker
@@ -113,11 +105,48 @@ export async function beginLife(setting: Setting, probe: Probe = {}): Promise<Li
       if (state.dead) return
       state.dead = true
       time.end()
-      keelson.abandon()
+      keelson?.abandon()
       resolve()
       return setting.store.kill(state.worker)
     },
   }
+  return { life, ready: Promise.race([begin(), died]) }
+}
+
+interface Inner {
+  readonly gate: Gate
+  readonly probe: Probe
+  readonly clock: Clock
+  readonly opened: (worker: string) => void
+}
+
+function conductorOf(setting: Setting, { gate, probe, clock, opened }: Inner): Promise<Conductor> {
+  const session = intercept(setting.store.session(), {
+    before(op, detail) {
+      if (op === 'open') opened((detail[0] as { worker: string }).worker)
+      return gate(() => probe.before?.(op, detail))
+    },
+    after: (op, detail, answer) => gate(() => probe.after?.(op, detail, answer)),
+  })
+  const gated = (connector: Connector): Connector => ({
+    ...connector,
+    actions: connector.actions.map((one) => handle(stopped(definitionOf(one), gate, probe))),
+  })
+  const here = setting.connectors.map((one) => {
+    const recipe = recipeOf(one)
+    return recipe === undefined ? one : fakeIn(recipe, setting.world, clock)
+  })
+  const more = setting.recipes.map((recipe) => fakeIn(recipe, setting.world, clock))
+  return createConductor({
+    models: setting.world.script.models,
+    ...setting.options,
+    connectors: [...here, ...more].map(gated),
+    store: setting.alwaysReplay ? alwaysReplay(session) : session,
+    clock,
+    ids: setting.ids,
+    log: setting.log,
+    keepAlive: false,
+  })
 }
 
 type Gate = (hook: () => void | Promise<void>) => void | Promise<void>

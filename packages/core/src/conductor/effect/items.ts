@@ -68,7 +68,7 @@ export function holdItem(pass: Pass, spec: EffectSpec, action: AnyAction, bytes:
     ...common(spec, action, bytes),
     kind: 'approval',
     title: `Held: ${action.title} (${bytes.verdict.holds.join('; ')})`,
-    allows: ['approve', 'reject'],
+    allows: ['approve', 'edit', 'reject', 'respond'],
     reversibility: 'hold',
     dueAt,
   }

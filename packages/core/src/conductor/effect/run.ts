@@ -117,18 +117,34 @@ async function obligations(
         : { ...bytes, covered }
   }
   const holds = bytes.verdict.holds.filter((rule) => !bytes.covered.has(holdOf(rule)))
-  if (holds.length > 0) {
-    const decided = await ask(pass, `hold ${round}`, holdItem(pass, spec, action, bytes))
-    if (decided !== 'expired' && 'reject' in decided.decision) {
-      return ended(
-        bytes,
-        'cancelled',
-        declined(action, { reason: textOf(decided.decision.reject), by: decided.by, item: decided.item }),
-      )
-    }
-    bytes = { ...bytes, covered: new Set([...bytes.covered, ...holds.map(holdOf)]) }
+  return holds.length === 0 ? bytes : held(pass, spec, action, bytes, holds, round)
+}
+
+/** Held until it is due, or a person sends it now, as it is or edited, or stops it. */
+async function held(
+  pass: Pass,
+  spec: EffectSpec,
+  action: AnyAction,
+  bytes: Bytes,
+  holds: readonly string[],
+  round: number,
+): Promise<Bytes | EffectEnd> {
+  const covered = new Set([...bytes.covered, ...holds.map(holdOf)])
+  const decided = await ask(pass, `hold ${round}`, holdItem(pass, spec, action, bytes))
+  if (decided === 'expired') return { ...bytes, covered }
+  const { decision, by, item } = decided
+  if ('reject' in decision)
+    return ended(bytes, 'cancelled', declined(action, { reason: textOf(decision['reject']), by, item }))
+  if ('respond' in decision) {
+    return ended(
+      bytes,
+      'cancelled',
+      declined(action, { reason: 'respond', text: textOf(decision['respond']), by, item }),
+    )
   }
-  return bytes
+  return 'edit' in decision
+    ? { ...bytes, input: edited(action, decision['edit']), edited: true, covered }
+    : { ...bytes, covered }
 }
 
 /** From the outcome of a try to the end of the effect, however long that takes. */

@@ -1,0 +1,43 @@
+/** The five programs on the intended surface: they compile against the real packages (the type check covers them), and run. */
+import { execFile } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+const here = import.meta.dirname
+const runnable = join(here, 'programs.run.ts')
+let folder: string
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'keelson-programs-'))
+  const text = await readFile(join(here, 'programs.ts'), 'utf8')
+  const [programs] = text.split('/* wrong code that must not compile */')
+  await writeFile(
+    runnable,
+    programs!.replace("'2027-01-01'", "'2999-01-01'").replace('data/${ws}.db', `${folder}/\${ws}.db`),
+  )
+})
+
+afterAll(async () => {
+  await rm(runnable, { force: true })
+  await rm(folder, { recursive: true, force: true })
+})
+
+describe('the surface programs', () => {
+  it('run: a host over SQLite files, a grant, and the unit test with its crash exploration', async () => {
+    const node = process.execPath
+    const { stdout } = await promisify(execFile)(
+      node,
+      ['--conditions=@keelson/source', join(here, 'run.ts'), runnable],
+      {
+        cwd: folder,
+        timeout: 25_000,
+        env: { ...process.env, NODE_ENV: 'production' },
+      },
+    )
+    expect(stdout).toContain('sendsOnce ok')
+    expect(stdout).toContain('Which colour?')
+  })
+})
