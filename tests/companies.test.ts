@@ -244,6 +244,18 @@ describe('a persona', () => {
     expect(sent).toHaveLength(1)
   })
 
+  it('given at the start narrows further, never wider', async () => {
+    const { sent, send, mail, hello, gate } = setUp()
+    const none = definePersona({ name: 'visitor', may: ['calendar.*'] })
+    const conductor = await open(store(), { playbooks: [hello], connectors: [mail.connect()], policy: gate })
+    const run = await conductor.start(hello, { to: 'a' }, { id: 'r', persona: none })
+    await expect(run.result()).rejects.toMatchObject({ code: 'ACTION_DENIED' })
+    await (
+      await conductor.start(hello, { to: 'a' }, { id: 's', persona: definePersona({ name: 'mailer', may: [send] }) })
+    ).result()
+    expect(sent).toHaveLength(1)
+  })
+
   it('aside, an action outside uses is not declared', async () => {
     const { mail, gate } = setUp()
     const other = action({

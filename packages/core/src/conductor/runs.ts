@@ -1,5 +1,6 @@
 /** Runs: starting, sending, and handles that wait for a result. */
 import type { Actor } from '../base/actor.ts'
+import type { Persona } from '../policy/persona.ts'
 import { durationMs, type Duration } from '../base/duration.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { dataOf, type Entry } from '../journal/entry.ts'
@@ -26,6 +27,8 @@ export interface StartOptions {
   /** Business identity: the same id is started once. */
   readonly id: string
   readonly by?: Actor
+  /** Narrows what the run may do: it must be covered by this persona and by its playbook's own. */
+  readonly persona?: Persona
 }
 
 export async function start<In, Out>(
@@ -50,7 +53,7 @@ export async function start<In, Out>(
     id: options.id,
     input,
     ...(options.by === undefined ? {} : { by: options.by }),
-    ...(known.persona === undefined ? {} : { persona: known.persona.name, scopes: [known.persona.may] }),
+    ...onBehalf([known.persona, options.persona]),
     ...(settings.version === 0 ? {} : { settings }),
     now: env.clock.now(),
     salt: () => env.ids.salt(),
@@ -61,6 +64,13 @@ export async function start<In, Out>(
     await assertSame(env, workspace, run.id, run.entries[0] as Entry & { kind: 'run.started' })
   env.nudge()
   return handle(env, notifier, workspace, options.id)
+}
+
+/** The last persona names the run; all of them bound it. */
+function onBehalf(personas: readonly (Persona | undefined)[]): { persona?: string; scopes?: (readonly string[])[] } {
+  const given = personas.filter((one) => one !== undefined)
+  const last = given.at(-1)
+  return last === undefined ? {} : { persona: last.name, scopes: given.map((one) => one.may) }
 }
 
 /** Starting again with the same input is the same start; with another it is a mistake. */
