@@ -14,3 +14,7 @@ export type { Answer, Answers, FaultKind, Happened } from './fake/world.ts'
 export { memoryStore, type MemoryStoreSession } from './memory-store.ts'
 export { intercept, storeFailure, type Detail, type Hooks, type Operation } from './intercept.ts'
 export { alwaysReplay } from './always-replay.ts'
+
+// crashes
+export { exploreCrashes, type Explored, type ExploreOptions } from './crash/explore.ts'
+export type { CrashStore } from './crash/schedule.ts'

@@ -14,14 +14,16 @@ import { beginLife, type Life, type Probe, type Setting } from './life.ts'
 /** How a stage differs from that of a plain test. */
 export interface StageOptions {
   readonly probe?: Probe
-  /** The store may fail once where it is told to: verbs of the host are then tried again. */
-  readonly retries?: boolean
+  /** People and hosts that come back: a verb that met a failed store, or found nothing to decide yet, is tried again. */
+  readonly patient?: boolean
   /** Called when all is quiet; answers true when it did something. */
   readonly onQuiet?: (keelson: Conductor) => Promise<boolean>
 }
 
 /** Turns of the event loop without any movement after which something only waits. */
 const IDLE_TURNS = 12
+/** Turns after which what still moves is taken to go in circles. */
+const TURNS_MAX = 20_000
 /** Delays up to this are of retries; longer ones are time limits, which wait for what may still answer. */
 const SHORT_MS = 5000
 /** Real time without movement before a time limit is taken to have come. */
@@ -33,7 +35,7 @@ export class Stage {
   readonly setting: Setting
   readonly #options: StageOptions
   #living: Promise<Life>
-  #life: Life | undefined
+  #life!: Life
   #stopped = false
 
   constructor(setting: Setting, options: StageOptions = {}) {
@@ -44,8 +46,11 @@ export class Stage {
 
   /** The conductor of now. */
   get keelson(): Conductor {
-    if (this.#life !== undefined) return this.#life.keelson
-    throw new KeelsonError('CONDUCTOR_STOPPED', 'the conductor is just starting', { hint: 'Await the harness first.' })
+    return this.#life.keelson
+  }
+
+  get patient(): boolean {
+    return this.#options.patient === true
   }
 
   async ready(): Promise<void> {
@@ -55,7 +60,7 @@ export class Stage {
   /** The conductor dies here and now, as a killed process would; another begins on the same store. */
   crash(): void {
     const life = this.#life
-    if (life === undefined || life.dead) return
+    if (life.dead) return
     const killed = life.die()
     this.#living = (async () => {
       await killed
@@ -81,17 +86,19 @@ export class Stage {
       const ended = await Promise.race([asked, life.died.then(() => undefined)])
       if (ended === undefined) continue
       if ('value' in ended) return ended.value
-      const again = this.#options.retries === true && tries < 5 && KeelsonError.is(ended.thrown, 'STORE_FAILED')
+      const again = this.patient && tries < 5 && KeelsonError.is(ended.thrown, 'STORE_FAILED')
       if (!life.dead && !again) throw ended.thrown
     }
   }
 
   /** Until nothing moves any more. */
   async settle(): Promise<void> {
-    for (let idle = fresh(-1); !this.#stopped;) {
+    let idle = fresh(-1)
+    for (let turns = 0; !this.#stopped; turns++) {
+      if (turns > TURNS_MAX) throw await hanging((await this.#living).keelson)
       const life = await this.#living
       if ((await isQuiet(life)) && (await isQuiet(life))) {
-        if ((await this.#options.onQuiet?.(life.keelson)) !== true) return
+        if (!(await this.perform(async (keelson) => this.#options.onQuiet?.(keelson) ?? false))) return
         continue
       }
       const moves = this.#moves(life)
@@ -119,8 +126,10 @@ export class Stage {
   }
 
   async #begin(): Promise<Life> {
-    this.#life = await beginLife(this.setting, this.#options.probe)
-    return this.#life
+    const { life, ready } = beginLife(this.setting, this.#options.probe)
+    this.#life = life
+    await ready
+    return life.dead ? this.#living : life
   }
 
   #moves(life: Life): number {
@@ -134,7 +143,7 @@ export class Stage {
     const sinceMs = performance.now() - idle.since
     if (next !== undefined && (next - clock.now() <= SHORT_MS || sinceMs >= LIMIT_AFTER_MS)) return clock.to(next)
     if (next === undefined && sinceMs >= HANGS_AFTER_MS) throw await hanging(life.keelson)
-    await new Promise<void>((resolve) => setTimeout(resolve, 1))
+    await realMs(1)
   }
 }
 
@@ -149,6 +158,7 @@ function fresh(moves: number): Idle {
 }
 
 async function isQuiet(life: Life): Promise<boolean> {
+  if (life.degraded) await realMs(5)
   if (life.dead || life.degraded) {
     await turn()
     return false
@@ -160,6 +170,10 @@ async function isQuiet(life: Life): Promise<boolean> {
   )
   await turn()
   return quiet && !life.dead && !life.degraded
+}
+
+function realMs(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
 async function hanging(keelson: Conductor): Promise<KeelsonError> {

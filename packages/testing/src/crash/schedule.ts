@@ -1,0 +1,123 @@
+/** Schedule: one run of a test with crashes at given points, from an empty store to rest. */
+import type { Conductor } from '@keelson/core'
+import { actionsOf, playbookOf, sha256, type AnyAction, type Placed } from '@keelson/core/ports'
+import { recipeFor, type Recipe } from '../fake/fake.ts'
+import type { World } from '../fake/world.ts'
+import { harnessOf, type Harness, type HarnessOptions } from '../harness/harness.ts'
+import type { TestStore } from '../harness/life.ts'
+import type { Stage } from '../harness/stage.ts'
+import { more, observe, type Ended, type Observed } from './observe.ts'
+import { Points, probeAt, type Schedule } from './points.ts'
+
+/** A kind of store to explore on. */
+export interface CrashStore {
+  readonly name: string
+  /** A new, empty one. */
+  open(): Promise<TestStore & { close?(): Promise<void> }>
+}
+
+export interface Test {
+  readonly run: (t: Harness) => Promise<unknown>
+  /** Made anew for each schedule. */
+  readonly harness: () => HarnessOptions
+  readonly invariant: ((t: Harness) => Promise<void> | void) | undefined
+}
+
+export interface Outcome {
+  readonly points: Points
+  readonly observed: Observed
+  readonly entries: readonly Placed[]
+  /** What the invariant threw. */
+  readonly broken: unknown
+}
+
+/** Steps of time after which a run that is still open is taken to stay so. */
+const STEPS_MAX = 200
+
+export async function runSchedule(
+  test: Test,
+  kind: CrashStore,
+  schedule: Schedule,
+  without: Observed | undefined,
+): Promise<Outcome> {
+  const store = await kind.open()
+  const points = new Points(schedule)
+  const given = test.harness()
+  const { harness, stage } = harnessOf(
+    { ...given, store },
+    { recipes: fakesOf(given) },
+    {
+      patient: true,
+      probe: probeAt(points, () => stage.crash()),
+      onQuiet: (keelson) => answerTruly(stage, keelson),
+    },
+  )
+  await stage.ready()
+  const ended = await test.run(harness).then(
+    (value): Ended => ({ value }),
+    (thrown: unknown): Ended => ({ thrown }),
+  )
+  const { world } = stage.setting
+  const observed = await comeToRest(stage, world, ended, without)
+  const broken = await (async () => test.invariant?.(harness))().then(
+    () => undefined,
+    (thrown: unknown) => thrown ?? new Error('the invariant does not hold'),
+  )
+  const entries = await journal(store, stage)
+  await stage.stop()
+  await store.close?.()
+  return { points, observed, entries, broken }
+}
+
+/** Lets time pass as long as something is open that would not be without a crash. */
+async function comeToRest(stage: Stage, world: World, ended: Ended, without: Observed | undefined): Promise<Observed> {
+  for (let steps = 0; ; steps++) {
+    await stage.settle()
+    const observed = await stage.perform((keelson) => observe(keelson, world, ended))
+    if (without === undefined || steps >= STEPS_MAX || more(observed.open, without.open).length === 0) return observed
+    if (!(await stage.skip(Infinity))) return observed
+  }
+}
+
+/** The actions that playbooks declare and no connector brings. */
+export function fakesOf({ playbooks, connectors = [], actions = [] }: HarnessOptions): Recipe[] {
+  const brought = new Set(connectors.flatMap((one) => actionsOf(one)).map(({ name }) => name))
+  const real = new Set(actions.map(({ name }) => name))
+  const missing = new Map<string, Map<string, AnyAction>>()
+  for (const action of playbooks.flatMap((one) => playbookOf(one).usedActions)) {
+    if (brought.has(action.name) || real.has(action.name)) continue
+    const connector = action.name.slice(0, action.name.indexOf('.'))
+    const of = missing.get(connector) ?? new Map<string, AnyAction>()
+    missing.set(connector, of.set(action.name, action))
+  }
+  return [...missing].map(([name, of]) => recipeFor(name, [...of.values()]))
+}
+
+/** Nobody knows whether an effect happened, so the operator is asked; this one looks, and says what is so. */
+async function answerTruly(stage: Stage, keelson: Conductor): Promise<boolean> {
+  let answered = false
+  for (const id of await keelson.workspaces.list()) {
+    const { inbox } = keelson.workspace(id)
+    for (const item of (await inbox.list({ limit: 500 })).items) {
+      if (item.kind !== 'outcome-unknown' || item.run === undefined) continue
+      const key = sha256(item.run.replace(/^effect:/, '')).slice(0, 32)
+      const found = stage.setting.world.happened(item.action).find((one) => one.key === key)
+      const truth =
+        found === undefined
+          ? ({ outcome: 'did-not-happen' } as const)
+          : ({ outcome: 'happened', output: found.output as never } as const)
+      await inbox.decide(item.id, { hash: item.hash, by: { kind: 'person', id: 'truthful' }, ...truth })
+      answered = true
+    }
+  }
+  return answered
+}
+
+async function journal(store: TestStore, stage: Stage): Promise<Placed[]> {
+  const session = store.session()
+  await session.open({ worker: 'reader', now: () => stage.setting.clock.now() })
+  const all: Placed[] = []
+  for (const workspace of await session.workspaces()) all.push(...(await session.tail(workspace, 0, 100_000)))
+  await session.close()
+  return all
+}
