@@ -44,7 +44,8 @@ export class Loop {
   #again = false
   #stopping = false
   #degraded = false
-  #suspect = false
+  /** The run that is led alone, because its workers died before it had recorded anything. */
+  #suspect: Claimed | undefined
   #disarm: (() => void) | undefined
   #beating: (() => void) | undefined
 
@@ -124,7 +125,7 @@ export class Loop {
   }
 
   async #claimOnce(): Promise<void> {
-    const room = this.#suspect ? 0 : this.#options.concurrency - this.#flights.size
+    const room = this.#suspect !== undefined ? 0 : this.#options.concurrency - this.#flights.size
     if (room <= 0 || this.#degraded) return
     const query: ClaimQuery = {
       worker: this.#options.worker,
@@ -160,9 +161,10 @@ export class Loop {
     const id = idOf(row.workspace, row.id)
     const playbook = this.#env.catalog.get(row.playbook, row.version)
     if (playbook === undefined) return
-    if (row.deaths >= SUSPECT_AFTER) this.#suspect = true
+    if (row.deaths >= SUSPECT_AFTER) this.#suspect = claimed
     try {
-      const { pass, ended } = lead(this.#env, claimed, playbook, this.#options.internals(row.playbook))
+      const internals = this.#options.internals(row.playbook)
+      const { pass, ended } = lead(this.#env, claimed, playbook, { internals, onProgress: () => this.#clear(claimed) })
       const done = ended.then((end) => this.#landed(id, claimed, end))
       this.#flights.set(id, { claimed, pass, done })
     } catch (error) {
@@ -171,7 +173,15 @@ export class Loop {
         `run ${row.id} cannot be read: ${(error as Error).message}`,
       )
       void this.#setAside(claimed, error)
+      this.#clear(claimed)
     }
+  }
+
+  /** A suspect that has recorded something is none any more: others may run beside it. */
+  #clear(claimed: Claimed): void {
+    if (this.#suspect !== claimed) return
+    this.#suspect = undefined
+    this.poke()
   }
 
   /** A run whose journal does not hold is kept away from code, and said so, until a person has looked. */
@@ -188,7 +198,7 @@ export class Loop {
   #landed(id: string, claimed: Claimed, end: PassEnd): void {
     // A run that was given back may be in flight again before its old pass has ended.
     if (this.#flights.get(id)?.claimed === claimed) this.#flights.delete(id)
-    if (claimed.row.deaths >= SUSPECT_AFTER) this.#suspect = false
+    if (this.#suspect === claimed) this.#suspect = undefined
     if (end.how === 'store') this.#degrade(end.error)
     else if (!this.#stopping) this.poke()
     this.#settleIdle()

@@ -37,14 +37,22 @@ export interface Leading {
   readonly ended: Promise<PassEnd>
 }
 
+export interface LeadOptions {
+  readonly internals?: Internals | undefined
+  /** Called whenever something of the run was recorded. */
+  readonly onProgress?: () => void
+}
+
 /** Begins a pass over a claimed run. Throws `STORE_CORRUPT` when its journal does not hold. */
-export function lead(env: Environment, claimed: Claimed, playbook: AnyPlaybook, internals?: Internals): Leading {
+export function lead(env: Environment, claimed: Claimed, playbook: AnyPlaybook, options: LeadOptions = {}): Leading {
+  const { internals, onProgress = () => {} } = options
   const task: Task = { env, claimed, playbook, internals }
   const pass: Pass = new Pass(task, {
     onRest: () => rest(pass),
     onHalt: (halt) => void halted(pass, halt),
     onDifference: (difference) => void diverged(pass, difference),
     onControl: (kind) => void yieldRun(pass, kind === 'cancel'),
+    onProgress,
   })
   begin(pass).catch((error: unknown) => pass.end({ how: 'store', error }))
   return { pass, ended: pass.ended }

@@ -66,6 +66,8 @@ export interface PassHooks {
   onDifference(difference: Difference): void
   /** Mail that the running code must not live to see: cancel, pause, rewind. */
   onControl(kind: string): void
+  /** Something was recorded. */
+  onProgress(): void
 }
 
 /** Set while a step's own code runs: `ctx` may not be used there. */
@@ -212,6 +214,7 @@ export class Pass {
     }
     if (this.#entries !== undefined && entries.some((entry) => entry.kind === 'run.rewound'))
       this.history = fold(this.#entries)
+    this.#hooks.onProgress()
     this.replay?.poke()
   }
 

@@ -2,11 +2,15 @@
 import type { Pass } from '../pass.ts'
 import { iso } from '../waiting.ts'
 
-/** Waits until `at` if that is near and answers true; else leaves the run to park until then and answers false. */
+/**
+ * Waits until `at` if that is near and answers true; else leaves the run to park until then and answers false. A run whose
+ * worker died parks in any case: another death, while it only waits, would count against it.
+ */
 export async function sleepWithin(pass: Pass, key: string, at: number, what: string): Promise<boolean> {
-  const { clock, limits } = pass.task.env
+  const { env, claimed } = pass.task
+  const { clock, limits } = env
   if (at <= clock.now()) return true
-  if (at - clock.now() > limits.shortMs) {
+  if (at - clock.now() > limits.shortMs || claimed.row.deaths > 0) {
     pass.waits.set(key, { kind: 'retry', what, until: iso(at) })
     return false
   }

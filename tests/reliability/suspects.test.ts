@@ -1,0 +1,72 @@
+/** Suspects: a run whose workers died is kept apart until it has recorded something, and no longer. */
+import { describe, expect, it } from 'vitest'
+import { createConductor, type Conductor, type Playbook } from '@keelson/core'
+import type { MemoryStoreSession } from '@keelson/testing'
+import { code, open, store } from '../support/open.ts'
+
+const quiet = { info() {}, warn() {}, error() {} }
+
+/** A process with a conductor, and its death. */
+async function mortal(
+  data: MemoryStoreSession,
+  playbook: Playbook<any, any>,
+): Promise<{ conductor: Conductor; die(): void }> {
+  const session = data.session()
+  const conductor = await createConductor({ store: session, playbooks: [playbook], keepAlive: false, log: quiet })
+  const die = (): void => {
+    session.kill()
+    conductor.abandon()
+  }
+  return { conductor, die }
+}
+
+describe('a run whose workers died', () => {
+  it('no longer holds up the others once it has recorded something', async () => {
+    const data = store()
+    const lives = [1, 2, 3].map(() => Promise.withResolvers<void>())
+    const gate = Promise.withResolvers<number>()
+    let life = 0
+    const suspect = code(async (ctx) => {
+      await ctx.step('a', () => {
+        lives[life]!.resolve()
+        return life < 2 ? new Promise<never>(() => {}) : 1
+      })
+      return ctx.step('b', () => gate.promise)
+    })
+    const other = code(async (ctx) => ctx.step('x', () => 'went on'), { name: 'other' })
+    for (; life < 2; life++) {
+      const { conductor, die } = await mortal(data, suspect)
+      await conductor.start(suspect, {}, { id: 'r' })
+      await lives[life]!.promise
+      die()
+    }
+    const conductor = await open(data, { playbooks: [suspect, other] })
+    await lives[2]!.promise
+    const run = await conductor.start(other, {}, { id: 'o' })
+    expect(await run.result()).toBe('went on')
+    gate.resolve(7)
+    expect(await conductor.runs.get('r').result()).toBe(7)
+  })
+
+  it('waits parked for its next try: it would be held to account for a death that only meets it waiting', async () => {
+    const data = store()
+    const failed = Promise.withResolvers<void>()
+    const flaky = code(async (ctx) =>
+      ctx.step('a', ({ attempt }) => (attempt === 1 ? Promise.reject(new Error('down')) : 'up'), {
+        retry: { first: '2s' },
+      }),
+    )
+    const { conductor, die } = await mortal(data, flaky)
+    conductor.on('step.failed', () => failed.resolve())
+    await conductor.start(flaky, {}, { id: 'r' })
+    await failed.promise
+    die()
+    const first = Promise.withResolvers<string>()
+    const next = await mortal(data, flaky)
+    next.conductor.on('run.parked', ({ waiting }) => first.resolve(waiting[0]?.kind ?? ''))
+    next.conductor.on('run.settled', () => first.resolve('settled'))
+    expect(await first.promise).toBe('retry')
+    expect(await next.conductor.runs.get('r').result()).toBe('up')
+    await next.conductor.stop()
+  })
+})
