@@ -1,0 +1,113 @@
+/** Fleet: the worker processes of a soak: started, killed at random moments, started again at once. */
+import { fork, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+
+export interface FleetOptions {
+  readonly file: string
+  readonly url: string
+  readonly log: string
+  readonly random: () => number
+  /** Kills in all. */
+  readonly kills: number
+  readonly onKill: (kills: number) => void
+}
+
+/** One process, from its start to its end. */
+interface Worker {
+  readonly name: string
+  readonly process: ChildProcess
+  readonly ready: Promise<unknown>
+  readonly ended: Promise<unknown>
+}
+
+const SLOTS = 2
+/** Of a hundred kills: those that also take the other worker, and those that hit a worker before it is open. */
+const BOTH = 12
+const EARLY = 10
+/** The longest that a worker is let live after it opened, and before. */
+const LIFE_MS = 1200
+const BOOT_MS = 350
+
+export class Fleet {
+  /** When each worker that was killed was killed. */
+  readonly killed = new Map<string, number>()
+  /** Ends that nobody asked for. */
+  readonly surprises: string[] = []
+  both = 0
+  early = 0
+  readonly #options: FleetOptions
+  readonly #slots: Worker[] = []
+  #launched = 0
+
+  constructor(options: FleetOptions) {
+    this.#options = options
+    for (let slot = 0; slot < SLOTS; slot++) this.#slots.push(this.#launch(slot))
+  }
+
+  get kills(): number {
+    return this.killed.size
+  }
+
+  /** Kills until there were as many as asked for. The last workers live. */
+  async rampage(): Promise<void> {
+    await Promise.all(this.#slots.map((_, slot) => this.#haunt(slot)))
+  }
+
+  /** Lets the workers end their passes, and end. */
+  async stop(): Promise<void> {
+    await Promise.all(
+      this.#slots.map(async (worker) => {
+        await Promise.race([worker.ready, worker.ended])
+        if (worker.process.connected) worker.process.send('stop')
+        await worker.ended
+      }),
+    )
+  }
+
+  /** Ends everything, whatever it is doing. */
+  end(): void {
+    for (const { process } of this.#slots) process.kill('SIGKILL')
+  }
+
+  async #haunt(slot: number): Promise<void> {
+    const { random, kills, onKill } = this.#options
+    while (this.kills < kills) {
+      const early = random() * 100 < EARLY
+      const life = random() * (early ? BOOT_MS : LIFE_MS)
+      const worker = this.#slots[slot]!
+      if (!early) await Promise.race([worker.ready, worker.ended])
+      await new Promise((resolve) => setTimeout(resolve, life))
+      if (this.kills >= kills) return
+      const both = random() * 100 < BOTH
+      if (early) this.early++
+      if (both) this.both++
+      await Promise.all((both ? [...this.#slots.keys()] : [slot]).map((one) => this.#kill(one)))
+      onKill(this.kills)
+    }
+  }
+
+  async #kill(slot: number): Promise<void> {
+    const worker = this.#slots[slot]!
+    if (this.killed.has(worker.name)) return
+    this.killed.set(worker.name, Date.now())
+    worker.process.kill('SIGKILL')
+    await worker.ended
+    this.#slots[slot] = this.#launch(slot)
+  }
+
+  #launch(slot: number): Worker {
+    const { file, url, log } = this.#options
+    const name = `worker-${slot}-${++this.#launched}`
+    const child = fork(join(import.meta.dirname, 'worker.ts'), [file, url, log, name], {
+      execArgv: ['--conditions=@keelson/source'],
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    })
+    let said = ''
+    child.stderr?.on('data', (data: Buffer) => (said = (said + data.toString()).slice(-2000)))
+    const ended = once(child, 'exit').then(([code]) => {
+      if (code !== 0 && !this.killed.has(name)) this.surprises.push(`${name} ended with ${code}: ${said.trim()}`)
+    })
+    return { name, process: child, ready: once(child, 'message').catch(() => undefined), ended }
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * Soak: two conductors on one SQLite file, killed at random moments again and again, a client that goes on, a world that
+ * remembers; and a judge at the end.
+ *
+ * The seed sets who is killed when; what a kill hits is up to the machine. A failure names its seed all the same.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import Database from 'better-sqlite3'
+import { createConductor } from '@keelson/core'
+import { seeded } from '@keelson/core/ports'
+import { sqlite } from '@keelson/memory-sqlite'
+import { Client } from './client.ts'
+import { Fleet } from './fleet.ts'
+import { judgeEffects, judgeLeases, judgeResults } from './judge.ts'
+import { playbooksOn } from './playbooks.ts'
+import type { Line } from './worker.ts'
+import { openWorld } from './world.ts'
+
+export interface SoakOptions {
+  readonly folder: string
+  readonly kills: number
+  readonly seed: string
+  readonly onProgress?: (line: string) => void
+}
+
+export interface SoakReport {
+  readonly seed: string
+  readonly kills: number
+  /** Kills of both workers at once, and of workers that were not open yet. */
+  readonly both: number
+  readonly early: number
+  readonly orders: number
+  readonly acknowledged: { starts: number; sends: number; decisions: number; reverts: number }
+  readonly effects: number
+  /** What the world saw: calls under a key that had been used, answers that were lost, look-ups that found something. */
+  readonly world: { calls: number; repeated: number; lost: number; unheard: number; found: number }
+  readonly claims: number
+  readonly takeovers: number
+  readonly storeFailures: number
+  /** Runs that chance killed so often, alone, that they were set aside; a person let them go on. */
+  readonly quarantined: number
+  readonly entries: number
+  /** What does not hold; empty when all does. */
+  readonly faults: readonly string[]
+}
+
+/** Without the end of any order for so long, the soak is given up: what is open then is a fault. */
+const STUCK_MS = 60_000
+
+export async function soak({ folder, kills, seed, onProgress }: SoakOptions): Promise<SoakReport> {
+  const file = join(folder, 'soak.db')
+  const log = join(folder, 'soak.log')
+  const random = seeded(seed)
+  const world = await openWorld(seed)
+  const client = await Client.open(sqlite(file), world.url, seeded(`${seed} client`))
+  const progress = (): void =>
+    onProgress?.(`${fleet.kills}/${kills} kills, ${client.results.size} orders, ${world.effects.length} effects`)
+  const fleet = new Fleet({ file, url: world.url, log, random, kills, onKill: progress })
+  const served = client.serve()
+  const stuck = await withoutStanding(client, async () => {
+    await fleet.rampage()
+    client.finish()
+    await served
+    await fleet.stop()
+  })
+  fleet.end()
+  if (stuck.length === 0) await client.close()
+  const lines = linesOf(log)
+  const leases = judgeLeases(lines, fleet.killed)
+  const stored = stuck.length > 0 ? { entries: 0, faults: stuck } : await judgeStore(file, world.url)
+  await world.close()
+  const { acknowledged, results } = client
+  return {
+    seed,
+    kills: fleet.kills,
+    both: fleet.both,
+    early: fleet.early,
+    orders: results.size,
+    acknowledged: {
+      starts: acknowledged.starts.size,
+      sends: acknowledged.sends.size,
+      decisions: acknowledged.closed.size + acknowledged.pages.size,
+      reverts: acknowledged.reverts.size,
+    },
+    effects: world.effects.length,
+    world: world.counts,
+    claims: leases.claims,
+    takeovers: leases.takeovers,
+    storeFailures: lines.filter(({ what }) => what === 'failed').length,
+    quarantined: client.quarantined,
+    entries: stored.entries,
+    faults: [
+      ...client.refused,
+      ...fleet.surprises,
+      ...judgeResults(acknowledged, results),
+      ...judgeEffects(acknowledged, results, world.effects),
+      ...leases.faults,
+      ...stored.faults,
+    ],
+  }
+}
+
+/** Does `work`, unless no order ends for too long; then says what the open ones wait for. */
+async function withoutStanding(client: Client, work: () => Promise<void>): Promise<string[]> {
+  let before = -1
+  const stuck = Promise.withResolvers<string[]>()
+  const look = setInterval(() => {
+    if (client.results.size !== before) return void (before = client.results.size)
+    const whys = client.open.map((n) => client.conductor.why(`order ${n}`).catch(String))
+    void Promise.all(whys).then((all) => stuck.resolve(['no order ended for a minute', ...all]))
+  }, STUCK_MS)
+  try {
+    return await Promise.race([work().then(() => []), stuck.promise])
+  } finally {
+    clearInterval(look)
+  }
+}
+
+function linesOf(log: string): Line[] {
+  if (!existsSync(log)) return []
+  const texts = readFileSync(log, 'utf8').split('\n')
+  return texts.filter((text) => text !== '').map((text) => JSON.parse(text) as Line)
+}
+
+async function judgeStore(file: string, url: string): Promise<{ entries: number; faults: string[] }> {
+  const faults: string[] = []
+  const raw = new Database(file)
+  const sound = raw.pragma('integrity_check', { simple: true })
+  if (sound !== 'ok') faults.push(`integrity_check: ${String(sound)}`)
+  raw.close()
+  const { playbooks, rules } = playbooksOn(url)
+  const log = { info() {}, warn() {}, error() {} }
+  const judge = await createConductor({ store: sqlite(file), playbooks, policy: rules, work: false, log })
+  const verified = await judge.audit.verify()
+  faults.push(...verified.faults)
+  const { runs } = await judge.runs.list({ state: 'open', limit: 500 })
+  for (const run of runs) faults.push(`run ${run.id} is still open: ${await judge.why(run.id)}`)
+  await judge.stop()
+  return { entries: verified.entries, faults }
+}
