@@ -192,3 +192,28 @@ describe('the log', () => {
 function record(id: string, version: number) {
   return { kind: 'thing', id, version, data: '{}', index: {}, sort: 0 }
 }
+
+describe('the file', () => {
+  it('is flushed at each commit, also when it was in WAL mode already', async () => {
+    await store.close()
+    store = await open((given) => (handle = given))
+    expect(handle.pragma('synchronous', { simple: true })).toBe(2)
+    expect(handle.pragma('journal_mode', { simple: true })).toBe('wal')
+    expect(handle.pragma('foreign_keys', { simple: true })).toBe(1)
+  })
+
+  it('holds nothing of a text that was purged', async () => {
+    const secret = 'the secret of one'
+    await store.write(W, { entries: more('s', [], 3, secret) })
+    const payloads = [1, 2, 3].map((seq) => ({ stream: 's', seq }))
+    await store.write(W, { purge: { payloads } })
+    expect(await store.entries(W, 's')).toMatchObject([
+      { payload: null, salt: null },
+      { payload: null },
+      { payload: null },
+    ])
+    await store.close()
+    expect(readFileSync(path()).includes(secret)).toBe(false)
+    store = await open((given) => (handle = given))
+  })
+})

@@ -17,25 +17,25 @@ export interface Tables {
 
 export type Sql = Kysely<Tables>
 
-interface MetaTable {
+export interface MetaTable {
   key: string
   value: string
   crc: number
 }
 
-interface WorkersTable {
+export interface WorkersTable {
   name: string
   opened_at: number
   crc: number
 }
 
-interface WorkspacesTable {
+export interface WorkspacesTable {
   id: number
   name: string
   crc: number
 }
 
-interface StreamsTable {
+export interface StreamsTable {
   id: number
   workspace: number
   name: string
@@ -110,7 +110,7 @@ export interface RecordsTable {
   crc: number
 }
 
-interface RecordIndexTable {
+export interface RecordIndexTable {
   workspace: number
   kind: string
   field: string
@@ -119,7 +119,7 @@ interface RecordIndexTable {
   id: string
 }
 
-interface ArtifactsTable {
+export interface ArtifactsTable {
   workspace: number
   sha256: Uint8Array
   bytes: Uint8Array

@@ -109,7 +109,8 @@ export function postgresStore(host: string, schema: string): PostgresStore {
     runs: async (workspace, query) => read((context) => readRuns(context, own().db, workspace, query)),
     entries: async (workspace, stream, after = 0, limit = ALL) =>
       inSpace(workspace, [], (context, space) => readEntries(context, space, stream, after, limit)),
-    records: async (workspace, query) => inSpace(workspace, [], (_, space) => readRecords(own().db, space, query)),
+    records: async (workspace, query) =>
+      inSpace(workspace, [], (context, space) => readRecords(context, own().db, space, query)),
     tail: async (workspace, after, limit) =>
       inSpace(workspace, [], function* (context, space) {
         const rows = (yield {
