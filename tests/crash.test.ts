@@ -2,6 +2,7 @@
 import { exploreCrashes, testConductor } from '@keelson/testing'
 import { describe, expect, it } from 'vitest'
 import { programs } from './crash-programs.ts'
+import { sqliteFiles } from './crash-sqlite.ts'
 
 const all = process.env['KEELSON_CRASHES'] === 'all'
 
@@ -14,6 +15,17 @@ describe.each(programs.filter(({ name }) => wanted === undefined || name === wan
       depth: 2,
       ...(all ? {} : { limit: 120 }),
       ...(process.env['KEELSON_ONLY'] === undefined ? {} : { only: process.env['KEELSON_ONLY'] }),
+    })
+    expect(explored.schedules).toBeGreaterThan(0)
+  })
+
+  it('ends the same wherever it is cut, on a SQLite file', { timeout: 3_600_000 }, async () => {
+    const explored = await exploreCrashes(test, {
+      harness,
+      depth: 2,
+      stores: [sqliteFiles],
+      atOnce: 8,
+      ...(all ? { limit: 2000 } : { limit: 30 }),
     })
     expect(explored.schedules).toBeGreaterThan(0)
   })
