@@ -162,6 +162,14 @@ describe('a commit of unknown outcome', () => {
     expect(await store.write(W, unit)).toEqual({ status: 'done', refused: [] })
   })
 
+  it('is told to listeners when it landed', async () => {
+    const arm = await failing('after')
+    const heard = new Promise((resolve) => store.watch(resolve))
+    arm()
+    await store.write(W, { starts: [newRun('q')] })
+    expect(await heard).toEqual({ workspace: W, runs: ['q'] })
+  })
+
   it('of a park is answered by what the run says (S1)', async () => {
     const arm = await failing('after')
     const { lease } = await leased(store, 'one')

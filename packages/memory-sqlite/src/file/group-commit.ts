@@ -100,8 +100,10 @@ export class GroupCommit {
       committing = true
       this.#commit.run()
     } catch (error) {
+      const { changes } = this.#context
       const failed = this.#failed(error)
       if (!committing || !this.#landed(group)) return failed
+      this.#context.changes = changes
     }
     this.#written()
     group.forEach((job, at) => job.resolve(answers[at] as never))

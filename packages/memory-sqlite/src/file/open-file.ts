@@ -130,7 +130,12 @@ export class OpenFile {
   }
 
   watch(listener: (change: Change) => void): () => void {
-    this.#wake ??= new Wake(this.handle, this.path, () => this.#othersWrote())
+    this.#wake ??= new Wake(
+      this.handle,
+      this.path,
+      () => this.#othersWrote(),
+      () => this.#tellOfDeaths(),
+    )
     const each = (change: Change): void => queueMicrotask(() => this.#listeners.has(each) && listener(change))
     this.#listeners.add(each)
     return () => void this.#listeners.delete(each)
@@ -218,6 +223,13 @@ export class OpenFile {
   /** Another process may have written anywhere. */
   #othersWrote(): void {
     for (const { name } of this.read(allWorkspaces(this.context))) this.#tell({ workspace: name, runs: [] })
+  }
+
+  /** Nothing is written when a process dies. Whoever claims next frees its runs. */
+  #tellOfDeaths(): void {
+    const dead = this.#takeDead(this.read(holders(this.context)))
+    for (const { lock } of dead) lock.release()
+    if (dead.length > 0) this.#othersWrote()
   }
 
   #tidy(): void {

@@ -20,6 +20,7 @@ export class Wake {
   readonly #handle: Handle
   readonly #path: string
   readonly #wrote: () => void
+  readonly #passed: () => void
   readonly #watchers: FSWatcher[] = []
   #log: FSWatcher | undefined
   #safety: NodeJS.Timeout | undefined
@@ -27,8 +28,9 @@ export class Wake {
   #version: number
   #armed = false
 
-  /** `wrote` is called after another connection has committed. */
-  constructor(handle: Handle, path: string, wrote: () => void) {
+  /** `wrote` is called after another connection has committed; `passed` now and then while there are others. */
+  constructor(handle: Handle, path: string, wrote: () => void, passed: () => void = () => undefined) {
+    this.#passed = passed
     this.#handle = handle
     this.#path = path
     this.#wrote = wrote
@@ -63,7 +65,10 @@ export class Wake {
         if (name === null || name === log) this.#soon()
       }
       this.#log = quietly(watch(dirname(this.#path), { persistent: false }, notice))
-      this.#safety = setInterval(() => this.look(), SAFETY_MS).unref()
+      this.#safety = setInterval(() => {
+        this.look()
+        this.#passed()
+      }, SAFETY_MS).unref()
     }
     this.#soon()
   }
