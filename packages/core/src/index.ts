@@ -16,7 +16,7 @@ export { defineEvent, type EventType } from './playbook/event.ts'
 export type { ActOptions, Context, Decline, Effect, Playbook, Retry, StepOptions } from './playbook/context.ts'
 
 /* agents */
-export { defineAgent, type Agent } from './agent/agent.ts'
+export { defineAgent, type Agent, type AnyAgent } from './agent/agent.ts'
 export { aiModels, type ModelAnswer, type ModelCall, type Models } from './agent/model.ts'
 
 /* entities */
