@@ -136,8 +136,8 @@ export class Pass {
       reject(nested(asked.key, inside))
       return promise
     }
-    const site = new Error()
     const known = this.history.ops.get(asked.key)
+    const site = replaysWell(known, asked) ? undefined : new Error()
     if (known === undefined && isFull(this.history, this.task.env.limits)) {
       reject(this.#located(tooLarge(this.history), asked.key, site))
       return promise
@@ -249,10 +249,10 @@ export class Pass {
   }
 
   /** An error as code gets it: it names playbook and step, and its stack is that of the call in the playbook. */
-  #located(thrown: unknown, key: string, site: Error): unknown {
+  #located(thrown: unknown, key: string, site: Error | undefined): unknown {
     if (!KeelsonError.is(thrown)) return thrown
     const { name, version } = this.task.playbook
-    const frames = (site.stack ?? '').split('\n').slice(1)
+    const frames = (site?.stack ?? '').split('\n').slice(1)
     const at = frames.find((line) => !line.includes('/conductor/') && !line.includes('/core/dist/'))?.trim()
     const error = new KeelsonError(thrown.code, thrown.message, {
       ...(thrown.hint === undefined ? {} : { hint: thrown.hint }),
@@ -265,6 +265,11 @@ export class Pass {
     ].join('\n')
     return error
   }
+}
+
+/** What is recorded, is no error and is handed out as it is cannot throw: it does without the place of its call. */
+function replaysWell(known: Op | undefined, asked: { value?: unknown }): boolean {
+  return asked.value === undefined && known?.outcome !== undefined && known.outcome.outcome.error === undefined
 }
 
 function fits(known: Op, asked: { kind: string; hash?: string }): boolean {
