@@ -11,19 +11,20 @@ export interface Ids {
 }
 
 const POOL = 4096
-let pool = ''
+const SALT = 16
+let pool = randomBytes(0)
 let used = 0
 
 export const systemIds: Ids = {
   id: () => randomUUID(),
   random: () => Math.random(),
   salt() {
-    if (used + 22 > pool.length) {
-      pool = randomBytes(POOL).toString('base64url')
+    if (used + SALT > pool.length) {
+      pool = randomBytes(POOL)
       used = 0
     }
-    used += 22
-    return pool.slice(used - 22, used)
+    used += SALT
+    return pool.toString('base64url', used - SALT, used)
   },
 }
 
