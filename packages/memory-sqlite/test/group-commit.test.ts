@@ -88,6 +88,15 @@ describe('a commit under a lease', () => {
     expect(await store.entries(W, 'r')).toHaveLength(2)
   })
 
+  it('leaves no gap in a stream', async () => {
+    const { lease, entries } = await leased(store, 'one')
+    const next = more('r', entries, 3)
+    await store.commit(lease, { entries: next.slice(0, 1) })
+    const answer = await store.commit(lease, { entries: next.slice(2) })
+    expect(answer).toEqual({ status: 'conflict', rows: [{ stream: 'r', seq: 2 }] })
+    expect(await store.entries(W, 'r')).toHaveLength(2)
+  })
+
   it('sees a stream that grew in another connection (S2)', async () => {
     const { lease, entries } = await leased(store, 'one')
     const second = more('r', entries)
