@@ -3,7 +3,8 @@
  *
  * This process is the world and the operator: it runs the mail server, starts the workers and kills them, decides what
  * the inbox asks, and at the end counts what really happened. `npm run demo -- --interactive` lets you decide,
- * `--dir FOLDER` says where.
+ * `--dir FOLDER` says where. What an app of your own would have is in playbook.ts, policy.ts, mailbox.ts, company.ts and
+ * worker.ts; all else is the stage.
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { appendFileSync, readFileSync } from 'node:fs'
