@@ -18,3 +18,6 @@ export { alwaysReplay } from './always-replay.ts'
 // crashes
 export { exploreCrashes, type Explored, type ExploreOptions } from './crash/explore.ts'
 export type { CrashStore } from './crash/schedule.ts'
+
+// simulations
+export { simulate, type Simulated, type SimulateOptions, type SimulateResult } from './simulate.ts'

@@ -107,7 +107,7 @@ function assertUncut({ observed, broken }: Outcome, store: CrashStore): void {
   if (observed.result.startsWith('threw'))
     throw new Error(`without any crash, on ${store.name}, the test ${observed.result}`)
   if (observed.faults.length > 0) throw new Error(`without any crash, on ${store.name}: ${observed.faults.join('; ')}`)
-  if (broken !== undefined) throw broken
+  if (broken !== undefined) throw broken instanceof Error ? broken : new Error(JSON.stringify(broken))
 }
 
 function check(outcome: Outcome, without: Observed, schedule: Schedule, store: CrashStore, sets: Labelled): void {
@@ -120,7 +120,9 @@ function check(outcome: Outcome, without: Observed, schedule: Schedule, store: C
   const timed = schedule.length > 1 && points.fired[0]?.label.startsWith('fail') === true
   if (!timed && !points.done) found.unshift(`only ${points.labels.length} points were reached`)
   else if (!timed && points.fired.at(-1)!.label !== expected)
-    found.unshift(`it is not deterministic: point ${schedule} was "${expected}" and is "${points.fired.at(-1)!.label}"`)
+    found.unshift(
+      `it is not deterministic: point ${schedule.join()} was "${expected}" and is "${points.fired.at(-1)!.label}"`,
+    )
   if (broken !== undefined)
     found.push(`the invariant: ${broken instanceof Error ? broken.message : JSON.stringify(broken)}`)
   if (found.length === 0) return
@@ -128,7 +130,7 @@ function check(outcome: Outcome, without: Observed, schedule: Schedule, store: C
   throw new Error(
     [
       `exploreCrashes on ${store.name}: a schedule ends otherwise than the test without a crash`,
-      `reproduce with exploreCrashes(…, { only: '${schedule}' })`,
+      `reproduce with exploreCrashes(…, { only: '${schedule.join()}' })`,
       ...done.map((line) => `  point ${line}`),
       ...found.map((line) => `  - ${line}`),
       table(entries, points.fired),

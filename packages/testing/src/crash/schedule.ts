@@ -1,10 +1,10 @@
 /** Schedule: one run of a test with crashes at given points, from an empty store to rest. */
-import type { Conductor } from '@keelson/core'
-import { actionsOf, playbookOf, sha256, type AnyAction, type Placed } from '@keelson/core/ports'
+import { actionsOf, playbookOf, type AnyAction, type Placed } from '@keelson/core/ports'
 import { recipeFor, type Recipe } from '../fake/fake.ts'
 import type { World } from '../fake/world.ts'
 import { harnessOf, type Harness, type HarnessOptions } from '../harness/harness.ts'
 import type { TestStore } from '../harness/life.ts'
+import { answerTruly } from '../harness/people.ts'
 import type { Stage } from '../harness/stage.ts'
 import { more, observe, type Ended, type Observed } from './observe.ts'
 import { Points, probeAt, type Schedule } from './points.ts'
@@ -49,7 +49,7 @@ export async function runSchedule(
     {
       patient: true,
       probe: probeAt(points, () => stage.crash()),
-      onQuiet: (keelson) => answerTruly(stage, keelson),
+      onQuiet: (keelson) => answerTruly(keelson, stage.setting.world),
     },
   )
   await stage.ready()
@@ -91,26 +91,6 @@ export function fakesOf({ playbooks, connectors = [], actions = [] }: HarnessOpt
     missing.set(connector, of.set(action.name, action))
   }
   return [...missing].map(([name, of]) => recipeFor(name, [...of.values()]))
-}
-
-/** Nobody knows whether an effect happened, so the operator is asked; this one looks, and says what is so. */
-async function answerTruly(stage: Stage, keelson: Conductor): Promise<boolean> {
-  let answered = false
-  for (const id of await keelson.workspaces.list()) {
-    const { inbox } = keelson.workspace(id)
-    for (const item of (await inbox.list({ limit: 500 })).items) {
-      if (item.kind !== 'outcome-unknown' || item.run === undefined) continue
-      const key = sha256(item.run.replace(/^effect:/, '')).slice(0, 32)
-      const found = stage.setting.world.happened(item.action).find((one) => one.key === key)
-      const truth =
-        found === undefined
-          ? ({ outcome: 'did-not-happen' } as const)
-          : ({ outcome: 'happened', output: found.output as never } as const)
-      await inbox.decide(item.id, { hash: item.hash, by: { kind: 'person', id: 'truthful' }, ...truth })
-      answered = true
-    }
-  }
-  return answered
 }
 
 async function journal(store: TestStore, stage: Stage): Promise<Placed[]> {

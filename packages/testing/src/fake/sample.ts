@@ -44,7 +44,7 @@ function make(schema: z.ZodType): unknown {
     case 'object':
       return object(def)
     case 'array':
-      return Array.from({ length: least(schema, 'minLength') }, () => make(def['element'] as z.ZodType))
+      return Array.from({ length: least(schema) }, () => make(def['element'] as z.ZodType))
     case 'tuple':
       return (def['items'] as z.ZodType[]).map(make)
     case 'string':
@@ -92,24 +92,31 @@ function object(def: Def): Record<string, unknown> {
 }
 
 function text(schema: z.ZodType, def: Def): string {
-  const format = (def['format'] ?? bag(schema)['format']) as string | undefined
+  const format = (def['format'] ?? checksOf(schema).find((one) => one['format'] !== undefined)?.['format']) as
+    string | undefined
   if (format !== undefined && FORMATS[format] !== undefined) return FORMATS[format]
-  return 'x'.repeat(least(schema, 'minimum'))
+  return 'x'.repeat(least(schema))
 }
 
 function number(schema: z.ZodType): number {
-  const { minimum, exclusiveMinimum, maximum } = bag(schema) as Record<string, number | undefined>
-  const low = exclusiveMinimum === undefined ? minimum : Math.max(minimum ?? -Infinity, exclusiveMinimum + 1)
-  if (low !== undefined && low > 0) return low
-  return maximum !== undefined && maximum < 0 ? maximum : 0
+  let value = 0
+  for (const { check, value: bound, inclusive } of checksOf(schema)) {
+    if (check === 'greater_than') value = Math.max(value, (bound as number) + (inclusive === true ? 0 : 1))
+    if (check === 'less_than') value = Math.min(value, (bound as number) - (inclusive === true ? 0 : 1))
+  }
+  return value
 }
 
-function least(schema: z.ZodType, name: string): number {
-  const value = bag(schema)[name] ?? bag(schema)['minimum']
-  return typeof value === 'number' && value > 0 ? value : 0
+/** The least length of a text or a list. */
+function least(schema: z.ZodType): number {
+  const lengths = checksOf(schema).map(({ check, minimum, length }) =>
+    check === 'min_length' ? (minimum as number) : check === 'length_equals' ? (length as number) : 0,
+  )
+  return Math.max(0, ...lengths)
 }
 
-/** What zod's checks have gathered about a schema. */
-function bag(schema: z.ZodType): Record<string, unknown> {
-  return schema._zod.bag
+/** The checks that were added to a schema, by zod's own description of them. */
+function checksOf(schema: z.ZodType): readonly { readonly [part: string]: unknown }[] {
+  const checks = (schema.def as { checks?: readonly { _zod: { def: unknown } }[] }).checks ?? []
+  return checks.map((one) => one._zod.def as { readonly [part: string]: unknown })
 }

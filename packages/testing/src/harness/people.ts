@@ -1,6 +1,7 @@
 /** People: what a test's operator does with the inbox. */
 import type { Actor, Conductor, Decision, InboxItem, Json } from '@keelson/core'
-import { canonical, KeelsonError } from '@keelson/core/ports'
+import { canonical, KeelsonError, sha256 } from '@keelson/core/ports'
+import type { World } from '../fake/world.ts'
 import { whatWaits, type Stage } from './stage.ts'
 
 /** Who decides in tests, if nobody else is named. */
@@ -86,4 +87,24 @@ export function edited(item: InboxItem, change: object | undefined): Decision {
   if (change === undefined) return { approve: true }
   const input = item.kind === 'approval' ? (item.input as object) : {}
   return { edit: JSON.parse(canonical({ ...input, ...change })) as Json }
+}
+
+/** Nobody knows whether an effect happened, so the operator is asked; this one looks, and says what is so. */
+export async function answerTruly(keelson: Conductor, world: World): Promise<boolean> {
+  let answered = false
+  for (const id of await keelson.workspaces.list()) {
+    const { inbox } = keelson.workspace(id)
+    for (const item of (await inbox.list({ limit: 500 })).items) {
+      if (item.kind !== 'outcome-unknown' || item.run === undefined) continue
+      const key = sha256(item.run.replace(/^effect:/, '')).slice(0, 32)
+      const found = world.happened(item.action).find((one) => one.key === key)
+      const truth =
+        found === undefined
+          ? ({ outcome: 'did-not-happen' } as const)
+          : ({ outcome: 'happened', output: found.output as Json } as const)
+      await inbox.decide(item.id, { hash: item.hash, by: { kind: 'person', id: 'truthful' }, ...truth })
+      answered = true
+    }
+  }
+  return answered
 }
