@@ -1,6 +1,7 @@
 /** The harness: a whole playbook in one test, with its people, its time and its faults. */
 import { action, defineConnector, defineEntity, defineEvent, definePlaybook, policy } from '@keelson/core'
-import { fake, testConductor, type Harness, type HarnessOptions } from '@keelson/testing'
+import { exploreCrashes, fake, testConductor, type Harness, type HarnessOptions } from '@keelson/testing'
+import '@keelson/testing/vitest'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 
@@ -107,5 +108,66 @@ describe.each([false, true])('a harness (alwaysReplay: %s)', (alwaysReplay) => {
     expect(t.world(email.send)).toMatchObject([{ times: 1 }])
     await t.advance('14d')
     expect(await run.result()).toEqual({ signed: false, subject: 'Welcome' })
+  })
+})
+
+describe('a test that waits', () => {
+  it('fails at once, and says what the run waits for', async () => {
+    const t = await begin()
+    const run = await t.start(onboarding, ada)
+    await expect(run.result()).rejects.toMatchObject({
+      code: 'RUN_WAITING',
+      message: expect.stringMatching(/approval/),
+    })
+    await expect(t.approve(calendar.book)).rejects.toMatchObject({ code: 'ITEM_NOT_FOUND' })
+    await expect(run).toBeWaitingFor('approval')
+  })
+})
+
+describe('a crash', () => {
+  it('leaves the outside as it was, and another conductor goes on', async () => {
+    const t = await begin()
+    const run = await t.start(onboarding, ada)
+    const before = t.keelson
+    await t.crash()
+    expect(t.keelson).not.toBe(before)
+    await t.approve(email.send)
+    await t.advance('14d')
+    expect(await run.result()).toMatchObject({ signed: false })
+    expect(t.world(email.send)).toHaveExecutedOnce({ to: ada.email })
+    await expect(t).toVerify()
+  })
+})
+
+describe('latency', () => {
+  it('passes on the clock of the test, up to the time limit of the action', async () => {
+    const t = await begin()
+    t.latency(calendar.findTime, '10s')
+    await t.start(onboarding, ada)
+    expect(t.clock.now()).toBe(Date.parse('2026-01-05T09:00:10Z'))
+    expect(t.world(calendar.book)).toHaveExecutedOnce()
+  })
+})
+
+describe('exploreCrashes', () => {
+  it('finds the playbooks that a test starts, and fakes what they use', async () => {
+    const explored = await exploreCrashes((t) => t.start(onboarding, ada), { depth: 2, limit: 30 })
+    expect(explored).toHaveExplored({ min: 30, sometimes: ['crash before commit'] })
+  })
+
+  it('prints the schedule that breaks an invariant, and reproduces it', async () => {
+    const harness = (): HarnessOptions => ({
+      playbooks: [onboarding],
+      connectors: [fake(email), fake(calendar)],
+      policy: gate,
+    })
+    const test = (t: Harness): Promise<unknown> => t.start(onboarding, ada)
+    const invariant = (t: Harness): void => {
+      if (t.log.some((line) => /the store failed/.test(line.message))) throw new Error('the store may not fail')
+    }
+    const failed = await exploreCrashes(test, { harness, invariant }).catch((error: Error) => error.message)
+    const [, only] = /only: '([\d,]+)'/.exec(failed as string) ?? []
+    expect(failed).toMatch(/the store may not fail/)
+    await expect(exploreCrashes(test, { harness, invariant, only: only! })).rejects.toThrow(/the store may not fail/)
   })
 })
