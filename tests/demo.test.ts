@@ -45,7 +45,7 @@ beforeAll(async () => {
   }
 })
 
-describe('the demo', { timeout: 90_000 }, () => {
+describe('the demo', { timeout: 240_000 }, () => {
   it('ends well although its worker is killed twice, and every effect happened once', async ({ skip }) => {
     skip(broken !== undefined, `better-sqlite3 does not load here: ${broken}`)
     const dir = folder()
