@@ -2,17 +2,18 @@
  * Conductor: claims what is due and leads passes over it, as many at once as it may; sleeps until something is due.
  *
  * C1. An idle conductor does nothing: it is woken by the store's word, by its own commits, or by one timer.
- * C2. After a store failure it claims nothing until a probe write has succeeded.
+ * C2. After a store failure it claims nothing until a probe write has succeeded; failures in a row make it wait longer.
  * C3. `stop` starts nothing new, lets what runs be recorded, and gives the rest back: nothing is lost or counted as a death.
  * C4. When the store works again, what is leased to this worker and led by nobody is given back.
  */
 import { grace } from '../base/clock.ts'
 import { KeelsonError } from '../base/errors.ts'
-import type { Claimed, ClaimQuery, MemoryStore } from '../journal/store.ts'
+import type { Claimed, ClaimQuery } from '../journal/store.ts'
 import { catalogId } from '../playbook/catalog.ts'
 import type { Environment } from './environment.ts'
 import { lead, SUSPECT_AFTER, yieldRun } from './lead.ts'
 import type { Internals, Pass, PassEnd } from './pass.ts'
+import { probe } from './probe.ts'
 
 export interface LoopOptions {
   readonly worker: string
@@ -44,6 +45,8 @@ export class Loop {
   #again = false
   #stopping = false
   #degraded = false
+  /** Store failures since a pass last ended well. */
+  #failures = 0
   /** The run that is led alone, because its workers died before it had recorded anything. */
   #suspect: Claimed | undefined
   #disarm: (() => void) | undefined
@@ -200,7 +203,10 @@ export class Loop {
     if (this.#flights.get(id)?.claimed === claimed) this.#flights.delete(id)
     if (this.#suspect === claimed) this.#suspect = undefined
     if (end.how === 'store') this.#degrade(end.error)
-    else if (!this.#stopping) this.poke()
+    else {
+      this.#failures = 0
+      this.poke()
+    }
     this.#settleIdle()
   }
 
@@ -221,7 +227,7 @@ export class Loop {
       `the store failed: ${message}`,
     )
     this.#env.emit('store.failed', { message })
-    void this.#probe(1)
+    void this.#probe(++this.#failures)
   }
 
   async #probe(attempt: number): Promise<void> {
@@ -275,11 +281,6 @@ export class Loop {
     for (const resolve of this.#idle) resolve()
     this.#idle.clear()
   }
-}
-
-/** A real write: a small one succeeds on a disk that is only nearly full, so it is a claim's size, of nothing. */
-async function probe(store: MemoryStore, worker: string): Promise<void> {
-  if (!(await store.beat(worker))) throw new KeelsonError('STORE_FAILED', 'the store takes this worker for dead')
 }
 
 function idOf(workspace: string, run: string): string {
