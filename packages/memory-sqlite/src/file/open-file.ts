@@ -51,11 +51,11 @@ interface Parts {
 
 export class OpenFile {
   readonly path: string
-  readonly worker: string
   readonly now: () => Instant
   readonly handle: Handle
   readonly db: Sql
   readonly context: Context
+  readonly #worker: string
   readonly #parts: Parts
   readonly #runner: Runner
   readonly #commits: GroupCommit
@@ -69,7 +69,7 @@ export class OpenFile {
 
   private constructor(path: string, options: OpenOptions, parts: Parts) {
     this.path = path
-    this.worker = options.worker
+    this.#worker = options.worker
     this.now = options.now
     this.handle = parts.handle
     this.db = parts.db
@@ -144,7 +144,7 @@ export class OpenFile {
   /** Writes what is queued, frees the worker's runs, and leaves one file without a log. */
   async close(): Promise<void> {
     try {
-      await this.submit({ work: () => removeWorker(this.context, this.worker, 'closed') })
+      await this.submit({ work: () => removeWorker(this.context, this.#worker, 'closed') })
     } finally {
       this.#commits.close()
       this.#tidy()
@@ -197,7 +197,7 @@ export class OpenFile {
   #takeDead(names: readonly string[]): { name: string; lock: WorkerLock }[] {
     const dead: { name: string; lock: WorkerLock }[] = []
     for (const name of names) {
-      if (name === this.worker) continue
+      if (name === this.#worker) continue
       const lock = takeLock(this.#parts.Database, this.path, name, 0, this.#probes)
       if (lock !== undefined) dead.push({ name, lock })
     }
