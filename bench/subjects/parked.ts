@@ -26,6 +26,9 @@ export interface Restarted {
   readonly wakeMs: number
 }
 
+/** Started in one turn. */
+const AT_ONCE = 100
+
 const answer = defineEvent({ name: 'answer', schema: z.object({ id: z.string() }) })
 
 const waiting = definePlaybook({
@@ -62,8 +65,7 @@ function bytesNow(): number {
 export async function park(task: ParkedTask): Promise<Parked> {
   const conductor = await open(task)
   await (await conductor.start(probe, {}, { id: 'warm' })).result()
-  const warm = await waitingRuns(conductor, 'warm', 200)
-  await warm
+  await waitingRuns(conductor, 'warm', 500)
   const empty = bytesNow()
   const began = performance.now()
   await waitingRuns(conductor, 'run', task.runs)
@@ -78,9 +80,10 @@ async function waitingRuns(conductor: Awaited<ReturnType<typeof open>>, name: st
   let parked = 0
   const all = Promise.withResolvers<void>()
   const end = conductor.on('run.parked', () => ++parked === count && all.resolve())
-  for (let at = 0; at < count; at++) {
-    const id = `${name}-${at}`
-    await conductor.start(waiting, { id, event: at % 2 === 0 }, { id })
+  const ids = Array.from({ length: count }, (_, at) => ({ id: `${name}-${at}`, event: at % 2 === 0 }))
+  for (let at = 0; at < count; at += AT_ONCE) {
+    const some = ids.slice(at, at + AT_ONCE)
+    await Promise.all(some.map((input) => conductor.start(waiting, input, { id: input.id })))
   }
   await all.promise
   end()
