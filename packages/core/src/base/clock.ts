@@ -13,6 +13,17 @@ export interface Clock {
 
 /** Timers are armed in slices of at most a day: setTimeout overflows at 2^31 ms, and laptops sleep. */
 const SLICE_MS = 86_400_000
+/** What is left is waited for in one piece when it is this short. */
+const SHORT_MS = 1000
+
+/**
+ * The next slice of a wait, in milliseconds: a power of two where it is long. Node keeps a list for each length of an
+ * unreferenced timer until that time is over, even when it was cleared: a list for every millisecond of an hour would
+ * be a leak for that hour.
+ */
+function sliceOf(left: number): number {
+  return left <= SHORT_MS ? Math.max(0, left) : Math.min(SLICE_MS, 2 ** Math.floor(Math.log2(left)))
+}
 
 export const systemClock: Clock = {
   now: () => Date.now(),
@@ -22,7 +33,7 @@ export const systemClock: Clock = {
     const arm = (): void => {
       const left = at - Date.now()
       if (left <= 0 && handle !== undefined) return fire()
-      handle = setTimeout(arm, Math.max(0, Math.min(left, SLICE_MS)))
+      handle = setTimeout(arm, sliceOf(left))
       if (options.keepAlive === false) handle.unref()
     }
     arm()
