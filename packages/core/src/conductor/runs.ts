@@ -137,6 +137,7 @@ async function result<Out>(
     options.signal?.throwIfAborted()
     for (;;) {
       const changed = watched.next()
+      changed.catch(() => {}) // the look at the row may be what fails first
       const row = await rowOf(env, workspace, id)
       if (row.state === 'settled') return resultOf(env, row) as Out
       if ((await Promise.race([changed, limit.promise])) === 'late') {
