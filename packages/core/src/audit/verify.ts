@@ -7,7 +7,7 @@
  *     came in between.
  * Q4. A chain alone does not show that its tail was cut off, or that all of it was written anew: that needs an anchor.
  */
-import { canonical } from '../base/json.ts'
+import { canonicalAround } from '../base/json.ts'
 import { sha256 } from '../base/hash.ts'
 import { EMPTY_HEAD, fault, type Head } from '../journal/entry.ts'
 import { putsOf, writeOf } from '../journal/records.ts'
@@ -167,7 +167,7 @@ function isSame(wanted: RecordWrite | undefined, row: RecordRow | undefined): bo
 
 function digest(row: RecordWrite): string {
   const { version, data, index, sort } = row
-  return sha256(canonical({ version, data, index, sort }))
+  return sha256(canonicalAround({ version, data, index, sort }))
 }
 
 /** A settled run's row says what its last entry says. */

@@ -107,8 +107,8 @@ export function storeError(thrown: unknown): StoredError {
       ...(Object.keys(thrown.data).length === 0 ? {} : { data: thrown.data }),
     }
   }
-  if (thrown instanceof Error) return { code: 'STEP_FAILED', name: thrown.name, message: wellFormed(thrown.message) }
-  return { code: 'STEP_FAILED', message: wellFormed(String(thrown)) }
+  if (!(thrown instanceof Error)) return { code: 'STEP_FAILED', message: wellFormed(thrown) }
+  return { code: 'STEP_FAILED', name: wellFormed(thrown.name), message: wellFormed(thrown.message) }
 }
 
 /** A stored error as code sees it, the same live and in replay. An error of the host keeps its `name`. */
@@ -122,7 +122,17 @@ export function reviveError(stored: StoredError): KeelsonError {
   return error
 }
 
-function wellFormed(text: string): string {
+function wellFormed(value: unknown): string {
+  const text = printed(value)
   const short = text.length > 4000 ? `${text.slice(0, 4000)}…` : text
   return short.toWellFormed()
+}
+
+/** What was thrown may be anything, and say anything of itself. */
+function printed(value: unknown): string {
+  try {
+    return String(value)
+  } catch {
+    return 'something that cannot be printed'
+  }
 }

@@ -14,11 +14,16 @@ export const TEXT_MAX = 1_048_576
 
 /** Canonical text of `value`. Keys whose value is `undefined` are left out. Throws `VALUE_NOT_STORABLE` naming the path. */
 export function canonical(value: unknown): string {
-  const text = write(value, [], [])
+  const text = write(value, [], { parents: [], deepest: DEPTH_MAX })
   if (text.length > TEXT_MAX) {
     throw refuse(`is ${text.length} characters long`, [], 'Keep large data as an artifact and store its reference.')
   }
   return text
+}
+
+/** Canonical text of what Keelson puts around values that have met their own limits: an entry, a record, a message. */
+export function canonicalAround(value: unknown): string {
+  return write(value, [], { parents: [], deepest: 2 * DEPTH_MAX })
 }
 
 /** The value of a canonical text, frozen through and through. */
@@ -40,8 +45,9 @@ export function deepFreeze<T>(value: T): T {
 }
 
 type Path = (string | number)[]
+type Within = { readonly parents: object[]; readonly deepest: number }
 
-function write(value: unknown, path: Path, parents: object[]): string {
+function write(value: unknown, path: Path, within: Within): string {
   switch (typeof value) {
     case 'string':
       if (!value.isWellFormed()) throw refuse('holds half of a surrogate pair', path)
@@ -52,32 +58,33 @@ function write(value: unknown, path: Path, parents: object[]): string {
     case 'boolean':
       return value ? 'true' : 'false'
     case 'object':
-      return value === null ? 'null' : writeObject(value, path, parents)
+      return value === null ? 'null' : writeObject(value, path, within)
     default:
       throw refuse(`is a ${typeof value}`, path)
   }
 }
 
-function writeObject(value: object, path: Path, parents: object[]): string {
+function writeObject(value: object, path: Path, within: Within): string {
+  const { parents, deepest } = within
   if (parents.includes(value)) throw refuse('refers back to itself', path)
-  if (parents.length >= DEPTH_MAX) throw refuse(`is nested deeper than ${DEPTH_MAX} levels`, path)
+  if (parents.length >= deepest) throw refuse(`is nested deeper than ${deepest} levels`, path)
   parents.push(value)
-  const text = Array.isArray(value) ? writeArray(value, path, parents) : writeRecord(value, path, parents)
+  const text = Array.isArray(value) ? writeArray(value, path, within) : writeRecord(value, path, within)
   parents.pop()
   return text
 }
 
-function writeArray(value: readonly unknown[], path: Path, parents: object[]): string {
+function writeArray(value: readonly unknown[], path: Path, within: Within): string {
   let text = '['
   for (let i = 0; i < value.length; i++) {
     path.push(i)
-    text += (i === 0 ? '' : ',') + write(value[i], path, parents)
+    text += (i === 0 ? '' : ',') + write(value[i], path, within)
     path.pop()
   }
   return text + ']'
 }
 
-function writeRecord(value: object, path: Path, parents: object[]): string {
+function writeRecord(value: object, path: Path, within: Within): string {
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype !== Object.prototype && prototype !== null && !isForeignPlain(value, prototype)) {
     throw refuse(`is a ${value.constructor?.name ?? 'class instance'}`, path)
@@ -90,7 +97,7 @@ function writeRecord(value: object, path: Path, parents: object[]): string {
     path.push(key)
     if (key === '__proto__') throw refuse('is a key that JavaScript treats specially', path)
     if (!key.isWellFormed()) throw refuse('is a key that holds half of a surrogate pair', path)
-    text += (text.length === 1 ? '' : ',') + JSON.stringify(key) + ':' + write(member, path, parents)
+    text += (text.length === 1 ? '' : ',') + JSON.stringify(key) + ':' + write(member, path, within)
     path.pop()
   }
   return text + '}'

@@ -10,18 +10,35 @@ import { canonical, parseStored } from './json.ts'
 
 /** `value` through `schema`, or an error of `code` that says what does not fit, in one readable text. */
 export function parse<S extends z.ZodType>(schema: S, value: unknown, code: ErrorCode, what: string): z.output<S> {
-  const result = schema.safeParse(value)
+  const result = tried(schema, value, code, what)
   if (result.success) return result.data
   throw new KeelsonError(code, `${what} does not fit its schema: ${readable(result.error)}`, {
     hint: 'Compare the value with the schema; nothing was stored or executed.',
-    data: { issues: result.error.issues.slice(0, 20).map((issue) => `${path(issue.path)}: ${issue.message}`) },
+    data: {
+      issues: result.error.issues.slice(0, 20).map((issue) => `${path(issue.path)}: ${issue.message}`.toWellFormed()),
+    },
   })
 }
 
+/** A schema's own code may throw: that, too, says that the value does not fit. */
+function tried<S extends z.ZodType>(schema: S, value: unknown, code: ErrorCode, what: string) {
+  try {
+    return schema.safeParse(value)
+  } catch (cause) {
+    throw new KeelsonError(code, `the schema of ${what} threw: ${String(cause)}`, { cause })
+  }
+}
+
 /** The canonical text to store for `value`: parsed, defaults filled in, codecs encoded. */
-export function toStored(schema: z.ZodType, value: unknown, code: ErrorCode, what: string): string {
+export function toStored(
+  schema: z.ZodType,
+  value: unknown,
+  code: ErrorCode,
+  what: string,
+  write: (value: unknown) => string = canonical,
+): string {
   const output = parse(schema, value, code, what)
-  return canonical(shapeOf(schema) === 'codec' ? z.encode(schema, output) : output)
+  return write(shapeOf(schema) === 'codec' ? z.encode(schema, output) : output)
 }
 
 /** A stored text as code receives it: frozen JSON, or decoded where the schema has codecs. */

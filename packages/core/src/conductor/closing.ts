@@ -7,7 +7,7 @@ import type { Delivery } from '../journal/store.ts'
 import { closing } from './item.ts'
 import { waitGone } from './mail.ts'
 import type { Pass } from './pass.ts'
-import { releaseEffect, reconcileLater } from './effect/release.ts'
+import { leaveSending, releaseEffect } from './effect/release.ts'
 
 /** Withdraws losing waits and unanswered questions; held effects and children live on. */
 export async function closeOpen(pass: Pass): Promise<{ puts: Put[]; withdrawn: string[] }> {
@@ -24,11 +24,20 @@ export async function closeOpen(pass: Pass): Promise<{ puts: Put[]; withdrawn: s
   return { puts, withdrawn }
 }
 
+/** What closes the question or the wait of one operation. */
+export async function withdrawal(pass: Pass, { opened }: Op): Promise<Put[]> {
+  const { env, claimed } = pass.task
+  if (opened?.kind === 'wait.opened') return waitGone(dataOf(opened as Entry & { kind: 'wait.opened' }))
+  if (opened?.kind !== 'ask.opened') return []
+  const { item } = dataOf(opened as Entry & { kind: 'ask.opened' })
+  return closing(env.store, claimed.row.workspace, [item], 'withdrawn')
+}
+
 /** Cancels children, withdraws effects that only this run asked for, and leaves one being sent to be reconciled. */
 export async function cancelOpen(pass: Pass): Promise<void> {
   const { by, reason } = pass.history.cancelling!
   const { env, claimed } = pass.task
-  for (const op of pass.history.ops.values()) if (op.dangling) await reconcileLater(pass, op)
+  await leaveSending(pass)
   const deliveries: Delivery[] = []
   for (const { op, opened } of openOps(pass)) {
     if (opened.kind === 'call.opened') {

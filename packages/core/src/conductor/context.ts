@@ -29,15 +29,14 @@ export function contextOf(
   let ids = 0
   const perform: Perform = (name, start) => {
     if (place.ended) return never()
-    const answer = named(pass, place, name, start)
-    answer.catch(() => {}) // what the code does not await must not end the process
-    return answer
+    return unheard(named(pass, place, name, start))
   }
   const context: Omit<Context, 'step' | 'waitFor'> & { step: unknown; waitFor: unknown } = {
     step: (name: string, work: Parameters<typeof step>[2], options: Parameters<typeof step>[3]) =>
       perform(name, (key) => step(pass, key, work, options)),
-    act: async (action, input, options) => (await actOp(pass, perform, memory, action, input, options)).output,
-    effect: async (action, input, options) => await actOp(pass, perform, memory, action, input, options),
+    act: (action, input, options) =>
+      unheard(actOp(pass, perform, memory, action, input, options).then(({ output }) => output)),
+    effect: (action, input, options) => unheard(actOp(pass, perform, memory, action, input, options)),
     delegate: (agent, input, options) =>
       perform(agent.name, (key) => delegate(pass, key, agent, input, options?.about ?? [])) as never,
     ask: (question, options) => perform('ask', (key) => ask(pass, key, question, options)) as never,
@@ -50,9 +49,10 @@ export function contextOf(
       perform(event.name, (key) => waitFor(pass, key, event, options)),
     emit: (event, payload) => perform(`emit ${event.name}`, (key) => emit(pass, key, event, payload)),
     call: (playbook, input) => perform(playbook.name, (key) => call(pass, key, playbook, input)) as never,
-    all: (items, key, branch, options) => all(pass, place, (own) => contextOf(pass, own), items, key, branch, options),
+    all: (items, key, branch, options) =>
+      unheard(all(pass, place, (own) => contextOf(pass, own), items, key, branch, options)),
     checkpoint: (name) => perform(`checkpoint ${name}`, (key) => checkpoint(pass, key, name)),
-    continueAsNew: (input) => continueAsNew(pass, input),
+    continueAsNew: (input) => unheard(continueAsNew(pass, input)),
     entities: (type) => entities(pass, perform, type),
     get settings() {
       return settingsAt(pass)
@@ -103,6 +103,12 @@ function logger(pass: Pass): Logger {
         pass.task.env.log[level]({ workspace: row.workspace, run: row.id, playbook: row.playbook, ...fields }, message)
     }
   return { info: say('info'), warn: say('warn'), error: say('error') }
+}
+
+/** What the code does not await must not end the process. */
+function unheard<T>(answer: Promise<T>): Promise<T> {
+  answer.catch(() => {})
+  return answer
 }
 
 export function never<T>(): Promise<T> {

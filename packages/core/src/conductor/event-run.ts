@@ -7,7 +7,7 @@
  */
 import { z } from 'zod'
 import type { Actor } from '../base/actor.ts'
-import { canonical } from '../base/json.ts'
+import { canonicalAround } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
 import type { NewRun } from '../journal/store.ts'
 import { eventTokens, matches } from '../playbook/event.ts'
@@ -79,7 +79,7 @@ async function deliver(pass: Pass, input: EventInput): Promise<{ delivered: numb
     await pass.work.run(async () => {
       const secret = await env.company(workspace).key()
       const waiting = await waits(pass, eventTokens(secret, input.event, input.payload), input)
-      const payload = canonical({ id, event: input.event, payload: input.payload })
+      const payload = canonicalAround({ id, event: input.event, payload: input.payload })
       const deliveries = [...waiting].map((run) => ({
         run,
         onceKey: id,

@@ -22,7 +22,7 @@ export async function retryHeld(env: Environment, only?: (row: RunRow) => boolea
   env.nudge()
 }
 
-function waitsForCode(row: RunRow): boolean {
+export function waitsForCode(row: Pick<RunRow, 'status'>): boolean {
   const status = JSON.parse(row.status || '{}') as Partial<Status & { state: 'waiting' }>
   return status.for?.some((one) => one.kind === 'version') === true
 }

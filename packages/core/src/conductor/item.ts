@@ -1,7 +1,7 @@
 /** Item: a question to a person as its record keeps it: one shape for every kind, so that one card can render all. */
 import type { Actor } from '../base/actor.ts'
 import { sha256 } from '../base/hash.ts'
-import { canonical } from '../base/json.ts'
+import { canonical, canonicalAround } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
 import type { Preview } from '../connector/action.ts'
 import type { Put } from '../journal/put.ts'
@@ -24,6 +24,8 @@ export interface ItemRecord {
   /** Hash of exactly what a decision is about. */
   readonly hash: string
   readonly run: string
+  /** The run that a person knows, where an effect's own run asks on its behalf. */
+  readonly onBehalfOf?: string
   /** The operation that waits for it; '' for none. */
   readonly key: string
   readonly title: string
@@ -59,7 +61,7 @@ export function itemId(run: string, key: string, round: number): string {
 
 export function itemHash(item: Omit<ItemRecord, 'hash'>): string {
   const { kind, run, key, action, account, input, title, editSchema } = item
-  return sha256(canonical({ kind, run, key, action, account, input, title, editSchema }))
+  return sha256(canonicalAround({ kind, run, key, action, account, input, title, editSchema }))
 }
 
 export function itemPut(item: ItemRecord, version: number): Put {
@@ -71,7 +73,7 @@ export function itemPut(item: ItemRecord, version: number): Put {
     index: {
       state: item.state === 'open' ? 'open' : 'closed',
       run: item.run,
-      ...(item.state === 'open' ? { openRun: item.run } : {}),
+      ...(item.state === 'open' ? { openRun: item.onBehalfOf ?? item.run } : {}),
     },
     sort: item.openedAt,
   }

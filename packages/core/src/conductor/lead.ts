@@ -6,31 +6,25 @@
  * L3. A cancelled run's code is not resumed.
  */
 import { KeelsonError, storeError, type StoredError } from '../base/errors.ts'
-import { canonical, parseStored } from '../base/json.ts'
+import { canonical, canonicalAround, parseStored } from '../base/json.ts'
 import { parse, toStored } from '../base/schema.ts'
 import type { Json } from '../base/value.ts'
 import type { Draft } from '../journal/entry.ts'
-import type { Claimed, Delivery } from '../journal/store.ts'
+import type { Claimed, Delivery, Next } from '../journal/store.ts'
 import type { AnyPlaybook } from '../playbook/playbook.ts'
 import { contextOf } from './context.ts'
 import { haltDifference, type Difference } from './divergence.ts'
 import type { Environment } from './environment.ts'
 import { closeOpen, cancelOpen } from './closing.ts'
-import { untilOf } from './mail.ts'
-import { Pass, type Internals, type PassEnd, type Task } from './pass.ts'
+import { leaveSending } from './effect/release.ts'
+import { DEATHS_MAX, isSuspicious, keptBack } from './keep.ts'
+import { insideStep, Pass, type Internals, type PassEnd, type Task } from './pass.ts'
 import { raise, recover } from './raise.ts'
 import type { Halt } from './replay.ts'
 import { iso, type Status, type WaitInfo } from './waiting.ts'
-import type { Built } from './writer.ts'
 
-/** Deaths of its workers, alone, after which a run is quarantined: the first two may have been anyone's. */
-export const SUSPECT_AFTER = 2
-const DEATHS_MAX = SUSPECT_AFTER + 3
 /** A lane held for longer is put before a person. */
 const LANE_DAY_MS = 86_400_000
-/** Passes without progress after which a run is quarantined. */
-const CLAIMS_MAX = 10
-
 /** A pass that is under way. */
 export interface Leading {
   readonly pass: Pass
@@ -61,7 +55,11 @@ export function lead(env: Environment, claimed: Claimed, playbook: AnyPlaybook, 
 /** Lets running work end, then gives the run back so that another pass takes it up at once. */
 export async function yieldRun(pass: Pass, abort: boolean): Promise<void> {
   await pass.work.drain(abort)
-  await handOver(pass, { to: 'due', status: canonical({ state: 'due' }), at: pass.task.env.clock.now() }, 'due')
+  await handOver(pass, due(pass), 'due')
+}
+
+function due(pass: Pass, version = pass.task.claimed.row.version): Next {
+  return { to: 'due', status: canonical({ state: 'due' }), at: pass.task.env.clock.now(), version }
 }
 
 async function begin(pass: Pass): Promise<void> {
@@ -71,22 +69,19 @@ async function begin(pass: Pass): Promise<void> {
   await seeSettings(pass)
   await pass.mailbox.absorb(claimed.mail)
   const still = pass.history.head.seq === before
-  if (still && (row.deaths >= DEATHS_MAX || row.claims > CLAIMS_MAX)) return quarantine(pass)
   const { history } = pass
+  if (still && history.quarantined === undefined && isSuspicious(row)) return quarantine(pass)
   if (history.settled !== undefined) return settle(pass, history.settled)
   if (history.cancelling !== undefined && pass.task.internals?.mayCancel?.(pass) !== false) return cancel(pass)
-  if (history.paused !== undefined) {
-    const info: WaitInfo = {
-      kind: 'pause',
-      what: `paused by ${history.paused.by.name ?? history.paused.by.id}: ${history.paused.reason}`,
-    }
-    return handOver(pass, { to: 'held', status: canonical(waiting([info])) }, 'held')
-  }
+  const kept = keptBack(history)
+  if (kept !== undefined) return handOver(pass, { to: 'held', status: canonicalAround(waiting([kept])) }, 'held')
+  const { moved } = history // while a pass held it, so that its row could not be
+  if (moved !== undefined && moved !== row.version) return handOver(pass, due(pass, moved), 'due')
   let input: unknown
   try {
     input = parse(
       playbook.input,
-      parseStored(canonical(history.start.input)),
+      parseStored(canonicalAround(history.start.input)),
       'INPUT_INVALID',
       `the input of ${playbook.name}`,
     )
@@ -116,7 +111,8 @@ async function seeSettings(pass: Pass): Promise<void> {
 
 async function play(pass: Pass, input: unknown): Promise<void> {
   const replay = pass.begin()
-  const code = (async () => pass.task.playbook.run(contextOf(pass), input, pass))()
+  // Whoever woke the conductor may have done so inside a step: this run's code is not in it.
+  const code = insideStep.run(undefined, async () => pass.task.playbook.run(contextOf(pass), input, pass))
   const running = replay.run().catch((error: unknown) => pass.end({ how: 'store', error }))
   const result = await Promise.race([
     code.then(
@@ -140,6 +136,7 @@ async function finish(pass: Pass, result: { value: unknown } | { thrown: unknown
   await pass.work.drain()
   if (pass.signal.aborted) return
   if (pass.history.raised !== undefined) await recover(pass)
+  await leaveSending(pass)
   await settle(pass, outcomeOf(pass, result))
 }
 
@@ -149,7 +146,9 @@ function outcomeOf(pass: Pass, result: { value: unknown } | { thrown: unknown })
   const { playbook } = pass.task
   try {
     if ('thrown' in result) throw result.thrown
-    const text = toStored(playbook.output, result.value, 'OUTPUT_INVALID', `the result of ${playbook.name}`)
+    const what = `the result of ${playbook.name}`
+    const write = playbook.internal ? canonicalAround : canonical
+    const text = toStored(playbook.output, result.value, 'OUTPUT_INVALID', what, write)
     return { status: 'completed', output: parseStored(text) }
   } catch (thrown) {
     const declined = KeelsonError.is(thrown, 'ACTION_DECLINED')
@@ -190,7 +189,7 @@ async function settle(pass: Pass, settled: Settled): Promise<void> {
     return {
       drafts: known ? [] : [draft],
       deliveries: [...toParent(pass, settled), ...(extra?.deliveries ?? [])],
-      next: { to: 'settled', status: canonical(end), at: env.clock.now() },
+      next: { to: 'settled', status: canonicalAround(end), at: env.clock.now() },
     }
   })
   env.emit('run.settled', {
@@ -221,9 +220,17 @@ function toParent(pass: Pass, settled: Settled): Delivery[] {
   }
   const outcome =
     settled.status === 'completed' ? (settled.output === undefined ? {} : { ok: settled.output }) : { error }
-  const { id } = pass.task.claimed.row
-  const payload = canonical({ key: parent.key, outcome })
-  return [{ run: parent.run, onceKey: `child:${id}`, kind: 'child', payload, at: pass.task.env.clock.now() }]
+  const { stream } = pass.task.claimed.row
+  const payload = canonicalAround({ key: parent.key, outcome })
+  return [
+    {
+      run: parent.run,
+      onceKey: `child:${stream}:${pass.history.head.seq}`,
+      kind: 'child',
+      payload,
+      at: pass.task.env.clock.now(),
+    },
+  ]
 }
 
 async function cancel(pass: Pass): Promise<void> {
@@ -244,21 +251,25 @@ function rest(pass: Pass): void {
 
 async function park(pass: Pass, keys: readonly string[]): Promise<void> {
   const { env, claimed, playbook } = pass.task
+  const infos = keys.map((key) => pass.waits.get(key)!)
   await pass.work.drain()
   if (pass.history.raised !== undefined && pass.history.raised.kind !== 'run.noted') await recover(pass)
   const laneAt = await noteLane(pass)
-  const infos = keys.map((key) => pass.waits.get(key)!)
   const untils = [
     ...laneAt,
     ...keys.flatMap((key) => {
       const op = pass.history.ops.get(key)
-      const until = op?.opened === undefined ? op?.retryAt : untilOf(op.opened)
+      const until = op?.opened === undefined ? op?.retryAt : op.until
       return until === undefined ? [] : [until]
     }),
   ]
   const wakeAt = untils.length === 0 ? null : Math.min(...untils)
-  const next = { to: 'parked', wakeAt, status: canonical(waiting(infos)), seenMail: pass.mailbox.seen } as const
+  const status = canonicalAround(waiting(infos))
+  // Mail that was taken in meanwhile may have answered: then there is work to do, and nothing will wake the run for it.
+  const answered = (): boolean => keys.some((key) => pass.history.ops.get(key)?.outcome !== undefined)
+  const next = (): Next => (answered() ? due(pass) : { to: 'parked', wakeAt, status, seenMail: pass.mailbox.seen })
   await handOver(pass, next, 'parked')
+  if (answered()) return env.nudge()
   env.emit('run.parked', {
     workspace: claimed.row.workspace,
     run: claimed.row.id,
@@ -289,7 +300,11 @@ async function hold(pass: Pass, info: WaitInfo, wake: readonly string[]): Promis
   await pass.work.drain()
   const at = env.clock.now()
   const deliveries = wake.map((run) => ({ run, onceKey: `wake:${env.ids.id()}`, kind: 'wake', payload: '{}', at }))
-  await pass.writer.submit(() => ({ drafts: [], deliveries, next: { to: 'held', status: canonical(waiting([info])) } }))
+  await pass.writer.submit(() => ({
+    drafts: [],
+    deliveries,
+    next: { to: 'held', status: canonicalAround(waiting([info])) },
+  }))
   pass.end({ how: 'held' })
   env.nudge()
 }
@@ -311,7 +326,7 @@ async function halted(pass: Pass, halt: Halt): Promise<void> {
   }
   await handOver(
     pass,
-    { to: 'parked', wakeAt: at, status: canonical(waiting([info])), seenMail: pass.mailbox.seen },
+    { to: 'parked', wakeAt: at, status: canonicalAround(waiting([info])), seenMail: pass.mailbox.seen },
     'parked',
   )
 }
@@ -333,7 +348,7 @@ async function diverged(pass: Pass, difference: Difference): Promise<void> {
           hint: difference.hint,
         })
     const draft: Draft = { kind: 'run.diverged', data: { difference: difference.text, hint: difference.hint, puts } }
-    return { drafts: again ? [] : [draft], next: { to: 'held', status: canonical(waiting([info])) } }
+    return { drafts: again ? [] : [draft], next: { to: 'held', status: canonicalAround(waiting([info])) } }
   })
   env.emit('run.diverged', {
     workspace: claimed.row.workspace,
@@ -360,16 +375,16 @@ async function quarantine(pass: Pass): Promise<void> {
     })
     return {
       drafts: [{ kind: 'run.quarantined', data: { reason, puts } }],
-      next: { to: 'held', status: canonical(waiting([info])) },
+      next: { to: 'held', status: canonicalAround(waiting([info])) },
     }
   })
   env.emit('run.quarantined', { workspace: row.workspace, run: row.id, playbook: playbook.name, reason })
   pass.end({ how: 'held' })
 }
 
-async function handOver(pass: Pass, next: NonNullable<Built['next']>, how: 'parked' | 'held' | 'due'): Promise<void> {
+async function handOver(pass: Pass, next: Next | (() => Next), how: 'parked' | 'held' | 'due'): Promise<void> {
   if (pass.signal.aborted && how !== 'due') return
-  await pass.writer.submit(() => ({ drafts: [], next }))
+  await pass.writer.submit(() => ({ drafts: [], next: typeof next === 'function' ? next() : next }))
   pass.end({ how })
   if (how === 'due') pass.task.env.nudge()
 }

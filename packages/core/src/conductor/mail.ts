@@ -57,7 +57,7 @@ export async function digest(
     if (op.opened !== undefined && op.outcome === undefined && !op.withdrawn) open.set(op.key, { op, entry: op.opened })
   }
   const timers = [...open.values()]
-    .map(({ op, entry }) => ({ key: op.key, until: untilOf(entry) }))
+    .map(({ op }) => ({ key: op.key, until: op.until }))
     .filter((timer): timer is { key: string; until: number } => timer.until !== undefined && timer.until <= now)
     .sort((a, b) => a.until - b.until)
   const drafts: Draft[] = []
@@ -68,20 +68,14 @@ export async function digest(
       if (found !== undefined) drafts.push(...(await expire(found, open, now, at)))
     }
   }
+  const had = new Set<string>()
   for (const one of mail) {
     await fire(one.at)
-    const taken = await take(one, history, open, at)
+    const taken = await take(one, history, { open, had, drafts }, at)
     drafts.push(...taken.drafts)
   }
   await fire(Infinity)
   return { drafts, consumed: mail.map((one) => one.row) }
-}
-
-export function untilOf(entry: Entry): number | undefined {
-  if (entry.kind === 'sleep.opened') return dataOf(entry as Entry & { kind: 'sleep.opened' }).until
-  if (entry.kind === 'wait.opened') return dataOf(entry as Entry & { kind: 'wait.opened' }).until
-  if (entry.kind === 'ask.opened') return dataOf(entry as Entry & { kind: 'ask.opened' }).until
-  return undefined
 }
 
 /** What a passed deadline means for the operation that set it. */
@@ -144,16 +138,25 @@ interface Taken {
   readonly drafts: readonly Draft[]
 }
 
+/** What has become of a digest so far: its drafts may conflict, and then count for nothing. */
+interface SoFar {
+  readonly open: Map<string, Open>
+  /** Events that it has taken. */
+  readonly had: Set<string>
+  readonly drafts: readonly Draft[]
+}
+
 async function take(
   mail: Mail,
   history: History,
-  open: Map<string, Open>,
-  at: { entries: () => Promise<readonly Entry[]> },
+  soFar: SoFar,
+  at: { store: MemoryStore; workspace: string; entries: () => Promise<readonly Entry[]> },
 ): Promise<Taken> {
+  const { open } = soFar
   const data: unknown = JSON.parse(mail.payload)
   switch (mail.kind as keyof MailData) {
     case 'event':
-      return { drafts: takeEvent(data as MailData['event'], mail.at, history, open) }
+      return { drafts: takeEvent(data as MailData['event'], mail.at, history, soFar) }
     case 'child': {
       const { key, outcome } = data as MailData['child']
       return { drafts: answer(open, key, { kind: 'call.completed', key, data: outcome }) }
@@ -179,10 +182,13 @@ async function take(
     case 'move':
       return { drafts: [{ kind: 'run.moved', data: data as MailData['move'] }] }
     case 'rewind':
-      return takeRewind(data as MailData['rewind'], history, await at.entries())
+      return takeRewind(data as MailData['rewind'], history, soFar, { ...at, entries: await at.entries() })
     case 'reopen':
       return {
-        drafts: history.settled === undefined ? [] : [{ kind: 'run.reopened', data: data as MailData['reopen'] }],
+        drafts:
+          history.settled === undefined && history.quarantined === undefined
+            ? []
+            : [{ kind: 'run.reopened', data: data as MailData['reopen'] }],
       }
     case 'late':
       return { drafts: [{ kind: 'effect.late', data: data as MailData['late'] }] }
@@ -195,15 +201,15 @@ function answer(open: Map<string, Open>, key: string, draft: Draft): Draft[] {
   return open.delete(key) ? [draft] : []
 }
 
-function takeEvent(data: MailData['event'], at: number, history: History, open: Map<string, Open>): Draft[] {
-  if (history.events.has(data.id)) return []
+function takeEvent(data: MailData['event'], at: number, history: History, { open, had }: SoFar): Draft[] {
+  if (history.events.has(data.id) || had.has(data.id)) return []
   for (const { op, entry } of open.values()) {
     if (entry.kind !== 'wait.opened') continue
     const wait = dataOf(entry as Entry & { kind: 'wait.opened' })
     if (wait.event !== data.event || at < wait.since || (wait.until !== undefined && at > wait.until)) continue
     if (!matches(wait.match as Record<string, unknown>, data.payload)) continue
     open.delete(op.key)
-    history.events.add(data.id)
+    had.add(data.id)
     return [{ kind: 'wait.completed', key: op.key, data: { ok: data.payload, event: data.id, puts: waitGone(wait) } }]
   }
   return []
@@ -227,15 +233,41 @@ function takeDecision(data: MailData['decision'], open: Map<string, Open>): Draf
   return [{ kind: 'ask.completed', key: data.key, data: { ok, by: data.by } }]
 }
 
-function takeRewind(data: MailData['rewind'], history: History, entries: readonly Entry[]): Taken {
-  const to = rewindTarget(data.to, history, entries)
+async function takeRewind(
+  data: MailData['rewind'],
+  history: History,
+  soFar: SoFar,
+  at: { store: MemoryStore; workspace: string; entries: readonly Entry[] },
+): Promise<Taken> {
+  const to = rewindTarget(data.to, history, at.entries)
   if (typeof to === 'string')
     return { drafts: [{ kind: 'run.refused', data: { by: data.by, verb: 'rewind', why: to } }] }
-  const drafts: Draft[] = [{ kind: 'run.rewound', data: { by: data.by, to, why: data.why } }]
+  const puts = await forget(to, soFar, at)
+  const drafts: Draft[] = [{ kind: 'run.rewound', data: { by: data.by, to, why: data.why, puts } }]
   if (data.outcome !== undefined && typeof data.to === 'object' && 'key' in data.to) {
     drafts.push({ kind: 'step.completed', key: data.to.key, data: { ...data.outcome, by: data.by } })
   }
   return { drafts }
+}
+
+/** What a rewind loses is no longer waited for: its questions are withdrawn, its waits removed. */
+async function forget(
+  to: number,
+  { open, drafts }: SoFar,
+  at: { store: MemoryStore; workspace: string; entries: readonly Entry[] },
+): Promise<Put[]> {
+  const puts: Put[] = []
+  const lost = new Set(at.entries.filter((one) => one.seq > to && one.key !== '').map((one) => one.key))
+  for (const { op, entry } of [...open.values()].filter((one) => lost.has(one.op.key))) {
+    open.delete(op.key)
+    if (entry.kind === 'wait.opened') puts.push(...waitGone(dataOf(entry as Entry & { kind: 'wait.opened' })))
+    if (entry.kind !== 'ask.opened') continue
+    const { item } = dataOf(entry as Entry & { kind: 'ask.opened' })
+    const reminded = drafts.some((one) => one.kind === 'ask.opened' && one.key === op.key) ? 1 : 0
+    const closed = await closing(at.store, at.workspace, [item], 'withdrawn')
+    puts.push(...closed.map((put) => ({ ...put, version: put.version + reminded })))
+  }
+  return puts
 }
 
 /** The last entry that still counts, or why there is none. */

@@ -56,10 +56,10 @@ export class Mailbox {
   async #absorb(first: readonly Mail[] | undefined): Promise<void> {
     const { env, claimed, writer, history, entries, onControl } = this.#options
     const { store, clock } = env
-    let unread = first
+    let last: number | undefined
     await writer.submit(async () => {
-      const mail = unread ?? (await store.mail(claimed.lease, this.#seen))
-      unread = undefined
+      const mail = first ?? (await store.mail(claimed.lease, this.#seen)) // the same again after a conflict
+      last = undefined
       const all = entries()
       const control = all === undefined ? mail.find((one) => CONTROL.has(one.kind)) : undefined
       if (control !== undefined) {
@@ -71,10 +71,10 @@ export class Mailbox {
         workspace: claimed.row.workspace,
         entries: async () => all ?? [],
       })
-      const last = mail.at(-1)?.row
-      if (last !== undefined) this.#seen = last
+      last = mail.at(-1)?.row
       if (found.drafts.length === 0 && found.consumed.length === 0) return undefined
       return { drafts: found.drafts, consumed: found.consumed }
     })
+    this.#seen = Math.max(this.#seen, last ?? 0)
   }
 }

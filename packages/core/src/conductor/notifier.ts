@@ -18,12 +18,12 @@ export class Notifier {
   watch(workspace: string, run: string): Watched {
     const id = JSON.stringify([workspace, run])
     const set = this.#waiting.get(id) ?? new Set()
-    this.#waiting.set(id, set)
     const mine = new Set<() => void>()
     return {
       next: () =>
         new Promise((resolve, reject) => {
           if (this.#closed) return reject(closedError())
+          this.#waiting.set(id, set) // another who watched may have been the last, and left
           const wake = (): void => {
             set.delete(wake)
             mine.delete(wake)

@@ -14,7 +14,6 @@ import type { Claimed, Delivery } from '../journal/store.ts'
 import type { AnyPlaybook } from '../playbook/playbook.ts'
 import { differenceOf, type Difference } from './divergence.ts'
 import type { Environment, Limits } from './environment.ts'
-import { untilOf } from './mail.ts'
 import { Mailbox } from './mailbox.ts'
 import { Replay, type Halt } from './replay.ts'
 import type { WaitInfo } from './waiting.ts'
@@ -71,7 +70,7 @@ export interface PassHooks {
 }
 
 /** Set while a step's own code runs: `ctx` may not be used there. */
-export const insideStep = new AsyncLocalStorage<string>()
+export const insideStep = new AsyncLocalStorage<string | undefined>()
 
 export class Pass {
   readonly task: Task
@@ -240,12 +239,12 @@ export class Pass {
     if (this.replay === undefined || this.work.stopping) return
     const untils = [...this.history.ops.values()]
       .filter((op) => op.opened !== undefined && op.outcome === undefined && !op.withdrawn)
-      .map((op) => untilOf(op.opened!))
+      .map((op) => op.until)
       .filter((until): until is number => until !== undefined)
-    if (untils.length > 0)
-      this.#disarm = this.task.env.clock.timer(Math.min(...untils), () => void this.mailbox.absorb(), {
-        keepAlive: false,
-      })
+    if (untils.length === 0) return
+    const next = untils.reduce((a, b) => Math.min(a, b))
+    const fire = (): void => void this.mailbox.absorb().then(() => this.#arm())
+    this.#disarm = this.task.env.clock.timer(next, fire, { keepAlive: false })
   }
 
   /** An error as code gets it: it names playbook and step, and its stack is that of the call in the playbook. */

@@ -15,7 +15,7 @@ export async function raise(pass: Pass, about: { code: string; title: string; hi
     state: 'open',
     run: claimed.row.id,
     key: '',
-    title: about.title.slice(0, 500),
+    title: about.title.slice(0, 500).toWellFormed(),
     openedAt: env.clock.now(),
     onSilence: 'wait',
     reminders: 0,

@@ -4,6 +4,7 @@
  * A connector's own way to execute an action wins over the handle that code holds: that is how a fake replaces it.
  * Configs are made at first use per workspace and account, and dropped when credentials change.
  */
+import { turn } from '../base/clock.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { connectorOf, type AnyAction } from '../connector/action.ts'
 import { actionsOf, type Connector } from '../connector/connector.ts'
@@ -68,7 +69,15 @@ export class ActionRegistry {
     for (const [id, config] of this.#configs) {
       if ((JSON.parse(id) as string[])[1] !== name) continue
       this.#configs.delete(id)
-      await config.then((made) => connector?.close?.(made)).catch(() => {})
+      const closed = config.then((made) => connector?.close?.(made)).catch(() => {})
+      const made = await Promise.race([
+        config.then(
+          () => true,
+          () => true,
+        ),
+        turn().then(() => false),
+      ])
+      if (made) await closed // one that is still being made is closed when it is: its credentials may never come
     }
   }
 

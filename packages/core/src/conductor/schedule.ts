@@ -157,9 +157,9 @@ function cronOf(plan: Pick<Plan, 'name' | 'cron' | 'timezone'>): Cron {
   }
 }
 
-async function tick(pass: Pass, plan: Plan): Promise<never> {
+async function tick(pass: Pass, plan: Plan): Promise<Record<string, never>> {
   const next = cronOf(plan).nextRun(new Date(plan.from))
-  if (next === null) return new Promise(() => {})
+  if (next === null) return {} // no instant is left: it ends
   await sleep(pass, 'next', { until: iso(next.getTime()) })
   const from = await pass.operation<number>({
     key: 'start',
@@ -175,7 +175,7 @@ async function startDue(pass: Pass, plan: Plan, first: number): Promise<void> {
   const { workspace } = claimed.row
   await pass.work.run(async () => {
     const now = env.clock.now()
-    const planned = instants(plan, first, now)
+    const planned = plan.missed === 'all' ? instants(plan, first, now) : latest(plan, first, now)
     const last = planned.at(-1)!
     const wanted = planned.filter(
       (at) => plan.missed === 'all' || now - at < LATE_MS || (plan.missed === 'once' && at === last),
@@ -196,6 +196,15 @@ async function startDue(pass: Pass, plan: Plan, first: number): Promise<void> {
     await pass.writer.submit(() => ({ drafts: [{ kind: 'step.completed', key: 'start', data: { ok: last } }], starts }))
   })
   env.nudge()
+}
+
+/** Of all instants up to now, however many they are: those that are not late, and the last. */
+function latest(plan: Plan, first: number, now: number): number[] {
+  const cron = cronOf(plan)
+  const [before] = cron.previousRuns(1, new Date(now + 1))
+  const last = Math.max(first, before?.getTime() ?? first)
+  const inTime = cron.nextRun(new Date(now - LATE_MS))?.getTime() ?? last
+  return inTime < last ? instants(plan, Math.max(first, inTime), now) : [last]
 }
 
 function instants(plan: Plan, first: number, now: number): number[] {

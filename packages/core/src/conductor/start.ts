@@ -2,7 +2,7 @@
 import { SYSTEM, type Actor } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { sha256 } from '../base/hash.ts'
-import { canonical, parseStored } from '../base/json.ts'
+import { canonical, canonicalAround, parseStored } from '../base/json.ts'
 import { parse } from '../base/schema.ts'
 import type { Json } from '../base/value.ts'
 import { chain, EMPTY_HEAD } from '../journal/entry.ts'
@@ -20,6 +20,7 @@ export interface StartOptions {
     readonly root: string
     readonly lanes: readonly string[]
     readonly lane: string | null
+    readonly laneWhileRunning: boolean
   }
   readonly persona?: string
   readonly scopes?: readonly (readonly string[])[]
@@ -43,9 +44,9 @@ export function streamOf(run: string, continuation: number): string {
 export function newRun(playbook: AnyPlaybook, options: StartOptions): NewRun {
   const { workspace, id, parent, now } = options
   assertRunId(id)
-  const text = canonical(options.input ?? null)
+  const text = (playbook.internal ? canonicalAround : canonical)(options.input ?? null)
   const input = parse(playbook.input, parseStored(text), 'INPUT_INVALID', `the input of ${playbook.name}`)
-  const own = playbook.serialize?.(input)
+  const own = laneOf(playbook, input)
   const lane = own === undefined ? (parent?.lane ?? null) : `${playbook.name}:${own}`
   const lanes = [...(parent?.lanes ?? []), ...(parent === undefined || parent.lane === null ? [] : [parent.lane])]
   if (own !== undefined && lanes.includes(lane!)) {
@@ -79,11 +80,19 @@ export function newRun(playbook: AnyPlaybook, options: StartOptions): NewRun {
     playbook: playbook.name,
     version: playbook.version,
     lane,
-    laneWhileRunning: own === undefined ? false : playbook.laneWhileRunning,
+    laneWhileRunning: own === undefined ? (parent?.laneWhileRunning ?? false) : playbook.laneWhileRunning,
     root: own === undefined ? (parent?.root ?? id) : id,
     dueAt: now,
     createdAt: now,
     entries,
+  }
+}
+
+function laneOf(playbook: AnyPlaybook, input: unknown): string | undefined {
+  try {
+    return playbook.serialize?.(input)
+  } catch (cause) {
+    throw new KeelsonError('INPUT_INVALID', `serialize of ${playbook.name} threw: ${String(cause)}`, { cause })
   }
 }
 

@@ -1,7 +1,7 @@
 /** Status: where a run stands, for people: what it waits for, since when, and who can end it. */
 import { KeelsonError, reviveError, type StoredError } from '../base/errors.ts'
 import { fromStored } from '../base/schema.ts'
-import { canonical } from '../base/json.ts'
+import { canonicalAround } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
 import type { RunRow } from '../journal/store.ts'
 import type { Environment } from './environment.ts'
@@ -87,7 +87,7 @@ export function resultOf(env: Environment, row: RunRow): unknown {
   if (status.state === 'completed') {
     if (status.output === undefined) return undefined
     const schema = env.catalog.get(row.playbook, row.version)?.output
-    return schema === undefined ? status.output : fromStored(schema, canonical(status.output))
+    return schema === undefined ? status.output : fromStored(schema, canonicalAround(status.output))
   }
   throw reviveError(status.error ?? { code: 'RUN_FAILED', message: `run ${row.id} was ${status.state}` })
 }

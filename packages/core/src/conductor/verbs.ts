@@ -1,8 +1,10 @@
 /** Verbs: what a person or the host can do to a run from outside, each a delivery that the run's next pass takes in. */
 import type { Actor } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
-import { canonical, stored } from '../base/json.ts'
+import { canonicalAround, stored } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
+import { dataOf, type Entry } from '../journal/entry.ts'
+import type { Outcome } from '../journal/kinds.ts'
 import type { RunRow, Unit } from '../journal/store.ts'
 import type { Environment } from './environment.ts'
 import type { MailData } from './mail.ts'
@@ -93,7 +95,13 @@ async function command(
       data: { run },
     })
   }
-  const delivery = { run, onceKey: `${kind}:${env.ids.id()}`, kind, payload: canonical(payload), at: env.clock.now() }
+  const delivery = {
+    run,
+    onceKey: `${kind}:${env.ids.id()}`,
+    kind,
+    payload: canonicalAround(payload),
+    at: env.clock.now(),
+  }
   const touch: Unit['touch'] =
     options.version !== undefined
       ? [{ run, version: options.version, state: 'due' }]
@@ -105,14 +113,16 @@ async function command(
   env.nudge()
 }
 
-/** The operation whose error ended the run, or undefined. */
+/** The operation whose error ended the run: the one that its error names, or the last that failed if nothing came after. */
 async function failedStep(env: Environment, workspace: string, run: string): Promise<string | undefined> {
   const row: RunRow = await rowOf(env, workspace, run)
   const entries = await env.store.entries(workspace, row.stream)
   const settled = entries.findLast((entry) => entry.kind === 'run.settled')
   if (settled === undefined) return undefined
-  const failed = entries.findLast(
-    (entry) => entry.key !== '' && entry.kind.endsWith('.completed') && (entry.payload ?? '').includes('"error":'),
-  )
-  return failed?.key
+  const { error } = dataOf(settled as Entry & { kind: 'run.settled' })
+  const named = error?.data?.['step']
+  const last = entries.findLast((entry) => entry.key !== '' && entry.kind.endsWith('.completed'))
+  if (typeof named === 'string' && entries.some((entry) => entry.key === named)) return named
+  const failed = (JSON.parse(last?.payload ?? '{}') as Outcome).error !== undefined
+  return error !== undefined && failed ? last?.key : undefined
 }

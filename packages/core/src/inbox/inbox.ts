@@ -8,7 +8,7 @@
 import { z } from 'zod'
 import { actorJson, type Actor } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
-import { canonical } from '../base/json.ts'
+import { canonical, canonicalAround } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
 import type { Environment } from '../conductor/environment.ts'
 import { itemPut, readItem, type ItemRecord, type Verb } from '../conductor/item.ts'
@@ -141,7 +141,7 @@ async function decide(
       { ...found.item, state: 'decided', decided: { by, at: now, decision: json } },
       found.version + 1,
     )
-    const payload = canonical({ key: found.item.key, item: id, hash, decision: json, by: actorJson(by) })
+    const payload = canonicalAround({ key: found.item.key, item: id, hash, decision: json, by: actorJson(by) })
     const delivery = { run: found.item.run, onceKey: `decision:${id}`, kind: 'decision', payload, at: now }
     return {
       drafts: [{ kind: 'item.decided', data: { by, item: id, hash, decision: json, puts: [put] } }],
@@ -168,11 +168,26 @@ async function refuse(
   if (item.hash !== hash) return refused('changed', 'it is not what you saw: look again', item)
   if (options.mayDecide !== undefined && !(await options.mayDecide(by, itemOf(item))))
     return refused('forbidden', `${by.name ?? by.id} may not decide this`, item)
-  const verb = Object.keys(decision).find((key) => key !== 'output') as Verb | undefined
-  if (verb === undefined || !item.allows.includes(verb))
-    return refused('invalid', `it allows ${item.allows.join(', ')}; not ${verb ?? 'nothing'}`, item)
+  const verbs = Object.keys(decision).filter((key) => key !== 'output') as Verb[]
+  const [verb] = verbs
+  if (verb === undefined || verbs.length > 1 || !item.allows.includes(verb))
+    return refused('invalid', `it allows one of ${item.allows.join(', ')}; not ${verbs.join(', ') || 'nothing'}`, item)
+  if (!SAID[verb]((decision as Record<string, unknown>)[verb]))
+    return refused('invalid', `what was said with "${verb}" is no decision`, item)
   const wrong = misfit(options.env, item, decision)
   return wrong === undefined ? undefined : refused('invalid', wrong, item)
+}
+
+/** What each verb must say: a decision may come as JSON from anywhere. */
+const SAID: { readonly [V in Verb]: (said: unknown) => boolean } = {
+  approve: (said) => said === true,
+  retry: (said) => said === true,
+  dismiss: (said) => said === true,
+  reject: (said) => typeof said === 'string',
+  respond: (said) => typeof said === 'string',
+  edit: (said) => said !== undefined,
+  answer: (said) => said !== undefined,
+  outcome: (said) => said === 'happened' || said === 'did-not-happen' || said === 'look-again',
 }
 
 /** Checks what was entered against the action's own schema where it is known here, else against the item's JSON Schema. */

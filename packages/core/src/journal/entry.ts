@@ -10,7 +10,7 @@
  * E3. A record that an entry changes travels in the entry's payload (`puts`), so records are rebuilt by reading.
  */
 import { sha256 } from '../base/hash.ts'
-import { canonical, parseStored } from '../base/json.ts'
+import { canonicalAround, parseStored } from '../base/json.ts'
 import { KeelsonError } from '../base/errors.ts'
 import type { Instant } from '../base/clock.ts'
 import type { EntryData, EntryKind } from './kinds.ts'
@@ -57,7 +57,7 @@ export function chain(
 ): Entry[] {
   let { seq, hash } = head
   return drafts.map((draft) => {
-    const payload = canonical(draft.data)
+    const payload = canonicalAround(draft.data)
     const salted = salt()
     const payloadHash = sha256(salted + payload)
     seq += 1

@@ -17,6 +17,8 @@ export interface Op {
   hash: string | undefined
   /** The entry that opened a wait or handed an effect over; undefined for what has only an outcome. */
   opened: Entry | undefined
+  /** When what was opened ends by itself. */
+  until: number | undefined
   /** The last 'effect.sending'. */
   sending: Entry | undefined
   /** Instant of the first 'effect.sending'. */
@@ -50,6 +52,10 @@ export interface History {
   readonly settings: { readonly seq: number; readonly data: EntryData['settings.seen'] }[]
   cancelling: EntryData['run.cancelling'] | undefined
   paused: EntryData['run.paused'] | undefined
+  /** Why it is kept away from code until a person says otherwise. */
+  quarantined: string | undefined
+  /** The version that it was last moved to. */
+  moved: number | undefined
   settled: EntryData['run.settled'] | undefined
   /** What was raised in the inbox about the run and is not settled. */
   raised: { readonly kind: EntryKind; readonly text: string } | undefined
@@ -71,6 +77,8 @@ export function fold(entries: readonly Entry[]): History {
     settings: [],
     cancelling: undefined,
     paused: undefined,
+    quarantined: undefined,
+    moved: undefined,
     settled: undefined,
     raised: undefined,
     events: new Set(),
@@ -126,16 +134,22 @@ function applyRun(history: History, entry: Entry): void {
       if (history.settled.status === 'failed')
         history.raised = { kind: entry.kind, text: history.settled.error?.message ?? '' }
       return
+    case 'run.moved':
+      history.moved = dataOf(entry as Entry & { kind: 'run.moved' }).version
+      history.quarantined = undefined
+      return
     case 'run.reopened':
     case 'run.rewound':
       history.settled = undefined
+      history.quarantined = undefined
       history.cancelling = undefined
       return
     case 'run.diverged':
       history.raised = { kind: entry.kind, text: dataOf(entry as Entry & { kind: 'run.diverged' }).difference }
       return
     case 'run.quarantined':
-      history.raised = { kind: entry.kind, text: dataOf(entry as Entry & { kind: 'run.quarantined' }).reason }
+      history.quarantined = dataOf(entry as Entry & { kind: 'run.quarantined' }).reason
+      history.raised = { kind: entry.kind, text: history.quarantined }
       return
     case 'run.noted':
       history.raised = { kind: entry.kind, text: dataOf(entry as Entry & { kind: 'run.noted' }).text }
@@ -162,6 +176,7 @@ function applyOp(history: History, entry: Entry): void {
       return
     case 'opened':
       op.opened = entry
+      op.until = untilOf(entry)
       op.hash ??= hashOf(entry)
       return
     case 'sending':
@@ -200,6 +215,7 @@ export function newOp(key: string, kind: string): Op {
     kind,
     hash: undefined,
     opened: undefined,
+    until: undefined,
     sending: undefined,
     sentAt: undefined,
     dangling: false,
@@ -208,6 +224,10 @@ export function newOp(key: string, kind: string): Op {
     outcome: undefined,
     withdrawn: false,
   }
+}
+
+function untilOf(entry: Entry): number | undefined {
+  return entry.payload === null ? undefined : (JSON.parse(entry.payload) as { until?: number }).until
 }
 
 function hashOf(entry: Entry): string | undefined {

@@ -1,5 +1,5 @@
 /** Records: what entries put, as a store writes it; the projection is this and no more. */
-import { canonical } from '../base/json.ts'
+import { canonicalAround } from '../base/json.ts'
 import type { Entry } from './entry.ts'
 import type { Put } from './put.ts'
 import type { RecordWrite } from './store.ts'
@@ -17,7 +17,7 @@ export function writeOf(put: Put): RecordWrite {
     kind: put.kind,
     id: put.id,
     version: put.version,
-    data: put.data === null ? null : canonical(put.data),
+    data: put.data === null ? null : canonicalAround(put.data),
     index: put.data === null ? {} : (put.index ?? {}),
     sort: put.sort ?? 0,
   }

@@ -258,7 +258,7 @@ export interface MemoryStore {
   write(workspace: string, unit: Unit): Promise<Answer>
   /** Takes due runs: oldest first, fair between workspaces, one per lane; each gets a new epoch. Leases of dead workers count as due. */
   claim(query: ClaimQuery): Promise<ClaimAnswer>
-  /** Writes under a lease (S3). A unit with entries is progress: it resets the run's `deaths` and `claims`. */
+  /** Writes under a lease (S3). A unit with entries or consumed mail is progress: it resets the run's `deaths` and `claims`. */
   commit(lease: Lease, unit: PassUnit): Promise<Answer>
   /** Renews all leases of the worker. Answers false when it is thought dead: its leases may be gone. */
   beat(worker: string): Promise<boolean>

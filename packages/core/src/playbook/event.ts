@@ -53,7 +53,7 @@ export function matches(match: Readonly<Record<string, unknown>>, payload: unkno
   const fields = (typeof payload === 'object' && payload !== null ? payload : {}) as Record<string, unknown>
   return Object.entries(match).every(
     ([field, value]) =>
-      value === undefined || (field in fields && canonical(fields[field] ?? null) === canonical(value)),
+      value === undefined || (Object.hasOwn(fields, field) && canonical(fields[field] ?? null) === canonical(value)),
   )
 }
 

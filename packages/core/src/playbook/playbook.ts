@@ -19,6 +19,8 @@ export interface Changes {
 export interface AnyPlaybook {
   readonly name: string
   readonly version: number
+  /** Keelson's own: its input and output hold values of others, so they may be larger than a value. */
+  readonly internal: boolean
   readonly input: z.ZodType
   readonly output: z.ZodType
   readonly persona: Persona | undefined
@@ -98,6 +100,7 @@ export function registerPlaybook<In, Out>(d: {
   definitions.set(made, {
     name: d.name,
     version: d.version,
+    internal: d.name.startsWith('keelson.'),
     input: d.input,
     output: d.output,
     persona: d.persona,

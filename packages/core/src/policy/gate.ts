@@ -5,7 +5,7 @@
  * G2. A rule that throws, or returns junk or a promise, denies a write (and a read). So does an engine that exceeds its time.
  * G3. What rules see is frozen; the order of rules never matters.
  */
-import { deepFreeze } from '../base/json.ts'
+import { canonicalAround, deepFreeze, parseStored } from '../base/json.ts'
 import type { Settings } from './settings.ts'
 import type { AnyLookup, PolicyGate, Rule } from './rule.ts'
 import { combine, type Judgement, type Verdict } from './verdict.ts'
@@ -67,7 +67,8 @@ export async function judgeSafely(
   try {
     const answer = await Promise.race([engine.judge(intended, find), within])
     if (answer === 'late') return denied('the policy engine exceeded its time')
-    return isJudgement(answer) ? answer : denied('the policy engine returned no judgement')
+    if (!isJudgement(answer)) return denied('the policy engine returned no judgement')
+    return parseStored(canonicalAround(answer)) as unknown as Judgement // junk in it cannot be stored, and throws
   } catch (thrown) {
     return denied(`the policy engine threw: ${thrown instanceof Error ? thrown.message : String(thrown)}`)
   }
@@ -111,8 +112,11 @@ function isJudgement(value: unknown): value is Judgement {
   return (
     typeof value === 'object' &&
     value !== null &&
-    'asks' in value &&
-    'denies' in value &&
-    Array.isArray((value as Judgement).asks)
+    typeof (value as Judgement).verdict === 'string' &&
+    typeof (value as Judgement).reason === 'string' &&
+    Number.isFinite((value as Judgement).holdMs) &&
+    Array.isArray((value as Judgement).asks) &&
+    Array.isArray((value as Judgement).holds) &&
+    Array.isArray((value as Judgement).denies)
   )
 }

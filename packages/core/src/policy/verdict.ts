@@ -65,10 +65,13 @@ export function combine(
 ): Judgement {
   const sorted = [...said].sort((a, b) => (a.rule < b.rule ? -1 : a.rule > b.rule ? 1 : 0))
   const of = (verdict: Verdict['verdict']): typeof sorted => sorted.filter((one) => one.verdict.verdict === verdict)
-  const denies = of('deny').map(({ rule, verdict }) => ({ rule, reason: verdict.reason ?? 'denied' }))
+  const denies = of('deny').map(({ rule, verdict }) => ({
+    rule,
+    reason: textOf(verdict.reason) ?? 'denied',
+  }))
   const asks = of('ask').map(({ rule, verdict }) => ({
     rule,
-    ...(verdict.reason === undefined ? {} : { reason: verdict.reason }),
+    ...(verdict.reason === undefined ? {} : { reason: textOf(verdict.reason)! }),
     onSilence: verdict.onSilence ?? ('wait' as const),
     ...(verdict.timeoutMs === undefined ? {} : { timeoutMs: verdict.timeoutMs }),
     grantable: verdict.grantable === true,
@@ -99,4 +102,9 @@ export function combine(
             ...holds.map((one) => one.rule),
           ].join('; ')
   return { verdict, reason, asks, holdMs, holds: holds.map((one) => one.rule), denies, policy, found }
+}
+
+/** A reason is often cut from an input: half a character could not be stored. */
+function textOf(reason: string | undefined): string | undefined {
+  return reason === undefined ? undefined : `${reason}`.toWellFormed()
 }

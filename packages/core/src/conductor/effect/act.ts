@@ -71,7 +71,7 @@ async function decision(pass: Pass, acting: Acting): Promise<Built> {
   const { key, hash } = acting
   const found = await readEffect(env.store, workspace, acting.effect)
   if (found?.record.state === 'open')
-    return orphaned(pass, found.record)
+    return orphaned(pass, acting, found.record)
       ? takeBack(pass, acting, found.record, found.version)
       : join(pass, acting, found.record, found.version)
   if (found?.record.state === 'done') return { drafts: [reuse(acting, found.record)] }
@@ -167,8 +167,10 @@ function sending(acting: Acting, spec: EffectSpec, attempt: number, puts: Put[])
 }
 
 /** Open, and its owner is this very run, which no longer knows of it: it was rewound while the effect was being sent. */
-function orphaned(pass: Pass, record: EffectRecord): boolean {
-  return record.effectRun === undefined && record.owner.run === pass.task.claimed.row.id
+function orphaned(pass: Pass, acting: Acting, record: EffectRecord): boolean {
+  if (record.effectRun !== undefined || record.owner.run !== pass.task.claimed.row.id) return false
+  const owner = record.owner.key === acting.key ? undefined : pass.history.ops.get(record.owner.key)
+  return owner?.sending === undefined || owner.outcome !== undefined || owner.withdrawn
 }
 
 function takeBack(pass: Pass, acting: Acting, record: EffectRecord, version: number): Built {

@@ -6,7 +6,7 @@
 import { z } from 'zod'
 import type { StoredError } from '../../base/errors.ts'
 import { storeError } from '../../base/errors.ts'
-import { canonical, parseStored, stored } from '../../base/json.ts'
+import { canonical, parseStored } from '../../base/json.ts'
 import { fromStored, toStored } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
 import type { AnyAction } from '../../connector/action.ts'
@@ -20,7 +20,7 @@ import { iso } from '../waiting.ts'
 import type { Built } from '../writer.ts'
 import { judge } from './judge.ts'
 import { remoteKey } from './ledger.ts'
-import { backoffMs, mayResend, tryOnce } from './send.ts'
+import { backoffMs, configOf, mayResend, timedOut, tryOnce, within } from './send.ts'
 import type { EffectSpec } from './spec.ts'
 
 /** What is to execute, as it stands: a person may have edited it. `covered` names the obligations that were answered for. */
@@ -156,7 +156,15 @@ async function sending(
     if (!isCovered(verdict, bytes.covered)) return { drafts: [completed(key, { state: 'changed', verdict })] }
   }
   const { effect, generation } = spec
-  const data = { hash: '', action: action.name, effect, generation, key: remote, attempt, verdict: stored(verdict) }
+  const data = {
+    hash: '',
+    action: action.name,
+    effect,
+    generation,
+    key: remote,
+    attempt,
+    verdict: verdict as unknown as Json,
+  }
   return { drafts: [{ kind: 'effect.sending', key, data }], expect: [company.expectFreeze(frozen)] }
 }
 
@@ -252,19 +260,21 @@ async function lookOnce(
   if (mayResend(action, firstSentAt(pass, spec) ?? sent.sentAt, now) && round === 1) return { do: 'resend' }
   if (action.reconcile === undefined) return { do: 'undecided', error: sent.error }
   try {
-    const config = await env.actions.config(claimed.row.workspace, action, action.account)
+    const config = await configOf(env, claimed.row.workspace, action)
     const options = {
       key: remoteKey(spec.effect, spec.generation),
       since: firstSentAt(pass, spec) ?? sent.sentAt,
       signal: pass.signal,
       config,
     }
-    const found = await action.reconcile(fromStored(action.input, canonical(bytes.input)), options)
+    const { reconcile } = action
+    const input = fromStored(action.input, canonical(bytes.input))
+    const found = await within(env, action.timeoutMs, timedOut(action), () => reconcile(input, options))
     if (found.state === 'done') return doneLook(action, found)
     if (found.state === 'unknown')
       return { do: 'undecided', error: { ...sent.error, message: found.why ?? sent.error.message } }
     const final = sent.sentAt + action.settleWindowMs
-    return env.clock.now() < final ? { do: 'wait', until: final } : { do: 'not-happened' }
+    return now < final ? { do: 'wait', until: final } : { do: 'not-happened' } // by when the look began
   } catch (thrown) {
     if (round >= LOOKS_MAX) return { do: 'undecided', error: storeError(thrown) }
     return { do: 'wait', until: now + backoffMs(round, () => env.ids.random(), 5000) }

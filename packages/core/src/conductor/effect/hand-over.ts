@@ -30,12 +30,13 @@ export async function handOver(
   key: string,
   sent: EntryData['effect.sending'],
   sentAt: number,
+  mode: 'reconcile' | 'resend' = 'reconcile',
 ): Promise<void> {
   const { env, claimed } = pass.task
   await pass.writer.submit(async () => {
     const found = await readEffect(env.store, claimed.row.workspace, sent.effect)
     if (found === undefined) throw new KeelsonError('STORE_CORRUPT', `effect ${sent.effect} has no record`)
-    return handedOver(pass, key, sent, found, sentAt, 'reconcile')
+    return handedOver(pass, key, sent, found, sentAt, mode)
   })
   env.nudge()
 }

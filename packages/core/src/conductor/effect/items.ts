@@ -1,7 +1,7 @@
 /** Items: what an effect run puts to a person, rendered from the exact bytes. */
 import { KeelsonError, type StoredError } from '../../base/errors.ts'
 import type { Actor } from '../../base/actor.ts'
-import { canonical } from '../../base/json.ts'
+import { canonical, stored } from '../../base/json.ts'
 import { fromStored, jsonSchema } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
 import type { AnyAction, Preview } from '../../connector/action.ts'
@@ -11,6 +11,7 @@ import type { Provenance } from '../item.ts'
 import { askItem, type AskItem, type ItemText } from '../ops/ask.ts'
 import type { Pass } from '../pass.ts'
 import type { Bytes } from './attempt.ts'
+import { configOf, timedOut, within } from './send.ts'
 import type { EffectSpec } from './spec.ts'
 
 export interface Decided {
@@ -110,17 +111,21 @@ export function reauthItem(spec: EffectSpec, action: AnyAction, error: StoredErr
 export async function previewOf(pass: Pass, action: AnyAction, input: Json): Promise<Preview> {
   try {
     const { env, claimed } = pass.task
-    const config = await env.actions.config(claimed.row.workspace, action, action.account)
-    const made = await action.preview?.(fromStored(action.input, canonical(input)), { config, signal: pass.signal })
-    if (made !== undefined) return made
+    const { preview, timeoutMs } = action
+    if (preview === undefined) return fieldsOf(input)
+    const config = await configOf(env, claimed.row.workspace, action)
+    const value = fromStored(action.input, canonical(input))
+    const made = await within(env, timeoutMs, timedOut(action), () => preview(value, { config, signal: pass.signal }))
+    if (made !== undefined) return stored(made) as unknown as Preview
   } catch {
-    // a preview that throws must not hide what would execute: all fields are shown instead
+    // a preview that throws or cannot be kept must not hide what would execute: all fields are shown instead
   }
   return fieldsOf(input)
 }
 
 function fieldsOf(input: Json): Preview {
-  const rows = Object.entries((input ?? {}) as Record<string, Json>).map(([label, value]) => ({
+  if (typeof input !== 'object' || input === null) return { kind: 'text', after: String(input) }
+  const rows = Object.entries(input as Record<string, Json>).map(([label, value]) => ({
     label,
     after: typeof value === 'string' ? value : canonical(value),
   }))

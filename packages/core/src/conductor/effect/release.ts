@@ -2,7 +2,6 @@
 import { SYSTEM } from '../../base/actor.ts'
 import { canonical } from '../../base/json.ts'
 import { dataOf, type Entry } from '../../journal/entry.ts'
-import type { Op } from '../../journal/fold.ts'
 import type { EntryData } from '../../journal/kinds.ts'
 import type { Pass } from '../pass.ts'
 import { effectPut, readEffect } from './ledger.ts'
@@ -30,9 +29,15 @@ export async function releaseEffect(pass: Pass, key: string, opened: EntryData['
   })
 }
 
-/** An effect that was being sent when its caller was cancelled is finished by a run of its own. */
-export async function reconcileLater(pass: Pass, op: Op): Promise<void> {
-  if (op.sending === undefined || op.outcome !== undefined) return
-  const sent = dataOf(op.sending as Entry & { kind: 'effect.sending' })
-  await handOver(pass, op.key, sent, op.sending.at)
+/**
+ * Effects that the caller was sending are finished by runs of their own: one whose outcome nobody knows is reconciled, one
+ * that waits for its next try is tried there. Those of the effect's own run are its own.
+ */
+export async function leaveSending(pass: Pass): Promise<void> {
+  if (pass.task.playbook.internal) return
+  for (const op of pass.history.ops.values()) {
+    if (op.sending === undefined || op.outcome !== undefined || op.opened !== undefined) continue
+    const sent = dataOf(op.sending as Entry & { kind: 'effect.sending' })
+    await handOver(pass, op.key, sent, op.sending.at, op.dangling ? 'reconcile' : 'resend')
+  }
 }

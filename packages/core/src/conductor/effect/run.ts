@@ -40,7 +40,9 @@ export const effectPlaybook: AnyPlaybook = playbookOf(
 
 /** What the effect run adds to its settling, and when a cancel comes too late. */
 export const effectInternals: Internals = {
-  mayCancel: (pass) => ![...pass.history.ops.values()].some((op) => op.sending !== undefined),
+  mayCancel: (pass) =>
+    (pass.history.start.input as unknown as EffectSpec).mode !== 'reconcile' &&
+    ![...pass.history.ops.values()].some((op) => op.sending !== undefined),
   holdFor(pass, thrown) {
     if (!KeelsonError.is(thrown, 'ACTION_NOT_FOUND')) return undefined
     const { owner } = pass.history.start.input as unknown as EffectSpec

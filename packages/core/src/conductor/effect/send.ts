@@ -39,7 +39,7 @@ export async function tryOnce(one: Try): Promise<Tried> {
   const cancel = env.clock.timer(env.clock.now() + action.timeoutMs, () => timeout.abort(timedOut(action)))
   const signal = AbortSignal.any([one.signal, timeout.signal])
   try {
-    const config = await env.actions.config(one.workspace, action, action.account)
+    const config = await configOf(env, one.workspace, action)
     const work = action.run(fromStored(action.input, one.input), {
       key: one.key,
       signal,
@@ -50,6 +50,31 @@ export async function tryOnce(one: Try): Promise<Tried> {
     return settled(action, await raceWith(work, timeout.signal, one.onLate))
   } catch (thrown) {
     return failed(action, thrown)
+  } finally {
+    cancel()
+  }
+}
+
+/** What a connector makes of the credentials. It has the time of a try; nothing has been sent then. */
+export async function configOf(env: Environment, workspace: string, action: AnyAction): Promise<unknown> {
+  try {
+    return await within(env, action.timeoutMs, timedOut(action), () =>
+      env.actions.config(workspace, action, action.account),
+    )
+  } catch (thrown) {
+    if (!KeelsonError.is(thrown, 'STEP_TIMEOUT')) throw thrown
+    throw new KeelsonError('CREDENTIALS_MISSING', `the credentials for ${action.name} were not to be had in time`, {
+      hint: 'The credentials callback of createConductor did not answer.',
+    })
+  }
+}
+
+/** What `work` answers, or `late` when it takes longer than `ms`; what it answers after that is dropped. */
+export async function within<T>(env: Environment, ms: number, late: Error, work: () => Promise<T> | T): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const cancel = env.clock.timer(env.clock.now() + ms, () => reject(late))
+  try {
+    return await Promise.race([work(), promise])
   } finally {
     cancel()
   }
@@ -109,7 +134,7 @@ function safely<T>(judge: () => T): T | undefined {
   }
 }
 
-function timedOut(action: AnyAction): KeelsonError {
+export function timedOut(action: AnyAction): KeelsonError {
   return new KeelsonError('STEP_TIMEOUT', `${action.name} did not answer within ${action.timeoutMs / 1000} s`, {
     hint: 'Raise the timeout of the action if its system is that slow.',
   })
@@ -128,10 +153,12 @@ async function raceWith(
     reject(signal.reason as Error)
   }
   signal.addEventListener('abort', abort, { once: true })
-  work.then(
-    (result) => late && onLate?.({ output: result.output }),
-    (error: unknown) => late && onLate?.({ error: storeError(error) }),
-  )
+  work
+    .then(
+      (result) => late && onLate?.({ output: result?.output }),
+      (error: unknown) => late && onLate?.({ error: storeError(error) }),
+    )
+    .catch(() => {}) // a late answer that cannot be told must not end the process
   try {
     return await Promise.race([work, promise])
   } finally {

@@ -1,6 +1,6 @@
 /** Settling: an effect's end in the ledger, and word of it to all who asked. */
 import type { StoredError } from '../../base/errors.ts'
-import { canonical } from '../../base/json.ts'
+import { canonicalAround } from '../../base/json.ts'
 import type { Json } from '../../base/value.ts'
 import type { Outcome } from '../../journal/kinds.ts'
 import type { Put } from '../../journal/put.ts'
@@ -77,7 +77,7 @@ export async function settleEffect(
       run: asker.run,
       onceKey: `effect:${spec.effect}:${spec.generation}:${asker.key}`,
       kind: 'effect',
-      payload: canonical({ key: asker.key, outcome: outcomeOf(end), receipt }),
+      payload: canonicalAround({ key: asker.key, outcome: outcomeOf(end), receipt }),
       at: now,
     }))
   const puts = [effectPut(record, (found?.version ?? 0) + 1), ...lines(spec, end, now)]

@@ -83,8 +83,7 @@ function one<In, Out>(
     const { env, claimed } = pass.task
     const acting = await pass.work.run(async (): Promise<Acting> => {
       const secret = await env.company(claimed.row.workspace).key()
-      const business = action.intent?.(fromStored(action.input, input))
-      const intent = business ?? [claimed.row.id, pass.history.start.continuation, key]
+      const intent = businessOf(action, input) ?? [claimed.row.id, pass.history.start.continuation, key]
       const effect = effectId(secret, action, extra === undefined ? intent : [...intent, `key:${extra}`])
       return { key, hash, action, input, effect, because, revises }
     })
@@ -104,6 +103,18 @@ function one<In, Out>(
     live,
     value: (answered) => effectOf(action, answered, input),
   })
+}
+
+/** What the action's own code says of its intent; what it throws is about this input. */
+function businessOf(action: AnyAction, input: string): readonly (string | number)[] | undefined {
+  try {
+    return action.intent?.(fromStored(action.input, input))
+  } catch (cause) {
+    throw new KeelsonError('ACTION_FAILED', `intent() of ${action.name} threw: ${String(cause)}`, {
+      hint: 'Nothing was sent. Mend intent(), then retry.',
+      cause,
+    })
+  }
 }
 
 function effectOf<In, Out>(action: AnyAction, { outcome }: Answered, input: string): Effect<In, Out> {

@@ -3,6 +3,7 @@ import { KeelsonError } from '../../base/errors.ts'
 import type { Context } from '../../playbook/context.ts'
 import type { Place } from './place.ts'
 import type { Pass } from '../pass.ts'
+import { withdrawal } from '../closing.ts'
 import { Keys } from './keys.ts'
 
 interface Branch<T> {
@@ -76,7 +77,9 @@ function giveUp<T>(pass: Pass, branches: readonly Branch<T>[]): void {
     if (op.withdrawn) continue
     pass.replay?.whenLive(op.key, () => {
       op.withdrawn = true
-      void pass.writer.append([{ kind: 'op.withdrawn', key: op.key, data: {} }])
+      void pass.writer.submit(async () => ({
+        drafts: [{ kind: 'op.withdrawn', key: op.key, data: { puts: await withdrawal(pass, op) } }],
+      }))
     })
   }
 }

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { durationMs, type Duration } from '../../base/duration.ts'
 import { sha256 } from '../../base/hash.ts'
-import { canonical } from '../../base/json.ts'
+import { canonical, canonicalAround } from '../../base/json.ts'
 import { fromStored, jsonSchema } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
 import { dataOf, type Entry } from '../../journal/entry.ts'
@@ -35,9 +35,9 @@ export interface AskItem {
 
 /** Opens an item and waits for its decision. The value is what `mail` made of the decision. */
 export function askItem<T>(pass: Pass, key: string, asked: AskItem, value: (ok: Json | undefined) => T): Promise<T> {
-  const hash = sha256(
-    canonical([asked.item.kind, asked.item.title, asked.item.action ?? null, asked.item.input ?? null]),
-  )
+  const { kind, title, action = null, input = null } = asked.item
+  // The title of an effect is made for people, and may be put otherwise while somebody is asked.
+  const hash = sha256(canonicalAround([kind, kind === 'question' ? title : null, action, input]))
   const live = async (op: Op): Promise<void> => {
     if (op.opened === undefined) await pass.work.run(() => open(pass, key, asked, hash))
     if (pass.signal.aborted || op.outcome !== undefined) return
@@ -58,7 +58,7 @@ async function open(pass: Pass, key: string, asked: AskItem, hash: string): Prom
   const bare: Omit<ItemRecord, 'hash'> = {
     ...asked.item,
     preview: (await asked.render?.()) ?? asked.item.preview,
-    id: itemId(row.id, key, pass.history.head.seq),
+    id: itemId(row.stream, key, pass.history.head.seq),
     state: 'open',
     run: row.id,
     key,

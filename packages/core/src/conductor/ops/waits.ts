@@ -1,19 +1,24 @@
 /** Waits: sleep, waitFor, emit, call: operations that are opened by an entry and end by mail or by time. */
+import { SYSTEM } from '../../base/actor.ts'
 import { durationMs, type Duration } from '../../base/duration.ts'
 import { KeelsonError } from '../../base/errors.ts'
 import { sha256 } from '../../base/hash.ts'
 import { canonical, parseStored, stored } from '../../base/json.ts'
 import { fromStored, toStored } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
-import { dataOf, type Entry } from '../../journal/entry.ts'
+import { dataOf, type Draft, type Entry } from '../../journal/entry.ts'
 import type { Op } from '../../journal/fold.ts'
+import type { Outcome } from '../../journal/kinds.ts'
+import type { NewRun } from '../../journal/store.ts'
 import { eventSchema, matches, waitToken, type EventType } from '../../playbook/event.ts'
 import { playbookOf } from '../../playbook/playbook.ts'
 import { eventRun } from '../event-run.ts'
 import { waitGone } from '../mail.ts'
 import type { Pass } from '../pass.ts'
 import { newRun } from '../start.ts'
+import { runVerbs } from '../verbs.ts'
 import { iso, type Status, type WaitInfo } from '../waiting.ts'
+import type { Built } from '../writer.ts'
 
 export function sleep(pass: Pass, key: string, duration: Duration | { until: string }): Promise<void> {
   const ms = typeof duration === 'string' ? durationMs(duration) : undefined
@@ -152,7 +157,8 @@ export function emit(pass: Pass, key: string, event: EventType<unknown>, payload
     const { env, claimed } = pass.task
     const { workspace, id } = claimed.row
     await pass.work.run(async () => {
-      const run = eventRun(env, workspace, { event: event.name, id: `${id}:${key}`, payload: parseStored(text) })
+      const own = `${journalId(id, pass.history.start.continuation)}:${key}`
+      const run = eventRun(env, workspace, { event: event.name, id: own, payload: parseStored(text) })
       await pass.writer.submit(() => ({ drafts: [{ kind: 'emit.completed', key, data: { hash } }], starts: [run] }))
     })
     env.nudge()
@@ -164,7 +170,7 @@ export function call(pass: Pass, key: string, target: { readonly name: string },
   const { env, claimed } = pass.task
   const playbook = playbookOf(target)
   const hash = sha256(canonical([playbook.name, input ?? null]))
-  const child = `${claimed.row.id}/${key}`
+  const child = `${journalId(claimed.row.id, pass.history.start.continuation)}/${key}`
   const live = async (op: Op): Promise<void> => {
     if (op.opened === undefined) {
       const { start } = pass.history
@@ -173,6 +179,7 @@ export function call(pass: Pass, key: string, target: { readonly name: string },
         key,
         root: claimed.row.root,
         lane: claimed.row.lane,
+        laneWhileRunning: claimed.row.laneWhileRunning,
         lanes: start.lanes ?? [],
       }
       const scopes = [...(start.scopes ?? []), ...(playbook.persona === undefined ? [] : [playbook.persona.may])]
@@ -190,13 +197,8 @@ export function call(pass: Pass, key: string, target: { readonly name: string },
         now: env.clock.now(),
         salt: () => env.ids.salt(),
       })
-      await pass.work.run(async () => {
-        const opened = await pass.writer.submit(() => ({
-          drafts: [{ kind: 'call.opened', key, data: { hash, child, playbook: playbook.name } }],
-          starts: [run],
-        }))
-        if (opened?.answer.refused.some((one) => 'start' in one) === true) await adopt(pass, key, child)
-      })
+      const opened = { kind: 'call.opened', key, data: { hash, child, playbook: playbook.name } } as const
+      await pass.work.run(() => pass.writer.submit(() => opening(pass, opened, run)))
       env.nudge()
     }
     if (op.outcome !== undefined || pass.signal.aborted) return
@@ -208,22 +210,30 @@ export function call(pass: Pass, key: string, target: { readonly name: string },
   return pass.operation({ key, kind: 'call', hash, live, value })
 }
 
-/** A child that had ended before it was (again) waited for sends no mail any more. */
-async function adopt(pass: Pass, key: string, child: string): Promise<void> {
+/** What a journal of a run calls its own: each continuation has names of its own. */
+function journalId(run: string, continuation: number): string {
+  return continuation === 0 ? run : `${run}~${continuation}`
+}
+
+/**
+ * The unit that starts a child, or takes up one that is there since before a rewind: one that has ended well answers, as it
+ * sends no mail any more; one that has not is tried again with its caller. The name may also be somebody else's.
+ */
+async function opening(pass: Pass, opened: Draft & { kind: 'call.opened'; key: string }, run: NewRun): Promise<Built> {
   const { env, claimed } = pass.task
-  const [row] = await env.store.runs(claimed.row.workspace, { ids: [child], limit: 1 })
-  if (row?.state !== 'settled') return
+  const { workspace, id } = claimed.row
+  const [row] = await env.store.runs(workspace, { ids: [run.id], limit: 1 })
+  const [first] = row === undefined ? [] : await env.store.entries(workspace, row.stream, 0, 1)
+  if (row === undefined || first === undefined) return { drafts: [opened], starts: [run] }
+  const answered = (outcome: Outcome): Built => ({
+    drafts: [opened, { kind: 'call.completed', key: opened.key, data: outcome }],
+  })
+  const { parent } = dataOf(first as Entry & { kind: 'run.started' })
+  if (parent?.run !== id || parent.key !== opened.key)
+    return answered({ error: { code: 'RUN_EXISTS', message: `run "${run.id}" exists, and was not called from here` } })
+  if (row.state !== 'settled') return { drafts: [opened] }
   const status = JSON.parse(row.status) as Status
-  if (status.state === 'due' || status.state === 'waiting') return
-  const outcome =
-    status.state === 'completed'
-      ? status.output === undefined
-        ? {}
-        : { ok: status.output }
-      : { error: status.error as never }
-  await pass.writer.submit(() =>
-    pass.history.ops.get(key)?.outcome === undefined
-      ? { drafts: [{ kind: 'call.completed', key, data: outcome }] }
-      : undefined,
-  )
+  if (status.state === 'completed') return answered(status.output === undefined ? {} : { ok: status.output })
+  await runVerbs(env, workspace).retry(run.id, { by: SYSTEM })
+  return { drafts: [opened] }
 }

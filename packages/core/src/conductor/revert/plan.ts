@@ -5,7 +5,7 @@
  * R2. Of an entity, only fields that the run wrote and that still hold its value are restored.
  */
 import { sha256 } from '../../base/hash.ts'
-import { canonical } from '../../base/json.ts'
+import { canonical, canonicalAround } from '../../base/json.ts'
 import { KeelsonError } from '../../base/errors.ts'
 import type { Json } from '../../base/value.ts'
 import { dataOf, type Entry } from '../../journal/entry.ts'
@@ -68,7 +68,7 @@ export async function planOf(env: Environment, workspace: string, target: Target
       : await runLines(env, workspace, target.run, target.to)
   const dependents = await dependentsOf(env, workspace, lines, 'run' in target ? target.run : '')
   const bare = { target, lines, dependents }
-  return { ...bare, hash: sha256(canonical(bare)) }
+  return { ...bare, hash: sha256(canonicalAround(bare)) }
 }
 
 async function effectLine(env: Environment, workspace: string, id: string): Promise<Line> {
