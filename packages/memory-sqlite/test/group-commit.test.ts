@@ -129,6 +129,22 @@ describe('a full disk', () => {
   })
 })
 
+describe('a unit that is chained to one that failed', () => {
+  it('fails with it, whatever was written on the way (S2)', async () => {
+    const { lease, entries } = await leased(store, 'one')
+    const second = more('r', entries)
+    await store.commit(lease, { entries: second })
+    const [third] = more('r', second, 1, 'y'.repeat(500_000))
+    const fourth = more('r', [third!])
+    handle.pragma(`max_page_count = ${(handle.pragma('page_count', { simple: true }) as number) + 8}`)
+    const large = store.commit(lease, { entries: [third!] })
+    const small = store.commit(lease, { entries: fourth })
+    await expect(large).rejects.toMatchObject({ code: 'STORE_FULL' })
+    expect(await small).toEqual({ status: 'conflict', rows: [{ stream: 'r', seq: 2 }] })
+    assertChained(W, await store.entries(W, 'r'), EMPTY_HEAD)
+  })
+})
+
 describe('a commit of unknown outcome', () => {
   /** Makes the next COMMIT throw, before or after it has done its work. */
   async function failing(when: 'before' | 'after'): Promise<() => void> {

@@ -10,7 +10,7 @@ import { assertNode } from '../src/file/failure.ts'
 import { fileStore, type FileStore } from '../src/file/store.ts'
 import { sqlite } from '../src/index.ts'
 import { migrations } from '../src/sql/migrations.ts'
-import { more, opened, W } from './rows.ts'
+import { more, newRun, opened, query, W } from './rows.ts'
 import { temporary } from './subject.ts'
 
 let folder: string
@@ -226,6 +226,24 @@ describe('a file per workspace', () => {
     await expect(second.backup(at('backup.db'))).rejects.toMatchObject({ code: 'INPUT_INVALID' })
     await second.close()
     expect(await frozen('backup.db')).toEqual([{ workspace: 'a', why: 'copy' }])
+  })
+
+  it('is asked for work again when another process has written to it meanwhile', async () => {
+    const pathOf = (workspace: string): string => at(`${workspace}.db`)
+    const store = sqlite(pathOf, { openFiles: 1 })
+    await store.open({ worker: 'one', now: () => 1 })
+    for (const workspace of ['a', 'b', 'c']) await store.write(workspace, { entries: more('s', []) })
+    for (let n = 0; n < 2; n++) expect((await store.claim(query('one'))).claimed).toEqual([])
+    const other = sqlite(pathOf)
+    await other.open({ worker: 'two', now: () => 1 })
+    for (const workspace of ['a', 'b', 'c']) await other.write(workspace, { starts: [newRun('r')] })
+    expect((await store.claim(query('one'))).claimed.map(({ lease }) => lease.workspace).sort()).toEqual([
+      'a',
+      'b',
+      'c',
+    ])
+    await other.close()
+    await store.close()
   })
 
   it('freezes the one that was copied', async () => {

@@ -4,8 +4,9 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { assertChained, EMPTY_HEAD, seeded, type Change, type Claimed } from '@keelson/core/ports'
-import type { Handle } from '../src/file/connection.ts'
+import { loadDriver, type Handle } from '../src/file/connection.ts'
 import { fileStore } from '../src/file/store.ts'
+import { takeLock, type Probe } from '../src/file/worker-lock.ts'
 import { opened, newRun, query, W } from './rows.ts'
 import { temporary } from './subject.ts'
 
@@ -79,6 +80,22 @@ describe('the death of a process', () => {
   })
 })
 
+describe('a lock file that was replaced', () => {
+  it('proves nothing about the worker that holds the new one', async () => {
+    const Database = await loadDriver()
+    const probes = new Map<string, Probe>()
+    const first = takeLock(Database, path(), 'one', 0)
+    expect(takeLock(Database, path(), 'one', 0, probes)).toBeUndefined()
+    first!.release()
+    const second = takeLock(Database, path(), 'one', 0)
+    expect(takeLock(Database, path(), 'one', 0, probes)).toBeUndefined()
+    second!.release()
+    const third = takeLock(Database, path(), 'one', 0, probes)
+    expect(third).toBeDefined()
+    third!.release()
+  })
+})
+
 describe('a suspended process', () => {
   it('keeps its runs, because its lock is held', async () => {
     const store = await session('one')
@@ -128,9 +145,11 @@ describe('a second worker', () => {
 
 describe('a process without work', () => {
   it('ends by itself with a store open', async () => {
+    const other = await session('two')
     const child = await process('one')
     child.send({ do: 'leave' })
     expect(await once(child, 'exit')).toEqual([0, null])
+    await other.close()
   })
 })
 

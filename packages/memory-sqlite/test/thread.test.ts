@@ -1,7 +1,9 @@
 /** A store in a thread of its own, and the death of that thread. */
 import { join } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { assertChained, EMPTY_HEAD, type Change } from '@keelson/core/ports'
+import { assertChained, EMPTY_HEAD, turn, type Change } from '@keelson/core/ports'
 import type { FileStore } from '../src/file/store.ts'
 import { sqlite } from '../src/index.ts'
 import { Thread } from '../src/thread.ts'
@@ -37,6 +39,27 @@ describe('the death of the thread', () => {
     }
   })
 
+  it('between a commit and its answer neither loses nor repeats it (S1)', async () => {
+    const { lease, entries } = await leased(store, 'one')
+    const deaf = deafen()
+    const writes = [
+      store.write(W, { entries: more('s', [], 3) }),
+      store.write(W, { records: [{ kind: 'thing', id: 'a', version: 1, data: '{}', index: {}, sort: 0 }] }),
+      store.write(W, { starts: [newRun('q')] }),
+      store.write(W, { deliveries: [{ run: 'r', onceKey: 'k', kind: 'event', payload: '{}', at: 1 }] }),
+      store.commit(lease, { entries: more('r', entries) }),
+    ]
+    const beside = new Database(join(folder, 'store.db'))
+    while (beside.prepare('select count(*) from mail').pluck().get() === 0) await turn()
+    beside.close()
+    await thread.terminate()
+    deaf.end()
+    expect(await Promise.all(writes)).toEqual(writes.map(() => ({ status: 'done', refused: [] })))
+    expect(await store.entries(W, 's')).toHaveLength(3)
+    expect(await store.entries(W, 'r')).toHaveLength(2)
+    expect(await store.runs(W, { limit: 9 })).toHaveLength(2)
+  })
+
   it('before a write reached it does not lose it (S1)', async () => {
     const write = store.write(W, { entries: more('s', []) })
     await thread.terminate()
@@ -65,6 +88,15 @@ describe('the death of the thread', () => {
     expect(await heard).toMatchObject({ workspace: W })
   })
 })
+
+/** From now on the host hears nothing of its thread; from `end` on it hears of the next. */
+function deafen(): { end: () => void } {
+  const original = Worker.prototype.emit
+  Worker.prototype.emit = function (this: Worker, event: string, ...rest: unknown[]): boolean {
+    return event === 'message' ? false : Reflect.apply(original, this, [event, ...rest])
+  } as typeof original
+  return { end: () => (Worker.prototype.emit = original) }
+}
 
 /** What is on stream n % 20 before write n. */
 function earlier(n: number) {

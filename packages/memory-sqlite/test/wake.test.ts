@@ -37,3 +37,18 @@ it('looks again after a notice, for the log is written before the commit counts'
   commit()
   await vi.waitFor(() => expect(wrote).toHaveBeenCalledTimes(1), { timeout: 5000 })
 })
+
+it('looks when the log is written', async () => {
+  const { path, looks } = begin()
+  // Without the looks that follow a notice.
+  vi.useFakeTimers({ toFake: ['setTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const next = async (before: number): Promise<void> => {
+    while (looks() === before) await new Promise((resolve) => setImmediate(resolve))
+  }
+  await next(1)
+  const before = looks()
+  writeFileSync(`${path}-wal`, 'frames')
+  await next(before)
+  expect(looks()).toBeGreaterThan(before)
+})

@@ -19,7 +19,7 @@ export function kyselyOn(handle: Handle): Sql {
 }
 
 /** Files up to this size are checked whole when they open; beyond it, rows are checked as they are read. */
-const CHECK_MAX_BYTES = 16 * 1024 * 1024
+const CHECK_MAX_BYTES = 64 * 1024 * 1024
 
 /** Throws `STORE_NEWER`, `STORE_CORRUPT`. */
 export async function migrate(handle: Handle, db: Sql, path: string, migrations: Migrations): Promise<void> {
