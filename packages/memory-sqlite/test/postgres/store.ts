@@ -153,8 +153,11 @@ class Session {
   static async open(host: string, schema: string, worker: string, now: () => number): Promise<Session> {
     const config = { host, user: 'keelson', database: 'postgres', options: `-c search_path=${schema}`, types: numbers }
     const line = new pg.Client(config)
+    line.on('error', () => {}) // the server ends it when the tests end, or a test ends its backend: the next query says so
     await line.connect()
-    const session = new Session(new pg.Pool({ ...config, max: 8 }), line, schema, worker, now)
+    const pool = new pg.Pool({ ...config, max: 8 })
+    pool.on('error', () => {})
+    const session = new Session(pool, line, schema, worker, now)
     await session.#begin()
     return session
   }
