@@ -187,6 +187,17 @@ describe('a commit of unknown outcome', () => {
     expect(await store.write(W, unit)).toEqual({ status: 'done', refused: [] })
   })
 
+  it('leaves no gap for what comes after it (S2)', async () => {
+    const arm = await failing('before')
+    const { lease, entries } = await leased(store, 'one')
+    const next = more('r', entries, 3)
+    await store.commit(lease, { entries: next.slice(0, 1) })
+    arm()
+    await expect(store.commit(lease, { entries: next.slice(1, 2) })).rejects.toMatchObject({ code: 'STORE_FAILED' })
+    const answer = await store.commit(lease, { entries: next.slice(2) })
+    expect(answer).toEqual({ status: 'conflict', rows: [{ stream: 'r', seq: 2 }] })
+  })
+
   it('is told to listeners when it landed', async () => {
     const arm = await failing('after')
     const heard = new Promise((resolve) => store.watch(resolve))
