@@ -39,6 +39,7 @@ export class Company {
   readonly #ids: Ids
   #head: Head = EMPTY_HEAD
   #key: Promise<string> | undefined
+  #writing: Promise<unknown> = Promise.resolve()
 
   constructor(workspace: string, options: { store: MemoryStore; clock: Clock; ids: Ids }) {
     this.workspace = workspace
@@ -98,25 +99,31 @@ export class Company {
     for (let tries = 0; tries < EDITS_MAX; tries++) {
       const edit = await build()
       if (edit === undefined) return undefined
-      const entries = chain(this.workspace, WORKSPACE_STREAM, this.#head, edit.drafts, this.#clock.now(), () =>
-        this.#ids.salt(),
-      )
-      const puts = edit.drafts.flatMap((draft) => (draft.data as { puts?: readonly Put[] }).puts ?? [])
-      const answer = await this.#store.write(this.workspace, {
-        entries,
-        records: puts.map(writeOf),
-        ...(edit.expect === undefined ? {} : { expect: edit.expect }),
-        ...edit.unit,
-      })
-      if (answer.status === 'done') {
-        if (entries.length > 0) this.#head = headOf(entries)
-        return answer
-      }
-      await this.#catchUp()
+      const written = this.#writing.then(() => this.#write(edit))
+      this.#writing = written.catch(() => {})
+      const answer = await written
+      if (answer.status === 'done') return answer
     }
     throw new KeelsonError('STORE_BUSY', `workspace ${this.workspace} is written to faster than this edit could be`, {
       hint: 'Try again.',
     })
+  }
+
+  /** One at a time: edits of one process never fight for the head of the stream. */
+  async #write(edit: Edit): Promise<Answer> {
+    const { drafts, expect, unit } = edit
+    const salt = (): string => this.#ids.salt()
+    const entries = chain(this.workspace, WORKSPACE_STREAM, this.#head, drafts, this.#clock.now(), salt)
+    const puts = drafts.flatMap((draft) => (draft.data as { puts?: readonly Put[] }).puts ?? [])
+    const answer = await this.#store.write(this.workspace, {
+      entries,
+      records: puts.map(writeOf),
+      ...(expect === undefined ? {} : { expect }),
+      ...unit,
+    })
+    if (answer.status !== 'done') await this.#catchUp()
+    else if (entries.length > 0) this.#head = headOf(entries)
+    return answer
   }
 
   async #open(): Promise<string> {

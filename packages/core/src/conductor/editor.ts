@@ -13,7 +13,7 @@ import {
   type EntityType,
 } from '../memory/entity.ts'
 import type { Environment } from './environment.ts'
-import { conflict, findEntity, getEntity, notFound, timelineOf } from './ops/entities.ts'
+import { changedIn, conflict, findEntity, getEntity, notFound, timelineOf } from './ops/entities.ts'
 
 export function editor<T>(
   env: Environment,
@@ -54,7 +54,7 @@ export function editor<T>(
         const version = row.version + 1
         made = frozen<T>(known.name, id, version, data)
         const event = { what: `${known.name} updated`, by: actorText(by) }
-        const puts = entityPuts(known, { id, version, data, changed: patch as Json, key, event, at: at() })
+        const puts = entityPuts(known, { id, version, data, changed: changedIn(patch, data), key, event, at: at() })
         return { drafts: [{ kind: 'entity.edited', data: { by, puts } }] }
       })
       return made!

@@ -26,7 +26,7 @@ export interface EventInput {
 
 /** The run that keeps and delivers an event. Its id makes a second sending the same event. */
 export function eventRun(env: Environment, workspace: string, input: EventInput, by?: Actor): NewRun {
-  const id = `event:${input.event}:${input.id}`
+  const id = `event:${encodeURIComponent(input.event.toWellFormed())}:${input.id}` // a name may hold colons, too
   return newRun(eventPlaybook, {
     workspace,
     id,

@@ -29,6 +29,8 @@ export interface TimelineEvent {
   readonly by?: string
   readonly version?: number
   readonly changed?: Json
+  /** Fields that are no longer there. */
+  readonly dropped?: readonly string[]
 }
 
 export interface EntityStore<T> {

@@ -95,6 +95,11 @@ export async function answerTruly(keelson: Conductor, world: World): Promise<boo
   for (const id of await keelson.workspaces.list()) {
     const { inbox } = keelson.workspace(id)
     for (const item of (await inbox.list({ limit: 500 })).items) {
+      // It was not the run that ended its processes, but who watches it.
+      if (item.kind === 'attention' && item.code === 'RUN_QUARANTINED') {
+        await inbox.decide(item.id, { hash: item.hash, by: { kind: 'person', id: 'truthful' }, retry: true })
+        answered = true
+      }
       if (item.kind !== 'outcome-unknown' || item.run === undefined) continue
       const key = sha256(item.run.replace(/^effect:/, '')).slice(0, 32)
       const found = world.happened(item.action).find((one) => one.key === key)

@@ -124,18 +124,10 @@ async function byGrant(pass: Pass, spec: EffectSpec): Promise<{ spec: EffectSpec
 }
 
 async function specOf(pass: Pass, acting: Acting, generation: number): Promise<EffectSpec> {
-  const { env, claimed } = pass.task
+  const { claimed } = pass.task
   const { start } = pass.history
   const { action, input, effect } = acting
-  const scopes = start.scopes ?? []
-  const verdict = await judge(env, {
-    workspace: claimed.row.workspace,
-    action,
-    input,
-    scopes,
-    persona: start.persona,
-    effect,
-  })
+  const verdict = await verdictOf(pass, acting)
   return {
     effect,
     generation,
@@ -146,12 +138,18 @@ async function specOf(pass: Pass, acting: Acting, generation: number): Promise<E
     owner: { run: claimed.row.id, key: acting.key },
     playbook: `${claimed.row.playbook}@${claimed.row.version}`,
     ...(start.persona === undefined ? {} : { persona: start.persona }),
-    scopes,
+    scopes: start.scopes ?? [],
     because: acting.because,
     verdict,
     mode: 'judge',
     ...(acting.revises === undefined ? {} : { revises: acting.revises }),
   }
+}
+
+function verdictOf(pass: Pass, { action, input, effect }: Acting): Promise<Judgement> {
+  const { env, claimed } = pass.task
+  const { scopes = [], persona } = pass.history.start
+  return judge(env, { workspace: claimed.row.workspace, action, input, scopes, persona, effect })
 }
 
 function sending(acting: Acting, spec: EffectSpec, attempt: number, puts: Put[]): Draft {
@@ -242,15 +240,17 @@ function sentBy(op: Op): Sent {
   return dataOf(op.sending as Entry & { kind: 'effect.sending' })
 }
 
-/** The unit that records another try; frozen meanwhile, the effect is left to a run of its own. */
+/** The unit that records another try; frozen, or no longer just allowed, the effect is left to a run of its own. */
 async function again(pass: Pass, acting: Acting, op: Op): Promise<Built> {
   const { env, claimed } = pass.task
   const company = env.company(claimed.row.workspace)
   const frozen = await company.freeze()
   const { puts: _puts, ...sent } = sentBy(op)
-  if (frozen.frozen) {
+  const verdict = await verdictOf(pass, acting)
+  if (frozen.frozen || verdict.verdict !== 'allow') {
     const found = await readEffect(env.store, claimed.row.workspace, sent.effect)
-    return handedOver(pass, acting.key, sent, found!, op.sentAt!, op.dangling ? 'reconcile' : 'resend')
+    const now = { ...sent, verdict: verdict as unknown as Json }
+    return handedOver(pass, acting.key, now, found!, op.sentAt!, op.dangling ? 'reconcile' : 'judge')
   }
   const data = { ...sent, attempt: sent.attempt + 1 }
   return { drafts: [{ kind: 'effect.sending', key: acting.key, data }], expect: [company.expectFreeze(frozen)] }

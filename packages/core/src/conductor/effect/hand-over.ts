@@ -30,7 +30,7 @@ export async function handOver(
   key: string,
   sent: EntryData['effect.sending'],
   sentAt: number,
-  mode: 'reconcile' | 'resend' = 'reconcile',
+  mode: 'reconcile' | 'judge' = 'reconcile',
 ): Promise<void> {
   const { env, claimed } = pass.task
   await pass.writer.submit(async () => {
@@ -47,7 +47,7 @@ export function handedOver(
   sent: Pick<EntryData['effect.sending'], 'hash' | 'effect' | 'verdict'>,
   { record, version }: { record: EffectRecord; version: number },
   sentAt: number,
-  mode: 'reconcile' | 'resend',
+  mode: 'reconcile' | 'judge',
 ): Built {
   const { row } = pass.task.claimed
   const { start } = pass.history

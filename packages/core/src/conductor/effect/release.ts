@@ -38,6 +38,6 @@ export async function leaveSending(pass: Pass): Promise<void> {
   for (const op of pass.history.ops.values()) {
     if (op.sending === undefined || op.outcome !== undefined || op.opened !== undefined) continue
     const sent = dataOf(op.sending as Entry & { kind: 'effect.sending' })
-    await handOver(pass, op.key, sent, op.sending.at, op.dangling ? 'reconcile' : 'resend')
+    await handOver(pass, op.key, sent, op.sending.at, op.dangling ? 'reconcile' : 'judge')
   }
 }

@@ -165,12 +165,19 @@ async function updated(
     const data = parseStored(text)
     const event = { what: `${type.name} updated`, run: row.id, step: key }
     const version = found.version + 1
-    const puts = entityPuts(type, { id, version, data, changed: patch, key: secret, event, at: env.clock.now() })
+    const changed = changedIn(patch, data)
+    const puts = entityPuts(type, { id, version, data, changed, key: secret, event, at: env.clock.now() })
     return { drafts: [completed(key, hash, { type: type.name, id, version, data }, puts)] }
   } catch (thrown) {
     if (KeelsonError.is(thrown)) return { error: thrown }
     throw thrown
   }
+}
+
+/** What a patch made of its fields: the schema may have put them otherwise. */
+export function changedIn(patch: object, data: Json): Json {
+  const fields = Object.keys(patch).filter((field) => Object.hasOwn(data as object, field))
+  return Object.fromEntries(fields.map((field) => [field, (data as Record<string, Json>)[field]!]))
 }
 
 function completed(key: string, hash: string, ok: Json, puts: ReturnType<typeof entityPuts> = []): Draft {

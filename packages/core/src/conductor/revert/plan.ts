@@ -39,6 +39,8 @@ export type Line =
       readonly id: string
       readonly version: number
       readonly restore: { readonly [field: string]: Json }
+      /** Fields that were not there before. */
+      readonly drop: readonly string[]
       readonly kept: readonly string[]
       readonly what: string
       readonly can: true
@@ -183,12 +185,14 @@ async function entityLine(
   const ours: Record<string, Json> = {}
   for (const version of versions) Object.assign(ours, await changedAt(env, workspace, recordId, version))
   const restore: Record<string, Json> = {}
+  const drop: string[] = []
   const kept: string[] = []
   for (const [field, value] of Object.entries(ours)) {
     if (canonical(now[field] ?? null) !== canonical(value)) kept.push(field)
-    else if (canonical(before[field] ?? null) !== canonical(value)) restore[field] = before[field] ?? null
+    else if (!Object.hasOwn(before, field)) drop.push(field)
+    else if (canonical(before[field]!) !== canonical(value)) restore[field] = before[field]!
   }
-  if (Object.keys(restore).length === 0)
+  if (Object.keys(restore).length + drop.length === 0)
     return {
       kind: 'entity',
       type,
@@ -203,8 +207,9 @@ async function entityLine(
     id,
     version: row.version,
     restore,
+    drop,
     kept,
-    what: `${what}: ${Object.keys(restore).join(', ')}`,
+    what: `${what}: ${[...Object.keys(restore), ...drop].join(', ')}`,
     can: true,
   }
 }
@@ -227,7 +232,12 @@ async function dataAt(
   version: number,
 ): Promise<Record<string, Json>> {
   const data: Record<string, Json> = {}
-  for (let v = 1; v <= version; v++) Object.assign(data, await changedAt(env, workspace, recordId, v))
+  for (let v = 1; v <= version; v++) {
+    const [row] = await env.store.records(workspace, { kind: 'timeline', ids: [`${recordId}/v${v}`], limit: 1 })
+    const { changed = {}, dropped = [] } = JSON.parse(row?.data ?? '{}') as { changed?: object; dropped?: string[] }
+    Object.assign(data, changed)
+    for (const field of dropped) delete data[field]
+  }
   return data
 }
 

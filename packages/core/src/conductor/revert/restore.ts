@@ -13,7 +13,7 @@ export async function restoreEntity(
   key: string,
   line: Line & { kind: 'entity'; can: true },
 ): Promise<void> {
-  const hash = sha256(canonical([line.type, line.id, line.restore]))
+  const hash = sha256(canonical([line.type, line.id, line.restore, line.drop]))
   const live = async (): Promise<void> => {
     await pass.work.run(() => pass.writer.submit(() => restored(pass, key, line, hash)))
   }
@@ -40,10 +40,12 @@ async function restored(
     return { drafts: [{ kind: 'entity.completed', key, data: { hash, error: storeError(error) } }] }
   }
   const record = JSON.parse(row.data) as EntityRecord
-  const data = { ...(record.data as Record<string, Json>), ...line.restore }
+  const held = Object.entries(record.data as Record<string, Json>).filter(([field]) => !line.drop.includes(field))
+  const data = { ...Object.fromEntries(held), ...line.restore }
   const version = row.version + 1
   const put = entityPut({ ...record, data }, version, await env.company(claimed.row.workspace).key())
-  const event = { what: `${line.type} restored`, run: claimed.row.id, step: key, version, changed: line.restore }
+  const undone = { changed: line.restore, ...(line.drop.length === 0 ? {} : { dropped: line.drop }) }
+  const event = { what: `${line.type} restored`, run: claimed.row.id, step: key, version, ...undone }
   const puts = [put, timelinePut(line.type, line.id, `v${version}`, env.clock.now(), event)]
   return {
     drafts: [

@@ -45,9 +45,8 @@ export function revertOf(env: Environment, notifier: Notifier, workspace: string
   return {
     plan: (target) => planOf(env, workspace, target),
     async apply(plan, { by }) {
-      const id = `revert:${plan.hash.slice(0, 24)}`
-      const [there] = await env.store.runs(workspace, { ids: [id], limit: 1 })
-      if (there !== undefined) return handle(env, notifier, workspace, id)
+      const { id, there } = await runOf(env, workspace, plan)
+      if (there) return handle(env, notifier, workspace, id)
       const now = await planOf(env, workspace, plan.target)
       if (now.hash !== plan.hash) {
         throw new KeelsonError('PLAN_CHANGED', 'something has changed since this plan was made', {
@@ -66,6 +65,17 @@ export function revertOf(env: Environment, notifier: Notifier, workspace: string
       env.nudge()
       return handle(env, notifier, workspace, id)
     },
+  }
+}
+
+/** The run that applies a plan: applied twice it is one; one that could not take all back makes room for another. */
+async function runOf(env: Environment, workspace: string, plan: RevertPlan): Promise<{ id: string; there: boolean }> {
+  for (let round = 1; ; round++) {
+    const id = `revert:${plan.hash.slice(0, 24)}${round === 1 ? '' : `~${round}`}`
+    const [row] = await env.store.runs(workspace, { ids: [id], limit: 1 })
+    if (row === undefined) return { id, there: false }
+    const { output } = JSON.parse(row.status || '{}') as { output?: RevertResult }
+    if (row.state !== 'settled' || output?.failed.length === 0) return { id, there: true }
   }
 }
 
@@ -109,7 +119,7 @@ async function compensate(pass: Pass, key: string, line: Line & { kind: 'effect'
     pass.waits.set(key, {
       kind: 'effect',
       what: `${line.action} is taken back`,
-      run: runOf(op.opened.payload),
+      run: effectRunOf(op.opened.payload),
       since: iso(op.opened.at),
     })
     pass.task.env.nudge()
@@ -117,7 +127,7 @@ async function compensate(pass: Pass, key: string, line: Line & { kind: 'effect'
   await pass.operation({ key, kind: 'effect', hash, live })
 }
 
-function runOf(payload: string | null): string {
+function effectRunOf(payload: string | null): string {
   return (JSON.parse(payload ?? '{}') as { run?: string }).run ?? ''
 }
 
