@@ -206,3 +206,59 @@ describe('a grant', () => {
     await t.stop()
   })
 })
+
+describe('an item of an effect', () => {
+  it('names the run that a person knows, and is listed under it', async () => {
+    const send = action({
+      name: 'post.send',
+      effect: 'irreversible',
+      idempotency: { by: 'key' },
+      input: z.object({}),
+      output: z.object({}),
+      run: async () => ({ output: {} }),
+    })
+    const mail = definePlaybook({
+      name: 'mail',
+      version: 1,
+      input: z.object({}),
+      output: z.object({}),
+      run: (ctx) => ctx.act(send, {}),
+    })
+    const t = await testConductor({ playbooks: [mail], actions: [send] })
+    const run = await t.start(mail, {}, { id: 'letter-1' })
+    const { items } = await t.inbox.list({ run: 'letter-1' })
+    expect(items).toMatchObject([{ run: 'letter-1', action: 'post.send' }])
+    await t.approve(send)
+    await run.result()
+    expect(await t.inbox.list({ run: 'letter-1' })).toEqual({ items: [] })
+    await t.stop()
+  })
+})
+
+describe('silence that rejects', () => {
+  it('counts after a week where nobody said when', async () => {
+    const send = action({
+      name: 'post.send',
+      effect: 'irreversible',
+      idempotency: { by: 'key' },
+      input: z.object({}),
+      output: z.object({}),
+      run: async () => ({ output: {} }),
+    })
+    const mail = definePlaybook({
+      name: 'mail',
+      version: 1,
+      input: z.object({}),
+      output: z.object({}),
+      run: (ctx) => ctx.act(send, {}),
+    })
+    const gate = policy([policy.rule('ask', { on: send }, () => policy.ask({ onSilence: 'reject' }))])
+    const t = await testConductor({ playbooks: [mail], actions: [send], policy: gate })
+    const run = await t.start(mail, {})
+    await t.advance('6d')
+    await expect(run.result()).rejects.toMatchObject({ code: 'RUN_WAITING' })
+    await t.advance('1d')
+    await expect(run.result()).rejects.toMatchObject({ code: 'ACTION_DECLINED' })
+    await t.stop()
+  })
+})

@@ -49,7 +49,7 @@ export function itemOf(record: ItemRecord): InboxItem {
   const base: ItemBase = {
     id: record.id,
     hash: record.hash,
-    ...(record.run === '' ? {} : { run: record.run }),
+    ...(record.run === '' ? {} : { run: record.onBehalfOf ?? record.run }),
     title: record.title,
     openedAt: iso(record.openedAt),
     ...(record.expiresAt === undefined ? {} : { expiresAt: iso(record.expiresAt) }),

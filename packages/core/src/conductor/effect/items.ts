@@ -98,6 +98,7 @@ export function reauthItem(spec: EffectSpec, action: AnyAction, error: StoredErr
     kind: 'attention',
     title: `${action.title} needs new credentials: ${error.message}`,
     allows: ['retry'],
+    onBehalfOf: spec.owner.run,
     why: sources(spec),
     preview: { kind: 'text', after: error.message },
     editSchema: {},
@@ -134,6 +135,7 @@ function fieldsOf(input: Json): Preview {
 
 function common(spec: EffectSpec, action: AnyAction, bytes: Bytes): Omit<ItemText, 'kind' | 'title' | 'allows'> {
   return {
+    onBehalfOf: spec.owner.run,
     why: sources(spec),
     preview: fieldsOf(bytes.input),
     editSchema: jsonSchema(action.input) as Json,

@@ -17,9 +17,22 @@ export type ItemText = Pick<ItemRecord, 'kind' | 'title' | 'allows' | 'why' | 'p
   Partial<
     Pick<
       ItemRecord,
-      'action' | 'account' | 'input' | 'risk' | 'reversibility' | 'dueAt' | 'code' | 'hint' | 'revises' | 'verdict'
+      | 'action'
+      | 'account'
+      | 'input'
+      | 'risk'
+      | 'reversibility'
+      | 'dueAt'
+      | 'code'
+      | 'hint'
+      | 'revises'
+      | 'verdict'
+      | 'onBehalfOf'
     >
   >
+
+/** When silence counts where nobody said: never, daily, or after a week. */
+const SILENCE_MS = { wait: undefined, remind: 86_400_000, escalate: 86_400_000, reject: 7 * 86_400_000 } as const
 
 export interface AskItem {
   readonly item: ItemText
@@ -53,7 +66,7 @@ async function open(pass: Pass, key: string, asked: AskItem, hash: string): Prom
   const { env, claimed } = pass.task
   const { row } = claimed
   const now = env.clock.now()
-  const every = asked.timeoutMs ?? (asked.onSilence === 'wait' || asked.onSilence === 'reject' ? undefined : 86_400_000)
+  const every = asked.timeoutMs ?? SILENCE_MS[asked.onSilence]
   const until = asked.until ?? (every === undefined ? undefined : now + every)
   const bare: Omit<ItemRecord, 'hash'> = {
     ...asked.item,
@@ -84,8 +97,8 @@ async function open(pass: Pass, key: string, asked: AskItem, hash: string): Prom
 
 function tell(pass: Pass, item: ItemRecord): void {
   const { env, claimed } = pass.task
-  const { workspace, id: run, playbook } = claimed.row
-  const about = { workspace, run, playbook }
+  const { workspace, playbook } = claimed.row
+  const about = { workspace, run: item.onBehalfOf ?? claimed.row.id, playbook }
   const { id, title, kind, dueAt } = item
   env.emit('item.opened', { ...about, item: id, title, kind })
   const action = item.action ?? ''
@@ -132,7 +145,12 @@ export async function approve(
     editSchema: jsonSchema(YES_OR_NO) as Json,
   }
   const timeoutMs = options.timeout === undefined ? {} : { timeoutMs: durationMs(options.timeout) }
-  const asked: AskItem = { item, wait: 'question', onSilence: options.onSilence ?? 'reject', ...timeoutMs }
+  const asked: AskItem = {
+    item,
+    wait: 'question',
+    onSilence: options.onSilence ?? (options.timeout === undefined ? 'wait' : 'reject'),
+    ...timeoutMs,
+  }
   try {
     return await askItem(pass, key, asked, yes)
   } catch (thrown) {
