@@ -18,6 +18,7 @@ import { Notifier } from './conductor/notifier.ts'
 import { ActionRegistry, type Credentials } from './conductor/registry.ts'
 import { revertPlaybook } from './conductor/revert/revert.ts'
 import { schedulePlaybook } from './conductor/schedule.ts'
+import { telling } from './conductor/telling.ts'
 import { definitionOf, type Action } from './connector/action.ts'
 import type { Connector } from './connector/connector.ts'
 import type { MayDecide } from './inbox/inbox.ts'
@@ -95,8 +96,10 @@ async function open(options: ConductorOptions): Promise<Conductor> {
   const clock = options.clock ?? systemClock
   const ids = options.ids ?? systemIds
   const worker = `${options.name ?? 'conductor'}-${ids.id()}`
-  const { store } = options
-  assertStore(store)
+  assertStore(options.store)
+  const store = telling(options.store, (workspace, runs) => {
+    for (const run of runs) loop.mailFor(workspace, run)
+  })
   const opened = await store.open({ worker, now: () => clock.now() })
   const lifecycle = new Lifecycle((thrown, name) =>
     log.error({ hint: 'It harmed no run.' }, `a listener of ${name} threw: ${String(thrown)}`),

@@ -59,6 +59,15 @@ export function assertStorable(schema: z.ZodType, what: string): void {
   )
 }
 
+/** Throws `DEFINITION_INVALID` for a schema that decodes: where values are handed out as they are stored. */
+export function assertPlain(schema: z.ZodType, what: string): void {
+  assertStorable(schema, what)
+  if (shapeOf(schema) === 'plain') return
+  throw new KeelsonError('DEFINITION_INVALID', `${what} has a codec, but is handed out as it is stored`, {
+    hint: 'Use the stored form in the schema (an ISO text for a date), and decode it where you use it.',
+  })
+}
+
 /** JSON Schema of what a person may enter, for forms; `{}` where the schema cannot be described. */
 export function jsonSchema(schema: z.ZodType): unknown {
   try {

@@ -273,6 +273,7 @@ export class Loop {
     void pause.ended.then(async () => {
       if (this.#stopping) return
       await this.#env.store.beat(worker).catch((error: unknown) => this.#degrade(error))
+      for (const { claimed } of this.#flights.values()) this.mailFor(claimed.row.workspace, claimed.row.id) // another process may have written
       this.#beat()
     })
   }

@@ -105,7 +105,10 @@ export async function send<T>(
   const text = toStored(eventSchema(event), payload, 'INPUT_INVALID', `the payload of event ${event.name}`)
   await env.company(workspace).key()
   const run = eventRun(env, workspace, { event: event.name, id: options.id, payload: parseStored(text) }, options.by)
-  await env.store.write(workspace, { starts: [run] })
+  const answer = await env.store.write(workspace, { starts: [run] })
+  if (answer.status === 'done' && answer.refused.length > 0) {
+    await assertSame(env, workspace, run.id, run.entries[0] as Entry & { kind: 'run.started' })
+  }
   env.nudge()
 }
 

@@ -31,6 +31,7 @@ export interface StartOptions {
     readonly parent: { readonly run: string; readonly key: string } | undefined
     readonly lanes: readonly string[] | undefined
     readonly settings: Json | undefined
+    readonly events: readonly string[]
   }
   readonly now: number
   readonly salt: () => string
@@ -70,6 +71,7 @@ export function newRun(playbook: AnyPlaybook, options: StartOptions): NewRun {
     ...(lanes.length === 0 ? {} : { lanes }),
     ...(options.carry?.parent === undefined ? {} : { parent: options.carry.parent }),
     ...(options.carry?.lanes === undefined ? {} : { lanes: options.carry.lanes }),
+    ...(options.carry === undefined || options.carry.events.length === 0 ? {} : { events: options.carry.events }),
     ...(options.carry?.settings === undefined ? {} : { settings: options.carry.settings }),
     continuation,
   }

@@ -81,7 +81,7 @@ export function fold(entries: readonly Entry[]): History {
     moved: undefined,
     settled: undefined,
     raised: undefined,
-    events: new Set(),
+    events: new Set(dataOf(first as Entry & { kind: 'run.started' }).events ?? []),
   }
   for (const entry of kept) foldInto(history, entry)
   const last = entries.at(-1)

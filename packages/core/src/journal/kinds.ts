@@ -31,6 +31,8 @@ export interface EntryData {
     readonly scopes?: readonly (readonly string[])[]
     readonly continuation: number
     readonly settings?: Json
+    /** Events that the run had in its earlier journals, the newest of them. */
+    readonly events?: readonly string[]
     /** Lanes held by its ancestors: waiting for one of them could never end. */
     readonly lanes?: readonly string[]
   }

@@ -4,7 +4,7 @@ import { KeelsonError } from '../base/errors.ts'
 import { keyedHash, sha256 } from '../base/hash.ts'
 import { canonical } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
-import { assertStorable } from '../base/schema.ts'
+import { assertPlain } from '../base/schema.ts'
 import type { Put } from '../journal/put.ts'
 
 /** A kind of business record. */
@@ -72,7 +72,7 @@ export function defineEntity<S extends z.ZodType>(definition: {
       hint: 'Use letters, digits, "-" and "_".',
     })
   }
-  assertStorable(definition.schema, `the schema of entity ${definition.name}`)
+  assertPlain(definition.schema, `the schema of entity ${definition.name}`)
   const made = Object.freeze({ name: definition.name, version: definition.version })
   definitions.set(made, {
     ...made,

@@ -5,6 +5,9 @@ import { closeOpen } from '../closing.ts'
 import type { Pass } from '../pass.ts'
 import { newRun } from '../start.ts'
 
+/** Events that a continuation remembers to have had. */
+const EVENTS_MAX = 1000
+
 export async function continueAsNew(pass: Pass, input: Json): Promise<never> {
   const { env, claimed, playbook } = pass.task
   const { row } = claimed
@@ -27,7 +30,12 @@ export async function continueAsNew(pass: Pass, input: Json): Promise<never> {
     continuation: start.continuation + 1,
     now: env.clock.now(),
     salt: () => env.ids.salt(),
-    carry: { parent: start.parent, lanes: start.lanes, settings: start.settings },
+    carry: {
+      parent: start.parent,
+      lanes: start.lanes,
+      settings: start.settings,
+      events: [...pass.history.events].slice(-EVENTS_MAX),
+    },
   })
   await new Promise<void>((resolve) => pass.replay?.whenLive('continueAsNew', resolve))
   await pass.work.drain()

@@ -9,6 +9,9 @@ import { insideStep, type Pass } from '../pass.ts'
 import { iso } from '../waiting.ts'
 import { sleepWithin } from './retrying.ts'
 
+/** Mistakes in the code, which another try would only repeat. */
+const FINAL: ReadonlySet<string> = new Set(['VALUE_NOT_STORABLE', 'NESTED_STEP', 'STEP_KEY_NEEDED'])
+
 type Work = (o: { signal: AbortSignal; attempt: number }) => unknown
 
 export function step(pass: Pass, key: string, work: Work, options: StepOptions = {}): Promise<unknown> {
@@ -45,7 +48,7 @@ async function fail(
 ): Promise<boolean> {
   if (pass.signal.aborted) return true
   const error = storeError(thrown)
-  if (attempt >= most || KeelsonError.is(thrown, 'VALUE_NOT_STORABLE')) {
+  if (attempt >= most || (KeelsonError.is(thrown) && FINAL.has(thrown.code))) {
     await pass.writer.append([{ kind: 'step.completed', key, data: { error } }])
     return true
   }
