@@ -268,6 +268,17 @@ describe('a verb', () => {
     await t.stop()
   })
 
+  it('that aims at what the run has not is refused at once', async () => {
+    const wait = code(async (ctx) => ctx.waitFor(go))
+    const t = await testConductor({ playbooks: [wait] })
+    const run = await t.start(wait, {})
+    const missing = { code: 'STEP_NOT_FOUND' }
+    await expect(t.keelson.runs.retry(run.id, { by: me, step: 'nope' })).rejects.toMatchObject(missing)
+    await expect(t.keelson.runs.restart(run.id, { by: me, checkpoint: 'nope' })).rejects.toMatchObject(missing)
+    await expect(t.keelson.runs.setOutcome(run.id, { by: me, step: 'x', outcome: 1 })).rejects.toMatchObject(missing)
+    await t.stop()
+  })
+
   it('pauses and resumes, and an event in between is not lost', async () => {
     const wait = code(async (ctx) => (await ctx.waitFor(go)) && 'gone')
     const t = await testConductor({ playbooks: [wait] })

@@ -201,6 +201,20 @@ describe('a schedule', () => {
     await t.stop()
   })
 
+  it('with an input that its playbook refuses is refused', async () => {
+    const strict = definePlaybook({
+      name: 'strict',
+      version: 1,
+      input: z.object({ n: z.number() }),
+      output: z.object({}),
+      run: async () => ({}),
+    })
+    const t = await testConductor({ playbooks: [strict] })
+    const options = { cron: '0 9 * * *', input: { n: 'x' } as never }
+    await expect(t.keelson.schedules.set('bad', strict, options)).rejects.toMatchObject({ code: 'INPUT_INVALID' })
+    await t.stop()
+  })
+
   it.each([
     ['not a cron', 'UTC'],
     ['0 9 * * *', 'Mars/Olympus'],

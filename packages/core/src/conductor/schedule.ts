@@ -9,6 +9,7 @@ import { z } from 'zod'
 import type { Actor } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { stored } from '../base/json.ts'
+import { parse } from '../base/schema.ts'
 import type { Playbook } from '../playbook/context.ts'
 import { playbookOf, registerPlaybook, type AnyPlaybook } from '../playbook/playbook.ts'
 import type { Environment } from './environment.ts'
@@ -105,7 +106,8 @@ async function setSchedule<In, Out>(
     missed: options.missed ?? 'once',
     from: env.clock.now(),
   }
-  cronOf(plan) // an expression that does not parse is refused here
+  cronOf(plan) // an expression that does not parse is refused here, and so is an input that the playbook would refuse
+  parse(known.input, plan.input, 'INPUT_INVALID', `the input of schedule "${name}" for ${known.name}`)
   const row = await current(env, workspace, name)
   if (row !== undefined) {
     const [first] = await env.store.entries(workspace, row.stream, 0, 1)

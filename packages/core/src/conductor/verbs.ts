@@ -31,21 +31,23 @@ export interface RunVerbs {
 }
 
 export function runVerbs(env: Environment, workspace: string): RunVerbs {
-  const rewind = (
+  const rewind = async (
     run: string,
     to: MailData['rewind']['to'],
     by: Actor,
     why: string,
     outcome?: MailData['rewind']['outcome'],
-  ): Promise<void> =>
-    command(
-      env,
-      workspace,
-      run,
-      'rewind',
-      { by, to, why, ...(outcome === undefined ? {} : { outcome }) } as unknown as Json,
-      { reopen: true },
-    )
+  ): Promise<void> => {
+    const found = await reaches(env, workspace, run, to)
+    if (!found) {
+      throw new KeelsonError('STEP_NOT_FOUND', `run ${run} has no ${describe(to)}`, {
+        hint: 'audit.story(run) names its steps and checkpoints.',
+        data: { run },
+      })
+    }
+    const payload = { by, to, why, ...(outcome === undefined ? {} : { outcome }) } as unknown as Json
+    await command(env, workspace, run, 'rewind', payload, { reopen: true })
+  }
   return {
     cancel: (run, { by, reason }) => command(env, workspace, run, 'cancel', { by, reason } as unknown as Json),
     pause: (run, { by, reason }) => command(env, workspace, run, 'pause', { by, reason } as unknown as Json),
@@ -125,4 +127,24 @@ async function failedStep(env: Environment, workspace: string, run: string): Pro
   if (typeof named === 'string' && entries.some((entry) => entry.key === named)) return named
   const failed = (JSON.parse(last?.payload ?? '{}') as Outcome).error !== undefined
   return error !== undefined && failed ? last?.key : undefined
+}
+
+type RewindTarget = MailData['rewind']['to']
+
+/** Whether the run's journal knows what a rewind aims at; its pass looks again when it takes the verb in. */
+async function reaches(env: Environment, workspace: string, run: string, to: RewindTarget): Promise<boolean> {
+  if (to === 'start' || 'seq' in to) return true
+  const row = await rowOf(env, workspace, run)
+  const entries = await env.store.entries(workspace, row.stream)
+  if ('key' in to) return entries.some((entry) => entry.key === to.key)
+  return entries.some(
+    (entry) =>
+      entry.kind === 'checkpoint.completed' &&
+      (JSON.parse(entry.payload ?? '{}') as { ok?: string }).ok === to.checkpoint,
+  )
+}
+
+function describe(to: RewindTarget): string {
+  if (typeof to === 'string' || 'seq' in to) return 'such entry'
+  return 'key' in to ? `step "${to.key}"` : `checkpoint "${to.checkpoint}" that it has reached`
 }
