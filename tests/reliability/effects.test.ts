@@ -118,6 +118,34 @@ describe('an effect with a lost answer', () => {
   })
 })
 
+describe('an effect that is sent anew', () => {
+  it('is asked about again when a rule came meanwhile, and denied when one forbids it', async () => {
+    const { send, post, letter } = setUp({ by: 'none' }, { reconcile: false })
+    let mood: 'allow' | 'ask' | 'deny' = 'allow'
+    const rule = policy.rule('mood', { on: send }, () =>
+      mood === 'allow' ? policy.allow() : mood === 'ask' ? policy.ask() : policy.deny('not any more'),
+    )
+    const t = await testConductor({ playbooks: [letter], connectors: [fake(post)], policy: policy([rule]) })
+    for (const then of ['ask', 'deny'] as const) {
+      mood = 'allow'
+      t.fault(send, 'timeout-before-effect')
+      const run = await t.start(letter, { to: then })
+      mood = then
+      await t.outcome(send, 'did-not-happen')
+      if (then === 'deny') {
+        await expect(run.result()).rejects.toMatchObject({ code: 'ACTION_DENIED' })
+        continue
+      }
+      expect(t.world(send)).toEqual([])
+      await t.approve(send)
+      await run.result()
+      expect(t.world(send)).toMatchObject([{ times: 1 }])
+    }
+    expect(t.world(send)).toHaveLength(1)
+    await t.stop()
+  })
+})
+
 describe('a business intent', () => {
   it('is one effect, whoever asks: the second run gets the receipt', async () => {
     const { send, letter, harness } = setUp({ by: 'key' }, { intent: true })

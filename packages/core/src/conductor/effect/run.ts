@@ -23,7 +23,7 @@ import type { Judgement } from '../../policy/verdict.ts'
 import type { Internals, Pass } from '../pass.ts'
 import { EFFECT_PLAYBOOK } from './hand-over.ts'
 import { ask, decisionOf, holdItem, askItemOf, unknownItem, reauthItem } from './items.ts'
-import { ANYTHING, askOf, holdOf, reconcileOnce, sendOnce, type Bytes, type Sent } from './attempt.ts'
+import { askOf, holdOf, reconcileOnce, sendOnce, type Bytes, type Sent } from './attempt.ts'
 import { settleEffect, type EffectEnd } from './settling.ts'
 import { actionOf, type EffectSpec } from './spec.ts'
 import { thawed } from './thaw.ts'
@@ -150,7 +150,8 @@ async function held(
 }
 
 /** From the outcome of a try to the end of the effect, however long that takes. */
-async function resolve(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Bytes, first: Sent): Promise<EffectEnd> {
+async function resolve(pass: Pass, spec: EffectSpec, action: AnyAction, given: Bytes, first: Sent): Promise<EffectEnd> {
+  let bytes: Bytes = { ...given, covered: new Set([...given.covered, ...answeredFor(spec.verdict)]) }
   let sent = first
   for (let round = 1; ; round++) {
     switch (sent.state) {
@@ -166,9 +167,13 @@ async function resolve(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: B
         await pass.task.env.actions.credentialsChanged(connectorOf(action.name))
         sent = await again(pass, spec, action, bytes, `reauth send ${round}`)
         break
-      case 'unknown':
-        sent = await reconcileOnce(pass, spec, action, bytes, sent, round)
+      case 'unknown': {
+        const { error, sentAt } = sent
+        const next = await reconcileOnce(pass, spec, action, bytes, sent, round)
+        // Policy stopped another try of what may have happened: only a person can tell.
+        sent = next.state === 'changed' ? { state: 'undecided', error, sentAt } : next
         break
+      }
       case 'undecided':
         sent = await byPerson(pass, spec, action, bytes, sent.error, sent.sentAt, round)
         break
@@ -176,17 +181,30 @@ async function resolve(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: B
         await thawed(pass, sent.epoch)
         sent = await again(pass, spec, action, bytes, `thawed send ${round}`)
         break
-      case 'changed':
-        return ended(bytes, 'denied', deniedError(action, sent.verdict))
+      case 'changed': {
+        const cleared = await obligations(pass, spec, action, { ...bytes, verdict: sent.verdict }, RESENT + round)
+        if ('state' in cleared) return cleared
+        bytes = cleared
+        sent = await again(pass, spec, action, bytes, `changed send ${round}`)
+        break
+      }
       default:
         return sent satisfies never
     }
   }
 }
 
-/** Sent anew: what obliged to ask has been answered for these bytes; a denial still counts. */
+/** Rounds of obligations that come up when an effect is sent anew are named apart from the first ones. */
+const RESENT = 1000
+
+/** Obligations of the verdict under which it was first sent. */
+function answeredFor(verdict: Judgement): string[] {
+  return [...verdict.asks.map((one) => askOf(one.rule)), ...verdict.holds.map(holdOf)]
+}
+
+/** Sent anew: what obliged before has been answered for these bytes; a new obligation, or a denial, still counts. */
 function again(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Bytes, key: string): Promise<Sent> {
-  return sendOnce(pass, spec, action, { ...bytes, covered: ANYTHING }, key)
+  return sendOnce(pass, spec, action, bytes, key)
 }
 
 /** Nobody can tell but a person: it happened, it did not, look again. */
