@@ -50,6 +50,8 @@ export interface ItemRecord {
   /** The item that this one revises. */
   readonly revises?: string
   readonly verdict?: Json
+  /** The key under which the outside system was asked: what to look for there. */
+  readonly outsideKey?: string
   readonly decided?: { readonly by: Actor; readonly at: number; readonly decision: Json }
   readonly seen?: readonly { readonly by: Actor; readonly at: number }[]
 }

@@ -41,6 +41,8 @@ export type InboxItem =
   | (ItemBase & {
       readonly kind: 'outcome-unknown'
       readonly action: string
+      /** The key under which the outside system was asked: what to look for there. */
+      readonly key: string
       readonly answers: readonly ('happened' | 'did-not-happen' | 'look-again')[]
     })
   | (ItemBase & { readonly kind: 'attention'; readonly code: string; readonly hint: string })
@@ -84,6 +86,7 @@ export function itemOf(record: ItemRecord): InboxItem {
         ...base,
         kind: 'outcome-unknown',
         action: record.action ?? '',
+        key: record.outsideKey ?? '',
         answers: ['happened', 'did-not-happen', 'look-again'],
       }
     case 'attention':

@@ -1,6 +1,6 @@
 /** People: what a test's operator does with the inbox. */
 import type { Actor, Conductor, Decision, InboxItem, Json } from '@keelson/core'
-import { canonical, KeelsonError, sha256 } from '@keelson/core/ports'
+import { canonical, KeelsonError } from '@keelson/core/ports'
 import type { World } from '../fake/world.ts'
 import { whatWaits, type Stage } from './stage.ts'
 
@@ -100,9 +100,8 @@ export async function answerTruly(keelson: Conductor, world: World): Promise<boo
         await inbox.decide(item.id, { hash: item.hash, by: { kind: 'person', id: 'truthful' }, retry: true })
         answered = true
       }
-      if (item.kind !== 'outcome-unknown' || item.run === undefined) continue
-      const key = sha256(item.run.replace(/^effect:/, '')).slice(0, 32)
-      const found = world.happened(item.action).find((one) => one.key === key)
+      if (item.kind !== 'outcome-unknown') continue
+      const found = world.happened(item.action).find((one) => one.key === item.key)
       const truth =
         found === undefined
           ? ({ outcome: 'did-not-happen' } as const)

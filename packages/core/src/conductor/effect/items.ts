@@ -11,6 +11,7 @@ import type { Provenance } from '../item.ts'
 import { askItem, type AskItem, type ItemText } from '../ops/ask.ts'
 import type { Pass } from '../pass.ts'
 import type { Bytes } from './attempt.ts'
+import { remoteKey } from './ledger.ts'
 import { configOf, timedOut, within } from './send.ts'
 import type { EffectSpec } from './spec.ts'
 
@@ -86,6 +87,7 @@ export function unknownItem(
   const item: ItemText = {
     ...common(spec, action, bytes),
     kind: 'outcome-unknown',
+    outsideKey: remoteKey(spec.effect, spec.generation),
     title: `Did it happen? ${action.title}: ${error.message}`,
     allows: ['outcome'],
     editSchema: jsonSchema(action.output) as Json,

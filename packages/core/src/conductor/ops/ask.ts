@@ -28,6 +28,7 @@ export type ItemText = Pick<ItemRecord, 'kind' | 'title' | 'allows' | 'why' | 'p
       | 'revises'
       | 'verdict'
       | 'onBehalfOf'
+      | 'outsideKey'
     >
   >
 
