@@ -1,4 +1,4 @@
-/** Report: runs the claims, keeps what they said in results.json, and writes it into README.md with a chart. */
+/** Report: runs the claims, keeps what they said in results.jsonl, and writes it into README.md with a chart. */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,16 +11,20 @@ const CLAIMS = ['throughput', 'latency', 'recovery', 'history', 'parked', 'footp
 const options = optionsOf({ claims: CLAIMS.join(',') })
 
 const here = (name: string): string => join(import.meta.dirname, name)
-const kept = here('results.json')
-const results: Record<string, Printed> = existsSync(kept)
-  ? (JSON.parse(readFileSync(kept, 'utf8')) as Record<string, Printed>)
-  : {}
+const kept = here('results.jsonl')
+const lines = existsSync(kept) ? readFileSync(kept, 'utf8').trim().split('\n') : []
+const results = Object.fromEntries(lines.map((line) => JSON.parse(line) as Printed).map((each) => [each.claim, each]))
 
 for (const claim of options.list('claims')) {
   const args = ['--no-warnings', here(`${claim}.ts`), '--json']
   const { stdout } = spawnSync(process.execPath, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
   results[claim] = JSON.parse(stdout) as Printed
-  writeFileSync(kept, `${JSON.stringify(results, null, 1)}\n`)
+  writeFileSync(
+    kept,
+    Object.values(results)
+      .map((each) => `${JSON.stringify(each)}\n`)
+      .join(''),
+  )
 }
 
 const measured = CLAIMS.flatMap((claim) => results[claim] ?? [])

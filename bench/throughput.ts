@@ -5,7 +5,7 @@ import type { Load, LoadTask } from './measure/load.ts'
 import { optionsOf } from './measure/options.ts'
 import { newPlace, removePlace } from './measure/place.ts'
 import { progress } from './measure/progress.ts'
-import { mean, median, spread } from './measure/stats.ts'
+import { mean, median, spread, unrest } from './measure/stats.ts'
 import { STEPS } from './measure/work.ts'
 import type { Bare } from './subjects/bare.ts'
 
@@ -74,6 +74,7 @@ tell(
       `bare: better-sqlite3, WAL, FULL, one insert of 200 bytes per commit: ${told(bare)} per second`,
       'openworkflow: WAL, FULL, all runs handed over before the clock starts; its figure leaves out start and result',
       'LangGraph: WAL, NORMAL (not safe from a power cut), checkpoints written while the next step runs',
+      ...unrest('the bare rate', bare),
     ],
   },
   options,

@@ -14,7 +14,8 @@ export interface Target {
   readonly atMost?: number
 }
 
-export type Cell = string | number
+/** Null is what JSON makes of a number that could not be measured. */
+export type Cell = string | number | null
 
 export interface Table {
   readonly title: string
@@ -37,7 +38,7 @@ export interface Printed extends Report {
 }
 
 export function passed({ measured, atLeast, atMost }: Target): boolean {
-  return !(Number.isNaN(measured) || measured < (atLeast ?? -Infinity) || measured > (atMost ?? Infinity))
+  return !(!Number.isFinite(measured) || measured < (atLeast ?? -Infinity) || measured > (atMost ?? Infinity))
 }
 
 export function tell(report: Report, options: { readonly json: boolean }): void {
@@ -74,7 +75,7 @@ export function shown(value: number, unit = ''): string {
 }
 
 export function markdown({ title, columns, rows }: Table): string {
-  const cells = rows.map((row) => row.map((cell) => (typeof cell === 'number' ? shown(cell) : cell)))
+  const cells = rows.map((row) => row.map((cell) => (typeof cell === 'string' ? cell : shown(cell ?? NaN))))
   const widths = columns.map((name, at) => Math.max(name.length, ...cells.map((row) => (row[at] ?? '').length)))
   const line = (row: readonly string[]): string => `| ${row.map((cell, at) => cell.padEnd(widths[at]!)).join(' | ')} |`
   const rule = `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`

@@ -21,6 +21,16 @@ export function spread(samples: readonly number[]): { min: number; median: numbe
   return { min: Math.min(...samples), median: median(samples), max: Math.max(...samples) }
 }
 
+/** A note for the reader when what should have stayed the same did not; none when it did. */
+export function unrest(what: string, samples: readonly number[]): string[] {
+  const { min, max } = spread(samples)
+  if (max / min < UNREST) return []
+  const times = (max / min).toPrecision(2)
+  return [`**the machine was not at rest**: ${what} varied ${times} times within this run; measure again when it is`]
+}
+
+const UNREST = 3
+
 function ascending(samples: readonly number[]): number[] {
   return [...samples].sort((a, b) => a - b)
 }
