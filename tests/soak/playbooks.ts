@@ -26,7 +26,8 @@ function actionsOn(url: string) {
   const asked = async (verb: Verb, order: number, o: { key: string; signal: AbortSignal }) => ({
     output: (await askWorld(url, verb, order, o.key, o.signal))!,
   })
-  const common = { input: Place, output: Ref, timeout: '2s' as const, settleWindowMs: 3000 }
+  // A try that was killed is a try: so many kills would otherwise leave some effect to a person.
+  const common = { input: Place, output: Ref, timeout: '2s' as const, settleWindowMs: 3000, attempts: 50 }
   const charge = action({
     ...common,
     name: 'bank.charge',
