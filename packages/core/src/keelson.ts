@@ -1,6 +1,5 @@
 /** Keelson: puts the parts together: createConductor opens, migrates and checks; runs go on by themselves. */
 import type { z } from 'zod'
-import type { Agent } from './agent/agent.ts'
 import { noModels, type Models } from './agent/model.ts'
 import { systemClock, type Clock } from './base/clock.ts'
 import { KeelsonError } from './base/errors.ts'
@@ -25,7 +24,6 @@ import type { MayDecide } from './inbox/inbox.ts'
 import type { MemoryStore } from './journal/store.ts'
 import { Catalog } from './playbook/catalog.ts'
 import type { Playbook } from './playbook/context.ts'
-import type { Persona } from './policy/persona.ts'
 import { ruleEngine, type PolicyEngine } from './policy/gate.ts'
 import type { PolicyGate } from './policy/rule.ts'
 import { workspaceOf, type Workspace } from './workspace.ts'
@@ -41,8 +39,6 @@ export interface ConductorOptions {
   readonly models?: Models
   /** Rules of your own, or another engine. Without one, reads are allowed and every write asks. */
   readonly policy?: PolicyGate | PolicyEngine
-  readonly personas?: readonly Persona[]
-  readonly agents?: readonly Agent<any, any>[]
   /** False: starts, decides and reads without working (a web process). Default true. */
   readonly work?: boolean
   /** Created again under the same name in one process, the earlier one is drained and replaced (hot reload). */

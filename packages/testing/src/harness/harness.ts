@@ -17,7 +17,7 @@ import { Stage, whatWaits, type StageOptions } from './stage.ts'
 
 export interface HarnessOptions extends Pick<
   ConductorOptions,
-  'actions' | 'credentials' | 'limits' | 'mayDecide' | 'personas' | 'policy' | 'settings'
+  'actions' | 'credentials' | 'limits' | 'mayDecide' | 'policy' | 'settings'
 > {
   readonly playbooks: readonly Playbook<any, any>[]
   /** Fakes, or real connectors. */
