@@ -123,7 +123,7 @@ describe('a disk that is full in the middle of a run', () => {
   it('lets no effect begin whose intent could not be stored', async () => {
     const outside = bank()
     let [sick, letIn] = [false, false]
-    const writes: readonly Operation[] = ['write', 'commit', 'claim', 'putArtifact']
+    const writes: readonly Operation[] = ['write', 'commit', 'claim']
     const { store, count, more } = counting(sqlite(temporary(), { durability: 'process' }), (op, unit) => {
       const intent = op === 'commit' && unit.entries?.some(({ kind }) => kind === 'effect.sending') === true
       if (intent && outside.calls.length === 0 && count('beat') === 0) sick = true

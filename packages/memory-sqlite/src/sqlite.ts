@@ -67,7 +67,6 @@ export function manyFiles(files: PerWorkspace): SqliteStore & Pick<PerWorkspace,
     entries: (workspace, ...rest) => files.on(workspace, (store) => store.entries(workspace, ...rest), none),
     records: (workspace, query) => files.on(workspace, (store) => store.records(workspace, query), none),
     tail: (workspace, after, limit) => files.on(workspace, (store) => store.tail(workspace, after, limit), none),
-    putArtifact: (workspace, bytes) => files.on(workspace, (store) => store.putArtifact(workspace, bytes)),
     getArtifact: (workspace, sha256) =>
       files.on(workspace, (store) => store.getArtifact(workspace, sha256), { answer: undefined }),
     adopt: (workspace) => files.on(workspace, (store) => store.adopt(workspace), { answer: undefined }),

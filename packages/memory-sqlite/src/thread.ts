@@ -71,7 +71,6 @@ export class Thread {
       entries: call('entries'),
       records: call('records'),
       tail: call('tail'),
-      putArtifact: call('putArtifact'),
       getArtifact: call('getArtifact'),
       adopt: call('adopt'),
     }

@@ -31,7 +31,7 @@ async function furnished(): Promise<void> {
     await store.commit(lease, { entries: more(`run ${n}`, entries, 4, 'text '.repeat(20)), records, deliveries, next })
   }
   await store.write(W, { starts: [newRun('last')] })
-  await store.putArtifact(W, new Uint8Array(300).fill(7))
+  await store.write(W, { artifacts: [new Uint8Array(300).fill(7)] })
   await store.close()
 }
 

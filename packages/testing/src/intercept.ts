@@ -41,7 +41,6 @@ export function intercept(store: MemoryStore, hooks: Hooks): MemoryStore {
     entries: wrap('entries'),
     records: wrap('records'),
     tail: wrap('tail'),
-    putArtifact: wrap('putArtifact'),
     getArtifact: wrap('getArtifact'),
     adopt: wrap('adopt'),
     watch: (listener) => store.watch(listener),

@@ -98,13 +98,6 @@ function session(shared: Data): MemoryStoreSession {
       entriesOf(space(workspace), stream).slice(after, after + limit),
     records: async (workspace, query) => findRecords(space(workspace), query),
     tail: async (workspace, after, limit) => space(workspace).log.slice(after, after + limit),
-    async putArtifact(workspace, bytes) {
-      const sha256 = createHash('sha256').update(bytes).digest('hex')
-      const into = space(workspace)
-      shared.spaces.set(workspace, into)
-      into.artifacts.set(sha256, Uint8Array.from(bytes))
-      return sha256
-    },
     getArtifact: async (workspace, sha256) => space(workspace).artifacts.get(sha256)?.slice(),
     watch(listener) {
       const each = (change: Change): void => queueMicrotask(() => shared.listeners.has(each) && listener(change))
@@ -126,6 +119,8 @@ function perform(data: Data, space: Space, unit: PassUnit, run: Run | undefined,
   const changed = new Set<string>()
   append(space, unit.entries ?? [])
   for (const write of unit.records ?? []) putRecord(space, write)
+  for (const bytes of unit.artifacts ?? [])
+    space.artifacts.set(createHash('sha256').update(bytes).digest('hex'), Uint8Array.from(bytes))
   for (const start of unit.starts ?? []) {
     if (space.runs.has(start.id)) refused.push({ start: start.id, why: 'exists' })
     else changed.add(begin(space, start, now))
@@ -143,7 +138,8 @@ function perform(data: Data, space: Space, unit: PassUnit, run: Run | undefined,
   }
   for (const { stream, seq } of unit.purge?.payloads ?? []) erase(space, stream, seq)
   if (run !== undefined) changed.add(advance(space, run, unit, now))
-  if (space.runs.size + space.log.length + space.records.size > 0) data.spaces.set(space.name, space)
+  if (space.runs.size + space.log.length + space.records.size + space.artifacts.size > 0)
+    data.spaces.set(space.name, space)
   tell(data, space, changed)
   return { status: 'done', refused }
 }

@@ -112,6 +112,8 @@ export interface Unit {
   readonly purge?: Purge
   /** Verbs on a run from outside its lease: wakes or re-targets a run that nobody holds. */
   readonly touch?: readonly Touch[]
+  /** Bytes that the unit refers to, kept under their sha-256 (hex): the same bytes once. Not to be changed before the answer. */
+  readonly artifacts?: readonly Uint8Array[]
 }
 
 /** Text that must go: payloads and salts become null, the envelopes stay. */
@@ -270,8 +272,7 @@ export interface MemoryStore {
   records(workspace: string, query: RecordQuery): Promise<readonly RecordRow[]>
   /** All entries of a workspace behind a position, in commit order (S6). */
   tail(workspace: string, after: number, limit: number): Promise<readonly Placed[]>
-  /** Keeps bytes under their sha-256 (hex); the same bytes once. */
-  putArtifact(workspace: string, bytes: Uint8Array): Promise<string>
+  /** The bytes that a unit brought under this sha-256 (hex). */
   getArtifact(workspace: string, sha256: string): Promise<Uint8Array | undefined>
   /** Calls back after changes, of this process and, as far as the store can tell, of others. Returns what ends it. */
   watch(listener: (change: Change) => void): () => void

@@ -62,11 +62,13 @@ function isTaken(error: unknown): boolean {
   return error instanceof Error && 'code' in error && String(error.code).startsWith('SQLITE_CONSTRAINT')
 }
 
-function isPlain({ records, expect, starts, deliveries, purge, touch, consumed, next }: PassUnit): boolean {
+function isPlain({ records, expect, starts, deliveries, purge, touch, consumed, artifacts, next }: PassUnit): boolean {
   return (
     next === undefined &&
     purge === undefined &&
-    [records, expect, starts, deliveries, touch, consumed].every((part) => part === undefined || part.length === 0)
+    [records, expect, starts, deliveries, touch, consumed, artifacts].every(
+      (part) => part === undefined || part.length === 0,
+    )
   )
 }
 

@@ -9,7 +9,8 @@ import { findWorkspace } from '../sql/context.ts'
 import { readEntries, readTail } from '../sql/entries.ts'
 import { unreadMail } from '../sql/mail.ts'
 import { migrations } from '../sql/migrations.ts'
-import { getBytes, listWorkspaces, putBytes, readRuns } from '../sql/reads.ts'
+import { getBytes } from '../sql/artifacts.ts'
+import { listWorkspaces, readRuns } from '../sql/reads.ts'
 import { readRecords } from '../sql/records.ts'
 import { findRun } from '../sql/runs.ts'
 import { holds, landed, writeUnit } from '../sql/unit.ts'
@@ -80,7 +81,7 @@ export function fileStore(path: string, options: FileOptions): FileStore {
   }
 }
 
-type Writes = Pick<MemoryStore, 'write' | 'claim' | 'commit' | 'putArtifact' | 'adopt'>
+type Writes = Pick<MemoryStore, 'write' | 'claim' | 'commit' | 'adopt'>
 
 function writes(file: () => OpenFile): Writes {
   const turns: Turns = { count: 0, served: new Map(), asked: new Map() }
@@ -104,11 +105,6 @@ function writes(file: () => OpenFile): Writes {
     async claim(query) {
       const { context, db } = file()
       return file().submitAfterDeaths(() => claimRuns(context, db, turns, query))
-    },
-    async putArtifact(workspace, bytes) {
-      const { context } = file()
-      const copy = Uint8Array.from(bytes)
-      return file().submit({ work: () => putBytes(context, workspace, copy) })
     },
     async adopt(workspace) {
       const { context } = file()

@@ -1,11 +1,9 @@
-/** Reads: runs by page, and bytes by their hash. */
-import { createHash } from 'node:crypto'
+/** Reads: runs by page, and the names of workspaces. */
 import { sql } from 'kysely'
 import type { RunQuery, RunRow } from '@keelson/core/ports'
-import { corrupt } from './checksum.ts'
-import { allWorkspaces, findWorkspace, makeWorkspace, type Context } from './context.ts'
+import { allWorkspaces, findWorkspace, type Context } from './context.ts'
 import { findRun, openRun, toRunRow } from './runs.ts'
-import { all, first, run, statement, type Work } from './statement.ts'
+import { all, statement, type Work } from './statement.ts'
 import type { RunsTable, Sql } from './tables.ts'
 
 export function* readRuns(context: Context, db: Sql, workspace: string, query: RunQuery): Work<RunRow[]> {
@@ -42,20 +40,4 @@ function page(db: Sql, space: number, { state, playbook, after, order, limit }: 
 
 export function* listWorkspaces(context: Context): Work<string[]> {
   return (yield* allWorkspaces(context)).map(({ name }) => name)
-}
-
-export function* putBytes(context: Context, workspace: string, bytes: Uint8Array): Work<string> {
-  const sha256 = createHash('sha256').update(bytes).digest()
-  const space = yield* makeWorkspace(context, workspace)
-  yield* run(context.q.addArtifact, { workspace: space, sha256, bytes })
-  return sha256.toString('hex')
-}
-
-export function* getBytes(context: Context, workspace: string, sha256: string): Work<Uint8Array | undefined> {
-  const space = yield* findWorkspace(context, workspace)
-  if (space === undefined) return undefined
-  const row = yield* first(context.q.artifact, { workspace: space, sha256: Buffer.from(sha256, 'hex') })
-  if (row === undefined) return undefined
-  if (createHash('sha256').update(row.bytes).digest('hex') !== sha256) corrupt('artifacts', sha256)
-  return Uint8Array.from(row.bytes)
 }

@@ -9,6 +9,7 @@ import { findWorkspace, makeWorkspace, type Context } from './context.ts'
 import { append, erase, hasEntry, headSeq } from './entries.ts'
 import { deliver } from './deliver.ts'
 import { dropMail, readMail, wasDelivered } from './mail.ts'
+import { hasBytes, putBytes } from './artifacts.ts'
 import { hasRecord, putRecord, versionOf } from './records.ts'
 import { dueFrom, findRun, moved, saveRun, startRun } from './runs.ts'
 import type { Work } from './statement.ts'
@@ -21,7 +22,8 @@ export function* writeUnit(context: Context, workspace: string, unit: Unit, now:
   const known = yield* findWorkspace(context, workspace)
   const judged = yield* judge(context, known, unit)
   if (judged.conflicts.length > 0) return { status: 'conflict', rows: judged.conflicts }
-  const founds = (unit.entries?.length ?? 0) + (unit.records?.length ?? 0) + judged.starts.length > 0
+  const parts = [unit.entries, unit.records, unit.artifacts, judged.starts]
+  const founds = parts.some((part) => part !== undefined && part.length > 0)
   const space = known ?? (founds ? yield* makeWorkspace(context, workspace) : NO_WORKSPACE)
   return { status: 'done', refused: yield* apply(context, space, unit, judged, now) }
 }
@@ -54,6 +56,8 @@ export function* landed(context: Context, workspace: string, unit: PassUnit, lea
   if (start !== undefined) return (yield* findRun(context, space, start.id))?.stream === start.stream
   const delivery = unit.deliveries?.at(-1)
   if (delivery !== undefined) return yield* wasDelivered(context, space, delivery)
+  const bytes = unit.artifacts?.at(-1)
+  if (bytes !== undefined) return yield* hasBytes(context, space, bytes)
   if (lease === undefined || unit.next === undefined) return false
   const row = yield* findRun(context, space, lease.run)
   return row?.epoch === lease.epoch && row.worker === null
@@ -138,6 +142,7 @@ function* apply(context: Context, space: number, unit: Unit, judged: Judged, now
   const refused = [...judged.refused]
   yield* append(context, space, unit.entries ?? [])
   for (const write of unit.records ?? []) yield* putRecord(context, space, write)
+  for (const bytes of unit.artifacts ?? []) yield* putBytes(context, space, bytes)
   for (const start of judged.starts) {
     yield* startRun(context, space, start, now)
     yield* append(context, space, start.entries)

@@ -22,7 +22,8 @@ import { readEntries, readTail } from '../../src/sql/entries.ts'
 import { unreadMail } from '../../src/sql/mail.ts'
 import { migrations } from '../../src/sql/migrations.ts'
 import { queries, type Queries } from '../../src/sql/queries.ts'
-import { getBytes, listWorkspaces, putBytes, readRuns } from '../../src/sql/reads.ts'
+import { getBytes } from '../../src/sql/artifacts.ts'
+import { listWorkspaces, readRuns } from '../../src/sql/reads.ts'
 import { readRecords } from '../../src/sql/records.ts'
 import { findRun } from '../../src/sql/runs.ts'
 import type { Work } from '../../src/sql/statement.ts'
@@ -119,7 +120,6 @@ export function postgresStore(host: string, schema: string): PostgresStore {
         }) as { xmin: string }[]
         return yield* readTail(context, space, after, Number(rows[0]!.xmin) * PER_TRANSACTION, limit)
       }),
-    putArtifact: async (workspace, bytes) => write((context) => putBytes(context, workspace, bytes)),
     getArtifact: async (workspace, sha256) => read((context) => getBytes(context, workspace, sha256)),
     watch: (listener) => own().watch(listener),
     adopt: async () => void own(),

@@ -1,5 +1,6 @@
 /** storeConformance: the definition of the MemoryStore port as checks, for any store of anyone. */
 import { describe } from 'vitest'
+import { checkArtifacts } from './artifacts.ts'
 import { checkClaim } from './claim.ts'
 import { checkCommit } from './commit.ts'
 import { checkDeliveries } from './deliver.ts'
@@ -28,6 +29,7 @@ export function storeConformance(suite: StoreSuite): void {
     checkRuns(suite)
     checkRecords(suite)
     checkTail(suite)
+    checkArtifacts(suite)
     checkIsolation(suite)
     checkTurn(suite)
     checkModel(suite)

@@ -1,4 +1,5 @@
 /** Checks of S7: no method reads or writes beyond its workspace. And of values that a careless store would bend. */
+import { createHash } from 'node:crypto'
 import { describe, expect } from 'vitest'
 import { assertChained, chain, EMPTY_HEAD, type MemoryStore } from '@keelson/core/ports'
 import {
@@ -95,9 +96,11 @@ function verbs(suite: StoreSuite): void {
     expect(await rowOf(store, 'r', OTHER)).toMatchObject({ state: 'due' })
   })
   checks(suite, suite.abilities.artifacts)('gets no foreign artifact', async ({ store }) => {
-    const name = await store.putArtifact(W, Uint8Array.from([1]))
+    const bytes = Uint8Array.from([1])
+    const name = createHash('sha256').update(bytes).digest('hex')
+    await store.write(W, { artifacts: [bytes] })
     expect(await store.getArtifact(OTHER, name)).toBeUndefined()
-    await store.putArtifact(OTHER, Uint8Array.from([1]))
+    await store.write(OTHER, { artifacts: [bytes] })
     expect((await store.getArtifact(OTHER, name))!.length).toBe(1)
   })
 }

@@ -40,7 +40,6 @@ const CALLS: { readonly [name: string]: (store: MemoryStore) => unknown } = {
   entries: (store) => store.entries(W, 's'),
   records: (store) => store.records(W, { kind: 'thing', limit: 1 }),
   tail: (store) => store.tail(W, 0, 1),
-  putArtifact: (store) => store.putArtifact(W, new Uint8Array()),
   getArtifact: (store) => store.getArtifact(W, 'none'),
   watch: (store) => store.watch(() => undefined),
   adopt: (store) => store.adopt(W),

@@ -8,7 +8,7 @@ export interface Abilities {
   readonly persistent: boolean
   /** Several sessions may be open on the same data at once, as several processes would. */
   readonly twoSessions: boolean
-  /** `putArtifact` and `getArtifact` keep bytes. */
+  /** Units bring bytes and `getArtifact` gives them back. */
   readonly artifacts: boolean
 }
 

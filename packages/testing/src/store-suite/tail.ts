@@ -1,27 +1,12 @@
-/** Checks of tail, watch and artifacts. */
-import { createHash } from 'node:crypto'
+/** Checks of tail and watch. */
 import { describe, expect } from 'vitest'
 import type { Change, MemoryStore, Placed } from '@keelson/core/ports'
-import {
-  deliver,
-  delivery,
-  entries,
-  entryAt,
-  newRun,
-  parked,
-  put,
-  settled,
-  start,
-  startParked,
-  takeOne,
-  W,
-} from './rows.ts'
+import { deliver, delivery, entries, entryAt, newRun, parked, settled, start, startParked, takeOne, W } from './rows.ts'
 import { checks, checksOfTwo, type StoreSuite } from './subject.ts'
 
 export function checkTail(suite: StoreSuite): void {
   describe('tail', () => tail(suite))
   describe('watch', () => watch(suite))
-  describe('artifacts', () => artifacts(suite))
 }
 
 /** All that tail gives in pages of `limit`. */
@@ -150,40 +135,5 @@ function watch(suite: StoreSuite): void {
     await kill('two')
     await change
     expect((await takeOne(store)).row.id).toBe('r')
-  })
-}
-
-function artifacts(suite: StoreSuite): void {
-  const given = checks(suite, suite.abilities.artifacts)
-  const bytes = Uint8Array.from([0, 1, 255, 10, 13, 39])
-  const hash = createHash('sha256').update(bytes).digest('hex')
-  given('are kept under their sha-256, the same bytes once', async ({ store }) => {
-    expect(await store.putArtifact(W, bytes)).toBe(hash)
-    expect(await store.putArtifact(W, Uint8Array.from(bytes))).toBe(hash)
-    expect([...(await store.getArtifact(W, hash))!]).toEqual([...bytes])
-  })
-  given('that are unknown are undefined', async ({ store }) => {
-    for (const name of [hash, '', "'; --"]) expect(await store.getArtifact(W, name)).toBeUndefined()
-  })
-  given('may be empty or large', async ({ store }) => {
-    const large = Uint8Array.from({ length: 2_097_152 }, (_, n) => n % 251)
-    const empty = await store.putArtifact(W, new Uint8Array())
-    const name = await store.putArtifact(W, large)
-    expect((await store.getArtifact(W, empty))!.length).toBe(0)
-    expect(Buffer.compare((await store.getArtifact(W, name))!, large)).toBe(0)
-  })
-  given('are not changed by who put or got them', async ({ store }) => {
-    const own = Uint8Array.from(bytes)
-    await store.putArtifact(W, own)
-    own[0] = 99
-    const got = (await store.getArtifact(W, hash))!
-    got[1] = 99
-    expect([...(await store.getArtifact(W, hash))!]).toEqual([...bytes])
-  })
-  given('make a workspace, beside records', async ({ store }) => {
-    await store.putArtifact(W, bytes)
-    expect(await store.workspaces()).toEqual([W])
-    await store.write(W, { records: [put('a', 1)] })
-    expect(await store.workspaces()).toEqual([W])
   })
 }
