@@ -28,9 +28,9 @@ export function alwaysReplay(store: MemoryStore): MemoryStore {
       }
       return answer
     },
-    async mail(lease, after) {
-      const mail = await store.mail(lease, after)
-      return marked.has(idOf(lease)) ? [...mail, { ...CONTROL, run: lease.run, at: 0 }] : mail
+    async mail(of, after) {
+      const mail = await store.mail(of, after)
+      return 'epoch' in of && marked.has(idOf(of)) ? [...mail, { ...CONTROL, run: of.run, at: 0 }] : mail
     },
     watch(listener) {
       const each = (change: Change): void => listener(change)

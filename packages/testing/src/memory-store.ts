@@ -12,9 +12,12 @@
  */
 import { createHash } from 'node:crypto'
 import { deepFreeze, KeelsonError } from '@keelson/core/ports'
-import type { Answer, Change, ClaimAnswer, ClaimQuery, Claimed, Conflict } from '@keelson/core/ports'
-import type { Delivery, Entry, Instant, Lease, Mail, MemoryStore, NewRun, Next } from '@keelson/core/ports'
-import type { PassUnit, Placed, RecordQuery, RecordRow, RecordWrite, RunQuery, RunRow } from '@keelson/core/ports'
+import type { Answer, Change, Conflict, Delivery, Entry, Instant, Lease, MemoryStore } from '@keelson/core/ports'
+import type { NewRun, Next, PassUnit, RecordRow, RecordWrite, RunRow } from '@keelson/core/ports'
+import { claim } from './memory/claim.ts'
+import { byCodePoint, emptyData, emptySpace, ofLane, type Data, type Run, type Space } from './memory/data.ts'
+import { purge } from './memory/purge.ts'
+import { entriesOf, findRecords, findRuns, readOn } from './memory/read.ts'
 
 export interface MemoryStoreSession extends MemoryStore {
   /** Another process on the same data; open it under a worker of its own. */
@@ -28,42 +31,7 @@ export function memoryStore(): MemoryStoreSession {
   return session(emptyData())
 }
 
-interface Run {
-  row: RunRow
-  /** Since when it is due: its turn among the due. */
-  dueAt: Instant
-  readonly place: number
-  mail: Mail[]
-  readonly onceKeys: Set<string>
-  /** The highest mail row when it was last claimed. */
-  shown: number
-}
-
-type Data = ReturnType<typeof emptyData>
-type Space = ReturnType<typeof emptySpace>
 type Refused = Extract<Answer, { status: 'done' }>['refused'][number]
-
-const emptyData = () => ({
-  spaces: new Map<string, Space>(),
-  alive: new Set<string>(),
-  /** With the worker of the session that listens. */
-  listeners: new Map<(change: Change) => void, string>(),
-  /** Counts claims, to serve next whoever was served longest ago. */
-  served: 0,
-})
-
-const emptySpace = (name: string) => ({
-  name,
-  runs: new Map<string, Run>(),
-  /** Every entry in commit order; position n is at n - 1. */
-  log: [] as Placed[],
-  /** Positions of each stream's entries; seq n is at n - 1. */
-  streams: new Map<string, number[]>(),
-  records: new Map<string, Map<string, RecordRow>>(),
-  artifacts: new Map<string, Uint8Array>(),
-  mailRow: 0,
-  served: 0,
-})
 
 function session(shared: Data): MemoryStoreSession {
   let open: { worker: string; now: () => Instant } | undefined
@@ -92,12 +60,15 @@ function session(shared: Data): MemoryStoreSession {
       return run === undefined ? { status: 'fenced' } : perform(shared, space(lease.workspace), unit, run, own().now())
     },
     beat: async (worker) => data().alive.has(worker),
-    mail: async (lease, after) => leased(data(), lease)?.mail.filter((mail) => mail.row > after) ?? [],
+    async mail(of, after) {
+      const run = 'epoch' in of ? leased(data(), of) : space(of.workspace).runs.get(of.run)
+      return run?.mail.filter((mail) => mail.row > after) ?? []
+    },
     runs: async (workspace, query) => findRuns(space(workspace), query),
     entries: async (workspace, stream, after = 0, limit = Infinity) =>
       entriesOf(space(workspace), stream).slice(after, after + limit),
     records: async (workspace, query) => findRecords(space(workspace), query),
-    tail: async (workspace, after, limit) => space(workspace).log.slice(after, after + limit),
+    tail: async (workspace, after, limit) => readOn(space(workspace), after, limit),
     getArtifact: async (workspace, sha256) => space(workspace).artifacts.get(sha256)?.slice(),
     watch(listener) {
       const each = (change: Change): void => queueMicrotask(() => shared.listeners.has(each) && listener(change))
@@ -117,6 +88,7 @@ function perform(data: Data, space: Space, unit: PassUnit, run: Run | undefined,
   if (rows.length > 0) return { status: 'conflict', rows }
   const refused: Refused[] = []
   const changed = new Set<string>()
+  purge(space, unit.purge ?? {})
   append(space, unit.entries ?? [])
   for (const write of unit.records ?? []) putRecord(space, write)
   for (const bytes of unit.artifacts ?? [])
@@ -136,7 +108,6 @@ function perform(data: Data, space: Space, unit: PassUnit, run: Run | undefined,
     if (why !== undefined) refused.push({ delivery: delivery.onceKey, why })
     else changed.add(delivery.run)
   }
-  for (const { stream, seq } of unit.purge?.payloads ?? []) erase(space, stream, seq)
   if (run !== undefined) changed.add(advance(space, run, unit, now))
   if (space.runs.size + space.log.length + space.records.size + space.artifacts.size > 0)
     data.spaces.set(space.name, space)
@@ -157,7 +128,8 @@ function conflicts(space: Space, unit: PassUnit): Conflict[] {
   for (const { kind, id, version, data } of unit.records ?? []) {
     const row = versionOf(space, kind, id)
     const key = JSON.stringify([kind, id])
-    check((versions.get(key) ?? row.version) === version - 1, row)
+    const fresh = unit.restoring === true && (versions.get(key) ?? row.version) === 0
+    check(fresh || (versions.get(key) ?? row.version) === version - 1, row)
     versions.set(key, data === null ? 0 : version)
   }
   for (const { stream, seq } of entriesToWrite(space, unit)) {
@@ -190,12 +162,6 @@ function append(space: Space, entries: readonly Entry[]): void {
   }
 }
 
-function erase(space: Space, stream: string, seq: number): void {
-  const position = space.streams.get(stream)?.[seq - 1]
-  if (position === undefined) return
-  space.log[position - 1] = Object.freeze({ ...space.log[position - 1]!, payload: null, salt: null })
-}
-
 function putRecord(space: Space, { kind, id, version, data, index, sort }: RecordWrite): void {
   const ofKind = space.records.get(kind) ?? new Map<string, RecordRow>()
   space.records.set(kind, ofKind)
@@ -206,7 +172,7 @@ function putRecord(space: Space, { kind, id, version, data, index, sort }: Recor
 /* a run */
 
 function begin(space: Space, start: NewRun, now: Instant): string {
-  const { entries, dueAt, ...given } = start
+  const { entries, dueAt, settled, ...given } = start
   const order = space.runs.size + 1
   const row: RunRow = {
     ...{ ...given, workspace: space.name, order, state: 'due', wakeAt: null, status: '' },
@@ -217,6 +183,14 @@ function begin(space: Space, start: NewRun, now: Instant): string {
   const run: Run = { row, dueAt, place, mail: [], onceKeys: new Set(), shown: 0 }
   space.runs.set(start.id, run)
   makeDue(run, dueAt, now)
+  if (settled !== undefined)
+    run.row = Object.freeze({
+      ...run.row,
+      state: 'settled',
+      wakeAt: null,
+      status: settled.status,
+      settledAt: settled.at,
+    })
   append(space, entries)
   return start.id
 }
@@ -289,108 +263,10 @@ function release(data: Data, worker: string, change: (row: RunRow) => RunRow): v
   }
 }
 
-/* claiming */
-
-function claim(data: Data, query: ClaimQuery): ClaimAnswer {
-  if (!data.alive.has(query.worker)) return { claimed: [], nextAt: null }
-  const spaces = [...data.spaces.values()].filter(({ name }) => query.workspaces?.includes(name) ?? true)
-  const claimed = take(data, spaces, query)
-  const wakes = spaces.flatMap((space) => executable(space, query)).flatMap(({ row }) => row.wakeAt ?? [])
-  const nextAt = wakes.filter((at) => at > query.now).reduce((a, b) => Math.min(a, b), Infinity)
-  return { claimed, nextAt: nextAt === Infinity ? null : nextAt }
-}
-
-function executable(space: Space, { can }: ClaimQuery): Run[] {
-  return [...space.runs.values()].filter(
-    ({ row }) => row.worker === null && can.includes(`${row.playbook}@${row.version}`),
-  )
-}
-
-/** Oldest first: by the instant since when they are due, then in the order of starting. */
-function dueRuns(space: Space, query: ClaimQuery): Run[] {
-  const due = executable(space, query).filter(
-    ({ row }) => row.state === 'due' || (row.state === 'parked' && row.wakeAt !== null && row.wakeAt <= query.now),
-  )
-  return due.sort((a, b) => a.dueAt - b.dueAt || a.row.order - b.row.order)
-}
-
-/** One run from each workspace in turn, beginning with the one that was served longest ago. */
-function take(data: Data, spaces: readonly Space[], query: ClaimQuery): Claimed[] {
-  const claimed: Claimed[] = []
-  const suspect = ({ row }: Run): boolean => row.deaths >= query.suspectAfter
-  const ripe = spaces.map((space) => ({ space, due: dueRuns(space, query) })).filter(({ due }) => due.length > 0)
-  ripe.sort((a, b) => a.space.served - b.space.served || a.due[0]!.dueAt - b.due[0]!.dueAt)
-  for (let turn = 0; ripe.some(({ due }) => due.length > 0); turn++) {
-    const { space, due } = ripe[turn % ripe.length]!
-    // What is passed over stays so for this answer: a lane or a suspect only gets more blocked by what is taken.
-    for (let run = due.shift(); run !== undefined; run = due.shift()) {
-      if (claimed.length >= query.limit) return claimed
-      if (laneTaken(space, run) || (suspect(run) && (!query.alone || claimed.length > 0))) continue
-      space.served = ++data.served
-      claimed.push(grab(space, run, query.worker))
-      if (suspect(run)) return claimed
-      break
-    }
-  }
-  return claimed
-}
-
-/** Another family holds the run's lane, or stands before it in the queue. */
-function laneTaken(space: Space, run: Run): boolean {
-  const others = ofLane(space, run.row.lane).filter(({ row }) => row.root !== run.row.root)
-  return others.some(({ row, place }) => row.worker !== null || (!row.laneWhileRunning && place < run.place))
-}
-
-/** The runs of a lane that have not ended. */
-function ofLane(space: Space, lane: string | null): Run[] {
-  return [...space.runs.values()].filter(({ row }) => lane !== null && row.lane === lane && row.state !== 'settled')
-}
-
-function grab(space: Space, run: Run, worker: string): Claimed {
-  const { epoch, claims } = run.row
-  run.row = Object.freeze({ ...run.row, state: 'due', wakeAt: null, worker, epoch: epoch + 1, claims: claims + 1 })
-  run.shown = run.mail.at(-1)?.row ?? run.shown
-  const lease = { workspace: space.name, run: run.row.id, worker, epoch: epoch + 1 }
-  return { lease, row: run.row, entries: entriesOf(space, run.row.stream), mail: [...run.mail] }
-}
-
-function findRuns(space: Space, { ids, state, playbook, after, order, limit }: RunQuery): RunRow[] {
-  const rows = [...space.runs.values()].map((run) => run.row)
-  const ordered = order === 'descending' ? rows.reverse() : rows
-  return ordered
-    .filter((row) => ids?.includes(row.id) ?? true)
-    .filter((row) => (state === 'open' ? row.state !== 'settled' : row.state === (state ?? row.state)))
-    .filter((row) => row.playbook === (playbook ?? row.playbook))
-    .filter((row) => after === undefined || (order === 'descending' ? row.order < after : row.order > after))
-    .slice(0, limit)
-}
-
-function findRecords(space: Space, { kind, ids, where, after, from, order, limit }: RecordQuery): RecordRow[] {
-  const sign = order === 'descending' ? -1 : 1
-  const compare = (a: { sort: number; id: string }, b: { sort: number; id: string }): number =>
-    sign * ((where === undefined ? 0 : a.sort - b.sort) || byCodePoint(a.id, b.id))
-  return [...(space.records.get(kind)?.values() ?? [])]
-    .filter((row) => ids?.includes(row.id) ?? true)
-    .filter(({ index }) => !where || (Object.hasOwn(index, where.field) && index[where.field] === where.value))
-    .filter((row) => from === undefined || row.sort >= from)
-    .filter((row) => after === undefined || compare(row, after) > 0)
-    .sort(compare)
-    .slice(0, limit)
-}
-
-function entriesOf(space: Space, stream: string): Placed[] {
-  return (space.streams.get(stream) ?? []).map((position) => space.log[position - 1]!)
-}
-
 /** Names the runs that are due or settled; an empty list when only a wake-up or a lane moved. */
 function tell(data: Data, space: Space, changed: ReadonlySet<string>): void {
   const rows = [...changed].map((id) => space.runs.get(id)!.row).filter((row) => row.worker === null)
   if (rows.length === 0) return
   const runs = rows.filter((row) => row.state === 'due' || row.state === 'settled').map((row) => row.id)
   for (const listener of data.listeners.keys()) listener({ workspace: space.name, runs: [...runs] })
-}
-
-/** The order of databases (UTF-8 bytes), which is not that of `<` beyond U+FFFF. */
-function byCodePoint(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }

@@ -62,6 +62,8 @@ export interface NewRun {
   readonly dueAt: Instant
   readonly createdAt: Instant
   readonly entries: readonly Entry[]
+  /** It had ended already: a run that is restored, not one to execute. */
+  readonly settled?: { readonly status: string; readonly at: Instant }
 }
 
 /** A message to a run from outside its lease. The pass moves it into the stream, in order of `row`. */
@@ -108,17 +110,24 @@ export interface Unit {
   readonly expect?: readonly Expect[]
   readonly starts?: readonly NewRun[]
   readonly deliveries?: readonly Delivery[]
-  /** Deletes rows of one stream's entries' payloads, of records, or of whole settled runs; see `Purge`. */
+  /** Takes text or whole streams away, before anything of the unit is written; see `Purge`. */
   readonly purge?: Purge
+  /** Records that do not exist yet may begin at any version: they are restored, not made. */
+  readonly restoring?: true
   /** Verbs on a run from outside its lease: wakes or re-targets a run that nobody holds. */
   readonly touch?: readonly Touch[]
   /** Bytes that the unit refers to, kept under their sha-256 (hex): the same bytes once. Not to be changed before the answer. */
   readonly artifacts?: readonly Uint8Array[]
 }
 
-/** Text that must go: payloads and salts become null, the envelopes stay. */
+/** What must go. A stream that ends here is never written to again, and its positions are not given anew. */
 export interface Purge {
-  readonly payloads: readonly { readonly stream: string; readonly seq: number }[]
+  /** Text: payloads and salts become null, the envelopes stay. */
+  readonly payloads?: readonly { readonly stream: string; readonly seq: number }[]
+  /** Entries with their envelopes, of whole streams. */
+  readonly streams?: readonly string[]
+  /** All runs, mail, records, artifacts and entries of the workspace, but for the envelopes of this one stream. */
+  readonly allBut?: string
 }
 
 /**
@@ -264,8 +273,8 @@ export interface MemoryStore {
   commit(lease: Lease, unit: PassUnit): Promise<Answer>
   /** Renews all leases of the worker. Answers false when it is thought dead: its leases may be gone. */
   beat(worker: string): Promise<boolean>
-  /** Mail of a leased run behind `after`. */
-  mail(lease: Lease, after: number): Promise<readonly Mail[]>
+  /** Unread mail of a run behind `after`; for a lease that no longer holds, none. */
+  mail(of: Lease | Pick<Lease, 'workspace' | 'run'>, after: number): Promise<readonly Mail[]>
   runs(workspace: string, query: RunQuery): Promise<readonly RunRow[]>
   /** Entries of one stream behind `after`, in order. */
   entries(workspace: string, stream: string, after?: number, limit?: number): Promise<readonly Placed[]>

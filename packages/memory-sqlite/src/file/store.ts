@@ -123,12 +123,12 @@ function reads(file: () => OpenFile): Reads {
   return {
     workspaces: async () => file().read(listWorkspaces(file().context)),
     beat: async (worker) => file().read(isWorker(file().context, worker)),
-    async mail(lease, after) {
+    async mail(of, after) {
       const { context } = file()
-      const space = file().read(findWorkspace(context, lease.workspace))
-      const row = space === undefined ? undefined : file().read(findRun(context, space, lease.run))
-      if (space === undefined || row === undefined || !holds(row, lease)) return []
-      return file().read(unreadMail(context, space, lease.run, after))
+      const space = file().read(findWorkspace(context, of.workspace))
+      const row = space === undefined ? undefined : file().read(findRun(context, space, of.run))
+      if (space === undefined || row === undefined || ('epoch' in of && !holds(row, of))) return []
+      return file().read(unreadMail(context, space, of.run, after))
     },
     runs: async (workspace, query) => file().read(readRuns(file().context, file().db, workspace, query)),
     async entries(workspace, stream, after = 0, limit = ALL) {

@@ -1,5 +1,5 @@
 /** Entries: appending to streams, reading them, and erasing what they say. */
-import type { Entry, EntryKind, Placed, Purge } from '@keelson/core/ports'
+import type { Entry, EntryKind, Placed } from '@keelson/core/ports'
 import { checksum, corrupt, pack, unpack } from './checksum.ts'
 import { findStream, makeStream, numbers, streamName, type Context } from './context.ts'
 import { all, first, run, type Work } from './statement.ts'
@@ -64,15 +64,13 @@ export function* readTail(
 }
 
 /** Text and salt become null; the envelope stays, under a new checksum. */
-export function* erase(context: Context, workspace: number, purge: Purge): Work<void> {
-  for (const { stream: name, seq } of purge.payloads) {
-    const stream = yield* findStream(context, workspace, name)
-    const row = stream === undefined ? undefined : yield* first(context.q.entry, { stream, seq })
-    if (row === undefined) continue
-    const entry = { ...fromRow(workspace, name, row), payload: null, salt: null }
-    const { crc } = toRow(workspace, row.stream, row.position, entry)
-    yield* run(context.q.erase, { position: row.position, crc })
-  }
+export function* erase(context: Context, workspace: number, name: string, seq: number): Work<void> {
+  const stream = yield* findStream(context, workspace, name)
+  const row = stream === undefined ? undefined : yield* first(context.q.entry, { stream, seq })
+  if (row === undefined) return
+  const entry = { ...fromRow(workspace, name, row), payload: null, salt: null }
+  const { crc } = toRow(workspace, row.stream, row.position, entry)
+  yield* run(context.q.erase, { position: row.position, crc })
 }
 
 /** True when exactly this entry is in the store. */

@@ -6,7 +6,10 @@ import type { EntriesTable, MailTable, RecordsTable, RunsTable, Sql, Tables } fr
 export type Queries = ReturnType<typeof queries>
 
 export function queries(db: Sql) {
-  return { ...nameQueries(db), ...entryQueries(db), ...runQueries(db), ...mailQueries(db), ...recordQueries(db) }
+  return {
+    ...{ ...nameQueries(db), ...entryQueries(db), ...runQueries(db), ...mailQueries(db), ...recordQueries(db) },
+    ...purgeQueries(db),
+  }
 }
 
 /** A row as a statement's arguments. */
@@ -216,6 +219,22 @@ function recordQueries(db: Sql) {
         .where('sort', '=', a.sort)
         .where('id', '=', a.id),
     ),
+  }
+}
+
+function purgeQueries(db: Sql) {
+  const all = (table: 'runs' | 'mail' | 'records' | 'record_index' | 'artifacts') =>
+    statement((a: { workspace: number }) => db.deleteFrom(table).where('workspace', '=', a.workspace))
+  return {
+    removeEntries: statement((a: { stream: number }) => db.deleteFrom('entries').where('stream', '=', a.stream)),
+    removeOtherEntries: statement((a: { workspace: number; stream: number }) =>
+      db.deleteFrom('entries').where('workspace', '=', a.workspace).where('stream', '<>', a.stream),
+    ),
+    removeRuns: all('runs'),
+    removeMail: all('mail'),
+    removeRecords: all('records'),
+    removeRecordIndex: all('record_index'),
+    removeArtifacts: all('artifacts'),
   }
 }
 

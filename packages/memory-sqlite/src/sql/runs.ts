@@ -36,10 +36,16 @@ export function* startRun(context: Context, workspace: number, start: NewRun, no
     ...{ status: '', lane: start.lane, root: start.root, lane_running: start.laneWhileRunning ? 1 : 0 },
     place: yield* placeInLane(context, workspace, start, num),
     ...{ epoch: 0, worker: null, deaths: 0, claims: 0, created_at: start.createdAt, num, mails: 0, shown: 0 },
+    ...endOf(start),
   }
   yield* run(context.q.addRun, sealed.seal(row))
   const told = row.state === 'due' ? row.id : undefined
   changed(context, yield* workspaceName(context, workspace), told)
+}
+
+/** A run that is restored may have ended already. */
+function endOf({ settled }: NewRun): Partial<RunsTable> {
+  return settled === undefined ? {} : { state: 'settled', due_at: null, status: settled.status, settled_at: settled.at }
 }
 
 /** A child never queues behind whoever waits for its parent. */

@@ -6,8 +6,9 @@
  */
 import type { Answer, Conflict, Entry, Instant, Lease, NewRun, PassUnit, Unit } from '@keelson/core/ports'
 import { findWorkspace, makeWorkspace, type Context } from './context.ts'
-import { append, erase, hasEntry, headSeq } from './entries.ts'
+import { append, hasEntry, headSeq } from './entries.ts'
 import { deliver } from './deliver.ts'
+import { purge } from './purge.ts'
 import { dropMail, readMail, wasDelivered } from './mail.ts'
 import { hasBytes, putBytes } from './artifacts.ts'
 import { hasRecord, putRecord, versionOf } from './records.ts'
@@ -107,7 +108,9 @@ function* judgeRecords(context: Context, space: number, unit: Unit, conflict: (r
   for (const { kind, id, version, data } of unit.records ?? []) {
     const key = JSON.stringify([kind, id])
     const stored = yield* versionOf(context, space, kind, id)
-    if ((written.get(key) ?? stored) !== version - 1) conflict({ record: kind, id, version: stored })
+    const before = written.get(key) ?? stored
+    const fresh = unit.restoring === true && before === 0
+    if (!fresh && before !== version - 1) conflict({ record: kind, id, version: stored })
     written.set(key, data === null ? 0 : version)
   }
 }
@@ -140,6 +143,7 @@ function entriesOf(unit: PassUnit, starts: readonly NewRun[]): readonly Entry[] 
 
 function* apply(context: Context, space: number, unit: Unit, judged: Judged, now: Instant): Work<Refused[]> {
   const refused = [...judged.refused]
+  if (unit.purge !== undefined) yield* purge(context, space, unit.purge)
   yield* append(context, space, unit.entries ?? [])
   for (const write of unit.records ?? []) yield* putRecord(context, space, write)
   for (const bytes of unit.artifacts ?? []) yield* putBytes(context, space, bytes)
@@ -156,7 +160,6 @@ function* apply(context: Context, space: number, unit: Unit, judged: Judged, now
     const why = yield* deliver(context, space, delivery)
     if (why !== undefined) refused.push({ delivery: delivery.onceKey, why })
   }
-  if (unit.purge !== undefined) yield* erase(context, space, unit.purge)
   return refused
 }
 

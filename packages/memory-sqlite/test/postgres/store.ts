@@ -102,10 +102,11 @@ export function postgresStore(host: string, schema: string): PostgresStore {
       }
     },
     beat: async (worker) => read((context) => isWorker(context, worker)),
-    mail: async (lease, after) =>
-      inSpace(lease.workspace, [], function* (context, space) {
-        const row = yield* findRun(context, space, lease.run)
-        return row !== undefined && holds(row, lease) ? yield* unreadMail(context, space, lease.run, after) : []
+    mail: async (of, after) =>
+      inSpace(of.workspace, [], function* (context, space) {
+        const row = yield* findRun(context, space, of.run)
+        const held = row !== undefined && (!('epoch' in of) || holds(row, of))
+        return held ? yield* unreadMail(context, space, of.run, after) : []
       }),
     runs: async (workspace, query) => read((context) => readRuns(context, own().db, workspace, query)),
     entries: async (workspace, stream, after = 0, limit = ALL) =>

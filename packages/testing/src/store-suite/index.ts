@@ -9,6 +9,7 @@ import { checkLanes } from './lanes.ts'
 import { checkModel } from './model.ts'
 import { checkOpen } from './open.ts'
 import { checkRecords } from './records.ts'
+import { checkRestoring } from './restore.ts'
 import { checkRuns } from './runs.ts'
 import type { StoreSuite } from './subject.ts'
 import { checkTail } from './tail.ts'
@@ -28,6 +29,7 @@ export function storeConformance(suite: StoreSuite): void {
     checkCommit(suite)
     checkRuns(suite)
     checkRecords(suite)
+    checkRestoring(suite)
     checkTail(suite)
     checkArtifacts(suite)
     checkIsolation(suite)

@@ -1,0 +1,40 @@
+/** Reads of the store in memory: runs and records by page, streams and the tail. */
+import type { Placed, RecordQuery, RecordRow, RunQuery, RunRow } from '@keelson/core/ports'
+import { byCodePoint, type Space } from './data.ts'
+
+export function findRuns(space: Space, { ids, state, playbook, after, order, limit }: RunQuery): RunRow[] {
+  const rows = [...space.runs.values()].map((run) => run.row)
+  const ordered = order === 'descending' ? rows.reverse() : rows
+  return ordered
+    .filter((row) => ids?.includes(row.id) ?? true)
+    .filter((row) => (state === 'open' ? row.state !== 'settled' : row.state === (state ?? row.state)))
+    .filter((row) => row.playbook === (playbook ?? row.playbook))
+    .filter((row) => after === undefined || (order === 'descending' ? row.order < after : row.order > after))
+    .slice(0, limit)
+}
+
+export function findRecords(space: Space, { kind, ids, where, after, from, order, limit }: RecordQuery): RecordRow[] {
+  const sign = order === 'descending' ? -1 : 1
+  const compare = (a: { sort: number; id: string }, b: { sort: number; id: string }): number =>
+    sign * ((where === undefined ? 0 : a.sort - b.sort) || byCodePoint(a.id, b.id))
+  return [...(space.records.get(kind)?.values() ?? [])]
+    .filter((row) => ids?.includes(row.id) ?? true)
+    .filter(({ index }) => !where || (Object.hasOwn(index, where.field) && index[where.field] === where.value))
+    .filter((row) => from === undefined || row.sort >= from)
+    .filter((row) => after === undefined || compare(row, after) > 0)
+    .sort(compare)
+    .slice(0, limit)
+}
+
+export function readOn(space: Space, after: number, limit: number): Placed[] {
+  const found: Placed[] = []
+  for (let at = after; at < space.log.length && found.length < limit; at++) {
+    const entry = space.log[at]
+    if (entry !== undefined) found.push(entry)
+  }
+  return found
+}
+
+export function entriesOf(space: Space, stream: string): Placed[] {
+  return (space.streams.get(stream) ?? []).map((position) => space.log[position - 1]!)
+}
