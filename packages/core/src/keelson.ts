@@ -20,6 +20,7 @@ import { schedulePlaybook } from './conductor/schedule.ts'
 import { telling } from './conductor/telling.ts'
 import { definitionOf, type Action } from './connector/action.ts'
 import type { Connector } from './connector/connector.ts'
+import { keepAnchoring, type AnchorOptions } from './audit/schedule.ts'
 import type { MayDecide } from './inbox/inbox.ts'
 import type { MemoryStore } from './journal/store.ts'
 import { Catalog } from './playbook/catalog.ts'
@@ -50,6 +51,8 @@ export interface ConductorOptions {
   readonly settings?: z.ZodType
   readonly credentials?: Credentials
   readonly mayDecide?: MayDecide
+  /** Signs the journal at times, and gives the anchors to be kept elsewhere. */
+  readonly anchors?: AnchorOptions
   /** Passes at once in this process. Default 100. */
   readonly concurrency?: number
   /** Only these workspaces are worked on here. Default all. */
@@ -144,7 +147,8 @@ async function open(options: ConductorOptions): Promise<Conductor> {
     env.actions.onLearned(again)
     again()
   }
-  return assemble(options, { env, loop, lifecycle, notifier, unwatch, store })
+  const endAnchors = options.anchors === undefined ? async () => {} : keepAnchoring(env, options.anchors)
+  return assemble(options, { env, loop, lifecycle, notifier, unwatch, store, endAnchors })
 }
 
 interface Parts {
@@ -154,6 +158,7 @@ interface Parts {
   readonly notifier: Notifier
   readonly unwatch: () => void
   readonly store: MemoryStore
+  readonly endAnchors: () => Promise<void>
 }
 
 function assemble(options: ConductorOptions, parts: Parts): Conductor {
@@ -162,7 +167,10 @@ function assemble(options: ConductorOptions, parts: Parts): Conductor {
   const workspace = (id: string): Workspace => {
     let made = workspaces.get(id)
     if (made === undefined) {
-      made = workspaceOf({ env, notifier, mayDecide: options.mayDecide, settings: options.settings }, id)
+      made = workspaceOf(
+        { env, notifier, mayDecide: options.mayDecide, settings: options.settings, anchors: options.anchors },
+        id,
+      )
       workspaces.set(id, made)
     }
     return made
@@ -175,6 +183,7 @@ function assemble(options: ConductorOptions, parts: Parts): Conductor {
   const close = async (withinMs: number): Promise<void> => {
     alive?.()
     await loop.stop(withinMs)
+    await parts.endAnchors()
     parts.unwatch()
     notifier.close()
     await env.actions.close()
@@ -192,6 +201,7 @@ function assemble(options: ConductorOptions, parts: Parts): Conductor {
     stop: ({ withinMs = 30_000 } = {}) => (stopped ??= close(withinMs)),
     abandon() {
       alive?.()
+      void parts.endAnchors()
       loop.abandon()
       parts.unwatch()
       notifier.close()

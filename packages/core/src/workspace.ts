@@ -14,6 +14,7 @@ import { grantsOf, type Grants } from './conductor/grants.ts'
 import { editor } from './conductor/editor.ts'
 import { revertOf, type Revert } from './conductor/revert/revert.ts'
 import { schedulesOf, type Schedules } from './conductor/schedule.ts'
+import type { Anchoring } from './audit/anchor.ts'
 import { auditOf, type Audit } from './audit/audit.ts'
 import { inboxOf, type Inbox, type MayDecide } from './inbox/inbox.ts'
 import type { EntityStore, EntityType } from './memory/entity.ts'
@@ -75,6 +76,7 @@ export interface WorkspaceParts {
   readonly notifier: Notifier
   readonly mayDecide: MayDecide | undefined
   readonly settings: z.ZodType | undefined
+  readonly anchors: Anchoring | undefined
 }
 
 export function workspaceOf(parts: WorkspaceParts, id: string): Workspace {
@@ -94,7 +96,7 @@ export function workspaceOf(parts: WorkspaceParts, id: string): Workspace {
       changed: () => notifier.watch(id, ANY),
       retry: (run, by) => verbs.retry(run, { by }),
     }),
-    audit: auditOf(env, id),
+    audit: auditOf(env, id, parts.anchors),
     revert: revertOf(env, notifier, id),
     schedules: schedulesOf(env, id),
     grants: grantsOf(env, id),

@@ -5,7 +5,7 @@
  * Q2. Records are what their entries put, last version last; one that differs, is missing or is too many is named.
  * Q3. Verifying a workspace that works finds nothing but what is wrong: what differs is compared again until no entry
  *     came in between.
- * Q4. A chain alone does not show that its tail was cut off, or that all of it was written anew: that needs an anchor.
+ * Q4. A chain alone does not show that its tail was cut off, or that all of it was written anew: anchors do.
  */
 import { canonicalAround } from '../base/json.ts'
 import { sha256 } from '../base/hash.ts'
@@ -13,19 +13,33 @@ import { EMPTY_HEAD, fault, type Head } from '../journal/entry.ts'
 import { putsOf, writeOf } from '../journal/records.ts'
 import type { MemoryStore, RecordRow, RecordWrite, RunRow } from '../journal/store.ts'
 import type { Environment } from '../conductor/environment.ts'
+import { anchorCheck, type AnchorCheck, type Anchored } from './anchor-check.ts'
 
 export interface Verification {
   readonly ok: boolean
   readonly entries: number
   readonly streams: number
   readonly records: number
+  /** The anchors vouch for entries up to this one in commit order; 0 without anchors, or when one does not hold. */
+  readonly anchored: number
   /** What does not hold, in words; empty when all does. */
   readonly faults: readonly string[]
 }
 
 const PAGE = 1000
 /** All kinds of records that entries put. */
-export const RECORD_KINDS = ['company', 'effect', 'entity', 'event', 'grant', 'inbox', 'timeline', 'wait'] as const
+export const RECORD_KINDS = [
+  'anchor',
+  'audit',
+  'company',
+  'effect',
+  'entity',
+  'event',
+  'grant',
+  'inbox',
+  'timeline',
+  'wait',
+] as const
 
 /** The fold of all entries as far as they have been read. */
 interface Expected {
@@ -34,12 +48,14 @@ interface Expected {
   readonly heads: Map<string, Head>
   readonly faults: string[]
   readonly records: Map<string, RecordWrite>
+  readonly check?: AnchorCheck
 }
 
-export async function verify(env: Environment, workspace: string): Promise<Verification> {
-  const expected = nothing()
+export async function verify(env: Environment, workspace: string, given?: Anchored): Promise<Verification> {
+  const expected = nothing(given === undefined ? undefined : anchorCheck(workspace, given))
   const { wrong, found } = await differing(env.store, workspace, expected)
-  const faults = [...expected.faults]
+  const { faults: unanchored, anchored } = expected.check?.end() ?? { faults: [], anchored: 0 }
+  const faults = [...expected.faults, ...unanchored]
   for (const [id, row] of wrong) {
     if (row === undefined) faults.push(`record ${id} is missing`)
     else if (!expected.records.has(id)) faults.push(`record ${id} was put by no entry`)
@@ -51,6 +67,7 @@ export async function verify(env: Environment, workspace: string): Promise<Verif
     entries: expected.entries,
     streams: expected.heads.size,
     records: found,
+    anchored,
     faults,
   }
 }
@@ -122,8 +139,9 @@ async function rowsOf(store: MemoryStore, workspace: string, ids: ReadonlySet<st
   return rows
 }
 
-function nothing(): Expected {
-  return { after: 0, entries: 0, heads: new Map(), faults: [], records: new Map() }
+function nothing(check?: AnchorCheck): Expected {
+  const none = { after: 0, entries: 0, heads: new Map(), faults: [], records: new Map() }
+  return check === undefined ? none : { ...none, check }
 }
 
 /** Reads the entries that have come since. Answers the ids of the records that they put. */
@@ -134,6 +152,7 @@ async function readOn(store: MemoryStore, workspace: string, expected: Expected)
     const page = await store.tail(workspace, expected.after, PAGE)
     for (const entry of page) {
       expected.entries++
+      expected.check?.see(entry)
       const wrong = fault(workspace, entry, heads.get(entry.stream) ?? EMPTY_HEAD)
       if (wrong !== undefined) faults.push(`stream ${entry.stream}: ${wrong}`)
       heads.set(entry.stream, { seq: entry.seq, hash: entry.hash })

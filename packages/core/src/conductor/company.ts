@@ -3,7 +3,7 @@
  *
  * The stream 'workspace' has many writers: each edit expects its head and is built again when another was faster.
  */
-import type { Actor } from '../base/actor.ts'
+import { SYSTEM, type Actor } from '../base/actor.ts'
 import type { Clock } from '../base/clock.ts'
 import { KeelsonError } from '../base/errors.ts'
 import type { Ids } from '../base/ids.ts'
@@ -13,6 +13,7 @@ import type { Put } from '../journal/put.ts'
 import { writeOf } from '../journal/records.ts'
 import type { Answer, Expect, MemoryStore, RecordRow, Unit } from '../journal/store.ts'
 import type { Settings } from '../policy/settings.ts'
+import { withTrail } from './trail.ts'
 
 export const WORKSPACE_STREAM = 'workspace'
 
@@ -111,9 +112,11 @@ export class Company {
 
   /** One at a time: edits of one process never fight for the head of the stream. */
   async #write(edit: Edit): Promise<Answer> {
-    const { drafts, expect, unit } = edit
+    const { expect, unit } = edit
     const salt = (): string => this.#ids.salt()
-    const entries = chain(this.workspace, WORKSPACE_STREAM, this.#head, drafts, this.#clock.now(), salt)
+    const at = this.#clock.now()
+    const drafts = withTrail(edit.drafts, { stream: WORKSPACE_STREAM, seq: this.#head.seq, at, by: SYSTEM })
+    const entries = chain(this.workspace, WORKSPACE_STREAM, this.#head, drafts, at, salt)
     const puts = drafts.flatMap((draft) => (draft.data as { puts?: readonly Put[] }).puts ?? [])
     const answer = await this.#store.write(this.workspace, {
       entries,

@@ -30,6 +30,8 @@ export interface LifecycleEvents {
   'effect.unknown': OfRun & { readonly action: string; readonly item: string }
   'item.opened': OfRun & { readonly item: string; readonly title: string; readonly kind: string }
   'item.reminded': OfRun & { readonly item: string; readonly title: string; readonly onSilence: string }
+  /** '' where the workspaces could not even be listed. */
+  'anchor.failed': { readonly workspace: string; readonly message: string }
   'store.failed': { readonly message: string }
   'store.recovered': { readonly message: string }
 }

@@ -16,6 +16,7 @@ import { differenceOf, type Difference } from './divergence.ts'
 import type { Environment, Limits } from './environment.ts'
 import { Mailbox } from './mailbox.ts'
 import { Replay, type Halt } from './replay.ts'
+import { actingFor } from './trail.ts'
 import type { WaitInfo } from './waiting.ts'
 import { Work } from './work.ts'
 import { Writer } from './writer.ts'
@@ -104,6 +105,7 @@ export class Pass {
       stream: claimed.row.stream,
       clock: env.clock,
       ids: env.ids,
+      by: actingFor(task.playbook, this.history.start),
       onEntries: (entries) => this.#onEntries(entries),
       onEnd: (end) => this.end(end.why === 'fenced' ? { how: 'fenced' } : { how: 'store', error: end.error }),
       onIdle: () => this.work.idle(),

@@ -12,7 +12,7 @@ import { playbookOf } from '../playbook/playbook.ts'
 import type { Environment } from './environment.ts'
 import { eventRun } from './event-run.ts'
 import type { Notifier } from './notifier.ts'
-import { newRun, streamOf } from './start.ts'
+import { newRun, startUnit, streamOf } from './start.ts'
 import { resultOf, rowOf, statusOf, whyOf, type RunStatus } from './status.ts'
 
 /** A handle on a run, which may be anywhere. */
@@ -57,10 +57,11 @@ export async function start<In, Out>(
     ...(settings.version === 0 ? {} : { settings }),
     now: env.clock.now(),
     salt: () => env.ids.salt(),
+    told: options.by !== undefined,
   })
-  const answer = await env.store.write(workspace, { starts: [run] })
-  if (answer.status !== 'done') throw new KeelsonError('STORE_FAILED', `run ${options.id} could not be started`)
-  if (answer.refused.length > 0)
+  const answer = await env.store.write(workspace, startUnit(run))
+  if (answer.status === 'fenced') throw new KeelsonError('STORE_FAILED', `run ${options.id} could not be started`)
+  if (answer.status === 'conflict' || answer.refused.length > 0)
     await assertSame(env, workspace, run.id, run.entries[0] as Entry & { kind: 'run.started' })
   env.nudge()
   return handle(env, notifier, workspace, options.id)

@@ -6,8 +6,11 @@ import { canonical, canonicalAround, parseStored } from '../base/json.ts'
 import { parse } from '../base/schema.ts'
 import type { Json } from '../base/value.ts'
 import { chain, EMPTY_HEAD } from '../journal/entry.ts'
-import type { NewRun } from '../journal/store.ts'
+import type { Draft } from '../journal/entry.ts'
+import { writesOf } from '../journal/records.ts'
+import type { NewRun, Unit } from '../journal/store.ts'
 import type { AnyPlaybook } from '../playbook/playbook.ts'
+import { withTrail } from './trail.ts'
 
 export interface StartOptions {
   readonly workspace: string
@@ -35,6 +38,15 @@ export interface StartOptions {
   }
   readonly now: number
   readonly salt: () => string
+  /** Leaves a line in the audit trail: write it with `startUnit`. */
+  readonly told?: boolean
+}
+
+/** A start with its line in the audit trail, which is written only if the run is new. */
+export function startUnit(run: NewRun): Unit {
+  const records = writesOf(run.entries)
+  if (records.length === 0) return { starts: [run] }
+  return { starts: [run], records, expect: [{ stream: run.stream, seq: 0 }] }
 }
 
 export function streamOf(run: string, continuation: number): string {
@@ -75,7 +87,10 @@ export function newRun(playbook: AnyPlaybook, options: StartOptions): NewRun {
     ...(options.carry?.settings === undefined ? {} : { settings: options.carry.settings }),
     continuation,
   }
-  const entries = chain(workspace, stream, EMPTY_HEAD, [{ kind: 'run.started', data: start }], now, options.salt)
+  const draft: Draft = { kind: 'run.started', data: start }
+  const place = { stream, seq: 0, at: now, by: start.by, run: id }
+  const drafts = options.told === true ? withTrail([draft], place) : [draft]
+  const entries = chain(workspace, stream, EMPTY_HEAD, drafts, now, options.salt)
   return {
     id,
     stream,

@@ -5,6 +5,7 @@
  * W2. A unit that meets a conflict is built again from what the store holds now; user code only sees what was committed.
  * W3. A store that fails, or a lost lease, ends the pass: what was asked for never answers.
  */
+import type { Actor } from '../base/actor.ts'
 import type { Clock } from '../base/clock.ts'
 import { KeelsonError } from '../base/errors.ts'
 import type { Ids } from '../base/ids.ts'
@@ -12,6 +13,7 @@ import { chain, type Draft, type Entry, type Head } from '../journal/entry.ts'
 import type { Put } from '../journal/put.ts'
 import { writeOf } from '../journal/records.ts'
 import type { Answer, Delivery, Expect, Lease, MemoryStore, NewRun, Next, PassUnit } from '../journal/store.ts'
+import { withTrail } from './trail.ts'
 
 /** What a job wants written. */
 export interface Built {
@@ -40,6 +42,8 @@ export interface WriterOptions {
   readonly stream: string
   readonly clock: Clock
   readonly ids: Ids
+  /** Who does what the run does, for the audit trail. */
+  readonly by: Actor
   /** Called in commit order, before the asker is answered. */
   readonly onEntries: (entries: readonly Entry[]) => void
   readonly onEnd: (end: WriterEnd) => void
@@ -160,9 +164,11 @@ export class Writer {
   }
 
   #unit(built: Built): { unit: PassUnit; entries: Entry[] } {
-    const { lease, stream, clock, ids } = this.#options
-    const entries = chain(lease.workspace, stream, this.#head, built.drafts, clock.now(), () => ids.salt())
-    const puts = built.drafts.flatMap((draft) => (draft.data as { puts?: readonly Put[] }).puts ?? [])
+    const { lease, stream, clock, ids, by } = this.#options
+    const at = clock.now()
+    const drafts = withTrail(built.drafts, { stream, seq: this.#head.seq, at, by, run: lease.run })
+    const entries = chain(lease.workspace, stream, this.#head, drafts, at, () => ids.salt())
+    const puts = drafts.flatMap((draft) => (draft.data as { puts?: readonly Put[] }).puts ?? [])
     const unit: PassUnit = {
       ...(entries.length === 0 ? {} : { entries }),
       ...(puts.length === 0 ? {} : { records: puts.map(writeOf) }),

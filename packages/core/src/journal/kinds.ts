@@ -35,7 +35,7 @@ export interface EntryData {
     readonly events?: readonly string[]
     /** Lanes held by its ancestors: waiting for one of them could never end. */
     readonly lanes?: readonly string[]
-  }
+  } & WithPuts
   'run.continued': { readonly stream: string } & WithPuts
   'run.settled': {
     readonly status: 'completed' | 'failed' | 'declined' | 'cancelled'
@@ -121,6 +121,8 @@ export interface EntryData {
   'workspace.configured': { readonly by: Actor } & WithPuts
   'workspace.frozen': { readonly by: Actor; readonly reason: string } & WithPuts
   'workspace.thawed': { readonly by: Actor } & WithPuts
+  /** Word of an anchor that was made; the anchor itself is kept elsewhere. */
+  'audit.anchored': { readonly number: number; readonly hash: string; readonly root: string } & WithPuts
   'item.seen': { readonly by: Actor; readonly item: string } & WithPuts
   'item.decided': {
     readonly by: Actor

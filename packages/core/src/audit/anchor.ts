@@ -1,0 +1,184 @@
+/**
+ * Anchor: a signed word, kept outside of the store, on where a workspace's streams ended.
+ *
+ * A chain shows that nothing in it was changed; only what is kept elsewhere shows that it was not cut short or written anew.
+ *
+ * R1. An anchor covers the entries behind the anchor before it, in commit order, by the Merkle root over the ends of the
+ *     streams that they are in; it names the anchor before it by its hash.
+ * R2. It is with the sink before the store says that it was made: a crash in between makes it again under the same
+ *     number, and both hold.
+ * R3. The private key never enters the store, an entry or an anchor.
+ */
+import { z } from 'zod'
+import { KeelsonError } from '../base/errors.ts'
+import { sha256 } from '../base/hash.ts'
+import { canonical } from '../base/json.ts'
+import type { Signer } from '../base/sign.ts'
+import type { Environment } from '../conductor/environment.ts'
+import { iso } from '../conductor/waiting.ts'
+import type { Head, Placed } from '../journal/entry.ts'
+import type { MemoryStore } from '../journal/store.ts'
+import { merkleRoot } from './merkle.ts'
+
+const count = z.int().min(0)
+
+/** As a sink gets it, and as `verify` takes it back. */
+export const anchorSchema = z.strictObject({
+  v: z.literal(1),
+  workspace: z.string(),
+  /** 1, 2, 3 … per workspace. */
+  number: z.int().min(1),
+  at: z.string(),
+  /** Entries in commit order: behind the `from`th, up to the `to`th. */
+  from: count,
+  to: z.int().min(1),
+  /** How many streams these are in. */
+  streams: z.int().min(1),
+  root: z.string(),
+  /** Hash of the anchor before; '' for the first. */
+  previous: z.string(),
+  keyId: z.string(),
+  /** Ed25519, base64url, over `keelson.anchor.v1`, a line feed, and the canonical JSON of all the rest. */
+  signature: z.string(),
+})
+
+export type Anchor = Readonly<z.infer<typeof anchorSchema>>
+
+/** Keeps anchors where whoever can write to the store cannot: a file elsewhere, a write-once bucket, a colleague's mail. */
+export type AnchorSink = (anchor: Anchor) => Promise<void> | void
+
+export interface Anchoring {
+  readonly signer: Signer
+  readonly sink: AnchorSink
+}
+
+/** What the store remembers of the last anchor. */
+interface Last {
+  readonly number: number
+  readonly hash: string
+  readonly at: number
+  /** Entries that are covered, and the last of them. */
+  readonly to: number
+  readonly position: number
+  readonly entry: string
+}
+
+export const ANCHOR_KIND = 'anchor'
+const PAGE = 1000
+
+/** Anchors what came since the last anchor; undefined when nothing did. Throws `ANCHOR_FAILED`; nothing is recorded then. */
+export async function anchorNow(
+  env: Environment,
+  workspace: string,
+  anchoring: Anchoring,
+): Promise<Anchor | undefined> {
+  const found = await lastAnchor(env.store, workspace)
+  const since = await gather(env.store, workspace, found?.last)
+  if (since === undefined) return undefined
+  const anchor = await signed(anchoring.signer, {
+    v: 1,
+    workspace,
+    number: (found?.last.number ?? 0) + 1,
+    at: iso(env.clock.now()),
+    from: found?.last.to ?? 0,
+    to: (found?.last.to ?? 0) + since.entries,
+    streams: since.heads.size,
+    root: merkleRoot(since.heads),
+    previous: found?.last.hash ?? '',
+    keyId: anchoring.signer.keyId,
+  })
+  try {
+    await anchoring.sink(anchor)
+  } catch (cause) {
+    throw failed('the sink did not take the anchor', cause)
+  }
+  const { number, to } = anchor
+  const hash = anchorHash(anchor)
+  const last: Last = { number, hash, at: env.clock.now(), to, position: since.end.position, entry: since.end.hash }
+  await env.company(workspace).edit(async () => {
+    const now = await lastAnchor(env.store, workspace)
+    if (now?.version !== found?.version) return undefined // another process was faster: both anchors hold
+    const put = { kind: ANCHOR_KIND, id: 'last', version: (found?.version ?? 0) + 1, data: { ...last } }
+    return { drafts: [{ kind: 'audit.anchored', data: { number, hash, root: anchor.root, puts: [put] } }] }
+  })
+  return anchor
+}
+
+/** When the last anchor was made; undefined: never. */
+export async function anchoredAt(store: MemoryStore, workspace: string): Promise<number | undefined> {
+  return (await lastAnchor(store, workspace))?.last.at
+}
+
+export function anchorHash(anchor: Anchor): string {
+  return sha256(canonical(anchor))
+}
+
+/** What the signature is over. */
+export function signedText({ signature: _, ...body }: Anchor): string {
+  return textOf(body)
+}
+
+function textOf(body: Omit<Anchor, 'signature'>): string {
+  return `keelson.anchor.v1\n${canonical(body)}`
+}
+
+async function signed(signer: Signer, body: Omit<Anchor, 'signature'>): Promise<Anchor> {
+  try {
+    const signature = await signer.sign(new TextEncoder().encode(textOf(body)))
+    return Object.freeze({ ...body, signature: Buffer.from(signature).toString('base64url') })
+  } catch (cause) {
+    throw failed('the signer did not sign', cause)
+  }
+}
+
+function failed(what: string, cause: unknown): KeelsonError {
+  return new KeelsonError('ANCHOR_FAILED', `${what}: ${cause instanceof Error ? cause.message : String(cause)}`, {
+    hint: 'No anchor was recorded; the next one covers what this one was to cover.',
+    cause,
+  })
+}
+
+async function lastAnchor(store: MemoryStore, workspace: string): Promise<{ last: Last; version: number } | undefined> {
+  const [row] = await store.records(workspace, { kind: ANCHOR_KIND, ids: ['last'], limit: 1 })
+  return row === undefined ? undefined : { last: JSON.parse(row.data) as Last, version: row.version }
+}
+
+interface Since {
+  readonly entries: number
+  readonly heads: ReadonlyMap<string, Head>
+  readonly end: Placed
+}
+
+/** What was committed behind the last anchor; undefined when it is nothing but word of that anchor. */
+async function gather(store: MemoryStore, workspace: string, last: Last | undefined): Promise<Since | undefined> {
+  const heads = new Map<string, Head>()
+  let entries = 0
+  let worth = false
+  let end: Placed | undefined
+  for (let after = await positionOf(store, workspace, last); ;) {
+    const page = await store.tail(workspace, after, PAGE)
+    for (const entry of page) {
+      entries++
+      worth ||= entry.kind !== 'audit.anchored'
+      heads.set(entry.stream, { seq: entry.seq, hash: entry.hash })
+      end = entry
+    }
+    after = end?.position ?? after
+    if (page.length < PAGE) break
+  }
+  return worth && end !== undefined ? { entries, heads, end } : undefined
+}
+
+/** Where the last anchored entry stands now: a store that was filled anew has other numbers. */
+async function positionOf(store: MemoryStore, workspace: string, last: Last | undefined): Promise<number> {
+  if (last === undefined) return 0
+  const [entry] = await store.tail(workspace, last.position - 1, 1)
+  if (entry?.hash === last.entry) return last.position
+  let left = last.to
+  for (let after = 0; ;) {
+    const page = await store.tail(workspace, after, Math.min(PAGE, left))
+    left -= page.length
+    after = page.at(-1)?.position ?? after
+    if (left === 0 || page.length === 0) return after
+  }
+}

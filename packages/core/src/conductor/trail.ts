@@ -1,0 +1,157 @@
+/**
+ * Trail: a line of the audit trail for each thing that somebody did, put by the very entry that records it.
+ *
+ * T1. A change of an entity, the end of an effect, and every entry that names who did it leave a line. What a run merely
+ *     computes or reads leaves none: its journal has that.
+ * T2. A line says who, what, on what and when, and where the entry stands; it repeats nothing of what was written.
+ */
+import { actorJson, type Actor } from '../base/actor.ts'
+import type { Json } from '../base/value.ts'
+import type { Draft } from '../journal/entry.ts'
+import type { Put } from '../journal/put.ts'
+import type { EntityRecord } from '../memory/entity.ts'
+import type { EffectRecord } from './effect/ledger.ts'
+import type { ItemRecord } from './item.ts'
+
+/** One line as its record keeps it. */
+export interface TrailRecord {
+  readonly at: number
+  /** Kind of the entry. */
+  readonly kind: string
+  readonly what: string
+  readonly by: Actor
+  readonly run?: string
+  readonly step?: string
+  readonly action?: string
+  readonly effect?: string
+  readonly generation?: number
+  /** This effect was taken back by it. */
+  readonly undoes?: string
+  readonly item?: string
+  /** What it changed, or rests on: `type/id`. */
+  readonly entities: readonly string[]
+  /** The version that it made of the entity. */
+  readonly version?: number
+  readonly stream: string
+  readonly seq: number
+}
+
+/** Where drafts are about to stand, and who does what they do unless they say so themselves. */
+export interface Place {
+  readonly stream: string
+  /** Of the entry before the first draft. */
+  readonly seq: number
+  readonly at: number
+  readonly by: Actor
+  readonly run?: string
+}
+
+export const TRAIL = 'audit'
+
+/** The drafts, each with the lines that it leaves among its puts. */
+export function withTrail(drafts: readonly Draft[], place: Place): readonly Draft[] {
+  return drafts.map((draft, i) => {
+    const data = draft.data as { puts?: readonly Put[]; by?: Actor }
+    if (data.puts === undefined && data.by === undefined) return draft
+    const lines = linesOf(draft, data, { ...place, seq: place.seq + i + 1, by: data.by ?? place.by })
+    if (lines.length === 0) return draft
+    const puts = [...(data.puts ?? []), ...lines.map((line, n) => trailPut(line, n))]
+    return { ...draft, data: { ...draft.data, puts } } as Draft
+  })
+}
+
+/** Names its entity in an index: one line may be found under several. */
+export function entityField(entity: string): string {
+  return `entity:${entity}`
+}
+
+export function actorValue(actor: Pick<Actor, 'kind' | 'id'>): string {
+  return `${actor.kind}:${actor.id}`
+}
+
+type Said = { what: string } & Partial<TrailRecord>
+
+function linesOf(draft: Draft, data: { puts?: readonly Put[]; by?: Actor }, place: Place): TrailRecord[] {
+  const { stream, seq, at, by, run } = place
+  const step = draft.key === undefined || draft.key === '' ? {} : { step: draft.key }
+  const base = { at, kind: draft.kind, by, ...(run === undefined ? {} : { run }), ...step, entities: [], stream, seq }
+  const said = (data.puts ?? []).flatMap((put) => changeOf(put, data.puts!))
+  if (said.length === 0 && data.by !== undefined && !UNTOLD.has(draft.kind)) said.push(verbOf(draft))
+  return said.map((one) => ({ ...base, ...one }))
+}
+
+/** What a put changes, as far as somebody did it: no waits, no look-ups, no lines in timelines. */
+function changeOf(put: Put, all: readonly Put[]): Said[] {
+  if (put.kind === 'entity') {
+    const { type, id } = put.data as unknown as EntityRecord
+    const line = all.find((one) => one.kind === 'timeline' && one.id === `${put.id}/v${put.version}`)
+    const what = (line?.data as { what?: string } | undefined)?.what ?? `${type} changed`
+    return [{ what, entities: [`${type}/${id}`], version: put.version }]
+  }
+  if (put.kind === 'effect') return effectEnd(put.data as unknown as EffectRecord)
+  if (put.kind === 'inbox') return decisionOf(put.data as unknown as ItemRecord)
+  return []
+}
+
+function effectEnd(record: EffectRecord): Said[] {
+  const { state, action, id, generation, compensates, owner, because } = record
+  if (state === 'open' || state === 'compensated') return []
+  const entities = because.flatMap((one) => {
+    const { entity, id: of } = (one ?? {}) as { entity?: string; id?: string }
+    return entity === undefined ? [] : [`${entity}/${of}`]
+  })
+  const what = `${action} ${state !== 'done' ? state : compensates === undefined ? 'executed' : 'taken back'}`
+  const undoes = compensates === undefined ? {} : { undoes: compensates }
+  const found = { what, action, effect: id, generation, run: owner.run, step: owner.key, ...undoes }
+  return [{ ...found, entities: [...new Set(entities)] }]
+}
+
+function decisionOf(item: ItemRecord): Said[] {
+  if (item.state !== 'decided' || item.decided === undefined) return []
+  const [verb] = Object.keys(item.decided.decision as object)
+  const action = item.action === undefined ? {} : { action: item.action }
+  const run = item.onBehalfOf ?? item.run
+  const what = `${item.kind} ${item.action ?? ''} answered: ${verb}`.replace('  ', ' ')
+  return [{ what, item: item.id, ...action, ...(run === '' ? {} : { run }) }]
+}
+
+/** Told by another line, or by somebody else's entry. */
+const UNTOLD: ReadonlySet<string> = new Set(['ask.completed', 'run.refused'])
+
+function verbOf(draft: Draft): Said {
+  const data = draft.data as { playbook?: string; version?: number; item?: string }
+  const item = data.item === undefined ? {} : { item: data.item }
+  if (draft.kind === 'run.started') return { what: `run of ${data.playbook}@${data.version} started` }
+  if (draft.kind === 'step.completed') return { what: 'step outcome set by hand' }
+  return { what: draft.kind.replace('.', ' '), ...item }
+}
+
+function trailPut(line: TrailRecord, n: number): Put {
+  const { at, by, run, action, entities, stream, seq } = line
+  return {
+    kind: TRAIL,
+    id: `${stream}#${String(seq).padStart(8, '0')}.${n}`,
+    version: 1,
+    data: { ...line, by: actorJson(by) },
+    index: {
+      all: '',
+      actor: actorValue(by),
+      ...(run === undefined ? {} : { run }),
+      ...(action === undefined ? {} : { action }),
+      ...Object.fromEntries(entities.map((entity) => [entityField(entity), ''])),
+    },
+    sort: at,
+  }
+}
+
+/** Who does what a run does: its playbook; of an effect's own run, whoever asked for it; of a revert, who applied it. */
+export function actingFor(
+  playbook: { readonly name: string; readonly internal: boolean },
+  start: { readonly input: Json; readonly by: Actor },
+): Actor {
+  if (!playbook.internal) return { kind: 'system', id: playbook.name }
+  const input = start.input as { by?: Actor; playbook?: string } | null
+  if (input?.by !== undefined) return input.by
+  if (input?.playbook !== undefined) return { kind: 'system', id: input.playbook.replace(/@\d+$/, '') }
+  return start.by
+}
