@@ -20,7 +20,7 @@ import {
   type Anchor,
   type Conductor,
 } from '@keelson/core'
-import { sha256 } from '@keelson/core/ports'
+import { chain, headOf, sha256 } from '@keelson/core/ports'
 import { sqlite } from '@keelson/memory-sqlite'
 import { checksum, pack, unpack } from '../../packages/memory-sqlite/src/sql/checksum.ts'
 
@@ -141,12 +141,8 @@ describe('verify() with anchors', () => {
   it('finds nothing in a journal that nobody touched, and says how far the anchors vouch for it', async () => {
     const acme = company()
     for (const owner of ['ada', 'ben', 'cleo']) await acme.work(owner)
-    expect(await verified(acme)).toMatchObject({ ok: true, faults: [], anchored: acme.anchors[2]!.to })
-    expect(acme.anchors.map(({ number, from }) => [number, from])).toEqual([
-      [1, 0],
-      [2, acme.anchors[0]!.to],
-      [3, acme.anchors[1]!.to],
-    ])
+    expect(await verified(acme)).toMatchObject({ ok: true, faults: [], anchored: 3 })
+    expect(acme.anchors.map(({ number }) => number)).toEqual([1, 2, 3])
   })
 
   it('detects an edited entry', async () => {
@@ -154,8 +150,8 @@ describe('verify() with anchors', () => {
     for (const owner of ['ada', 'ben']) await acme.work(owner)
     tamper(acme, (db) => db.exec(`update entries set payload = replace(payload, '4200', '9900')`))
     expect((await found(acme)).anchored).toEqual([
-      expect.stringMatching(/^entries 1 to \d+ are not what anchor 1 was signed over$/),
-      expect.stringMatching(/are not what anchor 2 was signed over$/),
+      expect.stringMatching(/^1 of the 2 streams that anchor 1 of .+ signed are not what they were/),
+      expect.stringMatching(/^1 of the 2 streams that anchor 2 of .+ signed are not what they were/),
     ])
   })
 
@@ -164,8 +160,7 @@ describe('verify() with anchors', () => {
     for (const owner of ['ada', 'ben']) await acme.work(owner)
     tamper(acme, (db) => db.exec(`delete from entries where stream = ${stream('ada')} and seq = 2`))
     const { anchored } = await found(acme)
-    expect(anchored).toHaveLength(2) // what came later has moved up
-    expect(anchored[0]).toMatch(/are not what anchor 1 was signed over/)
+    expect(anchored).toEqual([expect.stringMatching(/^1 of the 2 streams that anchor 1 of/)])
   })
 
   it('detects a tail that was cut off', async () => {
@@ -176,9 +171,7 @@ describe('verify() with anchors', () => {
       db.exec(`delete from entries where position = (select max(position) from entries)`) // word of the anchor
       db.exec(`delete from runs where id = 'ben'`)
     })
-    expect((await found(acme)).anchored).toEqual([
-      expect.stringMatching(/^the journal ends at entry \d+, but anchor 2 of .+: it was cut off, or is an old copy$/),
-    ])
+    expect((await found(acme)).anchored).toEqual([expect.stringMatching(/^1 of the 2 streams that anchor 2 of/)])
   })
 
   it('detects entries that were reordered', async () => {
@@ -194,7 +187,7 @@ describe('verify() with anchors', () => {
       put.run(...said(a), b['position'])
     })
     const { anchored, own } = await found(acme)
-    expect(anchored).toEqual([expect.stringMatching(/are not what anchor 1 was signed over/)])
+    expect(anchored).toEqual([expect.stringMatching(/^1 of the 2 streams that anchor 1 of/)])
     expect(own.join()).not.toContain('stream ') // the chains by themselves are whole again
   })
 
@@ -218,11 +211,11 @@ describe('verify() with anchors', () => {
     await acme.work('ben')
     rmSync(`${acme.file}-wal`, { force: true })
     copyFileSync(backup, acme.file)
-    expect(await found(acme)).toEqual({ anchored: [expect.stringMatching(/is an old copy/)], own: [] })
+    expect(await found(acme)).toEqual({ anchored: [expect.stringMatching(/anchor 2 of .+ an old copy$/)], own: [] })
     const kept = [...acme.anchors]
     for (const owner of ['cleo', 'dora']) await acme.work(owner)
     const { faults } = await verified({ ...acme, anchors: kept })
-    expect(faults).toEqual([expect.stringMatching(/are not what anchor 2 was signed over/)])
+    expect(faults).toEqual([expect.stringMatching(/anchor 2 of .+ signed are not what they were/)])
   })
 
   it('detects an anchor that was forged, left out, or signed under another key', async () => {
@@ -238,6 +231,9 @@ describe('verify() with anchors', () => {
     expect(await told([{ ...first, at: '2020-01-01T00:00:00.000Z' }, second])).toContain(
       'anchor 1 does not carry a signature of its key',
     )
+    expect(await told([{ ...first, ends: second.ends }, second])).toContain(
+      'anchor 1 lists other streams than it signed',
+    )
     expect(await told([second])).toEqual(['anchor 2 does not follow any that was given'])
     const stranger = generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'pem' }) as string
     expect((await told([first, second], [stranger]))[0]).toMatch(/signed under key .+, which was not given/)
@@ -245,6 +241,38 @@ describe('verify() with anchors', () => {
 })
 
 describe('an anchor', () => {
+  it('still holds when streams that it signed were pruned, and an entry says so', async () => {
+    const acme = company()
+    for (const owner of ['ada', 'ben']) await acme.work(owner)
+    const store = sqlite(acme.file)
+    await store.open({ worker: 'pruner', now: () => 0 })
+    const entries = await store.entries('default', 'run:ada:0')
+    const own = await store.entries('default', 'workspace')
+    const streams = [{ first: entries[0]!.hash, seq: entries.length }]
+    const by = { kind: 'person', id: 'ann' } as const
+    const prune = async (told: boolean) =>
+      store.write('default', {
+        purge: { streams: ['run:ada:0'] },
+        ...(told
+          ? {
+              entries: chain(
+                'default',
+                'workspace',
+                headOf(own),
+                [{ kind: 'stream.pruned', data: { by, streams } }],
+                1,
+                () => 'c2FsdHNhbHRzYWx0c2FsdA',
+              ),
+            }
+          : {}),
+      })
+    await prune(false)
+    expect((await found(acme)).anchored).toHaveLength(1)
+    await prune(true)
+    await store.close()
+    expect((await found(acme)).anchored).toEqual([])
+  })
+
   it('is made of what came since the last one, and not at all when nothing did', async () => {
     const acme = company()
     await acme.work('ada')
@@ -277,7 +305,7 @@ describe('an anchor', () => {
       message: 'the sink did not take the anchor: the disk over there is full',
     })
     broken = false
-    expect(await keelson.audit.anchor()).toMatchObject({ number: 1, from: 0 })
+    expect(await keelson.audit.anchor()).toMatchObject({ number: 1, previous: '' })
     expect(await keelson.audit.verify({ anchors: acme.anchors, keys: [publicPem] })).toMatchObject({ ok: true })
   })
 
@@ -310,7 +338,7 @@ describe('an export', () => {
     expect(await verifyExport(whole, given)).toMatchObject({ ok: true, entries: whole.length - 2 })
     const bare = await lines(keelson, { payloads: false })
     expect(bare.join('')).not.toContain('4200')
-    expect(await verifyExport(bare, given)).toMatchObject({ ok: true, anchored: acme.anchors[1]!.to })
+    expect(await verifyExport(bare, given)).toMatchObject({ ok: true, anchored: 2 })
   })
 
   it('shows what was changed in it, left out of it, or cut from its end', async () => {

@@ -2,8 +2,8 @@
 import { KeelsonError } from '../base/errors.ts'
 import { parse } from '../base/schema.ts'
 import { isSigned, keyIdOf } from '../base/sign.ts'
-import type { Entry, Head } from '../journal/entry.ts'
-import { anchorHash, anchorSchema, signedText, type Anchor } from './anchor.ts'
+import { dataOf, type Entry } from '../journal/entry.ts'
+import { anchorHash, anchorSchema, endText, FIRST, signedText, type Anchor } from './anchor.ts'
 import { merkleRoot } from './merkle.ts'
 
 /** Anchors from the sink, and the public keys (PEM) of those who may sign them. */
@@ -13,8 +13,8 @@ export interface Anchored {
 }
 
 export interface AnchorCheck {
-  see(entry: Pick<Entry, 'stream' | 'seq' | 'hash'>): void
-  /** After the last entry: what does not hold, and up to which entry the anchors vouch for the journal. */
+  see(entry: Entry): void
+  /** After the last entry: what does not hold, and up to which anchor the journal is as signed; 0 when one does not hold. */
   end(): { readonly faults: readonly string[]; readonly anchored: number }
 }
 
@@ -27,32 +27,40 @@ export function anchorCheck(workspace: string, given: Anchored): AnchorCheck {
     })
   }
   const keys = new Map(given.keys.map((pem) => [keyIdOf(pem), pem]))
-  const faults = anchors.flatMap((anchor) => unsigned(workspace, anchor, keys))
-  faults.push(...unlinked(anchors))
-  const open = new Map(anchors.map((anchor) => [anchor, new Map<string, Head>()]))
-  let entries = 0
-  let anchored = 0
+  const wrong = [...anchors.flatMap((anchor) => unsigned(workspace, anchor, keys)), ...unlinked(anchors)]
+  const missing = new Set(anchors.flatMap(({ ends }) => ends))
+  const firsts = new Map<string, string>()
+  const pruned = new Map<string, number>()
   return {
-    see({ stream, seq, hash }) {
-      entries++
-      for (const [anchor, heads] of open) {
-        if (entries <= anchor.from) continue
-        heads.set(stream, { seq, hash })
-        if (entries < anchor.to) continue
-        open.delete(anchor)
-        if (heads.size === anchor.streams && merkleRoot(heads) === anchor.root) anchored = entries
-        else
-          faults.push(`entries ${anchor.from + 1} to ${anchor.to} are not what anchor ${anchor.number} was signed over`)
-      }
+    see(entry) {
+      const { stream, seq, hash, kind, payload } = entry
+      if (seq === 1) firsts.set(stream, hash)
+      const first = firsts.get(stream)
+      if (first !== undefined) missing.delete(endText(first, entry))
+      if (kind !== 'stream.pruned' || payload === null) return
+      const data = dataOf(entry as Entry & { kind: 'stream.pruned' })
+      for (const one of data.streams) pruned.set(one.first.slice(0, FIRST), one.seq)
     },
     end() {
-      const short = [...open.keys()].map(
-        ({ number, to, at }) =>
-          `the journal ends at entry ${entries}, but anchor ${number} of ${at} covers ${to}: it was cut off, or is an old copy`,
-      )
-      return { faults: [...faults, ...short], anchored: faults.length + short.length === 0 ? anchored : 0 }
+      const gone = (end: string): boolean => missing.has(end) && !isPruned(end, pruned)
+      const faults = [...wrong, ...anchors.flatMap((anchor) => unmet(anchor, gone))]
+      return { faults, anchored: faults.length > 0 ? 0 : Math.max(0, ...anchors.map(({ number }) => number)) }
     },
   }
+}
+
+/** A stream that was pruned, as an entry says, reached further than the anchor. */
+function isPruned(end: string, pruned: ReadonlyMap<string, number>): boolean {
+  const [first, seq] = end.split('.') as [string, string]
+  return Number(seq) <= (pruned.get(first) ?? 0)
+}
+
+function unmet(anchor: Anchor, gone: (end: string) => boolean): string[] {
+  const { number, at, ends } = anchor
+  const lost = ends.filter(gone).length
+  if (lost === 0) return []
+  const of = `${lost} of the ${ends.length} streams that anchor ${number} of ${at} signed`
+  return [`${of} are not what they were: changed, cut off, or an old copy`]
 }
 
 function unsigned(workspace: string, anchor: Anchor, keys: ReadonlyMap<string, string>): string[] {
@@ -60,16 +68,16 @@ function unsigned(workspace: string, anchor: Anchor, keys: ReadonlyMap<string, s
   if (anchor.workspace !== workspace) return [`${name} is of workspace ${anchor.workspace}`]
   const key = keys.get(anchor.keyId)
   if (key === undefined) return [`${name} is signed under key ${anchor.keyId}, which was not given`]
-  return isSigned(key, signedText(anchor), anchor.signature) ? [] : [`${name} does not carry a signature of its key`]
+  if (!isSigned(key, signedText(anchor), anchor.signature)) return [`${name} does not carry a signature of its key`]
+  return merkleRoot(anchor.ends) === anchor.root ? [] : [`${name} lists other streams than it signed`]
 }
 
 /** Each anchor follows one that was given: none was left out, and none replaced. */
 function unlinked(anchors: readonly Anchor[]): string[] {
   const byHash = new Map(anchors.map((anchor) => [anchorHash(anchor), anchor]))
-  return anchors.flatMap(({ number, previous, from }) => {
-    const before = byHash.get(previous)
-    if (number === 1 && previous === '' && from === 0) return []
-    if (before?.number === number - 1 && before.to === from) return []
+  return anchors.flatMap(({ number, previous }) => {
+    if (number === 1 && previous === '') return []
+    if (byHash.get(previous)?.number === number - 1) return []
     return [`anchor ${number} does not follow any that was given`]
   })
 }

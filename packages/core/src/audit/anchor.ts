@@ -3,11 +3,12 @@
  *
  * A chain shows that nothing in it was changed; only what is kept elsewhere shows that it was not cut short or written anew.
  *
- * R1. An anchor covers the entries behind the anchor before it, in commit order, by the Merkle root over the ends of the
- *     streams that they are in; it names the anchor before it by its hash.
+ * R1. An anchor signs the Merkle root over the ends of the streams that changed since the anchor before it, and names
+ *     that anchor by its hash. An end is a hash over all that its stream held then.
  * R2. It is with the sink before the store says that it was made: a crash in between makes it again under the same
  *     number, and both hold.
- * R3. The private key never enters the store, an entry or an anchor.
+ * R3. An end names its stream by the hash of its first entry: what leaves the store tells nothing, and cannot be guessed.
+ * R4. The private key never enters the store, an entry or an anchor.
  */
 import { z } from 'zod'
 import { KeelsonError } from '../base/errors.ts'
@@ -16,11 +17,9 @@ import { canonical } from '../base/json.ts'
 import type { Signer } from '../base/sign.ts'
 import type { Environment } from '../conductor/environment.ts'
 import { iso } from '../conductor/waiting.ts'
-import type { Head, Placed } from '../journal/entry.ts'
+import type { Entry, Placed } from '../journal/entry.ts'
 import type { MemoryStore } from '../journal/store.ts'
 import { merkleRoot } from './merkle.ts'
-
-const count = z.int().min(0)
 
 /** As a sink gets it, and as `verify` takes it back. */
 export const anchorSchema = z.strictObject({
@@ -29,17 +28,17 @@ export const anchorSchema = z.strictObject({
   /** 1, 2, 3 … per workspace. */
   number: z.int().min(1),
   at: z.string(),
-  /** Entries in commit order: behind the `from`th, up to the `to`th. */
-  from: count,
-  to: z.int().min(1),
-  /** How many streams these are in. */
-  streams: z.int().min(1),
+  /** Entries since the anchor before. */
+  entries: z.int().min(1),
+  /** Of `ends`. */
   root: z.string(),
   /** Hash of the anchor before; '' for the first. */
   previous: z.string(),
   keyId: z.string(),
-  /** Ed25519, base64url, over `keelson.anchor.v1`, a line feed, and the canonical JSON of all the rest. */
+  /** Ed25519, base64url, over `keelson.anchor.v1`, a line feed, and the canonical JSON of all of the above. */
   signature: z.string(),
+  /** Where each changed stream ended: hash of its first entry (22 characters), seq and hash of its last. */
+  ends: z.array(z.string().regex(/^[\w-]{22}\.\d+\.[\w-]{43}$/)).min(1),
 })
 
 export type Anchor = Readonly<z.infer<typeof anchorSchema>>
@@ -57,8 +56,7 @@ interface Last {
   readonly number: number
   readonly hash: string
   readonly at: number
-  /** Entries that are covered, and the last of them. */
-  readonly to: number
+  /** The last entry that is covered. */
   readonly position: number
   readonly entry: string
 }
@@ -75,15 +73,14 @@ export async function anchorNow(
   const found = await lastAnchor(env.store, workspace)
   const since = await gather(env.store, workspace, found?.last)
   if (since === undefined) return undefined
-  const anchor = await signed(anchoring.signer, {
+  const { ends } = since
+  const anchor = await signed(anchoring.signer, ends, {
     v: 1,
     workspace,
     number: (found?.last.number ?? 0) + 1,
     at: iso(env.clock.now()),
-    from: found?.last.to ?? 0,
-    to: (found?.last.to ?? 0) + since.entries,
-    streams: since.heads.size,
-    root: merkleRoot(since.heads),
+    entries: since.entries,
+    root: merkleRoot(ends),
     previous: found?.last.hash ?? '',
     keyId: anchoring.signer.keyId,
   })
@@ -92,9 +89,9 @@ export async function anchorNow(
   } catch (cause) {
     throw failed('the sink did not take the anchor', cause)
   }
-  const { number, to } = anchor
+  const { number } = anchor
   const hash = anchorHash(anchor)
-  const last: Last = { number, hash, at: env.clock.now(), to, position: since.end.position, entry: since.end.hash }
+  const last: Last = { number, hash, at: env.clock.now(), position: since.end.position, entry: since.end.hash }
   await env.company(workspace).edit(async () => {
     const now = await lastAnchor(env.store, workspace)
     if (now?.version !== found?.version) return undefined // another process was faster: both anchors hold
@@ -114,18 +111,20 @@ export function anchorHash(anchor: Anchor): string {
 }
 
 /** What the signature is over. */
-export function signedText({ signature: _, ...body }: Anchor): string {
+export function signedText({ signature: _signature, ends: _ends, ...body }: Anchor): string {
   return textOf(body)
 }
 
-function textOf(body: Omit<Anchor, 'signature'>): string {
+type Signed = Omit<Anchor, 'signature' | 'ends'>
+
+function textOf(body: Signed): string {
   return `keelson.anchor.v1\n${canonical(body)}`
 }
 
-async function signed(signer: Signer, body: Omit<Anchor, 'signature'>): Promise<Anchor> {
+async function signed(signer: Signer, ends: Anchor['ends'], body: Signed): Promise<Anchor> {
   try {
     const signature = await signer.sign(new TextEncoder().encode(textOf(body)))
-    return Object.freeze({ ...body, signature: Buffer.from(signature).toString('base64url') })
+    return Object.freeze({ ...body, signature: Buffer.from(signature).toString('base64url'), ends })
   } catch (cause) {
     throw failed('the signer did not sign', cause)
   }
@@ -145,13 +144,14 @@ async function lastAnchor(store: MemoryStore, workspace: string): Promise<{ last
 
 interface Since {
   readonly entries: number
-  readonly heads: ReadonlyMap<string, Head>
+  readonly ends: string[]
   readonly end: Placed
 }
 
 /** What was committed behind the last anchor; undefined when it is nothing but word of that anchor. */
 async function gather(store: MemoryStore, workspace: string, last: Last | undefined): Promise<Since | undefined> {
-  const heads = new Map<string, Head>()
+  const heads = new Map<string, Entry>()
+  const firsts = new Map<string, string>()
   let entries = 0
   let worth = false
   let end: Placed | undefined
@@ -160,25 +160,39 @@ async function gather(store: MemoryStore, workspace: string, last: Last | undefi
     for (const entry of page) {
       entries++
       worth ||= entry.kind !== 'audit.anchored'
-      heads.set(entry.stream, { seq: entry.seq, hash: entry.hash })
+      if (entry.seq === 1) firsts.set(entry.stream, entry.hash)
+      heads.set(entry.stream, entry)
       end = entry
     }
     after = end?.position ?? after
     if (page.length < PAGE) break
   }
-  return worth && end !== undefined ? { entries, heads, end } : undefined
+  if (!worth || end === undefined) return undefined
+  const ends: string[] = []
+  for (const [stream, head] of heads) {
+    const first = firsts.get(stream) ?? (await store.entries(workspace, stream, 0, 1))[0]?.hash
+    if (first !== undefined) ends.push(endText(first, head)) // else it was pruned meanwhile
+  }
+  return ends.length === 0 ? undefined : { entries, ends: ends.sort(), end }
 }
 
-/** Where the last anchored entry stands now: a store that was filled anew has other numbers. */
+/** One end as an anchor names it. */
+export function endText(first: string, { seq, hash }: Pick<Entry, 'seq' | 'hash'>): string {
+  return `${first.slice(0, FIRST)}.${seq}.${hash}`
+}
+
+export const FIRST = 22
+
+/** Where the last anchored entry stands now: a store that was filled anew has other positions. */
 async function positionOf(store: MemoryStore, workspace: string, last: Last | undefined): Promise<number> {
   if (last === undefined) return 0
   const [entry] = await store.tail(workspace, last.position - 1, 1)
   if (entry?.hash === last.entry) return last.position
-  let left = last.to
   for (let after = 0; ;) {
-    const page = await store.tail(workspace, after, Math.min(PAGE, left))
-    left -= page.length
-    after = page.at(-1)?.position ?? after
-    if (left === 0 || page.length === 0) return after
+    const page = await store.tail(workspace, after, PAGE)
+    const found = page.find((one) => one.hash === last.entry)
+    if (found !== undefined) return found.position
+    if (page.length < PAGE) return 0 // it was pruned: all that is there is anchored again
+    after = page.at(-1)!.position
   }
 }

@@ -1,21 +1,14 @@
-/** Merkle: one hash over where many streams end. */
+/** Merkle: one hash over many texts. */
 import { sha256 } from '../base/hash.ts'
-import { canonical } from '../base/json.ts'
-import type { Head } from '../journal/entry.ts'
 
 /**
- * Root over stream heads in order of their names; leaves and nodes are hashed apart, so that neither passes for the other.
+ * Root over `texts` in the order of their characters; leaves and nodes are hashed apart, so that neither passes for the
+ * other.
  *
  * Source: RFC 6962, section 2.1 (the split at the largest power of two below the count).
  */
-export function merkleRoot(heads: ReadonlyMap<string, Head>): string {
-  const names = [...heads.keys()].sort()
-  return rootOf(
-    names.map((name) => {
-      const { seq, hash } = heads.get(name)!
-      return sha256(`leaf:${canonical([name, seq, hash])}`)
-    }),
-  )
+export function merkleRoot(texts: readonly string[]): string {
+  return rootOf(texts.toSorted().map((text) => sha256(`leaf:${text}`)))
 }
 
 function rootOf(leaves: readonly string[]): string {

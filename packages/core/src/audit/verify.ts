@@ -20,7 +20,7 @@ export interface Verification {
   readonly entries: number
   readonly streams: number
   readonly records: number
-  /** The anchors vouch for entries up to this one in commit order; 0 without anchors, or when one does not hold. */
+  /** The last anchor, when all that were given hold; else 0. */
   readonly anchored: number
   /** What does not hold, in words; empty when all does. */
   readonly faults: readonly string[]

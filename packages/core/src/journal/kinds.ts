@@ -121,6 +121,15 @@ export interface EntryData {
   'workspace.configured': { readonly by: Actor } & WithPuts
   'workspace.frozen': { readonly by: Actor; readonly reason: string } & WithPuts
   'workspace.thawed': { readonly by: Actor } & WithPuts
+  /** Whole streams were taken away: what anchors have signed of them is no longer looked for. */
+  'stream.pruned': {
+    readonly by: Actor
+    readonly streams: readonly {
+      /** Hash of its first entry; seq of its last. */
+      readonly first: string
+      readonly seq: number
+    }[]
+  } & WithPuts
   /** Word of an anchor that was made; the anchor itself is kept elsewhere. */
   'audit.anchored': { readonly number: number; readonly hash: string; readonly root: string } & WithPuts
   'item.seen': { readonly by: Actor; readonly item: string } & WithPuts
