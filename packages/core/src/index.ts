@@ -59,6 +59,11 @@ export type { Verification } from './audit/verify.ts'
 export type { Revert, RevertResult } from './conductor/revert/revert.ts'
 export type { RevertPlan } from './conductor/revert/plan.ts'
 
+/* moving */
+export type { ExportOptions } from './bundle/export.ts'
+export type { ImportOptions, ImportReport } from './bundle/import.ts'
+export type { BundleSource } from './bundle/read.ts'
+
 /* values */
 export { KeelsonError, type ErrorCode } from './base/errors.ts'
 export type { Actor, Money } from './base/actor.ts'

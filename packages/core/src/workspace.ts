@@ -16,6 +16,9 @@ import { revertOf, type Revert } from './conductor/revert/revert.ts'
 import { schedulesOf, type Schedules } from './conductor/schedule.ts'
 import type { Anchoring } from './audit/anchor.ts'
 import { auditOf, type Audit } from './audit/audit.ts'
+import { exportLines, type ExportOptions } from './bundle/export.ts'
+import { importBundle, type ImportOptions, type ImportReport } from './bundle/import.ts'
+import type { BundleSource } from './bundle/read.ts'
 import { inboxOf, type Inbox, type MayDecide } from './inbox/inbox.ts'
 import type { EntityStore, EntityType } from './memory/entity.ts'
 import type { Playbook } from './playbook/context.ts'
@@ -67,6 +70,10 @@ export interface Workspace {
   thaw(options: { by: Actor }): Promise<void>
   /** Declares a store that was opened as a copy, or behind, to be the one that goes on, and thaws it. */
   adopt(options: { by: Actor }): Promise<void>
+  /** All that the company has accumulated, as the lines of a bundle: write them to a file one after the other. */
+  export(options?: ExportOptions): AsyncIterable<string>
+  /** Takes a bundle in, or a whole one and its increments in order. What was imported is frozen until `adopt()`. */
+  import(bundle: BundleSource | readonly BundleSource[], options: ImportOptions): Promise<ImportReport>
   /** What a run waits for, since when, and who can end it. */
   why(run: string): Promise<string>
 }
@@ -117,6 +124,8 @@ export function workspaceOf(parts: WorkspaceParts, id: string): Workspace {
       await env.store.adopt(id)
       await thaw(env, id, by)
     },
+    export: (options) => exportLines(env, id, options),
+    import: (bundle, options) => importBundle(env, id, bundle, options),
     why: async (run) => whyOf(env, await rowOf(env, id, run)),
   }
 }

@@ -94,7 +94,8 @@ function perform(data: Data, space: Space, unit: PassUnit, run: Run | undefined,
   for (const bytes of unit.artifacts ?? [])
     space.artifacts.set(createHash('sha256').update(bytes).digest('hex'), Uint8Array.from(bytes))
   for (const start of unit.starts ?? []) {
-    if (space.runs.has(start.id)) refused.push({ start: start.id, why: 'exists' })
+    const replaces = unit.restoring === true && space.runs.get(start.id)?.row.worker === null
+    if (space.runs.has(start.id) && !replaces) refused.push({ start: start.id, why: 'exists' })
     else changed.add(begin(space, start, now))
   }
   for (const touch of unit.touch ?? []) {
@@ -128,8 +129,8 @@ function conflicts(space: Space, unit: PassUnit): Conflict[] {
   for (const { kind, id, version, data } of unit.records ?? []) {
     const row = versionOf(space, kind, id)
     const key = JSON.stringify([kind, id])
-    const fresh = unit.restoring === true && (versions.get(key) ?? row.version) === 0
-    check(fresh || (versions.get(key) ?? row.version) === version - 1, row)
+    const before = versions.get(key) ?? row.version
+    check(before === version - 1 || (unit.restoring === true && before <= version), row)
     versions.set(key, data === null ? 0 : version)
   }
   for (const { stream, seq } of entriesToWrite(space, unit)) {
@@ -173,7 +174,7 @@ function putRecord(space: Space, { kind, id, version, data, index, sort }: Recor
 
 function begin(space: Space, start: NewRun, now: Instant): string {
   const { entries, dueAt, settled, ...given } = start
-  const order = space.runs.size + 1
+  const order = space.runs.get(start.id)?.row.order ?? space.runs.size + 1
   const row: RunRow = {
     ...{ ...given, workspace: space.name, order, state: 'due', wakeAt: null, status: '' },
     ...{ epoch: 0, worker: null, deaths: 0, claims: 0, settledAt: null },

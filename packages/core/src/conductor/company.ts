@@ -142,6 +142,12 @@ export class Company {
     return (JSON.parse(made.data) as { key: string }).key
   }
 
+  /** Drops what it remembers: the workspace was written by other means. */
+  forget(): void {
+    this.#head = EMPTY_HEAD
+    this.#key = undefined
+  }
+
   async #record(id: string): Promise<RecordRow | undefined> {
     return (await this.#store.records(this.workspace, { kind: 'company', ids: [id], limit: 1 }))[0]
   }

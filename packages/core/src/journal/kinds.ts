@@ -132,6 +132,8 @@ export interface EntryData {
   } & WithPuts
   /** Word of an anchor that was made; the anchor itself is kept elsewhere. */
   'audit.anchored': { readonly number: number; readonly hash: string; readonly root: string } & WithPuts
+  /** All that was there was given up for a bundle that came in its place. */
+  'workspace.replaced': { readonly by: Actor }
   'item.seen': { readonly by: Actor; readonly item: string } & WithPuts
   'item.decided': {
     readonly by: Actor

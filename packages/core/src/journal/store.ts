@@ -112,7 +112,10 @@ export interface Unit {
   readonly deliveries?: readonly Delivery[]
   /** Takes text or whole streams away, before anything of the unit is written; see `Purge`. */
   readonly purge?: Purge
-  /** Records that do not exist yet may begin at any version: they are restored, not made. */
+  /**
+   * What is written was written before, in a bundle: records may jump forward to their version, and a start takes the
+   * place of a run of that id that nobody holds, with its mail.
+   */
   readonly restoring?: true
   /** Verbs on a run from outside its lease: wakes or re-targets a run that nobody holds. */
   readonly touch?: readonly Touch[]

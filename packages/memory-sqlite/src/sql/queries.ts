@@ -230,6 +230,12 @@ function purgeQueries(db: Sql) {
     removeOtherEntries: statement((a: { workspace: number; stream: number }) =>
       db.deleteFrom('entries').where('workspace', '=', a.workspace).where('stream', '<>', a.stream),
     ),
+    removeRun: statement((a: Place) =>
+      db.deleteFrom('runs').where('workspace', '=', a.workspace).where('id', '=', a.id),
+    ),
+    removeMailOfRun: statement((a: { workspace: number; run: string }) =>
+      db.deleteFrom('mail').where('workspace', '=', a.workspace).where('run', '=', a.run),
+    ),
     removeRuns: all('runs'),
     removeMail: all('mail'),
     removeRecords: all('records'),

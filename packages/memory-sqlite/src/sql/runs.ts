@@ -29,7 +29,12 @@ export function* saveRun(context: Context, row: RunsTable): Work<void> {
 }
 
 export function* startRun(context: Context, workspace: number, start: NewRun, now: Instant): Work<void> {
-  const num = ((yield* first(context.q.lastRun, { workspace }))?.num ?? 0) + 1
+  const before = yield* findRun(context, workspace, start.id)
+  if (before !== undefined) {
+    yield* run(context.q.removeMailOfRun, { workspace, run: start.id })
+    yield* run(context.q.removeRun, { workspace, id: start.id })
+  }
+  const num = before?.num ?? ((yield* first(context.q.lastRun, { workspace }))?.num ?? 0) + 1
   const row: Omit<RunsTable, 'crc'> = {
     ...{ workspace, id: start.id, stream: start.stream, playbook: start.playbook, version: start.version },
     ...dueFrom(start.dueAt, now),

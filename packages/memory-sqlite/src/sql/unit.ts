@@ -78,8 +78,10 @@ function* judge(context: Context, workspace: number | undefined, unit: PassUnit)
   const starts: NewRun[] = []
   const refused: Refused[] = []
   for (const start of unit.starts ?? []) {
-    const exists = starts.some(({ id }) => id === start.id) || (yield* findRun(context, space, start.id)) !== undefined
-    if (exists) refused.push({ start: start.id, why: 'exists' })
+    const row = yield* findRun(context, space, start.id)
+    const replaces = unit.restoring === true && row?.worker === null
+    if (starts.some(({ id }) => id === start.id) || (row !== undefined && !replaces))
+      refused.push({ start: start.id, why: 'exists' })
     else starts.push(start)
   }
   for (const expect of unit.expect ?? []) {
@@ -109,8 +111,8 @@ function* judgeRecords(context: Context, space: number, unit: Unit, conflict: (r
     const key = JSON.stringify([kind, id])
     const stored = yield* versionOf(context, space, kind, id)
     const before = written.get(key) ?? stored
-    const fresh = unit.restoring === true && before === 0
-    if (!fresh && before !== version - 1) conflict({ record: kind, id, version: stored })
+    const restored = unit.restoring === true && before <= version
+    if (!restored && before !== version - 1) conflict({ record: kind, id, version: stored })
     written.set(key, data === null ? 0 : version)
   }
 }

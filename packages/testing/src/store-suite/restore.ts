@@ -53,15 +53,34 @@ function purging(suite: StoreSuite): void {
 
 function puttingBack(suite: StoreSuite): void {
   const given = checks(suite)
-  given('lets a record that does not exist begin at any version', async ({ store }) => {
-    expect(await store.write(W, { records: [put('a', 7)], restoring: true })).toEqual(done)
-    expect(await recordOf(store, 'a')).toMatchObject({ version: 7 })
-    expect(await store.write(W, { records: [put('a', 8)] })).toEqual(done)
+  given('lets records jump forward to their version, and leaves them there when told again', async ({ store }) => {
+    for (const version of [7, 7, 9]) {
+      expect(await store.write(W, { records: [put('a', version)], restoring: true })).toEqual(done)
+      expect(await recordOf(store, 'a')).toMatchObject({ version, data: `{"v":${version}}` })
+    }
+    expect(await store.write(W, { records: [put('a', 10)] })).toEqual(done)
   })
-  given('goes over no record that exists', async ({ store }) => {
-    await store.write(W, { records: [put('a', 1)] })
-    const answer = await store.write(W, { records: [put('a', 7)], restoring: true })
-    expect(answer).toEqual({ status: 'conflict', rows: [{ record: 'thing', id: 'a', version: 1 }] })
+  given('takes no record back to an older version', async ({ store }) => {
+    await store.write(W, { records: [put('a', 7)], restoring: true })
+    const answer = await store.write(W, { records: [put('a', 5)], restoring: true })
+    expect(answer).toEqual({ status: 'conflict', rows: [{ record: 'thing', id: 'a', version: 7 }] })
+  })
+  given('puts a run in the place of one that nobody holds, with the mail that comes with it', async ({ store }) => {
+    await start(store, 'r')
+    await start(store, 'q')
+    await deliver(store, 'r', 'k1')
+    const { order } = await rowOf(store, 'r')
+    const run = newRun('r', { stream: 'r/1', playbook: 'other' })
+    const mail = { run: 'r', onceKey: 'k1', kind: 'event', payload: '{"new":true}', at: 5 }
+    expect(await store.write(W, { starts: [run], deliveries: [mail], restoring: true })).toEqual(done)
+    expect(await rowOf(store, 'r')).toMatchObject({ playbook: 'other', stream: 'r/1', order })
+    expect(await store.mail({ workspace: W, run: 'r' }, 0)).toMatchObject([{ payload: '{"new":true}' }])
+  })
+  given('puts no run in the place of one that somebody holds', async ({ store }) => {
+    await start(store, 'r')
+    await take(store)
+    const answer = await store.write(W, { starts: [newRun('r', { stream: 'r/1' })], restoring: true })
+    expect(answer).toEqual({ status: 'done', refused: [{ start: 'r', why: 'exists' }] })
   })
   given('takes in a run that has ended, which nobody claims and no mail reaches', async ({ store }) => {
     const run = newRun('r', { settled: { status: '"completed"', at: 3000 } })

@@ -1,0 +1,267 @@
+/**
+ * Restore: a bundle written back, entry by entry, as it was.
+ *
+ * R1. What the workspace holds already must be the beginning of what comes: then it is gone over, and the rest is written.
+ *     So an import that was cut off goes on when it is called again, and nothing else is ever written over.
+ * R2. A record must be what the last entry that put it says; a line that says otherwise is refused before it is written.
+ * R3. Runs come last: nothing executes before all of it is there and the hash at the end was right.
+ */
+import { createHash } from 'node:crypto'
+import { sha256 } from '../base/hash.ts'
+import { canonicalAround } from '../base/json.ts'
+import { KeelsonError } from '../base/errors.ts'
+import type { Environment } from '../conductor/environment.ts'
+import type { Entry, Placed } from '../journal/entry.ts'
+import { putsOf, writeOf } from '../journal/records.ts'
+import type { Delivery, NewRun, RecordWrite, Unit } from '../journal/store.ts'
+import { invalid, type LineOf } from './line.ts'
+import { entryOf, readLines, type BundleSource } from './read.ts'
+
+export interface Counts {
+  entries: number
+  records: number
+  runs: number
+  artifacts: number
+}
+
+export interface RestoreParts {
+  readonly env: Environment
+  readonly workspace: string
+  /** Reads and checks everything, writes nothing. */
+  readonly dryRun: boolean
+  readonly signal: AbortSignal | undefined
+  readonly onProgress: ((done: Counts) => void) | undefined
+}
+
+const BATCH = 500
+
+/** The stream that says what was given up for a bundle; no bundle that comes speaks of it. */
+export const REPLACED_STREAM = 'replaced'
+
+/** What one restoring has gathered. */
+interface Gathered {
+  readonly counts: Counts
+  /** Artifacts that the bundles name and do not bring, and that the store does not hold. */
+  readonly missing: string[]
+  /** Digest of each record's last put; undefined where its entry was erased. */
+  readonly puts: Map<string, string>
+  readonly runs: Map<string, LineOf<'run'>>
+  readonly mail: Map<string, Delivery[]>
+  /** Entries of the workspace up to here. */
+  entries: number
+}
+
+/** Writes the bundles, a whole one first and then its increments, behind one another. */
+export async function restore(parts: RestoreParts, sources: readonly BundleSource[]): Promise<Omit<Gathered, 'puts'>> {
+  const gathered: Gathered = {
+    counts: { entries: 0, records: 0, runs: 0, artifacts: 0 },
+    ...{ missing: [], puts: new Map(), runs: new Map(), mail: new Map(), entries: 0 },
+  }
+  const present = existing(parts)
+  try {
+    for (const [at, source] of sources.entries()) await takeIn(parts, source, at, present, gathered)
+    // What is held there beyond the bundle would have been written over, or be lost.
+    if (!(await present.next()).done) throw notEmpty(parts.workspace)
+  } finally {
+    await present.return(undefined)
+  }
+  await start(parts, gathered)
+  return gathered
+}
+
+async function takeIn(
+  parts: RestoreParts,
+  source: BundleSource,
+  at: number,
+  present: AsyncGenerator<Placed>,
+  gathered: Gathered,
+): Promise<void> {
+  const batch = new Batch(parts, gathered.counts)
+  let number = 0
+  for await (const line of readLines(source)) {
+    number++
+    parts.signal?.throwIfAborted()
+    switch (line.type) {
+      case 'keelson.bundle':
+        await begin(parts, line, at, present, gathered)
+        break
+      case 'entry': {
+        const entry = entryOf(line)
+        if (entry.stream === REPLACED_STREAM) break
+        gathered.entries++
+        for (const put of putsOf(entry)) gathered.puts.set(`${put.kind}/${put.id}`, digest(writeOf(put)))
+        if (!(await matches(parts.workspace, entry, present))) await batch.add({ entries: [entry] })
+        break
+      }
+      case 'artifact':
+        await artifact(parts, line, number, batch, gathered)
+        break
+      case 'record': {
+        const { kind, id, version, data, index = {}, sort = 0 } = line
+        const write = writeOf({ kind, id, version, data, index, sort })
+        const expected = gathered.puts.get(`${kind}/${id}`)
+        if (expected === undefined || expected !== digest(write))
+          throw invalid(number, `record ${kind}/${id} is not what its entries put`)
+        await batch.add({ records: [write] })
+        break
+      }
+      case 'run':
+        gathered.runs.set(line.id, line)
+        gathered.mail.set(line.id, [])
+        break
+      case 'mail': {
+        const { type: _, ...delivery } = line
+        gathered.mail.set(line.run, [...(gathered.mail.get(line.run) ?? []), delivery])
+        break
+      }
+      case 'schema':
+      case 'end':
+        break
+      default:
+        line satisfies never
+    }
+  }
+  await batch.flush()
+}
+
+/** The first bundle is whole, or continues what the workspace holds; each later one continues the one before it. */
+async function begin(
+  parts: RestoreParts,
+  head: LineOf<'keelson.bundle'>,
+  at: number,
+  present: AsyncGenerator<Placed>,
+  gathered: Gathered,
+): Promise<void> {
+  if (head.workspace !== parts.workspace) {
+    throw new KeelsonError('INPUT_INVALID', `the bundle is of workspace ${head.workspace}, not of ${parts.workspace}`, {
+      hint: `Import it into workspace('${head.workspace}'): its chain is bound to that name. Or merge it, which takes its entities over.`,
+    })
+  }
+  if (at > 0 && head.from !== gathered.entries) throw gap(head.from, gathered.entries)
+  if (at > 0 || head.from === 0) return
+  while (gathered.entries < head.from) {
+    if ((await present.next()).done === true) throw gap(head.from, gathered.entries)
+    gathered.entries++
+  }
+}
+
+/** Whether the workspace holds this entry already (R1). */
+async function matches(workspace: string, entry: Entry, present: AsyncGenerator<Placed>): Promise<boolean> {
+  const next = await present.next()
+  if (next.done === true) return false
+  const { value } = next
+  if (value.stream === entry.stream && value.seq === entry.seq && value.hash === entry.hash) return true
+  throw notEmpty(workspace)
+}
+
+async function* existing({ env, workspace }: RestoreParts): AsyncGenerator<Placed> {
+  for (let after = 0; ;) {
+    const page = await env.store.tail(workspace, after, BATCH)
+    yield* page.filter(({ stream }) => stream !== REPLACED_STREAM)
+    if (page.length < BATCH) return
+    after = page.at(-1)!.position
+  }
+}
+
+async function artifact(
+  parts: RestoreParts,
+  line: LineOf<'artifact'>,
+  number: number,
+  batch: Batch,
+  gathered: Gathered,
+): Promise<void> {
+  if (line.bytes === undefined) {
+    if ((await parts.env.store.getArtifact(parts.workspace, line.sha256)) === undefined)
+      gathered.missing.push(line.sha256)
+    return
+  }
+  const bytes = Buffer.from(line.bytes, 'base64')
+  if (sha256Hex(bytes) !== line.sha256) throw invalid(number, `artifact ${line.sha256} has other bytes`)
+  gathered.counts.artifacts++
+  await batch.add({ artifacts: [bytes] })
+}
+
+/** Runs, in the order in which they were started, and the mail that they have not read (R3). */
+async function start(parts: RestoreParts, { runs, mail, counts }: Gathered): Promise<void> {
+  const batch = new Batch(parts, counts)
+  for (const line of runs.values()) {
+    counts.runs++
+    await batch.add({ starts: [runOf(line, parts.env.clock.now())], deliveries: mail.get(line.id) ?? [] })
+  }
+  await batch.flush()
+}
+
+function runOf(line: LineOf<'run'>, now: number): NewRun {
+  const { id, stream, playbook, version, lane, laneWhileRunning, root, createdAt, settled } = line
+  return {
+    ...{ id, stream, playbook, version, lane, laneWhileRunning, root, createdAt, dueAt: now, entries: [] },
+    ...(settled === undefined ? {} : { settled }),
+  }
+}
+
+/** Gathers what is written together. */
+class Batch {
+  readonly #parts: RestoreParts
+  readonly #counts: Counts
+  #unit: { entries: Entry[]; records: RecordWrite[]; artifacts: Uint8Array[]; starts: NewRun[]; deliveries: Delivery[] }
+  #size = 0
+
+  constructor(parts: RestoreParts, counts: Counts) {
+    this.#parts = parts
+    this.#counts = counts
+    this.#unit = empty()
+  }
+
+  async add(part: Unit): Promise<void> {
+    this.#unit.entries.push(...(part.entries ?? []))
+    this.#unit.records.push(...(part.records ?? []))
+    this.#unit.artifacts.push(...(part.artifacts ?? []))
+    this.#unit.starts.push(...(part.starts ?? []))
+    this.#unit.deliveries.push(...(part.deliveries ?? []))
+    this.#counts.entries += part.entries?.length ?? 0
+    this.#counts.records += part.records?.length ?? 0
+    if (++this.#size >= BATCH) await this.flush()
+  }
+
+  async flush(): Promise<void> {
+    const { env, workspace, dryRun, onProgress } = this.#parts
+    const unit = this.#unit
+    this.#unit = empty()
+    if (this.#size === 0) return
+    this.#size = 0
+    if (!dryRun) {
+      const answer = await env.store.write(workspace, { ...unit, restoring: true })
+      if (answer.status !== 'done') throw notEmpty(workspace)
+    }
+    onProgress?.({ ...this.#counts })
+  }
+}
+
+function empty() {
+  return {
+    entries: [] as Entry[],
+    ...{ records: [] as RecordWrite[], artifacts: [] as Uint8Array[] },
+    ...{ starts: [] as NewRun[], deliveries: [] as Delivery[] },
+  }
+}
+
+function digest({ version, data, index, sort }: RecordWrite): string {
+  return sha256(canonicalAround(data === null ? { version } : { version, data, index, sort }))
+}
+
+function sha256Hex(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+function notEmpty(workspace: string): KeelsonError {
+  return new KeelsonError('WORKSPACE_NOT_EMPTY', `workspace ${workspace} holds what the bundle does not`, {
+    hint: "Import with mode: 'merge' to take its entities over, with mode: 'replace' to give up what is there, or into a store of its own.",
+  })
+}
+
+function gap(from: number, has: number): KeelsonError {
+  return new KeelsonError('BUNDLE_GAP', `the increment begins behind entry ${from}; there are ${has}`, {
+    hint: 'Import the whole bundle and all increments since, in their order, in one call.',
+    data: { from, has },
+  })
+}

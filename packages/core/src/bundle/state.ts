@@ -1,0 +1,85 @@
+/** State: what entries say of streams, records and runs, as far as they have been read; enough to write their lines. */
+import { canonicalAround } from '../base/json.ts'
+import { dataOf, type Placed } from '../journal/entry.ts'
+import { putsOf } from '../journal/records.ts'
+import type { Status } from '../conductor/waiting.ts'
+
+/** One run as its entries tell it: the newest of its streams. */
+export interface RunState {
+  readonly id: string
+  stream: string
+  playbook: string
+  version: number
+  settled: { at: number; status: string } | undefined
+}
+
+/** Where a record was last put, or that it has ended. */
+export interface RecordState {
+  readonly kind: string
+  readonly id: string
+  readonly version: number
+  readonly position: number
+  readonly ended: boolean
+}
+
+export interface State {
+  /** Entries of the workspace, from its beginning. */
+  entries: number
+  /** Position of the last one that was read. */
+  position: number
+  readonly heads: Map<string, number>
+  readonly records: Map<string, RecordState>
+  readonly runs: Map<string, RunState>
+}
+
+export function emptyState(): State {
+  return { entries: 0, position: 0, heads: new Map(), records: new Map(), runs: new Map() }
+}
+
+const RUN_STREAM = /^run:(.*):\d+$/s
+
+export function take(state: State, entry: Placed): void {
+  state.entries++
+  state.position = entry.position
+  state.heads.set(entry.stream, entry.seq)
+  for (const { kind, id, version, data } of putsOf(entry)) {
+    state.records.set(`${kind}/${id}`, { kind, id, version, position: entry.position, ended: data === null })
+  }
+  const run = RUN_STREAM.exec(entry.stream)?.[1]
+  if (run !== undefined) takeRun(state, run, entry)
+}
+
+function takeRun(state: State, id: string, entry: Placed): void {
+  const run = state.runs.get(id)
+  switch (entry.kind) {
+    case 'run.started': {
+      if (entry.payload === null) return
+      const { playbook, version } = dataOf(entry as Placed & { kind: 'run.started' })
+      state.runs.set(id, { id, stream: entry.stream, playbook, version, settled: undefined })
+      return
+    }
+    case 'run.settled':
+      if (run !== undefined) run.settled = { at: entry.at, status: endOf(entry as Placed & { kind: 'run.settled' }) }
+      return
+    case 'run.reopened':
+    case 'run.rewound':
+      if (run !== undefined) run.settled = undefined
+      return
+    case 'run.moved':
+      if (run !== undefined && entry.payload !== null)
+        run.version = dataOf(entry as Placed & { kind: 'run.moved' }).version
+      return
+    default:
+  }
+}
+
+/** The status of a run's row, as the pass that settled it wrote it. */
+function endOf(entry: Placed & { kind: 'run.settled' }): string {
+  if (entry.payload === null) return canonicalAround({ state: 'completed' } satisfies Status)
+  const { status, output, error } = dataOf(entry)
+  const end: Status =
+    status === 'completed'
+      ? { state: status, ...(output === undefined ? {} : { output }) }
+      : { state: status, error: JSON.parse(canonicalAround(error ?? null)) as never }
+  return canonicalAround(end)
+}

@@ -1,0 +1,324 @@
+/** A company leaves in one bundle and enters another store unchanged (P14). */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import fc from 'fast-check'
+import { z } from 'zod'
+import {
+  action,
+  createConductor,
+  defineEntity,
+  defineEvent,
+  definePlaybook,
+  KeelsonError,
+  policy,
+  type Conductor,
+  type MemoryStore,
+  type Workspace,
+} from '@keelson/core'
+import { sqlite } from '@keelson/memory-sqlite'
+import { intercept, memoryStore, storeFailure } from '@keelson/testing'
+import { me } from './support/open.ts'
+
+const quiet = { info: () => {}, warn: () => {}, error: () => {} }
+const W = 'acme'
+
+const Customer = defineEntity({
+  name: 'customer',
+  version: 1,
+  schema: z.object({ name: z.string(), stage: z.string() }),
+  index: ['name'],
+})
+const signed = defineEvent({ name: 'signed', schema: z.object({ who: z.string() }) })
+
+/** Actions and playbooks of one process; `world` is what they did outside. */
+function world() {
+  const sent: string[] = []
+  const send = action({
+    name: 'mail.send',
+    effect: 'irreversible',
+    idempotency: { by: 'key' },
+    input: z.object({ to: z.string() }),
+    output: z.object({ to: z.string() }),
+    intent: ({ to }) => ['mail', to],
+    run: async ({ to }) => {
+      sent.push(to)
+      return { output: { to } }
+    },
+  })
+  const onboard = definePlaybook({
+    name: 'onboard',
+    version: 1,
+    input: z.object({ name: z.string(), waits: z.boolean() }),
+    output: z.object({ id: z.string() }),
+    async run(ctx, { name, waits }) {
+      const customer = await ctx.entities(Customer).create({ name, stage: 'new' })
+      await ctx.step('note', () => ({ name }))
+      await ctx.act(send, { to: name })
+      if (waits) await ctx.waitFor(signed, { match: { who: name } })
+      await ctx.entities(Customer).update(customer.id, { stage: 'signed' })
+      return { id: customer.id }
+    },
+  })
+  const loop = definePlaybook({
+    name: 'loop',
+    version: 1,
+    input: z.object({ n: z.number() }),
+    output: z.object({ n: z.number() }),
+    async run(ctx, { n }) {
+      await ctx.step('count', () => n)
+      if (n < 3) return ctx.continueAsNew({ n: n + 1 })
+      await ctx.sleep('1d')
+      return { n }
+    },
+  })
+  const gate = policy([
+    policy.rule('strangers', { on: send }, ({ input }) => (input.to.startsWith('x') ? policy.ask() : policy.allow())),
+  ])
+  return { sent, options: { playbooks: [onboard, loop], policy: gate, log: quiet, keepAlive: false }, onboard, loop }
+}
+
+type World = ReturnType<typeof world>
+
+async function open(store: MemoryStore, of: World, work = true): Promise<Conductor> {
+  const conductor = await createConductor({ ...of.options, store, work })
+  onTestFinished(() => conductor.stop({ withinMs: 100 }))
+  return conductor
+}
+
+function file(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'keelson-bundle-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  return join(folder, 'app.db')
+}
+
+async function linesOf(workspace: Workspace, options?: Parameters<Workspace['export']>[0]): Promise<string[]> {
+  const lines: string[] = []
+  for await (const line of workspace.export(options)) lines.push(line)
+  return lines
+}
+
+/** A company with something of everything: settled, waiting, asked, continued, asleep, and mail that nobody has read. */
+async function fill(conductor: Conductor, of: World): Promise<Workspace> {
+  const acme = conductor.workspace(W)
+  await acme.start(of.onboard, { name: 'ada', waits: false }, { id: 'ada' })
+  await acme.start(of.onboard, { name: 'bob', waits: true }, { id: 'bob' })
+  await acme.start(of.onboard, { name: 'xeno', waits: false }, { id: 'xeno' })
+  await acme.start(of.loop, { n: 1 }, { id: 'loop' })
+  await acme.entities(Customer, { by: me }).create({ name: 'hand', stage: 'new' })
+  await conductor.quiet()
+  return acme
+}
+
+describe('a bundle', () => {
+  it('is the same bytes after a way through SQLite and back into memory', async () => {
+    const of = world()
+    const acme = await fill(await open(memoryStore(), of), of)
+    const first = await linesOf(acme)
+    const path = file()
+    const onDisk = (await open(sqlite(path), world(), false)).workspace(W)
+    await onDisk.import(first, { by: me, adopt: true })
+    const second = await linesOf(onDisk)
+    expect(second).toEqual(first)
+    const again = (await open(memoryStore(), world(), false)).workspace(W)
+    await again.import(second, { by: me, adopt: true })
+    expect(await linesOf(again)).toEqual(first)
+    expect(await again.audit.verify()).toMatchObject({ ok: true, faults: [] })
+    expect(await onDisk.audit.verify()).toMatchObject({ ok: true, faults: [] })
+  })
+
+  it('goes on where it was: what is done is not done again, what waits is answered there', async () => {
+    const of = world()
+    const acme = await fill(await open(memoryStore(), of), of)
+    expect(of.sent).toEqual(['ada', 'bob'])
+    const bundle = await linesOf(acme)
+    const there = world()
+    const conductor = await open(sqlite(file()), there)
+    const moved = conductor.workspace(W)
+    await moved.import(bundle, { by: me, adopt: true })
+    await moved.send(signed, { who: 'bob' }, { id: 'signed-bob' })
+    const { items } = await moved.inbox.list()
+    expect(items.map(({ kind }) => kind)).toEqual(['approval'])
+    await moved.inbox.decide(items[0]!.id, { hash: items[0]!.hash, by: me, approve: true })
+    await conductor.quiet()
+    expect(there.sent).toEqual(['xeno'])
+    for (const id of ['ada', 'bob', 'xeno'])
+      expect(await moved.runs.get(id).status()).toMatchObject({ state: 'completed' })
+    expect(await moved.runs.get('loop').status()).toMatchObject({ state: 'waiting' })
+    expect(await moved.audit.verify()).toMatchObject({ ok: true })
+  })
+
+  it('starts frozen where it was imported, so that two stores do not send the same', async () => {
+    const of = world()
+    const acme = await fill(await open(memoryStore(), of), of)
+    const there = world()
+    const conductor = await open(memoryStore(), there)
+    const moved = conductor.workspace(W)
+    const report = await moved.import(await linesOf(acme), { by: me })
+    expect(report).toMatchObject({ frozen: true, unknown: [], missing: [] })
+    await moved.start(there.onboard, { name: 'new', waits: false }, { id: 'new' })
+    await conductor.quiet()
+    expect(there.sent).toEqual([])
+    await moved.adopt({ by: me })
+    await conductor.quiet()
+    expect(there.sent).toEqual(['new'])
+  })
+
+  it('keeps mail that a run has not read, and reads it there once', async () => {
+    const of = world()
+    const store = memoryStore()
+    const here = await open(store, of)
+    const acme = await fill(here, of)
+    await here.stop()
+    const idle = (await open(store.session(), of, false)).workspace(W)
+    await idle.runs.pause('bob', { by: me, reason: 'moving' })
+    const there = world()
+    const conductor = await open(sqlite(file()), there)
+    const moved = conductor.workspace(W)
+    await moved.import(await linesOf(idle), { by: me, adopt: true })
+    await conductor.quiet()
+    expect(await moved.runs.get('bob').status()).toMatchObject({ state: 'waiting', for: [{ kind: 'pause' }] })
+    expect(acme.id).toBe(W)
+  })
+
+  it('continues in increments, on their own or behind a whole one in one call', async () => {
+    const of = world()
+    const here = await open(memoryStore(), of)
+    const acme = await fill(here, of)
+    const whole = await linesOf(acme)
+    const { entries } = JSON.parse(whole.at(-1)!) as { entries: number }
+    await acme.send(signed, { who: 'bob' }, { id: 'signed-bob' })
+    await here.quiet()
+    const more = await linesOf(acme, { since: entries })
+    expect(more.length).toBeLessThan(whole.length)
+    const all = await linesOf(acme)
+    const one = (await open(sqlite(file()), world(), false)).workspace(W)
+    await one.import(whole, { by: me, adopt: true })
+    await one.import(more, { by: me, adopt: true })
+    expect(await linesOf(one)).toEqual(all)
+    const two = (await open(memoryStore(), world(), false)).workspace(W)
+    await two.import([whole, more], { by: me, adopt: true })
+    expect(await linesOf(two)).toEqual(all)
+    const three = (await open(memoryStore(), world(), false)).workspace(W)
+    await expect(three.import(more, { by: me })).rejects.toMatchObject({ code: 'BUNDLE_GAP' })
+    expect(
+      await three.runs
+        .get('bob')
+        .status()
+        .catch((error: KeelsonError) => error.code),
+    ).toBe('RUN_NOT_FOUND')
+  })
+
+  it('writes nothing in a dry run and says what it would', async () => {
+    const of = world()
+    const bundle = await linesOf(await fill(await open(memoryStore(), of), of))
+    const target = (
+      await open(memoryStore(), { ...world(), options: { ...world().options, playbooks: [] } }, false)
+    ).workspace(W)
+    const report = await target.import(bundle, { by: me, dryRun: true })
+    expect(report.entries).toBe(bundle.filter((line) => line.includes('"type":"entry"')).length)
+    expect(report.unknown).toEqual([
+      { playbook: 'onboard', version: 1, runs: 2 },
+      { playbook: 'loop', version: 1, runs: 1 },
+    ])
+    expect((await target.runs.list()).runs).toEqual([])
+  })
+
+  it('refuses a workspace that holds anything else, and replaces it only when told to', async () => {
+    const of = world()
+    const bundle = await linesOf(await fill(await open(memoryStore(), of), of))
+    const target = (await open(sqlite(file()), world(), false)).workspace(W)
+    await target.entities(Customer, { by: me }).create({ name: 'own', stage: 'x' })
+    await expect(target.import(bundle, { by: me })).rejects.toMatchObject({ code: 'WORKSPACE_NOT_EMPTY' })
+    expect(await target.entities(Customer).find({ name: 'own' })).toBeDefined()
+    await target.import(bundle, { by: me, mode: 'replace', adopt: true })
+    expect(await target.entities(Customer).find({ name: 'own' })).toBeUndefined()
+    expect(await target.entities(Customer).find({ name: 'hand' })).toMatchObject({ data: { stage: 'new' } })
+    expect(await target.audit.verify()).toMatchObject({ ok: true })
+  })
+
+  it('refuses another workspace, a later format, and every line that was changed, left out or moved', async () => {
+    const of = world()
+    const bundle = await linesOf(await fill(await open(memoryStore(), of), of))
+    const target = async () => (await open(memoryStore(), world(), false)).workspace(W)
+    const other = (await open(memoryStore(), world(), false)).workspace('other')
+    await expect(other.import(bundle, { by: me })).rejects.toMatchObject({ code: 'INPUT_INVALID' })
+    const newer = [bundle[0]!.replace('"format":1', '"format":2'), ...bundle.slice(1)]
+    await expect((await target()).import(newer, { by: me })).rejects.toMatchObject({ code: 'BUNDLE_NEWER' })
+    const lines = bundle.map((_, at) => at)
+    for (const at of lines.filter((n) => n % 3 === 0)) {
+      const changed = [...bundle]
+      changed[at] = bundle[at]!.replace(/ada|bob|xeno|hand|1/, 'zz')
+      if (changed[at] === bundle[at]) continue
+      await expect((await target()).import(changed, { by: me, dryRun: true })).rejects.toThrow(KeelsonError)
+      await expect((await target()).import(bundle.toSpliced(at, 1), { by: me, dryRun: true })).rejects.toThrow(
+        KeelsonError,
+      )
+    }
+    await expect((await target()).import(bundle.slice(0, -1), { by: me })).rejects.toMatchObject({
+      code: 'BUNDLE_INVALID',
+    })
+    await expect((await target()).import(['no json'], { by: me })).rejects.toMatchObject({ code: 'BUNDLE_INVALID' })
+    await expect((await target()).import([], { by: me })).rejects.toMatchObject({ code: 'BUNDLE_INVALID' })
+  })
+
+  it('goes on after an import that failed at any write, and executes nothing before it is whole', async () => {
+    const of = world()
+    const bundle = await linesOf(await fill(await open(memoryStore(), of), of))
+    for (let failing = 1; failing <= 4; failing++) {
+      const there = world()
+      const store = memoryStore()
+      let writes = 0
+      const faulty = intercept(store, {
+        before(op) {
+          if (op === 'write' && ++writes === failing) throw storeFailure()
+        },
+      })
+      const first = (await open(faulty, there, false)).workspace(W)
+      await first.import(bundle, { by: me, adopt: true }).catch(() => undefined)
+      const conductor = await open(store.session(), there)
+      await conductor.quiet()
+      await conductor.workspace(W).import(bundle, { by: me, adopt: true })
+      await conductor.quiet()
+      expect(there.sent).toEqual([])
+      expect(await conductor.workspace(W).audit.verify()).toMatchObject({ ok: true })
+    }
+  })
+
+  it('of any company comes back as it was (property)', async () => {
+    const operation = fc.oneof(
+      fc.record({ do: fc.constant('start' as const), name: fc.constantFrom('ada', 'bob', 'xeno', 'xi') }),
+      fc.record({ do: fc.constant('signed' as const), name: fc.constantFrom('ada', 'bob', 'xeno', 'xi') }),
+      fc.record({ do: fc.constant('edit' as const), name: fc.string({ maxLength: 5, unit: 'grapheme' }) }),
+      fc.record({ do: fc.constant('approve' as const), name: fc.constant('') }),
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.array(operation, { maxLength: 12 }), async (operations) => {
+        const of = world()
+        const conductor = await createConductor({ ...of.options, store: memoryStore() })
+        const acme = conductor.workspace(W)
+        let n = 0
+        for (const { do: what, name } of operations) {
+          n++
+          if (what === 'start') await acme.start(of.onboard, { name, waits: true }, { id: `${name}-${n}` })
+          else if (what === 'signed') await acme.send(signed, { who: name }, { id: `s-${n}` })
+          else if (what === 'edit') await acme.entities(Customer, { by: me }).create({ name, stage: 'e' })
+          else {
+            const [item] = (await acme.inbox.list()).items
+            if (item !== undefined) await acme.inbox.decide(item.id, { hash: item.hash, by: me, approve: true })
+          }
+          if (n % 3 === 0) await conductor.quiet()
+        }
+        await conductor.quiet()
+        const bundle = await linesOf(acme)
+        const target = await createConductor({ ...world().options, store: memoryStore(), work: false })
+        await target.workspace(W).import(bundle, { by: me, adopt: true })
+        expect(await linesOf(target.workspace(W))).toEqual(bundle)
+        await conductor.stop()
+        await target.stop()
+      }),
+      { numRuns: 15 },
+    )
+  })
+})
