@@ -79,7 +79,7 @@ export interface Conductor extends Omit<Workspace, 'id'> {
   abandon(): void
 }
 
-const LIMITS: Limits = { entriesMax: 50_000, bytesMax: 64 * 1024 * 1024, stallMs: 1000, shortMs: 5000, policyMs: 5000 }
+const LIMITS: Limits = { entriesMax: 50_000, bytesMax: 64 * 1024 * 1024, stallMs: 1000, shortMs: 5000, policyMs: 5000, beatMs: 10_000 }
 const named = new Map<string, Conductor>()
 
 /** Opens the store and begins to work; it never waits for recovery. */
@@ -125,12 +125,13 @@ async function open(options: ConductorOptions): Promise<Conductor> {
     },
     emit: (name, event) => lifecycle.emit(name, event),
     nudge: () => loop.poke(),
+    endWithoutCode: (workspace, run) => loop.endWithoutCode(workspace, run),
   }
   const loop = new Loop(env, {
     worker,
     concurrency: options.work === false ? 0 : (options.concurrency ?? 100),
     workspaces: options.workspaces,
-    beatMs: 10_000,
+    beatMs: env.limits.beatMs,
     internals: (playbook) => (playbook === EFFECT_PLAYBOOK ? effectInternals : undefined),
   })
   speak(lifecycle, log)

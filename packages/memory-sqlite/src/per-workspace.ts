@@ -97,7 +97,9 @@ export class PerWorkspace {
     const { worker: own } = this.#assertOpen()
     const open = [...this.#files.values()].filter(({ store }) => store !== undefined)
     const beats = await Promise.all(open.map((file) => this.#use(file, (store) => store.beat(worker))))
-    return !this.#abandoned && (open.length === 0 ? worker === own : beats.every(Boolean))
+    const abandoned = this.#abandoned
+    this.#abandoned = false
+    return !abandoned && (open.length === 0 ? worker === own : beats.every(Boolean))
   }
 
   watch(listener: (change: Change) => void): () => void {
@@ -122,12 +124,14 @@ export class PerWorkspace {
     const due: { file: File; at: number }[] = []
     let nextAt: number | null = null
     for (const file of this.#asked(query)) {
-      const at = await this.#dueAt(file, query)
+      const at = query.only === undefined ? await this.#dueAt(file, query) : query.now
       if (at !== null && at <= query.now) due.push({ file, at })
       else if (at !== null && (nextAt === null || at < nextAt)) nextAt = at
     }
     due.sort((a, b) => a.file.served - b.file.served || a.at - b.at)
     const claimed: Claimed[] = []
+    const corrupt: NonNullable<ClaimAnswer['corrupt']>[number][] = []
+    let suspects = false
     let left = due.map(({ file }) => file)
     while (left.length > 0 && claimed.length < query.limit) {
       const dry = new Set<File>()
@@ -137,11 +141,13 @@ export class PerWorkspace {
         if (taken.claimed.length === 0) dry.add(file)
         else file.served = ++this.#clock
         claimed.push(...taken.claimed)
-        if (taken.claimed.some(({ row }) => row.deaths >= query.suspectAfter)) return { claimed, nextAt }
+        corrupt.push(...(taken.corrupt ?? []))
+        suspects ||= taken.suspects === true
+        if (taken.claimed.some(({ row }) => row.deaths >= query.suspectAfter)) return { claimed, nextAt, ...(corrupt.length > 0 ? { corrupt } : {}) }
       }
       left = left.filter((file) => !dry.has(file))
     }
-    return { claimed, nextAt }
+    return { claimed, nextAt, ...(suspects ? { suspects } : {}), ...(corrupt.length > 0 ? { corrupt } : {}) }
   }
 
   #claimOne(file: File, query: ClaimQuery, taken: number): Promise<ClaimAnswer> {

@@ -3,7 +3,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { seeded, type MemoryStore } from '@keelson/core/ports'
+import { KeelsonError, seeded, type MemoryStore } from '@keelson/core/ports'
 import { fileStore } from '../src/file/store.ts'
 import { leased, more, newRun, opened, query, W } from './rows.ts'
 import { temporary } from './subject.ts'
@@ -40,6 +40,9 @@ const ARTIFACT = 'd677143e1431e8bb62b612cc7bb2c06a5eabe3d673f93a47113f2621aabaf4
 /** All that can be read of it, through each way of reading. */
 async function everything(store: MemoryStore): Promise<unknown> {
   const runs = await store.runs(W, { limit: 99 })
+  const claim = await store.claim(query('judge', { now: 99_999 }))
+  for (const { corrupt } of [...runs, ...claim.claimed]) if (corrupt !== undefined) throw named(corrupt)
+  for (const { why } of claim.corrupt ?? []) throw named(why)
   return [
     runs,
     ...(await Promise.all(runs.map(({ stream }) => store.entries(W, stream)))),
@@ -51,8 +54,14 @@ async function everything(store: MemoryStore): Promise<unknown> {
     await store.records(W, { kind: 'thing', where: { field: 'parity', value: 'even' }, limit: 99 }),
     await store.tail(W, 0, 999),
     await store.getArtifact(W, ARTIFACT),
-    await store.claim(query('judge', { now: 99_999 })),
+    claim,
   ]
+}
+
+/** What a run that was set aside says of itself. */
+function named(why: string): KeelsonError {
+  const [, row, table] = /^row (.+) of table (.+) is not/.exec(why) ?? []
+  return new KeelsonError('STORE_CORRUPT', why, { data: { table: table!, row: row! } })
 }
 
 describe('a bit that changed', () => {
@@ -96,6 +105,47 @@ describe('a bit that changed', () => {
     for (const suffix of ['-wal', '-shm', '-anchor']) rmSync(path() + suffix, { force: true })
     writeFileSync(path(), bytes)
   }
+})
+
+describe('a run that is not what was written', () => {
+  it.each([
+    ['its row', `update runs set epoch = 7 where id = 'run 3'`],
+    ['its mail', `update mail set payload = '{"a":2}' where run = 'run 3'`],
+    ['its entries', `update entries set at = at + 1 where stream = (select id from streams where name = 'run 3')`],
+  ])('in %s is set aside and named, and the others are claimed (P12)', async (_what, change) => {
+    await furnished()
+    const raw = new Database(path())
+    expect(raw.prepare(change).run().changes).toBeGreaterThan(0)
+    raw.close()
+    const store = session()
+    await store.open({ worker: 'judge', now: () => 2000 })
+    const claim = await store.claim(query('judge', { now: 99_999 }))
+    const sound = claim.claimed.filter(({ corrupt }) => corrupt === undefined)
+    expect(sound).toHaveLength(12)
+    const told = [...(claim.corrupt ?? []), ...claim.claimed.map(({ row, corrupt }) => ({ run: row.id, why: corrupt }))]
+    expect(told.filter(({ why }) => why !== undefined)).toMatchObject([
+      { run: 'run 3', why: expect.stringMatching(/row run 3 .*is not what was written/) },
+    ])
+    expect((await store.claim(query('judge', { now: 99_999 }))).corrupt).toBeUndefined()
+    await store.close()
+  })
+
+  it('is freed of a worker that died, and set aside then', async () => {
+    const first = await opened(session())
+    await leased(first, 'one', 'held')
+    await leased(first, 'one', 'other')
+    first.abandon()
+    await first.close().catch(() => undefined)
+    const raw = new Database(path())
+    raw.exec(`update runs set epoch = 7, worker = 'one' where id = 'held'`)
+    raw.close()
+    const store = session()
+    await store.open({ worker: 'judge', now: () => 2000 })
+    const { claimed, corrupt } = await store.claim(query('judge', { now: 99_999 }))
+    expect(claimed.map(({ row }) => row.id)).toEqual(['other'])
+    expect(corrupt).toMatchObject([{ run: 'held' }])
+    await store.close()
+  })
 })
 
 describe('a row that was changed', () => {

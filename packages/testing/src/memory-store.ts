@@ -6,8 +6,8 @@
  *
  * M1. Nothing is applied before everything was judged, so a conflict leaves no trace (S1, S2).
  * M2. A run that is due later than now is parked until then, however it came to be so.
- * M3. A run's place in a lane is fixed when it starts: that of its family's open runs in the lane, else its own order.
- *     So a child never queues behind whoever waits for its parent.
+ * M3. A run's place in a lane is fixed when it starts, and again when it is reopened: that of its family's open runs in
+ *     the lane, else behind all. So a child never queues behind whoever waits for its parent.
  * M4. Nothing that was handed in or out is shared with the caller: rows are frozen copies.
  */
 import { createHash } from 'node:crypto'
@@ -49,8 +49,11 @@ function session(shared: Data): MemoryStoreSession {
       return { frozen: [] }
     },
     async close() {
-      if (open !== undefined) release(shared, open.worker, (row) => ({ ...row, claims: Math.max(0, row.claims - 1) }))
+      if (open === undefined) return
+      const { worker } = open
       open = undefined
+      for (const [listener, owner] of shared.listeners) if (owner === worker) shared.listeners.delete(listener)
+      release(shared, worker, (row) => ({ ...row, claims: Math.max(0, row.claims - 1) }))
     },
     workspaces: async () => [...data().spaces.keys()].sort(byCodePoint),
     write: async (workspace, unit) => perform(data(), space(workspace), unit, undefined, own().now()),
@@ -59,7 +62,11 @@ function session(shared: Data): MemoryStoreSession {
       const run = leased(data(), lease)
       return run === undefined ? { status: 'fenced' } : perform(shared, space(lease.workspace), unit, run, own().now())
     },
-    beat: async (worker) => data().alive.has(worker),
+    async beat(worker) {
+      const alive = data().alive.has(worker)
+      shared.alive.add(worker)
+      return alive
+    },
     async mail(of, after) {
       const run = 'epoch' in of ? leased(data(), of) : space(of.workspace).runs.get(of.run)
       return run?.mail.filter((mail) => mail.row > after) ?? []
@@ -100,6 +107,7 @@ function perform(data: Data, space: Space, unit: PassUnit, run: Run | undefined,
   }
   for (const touch of unit.touch ?? []) {
     const touched = space.runs.get(touch.run)!
+    if (touch.state === 'due' && touched.row.state === 'settled') touched.place = placeOf(space, touched.row)
     if (touch.version !== undefined) touched.row = Object.freeze({ ...touched.row, version: touch.version })
     if (touch.state === 'due') makeDue(touched, now, now)
     changed.add(touch.run)
@@ -179,9 +187,7 @@ function begin(space: Space, start: NewRun, now: Instant): string {
     ...{ ...given, workspace: space.name, order, state: 'due', wakeAt: null, status: '' },
     ...{ epoch: 0, worker: null, deaths: 0, claims: 0, settledAt: null },
   }
-  const family = ofLane(space, start.lane).filter((each) => each.row.root === start.root)
-  const place = Math.min(order, ...family.map((each) => each.place))
-  const run: Run = { row, dueAt, place, mail: [], onceKeys: new Set(), shown: 0 }
+  const run: Run = { row, dueAt, place: placeOf(space, row), mail: [], onceKeys: new Set(), shown: 0 }
   space.runs.set(start.id, run)
   makeDue(run, dueAt, now)
   if (settled !== undefined)
@@ -194,6 +200,14 @@ function begin(space: Space, start: NewRun, now: Instant): string {
     })
   append(space, entries)
   return start.id
+}
+
+/** M3. Asked before the run itself is open. */
+function placeOf(space: Space, { lane, root, order }: RunRow): number {
+  const open = ofLane(space, lane)
+  const family = open.filter(({ row }) => row.root === root).map(({ place }) => place)
+  if (family.length > 0) return Math.min(...family)
+  return Math.max(order, ...open.map(({ place }) => place + 1))
 }
 
 /** Due since `at`; parked until then when that is still to come (M2). */
@@ -233,7 +247,10 @@ function move(space: Space, run: Run, next: Next, now: Instant): void {
   }
   const version = (next.to === 'due' ? next.version : undefined) ?? run.row.version
   run.row = { ...run.row, status: next.status, version }
-  if (next.to === 'due') return makeDue(run, next.at, now)
+  if (next.to === 'due') {
+    run.row = { ...run.row, claims: Math.max(0, run.row.claims - 1) }
+    return makeDue(run, next.at, now)
+  }
   if (next.to === 'settled') {
     run.mail = []
     return void (run.row = { ...run.row, state: 'settled', settledAt: next.at })
@@ -253,10 +270,9 @@ function leased(data: Data, lease: Lease): Run | undefined {
   return holds ? run : undefined
 }
 
-/** Takes a worker and its listeners away, and frees its runs as `change` says. */
+/** Takes a worker away, and frees its runs as `change` says. */
 function release(data: Data, worker: string, change: (row: RunRow) => RunRow): void {
   if (!data.alive.delete(worker)) return
-  for (const [listener, owner] of data.listeners) if (owner === worker) data.listeners.delete(listener)
   for (const space of data.spaces.values()) {
     const freed = [...space.runs.values()].filter(({ row }) => row.worker === worker)
     for (const run of freed) run.row = Object.freeze({ ...change(run.row), worker: null })
@@ -269,5 +285,6 @@ function tell(data: Data, space: Space, changed: ReadonlySet<string>): void {
   const rows = [...changed].map((id) => space.runs.get(id)!.row).filter((row) => row.worker === null)
   if (rows.length === 0) return
   const runs = rows.filter((row) => row.state === 'due' || row.state === 'settled').map((row) => row.id)
-  for (const listener of data.listeners.keys()) listener({ workspace: space.name, runs: [...runs] })
+  for (const [listener, owner] of data.listeners)
+    if (data.alive.has(owner)) listener({ workspace: space.name, runs: [...runs] })
 }

@@ -5,11 +5,14 @@
  * C2. After a store failure it claims nothing until a probe write has succeeded; failures in a row make it wait longer.
  * C3. `stop` starts nothing new, lets what runs be recorded, and gives the rest back: nothing is lost or counted as a death.
  * C4. When the store works again, what is leased to this worker and led by nobody is given back.
+ * C5. A worker that was taken for dead abandons its passes, says so, and goes on under new leases.
+ * C6. A suspect is led alone. Under steady load nothing new is claimed for a while, so that its turn comes.
  */
 import { grace } from '../base/clock.ts'
 import { KeelsonError } from '../base/errors.ts'
 import type { Claimed, ClaimQuery } from '../journal/store.ts'
 import { catalogId } from '../playbook/catalog.ts'
+import { standIn, type AnyPlaybook } from '../playbook/playbook.ts'
 import type { Environment } from './environment.ts'
 import { SUSPECT_AFTER } from './keep.ts'
 import { lead, yieldRun } from './lead.ts'
@@ -36,6 +39,9 @@ interface Flight {
 const GIVE_BACK_PAGE = 1000
 /** Runs at most so many of one claim's answer, so that one turn stays short. */
 const CLAIM_MAX = 100
+/** Claims that pass over a suspect before way is made for it (C6), and the longest that nothing is claimed for its sake. */
+const PASSED_OVER_MAX = 20
+const MAKE_WAY_MS = 10_000
 
 export class Loop {
   readonly #env: Environment
@@ -50,6 +56,9 @@ export class Loop {
   #failures = 0
   /** The run that is led alone, because its workers died before it had recorded anything. */
   #suspect: Claimed | undefined
+  /** Claims in a row that passed over a suspect. */
+  #passedOver = 0
+  #makingWay: (() => void) | undefined
   #disarm: (() => void) | undefined
   #beating: (() => void) | undefined
 
@@ -93,9 +102,7 @@ export class Loop {
 
   /** C3. What has not ended after `withinMs` of real time is left: its steps' outcomes are then not recorded. */
   async stop(withinMs: number): Promise<void> {
-    this.#stopping = true
-    this.#disarm?.()
-    this.#beating?.()
+    this.#rest()
     const flights = [...this.#flights.values()]
     for (const { pass } of flights) void yieldRun(pass, false)
     const limit = grace(withinMs)
@@ -106,11 +113,29 @@ export class Loop {
 
   /** Lets go of everything at once, as a crash would. */
   abandon(): void {
+    this.#rest()
+    for (const { pass } of this.#flights.values()) pass.end({ how: 'abandoned' })
+    this.#settleIdle()
+  }
+
+  /**
+   * Ends a cancelled run of which this process does not have the code, and nobody holds it: its code is not resumed anyway.
+   * Resolves when that is done, or left to whoever holds the run.
+   */
+  async endWithoutCode(workspace: string, run: string): Promise<void> {
+    const query = { ...this.#query(1), workspaces: [workspace], only: run }
+    const [claimed] = (await this.#env.store.claim(query)).claimed
+    if (claimed === undefined) return
+    const { playbook, version } = claimed.row
+    this.#fly(claimed, this.#env.catalog.get(playbook, version) ?? standIn(playbook, version))
+    await this.#flights.get(idOf(workspace, run))?.done
+  }
+
+  #rest(): void {
     this.#stopping = true
     this.#disarm?.()
     this.#beating?.()
-    for (const { pass } of this.#flights.values()) pass.end({ how: 'abandoned' })
-    this.#settleIdle()
+    this.#makingWay?.()
   }
 
   async #claim(): Promise<void> {
@@ -129,22 +154,48 @@ export class Loop {
   }
 
   async #claimOnce(): Promise<void> {
-    const room = this.#suspect !== undefined ? 0 : this.#options.concurrency - this.#flights.size
+    const room = this.#suspect !== undefined || this.#makesWay() ? 0 : this.#options.concurrency - this.#flights.size
     if (room <= 0 || this.#degraded) return
-    const query: ClaimQuery = {
+    const { claimed, nextAt, suspects, corrupt } = await this.#env.store.claim(this.#query(Math.min(room, CLAIM_MAX)))
+    for (const { workspace, run, why } of corrupt ?? []) this.#tellCorrupt(workspace, run, why)
+    if (this.#stopping) return
+    this.#passedOver = suspects === true ? this.#passedOver + 1 : 0
+    for (const one of claimed) this.#fly(one)
+    if (claimed.length > 0) this.#again = true
+    this.#arm(nextAt)
+  }
+
+  #query(limit: number): ClaimQuery {
+    return {
       worker: this.#options.worker,
       ...(this.#options.workspaces === undefined ? {} : { workspaces: this.#options.workspaces }),
       can: this.#can(),
       now: this.#env.clock.now(),
-      limit: Math.min(room, CLAIM_MAX),
+      limit,
       suspectAfter: SUSPECT_AFTER,
       alone: this.#flights.size === 0,
     }
-    const { claimed, nextAt } = await this.#env.store.claim(query)
-    if (this.#stopping) return
-    for (const one of claimed) this.#fly(one)
-    if (claimed.length > 0) this.#again = true
-    this.#arm(nextAt)
+  }
+
+  /** C6. What is in flight may end first, for a time; a step that takes hours must not hold up all others. */
+  #makesWay(): boolean {
+    if (this.#flights.size === 0 || this.#passedOver < PASSED_OVER_MAX) {
+      this.#makingWay?.()
+      return false
+    }
+    if (this.#makingWay !== undefined) return true
+    const limit = grace(MAKE_WAY_MS)
+    this.#makingWay = () => {
+      this.#makingWay = undefined
+      limit.cancel()
+    }
+    void limit.ended.then(() => {
+      if (this.#makingWay === undefined) return
+      this.#makingWay()
+      this.#passedOver = 0
+      this.poke()
+    })
+    return true
   }
 
   /** What may be claimed now: all but what is at its own limit. */
@@ -160,10 +211,10 @@ export class Loop {
       .map((one) => catalogId(one.name, one.version))
   }
 
-  #fly(claimed: Claimed): void {
-    const { row } = claimed
+  #fly(claimed: Claimed, playbook = this.#codeOf(claimed)): void {
+    const { row, corrupt } = claimed
     const id = idOf(row.workspace, row.id)
-    const playbook = this.#env.catalog.get(row.playbook, row.version)
+    if (corrupt !== undefined) return void this.#setAside(claimed, corrupt)
     if (playbook === undefined) return
     if (row.deaths >= SUSPECT_AFTER) this.#suspect = claimed
     try {
@@ -172,13 +223,13 @@ export class Loop {
       const done = ended.then((end) => this.#landed(id, claimed, end))
       this.#flights.set(id, { claimed, pass, done })
     } catch (error) {
-      this.#env.log.error(
-        { workspace: row.workspace, run: row.id, hint: (error as KeelsonError).hint },
-        `run ${row.id} cannot be read: ${(error as Error).message}`,
-      )
-      void this.#setAside(claimed, error)
+      void this.#setAside(claimed, (error as Error).message)
       this.#clear(claimed)
     }
+  }
+
+  #codeOf({ row }: Claimed): AnyPlaybook | undefined {
+    return this.#env.catalog.get(row.playbook, row.version)
   }
 
   /** A suspect that has recorded something is none any more: others may run beside it. */
@@ -189,21 +240,28 @@ export class Loop {
   }
 
   /** A run whose journal does not hold is kept away from code, and said so, until a person has looked. */
-  async #setAside(claimed: Claimed, error: unknown): Promise<void> {
-    const status = JSON.stringify({
-      state: 'waiting',
-      for: [{ kind: 'operator', what: `STORE_CORRUPT: ${(error as Error).message}` }],
-    })
+  async #setAside(claimed: Claimed, why: string): Promise<void> {
+    this.#tellCorrupt(claimed.row.workspace, claimed.row.id, why)
+    const status = JSON.stringify({ state: 'waiting', for: [{ kind: 'operator', what: `STORE_CORRUPT: ${why}` }] })
     await this.#env.store
       .commit(claimed.lease, { next: { to: 'held', status } })
       .catch((thrown: unknown) => this.#degrade(thrown))
+  }
+
+  #tellCorrupt(workspace: string, run: string, message: string): void {
+    const hint = 'It is kept away from code, and the others go on. Restore a backup, or look at the disk.'
+    this.#env.log.error({ workspace, run, hint }, `run ${run} cannot be read: ${message}`)
+    this.#env.emit('run.corrupt', { workspace, run, message })
   }
 
   #landed(id: string, claimed: Claimed, end: PassEnd): void {
     // A run that was given back may be in flight again before its old pass has ended.
     if (this.#flights.get(id)?.claimed === claimed) this.#flights.delete(id)
     if (this.#suspect === claimed) this.#suspect = undefined
-    if (end.how === 'store') this.#degrade(end.error)
+    if (end.how === 'store' && KeelsonError.is(end.error, 'STORE_CORRUPT')) {
+      void this.#setAside(claimed, end.error.message)
+      this.poke()
+    } else if (end.how === 'store') this.#degrade(end.error)
     else {
       this.#failures = 0
       this.poke()
@@ -272,10 +330,26 @@ export class Loop {
     this.#beating = () => pause.cancel()
     void pause.ended.then(async () => {
       if (this.#stopping) return
-      await this.#env.store.beat(worker).catch((error: unknown) => this.#degrade(error))
+      const alive = await this.#env.store.beat(worker).catch((error: unknown) => this.#degrade(error))
+      if (alive === false && !this.#stopping) await this.#lost()
       for (const { claimed } of this.#flights.values()) this.mailFor(claimed.row.workspace, claimed.row.id) // another process may have written
       this.#beat()
     })
+  }
+
+  /** C5. The store has registered it anew; what it led may be led by others by now. */
+  async #lost(): Promise<void> {
+    const { worker } = this.#options
+    const flights = [...this.#flights.values()]
+    this.#env.log.error(
+      { hint: 'Its lock file was removed, or its session cut: nothing is lost, but steps that ran are run again.' },
+      `worker ${worker} was taken for dead: its ${flights.length} passes are abandoned`,
+    )
+    this.#env.emit('worker.lost', { worker, passes: flights.length })
+    for (const { pass } of flights) pass.end({ how: 'fenced' })
+    await Promise.all(flights.map((flight) => flight.done))
+    await this.#giveBack().catch((error: unknown) => this.#degrade(error))
+    this.poke()
   }
 
   #settleIdle(): void {

@@ -21,6 +21,8 @@ export interface Limits {
   readonly shortMs: number
   /** A policy engine that takes longer denies. Default 5,000. */
   readonly policyMs: number
+  /** Real milliseconds between two signs of life to the store. Default 10,000. */
+  readonly beatMs: number
 }
 
 export interface Environment {
@@ -37,4 +39,6 @@ export interface Environment {
   readonly emit: <K extends keyof LifecycleEvents>(name: K, event: LifecycleEvents[K]) => void
   /** Called with the runs that a unit made due, so that they begin at once. */
   readonly nudge: () => void
+  /** Ends a cancelled run of which this process does not have the code, unless somebody holds it. */
+  readonly endWithoutCode: (workspace: string, run: string) => Promise<void>
 }

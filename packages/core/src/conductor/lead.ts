@@ -11,7 +11,7 @@ import { parse, toStored } from '../base/schema.ts'
 import type { Json } from '../base/value.ts'
 import type { Draft } from '../journal/entry.ts'
 import type { Claimed, Delivery, Next } from '../journal/store.ts'
-import type { AnyPlaybook } from '../playbook/playbook.ts'
+import { hasCode, type AnyPlaybook } from '../playbook/playbook.ts'
 import { contextOf } from './context.ts'
 import { haltDifference, type Difference } from './divergence.ts'
 import type { Environment } from './environment.ts'
@@ -77,6 +77,7 @@ async function begin(pass: Pass): Promise<void> {
   if (kept !== undefined) return handOver(pass, { to: 'held', status: canonicalAround(waiting([kept])) }, 'held')
   const { moved } = history // while a pass held it, so that its row could not be
   if (moved !== undefined && moved !== row.version) return handOver(pass, due(pass, moved), 'due')
+  if (!hasCode(playbook)) return handOver(pass, due(pass), 'due')
   let input: unknown
   try {
     input = parse(

@@ -32,6 +32,10 @@ export interface LifecycleEvents {
   'item.reminded': OfRun & { readonly item: string; readonly title: string; readonly onSilence: string }
   /** '' where the workspaces could not even be listed. */
   'anchor.failed': { readonly workspace: string; readonly message: string }
+  /** What is stored of it is not what was written: it is set aside, and the others go on. */
+  'run.corrupt': { readonly workspace: string; readonly run: string; readonly message: string }
+  /** The store took this worker for dead: its passes were abandoned, and it went on. */
+  'worker.lost': { readonly worker: string; readonly passes: number }
   'store.failed': { readonly message: string }
   'store.recovered': { readonly message: string }
 }

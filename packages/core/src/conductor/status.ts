@@ -18,6 +18,8 @@ export async function rowOf(env: Environment, workspace: string, run: string): P
 }
 
 export async function statusOf(env: Environment, row: RunRow): Promise<RunStatus> {
+  if (row.corrupt !== undefined)
+    return { state: 'waiting', for: [{ kind: 'operator', what: `STORE_CORRUPT: ${row.corrupt}` }] }
   const status = (row.status === '' ? { state: 'due' } : JSON.parse(row.status)) as Status
   if (row.worker !== null && row.state !== 'settled') return { state: 'running' }
   if (row.state === 'settled' && status.state !== 'waiting' && status.state !== 'due') return { state: status.state }

@@ -49,16 +49,21 @@ export function runVerbs(env: Environment, workspace: string): RunVerbs {
     await command(env, workspace, run, 'rewind', payload, { reopen: true })
   }
   return {
-    cancel: (run, { by, reason }) => command(env, workspace, run, 'cancel', { by, reason } as unknown as Json),
-    pause: (run, { by, reason }) => command(env, workspace, run, 'pause', { by, reason } as unknown as Json),
-    resume: (run, { by }) => command(env, workspace, run, 'resume', { by } as unknown as Json),
+    async cancel(run, { by, reason }) {
+      const row = await command(env, workspace, run, 'cancel', { by, reason } as unknown as Json)
+      if (env.catalog.get(row.playbook, row.version) === undefined) await env.endWithoutCode(workspace, run)
+    },
+    async pause(run, { by, reason }) {
+      await command(env, workspace, run, 'pause', { by, reason } as unknown as Json)
+    },
+    async resume(run, { by }) {
+      await command(env, workspace, run, 'resume', { by } as unknown as Json)
+    },
     async retry(run, { by, step }) {
       const key = step ?? (await failedStep(env, workspace, run))
-      if (key === undefined)
-        return command(env, workspace, run, 'reopen', { by, why: 'it is tried again' } as unknown as Json, {
-          reopen: true,
-        })
-      return rewind(run, { key }, by, `${key} is tried again`)
+      if (key !== undefined) return rewind(run, { key }, by, `${key} is tried again`)
+      const payload = { by, why: 'it is tried again' } as unknown as Json
+      await command(env, workspace, run, 'reopen', payload, { reopen: true })
     },
     setOutcome: (run, { by, step, outcome }) =>
       rewind(run, { key: step }, by, `the outcome of ${step} was set by hand`, { ok: stored(outcome) }),
@@ -81,7 +86,7 @@ export function runVerbs(env: Environment, workspace: string): RunVerbs {
   }
 }
 
-/** Delivers a verb. Throws `RUN_NOT_FOUND`, and `RUN_CLOSED` for a run that has ended and is not to be reopened. */
+/** Delivers a verb. Throws `RUN_NOT_FOUND`, `STORE_CORRUPT`, and `RUN_CLOSED` for one that has ended and is not to be reopened. */
 async function command(
   env: Environment,
   workspace: string,
@@ -89,8 +94,9 @@ async function command(
   kind: keyof MailData,
   payload: Json,
   options: { reopen?: boolean; version?: number } = {},
-): Promise<void> {
+): Promise<RunRow> {
   const row = await rowOf(env, workspace, run)
+  if (row.corrupt !== undefined) throw new KeelsonError('STORE_CORRUPT', row.corrupt, { data: { run } })
   if (row.state === 'settled' && options.reopen !== true) {
     throw new KeelsonError('RUN_CLOSED', `run ${run} has ended`, {
       hint: 'Only retry, setOutcome and restart reopen a run.',
@@ -113,6 +119,7 @@ async function command(
   const first = await env.store.write(workspace, { deliveries: [delivery], ...(touch === undefined ? {} : { touch }) })
   if (first.status === 'conflict') await env.store.write(workspace, { deliveries: [delivery] }) // somebody holds it: its pass takes the mail
   env.nudge()
+  return row
 }
 
 /** The operation whose error ended the run: the one that its error names, or the last that failed if nothing came after. */

@@ -41,12 +41,14 @@ export interface RunRow {
   readonly worker: string | null
   /** Deaths of workers that held it since it last made progress. */
   readonly deaths: number
-  /** Claims since it last made progress. A claim that ends by `close` does not count. */
+  /** Claims since it last made progress. One that ends by `close`, or is given back by `to: 'due'`, does not count. */
   readonly claims: number
   readonly createdAt: Instant
   readonly settledAt: Instant | null
   /** Number in the order of starting, per workspace. */
   readonly order: number
+  /** The row is not what was written, and what is wrong with it: of the rest only `id` and `workspace` are believed. */
+  readonly corrupt?: string
 }
 
 /** A run to create. Its first entries come in the same unit. */
@@ -135,7 +137,8 @@ export interface Purge {
 
 /**
  * Makes a run due, or gives it to another version, if nobody holds it. A settled run is reopened by it: `touch` is
- * applied before the unit's deliveries, which then reach it.
+ * applied before the unit's deliveries, which then reach it. A reopened run has lost its place in its lane: it stands
+ * behind whoever is open in it, or with its own family if that is.
  */
 export interface Touch {
   readonly run: string
@@ -160,6 +163,7 @@ export type Next =
       readonly seenMail: number
     }
   | { readonly to: 'held'; readonly status: string }
+  /** Gives the claim back: it does not count. */
   | { readonly to: 'due'; readonly status: string; readonly at: Instant; readonly version?: number }
   | { readonly to: 'settled'; readonly status: string; readonly at: Instant }
   | {
@@ -177,12 +181,12 @@ export type Conflict =
   | { readonly stream: string; readonly seq: number }
   | { readonly run: string }
 
-/** `refused` lists deliveries to runs that are settled or unknown, and starts whose id exists: those alone were left out. */
+/** `refused` lists deliveries to runs that are settled, unknown or corrupt, and starts whose id exists: those alone were left out. */
 export type Answer =
   | {
       readonly status: 'done'
       readonly refused: readonly (
-        | { readonly delivery: string; readonly why: 'closed' | 'unknown' | 'duplicate' }
+        | { readonly delivery: string; readonly why: 'closed' | 'unknown' | 'duplicate' | 'corrupt' }
         | { readonly start: string; readonly why: 'exists' }
       )[]
     }
@@ -202,6 +206,8 @@ export interface Claimed {
   readonly row: RunRow
   readonly entries: readonly Placed[]
   readonly mail: readonly Mail[]
+  /** Entries or mail are not what was written, and are left out: what is wrong with them. */
+  readonly corrupt?: string
 }
 
 export interface ClaimQuery {
@@ -215,12 +221,21 @@ export interface ClaimQuery {
   readonly suspectAfter: number
   /** This worker holds nothing: it may take one suspect (and then nothing else in the same answer). */
   readonly alone: boolean
+  /**
+   * This run of the one workspace named, if it is due and nobody holds it: neither `can`, nor its lane, nor suspicion
+   * count. For a pass that runs no code.
+   */
+  readonly only?: string
 }
 
 export interface ClaimAnswer {
   readonly claimed: readonly Claimed[]
   /** When something is next due by time; null: nothing is. */
   readonly nextAt: Instant | null
+  /** A suspect is due, and was passed over because the worker was not alone. */
+  readonly suspects?: boolean
+  /** Runs whose rows are not what was written: set aside, never due again by themselves. Each is told once. */
+  readonly corrupt?: readonly { readonly workspace: string; readonly run: string; readonly why: string }[]
 }
 
 export interface RecordQuery {
@@ -274,7 +289,7 @@ export interface MemoryStore {
   claim(query: ClaimQuery): Promise<ClaimAnswer>
   /** Writes under a lease (S3). A unit with entries or consumed mail is progress: it resets the run's `deaths` and `claims`. */
   commit(lease: Lease, unit: PassUnit): Promise<Answer>
-  /** Renews all leases of the worker. Answers false when it is thought dead: its leases may be gone. */
+  /** Renews all leases of the worker. False: it was thought dead, its leases are gone, and it is registered as alive anew. */
   beat(worker: string): Promise<boolean>
   /** Unread mail of a run behind `after`; for a lease that no longer holds, none. */
   mail(of: Lease | Pick<Lease, 'workspace' | 'run'>, after: number): Promise<readonly Mail[]>

@@ -1,5 +1,5 @@
 /** Playbook: the definition of a durable workflow. Plain async code; what it remembers, it does through its context. */
-import type { z } from 'zod'
+import { z } from 'zod'
 import { KeelsonError } from '../base/errors.ts'
 import { assertStorable } from '../base/schema.ts'
 import { durationMs, type Duration } from '../base/duration.ts'
@@ -115,6 +115,19 @@ export function registerPlaybook<In, Out>(d: {
     run: d.run,
   })
   return made
+}
+
+/** Stands for a playbook of which this process does not have the code: what needs none can be done with it. */
+export function standIn(name: string, version: number): AnyPlaybook {
+  return playbookOf(registerPlaybook({ name, version, input: z.json(), output: z.json(), run: absent }))
+}
+
+export function hasCode(playbook: AnyPlaybook): boolean {
+  return playbook.run !== absent
+}
+
+function absent(): Promise<never> {
+  return Promise.reject(new KeelsonError('PLAYBOOK_NOT_FOUND', 'its code is not here'))
 }
 
 export function playbookOf(value: { readonly name: string }): AnyPlaybook {

@@ -46,7 +46,7 @@ interface Parts {
   readonly Database: Driver
   readonly handle: Handle
   readonly db: Sql
-  readonly lock: WorkerLock
+  lock: WorkerLock
 }
 
 export class OpenFile {
@@ -152,9 +152,17 @@ export class OpenFile {
     }
   }
 
-  /** Lets go of the worker's lock as the death of the process would; whoever takes it takes the runs. */
-  abandon(): void {
+  /**
+   * Lets go of the worker's lock as the death of the process would (whoever takes it takes the runs); or registers the worker
+   * anew, because somebody has proved its death.
+   */
+  async lives(worker: string | undefined): Promise<void> {
     this.#parts.lock.release()
+    if (worker !== this.#worker) return
+    const lock = takeLock(this.#parts.Database, this.path, worker, LOCK_PATIENCE_MS)
+    if (lock === undefined) throw taken(this.path, worker)
+    this.#parts.lock = lock
+    await this.submit({ work: () => addWorker(this.context, worker, this.now()) })
   }
 
   #letGo(): void {

@@ -67,7 +67,7 @@ export function fileStore(path: string, options: FileOptions): FileStore {
       open = undefined
       await closing?.close()
     },
-    abandon: () => file().abandon(),
+    abandon: () => void file().lives(undefined),
     landed: async (workspace, unit, lease) => file().read(landed(file().context, workspace, unit, lease)),
     async dueAt(can) {
       const { context, db } = file()
@@ -122,7 +122,11 @@ type Reads = Omit<MemoryStore, keyof Writes | 'kind' | 'open' | 'close' | 'watch
 function reads(file: () => OpenFile): Reads {
   return {
     workspaces: async () => file().read(listWorkspaces(file().context)),
-    beat: async (worker) => file().read(isWorker(file().context, worker)),
+    async beat(worker) {
+      const alive = file().read(isWorker(file().context, worker))
+      if (!alive) await file().lives(worker)
+      return alive
+    },
     async mail(of, after) {
       const { context } = file()
       const space = file().read(findWorkspace(context, of.workspace))

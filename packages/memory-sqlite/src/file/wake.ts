@@ -11,8 +11,8 @@ import { basename, dirname } from 'node:path'
 import type { Handle } from './connection.ts'
 import { locksOf } from './worker-lock.ts'
 
-/** Should a notice get lost, the next look comes by itself. */
-const SAFETY_MS = 30_000
+/** Should a notice get lost, the next look comes by itself. So long a worker can be dead before its runs are taken over. */
+const SAFETY_MS = 2_000
 /** When to look again after a notice (K2): each so long after the look before. */
 const AGAIN_MS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048]
 

@@ -49,7 +49,7 @@ export function takeLock(
       if (probe.identity !== identity(file)) continue
       throw error
     }
-    if (probe.identity !== undefined && probe.identity === identity(file)) return held(probe.handle, file)
+    if (probe.identity !== undefined && probe.identity === identity(file)) return held(probe, file)
     probe.handle.close()
   }
 }
@@ -65,12 +65,12 @@ function openProbe(Database: Driver, file: string, patienceMs: number): Probe {
   return { handle, identity: identity(file) }
 }
 
-function held(handle: Handle, file: string): WorkerLock {
+function held({ handle, identity: own }: Probe, file: string): WorkerLock {
   return {
     release() {
       if (!handle.open) return
       try {
-        rmSync(file, { force: true })
+        if (identity(file) === own) rmSync(file, { force: true })
       } catch {
         // Windows keeps files that are open; an empty lock file that nobody holds does no harm.
       }

@@ -23,10 +23,14 @@ function mark(column: unknown): string {
 
 /** Throws `STORE_CORRUPT`, naming table and row. */
 export function corrupt(table: string, row: string): never {
-  throw new KeelsonError('STORE_CORRUPT', `row ${row} of table ${table} is not what was written`, {
+  throw new KeelsonError('STORE_CORRUPT', wrong(table, row), {
     hint: 'Restore a backup. The disk or something that writes to the file beside Keelson has changed it.',
     data: { table, row },
   })
+}
+
+function wrong(table: string, row: string): string {
+  return `row ${row} of table ${table} is not what was written`
 }
 
 /** The columns of a kind of row, sealed by a checksum over them. */
@@ -35,6 +39,8 @@ export interface Seal<Row extends { crc: number }> {
   readonly seal: (row: Omit<Row, 'crc'>) => Row
   /** `row` as it was read, once it has proven itself. */
   readonly open: (row: Row) => Row
+  /** What `open` would throw of it; undefined: it is as it was written. */
+  readonly trouble: (row: Row) => string | undefined
 }
 
 export function sealOf<Row extends { crc: number }>(
@@ -51,6 +57,7 @@ export function sealOf<Row extends { crc: number }>(
     columns,
     seal: (row) => ({ ...row, crc: sum(row) }) as unknown as Row,
     open: (row) => (sum(row) === row.crc ? row : corrupt(table, nameOf(row))),
+    trouble: (row) => (sum(row) === row.crc ? undefined : wrong(table, nameOf(row))),
   }
 }
 

@@ -4,14 +4,15 @@
  * L1. A run's turn is the instant since when it is due, then its number.
  * L2. Workspaces take turns, beginning with the one that was served longest ago.
  * L3. A lane is taken while another family runs in it, or stands before this one and keeps its place while waiting.
+ * L4. A row that is not what was written is set aside, and told; the others go on. Its lane is taken: nobody knows by whom.
  */
 import { sql } from 'kysely'
-import type { ClaimAnswer, ClaimQuery, Claimed } from '@keelson/core/ports'
+import { KeelsonError, type ClaimAnswer, type ClaimQuery, type Claimed } from '@keelson/core/ports'
 import { findWorkspace, workspaceName, type Context } from './context.ts'
 import { readEntries } from './entries.ts'
 import { unreadMail } from './mail.ts'
-import { openRun, saveRun, toRunRow } from './runs.ts'
-import { all, first, statement, type Work } from './statement.ts'
+import { findRun, saveRun, toRunRow, troubleOf } from './runs.ts'
+import { all, first, run, statement, type Work } from './statement.ts'
 import type { RunsTable, Sql } from './tables.ts'
 
 /** Which workspace was served when, by this session. */
@@ -39,10 +40,36 @@ export function* claimRuns(context: Context, db: Sql, turns: Turns, query: Claim
   const asked = turns.asked.get(name) ?? compile(db, query.can)
   turns.asked.set(name, asked)
   const spaces = yield* spacesWithWork(context, query)
-  const rows = yield* take(context, asked, turns, query, yield* ripeOf(context, spaces, query, turns))
+  const found: Found = { rows: [], suspects: false, corrupt: [] }
+  if (query.only !== undefined) yield* takeOnly(context, spaces[0], query, found)
+  else yield* take(context, asked, turns, query, yield* ripeOf(context, spaces, query, turns), found)
   const claimed: Claimed[] = []
-  for (const row of rows) claimed.push(yield* grab(context, row, query.worker))
-  return { claimed, nextAt: yield* nextAt(asked, spaces, query.now) }
+  for (const row of found.rows) claimed.push(yield* grab(context, row, query.worker))
+  const corrupt: Corrupt[] = []
+  for (const { row, why } of found.corrupt)
+    corrupt.push({ workspace: yield* workspaceName(context, row.workspace), run: row.id, why })
+  return {
+    claimed,
+    nextAt: yield* nextAt(asked, spaces, query.now),
+    ...(found.suspects ? { suspects: true } : {}),
+    ...(corrupt.length > 0 ? { corrupt } : {}),
+  }
+}
+
+type Corrupt = NonNullable<ClaimAnswer['corrupt']>[number]
+
+/** What one claim takes, and what it passes over. */
+interface Found {
+  rows: RunsTable[]
+  suspects: boolean
+  readonly corrupt: { row: RunsTable; why: string }[]
+}
+
+/** The one run that is asked for. */
+function* takeOnly(context: Context, workspace: number | undefined, query: ClaimQuery, found: Found): Work<void> {
+  const row = workspace === undefined ? undefined : yield* findRun(context, workspace, query.only!)
+  if (row === undefined || row.worker !== null || row.due_at === null || row.due_at > query.now) return
+  found.rows.push(row)
 }
 
 /** Workspaces with runs that time makes due: one seek each. */
@@ -73,22 +100,44 @@ function* ripeOf(context: Context, spaces: readonly number[], query: ClaimQuery,
   return ripe.sort((a, b) => served(a) - served(b) || a.dueAt - b.dueAt)
 }
 
-function* take(context: Context, asked: Asked, turns: Turns, query: ClaimQuery, ripe: Ripe[]): Work<RunsTable[]> {
-  const taken: RunsTable[] = []
+function* take(
+  context: Context,
+  asked: Asked,
+  turns: Turns,
+  query: ClaimQuery,
+  ripe: Ripe[],
+  found: Found,
+): Work<void> {
+  const taken = found.rows
   const suspect = (row: RunsTable): boolean => row.deaths >= query.suspectAfter
   for (let turn = 0; taken.length < query.limit && ripe.some((each) => !each.done); turn++) {
     const each = ripe[turn % ripe.length]!
     // What is passed over stays so for this answer: a lane or a suspect only gets more blocked by what is taken.
     for (let row = yield* nextOf(asked, each, query); row !== undefined; row = yield* nextOf(asked, each, query)) {
-      if (suspect(row) && (!query.alone || taken.length > 0)) continue
+      if (yield* setAside(context, row, found)) continue
       if (yield* laneTaken(context, row, taken)) continue
+      if (suspect(row) && (!query.alone || taken.length > 0)) {
+        found.suspects = true
+        continue
+      }
       turns.served.set(each.workspace, ++turns.count)
       taken.push(row)
-      if (suspect(row)) return taken
+      if (suspect(row)) {
+        found.suspects = false
+        return
+      }
       break
     }
   }
-  return taken
+}
+
+/** L4. True when it was not believed. */
+function* setAside(context: Context, row: RunsTable, found: Found): Work<boolean> {
+  const why = troubleOf(row)
+  if (why === undefined) return false
+  yield* run(context.q.setAside, { workspace: row.workspace, id: row.id })
+  found.corrupt.push({ row, why })
+  return true
 }
 
 function* nextOf(asked: Asked, ripe: Ripe, query: ClaimQuery): Work<RunsTable | undefined> {
@@ -97,7 +146,7 @@ function* nextOf(asked: Asked, ripe: Ripe, query: ClaimQuery): Work<RunsTable | 
     const { workspace, last } = ripe
     const [at, num] = last === undefined ? [Number.MIN_SAFE_INTEGER, 0] : [last.due_at!, last.num]
     const limit = Math.min(query.limit, PAGE)
-    const rows = (yield* all(asked.due, { workspace, now: query.now, at, num, limit })).map(openRun)
+    const rows = yield* all(asked.due, { workspace, now: query.now, at, num, limit })
     ripe.page.push(...rows)
     ripe.last = rows.at(-1)
   }
@@ -150,9 +199,11 @@ function splitNames(can: readonly string[]): [string, number][] {
 function* laneTaken(context: Context, row: RunsTable, taken: readonly RunsTable[]): Work<boolean> {
   const { workspace, lane, root, place } = row
   if (lane === null) return false
-  const open = (yield* all(context.q.runsOfLane, { workspace, lane })).map(openRun)
+  const open = yield* all(context.q.runsOfLane, { workspace, lane })
   const running = (other: RunsTable): boolean =>
-    other.worker !== null || taken.some((each) => each.workspace === workspace && each.id === other.id)
+    other.worker !== null ||
+    troubleOf(other) !== undefined ||
+    taken.some((each) => each.workspace === workspace && each.id === other.id)
   return open.some(
     (other) => other.root !== root && (running(other) || (other.lane_running === 0 && other.place < place)),
   )
@@ -173,8 +224,20 @@ function* grab(context: Context, row: RunsTable, worker: string): Work<Claimed> 
   return {
     lease: { workspace, run: row.id, worker, epoch },
     row: toRunRow(workspace, held),
-    entries: yield* readEntries(context, row.workspace, row.stream, 0, ALL),
-    mail: row.mails > 0 ? yield* unreadMail(context, row.workspace, row.id, 0) : [],
+    ...(yield* journalOf(context, row)),
+  }
+}
+
+/** What a pass begins with; or that it cannot be believed, which is for whoever claimed the run to deal with. */
+function* journalOf(context: Context, row: RunsTable): Work<Pick<Claimed, 'entries' | 'mail' | 'corrupt'>> {
+  try {
+    return {
+      entries: yield* readEntries(context, row.workspace, row.stream, 0, ALL),
+      mail: row.mails > 0 ? yield* unreadMail(context, row.workspace, row.id, 0) : [],
+    }
+  } catch (error) {
+    if (!KeelsonError.is(error, 'STORE_CORRUPT')) throw error
+    return { entries: [], mail: [], corrupt: error.message }
   }
 }
 

@@ -100,11 +100,11 @@ function entryQueries(db: Sql) {
 /** What of a run's row changes after its start. */
 const RUN_STATE = [
   ...['stream', 'playbook', 'version', 'state', 'due_at', 'status', 'epoch', 'worker', 'deaths', 'claims'],
-  ...['settled_at', 'mails', 'shown', 'crc'],
+  ...['place', 'settled_at', 'mails', 'shown', 'crc'],
 ] as (keyof RunsTable)[]
 
 export const RUN_COLUMNS = [
-  ...['workspace', 'id', 'lane', 'root', 'lane_running', 'place', 'created_at', 'num'],
+  ...['workspace', 'id', 'lane', 'root', 'lane_running', 'created_at', 'num'],
   ...RUN_STATE,
 ] as (keyof RunsTable)[]
 
@@ -120,6 +120,17 @@ function runQueries(db: Sql) {
     addRun: statement((a: Row<RunsTable>) => db.insertInto('runs').values(only(a, RUN_COLUMNS))),
     setRun: statement((a: Row<RunsTable>) =>
       db.updateTable('runs').set(only(a, RUN_STATE)).where('workspace', '=', a.workspace).where('id', '=', a.id),
+    ),
+    /** Under its old checksum: what is wrong with the row stays to be seen. */
+    setAside: statement((a: Place) =>
+      db
+        .updateTable('runs')
+        .set({ due_at: null, worker: null })
+        .where('workspace', '=', a.workspace)
+        .where('id', '=', a.id),
+    ),
+    freeRun: statement((a: Place) =>
+      db.updateTable('runs').set({ worker: null }).where('workspace', '=', a.workspace).where('id', '=', a.id),
     ),
     lastRun: statement((a: { workspace: number }) =>
       db

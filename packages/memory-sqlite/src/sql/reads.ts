@@ -2,15 +2,15 @@
 import { sql } from 'kysely'
 import type { RunQuery, RunRow } from '@keelson/core/ports'
 import { allWorkspaces, findWorkspace, type Context } from './context.ts'
-import { findRun, openRun, toRunRow } from './runs.ts'
-import { all, statement, type Work } from './statement.ts'
+import { shownRow } from './runs.ts'
+import { all, first, statement, type Work } from './statement.ts'
 import type { RunsTable, Sql } from './tables.ts'
 
 export function* readRuns(context: Context, db: Sql, workspace: string, query: RunQuery): Work<RunRow[]> {
   const space = yield* findWorkspace(context, workspace)
   if (space === undefined) return []
   const rows = query.ids === undefined ? yield* all(page(db, space, query), {}) : yield* byId(context, space, query)
-  return rows.map((row) => toRunRow(workspace, openRun(row)))
+  return rows.map((row) => shownRow(workspace, row))
 }
 
 function* byId(context: Context, space: number, query: RunQuery): Work<RunsTable[]> {
@@ -18,7 +18,7 @@ function* byId(context: Context, space: number, query: RunQuery): Work<RunsTable
   const descending = query.order === 'descending'
   const rows: RunsTable[] = []
   for (const id of new Set(query.ids)) {
-    const row = yield* findRun(context, space, id)
+    const row = yield* first(context.q.run, { workspace: space, id })
     if (row === undefined) continue
     if (state !== undefined && (state === 'open' ? row.state === 'settled' : row.state !== state)) continue
     if (playbook !== undefined && row.playbook !== playbook) continue

@@ -14,6 +14,7 @@ const sealed = sealOf<RunsTable>(
 )
 
 export const openRun = sealed.open
+export const troubleOf = sealed.trouble
 
 export function* findRun(context: Context, workspace: number, id: string): Work<RunsTable | undefined> {
   const row = yield* first(context.q.run, { workspace, id })
@@ -39,7 +40,7 @@ export function* startRun(context: Context, workspace: number, start: NewRun, no
     ...{ workspace, id: start.id, stream: start.stream, playbook: start.playbook, version: start.version },
     ...dueFrom(start.dueAt, now),
     ...{ status: '', lane: start.lane, root: start.root, lane_running: start.laneWhileRunning ? 1 : 0 },
-    place: yield* placeInLane(context, workspace, start, num),
+    place: yield* placeInLane(context, { workspace, lane: start.lane, root: start.root, num }),
     ...{ epoch: 0, worker: null, deaths: 0, claims: 0, created_at: start.createdAt, num, mails: 0, shown: 0 },
     ...endOf(start),
   }
@@ -53,12 +54,19 @@ function endOf({ settled }: NewRun): Partial<RunsTable> {
   return settled === undefined ? {} : { state: 'settled', due_at: null, status: settled.status, settled_at: settled.at }
 }
 
-/** A child never queues behind whoever waits for its parent. */
-function* placeInLane(context: Context, workspace: number, start: NewRun, num: number): Work<number> {
-  if (start.lane === null) return num
-  const open = yield* all(context.q.runsOfLane, { workspace, lane: start.lane })
-  const family = open.map(openRun).filter((row) => row.root === start.root)
-  return Math.min(num, ...family.map((row) => row.place))
+/**
+ * Behind all that are open in the lane, or with its own family: a child never queues behind whoever waits for its parent.
+ * Asked before the run itself is open.
+ */
+export function* placeInLane(
+  context: Context,
+  { workspace, lane, root, num }: Pick<RunsTable, 'workspace' | 'lane' | 'root' | 'num'>,
+): Work<number> {
+  if (lane === null) return num
+  const open = yield* all(context.q.runsOfLane, { workspace, lane })
+  const family = open.filter((row) => row.root === root).map((row) => row.place)
+  if (family.length > 0) return Math.min(...family)
+  return Math.max(num, ...open.map((row) => row.place + 1))
 }
 
 /** Due since `at`; parked until then when that is still to come. */
@@ -74,7 +82,10 @@ export function* moved(context: Context, row: RunsTable, next: Next, now: Instan
     return { ...free, stream, playbook, version, ...dueFrom(next.at, now) }
   }
   const told = { ...free, status: next.status }
-  if (next.to === 'due') return { ...told, version: next.version ?? row.version, ...dueFrom(next.at, now) }
+  if (next.to === 'due') {
+    const claims = Math.max(0, row.claims - 1)
+    return { ...told, claims, version: next.version ?? row.version, ...dueFrom(next.at, now) }
+  }
   if (next.to === 'settled') return { ...told, state: 'settled', due_at: null, settled_at: next.at }
   // S4: mail that the pass has not seen leaves the run due. A pass that holds has seen what its claim brought.
   const seen = next.to === 'parked' ? next.seenMail : row.shown
@@ -94,4 +105,11 @@ export function toRunRow(workspace: string, row: RunsTable): RunRow {
     settledAt: row.settled_at,
     order: row.num,
   }
+}
+
+/** As `toRunRow`, of a row that may not be what was written: then it is held by nobody and says what is wrong. */
+export function shownRow(workspace: string, row: RunsTable): RunRow {
+  const corrupt = troubleOf(row)
+  const shown = toRunRow(workspace, row)
+  return corrupt === undefined ? shown : { ...shown, state: 'held', worker: null, wakeAt: null, corrupt }
 }

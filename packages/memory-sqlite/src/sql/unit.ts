@@ -12,7 +12,7 @@ import { purge } from './purge.ts'
 import { dropMail, readMail, wasDelivered } from './mail.ts'
 import { hasBytes, putBytes } from './artifacts.ts'
 import { hasRecord, putRecord, versionOf } from './records.ts'
-import { dueFrom, findRun, moved, saveRun, startRun } from './runs.ts'
+import { dueFrom, findRun, moved, placeInLane, saveRun, startRun } from './runs.ts'
 import type { Work } from './statement.ts'
 import type { RunsTable } from './tables.ts'
 
@@ -155,8 +155,10 @@ function* apply(context: Context, space: number, unit: Unit, judged: Judged, now
   }
   for (const { run, state, version } of unit.touch ?? []) {
     const row = (yield* findRun(context, space, run))!
+    const reopened = state === 'due' && row.state === 'settled'
+    const place = reopened ? yield* placeInLane(context, row) : row.place
     const due = state === 'due' ? dueFrom(now, now) : {}
-    yield* saveRun(context, { ...row, version: version ?? row.version, ...due })
+    yield* saveRun(context, { ...row, version: version ?? row.version, place, ...due })
   }
   for (const delivery of unit.deliveries ?? []) {
     const why = yield* deliver(context, space, delivery)

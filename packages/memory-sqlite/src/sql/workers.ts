@@ -2,7 +2,7 @@
 import type { Instant } from '@keelson/core/ports'
 import { checksum, corrupt } from './checksum.ts'
 import type { Context } from './context.ts'
-import { openRun, saveRun } from './runs.ts'
+import { openRun, saveRun, troubleOf } from './runs.ts'
 import { all, first, run, type Work } from './statement.ts'
 
 export function* addWorker(context: Context, name: string, openedAt: Instant): Work<void> {
@@ -26,9 +26,16 @@ export function* holders(context: Context): Work<string[]> {
   return (yield* all(context.q.holders, {})).flatMap((row) => row.worker ?? [])
 }
 
-/** Frees the runs of a worker. Its death counts against them; a claim that ended by `close` does not count at all. */
+/**
+ * Frees the runs of a worker. Its death counts against them; a claim that ended by `close` does not count at all. A row that
+ * is not what was written is only set aside: the next claim, which cannot believe it either, says so.
+ */
 export function* removeWorker(context: Context, name: string, how: 'died' | 'closed'): Work<void> {
   for (const held of yield* all(context.q.runsOfWorker, { worker: name })) {
+    if (troubleOf(held) !== undefined) {
+      yield* run(context.q.freeRun, held)
+      continue
+    }
     const row = openRun(held)
     const counted = how === 'died' ? { deaths: row.deaths + 1 } : { claims: Math.max(0, row.claims - 1) }
     yield* saveRun(context, { ...row, ...counted, worker: null })

@@ -101,7 +101,11 @@ export function postgresStore(host: string, schema: string): PostgresStore {
         await own().letGo(dead)
       }
     },
-    beat: async (worker) => read((context) => isWorker(context, worker)),
+    async beat(worker) {
+      const alive = await read((context) => isWorker(context, worker))
+      if (!alive) await own().revive()
+      return alive
+    },
     mail: async (of, after) =>
       inSpace(of.workspace, [], function* (context, space) {
         const row = yield* findRun(context, space, of.run)
@@ -195,6 +199,13 @@ class Session {
     this.#listeners.clear()
     await this.#line.end()
     await this.#pool.end()
+  }
+
+  /** Registers the worker anew, whose death somebody has proved. */
+  async revive(): Promise<void> {
+    const [worker, now] = [this.#worker, this.now()]
+    await this.#line.query('select pg_advisory_lock(hashtext($1))', [this.#lockOf(worker)])
+    await this.transact('write', (context) => addWorker(context, worker, now))
   }
 
   async unlock(): Promise<void> {

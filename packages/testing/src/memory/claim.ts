@@ -1,15 +1,15 @@
 /** Claim of the store in memory: which runs are due, and whose turn it is. */
-import type { ClaimAnswer, ClaimQuery, Claimed } from '@keelson/core/ports'
+import type { Instant, RunRow, ClaimAnswer, ClaimQuery, Claimed } from '@keelson/core/ports'
 import { ofLane, type Data, type Run, type Space } from './data.ts'
 import { entriesOf } from './read.ts'
 
 export function claim(data: Data, query: ClaimQuery): ClaimAnswer {
   if (!data.alive.has(query.worker)) return { claimed: [], nextAt: null }
   const spaces = [...data.spaces.values()].filter(({ name }) => query.workspaces?.includes(name) ?? true)
-  const claimed = take(data, spaces, query)
+  const { claimed, suspects } = query.only === undefined ? take(data, spaces, query) : takeOne(spaces, query)
   const wakes = spaces.flatMap((space) => executable(space, query)).flatMap(({ row }) => row.wakeAt ?? [])
   const nextAt = wakes.filter((at) => at > query.now).reduce((a, b) => Math.min(a, b), Infinity)
-  return { claimed, nextAt: nextAt === Infinity ? null : nextAt }
+  return { claimed, nextAt: nextAt === Infinity ? null : nextAt, ...(suspects ? { suspects } : {}) }
 }
 
 function executable(space: Space, { can }: ClaimQuery): Run[] {
@@ -20,15 +20,28 @@ function executable(space: Space, { can }: ClaimQuery): Run[] {
 
 /** Oldest first: by the instant since when they are due, then in the order of starting. */
 function dueRuns(space: Space, query: ClaimQuery): Run[] {
-  const due = executable(space, query).filter(
-    ({ row }) => row.state === 'due' || (row.state === 'parked' && row.wakeAt !== null && row.wakeAt <= query.now),
-  )
+  const due = executable(space, query).filter(({ row }) => isDue(row, query.now))
   return due.sort((a, b) => a.dueAt - b.dueAt || a.row.order - b.row.order)
 }
 
+function isDue({ state, wakeAt }: RunRow, now: Instant): boolean {
+  return state === 'due' || (state === 'parked' && wakeAt !== null && wakeAt <= now)
+}
+
+type Taken = { claimed: Claimed[]; suspects: boolean }
+
+/** The one run that is asked for. */
+function takeOne(spaces: readonly Space[], { only, worker, now }: ClaimQuery): Taken {
+  const space = spaces[0]
+  const run = space?.runs.get(only!)
+  const free = run !== undefined && run.row.worker === null && isDue(run.row, now)
+  return { claimed: free ? [grab(space!, run, worker)] : [], suspects: false }
+}
+
 /** One run from each workspace in turn, beginning with the one that was served longest ago. */
-function take(data: Data, spaces: readonly Space[], query: ClaimQuery): Claimed[] {
+function take(data: Data, spaces: readonly Space[], query: ClaimQuery): Taken {
   const claimed: Claimed[] = []
+  let suspects = false
   const suspect = ({ row }: Run): boolean => row.deaths >= query.suspectAfter
   const ripe = spaces.map((space) => ({ space, due: dueRuns(space, query) })).filter(({ due }) => due.length > 0)
   ripe.sort((a, b) => a.space.served - b.space.served || a.due[0]!.dueAt - b.due[0]!.dueAt)
@@ -36,15 +49,19 @@ function take(data: Data, spaces: readonly Space[], query: ClaimQuery): Claimed[
     const { space, due } = ripe[turn % ripe.length]!
     // What is passed over stays so for this answer: a lane or a suspect only gets more blocked by what is taken.
     for (let run = due.shift(); run !== undefined; run = due.shift()) {
-      if (claimed.length >= query.limit) return claimed
-      if (laneTaken(space, run) || (suspect(run) && (!query.alone || claimed.length > 0))) continue
+      if (claimed.length >= query.limit) return { claimed, suspects }
+      if (laneTaken(space, run)) continue
+      if (suspect(run) && (!query.alone || claimed.length > 0)) {
+        suspects = true
+        continue
+      }
       space.served = ++data.served
       claimed.push(grab(space, run, query.worker))
-      if (suspect(run)) return claimed
+      if (suspect(run)) return { claimed, suspects: false }
       break
     }
   }
-  return claimed
+  return { claimed, suspects }
 }
 
 /** Another family holds the run's lane, or stands before it in the queue. */

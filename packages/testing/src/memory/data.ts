@@ -5,7 +5,7 @@ export interface Run {
   row: RunRow
   /** Since when it is due: its turn among the due. */
   dueAt: Instant
-  readonly place: number
+  place: number
   mail: Mail[]
   readonly onceKeys: Set<string>
   /** The highest mail row when it was last claimed. */

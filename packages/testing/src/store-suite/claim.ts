@@ -33,7 +33,7 @@ function what(suite: StoreSuite): void {
     for (const epoch of [1, 2, 3]) {
       const { lease, row } = await takeOne(store)
       expect({ epoch: lease.epoch, claims: row.claims }).toEqual({ epoch, claims: epoch })
-      await store.commit(lease, { next: { to: 'due', status: '""', at: 1000 } })
+      await store.commit(lease, { next: parked(1000) })
     }
   })
   given('takes no run twice', async ({ store }) => {

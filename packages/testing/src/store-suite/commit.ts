@@ -11,6 +11,7 @@ export function checkCommit(suite: StoreSuite): void {
     fences(suite)
     ofTwoSessions(suite)
     states(suite)
+    givenBack(suite)
     continuation(suite)
   })
 }
@@ -174,12 +175,27 @@ function states(suite: StoreSuite): void {
     await start(store, 'r')
     for (const claims of [1, 2]) {
       const { lease } = await takeOne(store)
-      await store.commit(lease, { next: { to: 'due', status: '""', at: 1000 } })
+      await store.commit(lease, { next: parked(1000) })
       expect(await rowOf(store, 'r')).toMatchObject({ claims })
     }
     const { lease } = await takeOne(store)
     await store.commit(lease, { entries: [entryAt('r/0', 2)], next: parked() })
     expect(await rowOf(store, 'r')).toMatchObject({ claims: 0 })
+  })
+}
+
+function givenBack(suite: StoreSuite): void {
+  const given = checks(suite)
+  given('takes back the claim of a run that is given back', async ({ store }) => {
+    await start(store, 'r')
+    const first = await takeOne(store)
+    await store.commit(first.lease, { next: parked(1000) })
+    for (let n = 0; n < 12; n++) {
+      const { lease, row } = await takeOne(store)
+      expect(row).toMatchObject({ claims: 2 })
+      await store.commit(lease, { next: { to: 'due', status: '""', at: 1000 } })
+      expect(await rowOf(store, 'r')).toMatchObject({ claims: 1 })
+    }
   })
 }
 

@@ -1,12 +1,26 @@
 /** Checks of claim: lanes, dead workers and suspects. */
 import { describe, expect } from 'vitest'
 import type { MemoryStore } from '@keelson/core/ports'
-import { deliver, done, entryAt, fenced, idsTaken, parked, rowOf, settled, start, take, takeOne } from './rows.ts'
+import {
+  deliver,
+  done,
+  entryAt,
+  fenced,
+  idsTaken,
+  parked,
+  query,
+  rowOf,
+  settled,
+  start,
+  take,
+  takeOne,
+} from './rows.ts'
 import { checks, checksOfTwo, type Desk, type StoreSuite } from './subject.ts'
 
 export function checkLanes(suite: StoreSuite): void {
   describe('a lane', () => {
     lanes(suite)
+    reopened(suite)
     families(suite)
     whileRunning(suite)
   })
@@ -61,6 +75,45 @@ function lanes(suite: StoreSuite): void {
   given('is never held by two of one answer', async ({ store }) => {
     for (const id of ['a', 'b', 'c', 'd']) await start(store, id, { lane: id < 'c' ? 'l' : 'm' })
     expect(await idsTaken(store)).toEqual(['a', 'c'])
+  })
+}
+
+function reopened(suite: StoreSuite): void {
+  const given = checks(suite)
+  given('has a reopened run stand behind whoever is in it now', async ({ store }) => {
+    for (const id of ['a', 'b', 'c']) await start(store, id, { lane: 'l' })
+    await store.commit((await takeOne(store)).lease, { next: settled })
+    const b = await takeOne(store)
+    expect(b.row.id).toBe('b')
+    await store.write('acme', { touch: [{ run: 'a', state: 'due' }] })
+    await store.commit(b.lease, { next: parked() })
+    expect(await idsTaken(store)).toEqual([])
+    await start(store, 'd', { lane: 'l' })
+    await deliver(store, 'b', 'k')
+    await store.commit((await takeOne(store)).lease, { next: settled })
+    for (const id of ['c', 'a', 'd']) {
+      const next = await takeOne(store)
+      expect(next.row.id).toBe(id)
+      await store.commit(next.lease, { next: settled })
+    }
+  })
+  given('lets a reopened run back in with its family', async ({ store }) => {
+    await start(store, 'parent', { lane: 'l' })
+    await start(store, 'child', { lane: 'l', root: 'parent' })
+    await start(store, 'stranger', { lane: 'l' })
+    const [parent, child] = await take(store)
+    await store.commit(child!.lease, { next: settled })
+    await store.commit(parent!.lease, { next: parked() })
+    await store.write('acme', { touch: [{ run: 'child', state: 'due' }] })
+    expect(await idsTaken(store)).toEqual(['child'])
+  })
+  given('does not keep out a run that is asked for by its name', async ({ store }) => {
+    for (const id of ['a', 'b']) await start(store, id, { lane: 'l', version: 7 })
+    expect(await idsTaken(store, { only: 'b', workspaces: ['acme'] })).toEqual(['b'])
+    expect(await idsTaken(store, { only: 'b', workspaces: ['acme'] })).toEqual([])
+    await start(store, 'later', { dueAt: 5000 })
+    expect(await idsTaken(store, { only: 'later', workspaces: ['acme'] })).toEqual([])
+    expect(await idsTaken(store, { only: 'unknown', workspaces: ['acme'] })).toEqual([])
   })
 }
 
@@ -148,13 +201,16 @@ function deaths(suite: StoreSuite): void {
     expect(await two.commit(lease, late)).toEqual(fenced)
     expect(await store.entries('acme', 'r/0')).toHaveLength(1)
   })
-  ofTwo('is told so by beat, and claims nothing', async ({ store, another, kill }) => {
+  ofTwo('is told so by beat, once, and lives again without what it held', async ({ store, another, kill }) => {
     const two = await another()
     expect([await store.beat('one'), await two.beat('two')]).toEqual([true, true])
     await kill('two')
     await start(store, 'r')
-    expect([await store.beat('one'), await two.beat('two')]).toEqual([true, false])
     expect(await idsTaken(two, { worker: 'two' })).toEqual([])
+    expect([await store.beat('one'), await two.beat('two')]).toEqual([true, false])
+    expect(await two.beat('two')).toBe(true)
+    const { lease } = await takeOne(two, { worker: 'two' })
+    expect(await two.commit(lease, { next: settled })).toEqual(done)
   })
   ofTwo('is forgotten by a run that makes progress', async ({ store, another, kill }) => {
     await start(store, 'r')
@@ -184,7 +240,8 @@ function suspects(suite: StoreSuite): void {
   ofTwo('is passed over by a worker that holds something', async (desk) => {
     const store = await suspect(desk, 2, 'a', 'b')
     expect(await idsTaken(store, { suspectAfter: 2 })).toEqual(['a', 'b'])
-    expect(await idsTaken(store, { suspectAfter: 2 })).toEqual([])
+    const { claimed, suspects } = await store.claim(query('one', { suspectAfter: 2 }))
+    expect({ claimed, suspects }).toEqual({ claimed: [], suspects: true })
   })
   ofTwo('is the whole answer to a worker that holds nothing', async (desk) => {
     const store = await suspect(desk, 2, 'a', 'b')

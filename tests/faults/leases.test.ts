@@ -1,0 +1,190 @@
+/** Leases: who may lead a run when lanes, lost workers, failing stores, corrupt rows and missing code get in between. */
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { z } from 'zod'
+import { createConductor, defineEvent, definePlaybook, type Conductor } from '@keelson/core'
+import type { MemoryStore } from '@keelson/core/ports'
+import { testConductor, type MemoryStoreSession } from '@keelson/testing'
+import { code, me, open, store } from '../support/open.ts'
+
+const go = defineEvent({ name: 'go', schema: z.object({ n: z.number() }) })
+const silent = { info() {}, warn() {}, error() {} }
+
+describe('a lane', () => {
+  it('lets one at a time in when one that had failed is tried again', async () => {
+    let inside = 0
+    let most = 0
+    let broken = true
+    const enters = definePlaybook({
+      name: 'enters',
+      version: 1,
+      input: z.object({ id: z.string() }),
+      output: z.null(),
+      serialize: () => 'door',
+      run: async (ctx, { id }) => {
+        if (id === 'a' && broken) throw new Error('no')
+        await ctx.step('enter', () => void (most = Math.max(most, ++inside)))
+        await ctx.waitFor(go, { match: { n: id === 'a' ? 1 : 2 } })
+        await ctx.step('leave', () => void inside--)
+        return null
+      },
+    })
+    const t = await testConductor({ playbooks: [enters] })
+    const a = await t.start(enters, { id: 'a' }, { id: 'a' })
+    await expect(a.result()).rejects.toThrow('no')
+    const b = await t.start(enters, { id: 'b' }, { id: 'b' })
+    broken = false
+    await t.host((keelson) => keelson.runs.retry('a', { by: me }))
+    await t.settle()
+    expect({ inside, most }).toEqual({ inside: 1, most: 1 })
+    await t.send(go, { n: 2 })
+    expect(await b.result()).toBeNull()
+    await t.send(go, { n: 1 })
+    expect(await a.result()).toBeNull()
+    expect(most).toBe(1)
+    await t.stop()
+  })
+})
+
+describe('a run whose version is not registered', () => {
+  const v1 = code(
+    async (ctx) => {
+      await ctx.ask('and now?', { answer: z.string() })
+    },
+    { version: 1 },
+  )
+  const v2 = code(async () => 'new', { version: 2 })
+
+  it.each([
+    ['one that works', true],
+    ['one that does not', false],
+  ])('is cancelled by %s, and its questions are withdrawn', async (_what, work) => {
+    const shared = store()
+    const first = await open(shared, { playbooks: [v1] })
+    await first.start(v1, {}, { id: 'r' })
+    await first.quiet()
+    await first.stop()
+    const second = await open(shared, { playbooks: [v2], work })
+    expect((await second.inbox.list()).items).toHaveLength(1)
+    await second.runs.cancel('r', { by: me, reason: 'enough' })
+    await expect(second.runs.get('r').result()).rejects.toMatchObject({ code: 'RUN_CANCELLED' })
+    expect((await second.inbox.list()).items).toEqual([])
+    expect(await second.audit.verify()).toMatchObject({ ok: true })
+  })
+
+  it('is left to whoever holds it', async () => {
+    const shared = store()
+    const entered = Promise.withResolvers<void>()
+    const slow = code(async (ctx) => {
+      await ctx.step('slow', ({ signal }) => {
+        entered.resolve()
+        return new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(new Error('aborted'))))
+      })
+    })
+    const first = await open(shared, { playbooks: [slow], limits: { beatMs: 5 } })
+    const run = await first.start(slow, {}, { id: 'r' })
+    await entered.promise
+    const second = await open(shared, { playbooks: [v2] })
+    await second.runs.cancel('r', { by: me, reason: 'enough' })
+    await expect(run.result()).rejects.toMatchObject({ code: 'RUN_CANCELLED' })
+  })
+})
+
+/** A session whose commits fail while `failing` answers true. */
+function faulty(session: MemoryStoreSession, failing: () => boolean): MemoryStore {
+  return new Proxy<MemoryStore>(session, {
+    get(target, name) {
+      if (name === 'commit')
+        return async (...args: Parameters<MemoryStore['commit']>) => {
+          if (args[1].entries !== undefined && failing()) throw new Error('the disk is full')
+          return target.commit(...args)
+        }
+      const value: unknown = Reflect.get(target, name, target)
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value
+    },
+  })
+}
+
+async function conductor(
+  from: MemoryStore,
+  options: Partial<Parameters<typeof createConductor>[0]>,
+): Promise<Conductor> {
+  const made = await createConductor({ store: from, keepAlive: false, log: silent, playbooks: [], ...options })
+  onTestFinished(() => made.stop({ withinMs: 100 }))
+  return made
+}
+
+describe('a store that fails again and again', () => {
+  it('quarantines no run: the claims are given back', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    let failures = 0
+    const works = code(async (ctx) => ctx.step('a', () => 'done'))
+    const t = await conductor(
+      faulty(store(), () => ++failures <= 12),
+      { playbooks: [works] },
+    )
+    await t.start(works, {}, { id: 'r' })
+    while ((await t.runs.get('r').status()).state !== 'completed') await vi.advanceTimersByTimeAsync(60_000)
+    expect(failures).toBeGreaterThan(12)
+  })
+})
+
+describe('a worker that was taken for dead', () => {
+  it('abandons its passes, says so, and goes on under new leases', async () => {
+    const session = store()
+    const lost = Promise.withResolvers<{ passes: number }>()
+    const entered = Promise.withResolvers<void>()
+    let times = 0
+    const works = code(async (ctx) =>
+      ctx.step('a', ({ signal }) => {
+        if (++times > 1) return times
+        entered.resolve()
+        return new Promise<number>((_resolve, reject) => {
+          signal.addEventListener('abort', () => reject(new Error('aborted')))
+        })
+      }),
+    )
+    const t = await conductor(session, { playbooks: [works], limits: { beatMs: 5 } })
+    t.on('worker.lost', lost.resolve)
+    const run = await t.start(works, {}, { id: 'r' })
+    await entered.promise
+    session.kill()
+    expect(await lost.promise).toMatchObject({ passes: 1 })
+    expect(await run.result()).toBe(2)
+  })
+})
+
+describe('a suspect', () => {
+  it('has its turn under steady load', async () => {
+    const shared = store()
+    const entered = [1, 2].map(() => Promise.withResolvers<void>())
+    let lives = 0
+    const suspect = code(
+      async (ctx) =>
+        ctx.step('a', () => (lives < 2 ? (entered[lives]!.resolve(), new Promise<never>(() => {})) : 'alive')),
+      { name: 'suspect' },
+    )
+    const busy = code(async (ctx) => ctx.step('x', () => 1), { name: 'busy' })
+    for (; lives < 2; lives++) {
+      const session = shared.session()
+      const mortal = await createConductor({ store: session, playbooks: [suspect], keepAlive: false, log: silent })
+      await mortal.start(suspect, {}, { id: 'r' })
+      await entered[lives]!.promise
+      session.kill()
+      mortal.abandon()
+    }
+    // Never idle: whenever one run of the load ends, two others are under way.
+    let load = 0
+    let stopped = false
+    const t = await open(shared, { playbooks: [busy], work: false })
+    const feed = async (): Promise<void> => {
+      while (!stopped) await (await t.start(busy, {}, { id: `busy ${++load}` })).result()
+    }
+    for (let n = 0; n < 30; n++) await t.start(busy, {}, { id: `first ${n}` })
+    const worker = await open(shared, { playbooks: [suspect, busy], concurrency: 4 })
+    const feeds = [feed(), feed(), feed(), feed(), feed(), feed()]
+    expect(await worker.runs.get('r').result()).toBe('alive')
+    stopped = true
+    await Promise.all(feeds)
+  })
+})
