@@ -1,0 +1,232 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import {
+  advance,
+  auditShare,
+  isAbove,
+  nextRung,
+  RUNGS,
+  standingAt,
+  wilsonLower,
+  type Change,
+  type Happening,
+  type Limits,
+  type Rung,
+  type Standing,
+} from './trust.ts'
+
+const DAY = 86_400_000
+const open: Limits = { ceiling: 'automatic', highRisk: false }
+
+/** Feeds decisions, '1' good and '0' bad, a minute apart. */
+function decide(
+  standing: Standing,
+  goods: string,
+  limits: Limits = open,
+  from = 0,
+): { standing: Standing; changes: Change[] } {
+  const changes: Change[] = []
+  let at = from
+  for (const one of goods) {
+    const step = advance(standing, { what: 'seen', good: one === '1', at: (at += 60_000) }, limits)
+    standing = step.standing
+    if (step.change !== undefined) changes.push(step.change)
+  }
+  return { standing, changes }
+}
+
+const rung = fc.constantFrom<Rung>(...RUNGS)
+const limits = fc.record({ ceiling: rung, highRisk: fc.boolean() })
+const happening = fc.oneof(
+  {
+    weight: 12,
+    arbitrary: fc.record({ what: fc.constant('seen' as const), good: fc.boolean().map((b) => b || true) }),
+  },
+  { weight: 2, arbitrary: fc.record({ what: fc.constant('seen' as const), good: fc.boolean() }) },
+  { weight: 3, arbitrary: fc.record({ what: fc.constant('executed' as const) }) },
+  { weight: 1, arbitrary: fc.record({ what: fc.constant('taken-back' as const), wrong: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ what: fc.constant('version' as const), version: fc.constantFrom('a', 'b') }) },
+  { weight: 1, arbitrary: fc.record({ what: fc.constant('time' as const) }) },
+  { weight: 1, arbitrary: fc.record({ what: fc.constant('declined' as const) }) },
+)
+const life = fc.array(fc.tuple(happening, fc.integer({ min: 0, max: 3 * DAY })), { maxLength: 300 })
+
+/** Lives a life, calling back after each step. */
+function live(
+  start: Rung,
+  events: readonly (readonly [object, number])[],
+  given: Limits,
+  each: (before: Standing, after: Standing, change: Change | undefined, happening: Happening) => void,
+): void {
+  let standing = standingAt(start, 'a', 0)
+  let at = 0
+  for (const [event, later] of events) {
+    at += later
+    const one = { ...event, at } as Happening
+    const step = advance(standing, one, given)
+    each(standing, step.standing, step.change, one)
+    standing = step.standing
+  }
+}
+
+describe('wilsonLower', () => {
+  it('gives the bounds by which the rungs were chosen', () => {
+    const bounds = [
+      [11, 11, 0.8],
+      [19, 20, 0.8],
+      [25, 25, 0.9],
+      [41, 42, 0.9],
+      [52, 52, 0.95],
+      [86, 87, 0.95],
+      [88, 88, 0.97],
+      [146, 147, 0.97],
+    ] as const
+    for (const [good, seen, bar] of bounds) expect(wilsonLower(good, seen)).toBeGreaterThanOrEqual(bar)
+    for (const [good, seen, bar] of bounds) expect(wilsonLower(good - 1, seen - 1)).toBeLessThan(bar)
+  })
+
+  it('lies in [0, 1], below the share, and grows with the good and with the seen', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 500 }), fc.nat(500), (seen, some) => {
+        const good = Math.min(seen, some)
+        const lower = wilsonLower(good, seen)
+        expect(lower).toBeGreaterThanOrEqual(0)
+        expect(lower).toBeLessThanOrEqual(good / seen)
+        if (good < seen) expect(wilsonLower(good + 1, seen)).toBeGreaterThan(lower)
+        if (good > 0) expect(wilsonLower(good * 2, seen * 2)).toBeGreaterThan(lower)
+      }),
+    )
+    expect(wilsonLower(0, 0)).toBe(0)
+  })
+})
+
+describe('the ladder', () => {
+  it('wants at least 50, 50, 100 and 125 clean decisions for its four bars', () => {
+    const wanted = { shadow: 50, approve: 50, batch: 100, veto: 125 } as const
+    for (const [from, least] of Object.entries(wanted)) {
+      const start = standingAt(from as Rung, 'a', -40 * DAY)
+      expect(decide(start, '1'.repeat(least - 1)).changes).toEqual([])
+      expect(decide(start, '1'.repeat(least)).changes).toMatchObject([{ kind: 'proposed' }])
+    }
+  })
+
+  it('never changes a rung upwards by itself, and proposes nothing beyond its ceiling', () => {
+    fc.assert(
+      fc.property(rung, life, limits, (start, events, given) => {
+        live(start, events, given, (before, after, change) => {
+          expect(isAbove(after.rung, before.rung)).toBe(false)
+          if (change?.kind === 'proposed') {
+            expect(isAbove(change.to, given.ceiling)).toBe(false)
+            expect(change.to).toBe(nextRung(before.rung, given.ceiling))
+            expect(after.proposed).toBe(change.to)
+          }
+        })
+      }),
+    )
+  })
+
+  it('never demotes below asking each time, and says why whenever it demotes', () => {
+    fc.assert(
+      fc.property(rung, life, limits, (start, events, given) => {
+        live(start, events, given, (before, after, change) => {
+          if (before.rung === after.rung) return
+          expect(isAbove('approve', after.rung)).toBe(false)
+          expect(change).toMatchObject({ kind: 'demoted', from: before.rung, to: after.rung })
+        })
+      }),
+    )
+  })
+
+  it('takes nothing but what a person looked at for evidence', () => {
+    fc.assert(
+      fc.property(rung, life, limits, (start, events, given) => {
+        live(start, events, given, (before, after, _change, one) => {
+          expect(after.good).toBeLessThanOrEqual(after.seen)
+          if (one.what === 'seen') expect(after.seen === before.seen + 1 || after.seen === 0).toBe(true)
+          else expect(after.seen === before.seen || after.seen === 0).toBe(true)
+        })
+      }),
+    )
+  })
+
+  it('proposes only at every 25th decision, after two looks in a row that passed', () => {
+    fc.assert(
+      fc.property(fc.array(fc.boolean(), { maxLength: 400 }), (goods) => {
+        let standing = standingAt('approve', 'a', 0)
+        let before = 0
+        let good = 0
+        goods.forEach((one, i) => {
+          const step = advance(standing, { what: 'seen', good: one, at: i }, { ceiling: 'batch', highRisk: false })
+          standing = step.standing
+          good += one ? 1 : 0
+          const passes = (i + 1) % 25 === 0 && wilsonLower(good, i + 1) >= 0.9
+          if (step.change?.kind === 'proposed') expect(passes && before === 1).toBe(true)
+          if ((i + 1) % 25 === 0) before = passes ? Math.min(1, before + 1) : 0
+        })
+      }),
+    )
+  })
+
+  it('withdraws a proposal that later evidence no longer bears', () => {
+    const { standing } = decide(standingAt('approve', 'a', 0), '1'.repeat(50))
+    expect(standing.proposed).toBe('batch')
+    const later = decide(standing, '0'.repeat(10) + '1'.repeat(15))
+    expect(later.changes).toEqual([{ kind: 'withdrawn' }])
+    expect(later.standing.proposed).toBeUndefined()
+  })
+
+  it('keeps what was shown when a person promotes, save what shadow showed', () => {
+    const { standing } = decide(standingAt('approve', 'a', 0), '1'.repeat(50))
+    const up = advance(standing, { what: 'set', rung: 'batch', at: 9 }, open).standing
+    expect(up).toMatchObject({ rung: 'batch', since: 9, seen: 50, passes: 0 })
+    expect(decide(up, '1'.repeat(50)).changes).toMatchObject([{ kind: 'proposed', to: 'veto' }])
+    const shadow = decide(standingAt('shadow', 'a', 0), '1'.repeat(50)).standing
+    expect(advance(shadow, { what: 'set', rung: 'approve', at: 9 }, open).standing.seen).toBe(0)
+  })
+
+  it('comes down at once after something wrong, by one rung, or to asking each time where the risk is high', () => {
+    const wrong = { what: 'taken-back', wrong: true, at: 1 } as const
+    const at = (highRisk: boolean) =>
+      advance(standingAt('automatic', 'a', 0), wrong, { ...open, highRisk }).standing.rung
+    expect([at(false), at(true)]).toEqual(['veto', 'approve'])
+    expect(advance(standingAt('veto', 'a', 0), { ...wrong, wrong: false }, open).change).toBeUndefined()
+  })
+
+  it('proposes no veto within 50 decisions of something wrong, and nothing automatic within 30 days', () => {
+    const fallen = advance(standingAt('veto', 'a', 0), { what: 'taken-back', wrong: true, at: 0 }, open).standing
+    expect(fallen.rung).toBe('batch')
+    const first = decide(fallen, '1'.repeat(100))
+    expect(first.changes).toMatchObject([{ kind: 'proposed', to: 'veto' }])
+    const veto = advance(first.standing, { what: 'set', rung: 'veto', at: DAY }, open).standing
+    expect(decide(veto, '1'.repeat(150), open, 2 * DAY).changes).toEqual([])
+    expect(decide(veto, '1'.repeat(150), open, 40 * DAY).changes).toMatchObject([{ kind: 'proposed', to: 'automatic' }])
+  })
+
+  it('comes down when its last 40 are bad, and when nobody has looked for 60 days', () => {
+    const good = decide(standingAt('veto', 'a', 0), '1'.repeat(60)).standing
+    const bad = decide(good, '0'.repeat(10))
+    expect(bad.changes[0]).toMatchObject({ kind: 'demoted', from: 'veto', to: 'batch' })
+    expect(advance(good, { what: 'time', at: 59 * DAY }, open).change).toBeUndefined()
+    expect(advance(good, { what: 'time', at: 61 * DAY }, open).change).toMatchObject({ kind: 'demoted', to: 'batch' })
+  })
+
+  it('puts a new version on trial: half of it is looked at, and one bad one ends it', () => {
+    const good = decide(standingAt('automatic', 'a', 0), '1'.repeat(60)).standing
+    const renewed = advance(good, { what: 'version', version: 'b', at: 1 }, open).standing
+    expect(renewed).toMatchObject({ seen: 0, version: 'b', probation: { left: 25 } })
+    expect(auditShare(renewed, 1000)).toBe(0.5)
+    expect(decide(renewed, '0').changes).toMatchObject([{ kind: 'demoted', to: 'veto' }])
+    let standing = decide(renewed, '1'.repeat(12)).standing
+    for (let i = 0; i < 26; i++) standing = advance(standing, { what: 'executed', at: i }, open).standing
+    expect(standing).toMatchObject({ rung: 'automatic' })
+    expect(standing.probation).toBeUndefined()
+    standing = renewed
+    for (let i = 0; i < 26; i++) standing = advance(standing, { what: 'executed', at: i }, open).standing
+    expect(standing.rung).toBe('veto')
+  })
+
+  it('looks at one in twenty of what it does by itself, and at three a week at least', () => {
+    const standing = standingAt('automatic', 'a', 0)
+    expect([auditShare(standing, 1000), auditShare(standing, 30), auditShare(standing, 2)]).toEqual([0.05, 0.1, 1])
+  })
+})
