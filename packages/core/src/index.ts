@@ -33,6 +33,7 @@ export {
   type Idempotency,
   type Preview,
   type Reconciled,
+  type Simulation,
 } from './connector/action.ts'
 export { defineConnector, type Connector, type ConnectorDefinition, type ConnectorUse } from './connector/connector.ts'
 
@@ -47,6 +48,11 @@ export type { Settings } from './policy/settings.ts'
 export type { Grant, GrantOptions, Grants } from './conductor/grants.ts'
 export type { Decided, Decision, Inbox, MayDecide } from './inbox/inbox.ts'
 export type { InboxItem } from './inbox/item.ts'
+export type { Shadow, ShadowTarget } from './conductor/shadow/shadow.ts'
+export type { Outcome, ShadowDiff, ShadowOptions, ShadowPair, ShadowReport } from './conductor/shadow/report.ts'
+export type { FieldPair } from './conductor/shadow/agreement.ts'
+export type { DeedOptions } from './conductor/shadow/deed.ts'
+export type { ShadowModes } from './conductor/shadow/mode.ts'
 export type { Audit } from './audit/audit.ts'
 export type { Anchor, AnchorSink } from './audit/anchor.ts'
 export type { Anchored } from './audit/anchor-check.ts'

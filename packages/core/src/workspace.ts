@@ -11,6 +11,7 @@ import { handle, send, start, type Run, type StartOptions } from './conductor/ru
 import { rowOf, statusOf, whyOf, type RunStatus } from './conductor/status.ts'
 import { runVerbs, type RunVerbs } from './conductor/verbs.ts'
 import { grantsOf, type Grants } from './conductor/grants.ts'
+import { shadowOf, type Shadow } from './conductor/shadow/shadow.ts'
 import { editor } from './conductor/editor.ts'
 import { revertOf, type Revert } from './conductor/revert/revert.ts'
 import { schedulesOf, type Schedules } from './conductor/schedule.ts'
@@ -60,6 +61,7 @@ export interface Workspace {
   readonly revert: Revert
   readonly schedules: Schedules
   readonly grants: Grants
+  readonly shadow: Shadow
   /** Canonical records, edited by a person or the host; in a playbook use `ctx.entities`. */
   entities<T>(type: EntityType<T>, options?: { by?: Actor }): EntityStore<T>
   /** Changes this company's settings. Recorded; runs see them at their next pass. */
@@ -107,6 +109,7 @@ export function workspaceOf(parts: WorkspaceParts, id: string): Workspace {
     revert: revertOf(env, notifier, id),
     schedules: schedulesOf(env, id),
     grants: grantsOf(env, id),
+    shadow: shadowOf(env, id),
     entities: (type, options) => editor(env, id, type, options?.by),
     async configure(settings, { by }) {
       const value =

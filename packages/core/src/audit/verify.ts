@@ -32,13 +32,16 @@ export const RECORD_KINDS = [
   'anchor',
   'audit',
   'company',
+  'deed',
   'effect',
   'entity',
   'event',
   'grant',
   'inbox',
+  'overlay',
   'timeline',
   'wait',
+  'would',
 ] as const
 
 /** The fold of all entries as far as they have been read. */

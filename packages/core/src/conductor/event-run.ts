@@ -4,6 +4,7 @@
  *
  * V1. A wait is recorded before it looks into the buffer; an event is recorded before it looks for waits. One of the two
  *     sees the other; a delivery that both make counts once.
+ * V2. What a run in shadow emits is an event of its overlay: no wait outside of its family hears of it.
  */
 import { z } from 'zod'
 import type { Actor } from '../base/actor.ts'
@@ -25,13 +26,14 @@ export interface EventInput {
 }
 
 /** The run that keeps and delivers an event. Its id makes a second sending the same event. */
-export function eventRun(env: Environment, workspace: string, input: EventInput, by?: Actor): NewRun {
+export function eventRun(env: Environment, workspace: string, input: EventInput, by?: Actor, shadow?: string): NewRun {
   const id = `event:${encodeURIComponent(input.event.toWellFormed())}:${input.id}` // a name may hold colons, too
   return newRun(eventPlaybook, {
     workspace,
     id,
     input,
     ...(by === undefined ? {} : { by }),
+    ...(shadow === undefined ? {} : { shadow }),
     now: env.clock.now(),
     salt: () => env.ids.salt(),
   })
@@ -100,6 +102,7 @@ async function deliver(pass: Pass, input: EventInput): Promise<{ delivered: numb
 
 async function waits(pass: Pass, tokens: readonly string[], input: EventInput): Promise<Set<string>> {
   const { store } = pass.task.env
+  const family = pass.history.start.shadow
   const found = new Set<string>()
   for (const value of tokens) {
     let after: { sort: number; id: string } | undefined
@@ -111,7 +114,13 @@ async function waits(pass: Pass, tokens: readonly string[], input: EventInput): 
         ...(after === undefined ? {} : { after }),
       })
       for (const row of rows) {
-        const wait = JSON.parse(row.data) as { run: string; event: string; match: Record<string, unknown> }
+        const wait = JSON.parse(row.data) as {
+          run: string
+          event: string
+          match: Record<string, unknown>
+          shadow?: string
+        }
+        if (family !== undefined && wait.shadow !== family) continue // what a shadow emits, only its own family hears
         if (wait.event === input.event && matches(wait.match, input.payload)) found.add(wait.run)
       }
       const last = rows.at(-1)

@@ -45,6 +45,8 @@ export interface ItemRecord {
   readonly reversibility?: 'revert' | 'hold' | 'none'
   /** When a held effect executes by itself. */
   readonly dueAt?: number
+  /** It shows what a run in shadow would have asked: nothing waits for it, and nothing comes of approving it. */
+  readonly shadow?: boolean
   readonly code?: string
   readonly hint?: string
   /** The item that this one revises. */

@@ -21,6 +21,7 @@ import { DEATHS_MAX, isSuspicious, keptBack } from './keep.ts'
 import { insideStep, Pass, type Internals, type PassEnd, type Task } from './pass.ts'
 import { raise, recover } from './raise.ts'
 import type { Halt } from './replay.ts'
+import { inShadow } from './shadow/mode.ts'
 import { iso, type Status, type WaitInfo } from './waiting.ts'
 
 /** A lane held for longer is put before a person. */
@@ -40,7 +41,7 @@ export interface LeadOptions {
 /** Begins a pass over a claimed run. Throws `STORE_CORRUPT` when its journal does not hold. */
 export function lead(env: Environment, claimed: Claimed, playbook: AnyPlaybook, options: LeadOptions = {}): Leading {
   const { internals, onProgress = () => {} } = options
-  const task: Task = { env, claimed, playbook, internals }
+  const task: Task = { ...inShadow(env, claimed), claimed, playbook, internals }
   const pass: Pass = new Pass(task, {
     onRest: () => rest(pass),
     onHalt: (halt) => void halted(pass, halt),

@@ -25,6 +25,7 @@ export interface LifecycleEvents {
     readonly retryAt: string
   }
   'effect.executed': OfRun & { readonly action: string; readonly effect: string }
+  'effect.simulated': OfRun & { readonly action: string; readonly effect: string; readonly verdict: string }
   'effect.asked': OfRun & { readonly action: string; readonly item: string; readonly title: string }
   'effect.held': OfRun & { readonly action: string; readonly item: string; readonly until: string }
   'effect.unknown': OfRun & { readonly action: string; readonly item: string }

@@ -19,7 +19,7 @@ import { Replay, type Halt } from './replay.ts'
 import { actingFor } from './trail.ts'
 import type { WaitInfo } from './waiting.ts'
 import { Work } from './work.ts'
-import { Writer } from './writer.ts'
+import { Writer, type WriterOptions } from './writer.ts'
 
 /** How a pass ended. */
 export type PassEnd =
@@ -45,6 +45,8 @@ export interface Task {
   readonly playbook: AnyPlaybook
   /** What Keelson's own playbooks do beyond the others. */
   readonly internals: Internals | undefined
+  /** Where what a run in shadow writes goes. `env` then shows it what it has written. */
+  readonly redirect?: WriterOptions['redirect']
 }
 
 export interface Internals {
@@ -109,6 +111,7 @@ export class Pass {
       onEntries: (entries) => this.#onEntries(entries),
       onEnd: (end) => this.end(end.why === 'fenced' ? { how: 'fenced' } : { how: 'store', error: end.error }),
       onIdle: () => this.work.idle(),
+      redirect: task.redirect,
     })
     this.work = new Work({ writing: () => this.writer.busy, onIdle: () => this.replay?.poke() })
     this.mailbox = new Mailbox({

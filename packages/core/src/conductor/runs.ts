@@ -12,6 +12,7 @@ import { playbookOf } from '../playbook/playbook.ts'
 import type { Environment } from './environment.ts'
 import { eventRun } from './event-run.ts'
 import type { Notifier } from './notifier.ts'
+import { rootOf } from './shadow/mode.ts'
 import { newRun, startUnit, streamOf } from './start.ts'
 import { resultOf, rowOf, statusOf, whyOf, type RunStatus } from './status.ts'
 
@@ -29,6 +30,8 @@ export interface StartOptions {
   readonly by?: Actor
   /** Narrows what the run may do: it must be covered by this persona and by its playbook's own. */
   readonly persona?: Persona
+  /** It runs for real in all but its effects: they are simulated, and what it writes is seen by no other run. Default false. */
+  readonly shadow?: boolean
 }
 
 export async function start<In, Out>(
@@ -55,6 +58,7 @@ export async function start<In, Out>(
     ...(options.by === undefined ? {} : { by: options.by }),
     ...onBehalf([known.persona, options.persona]),
     ...(settings.version === 0 ? {} : { settings }),
+    ...(await rootOf(env, workspace, known, options.id, options.shadow)),
     now: env.clock.now(),
     salt: () => env.ids.salt(),
     told: options.by !== undefined,
@@ -62,7 +66,7 @@ export async function start<In, Out>(
   const answer = await env.store.write(workspace, startUnit(run))
   if (answer.status === 'fenced') throw new KeelsonError('STORE_FAILED', `run ${options.id} could not be started`)
   if (answer.status === 'conflict' || answer.refused.length > 0)
-    await assertSame(env, workspace, run.id, run.entries[0] as Entry & { kind: 'run.started' })
+    await assertSame(env, workspace, run.id, run.entries[0] as Entry & { kind: 'run.started' }, options.shadow)
   env.nudge()
   return handle(env, notifier, workspace, options.id)
 }
@@ -80,20 +84,19 @@ async function assertSame(
   workspace: string,
   id: string,
   wanted: Entry & { kind: 'run.started' },
+  shadow?: boolean,
 ): Promise<void> {
   const [first] = await env.store.entries(workspace, streamOf(id, 0), 0, 1)
   if (first === undefined || first.payload === null) return
   const there = dataOf(first as Entry & { kind: 'run.started' })
   const asked = dataOf(wanted)
-  if (there.playbook === asked.playbook && there.inputHash === asked.inputHash) return
-  throw new KeelsonError(
-    'RUN_EXISTS',
-    `run "${id}" exists with another ${there.playbook === asked.playbook ? 'input' : 'playbook'}`,
-    {
-      hint: 'A run id is started once. Give other work another id.',
-      data: { run: id },
-    },
-  )
+  const same = there.playbook === asked.playbook && there.inputHash === asked.inputHash
+  if (same && (shadow === undefined || shadow === (there.shadow !== undefined))) return
+  const what = same ? 'mode: one of the two is in shadow' : there.playbook === asked.playbook ? 'input' : 'playbook'
+  throw new KeelsonError('RUN_EXISTS', `run "${id}" exists with another ${what}`, {
+    hint: 'A run id is started once. Give other work another id.',
+    data: { run: id },
+  })
 }
 
 export async function send<T>(

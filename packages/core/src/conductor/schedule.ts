@@ -16,6 +16,7 @@ import type { Environment } from './environment.ts'
 import { continueAsNew } from './ops/continue.ts'
 import { sleep } from './ops/waits.ts'
 import type { Pass } from './pass.ts'
+import { rootOf } from './shadow/mode.ts'
 import { newRun } from './start.ts'
 import { runVerbs } from './verbs.ts'
 import { iso } from './waiting.ts'
@@ -184,8 +185,12 @@ async function startDue(pass: Pass, plan: Plan, first: number): Promise<void> {
     )
     const playbook = env.catalog.newest(plan.playbook)
     if (playbook === undefined) throw new KeelsonError('PLAYBOOK_NOT_FOUND', `${plan.playbook} is not registered`)
-    const starts = wanted.map((at) =>
+    const modes = await Promise.all(
+      wanted.map((at) => rootOf(env, workspace, playbook, `${plan.name}@${iso(at)}`, undefined)),
+    )
+    const starts = wanted.map((at, i) =>
       newRun(playbook, {
+        ...modes[i],
         workspace,
         id: `${plan.name}@${iso(at)}`,
         input: plan.input,

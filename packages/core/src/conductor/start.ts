@@ -28,6 +28,8 @@ export interface StartOptions {
   readonly persona?: string
   readonly scopes?: readonly (readonly string[])[]
   readonly settings?: { readonly version: number; readonly value: unknown }
+  /** In shadow, sharing the overlay of this run. */
+  readonly shadow?: string | undefined
   readonly continuation?: number
   /** What a continuation keeps of the run before it. */
   readonly carry?: {
@@ -60,7 +62,11 @@ export function newRun(playbook: AnyPlaybook, options: StartOptions): NewRun {
   const text = (playbook.internal ? canonicalAround : canonical)(options.input ?? null)
   const input = parse(playbook.input, parseStored(text), 'INPUT_INVALID', `the input of ${playbook.name}`)
   const own = laneOf(playbook, input)
-  const lane = own === undefined ? (parent?.lane ?? null) : `${playbook.name}:${own}`
+  // A run in shadow never makes a real one wait, so it has lanes of its own.
+  const lane =
+    own === undefined
+      ? (parent?.lane ?? null)
+      : `${options.shadow === undefined ? '' : 'shadow '}${playbook.name}:${own}`
   const lanes = [...(parent?.lanes ?? []), ...(parent === undefined || parent.lane === null ? [] : [parent.lane])]
   if (own !== undefined && lanes.includes(lane!)) {
     throw new KeelsonError('LANE_CYCLE', `run ${id} would wait for the lane "${own}", which its own ancestor holds`, {
@@ -81,6 +87,7 @@ export function newRun(playbook: AnyPlaybook, options: StartOptions): NewRun {
     ...(options.scopes === undefined || options.scopes.length === 0 ? {} : { scopes: options.scopes }),
     ...(options.settings === undefined ? {} : { settings: options.settings as unknown as Json }),
     ...(lanes.length === 0 ? {} : { lanes }),
+    ...(options.shadow === undefined ? {} : { shadow: options.shadow }),
     ...(options.carry?.parent === undefined ? {} : { parent: options.carry.parent }),
     ...(options.carry?.lanes === undefined ? {} : { lanes: options.carry.lanes }),
     ...(options.carry === undefined || options.carry.events.length === 0 ? {} : { events: options.carry.events }),

@@ -49,6 +49,8 @@ export interface WriterOptions {
   readonly onEnd: (end: WriterEnd) => void
   /** Nothing is on its way any more. */
   readonly onIdle: () => void
+  /** What a run in shadow writes instead: see `shadow/overlay.ts`. */
+  readonly redirect?: ((built: Built) => Promise<Built | 'conflict'>) | undefined
 }
 
 type Waiting =
@@ -139,10 +141,12 @@ export class Writer {
   }
 
   async #write(job: Job): Promise<Written | undefined> {
-    const { store, lease } = this.#options
+    const { store, lease, redirect = (built: Built) => built } = this.#options
     for (let conflicts = 0; ; conflicts++) {
-      const built = await job()
-      if (built === undefined || this.#ended) return undefined
+      const wanted = await job()
+      if (wanted === undefined || this.#ended) return undefined
+      const built = await redirect(wanted)
+      if (built === 'conflict') continue
       const { unit, entries } = this.#unit(built)
       const answer = await store.commit(lease, unit)
       if (answer.status === 'done') {

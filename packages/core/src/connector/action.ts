@@ -65,6 +65,14 @@ export interface ActionRun {
   readonly config: unknown
 }
 
+/** What a run in shadow knows when it simulates. */
+export interface Simulation<Out> {
+  /** What it would have done before, through the same connector and account, oldest first. */
+  readonly effects: readonly { readonly action: string; readonly input: Json; readonly output: Json }[]
+  /** What a read really found; undefined for a write. */
+  readonly real?: Out
+}
+
 interface Base<I extends z.ZodType, O extends z.ZodType, U extends z.ZodType> {
   /** 'connector.verb'. */
   readonly name: string
@@ -93,8 +101,11 @@ interface Base<I extends z.ZodType, O extends z.ZodType, U extends z.ZodType> {
     undo: z.output<U>,
     options: { key: string; signal: AbortSignal; config: unknown },
   ) => Promise<void> | void
-  /** What a run in shadow gets instead of the effect. */
-  readonly simulate?: (input: z.output<I>) => z.input<O>
+  /**
+   * What a run in shadow gets. Of a write: what it would have answered; left out, or undefined, it is what `preview` shows to be
+   * there afterwards. Of a read: what it answers after what the run would have done; left out, or undefined: what is really there.
+   */
+  readonly simulate?: (input: z.output<I>, shadow: Simulation<z.output<O>>) => z.input<O> | undefined
   readonly classify?: (error: unknown) => Failure | undefined
   /** How long 'not-found' may still be wrong. Default: timeout plus 30 s. */
   readonly settleWindowMs?: number
@@ -135,7 +146,7 @@ export interface AnyAction {
     | undefined
   readonly compensate:
     ((undo: unknown, options: { key: string; signal: AbortSignal; config: unknown }) => Promise<void>) | undefined
-  readonly simulate: ((input: unknown) => unknown) | undefined
+  readonly simulate: ((input: unknown, shadow: Simulation<unknown>) => unknown) | undefined
   readonly classify: ((error: unknown) => Failure | undefined) | undefined
   readonly settleWindowMs: number
   readonly timeoutMs: number
@@ -221,7 +232,7 @@ function wear(definition: ActionDefinition<z.ZodType, z.ZodType, z.ZodType>): An
     run: async (input: unknown, options: ActionRun) => d.run(input, options),
     reconcile: d.reconcile,
     compensate: d.compensate === undefined ? undefined : async (undo, options) => d.compensate?.(undo, options),
-    simulate: d.simulate,
+    simulate: d.simulate as AnyAction['simulate'],
     classify: d.classify,
     settleWindowMs: d.settleWindowMs ?? timeoutMs + 30_000,
     timeoutMs,

@@ -18,6 +18,8 @@ interface ItemBase {
   readonly preview: Preview
   readonly allows: readonly Verb[]
   readonly editSchema: Json
+  /** Of a run in shadow: it shows what would have been asked; nothing outside comes of deciding it. */
+  readonly shadow?: true
   readonly reminders: number
   readonly decided?: { readonly by: Actor; readonly at: string; readonly decision: Json }
   readonly seen: readonly { readonly by: Actor; readonly at: string }[]
@@ -60,6 +62,7 @@ export function itemOf(record: ItemRecord): InboxItem {
     preview: record.preview,
     allows: record.allows,
     editSchema: record.editSchema,
+    ...(record.shadow === true ? { shadow: true as const } : {}),
     reminders: record.reminders,
     ...(record.decided === undefined ? {} : { decided: { ...record.decided, at: iso(record.decided.at) } }),
     seen: (record.seen ?? []).map((one) => ({ by: one.by, at: iso(one.at) })),

@@ -35,6 +35,8 @@ export interface EntryData {
     readonly events?: readonly string[]
     /** Lanes held by its ancestors: waiting for one of them could never end. */
     readonly lanes?: readonly string[]
+    /** It leaves no mark outside; the run whose overlay it shares: itself, or the ancestor that was started in shadow. */
+    readonly shadow?: string
   } & WithPuts
   'run.continued': { readonly stream: string } & WithPuts
   'run.settled': {
@@ -142,6 +144,9 @@ export interface EntryData {
     readonly decision: Json
   } & WithPuts
   'entity.edited': { readonly by: Actor } & WithPuts
+  'shadow.set': { readonly by: Actor; readonly what: string; readonly on: boolean } & WithPuts
+  /** A person did something by hand. */
+  'deed.seen': { readonly by: Actor } & WithPuts
   'grant.made': { readonly by: Actor } & WithPuts
   'grant.revoked': { readonly by: Actor } & WithPuts
 }

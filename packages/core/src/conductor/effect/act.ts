@@ -6,7 +6,7 @@
  * X2. A `sending` without an outcome is never simply sent again: only under a key that makes a second try harmless.
  * X3. An owner settles its effect and tells the others who asked in the same unit as its own outcome.
  */
-import { KeelsonError, storeError } from '../../base/errors.ts'
+import { storeError } from '../../base/errors.ts'
 import { sha256 } from '../../base/hash.ts'
 import { canonical, parseStored } from '../../base/json.ts'
 import type { Json } from '../../base/value.ts'
@@ -18,10 +18,11 @@ import type { Put } from '../../journal/put.ts'
 import type { Judgement } from '../../policy/verdict.ts'
 import type { Pass } from '../pass.ts'
 import { sleepWithin } from '../ops/retrying.ts'
+import type { Shadowed } from '../shadow/mode.ts'
 import { iso } from '../waiting.ts'
 import type { Built } from '../writer.ts'
 import { effectRun, handedOver, handOver } from './hand-over.ts'
-import { judge } from './judge.ts'
+import { denied, judge } from './judge.ts'
 import { actorText } from '../../base/actor.ts'
 import { useGrant } from '../grants.ts'
 import { askOf, reportLate } from './attempt.ts'
@@ -42,6 +43,8 @@ export interface Acting {
   readonly effect: string
   readonly because: readonly Json[]
   readonly revises: string | undefined
+  /** The overlay that it sees; undefined outside of shadow. */
+  readonly shadow: Shadowed | undefined
 }
 
 /** Brings an effect on its way, or goes on where it stands. */
@@ -78,7 +81,9 @@ async function decision(pass: Pass, acting: Acting): Promise<Built> {
   const spec = await specOf(pass, acting, (found?.record.generation ?? 0) + 1)
   const { verdict } = spec
   if (verdict.verdict === 'deny')
-    return { drafts: [{ kind: 'effect.completed', key, data: { hash, error: denied(acting.action, verdict) } }] }
+    return {
+      drafts: [{ kind: 'effect.completed', key, data: { hash, error: storeError(denied(acting.action, verdict)) } }],
+    }
   const granted = await byGrant(pass, spec)
   return proceed(pass, acting, granted.spec, (found?.version ?? 0) + 1, granted.puts)
 }
@@ -198,15 +203,6 @@ function reuse(acting: Acting, record: EffectRecord): Draft {
   }
   const ok = record.output === undefined ? {} : { ok: record.output }
   return { kind: 'effect.completed', key: acting.key, data: { hash: acting.hash, ...ok, receipt } }
-}
-
-function denied(action: AnyAction, verdict: Judgement): ReturnType<typeof storeError> {
-  return storeError(
-    new KeelsonError('ACTION_DENIED', `${action.name} was denied: ${verdict.reason}`, {
-      hint: 'Change the policy or the input; a denial is recorded and answers every replay.',
-      data: { action: action.name },
-    }),
-  )
 }
 
 /** Tries until it is done, has failed for good, or nobody knows. `recorded`: the first try's sending has just been. */

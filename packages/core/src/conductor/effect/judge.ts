@@ -107,3 +107,10 @@ async function count(env: Environment, judged: Judged, lookup: AnyLookup & { loo
     after = { sort: last.sort, id: last.id }
   }
 }
+
+export function denied(action: AnyAction, verdict: Judgement): KeelsonError {
+  return new KeelsonError('ACTION_DENIED', `${action.name} was denied: ${verdict.reason}`, {
+    hint: 'Change the policy or the input; a denial is recorded and answers every replay.',
+    data: { action: action.name },
+  })
+}

@@ -6,6 +6,7 @@ import { parseStored } from '../../base/json.ts'
 import { sleepWithin } from '../ops/retrying.ts'
 import type { Pass } from '../pass.ts'
 import { iso } from '../waiting.ts'
+import { overlaidRead } from '../shadow/simulate.ts'
 import type { Acting } from './act.ts'
 import { judge } from './judge.ts'
 import { backoffMs, tryOnce } from './send.ts'
@@ -52,6 +53,7 @@ async function once(pass: Pass, acting: Acting, op: Op, verdict: Judgement): Pro
   })
   if (pass.signal.aborted) return true
   if (tried.end === 'done') {
+    const ok = await overlaidRead(pass, acting, tried.output)
     const receipt = {
       effect: '',
       input: parseStored(input),
@@ -60,7 +62,7 @@ async function once(pass: Pass, acting: Acting, op: Op, verdict: Judgement): Pro
       deduplicated: false,
       differs: false,
     }
-    await pass.writer.append([{ kind: 'effect.completed', key, data: { hash, ok: tried.output, receipt: receipt } }])
+    await pass.writer.append([{ kind: 'effect.completed', key, data: { hash, ok, receipt } }])
     return true
   }
   if (tried.end === 'final' || attempt >= action.attempts) {

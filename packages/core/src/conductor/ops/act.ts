@@ -8,6 +8,8 @@ import { connectorOf, definitionOf, type Action, type AnyAction } from '../../co
 import type { Answered, Op } from '../../journal/fold.ts'
 import type { ActOptions, Decline, Effect } from '../../playbook/context.ts'
 import { act, hashOf, type Acting } from '../effect/act.ts'
+import { shadowed } from '../shadow/mode.ts'
+import { simulate } from '../shadow/simulate.ts'
 import { effectId } from '../effect/ledger.ts'
 import { read } from '../effect/read.ts'
 import type { Receipt } from '../effect/settling.ts'
@@ -84,16 +86,15 @@ function one<In, Out>(
     const acting = await pass.work.run(async (): Promise<Acting> => {
       const secret = await env.company(claimed.row.workspace).key()
       const intent = businessOf(action, input) ?? [claimed.row.id, pass.history.start.continuation, key]
-      const effect = effectId(secret, action, extra === undefined ? intent : [...intent, `key:${extra}`])
-      return { key, hash, action, input, effect, because, revises }
+      const parts = extra === undefined ? intent : [...intent, `key:${extra}`]
+      const begun = op.opened !== undefined || op.sending !== undefined // for real, before it was put into shadow
+      const shadow = begun ? undefined : await shadowed(pass, action.name)
+      const own = shadow?.simulated === true ? ['in shadow', shadow.root, ...parts] : parts
+      return { key, hash, action, input, effect: effectId(secret, action, own), because, revises, shadow }
     })
-    if (
-      action.effect === 'read' &&
-      op.opened === undefined &&
-      op.sending === undefined &&
-      (await read(pass, acting, op))
-    )
-      return
+    const fresh = op.opened === undefined && op.sending === undefined
+    if (action.effect === 'read' && fresh && (await read(pass, acting, op))) return
+    if (acting.shadow?.simulated === true) return simulate(pass, acting, acting.shadow.root)
     await act(pass, acting, op)
   }
   return pass.operation<Effect<In, Out>>({

@@ -29,6 +29,7 @@ export type ItemText = Pick<ItemRecord, 'kind' | 'title' | 'allows' | 'why' | 'p
       | 'verdict'
       | 'onBehalfOf'
       | 'outsideKey'
+      | 'shadow'
     >
   >
 
@@ -117,7 +118,7 @@ export function ask(
 ): Promise<unknown> {
   const item: ItemText = {
     kind: 'question',
-    title: question,
+    ...posed(pass, question),
     allows: ['answer'],
     why: [{ label: `run ${pass.task.claimed.row.id}`, trust: 'connector', ref: `run:${pass.task.claimed.row.id}` }],
     preview: { kind: 'text', after: question },
@@ -126,6 +127,13 @@ export function ask(
   const timeoutMs = options.timeout === undefined ? {} : { timeoutMs: durationMs(options.timeout) }
   const asked: AskItem = { item, wait: 'question', onSilence: options.onSilence ?? 'wait', ...timeoutMs }
   return askItem(pass, key, asked, (ok) => fromStored(options.answer, canonical(options.answer.parse(ok))))
+}
+
+/** A run in shadow really asks, for its code needs the answer; the question says that nothing comes of it. */
+function posed(pass: Pass, question: string): Pick<ItemText, 'title' | 'shadow'> {
+  return pass.history.start.shadow === undefined
+    ? { title: question }
+    : { title: `In shadow: ${question}`, shadow: true }
 }
 
 const YES_OR_NO = z.object({ approved: z.boolean() })
@@ -139,8 +147,8 @@ export async function approve(
 ): Promise<boolean> {
   const item: ItemText = {
     kind: 'question',
-    title: question,
-    allows: ['approve', 'reject', 'answer'],
+    ...posed(pass, question),
+    allows: pass.history.start.shadow === undefined ? ['approve', 'reject', 'answer'] : ['answer'],
     why: [{ label: `run ${pass.task.claimed.row.id}`, trust: 'connector', ref: `run:${pass.task.claimed.row.id}` }],
     preview: { kind: 'text', after: question },
     editSchema: jsonSchema(YES_OR_NO) as Json,

@@ -27,6 +27,7 @@ export async function continueAsNew(pass: Pass, input: Json): Promise<never> {
     by: start.by,
     ...(start.persona === undefined ? {} : { persona: start.persona }),
     ...(start.scopes === undefined ? {} : { scopes: start.scopes }),
+    ...(start.shadow === undefined ? {} : { shadow: start.shadow }),
     continuation: start.continuation + 1,
     now: env.clock.now(),
     salt: () => env.ids.salt(),

@@ -15,6 +15,7 @@ import { playbookOf } from '../../playbook/playbook.ts'
 import { eventRun } from '../event-run.ts'
 import { waitGone } from '../mail.ts'
 import type { Pass } from '../pass.ts'
+import { rootOf } from '../shadow/mode.ts'
 import { newRun } from '../start.ts'
 import { runVerbs } from '../verbs.ts'
 import { iso, type Status, type WaitInfo } from '../waiting.ts'
@@ -94,7 +95,7 @@ async function openWait(
         kind: 'wait',
         id: sha256(canonical([id, key, pass.history.head.seq])),
         version: 1,
-        data: { run: id, key, event, match },
+        data: { run: id, key, event, match, ...familyOf(pass) },
         index: { token },
       }
       const data = { hash, event, match, since, ...(until === undefined ? {} : { until }), puts: [put] }
@@ -113,6 +114,12 @@ async function openWait(
     },
   )
   pass.replay?.poke()
+}
+
+/** The family of a run in shadow: what one of it emits reaches only those that say so. */
+function familyOf(pass: Pass): { shadow?: string } {
+  const { shadow } = pass.history.start
+  return shadow === undefined ? {} : { shadow }
 }
 
 /** An event that was there before the wait: the oldest that matches and that this run has not had. */
@@ -158,7 +165,8 @@ export function emit(pass: Pass, key: string, event: EventType<unknown>, payload
     const { workspace, id } = claimed.row
     await pass.work.run(async () => {
       const own = `${journalId(id, pass.history.start.continuation)}:${key}`
-      const run = eventRun(env, workspace, { event: event.name, id: own, payload: parseStored(text) })
+      const sent = { event: event.name, id: own, payload: parseStored(text) }
+      const run = eventRun(env, workspace, sent, undefined, pass.history.start.shadow)
       await pass.writer.submit(() => ({ drafts: [{ kind: 'emit.completed', key, data: { hash } }], starts: [run] }))
     })
     env.nudge()
@@ -185,9 +193,12 @@ export function call(pass: Pass, key: string, target: { readonly name: string },
       const scopes = [...(start.scopes ?? []), ...(playbook.persona === undefined ? [] : [playbook.persona.may])]
       const persona = playbook.persona?.name ?? start.persona
       env.catalog.add(playbook)
+      const own = await rootOf(env, claimed.row.workspace, playbook, child, undefined)
       const run = newRun(playbook, {
         workspace: claimed.row.workspace,
         id: child,
+        ...own,
+        ...(start.shadow === undefined ? {} : { shadow: start.shadow }),
         input,
         by: start.by,
         parent,

@@ -119,6 +119,7 @@ function inShort(input: Json): string {
 /** What a run did, its children included, behind its checkpoint if one is named; last first. */
 async function runLines(env: Environment, workspace: string, run: string, to: string | undefined): Promise<Line[]> {
   const entries = await streamEntries(env, workspace, run)
+  if (isInShadow(entries)) return []
   const from = to === undefined ? 0 : checkpointSeq(entries, run, to)
   const lines: { at: number; line: Line }[] = []
   const written = new Map<string, { at: number; versions: number[] }>()
@@ -129,8 +130,8 @@ async function runLines(env: Environment, workspace: string, run: string, to: st
     }
     if (entry.kind === 'effect.completed') {
       const receipt = dataOf(entry as Entry & { kind: 'effect.completed' }).receipt as
-        { effect?: string; deduplicated?: boolean } | undefined
-      if (receipt?.effect !== undefined && receipt.effect !== '')
+        { effect?: string; deduplicated?: boolean; shadow?: boolean } | undefined
+      if (receipt?.effect !== undefined && receipt.shadow !== true && receipt.effect !== '')
         lines.push({ at: entry.seq, line: await effectLine(env, workspace, receipt.effect) })
     }
     if (entry.kind === 'entity.completed') {
@@ -148,6 +149,11 @@ async function runLines(env: Environment, workspace: string, run: string, to: st
   }
   lines.reverse()
   return lines.sort((a, b) => b.at - a.at).map(({ line }) => line)
+}
+
+/** What a run in shadow did is nowhere to be taken back. */
+function isInShadow([first]: readonly Entry[]): boolean {
+  return first?.kind === 'run.started' && dataOf(first as Entry & { kind: 'run.started' }).shadow !== undefined
 }
 
 async function streamEntries(env: Environment, workspace: string, run: string): Promise<readonly Entry[]> {

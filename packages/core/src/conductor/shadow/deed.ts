@@ -1,0 +1,58 @@
+/** Deed: what a person did by hand, as the host or a connector saw it: what shadow is compared with, and time saved measured by. */
+import type { Actor } from '../../base/actor.ts'
+import { KeelsonError } from '../../base/errors.ts'
+import { parseStored } from '../../base/json.ts'
+import { toStored } from '../../base/schema.ts'
+import type { Json } from '../../base/value.ts'
+import { definitionOf, type Action } from '../../connector/action.ts'
+import type { Environment } from '../environment.ts'
+
+export interface Deed {
+  readonly id: string
+  readonly action: string
+  readonly input: Json
+  readonly about: readonly Json[]
+  readonly at: number
+  readonly by: Actor
+}
+
+export interface DeedOptions {
+  /** The same id is the same deed. */
+  readonly id: string
+  readonly by: Actor
+  /** ISO instant. Default now. */
+  readonly at?: string
+  /** The entities that it was about. */
+  readonly about?: readonly unknown[]
+}
+
+/** Records what a person did themselves. Throws `INPUT_INVALID` when it does not fit the action. */
+export async function observe<In>(
+  env: Environment,
+  workspace: string,
+  action: Action<In, any>,
+  input: In,
+  options: DeedOptions,
+): Promise<void> {
+  const known = definitionOf(action)
+  env.actions.learn(known)
+  const at = options.at === undefined ? env.clock.now() : Date.parse(options.at)
+  if (!Number.isFinite(at))
+    throw new KeelsonError('INPUT_INVALID', `"${options.at}" is not an instant`, {
+      hint: 'Write ISO text with a zone.',
+    })
+  const text = toStored(known.input, input, 'INPUT_INVALID', `what was done with ${known.name}`)
+  const { id, by } = options
+  const about = (options.about ?? []).flatMap((one): Json[] => {
+    const { type, id: entity } = one as { type?: string; id?: string }
+    return type === undefined || entity === undefined ? [] : [{ entity: type, id: entity }]
+  })
+  const deed: Deed = { id, action: known.name, input: parseStored(text), about, at, by }
+  await env.company(workspace).edit(async () => {
+    const [there] = await env.store.records(workspace, { kind: 'deed', ids: [id], limit: 1 })
+    if (there !== undefined) return undefined
+    const index = { action: known.name }
+    const put = { kind: 'deed', id, version: 1, data: deed as unknown as Json, index, sort: at }
+    return { drafts: [{ kind: 'deed.seen', data: { by, puts: [put] } }] }
+  })
+}

@@ -1,0 +1,96 @@
+/**
+ * Mode: what runs in shadow: a run by its start, a playbook or one version of it, an action.
+ *
+ * It is decided before the rules. A run's mode never changes; an action in shadow is simulated in every run from then on.
+ */
+import type { Actor } from '../../base/actor.ts'
+import type { Json } from '../../base/value.ts'
+import { dataOf, type Entry } from '../../journal/entry.ts'
+import type { Claimed } from '../../journal/store.ts'
+import type { AnyPlaybook } from '../../playbook/playbook.ts'
+import type { Environment } from '../environment.ts'
+import type { Pass, Task } from '../pass.ts'
+import type { Built } from '../writer.ts'
+import { expectedOf, overlaidStore, redirected } from './overlay.ts'
+
+/** What a company has put in shadow: names of actions, of playbooks, and 'name@version'. */
+export interface ShadowModes {
+  readonly actions: readonly string[]
+  readonly playbooks: readonly string[]
+}
+
+const NONE: ShadowModes = { actions: [], playbooks: [] }
+const ID = 'shadow'
+
+/** The environment of a pass: for a run in shadow one that reads and writes its overlay. */
+export function inShadow(env: Environment, claimed: Claimed): Pick<Task, 'env' | 'redirect'> {
+  const [first] = claimed.entries
+  if (first?.payload?.includes('"shadow":') !== true) return { env }
+  const root = dataOf(first as Entry & { kind: 'run.started' }).shadow
+  if (root === undefined) return { env }
+  const { store } = env
+  const { workspace } = claimed.row
+  const redirect = async (built: Built): Promise<Built | 'conflict'> => {
+    const drafts = await redirected(store, workspace, root, built.drafts)
+    if (drafts === 'conflict') return drafts
+    const expect = expectedOf(built.expect)
+    return { ...built, drafts, ...(expect === undefined ? {} : { expect }) }
+  }
+  return { env: { ...env, store: overlaidStore(store, root) }, redirect }
+}
+
+/** The overlay of a run that is about to start: its own, when it or its playbook is in shadow. */
+export async function rootOf(
+  env: Environment,
+  workspace: string,
+  playbook: AnyPlaybook,
+  run: string,
+  asked: boolean | undefined,
+): Promise<{ shadow?: string }> {
+  if (asked === true) return { shadow: run }
+  const { playbooks } = await modesOf(env, workspace)
+  const listed = playbooks.includes(playbook.name) || playbooks.includes(`${playbook.name}@${playbook.version}`)
+  return listed ? { shadow: run } : {}
+}
+
+/** What an act of a run sees of shadow. */
+export interface Shadowed {
+  /** The run whose overlay it is. */
+  readonly root: string
+  /** False for an act that is real, in a run of which others are not. */
+  readonly simulated: boolean
+}
+
+/** Decided before the rules: is this act simulated, and which overlay does it see? Undefined where nothing is in shadow. */
+export async function shadowed(pass: Pass, action: string): Promise<Shadowed | undefined> {
+  const { shadow } = pass.history.start
+  if (shadow !== undefined) return { root: shadow, simulated: true }
+  const { workspace, id } = pass.task.claimed.row
+  const { actions } = await modesOf(pass.task.env, workspace)
+  return actions.length === 0 ? undefined : { root: id, simulated: actions.includes(action) }
+}
+
+export async function modesOf(env: Environment, workspace: string): Promise<ShadowModes> {
+  const [row] = await env.store.records(workspace, { kind: 'company', ids: [ID], limit: 1 })
+  return row === undefined ? NONE : (JSON.parse(row.data) as ShadowModes)
+}
+
+/** Puts one name into shadow, or takes it out. Recorded with who did it. */
+export async function setMode(
+  env: Environment,
+  workspace: string,
+  list: keyof ShadowModes,
+  name: string,
+  on: boolean,
+  by: Actor,
+): Promise<void> {
+  await env.company(workspace).edit(async () => {
+    const [row] = await env.store.records(workspace, { kind: 'company', ids: [ID], limit: 1 })
+    const modes = row === undefined ? NONE : (JSON.parse(row.data) as ShadowModes)
+    if (modes[list].includes(name) === on) return undefined
+    const others = modes[list].filter((one) => one !== name)
+    const data: ShadowModes = { ...modes, [list]: on ? [...others, name].sort() : others }
+    const put = { kind: 'company', id: ID, version: (row?.version ?? 0) + 1, data: data as unknown as Json }
+    return { drafts: [{ kind: 'shadow.set', data: { by, what: name, on, puts: [put] } }] }
+  })
+}
