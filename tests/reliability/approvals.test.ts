@@ -48,7 +48,7 @@ describe('an approval', () => {
       kind: 'approval',
       action: 'bank.pay',
       input: { to: 'ada', cents: 4200 },
-      allows: ['approve', 'edit', 'reject', 'respond'],
+      allows: ['approve', 'edit', 'reject', 'respond', 'snooze'],
     })
     expect(await conductor.inbox.decide(item.id, { hash: item.hash, by: me, approve: true })).toEqual({
       status: 'done',

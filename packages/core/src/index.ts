@@ -13,7 +13,19 @@ export type { Schedules, ScheduleOptions } from './conductor/schedule.ts'
 /* playbooks */
 export { definePlaybook, type Changes } from './playbook/playbook.ts'
 export { defineEvent, type EventType } from './playbook/event.ts'
-export type { ActOptions, Context, Decline, Effect, Playbook, Retry, StepOptions } from './playbook/context.ts'
+export type {
+  ActOptions,
+  Context,
+  Decline,
+  Effect,
+  Intent,
+  PlanLineResult,
+  PlanResult,
+  Playbook,
+  ProposeOptions,
+  Retry,
+  StepOptions,
+} from './playbook/context.ts'
 
 /* agents */
 export { defineAgent, type Agent, type AnyAgent } from './agent/agent.ts'
@@ -31,28 +43,36 @@ export {
   type ActionRun,
   type Failure,
   type Idempotency,
-  type Preview,
   type Reconciled,
   type Simulation,
+  type RejectReason,
+  type Risk,
 } from './connector/action.ts'
+export type { Preview, PreviewFile, PreviewRow, PreviewSource, PreviewTable } from './connector/preview.ts'
 export { defineConnector, type Connector, type ConnectorDefinition, type ConnectorUse } from './connector/connector.ts'
 
 /* policy */
 export { policy, type Look, type Lookup, type PolicyGate, type Rule } from './policy/rule.ts'
 export type { Find, Intended, PolicyEngine } from './policy/gate.ts'
-export type { Judgement, OnSilence, Verdict } from './policy/verdict.ts'
+export type { Judgement, OnSilence, Rung, RungOptions, Verdict } from './policy/verdict.ts'
 export { definePersona, type Persona } from './policy/persona.ts'
 export type { Settings } from './policy/settings.ts'
 
 /* people */
 export type { Grant, GrantOptions, Grants } from './conductor/grants.ts'
-export type { Decided, Decision, Inbox, MayDecide } from './inbox/inbox.ts'
-export type { InboxItem } from './inbox/item.ts'
 export type { Shadow, ShadowTarget } from './conductor/shadow/shadow.ts'
 export type { Outcome, ShadowDiff, ShadowOptions, ShadowPair, ShadowReport } from './conductor/shadow/report.ts'
 export type { FieldPair } from './conductor/shadow/agreement.ts'
 export type { DeedOptions } from './conductor/shadow/deed.ts'
 export type { ShadowModes } from './conductor/shadow/mode.ts'
+export type { Inbox, InboxQuery } from './inbox/inbox.ts'
+export type { Decided, Decision, MayDecide } from './inbox/decide.ts'
+export type { BatchDecision, BatchResult, ItemGroup, Reviewed } from './inbox/batch.ts'
+export type { Fatigue } from './inbox/fatigue.ts'
+export type { Held, Holds } from './inbox/holds.ts'
+export type { InboxItem, Notice } from './inbox/item.ts'
+export type { PlanLine, Provenance } from './conductor/item.ts'
+export type { Flag } from './base/glyphs.ts'
 export type { Audit } from './audit/audit.ts'
 export type { Anchor, AnchorSink } from './audit/anchor.ts'
 export type { Anchored } from './audit/anchor-check.ts'

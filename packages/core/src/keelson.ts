@@ -10,9 +10,11 @@ import { Loop } from './conductor/conductor.ts'
 import { EFFECT_PLAYBOOK } from './conductor/effect/hand-over.ts'
 import { effectInternals, effectPlaybook } from './conductor/effect/run.ts'
 import type { Environment, Limits } from './conductor/environment.ts'
+import { escalationPlaybook } from './conductor/escalation.ts'
 import { eventPlaybook } from './conductor/event-run.ts'
 import { retryHeld } from './conductor/held.ts'
 import { Lifecycle, type LifecycleEvents } from './conductor/lifecycle.ts'
+import { teller } from './conductor/notice.ts'
 import { Notifier } from './conductor/notifier.ts'
 import { ActionRegistry, type Credentials } from './conductor/registry.ts'
 import { revertPlaybook } from './conductor/revert/revert.ts'
@@ -21,7 +23,8 @@ import { telling } from './conductor/telling.ts'
 import { definitionOf, type Action } from './connector/action.ts'
 import type { Connector } from './connector/connector.ts'
 import { keepAnchoring, type AnchorOptions } from './audit/schedule.ts'
-import type { MayDecide } from './inbox/inbox.ts'
+import type { MayDecide } from './inbox/decide.ts'
+import { itemOf, type Notice } from './inbox/item.ts'
 import type { MemoryStore } from './journal/store.ts'
 import { Catalog } from './playbook/catalog.ts'
 import type { Playbook } from './playbook/context.ts'
@@ -53,6 +56,8 @@ export interface ConductorOptions {
   readonly mayDecide?: MayDecide
   /** Signs the journal at times, and gives the anchors to be kept elsewhere. */
   readonly anchors?: AnchorOptions
+  /** How people are told when nobody answers, by the name that a rung gives as `via`. Told at least once. */
+  readonly channels?: { readonly [via: string]: (notice: Notice) => Promise<void> | void }
   /** Passes at once in this process. Default 100. */
   readonly concurrency?: number
   /** Only these workspaces are worked on here. Default all. */
@@ -79,7 +84,14 @@ export interface Conductor extends Omit<Workspace, 'id'> {
   abandon(): void
 }
 
-const LIMITS: Limits = { entriesMax: 50_000, bytesMax: 64 * 1024 * 1024, stallMs: 1000, shortMs: 5000, policyMs: 5000, beatMs: 10_000 }
+const LIMITS: Limits = {
+  entriesMax: 50_000,
+  bytesMax: 64 * 1024 * 1024,
+  stallMs: 1000,
+  shortMs: 5000,
+  policyMs: 5000,
+  beatMs: 10_000,
+}
 const named = new Map<string, Conductor>()
 
 /** Opens the store and begins to work; it never waits for recovery. */
@@ -123,6 +135,7 @@ async function open(options: ConductorOptions): Promise<Conductor> {
       }
       return company
     },
+    tell: teller(options.channels ?? {}, itemOf),
     emit: (name, event) => lifecycle.emit(name, event),
     nudge: () => loop.poke(),
     endWithoutCode: (workspace, run) => loop.endWithoutCode(workspace, run),
@@ -216,7 +229,8 @@ const YEARS = 100 * 365 * 86_400_000
 
 function catalogOf(options: ConductorOptions): Catalog {
   const catalog = new Catalog(options.playbooks)
-  for (const own of [effectPlaybook, eventPlaybook, revertPlaybook, schedulePlaybook]) catalog.add(own)
+  const built = [effectPlaybook, escalationPlaybook, eventPlaybook, revertPlaybook, schedulePlaybook]
+  for (const own of built) catalog.add(own)
   return catalog
 }
 
@@ -254,6 +268,9 @@ function speak(lifecycle: Lifecycle, log: Logger): void {
   )
   lifecycle.on('run.settled', (e) =>
     e.status === 'failed' ? log.error(e, `${e.run} failed: ${e.error?.code}: ${e.error?.message}`) : undefined,
+  )
+  lifecycle.on('inbox.fatigued', (e) =>
+    log.warn(e, `${e.by} has approved ${e.straight} times in a row without a look: too much asks, or too little`),
   )
   lifecycle.on('run.diverged', (e) => log.error(e, `${e.run} no longer fits its journal: ${e.difference}`))
   lifecycle.on('run.quarantined', (e) => log.error(e, `${e.run} is quarantined: ${e.reason}`))

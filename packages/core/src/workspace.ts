@@ -20,7 +20,10 @@ import { auditOf, type Audit } from './audit/audit.ts'
 import { exportLines, type ExportOptions } from './bundle/export.ts'
 import { importBundle, type ImportOptions, type ImportReport } from './bundle/import.ts'
 import type { BundleSource } from './bundle/read.ts'
-import { inboxOf, type Inbox, type MayDecide } from './inbox/inbox.ts'
+import type { Deciding, MayDecide } from './inbox/decide.ts'
+import { straightStamps } from './inbox/fatigue.ts'
+import { holdsOf, type Holds } from './inbox/holds.ts'
+import { inboxOf, type Inbox } from './inbox/inbox.ts'
 import type { EntityStore, EntityType } from './memory/entity.ts'
 import type { Playbook } from './playbook/context.ts'
 import type { EventType } from './playbook/event.ts'
@@ -57,6 +60,8 @@ export interface Workspace {
   send<T>(event: EventType<T>, payload: NoInfer<T>, options: { id: string; by?: Actor }): Promise<void>
   readonly runs: Runs
   readonly inbox: Inbox
+  /** The outbox: what goes out by itself, and when. */
+  readonly holds: Holds
   readonly audit: Audit
   readonly revert: Revert
   readonly schedules: Schedules
@@ -93,18 +98,20 @@ export function workspaceOf(parts: WorkspaceParts, id: string): Workspace {
   const { env, notifier } = parts
   const company = env.company(id)
   const verbs = runVerbs(env, id)
+  const deciding: Deciding = {
+    env,
+    workspace: id,
+    mayDecide: parts.mayDecide,
+    retry: (run, by) => verbs.retry(run, { by }),
+    onDecided: straightStamps(env, id),
+  }
   return {
     id,
     start: (playbook, input, options) => start(env, notifier, id, playbook, input, options),
     send: (event, payload, options) => send(env, id, event, payload, options),
     runs: { ...verbs, get: (run) => handle(env, notifier, id, run), list: (options) => listRuns(env, id, options) },
-    inbox: inboxOf({
-      env,
-      workspace: id,
-      mayDecide: parts.mayDecide,
-      changed: () => notifier.watch(id, ANY),
-      retry: (run, by) => verbs.retry(run, { by }),
-    }),
+    inbox: inboxOf({ ...deciding, changed: () => notifier.watch(id, ANY) }),
+    holds: holdsOf(deciding),
     audit: auditOf(env, id, parts.anchors),
     revert: revertOf(env, notifier, id),
     schedules: schedulesOf(env, id),

@@ -2,6 +2,7 @@
 
 // the harness
 export { testConductor, type Harness, type HarnessOptions } from './harness/harness.ts'
+export type { Picked, PlanDecision } from './harness/people.ts'
 export type { TestStore } from './harness/life.ts'
 export type { LogLine } from './harness/logbook.ts'
 export { manualClock, type ManualClock } from './clock.ts'

@@ -14,6 +14,7 @@ import { delegate } from './ops/delegate.ts'
 import { entities, type Perform } from './ops/entities.ts'
 import { Keys } from './ops/keys.ts'
 import type { Place } from './ops/place.ts'
+import { intend, propose } from './ops/plan.ts'
 import { step } from './ops/step.ts'
 import { call, emit, sleep, waitFor, type WaitOptions } from './ops/waits.ts'
 import type { Pass } from './pass.ts'
@@ -41,6 +42,8 @@ export function contextOf(
       perform(agent.name, (key) => delegate(pass, key, agent, input, options?.about ?? [])) as never,
     ask: (question, options) => perform('ask', (key) => ask(pass, key, question, options)) as never,
     approve: (question, options) => perform('approve', (key) => approve(pass, key, question, options)),
+    intend: (action, input, options) => intend(pass, memory, action, input, options),
+    propose: (title, plan, options) => unheard(propose(pass, place, perform, title, plan, options)),
     sleep: (duration) =>
       perform(typeof duration === 'string' ? `sleep ${duration}` : `sleep until ${duration.until}`, (key) =>
         sleep(pass, key, duration),

@@ -7,6 +7,7 @@ import type { MemoryStore } from '../journal/store.ts'
 import type { Catalog } from '../playbook/catalog.ts'
 import type { PolicyEngine } from '../policy/gate.ts'
 import type { Company } from './company.ts'
+import type { Tell } from './notice.ts'
 import type { ActionRegistry } from './registry.ts'
 import type { LifecycleEvents } from './lifecycle.ts'
 
@@ -35,6 +36,8 @@ export interface Environment {
   readonly actions: ActionRegistry
   readonly policy: PolicyEngine
   readonly models: Models
+  /** Tells somebody through a channel of the host. */
+  readonly tell: Tell
   readonly company: (workspace: string) => Company
   readonly emit: <K extends keyof LifecycleEvents>(name: K, event: LifecycleEvents[K]) => void
   /** Called with the runs that a unit made due, so that they begin at once. */

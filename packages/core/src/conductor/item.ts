@@ -1,20 +1,51 @@
 /** Item: a question to a person as its record keeps it: one shape for every kind, so that one card can render all. */
-import type { Actor } from '../base/actor.ts'
+import type { Actor, Money } from '../base/actor.ts'
+import type { Flag } from '../base/glyphs.ts'
 import { sha256 } from '../base/hash.ts'
 import { canonical, canonicalAround } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
-import type { Preview } from '../connector/action.ts'
+import type { RejectReason, Risk } from '../connector/action.ts'
+import type { Preview, PreviewRow } from '../connector/preview.ts'
 import type { Put } from '../journal/put.ts'
 import type { MemoryStore } from '../journal/store.ts'
 import type { OnSilence } from '../policy/verdict.ts'
 
 export type ItemKind = 'approval' | 'question' | 'plan' | 'outcome-unknown' | 'attention'
-export type Verb = 'approve' | 'edit' | 'reject' | 'respond' | 'answer' | 'outcome' | 'retry' | 'dismiss'
+export type Verb = 'approve' | 'edit' | 'reject' | 'respond' | 'answer' | 'outcome' | 'retry' | 'dismiss' | 'snooze'
 
 export interface Provenance {
   readonly label: string
   readonly trust: 'operator' | 'connector' | 'outside'
   readonly ref: string
+}
+
+/** One effect of a plan, as it is put to a person. */
+export interface PlanLine {
+  readonly id: string
+  readonly action: string
+  readonly account: string
+  /** For people. */
+  readonly title: string
+  readonly input: Json
+  readonly preview: Preview
+  readonly risk: Risk
+  readonly reversibility: 'revert' | 'hold' | 'none'
+  readonly cost?: Money
+  readonly why: readonly Provenance[]
+  readonly editSchema: Json
+  /** Why policy does not let it happen: it is shown, and will not execute. */
+  readonly denied?: string
+  /** How long it is held once it was approved. */
+  readonly holdMs?: number
+  readonly flags?: readonly Flag[]
+}
+
+/** Somebody handed it on. */
+export interface Handing {
+  readonly by: Actor
+  readonly to: Actor
+  readonly at: number
+  readonly note?: string
 }
 
 export interface ItemRecord {
@@ -41,20 +72,43 @@ export interface ItemRecord {
   readonly action?: string
   readonly account?: string
   readonly input?: Json
-  readonly risk?: 'low' | 'medium' | 'high'
+  readonly risk?: Risk
   readonly reversibility?: 'revert' | 'hold' | 'none'
+  readonly cost?: Money
+  /** What a yes leads to, in a sentence. */
+  readonly consequence?: string
+  readonly rejectReasons?: readonly RejectReason[]
+  /** Items of one key may be decided together; without one, each alone. */
+  readonly batchKey?: string
+  /** What differs from what was asked before. */
+  readonly changed?: readonly PreviewRow[]
+  /** What is not as it seems in what is shown. */
+  readonly flags?: readonly Flag[]
   /** When a held effect executes by itself. */
   readonly dueAt?: number
   /** It shows what a run in shadow would have asked: nothing waits for it, and nothing comes of approving it. */
   readonly shadow?: boolean
+  readonly lines?: readonly PlanLine[]
   readonly code?: string
   readonly hint?: string
   /** The item that this one revises. */
   readonly revises?: string
+  /** The item that answers this one's no. */
+  readonly revisedBy?: string
   readonly verdict?: Json
   /** The key under which the outside system was asked: what to look for there. */
   readonly outsideKey?: string
-  readonly decided?: { readonly by: Actor; readonly at: number; readonly decision: Json }
+  /** Whose it is, since it was handed on or has climbed the ladder. */
+  readonly assignee?: Actor
+  readonly handings?: readonly Handing[]
+  readonly snoozedUntil?: number
+  readonly decided?: {
+    readonly by: Actor
+    readonly at: number
+    readonly decision: Json
+    /** The batch that it was decided in. */
+    readonly batch?: string
+  }
   readonly seen?: readonly { readonly by: Actor; readonly at: number }[]
 }
 
@@ -64,8 +118,8 @@ export function itemId(run: string, key: string, round: number): string {
 }
 
 export function itemHash(item: Omit<ItemRecord, 'hash'>): string {
-  const { kind, run, key, action, account, input, title, editSchema } = item
-  return sha256(canonicalAround({ kind, run, key, action, account, input, title, editSchema }))
+  const { kind, run, key, action, account, input, title, editSchema, lines } = item
+  return sha256(canonicalAround({ kind, run, key, action, account, input, title, editSchema, lines }))
 }
 
 export function itemPut(item: ItemRecord, version: number): Put {
@@ -78,6 +132,8 @@ export function itemPut(item: ItemRecord, version: number): Put {
       state: item.state === 'open' ? 'open' : 'closed',
       run: item.run,
       ...(item.state === 'open' ? { openRun: item.onBehalfOf ?? item.run } : {}),
+      ...(item.state === 'open' && item.dueAt !== undefined ? { outbox: 'open' } : {}),
+      ...(item.state === 'open' && item.assignee !== undefined ? { assignee: item.assignee.id } : {}),
     },
     sort: item.openedAt,
   }
@@ -90,6 +146,30 @@ export async function readItem(
 ): Promise<{ item: ItemRecord; version: number } | undefined> {
   const [row] = await store.records(workspace, { kind: 'inbox', ids: [id], limit: 1 })
   return row === undefined ? undefined : { item: JSON.parse(row.data) as ItemRecord, version: row.version }
+}
+
+/** All items under an index value, oldest first. */
+export async function itemsWhere(
+  store: MemoryStore,
+  workspace: string,
+  where: { field: string; value: string },
+  from?: number,
+): Promise<ItemRecord[]> {
+  const items: ItemRecord[] = []
+  let after: { sort: number; id: string } | undefined
+  for (;;) {
+    const rows = await store.records(workspace, {
+      kind: 'inbox',
+      where,
+      limit: 500,
+      ...(from === undefined ? {} : { from }),
+      ...(after === undefined ? {} : { after }),
+    })
+    items.push(...rows.map((row) => JSON.parse(row.data) as ItemRecord))
+    const last = rows.at(-1)
+    if (last === undefined || rows.length < 500) return items
+    after = { sort: last.sort, id: last.id }
+  }
 }
 
 /** What closes the open ones of `ids`, as of now. */

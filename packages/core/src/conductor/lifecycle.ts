@@ -37,6 +37,15 @@ export interface LifecycleEvents {
   'run.corrupt': { readonly workspace: string; readonly run: string; readonly message: string }
   /** The store took this worker for dead: its passes were abandoned, and it went on. */
   'worker.lost': { readonly worker: string; readonly passes: number }
+  'item.escalated': OfRun & {
+    readonly item: string
+    readonly title: string
+    /** Which rung of the ladder, from 1. */
+    readonly rung: number
+    readonly to: string
+  }
+  /** One person has said yes fifty times in a row without a look. */
+  'inbox.fatigued': { readonly workspace: string; readonly by: string; readonly straight: number }
   'store.failed': { readonly message: string }
   'store.recovered': { readonly message: string }
 }

@@ -6,7 +6,7 @@
  * M2. An event answers the first open wait that matches it, once per run; one that nobody waits for is dropped here and
  *     stays in the buffer.
  */
-import type { Actor } from '../base/actor.ts'
+import { SYSTEM, type Actor } from '../base/actor.ts'
 import type { Json } from '../base/value.ts'
 import { dataOf, type Draft, type Entry } from '../journal/entry.ts'
 import type { History, Op } from '../journal/fold.ts'
@@ -14,7 +14,7 @@ import type { EntryData, Outcome } from '../journal/kinds.ts'
 import type { Put } from '../journal/put.ts'
 import type { Mail, MemoryStore } from '../journal/store.ts'
 import { matches } from '../playbook/event.ts'
-import { closing, itemPut, readItem } from './item.ts'
+import { closing, itemPut, readItem, type ItemRecord } from './item.ts'
 
 /** What each kind of mail carries. */
 export interface MailData {
@@ -33,6 +33,8 @@ export interface MailData {
   }
   move: { by: Actor; version: number }
   late: { output?: Json; error?: { code: string; message: string } }
+  /** A held effect goes out at another time. */
+  reschedule: { key: string; item: string; until: number; by: Actor }
   /** Looks again; a run that has ended is reopened. */
   reopen: { by: Actor; why: string }
 }
@@ -41,6 +43,16 @@ export interface MailData {
 export interface Digest {
   readonly drafts: readonly Draft[]
   readonly consumed: readonly number[]
+  /** Rungs that were climbed: whom to tell, and how. */
+  readonly climbed: readonly Climbed[]
+}
+
+export interface Climbed {
+  readonly item: string
+  /** From 1. */
+  readonly rung: number
+  readonly to: Actor
+  readonly via: string
 }
 
 type Open = { op: Op; entry: Entry }
@@ -58,14 +70,15 @@ export async function digest(
   }
   const timers = [...open.values()]
     .map(({ op }) => ({ key: op.key, until: op.until }))
-    .filter((timer): timer is { key: string; until: number } => timer.until !== undefined && timer.until <= now)
+    .filter((timer): timer is Timer => timer.until !== undefined && timer.until <= now)
     .sort((a, b) => a.until - b.until)
   const drafts: Draft[] = []
+  const climbed: Climbed[] = []
   const fire = async (before: number): Promise<void> => {
     for (let next = timers[0]; next !== undefined && next.until < before; next = timers[0]) {
       timers.shift()
       const found = open.get(next.key)
-      if (found !== undefined) drafts.push(...(await expire(found, open, now, at)))
+      if (found !== undefined) drafts.push(...(await expire(found, open, now, climbed, at)))
     }
   }
   const had = new Set<string>()
@@ -73,9 +86,23 @@ export async function digest(
     await fire(one.at)
     const taken = await take(one, history, { open, had, drafts }, at)
     drafts.push(...taken.drafts)
+    if (one.kind === 'reschedule' && taken.drafts.length > 0) reset(timers, JSON.parse(one.payload) as Timer, now)
   }
   await fire(Infinity)
-  return { drafts, consumed: mail.map((one) => one.row) }
+  return { drafts, consumed: mail.map((one) => one.row), climbed }
+}
+
+interface Timer {
+  readonly key: string
+  readonly until: number
+}
+
+/** The deadline of one operation is another now. */
+function reset(timers: Timer[], { key, until }: Timer, now: number): void {
+  const at = timers.findIndex((timer) => timer.key === key)
+  if (at >= 0) timers.splice(at, 1)
+  if (until <= now) timers.push({ key, until })
+  timers.sort((a, b) => a.until - b.until)
 }
 
 /** What a passed deadline means for the operation that set it. */
@@ -83,6 +110,7 @@ async function expire(
   { op, entry }: Open,
   open: Map<string, Open>,
   now: number,
+  climbed: Climbed[],
   at: { store: MemoryStore; workspace: string },
 ): Promise<Draft[]> {
   switch (entry.kind) {
@@ -99,7 +127,7 @@ async function expire(
         },
       ]
     case 'ask.opened':
-      return expireAsk(op, dataOf(entry as Entry & { kind: 'ask.opened' }), open, now, at)
+      return expireAsk(op, dataOf(entry as Entry & { kind: 'ask.opened' }), open, now, climbed, at)
     default:
       return []
   }
@@ -110,20 +138,55 @@ async function expireAsk(
   data: EntryData['ask.opened'],
   open: Map<string, Open>,
   now: number,
+  climbed: Climbed[],
   at: { store: MemoryStore; workspace: string },
 ): Promise<Draft[]> {
   const found = await readItem(at.store, at.workspace, data.item)
   if (found !== undefined && found.item.state === 'decided') return [] // its mail is on the way, and it came first
   if (data.onSilence === 'remind' || data.onSilence === 'escalate') {
-    const every = data.everyMs ?? 86_400_000
-    const until = data.until! + every * (Math.floor((now - data.until!) / every) + 1)
-    const puts =
-      found === undefined ? [] : [itemPut({ ...found.item, reminders: found.item.reminders + 1 }, found.version + 1)]
-    return [{ kind: 'ask.opened', key: op.key, data: { ...data, until, puts } }]
+    const again = reminded(data, found?.item, now)
+    const { item, ...more } = again
+    const puts = found === undefined || item === undefined ? [] : [itemPut(item, found.version + 1)]
+    const rung = data.ladder?.[(again.rung ?? 0) - 1]
+    if (again.again === 'escalated' && rung?.via !== undefined)
+      climbed.push({ item: data.item, rung: again.rung!, to: rung.to, via: rung.via })
+    return [{ kind: 'ask.opened', key: op.key, data: { ...data, ...more, puts } }]
   }
   open.delete(op.key)
   const puts = await closing(at.store, at.workspace, [data.item], 'expired')
   return [{ kind: 'ask.completed', key: op.key, data: { error: silence(), puts } }]
+}
+
+type Again = Pick<EntryData['ask.opened'], 'until' | 'rung' | 'again'> & { item?: ItemRecord }
+
+/** What silence does to what stays open: nothing while it is snoozed, else the next rung, else a reminder. */
+function reminded(data: EntryData['ask.opened'], item: ItemRecord | undefined, now: number): Again {
+  const { ladder = [], rung = 0 } = data
+  if (item?.snoozedUntil !== undefined && item.snoozedUntil > now) return { until: item.snoozedUntil, again: 'snoozed' }
+  const every = data.everyMs ?? 86_400_000
+  const late = data.until! + every * (Math.floor((now - data.until!) / every) + 1)
+  const here = ladder[rung]
+  if (here === undefined) {
+    return {
+      until: late,
+      again: 'reminded',
+      ...(item === undefined ? {} : { item: { ...item, reminders: item.reminders + 1 } }),
+    }
+  }
+  const next = ladder[rung + 1]
+  const openedAt = item?.openedAt ?? data.until! - here.afterMs
+  return {
+    until: next === undefined ? late : openedAt + next.afterMs,
+    rung: rung + 1,
+    again: 'escalated',
+    ...(item === undefined ? {} : { item: climbing(item, here.to, now) }),
+  }
+}
+
+/** It is theirs now; who had it before may still decide. */
+function climbing(item: ItemRecord, to: Actor, at: number): ItemRecord {
+  const handings = [...(item.handings ?? []), { by: SYSTEM, to, at, note: 'nobody had answered' }]
+  return { ...item, reminders: item.reminders + 1, assignee: to, handings }
 }
 
 function silence(): { code: string; message: string; hint: string } {
@@ -190,6 +253,8 @@ async function take(
             ? []
             : [{ kind: 'run.reopened', data: data as MailData['reopen'] }],
       }
+    case 'reschedule':
+      return { drafts: takeReschedule(data as MailData['reschedule'], open) }
     case 'late':
       return { drafts: [{ kind: 'effect.late', data: data as MailData['late'] }] }
     default:
@@ -233,6 +298,15 @@ function takeDecision(data: MailData['decision'], open: Map<string, Open>): Draf
   return [{ kind: 'ask.completed', key: data.key, data: { ok, by: data.by } }]
 }
 
+/** A later deadline replaces the one that was set: this one came before it had passed. */
+function takeReschedule(data: MailData['reschedule'], open: Map<string, Open>): Draft[] {
+  const found = open.get(data.key)
+  if (found?.entry.kind !== 'ask.opened') return []
+  const { puts: _puts, ...opened } = dataOf(found.entry as Entry & { kind: 'ask.opened' })
+  if (opened.item !== data.item) return []
+  return [{ kind: 'ask.opened', key: data.key, data: { ...opened, until: data.until, again: 'rescheduled' } }]
+}
+
 async function takeRewind(
   data: MailData['rewind'],
   history: History,
@@ -263,7 +337,9 @@ async function forget(
     if (entry.kind === 'wait.opened') puts.push(...waitGone(dataOf(entry as Entry & { kind: 'wait.opened' })))
     if (entry.kind !== 'ask.opened') continue
     const { item } = dataOf(entry as Entry & { kind: 'ask.opened' })
-    const reminded = drafts.some((one) => one.kind === 'ask.opened' && one.key === op.key) ? 1 : 0
+    const reminded = drafts.filter(
+      (one) => one.kind === 'ask.opened' && one.key === op.key && one.data.puts?.length,
+    ).length
     const closed = await closing(at.store, at.workspace, [item], 'withdrawn')
     puts.push(...closed.map((put) => ({ ...put, version: put.version + reminded })))
   }

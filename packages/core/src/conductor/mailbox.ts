@@ -1,9 +1,11 @@
 /** Mailbox: takes a run's mail, and the deadlines that have passed, into its stream, in order and once. */
 import type { Entry } from '../journal/entry.ts'
 import type { History } from '../journal/fold.ts'
-import type { Claimed, Mail } from '../journal/store.ts'
+import type { Claimed, Mail, NewRun } from '../journal/store.ts'
 import type { Environment } from './environment.ts'
-import { digest } from './mail.ts'
+import { digest, type Climbed } from './mail.ts'
+import { ESCALATION_PLAYBOOK } from './notice.ts'
+import { newRun } from './start.ts'
 import type { Writer } from './writer.ts'
 
 /** Mail that running code must not live to see: a new pass takes it in. */
@@ -73,8 +75,20 @@ export class Mailbox {
       })
       last = mail.at(-1)?.row
       if (found.drafts.length === 0 && found.consumed.length === 0) return undefined
-      return { drafts: found.drafts, consumed: found.consumed }
+      const starts = found.climbed.map((one) => escalationRun(env, claimed.row.workspace, one))
+      return { drafts: found.drafts, consumed: found.consumed, starts }
     })
     this.#seen = Math.max(this.#seen, last ?? 0)
   }
+}
+
+/** The run that tells of a rung, started in the unit that records it. */
+function escalationRun(env: Environment, workspace: string, climbed: Climbed): NewRun {
+  return newRun(env.catalog.newest(ESCALATION_PLAYBOOK)!, {
+    workspace,
+    id: `escalation:${climbed.item}:${climbed.rung}`,
+    input: climbed,
+    now: env.clock.now(),
+    salt: () => env.ids.salt(),
+  })
 }

@@ -222,19 +222,17 @@ export class Pass {
     this.replay?.poke()
   }
 
-  /** Silence only reminded: whoever listens is told. */
+  /** Silence reminded, or climbed a rung: whoever listens is told. */
   #reminded(entry: Entry): void {
     const { env, claimed } = this.task
-    const { item, onSilence } = dataOf(entry as Entry & { kind: 'ask.opened' })
+    const { item, onSilence, again, ladder, rung = 0 } = dataOf(entry as Entry & { kind: 'ask.opened' })
     const { workspace, id: run, playbook } = claimed.row
-    env.emit('item.reminded', {
-      workspace,
-      run,
-      playbook,
-      item,
-      title: this.waits.get(entry.key)?.what ?? entry.key,
-      onSilence,
-    })
+    const title = this.waits.get(entry.key)?.what ?? entry.key
+    const about = { workspace, run, playbook, item, title }
+    const to = ladder?.[rung - 1]?.to
+    if (again === 'escalated' && to !== undefined) env.emit('item.escalated', { ...about, rung, to: to.name ?? to.id })
+    else if (again === 'reminded') env.emit('item.reminded', { ...about, onSilence })
+    if (again === 'escalated') env.nudge()
   }
 
   /** One timer for the next deadline of a run that is held by other work. */

@@ -8,7 +8,9 @@
 import type { z } from 'zod'
 import { durationMs, type Duration } from '../base/duration.ts'
 import { KeelsonError } from '../base/errors.ts'
+import type { Money } from '../base/actor.ts'
 import type { Json } from '../base/value.ts'
+import type { PreviewSource } from './preview.ts'
 import { assertStorable } from '../base/schema.ts'
 
 /** A typed operation. `In` is what callers pass, `Out` what they get. */
@@ -20,10 +22,15 @@ export interface Action<In, Out> {
   account(name: string): Action<In, Out>
 }
 
-/** What an approval shows: rendered from the exact bytes that will execute, never prose of a model. */
-export type Preview =
-  | { readonly kind: 'fields'; readonly rows: readonly { label: string; before?: string; after: string }[] }
-  | { readonly kind: 'text'; readonly before?: string; readonly after: string }
+/** How much harm a wrong one does. */
+export type Risk = 'low' | 'medium' | 'high'
+
+/** A reason to say no that a card offers; `fill` is what is said with it. */
+export interface RejectReason {
+  readonly id: string
+  readonly label: string
+  readonly fill?: string
+}
 
 /** How a second try of the same effect is kept from being a second effect. */
 export type Idempotency =
@@ -87,7 +94,20 @@ interface Base<I extends z.ZodType, O extends z.ZodType, U extends z.ZodType> {
   readonly preview?: (
     input: z.output<I>,
     options: { config: unknown; signal: AbortSignal },
-  ) => Promise<Preview> | Preview
+  ) => Promise<PreviewSource> | PreviewSource
+  /** Default: high where it is irreversible and nothing keeps it from happening twice, medium where irreversible, else low. */
+  readonly risk?: Risk | ((input: z.output<I>) => Risk)
+  /** What it costs, shown to whoever decides. */
+  readonly cost?: (input: z.output<I>) => Money
+  /** Reasons to say no that a card offers. */
+  readonly rejectReasons?: readonly RejectReason[]
+  /** What makes two of them alike, so that they may be decided together (a template, a segment). Default: the action. */
+  readonly batchBy?: (input: z.output<I>) => string
+  /**
+   * What the effect rests on outside, as it is now (`{ open, amount }` of an invoice). Read when it is put to a person or
+   * held, and again right before it is sent: when it differs, nothing is sent and it is asked anew, showing what changed.
+   */
+  readonly fresh?: (input: z.output<I>, options: { config: unknown; signal: AbortSignal }) => Promise<Json> | Json
   readonly run: (
     input: z.output<I>,
     options: ActionRun,
@@ -135,8 +155,13 @@ export interface AnyAction {
   readonly output: z.ZodType
   readonly undo: z.ZodType | undefined
   readonly intent: ((input: unknown) => readonly (string | number)[]) | undefined
-  readonly preview:
-    ((input: unknown, options: { config: unknown; signal: AbortSignal }) => Promise<Preview> | Preview) | undefined
+  readonly preview: ((input: unknown, options: { config: unknown; signal: AbortSignal }) => unknown) | undefined
+  readonly risk: Risk | ((input: unknown) => Risk) | undefined
+  readonly cost: ((input: unknown) => Money) | undefined
+  readonly rejectReasons: readonly RejectReason[]
+  readonly batchBy: ((input: unknown) => string) | undefined
+  readonly fresh:
+    ((input: unknown, options: { config: unknown; signal: AbortSignal }) => Promise<Json> | Json) | undefined
   readonly run: (input: unknown, options: ActionRun) => Promise<{ output: unknown; undo?: unknown }>
   readonly reconcile:
     | ((
@@ -229,6 +254,11 @@ function wear(definition: ActionDefinition<z.ZodType, z.ZodType, z.ZodType>): An
     undo: d.undo,
     intent: d.intent,
     preview: d.preview,
+    risk: d.risk,
+    cost: d.cost,
+    rejectReasons: d.rejectReasons ?? [],
+    batchBy: d.batchBy,
+    fresh: d.fresh,
     run: async (input: unknown, options: ActionRun) => d.run(input, options),
     reconcile: d.reconcile,
     compensate: d.compensate === undefined ? undefined : async (undo, options) => d.compensate?.(undo, options),

@@ -1,9 +1,12 @@
 /** InboxItem: what a person is asked, in one shape for every kind, so that one card renders all. */
-import type { Actor } from '../base/actor.ts'
+import type { Actor, Money } from '../base/actor.ts'
+import type { Flag } from '../base/glyphs.ts'
 import type { Json } from '../base/value.ts'
-import type { ItemRecord, Provenance, Verb } from '../conductor/item.ts'
+import type { ItemRecord, PlanLine, Provenance, Verb } from '../conductor/item.ts'
+import type { NoticeOf } from '../conductor/notice.ts'
 import { iso } from '../conductor/waiting.ts'
-import type { Preview } from '../connector/action.ts'
+import type { RejectReason, Risk } from '../connector/action.ts'
+import type { Preview, PreviewRow } from '../connector/preview.ts'
 
 interface ItemBase {
   readonly id: string
@@ -16,12 +19,19 @@ interface ItemBase {
   readonly state: ItemRecord['state']
   readonly why: readonly Provenance[]
   readonly preview: Preview
+  /** How it can be answered; 'snooze' by `inbox.snooze`, all others by `inbox.decide`. */
   readonly allows: readonly Verb[]
   readonly editSchema: Json
   /** Of a run in shadow: it shows what would have been asked; nothing outside comes of deciding it. */
   readonly shadow?: true
+  /** What is not as it seems in what is shown: hidden or turned characters, letters that pass for others. */
+  readonly flags: readonly Flag[]
   readonly reminders: number
-  readonly decided?: { readonly by: Actor; readonly at: string; readonly decision: Json }
+  /** Whose it is, since it was handed on, or nobody had answered. */
+  readonly assignee?: Actor
+  readonly handings: readonly { readonly by: Actor; readonly to: Actor; readonly at: string; readonly note?: string }[]
+  readonly snoozedUntil?: string
+  readonly decided?: { readonly by: Actor; readonly at: string; readonly decision: Json; readonly batch?: string }
   readonly seen: readonly { readonly by: Actor; readonly at: string }[]
 }
 
@@ -30,16 +40,34 @@ export type InboxItem =
       readonly kind: 'approval'
       readonly action: string
       readonly account: string
-      readonly risk: 'low' | 'medium' | 'high'
+      readonly risk: Risk
       readonly reversibility: 'revert' | 'hold' | 'none'
+      readonly allows: readonly ('approve' | 'edit' | 'reject' | 'respond' | 'snooze')[]
+      /** Exactly what executes, unescaped: show `preview` instead. */
       readonly input: Json
+      readonly cost?: Money
+      /** What a yes leads to, in a sentence. */
+      readonly consequence: string
+      readonly rejectReasons: readonly RejectReason[]
+      /** Items of one key may be decided together. */
+      readonly batchKey?: string
+      /** What differs from what was asked before. */
+      readonly changed?: readonly PreviewRow[]
       /** When a held effect executes by itself; approve sends it now, reject cancels it. */
       readonly dueAt?: string
       /** The item that this proposal revises. */
       readonly revises?: string
+      /** The item that answered this one's no. */
+      readonly revisedBy?: string
     })
   | (ItemBase & { readonly kind: 'question'; readonly question: string; readonly answerSchema: Json })
-  | (ItemBase & { readonly kind: 'plan'; readonly lines: readonly { id: string; action: string; preview: Preview }[] })
+  | (ItemBase & {
+      readonly kind: 'plan'
+      readonly lines: readonly PlanLine[]
+      readonly risk: Risk
+      readonly revises?: string
+      readonly revisedBy?: string
+    })
   | (ItemBase & {
       readonly kind: 'outcome-unknown'
       readonly action: string
@@ -49,41 +77,18 @@ export type InboxItem =
     })
   | (ItemBase & { readonly kind: 'attention'; readonly code: string; readonly hint: string })
 
+/** What a channel is told when nobody has answered. */
+export type Notice = NoticeOf<InboxItem>
+
 export function itemOf(record: ItemRecord): InboxItem {
-  const base: ItemBase = {
-    id: record.id,
-    hash: record.hash,
-    ...(record.run === '' ? {} : { run: record.onBehalfOf ?? record.run }),
-    title: record.title,
-    openedAt: iso(record.openedAt),
-    ...(record.expiresAt === undefined ? {} : { expiresAt: iso(record.expiresAt) }),
-    state: record.state,
-    why: record.why,
-    preview: record.preview,
-    allows: record.allows,
-    editSchema: record.editSchema,
-    ...(record.shadow === true ? { shadow: true as const } : {}),
-    reminders: record.reminders,
-    ...(record.decided === undefined ? {} : { decided: { ...record.decided, at: iso(record.decided.at) } }),
-    seen: (record.seen ?? []).map((one) => ({ by: one.by, at: iso(one.at) })),
-  }
+  const base = baseOf(record)
   switch (record.kind) {
     case 'approval':
-      return {
-        ...base,
-        kind: 'approval',
-        action: record.action ?? '',
-        account: record.account ?? 'default',
-        risk: record.risk ?? 'medium',
-        reversibility: record.reversibility ?? 'none',
-        input: record.input ?? null,
-        ...(record.dueAt === undefined ? {} : { dueAt: iso(record.dueAt) }),
-        ...(record.revises === undefined ? {} : { revises: record.revises }),
-      }
+      return approvalOf(record, base)
     case 'question':
       return { ...base, kind: 'question', question: record.title, answerSchema: record.editSchema }
     case 'plan':
-      return { ...base, kind: 'plan', lines: [] }
+      return { ...base, kind: 'plan', lines: record.lines ?? [], risk: record.risk ?? 'medium', ...linksOf(record) }
     case 'outcome-unknown':
       return {
         ...base,
@@ -97,4 +102,52 @@ export function itemOf(record: ItemRecord): InboxItem {
     default:
       return record.kind satisfies never
   }
+}
+
+function baseOf(record: ItemRecord): ItemBase {
+  return {
+    id: record.id,
+    hash: record.hash,
+    ...(record.run === '' ? {} : { run: record.onBehalfOf ?? record.run }),
+    title: record.title,
+    openedAt: iso(record.openedAt),
+    ...(record.expiresAt === undefined ? {} : { expiresAt: iso(record.expiresAt) }),
+    state: record.state,
+    why: record.why,
+    preview: record.preview,
+    allows: record.allows,
+    editSchema: record.editSchema,
+    ...(record.shadow === true ? { shadow: true as const } : {}),
+    flags: record.flags ?? [],
+    reminders: record.reminders,
+    ...(record.assignee === undefined ? {} : { assignee: record.assignee }),
+    handings: (record.handings ?? []).map((one) => ({ ...one, at: iso(one.at) })),
+    ...(record.snoozedUntil === undefined ? {} : { snoozedUntil: iso(record.snoozedUntil) }),
+    ...(record.decided === undefined ? {} : { decided: { ...record.decided, at: iso(record.decided.at) } }),
+    seen: (record.seen ?? []).map((one) => ({ by: one.by, at: iso(one.at) })),
+  }
+}
+
+function approvalOf(record: ItemRecord, base: ItemBase): InboxItem {
+  return {
+    ...base,
+    kind: 'approval',
+    allows: record.allows as (InboxItem & { kind: 'approval' })['allows'],
+    action: record.action ?? '',
+    account: record.account ?? 'default',
+    risk: record.risk ?? 'medium',
+    reversibility: record.reversibility ?? 'none',
+    input: record.input ?? null,
+    consequence: record.consequence ?? '',
+    rejectReasons: record.rejectReasons ?? [],
+    ...(record.cost === undefined ? {} : { cost: record.cost }),
+    ...(record.batchKey === undefined ? {} : { batchKey: record.batchKey }),
+    ...(record.changed === undefined ? {} : { changed: record.changed }),
+    ...(record.dueAt === undefined ? {} : { dueAt: iso(record.dueAt) }),
+    ...linksOf(record),
+  }
+}
+
+function linksOf({ revises, revisedBy }: ItemRecord): { revises?: string; revisedBy?: string } {
+  return { ...(revises === undefined ? {} : { revises }), ...(revisedBy === undefined ? {} : { revisedBy }) }
 }

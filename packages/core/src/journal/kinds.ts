@@ -75,13 +75,21 @@ export interface EntryData {
     readonly until?: number
   } & WithPuts
   'wait.completed': Outcome & { readonly event?: string } & WithPuts
-  /** Opened again with a later `until` when silence only reminds. */
+  /** Opened again with another `until` when silence only reminds or climbs, or the item was snoozed or rescheduled. */
   'ask.opened': {
     readonly hash: string
     readonly item: string
     readonly until?: number
     readonly everyMs?: number
     readonly onSilence: 'wait' | 'remind' | 'escalate' | 'reject'
+    /** Who is told when nobody answers: so long after the opening, this person, through this channel. */
+    readonly ladder?: readonly { readonly afterMs: number; readonly to: Actor; readonly via?: string }[]
+    /** Rungs that were climbed. */
+    readonly rung?: number
+    /** What its effect rests on outside, as it was read at the opening. */
+    readonly fresh?: Json
+    /** Why it was opened again. */
+    readonly again?: 'reminded' | 'escalated' | 'snoozed' | 'rescheduled'
   } & WithPuts
   'ask.completed': Outcome & { readonly by?: Actor } & WithPuts
   'call.opened': { readonly hash: string; readonly child: string; readonly playbook: string }
@@ -142,7 +150,12 @@ export interface EntryData {
     readonly item: string
     readonly hash: string
     readonly decision: Json
+    readonly batch?: string
   } & WithPuts
+  'item.snoozed': { readonly by: Actor; readonly item: string; readonly until: number } & WithPuts
+  'item.delegated': { readonly by: Actor; readonly item: string; readonly to: Actor; readonly note?: string } & WithPuts
+  /** A held effect goes out at another time. */
+  'item.rescheduled': { readonly by: Actor; readonly item: string; readonly until: number } & WithPuts
   'entity.edited': { readonly by: Actor } & WithPuts
   'shadow.set': { readonly by: Actor; readonly what: string; readonly on: boolean } & WithPuts
   /** A person did something by hand. */

@@ -8,7 +8,7 @@ import type { Json, Stored } from '../base/value.ts'
 import type { Action } from '../connector/action.ts'
 import type { Entity, EntityStore, EntityType } from '../memory/entity.ts'
 import type { Settings } from '../policy/settings.ts'
-import type { OnSilence } from '../policy/verdict.ts'
+import type { OnSilence, RungOptions } from '../policy/verdict.ts'
 import type { EventType } from './event.ts'
 
 /** What really executed. */
@@ -40,6 +40,45 @@ export interface ActOptions<In> {
   readonly key?: string
   /** Answers a person's no with a new proposal, linked to the old one; at most five times. */
   readonly revise?: (input: In, decline: Decline) => Promise<In> | In
+}
+
+/** An effect that a plan proposes: what `ctx.intend` returns. */
+export interface Intent {
+  readonly action: string
+}
+
+export interface ProposeOptions {
+  /** When silence counts: without `onSilence` the plan is then declined. */
+  readonly timeout?: Duration
+  readonly onSilence?: OnSilence
+  /** Who is told when nobody answers, one after the other. */
+  readonly escalate?: readonly RungOptions[]
+  /** After a line that failed: leave the rest out (default), or go on. */
+  readonly onFailure?: 'stop' | 'continue'
+  /** Answers a person's no with another plan, linked to the old one; at most five times. */
+  readonly revise?: (decline: Decline) => Promise<readonly Intent[]> | readonly Intent[]
+}
+
+export interface PlanLineResult {
+  /** '1', '2' … in the order of the plan. */
+  readonly id: string
+  readonly action: string
+  readonly state: 'done' | 'skipped' | 'failed'
+  /** Why it was left out, or failed. */
+  readonly reason?: string
+  /** What executed, or would have. */
+  readonly input: Json
+  /** A person changed the input. */
+  readonly edited: boolean
+  readonly output?: Json
+  readonly error?: { readonly code: string; readonly message: string }
+}
+
+/** What became of a plan, line by line. */
+export interface PlanResult {
+  /** The inbox item that was decided. */
+  readonly item: string
+  readonly lines: readonly PlanLineResult[]
 }
 
 export interface Retry {
@@ -84,10 +123,24 @@ export interface Context {
   /** Puts a question to the operator. With a timeout, throws `STEP_TIMEOUT` when nobody answers in time. */
   ask<S extends z.ZodType>(
     question: string,
-    options: { answer: S; timeout?: Duration; onSilence?: OnSilence },
+    options: { answer: S; timeout?: Duration; onSilence?: OnSilence; escalate?: readonly RungOptions[] },
   ): Promise<z.output<S>>
   /** A yes or no. Silence never approves. */
-  approve(question: string, options?: { onSilence?: OnSilence; timeout?: Duration }): Promise<boolean>
+  approve(
+    question: string,
+    options?: { onSilence?: OnSilence; timeout?: Duration; escalate?: readonly RungOptions[] },
+  ): Promise<boolean>
+  /** An effect to propose. Nothing happens until a plan with it is approved. */
+  intend<In, Out>(
+    action: Action<In, Out>,
+    input: NoInfer<In>,
+    options?: { because?: readonly unknown[]; key?: string },
+  ): Intent
+  /**
+   * Puts many effects to a person as one decision; lines may be edited or left out. Exactly the approved ones execute, in
+   * order, through the gate. Throws `ACTION_DECLINED` when the plan is rejected, or nobody answers in time.
+   */
+  propose(title: string, plan: readonly Intent[], options?: ProposeOptions): Promise<PlanResult>
   sleep(duration: Duration | { until: string }): Promise<void>
   /** The next event of this type since the run began that this run has not had yet. */
   waitFor<T>(event: EventType<T>, options?: { match?: Partial<NoInfer<T>>; since?: number }): Promise<T>

@@ -9,7 +9,7 @@ import { KeelsonError } from '../base/errors.ts'
 import { sha256 } from '../base/hash.ts'
 import { definitionOf, type Action } from '../connector/action.ts'
 import type { Settings } from './settings.ts'
-import { allow, ask, deny, hold, type OnSilence, type Verdict } from './verdict.ts'
+import { allow, ask, deny, hold, type Verdict } from './verdict.ts'
 
 /** The least that a look-up must know of an entity; memory's own types fit it. */
 export interface EntityType<T> {
@@ -85,7 +85,7 @@ interface PolicyMaker {
   ): Rule
   allow(): Verdict
   /** A person must agree. `grantable`: a standing grant may answer. */
-  ask(options?: { onSilence?: OnSilence; reason?: string; grantable?: boolean; timeout?: Duration }): Verdict
+  ask: typeof ask
   /** Executes only after this long; visible and cancellable until then. */
   hold(duration: Duration): Verdict
   deny(reason: string): Verdict

@@ -1,7 +1,37 @@
 /** Verdict: what policy says of an action: deny, or the obligations to ask and to hold, or allow; always with a reason. */
+import type { Actor } from '../base/actor.ts'
 import { durationMs, type Duration } from '../base/duration.ts'
+import { KeelsonError } from '../base/errors.ts'
 
 export type OnSilence = 'wait' | 'remind' | 'escalate' | 'reject'
+
+/** One step of a ladder of escalation: so long after it was asked, this person is told, through this channel. */
+export interface Rung {
+  readonly afterMs: number
+  readonly to: Actor
+  /** A name in `channels` of createConductor; without one, the item is theirs and `item.escalated` is emitted. */
+  readonly via?: string
+}
+
+/** A rung as it is written. */
+export interface RungOptions {
+  readonly after: Duration
+  readonly to: Actor | string
+  readonly via?: string
+}
+
+/** The rungs of a ladder. Throws `DEFINITION_INVALID` when they do not climb. */
+export function ladderOf(rungs: readonly RungOptions[] = []): readonly Rung[] {
+  const ladder = rungs.map(({ after, to, via }) => ({
+    afterMs: durationMs(after),
+    to: typeof to === 'string' ? ({ kind: 'person', id: to } as const) : to,
+    ...(via === undefined ? {} : { via }),
+  }))
+  if (ladder.every((rung, i) => i === 0 || rung.afterMs > ladder[i - 1]!.afterMs)) return ladder
+  throw new KeelsonError('DEFINITION_INVALID', 'the rungs of an escalation are not in the order of their time', {
+    hint: "`after` counts from the asking: [{ after: '1h', to: 'lead' }, { after: '1d', to: 'boss' }].",
+  })
+}
 
 /** What one rule says: `deny`, or an obligation. Several from one rule are returned as an array and all apply. */
 export interface Verdict {
@@ -11,6 +41,7 @@ export interface Verdict {
   readonly onSilence?: OnSilence
   readonly timeoutMs?: number
   readonly grantable?: boolean
+  readonly ladder?: readonly Rung[]
 }
 
 /** What all rules say together, as it is journaled. */
@@ -25,6 +56,7 @@ export interface Judgement {
     onSilence: OnSilence
     timeoutMs?: number
     grantable: boolean
+    ladder?: readonly Rung[]
   }[]
   /** The longest hold, and the rules that want one. */
   readonly holdMs: number
@@ -42,10 +74,22 @@ export function allow(): Verdict {
 
 /** A person must agree. `grantable`: a standing grant may answer. */
 export function ask(
-  options: { onSilence?: OnSilence; reason?: string; grantable?: boolean; timeout?: Duration } = {},
+  options: {
+    onSilence?: OnSilence
+    reason?: string
+    grantable?: boolean
+    timeout?: Duration
+    /** Who is told when nobody answers, one after the other. Means `onSilence: 'escalate'`. */
+    escalate?: readonly RungOptions[]
+  } = {},
 ): Verdict {
-  const { timeout, ...rest } = options
-  return { verdict: 'ask', ...rest, ...(timeout === undefined ? {} : { timeoutMs: durationMs(timeout) }) }
+  const { timeout, escalate, ...rest } = options
+  return {
+    verdict: 'ask',
+    ...rest,
+    ...(escalate === undefined ? {} : { onSilence: 'escalate', ladder: ladderOf(escalate) }),
+    ...(timeout === undefined ? {} : { timeoutMs: durationMs(timeout) }),
+  }
 }
 
 /** Executes only after this long; visible and cancellable until then. */
@@ -75,6 +119,7 @@ export function combine(
     onSilence: verdict.onSilence ?? ('wait' as const),
     ...(verdict.timeoutMs === undefined ? {} : { timeoutMs: verdict.timeoutMs }),
     grantable: verdict.grantable === true,
+    ...(verdict.ladder === undefined ? {} : { ladder: verdict.ladder }),
   }))
   const holds = of('hold')
   const holdMs = Math.max(0, ...holds.map((one) => one.verdict.holdMs ?? 0))

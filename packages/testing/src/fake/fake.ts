@@ -58,6 +58,7 @@ function inWorld(action: AnyAction, world: World, clock: Clock): AnyAction {
     ...action,
     run: (input, options) => world.run(action, input, options, clock),
     reconcile: reconciles ? (_input, { key }) => world.reconcile(action, key) : undefined,
+    fresh: action.fresh === undefined ? undefined : () => world.fresh.get(action.name) ?? null,
     compensate: action.compensate === undefined ? undefined : (undo) => world.compensate(action, undo),
   }
 }

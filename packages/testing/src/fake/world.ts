@@ -60,6 +60,8 @@ const HARMLESS: ReadonlySet<string> = new Set(['key', 'id', 'precondition'])
 export class World {
   /** What agents answer. */
   readonly script = new Script()
+  /** What actions rest on, by name: what their `fresh` reads. */
+  readonly fresh = new Map<string, Json>()
   readonly #actions = new Map<string, OfAction>()
   #answers: Answers = {}
   #moves = 0

@@ -3,8 +3,8 @@
  *
  * Nothing of it is global: tests may run side by side, each with as many as it likes.
  */
-import type { Action, Actor, Agent, Conductor, Connector, EventType, Inbox, Json, Playbook, Run } from '@keelson/core'
-import type { ConductorOptions, StartOptions } from '@keelson/core'
+import type { Action, Actor, Agent, Conductor, Connector, Decision, EventType, Inbox } from '@keelson/core'
+import type { ConductorOptions, InboxItem, Json, Playbook, Run, StartOptions } from '@keelson/core'
 import { KeelsonError } from '@keelson/core/ports'
 import { manualClock, milliseconds, type ManualClock } from '../clock.ts'
 import { World, type FaultKind, type Happened } from '../fake/world.ts'
@@ -12,12 +12,26 @@ import { testIds } from '../ids.ts'
 import { memoryStore } from '../memory-store.ts'
 import { logbook, type LogLine } from './logbook.ts'
 import type { Setting, TestStore } from './life.ts'
-import { approvalOf, decide, edited, OPERATOR, questionOf, unknownOf } from './people.ts'
+import {
+  approvalOf,
+  decide,
+  edited,
+  heldOf,
+  inBatch,
+  itemLike,
+  OPERATOR,
+  planned,
+  questionOf,
+  reschedule,
+  unknownOf,
+  type Picked,
+  type PlanDecision,
+} from './people.ts'
 import { Stage, whatWaits, type StageOptions } from './stage.ts'
 
 export interface HarnessOptions extends Pick<
   ConductorOptions,
-  'actions' | 'credentials' | 'limits' | 'mayDecide' | 'policy' | 'settings'
+  'actions' | 'channels' | 'credentials' | 'limits' | 'mayDecide' | 'policy' | 'settings'
 > {
   readonly playbooks: readonly Playbook<any, any>[]
   /** Fakes, or real connectors. */
@@ -56,6 +70,22 @@ export interface Harness {
   respond<In>(action: Action<In, any>, text: string, options?: { readonly by?: Actor }): Promise<void>
   /** Answers the oldest open question, or the one with this text. */
   answer(value: Json, options?: { readonly question?: string | RegExp; readonly by?: Actor }): Promise<void>
+  /** Decides the oldest open plan, or the one of this title: as it stands, or with lines left out or edited. */
+  plan(options?: PlanDecision): Promise<void>
+  /** Decides the oldest open item that is like this: for whatever has no verb of its own. */
+  decide(
+    item: Picked,
+    decision: Decision | ((item: InboxItem) => Decision),
+    options?: { readonly by?: Actor },
+  ): Promise<void>
+  /** Approves all open items of an action that may be decided together, as one batch. */
+  batch<In>(action: Action<In, any>, options?: { readonly by?: Actor }): Promise<void>
+  /** Sends the oldest held effect of an action now. */
+  sendNow<In>(action: Action<In, any>, options?: { readonly by?: Actor }): Promise<void>
+  /** Stops the oldest held effect of an action. */
+  cancelHold<In>(action: Action<In, any>, reason: string, options?: { readonly by?: Actor }): Promise<void>
+  /** Puts the oldest held effect of an action to another time: '2h' from now, or an instant. */
+  reschedule<In>(action: Action<In, any>, to: string, options?: { readonly by?: Actor }): Promise<void>
   /** Says what became of an effect whose outcome nobody knows. */
   outcome<In, Out>(
     action: Action<In, Out>,
@@ -64,6 +94,8 @@ export interface Harness {
   ): Promise<void>
   /** The next call of a faked action goes wrong, or the one that is `call` calls away. */
   fault<In>(action: Action<In, any>, kind: FaultKind, options?: { readonly call?: number }): void
+  /** What a faked action rests on outside, from now on: what its `fresh` reads. */
+  fresh<In>(action: Action<In, any>, value: Json): void
   /** Calls of a faked action take this long from now on. */
   latency<In>(action: Action<In, any>, duration: string): void
   /** What an agent answers from now on. */
@@ -133,6 +165,7 @@ function verbsOf(stage: Stage, log: readonly LogLine[]): Harness {
       await stage.settle()
     },
     fault: (action, kind, { call = 1 } = {}) => world.fault(action.name, kind, call),
+    fresh: (action, value) => void world.fresh.set(action.name, value),
     latency: (action, duration) => world.latency(action.name, milliseconds(duration)),
     script: (agent, answer) => world.script.set(agent.name, answer as (input: unknown) => unknown),
     world: (action) => world.happened(action.name) as readonly Happened<never, never>[],
@@ -189,7 +222,18 @@ export function handleOf<Out>(stage: Stage, id: string): Run<Out> {
   }
 }
 
-type Deciding = 'approve' | 'reject' | 'respond' | 'answer' | 'outcome'
+type Deciding =
+  | 'approve'
+  | 'reject'
+  | 'respond'
+  | 'answer'
+  | 'outcome'
+  | 'plan'
+  | 'decide'
+  | 'batch'
+  | 'sendNow'
+  | 'cancelHold'
+  | 'reschedule'
 
 function deciding(stage: Stage): Pick<Harness, Deciding> {
   return {
@@ -201,6 +245,18 @@ function deciding(stage: Stage): Pick<Harness, Deciding> {
       decide(stage, approvalOf(action.name), by, () => ({ respond: text })),
     answer: (value, { question, by = OPERATOR } = {}) =>
       decide(stage, questionOf(question), by, ({ allows }) => answered(value, allows)),
+    plan: (options = {}) => {
+      const { title, by = OPERATOR } = options
+      const wanted = itemLike({ kind: 'plan', ...(title === undefined ? {} : { title }) })
+      return decide(stage, wanted, by, (item) => planned(item, options))
+    },
+    decide: (picked, decision, { by = OPERATOR } = {}) =>
+      decide(stage, itemLike(picked), by, (item) => (typeof decision === 'function' ? decision(item) : decision)),
+    batch: (action, { by = OPERATOR } = {}) => inBatch(stage, action.name, by),
+    sendNow: (action, { by = OPERATOR } = {}) => decide(stage, heldOf(action.name), by, () => ({ approve: true })),
+    cancelHold: (action, reason, { by = OPERATOR } = {}) =>
+      decide(stage, heldOf(action.name), by, () => ({ reject: reason })),
+    reschedule: (action, to, { by = OPERATOR } = {}) => reschedule(stage, action.name, to, by),
     outcome: (action, outcome, { output, by = OPERATOR } = {}) =>
       decide(stage, unknownOf(action.name), by, () => ({
         outcome,

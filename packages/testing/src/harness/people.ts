@@ -1,6 +1,7 @@
 /** People: what a test's operator does with the inbox. */
-import type { Actor, Conductor, Decision, InboxItem, Json } from '@keelson/core'
+import type { Actor, Conductor, Decided, Decision, InboxItem, Json, Reviewed } from '@keelson/core'
 import { canonical, KeelsonError } from '@keelson/core/ports'
+import { milliseconds } from '../clock.ts'
 import type { World } from '../fake/world.ts'
 import { whatWaits, type Stage } from './stage.ts'
 
@@ -73,6 +74,95 @@ export function questionOf(question: string | RegExp | undefined): Wanted {
     what: question === undefined ? 'question' : `question ${String(question)}`,
     is: (item) => item.kind === 'question' && fits(item.question),
   }
+}
+
+/** An open item as a test picks it: the oldest of which all that is given holds. */
+export interface Picked {
+  readonly kind?: InboxItem['kind']
+  readonly title?: string | RegExp
+  readonly action?: string
+}
+
+export function itemLike({ kind, title, action }: Picked): Wanted {
+  const said = [
+    kind ?? 'item',
+    ...(action === undefined ? [] : [`of ${action}`]),
+    ...(title === undefined ? [] : [String(title)]),
+  ]
+  const fits = (one: string): boolean =>
+    title === undefined || (typeof title === 'string' ? one === title : title.test(one))
+  return {
+    what: said.join(' '),
+    is: (item) =>
+      (kind === undefined || item.kind === kind) &&
+      (action === undefined || ('action' in item && item.action === action)) &&
+      fits(item.title),
+  }
+}
+
+/** What a test says of a plan: as it stands, or with lines left out or edited in part. */
+export interface PlanDecision {
+  readonly title?: string | RegExp
+  readonly skip?: readonly string[]
+  readonly edit?: { readonly [line: string]: object }
+  readonly reject?: string
+  readonly respond?: string
+  readonly by?: Actor
+}
+
+export function planned(item: InboxItem, { skip = [], edit = {}, reject, respond }: PlanDecision): Decision {
+  if (reject !== undefined) return { reject }
+  if (respond !== undefined) return { respond }
+  if (skip.length === 0 && Object.keys(edit).length === 0) return { approve: true }
+  const lines = item.kind === 'plan' ? item.lines : []
+  const inputs = Object.entries(edit).map(([id, change]) => {
+    const input = lines.find((line) => line.id === id)?.input as object | undefined
+    return [id, { ...input, ...change }] as const
+  })
+  return { edit: JSON.parse(canonical({ skip, inputs: Object.fromEntries(inputs) })) as Json }
+}
+
+/** A held effect. */
+export function heldOf(action: string): Wanted {
+  return {
+    what: `held ${action}`,
+    is: (item) => item.kind === 'approval' && item.action === action && item.dueAt !== undefined,
+  }
+}
+
+/** Puts the oldest held effect of an action to another time. */
+export async function reschedule(stage: Stage, action: string, to: string, by: Actor): Promise<void> {
+  await stage.settle()
+  const item = await oldest(stage, heldOf(action))
+  // A duration counts from now; after a crash it is still that now.
+  const until =
+    /^\d/.test(to) && !to.includes('-') ? new Date(stage.setting.clock.now() + milliseconds(to)).toISOString() : to
+  await stage.perform(async (keelson) => assertDone(await keelson.holds.reschedule(item.id, { by, to: until }), item))
+  await stage.settle()
+}
+
+/** Decides all open items of an action that may be decided together, as one batch. */
+export async function inBatch(stage: Stage, action: string, by: Actor): Promise<void> {
+  await stage.settle()
+  let reviewed: readonly Reviewed[] | undefined // once: what comes in after a crash is not among it
+  await stage.perform(async (keelson) => {
+    const group = (await keelson.inbox.groups()).find((one) => one.action === action && one.batchKey !== undefined)
+    reviewed ??= group?.items
+    if (reviewed === undefined) {
+      throw new KeelsonError('ITEM_NOT_FOUND', `no items of ${action} wait that may be decided together`, {
+        hint: 'High risk, and what cannot be taken back, is decided alone.',
+      })
+    }
+    await keelson.inbox.batch(reviewed, { by, approve: true })
+  })
+  await stage.settle()
+}
+
+function assertDone(decided: Decided, item: InboxItem): void {
+  if (decided.status === 'done') return
+  throw new KeelsonError('INPUT_INVALID', `"${item.title}" was refused: ${decided.why}: ${decided.message}`, {
+    data: { item: item.id },
+  })
 }
 
 export function unknownOf(action: string): Wanted {

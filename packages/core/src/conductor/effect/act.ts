@@ -42,9 +42,21 @@ export interface Acting {
   readonly input: string
   readonly effect: string
   readonly because: readonly Json[]
-  readonly revises: string | undefined
   /** The overlay that it sees; undefined outside of shadow. */
   readonly shadow: Shadowed | undefined
+  /** The item that this proposal revises. */
+  readonly revises?: string | undefined
+  /** A person has agreed to it as a line of a plan. */
+  readonly approved?: Approved | undefined
+}
+
+/** What the approval of a plan answers for, for one line. */
+export interface Approved {
+  readonly covered: readonly string[]
+  readonly edited: boolean
+  readonly fresh?: Json
+  /** Who decided what, for people. */
+  readonly reason: string
 }
 
 /** Brings an effect on its way, or goes on where it stands. */
@@ -84,6 +96,7 @@ async function decision(pass: Pass, acting: Acting): Promise<Built> {
     return {
       drafts: [{ kind: 'effect.completed', key, data: { hash, error: storeError(denied(acting.action, verdict)) } }],
     }
+  if (acting.approved !== undefined) return own(pass, acting, spec, (found?.version ?? 0) + 1, [])
   const granted = await byGrant(pass, spec)
   return proceed(pass, acting, granted.spec, (found?.version ?? 0) + 1, granted.puts)
 }
@@ -104,11 +117,17 @@ async function proceed(
     const put = effectPut(recordOf(spec, env.clock.now()), version)
     return { drafts: [sending(acting, spec, 1, [put, ...puts])], expect }
   }
+  return { ...own(pass, acting, spec, version, puts), expect }
+}
+
+/** The unit that gives the effect a run of its own. */
+function own(pass: Pass, acting: Acting, spec: EffectSpec, version: number, puts: readonly Put[]): Built {
   const run = effectRun(pass, spec)
-  const put = effectPut(recordOf(spec, env.clock.now(), { effectRun: run.id, askers: [spec.owner] }), version)
+  const now = pass.task.env.clock.now()
+  const put = effectPut(recordOf(spec, now, { effectRun: run.id, askers: [spec.owner] }), version)
   const { key, hash, action } = acting
   const opened = { hash, action: action.name, effect: spec.effect, run: run.id, puts: [put, ...puts] }
-  return { drafts: [{ kind: 'effect.opened', key, data: opened }], starts: [run], expect }
+  return { drafts: [{ kind: 'effect.opened', key, data: opened }], starts: [run] }
 }
 
 /** A standing grant may answer asks that are all grantable; it is then the decider, and its use is recorded with the intent. */
@@ -131,7 +150,7 @@ async function byGrant(pass: Pass, spec: EffectSpec): Promise<{ spec: EffectSpec
 async function specOf(pass: Pass, acting: Acting, generation: number): Promise<EffectSpec> {
   const { claimed } = pass.task
   const { start } = pass.history
-  const { action, input, effect } = acting
+  const { action, input, effect, approved } = acting
   const verdict = await verdictOf(pass, acting)
   return {
     effect,
@@ -145,13 +164,15 @@ async function specOf(pass: Pass, acting: Acting, generation: number): Promise<E
     ...(start.persona === undefined ? {} : { persona: start.persona }),
     scopes: start.scopes ?? [],
     because: acting.because,
-    verdict,
+    verdict: approved === undefined ? verdict : { ...verdict, reason: `${approved.reason}: ${verdict.reason}` },
     mode: 'judge',
+    ...(approved === undefined ? {} : { covered: approved.covered, edited: approved.edited }),
+    ...(approved?.fresh === undefined ? {} : { fresh: approved.fresh }),
     ...(acting.revises === undefined ? {} : { revises: acting.revises }),
   }
 }
 
-function verdictOf(pass: Pass, { action, input, effect }: Acting): Promise<Judgement> {
+export function verdictOf(pass: Pass, { action, input, effect }: Acting): Promise<Judgement> {
   const { env, claimed } = pass.task
   const { scopes = [], persona } = pass.history.start
   return judge(env, { workspace: claimed.row.workspace, action, input, scopes, persona, effect })

@@ -18,6 +18,7 @@ import { sleep } from '../ops/waits.ts'
 import type { Pass } from '../pass.ts'
 import { iso } from '../waiting.ts'
 import type { Built } from '../writer.ts'
+import { restedOn } from './fresh.ts'
 import { judge } from './judge.ts'
 import { remoteKey } from './ledger.ts'
 import { backoffMs, configOf, mayResend, timedOut, tryOnce, within } from './send.ts'
@@ -29,6 +30,10 @@ export interface Bytes {
   readonly edited: boolean
   readonly verdict: Judgement
   readonly covered: ReadonlySet<string>
+  /** What it rests on outside, as it was read when somebody last saw it. */
+  readonly fresh?: Json | undefined
+  /** What it rested on before that, where it has changed and nobody has seen it. */
+  readonly stale?: Json | undefined
 }
 
 /** Covers whatever obliges; a denial is never covered. */
@@ -49,6 +54,7 @@ export type Sent =
   | { readonly state: 'unknown' | 'undecided'; readonly error: StoredError; readonly sentAt: number }
   | { readonly state: 'not-happened'; readonly sentAt: number }
   | { readonly state: 'changed'; readonly verdict: Judgement }
+  | { readonly state: 'stale'; readonly fresh: Json }
   | { readonly state: 'frozen'; readonly epoch: number }
 
 /** When this effect was first sent, by its owner or here; undefined before that. */
@@ -90,6 +96,11 @@ async function send(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Byte
   for (;;) {
     if (op.retryAt !== undefined && !(await sleepWithin(pass, key, op.retryAt, `${action.name} is tried again`))) return
     const attempt = op.attempts + 1
+    if (bytes.fresh !== undefined && action.fresh !== undefined && firstSentAt(pass, spec) === undefined) {
+      const fresh = await pass.work.run(() => restedOn(pass, action, bytes.input))
+      if (pass.signal.aborted) return
+      if (canonical(fresh) !== canonical(bytes.fresh)) return complete(pass, key, { state: 'stale', fresh })
+    }
     await pass.work.run(() => pass.writer.submit(() => sending(pass, spec, action, bytes, key, remote, attempt)))
     if (pass.signal.aborted || op.outcome !== undefined) return
     const sentAt = op.sending!.at

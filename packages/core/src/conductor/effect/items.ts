@@ -1,18 +1,19 @@
 /** Items: what an effect run puts to a person, rendered from the exact bytes. */
 import { KeelsonError, type StoredError } from '../../base/errors.ts'
-import type { Actor } from '../../base/actor.ts'
-import { canonical, stored } from '../../base/json.ts'
+import { actorJson, type Actor, type Money } from '../../base/actor.ts'
+import { canonical } from '../../base/json.ts'
 import { fromStored, jsonSchema } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
-import type { AnyAction, Preview } from '../../connector/action.ts'
+import type { AnyAction, Risk } from '../../connector/action.ts'
 import { dataOf, type Entry } from '../../journal/entry.ts'
 import type { Judgement, OnSilence } from '../../policy/verdict.ts'
-import type { Provenance } from '../item.ts'
+import type { ItemRecord, Provenance } from '../item.ts'
 import { askItem, type AskItem, type ItemText } from '../ops/ask.ts'
 import type { Pass } from '../pass.ts'
 import type { Bytes } from './attempt.ts'
+import { changeOf, rests } from './fresh.ts'
 import { remoteKey } from './ledger.ts'
-import { configOf, timedOut, within } from './send.ts'
+import { fieldsOf, previewOf } from './render.ts'
 import type { EffectSpec } from './spec.ts'
 
 export interface Decided {
@@ -48,18 +49,22 @@ export function askItemOf(
 ): AskItem {
   const reasons = asks.map((one) => `${one.rule}${one.reason === undefined ? '' : `: ${one.reason}`}`).join('; ')
   const timeouts = asks.flatMap((one) => (one.timeoutMs === undefined ? [] : [one.timeoutMs]))
+  const ladder = asks.find((one) => one.ladder !== undefined)?.ladder
   const item: ItemText = {
     ...common(spec, action, bytes),
     kind: 'approval',
     title: `${changed ? 'Changed: ' : ''}${action.title} (${reasons})`,
-    allows: ['approve', 'edit', 'reject', 'respond'],
+    allows: ['approve', 'edit', 'reject', 'respond', 'snooze'],
     ...(spec.revises === undefined ? {} : { revises: spec.revises }),
+    ...(bytes.stale === undefined ? {} : { changed: changeOf(bytes.stale, bytes.fresh) }),
   }
   return {
     item,
     render: () => previewOf(pass, action, bytes.input),
+    ...rests(pass, action, bytes.input),
     wait: 'approval',
     onSilence: strictest(asks),
+    ...(ladder === undefined ? {} : { ladder }),
     ...(timeouts.length === 0 ? {} : { timeoutMs: Math.min(...timeouts) }),
   }
 }
@@ -72,9 +77,18 @@ export function holdItem(pass: Pass, spec: EffectSpec, action: AnyAction, bytes:
     title: `Held: ${action.title} (${bytes.verdict.holds.join('; ')})`,
     allows: ['approve', 'edit', 'reject', 'respond'],
     reversibility: 'hold',
+    consequence: `${action.title} executes by itself when it is due, unless it is stopped.`,
     dueAt,
+    ...(spec.revises === undefined ? {} : { revises: spec.revises }),
   }
-  return { item, render: () => previewOf(pass, action, bytes.input), wait: 'hold', onSilence: 'wait', until: dueAt }
+  return {
+    item,
+    render: () => previewOf(pass, action, bytes.input),
+    ...(bytes.fresh === undefined ? rests(pass, action, bytes.input) : {}),
+    wait: 'hold',
+    onSilence: 'wait',
+    until: dueAt,
+  }
 }
 
 export function unknownItem(
@@ -110,29 +124,33 @@ export function reauthItem(spec: EffectSpec, action: AnyAction, error: StoredErr
   return { item, wait: 'operator', onSilence: 'wait' }
 }
 
-/** The connector's own rendering, or all fields; never prose of a model. */
-export async function previewOf(pass: Pass, action: AnyAction, input: Json): Promise<Preview> {
-  try {
-    const { env, claimed } = pass.task
-    const { preview, timeoutMs } = action
-    if (preview === undefined) return fieldsOf(input)
-    const config = await configOf(env, claimed.row.workspace, action)
-    const value = fromStored(action.input, canonical(input))
-    const made = await within(env, timeoutMs, timedOut(action), () => preview(value, { config, signal: pass.signal }))
-    if (made !== undefined) return stored(made) as unknown as Preview
-  } catch {
-    // a preview that throws or cannot be kept must not hide what would execute: all fields are shown instead
+/** What the action says of an input beside its preview. What its code throws hides nothing: the gravest is assumed. */
+export function factsOf(
+  action: AnyAction,
+  input: Json,
+): Pick<ItemRecord, 'risk' | 'reversibility' | 'batchKey'> & { risk: Risk; cost?: Money } {
+  const value = fromStored(action.input, canonical(input))
+  const irreversible = action.effect === 'irreversible'
+  const byDefault: Risk = irreversible ? (action.idempotency.by === 'none' ? 'high' : 'medium') : 'low'
+  const { risk: given, cost, batchBy } = action
+  const risk = safely(() => (typeof given === 'function' ? given(value) : given) ?? byDefault, 'high')
+  const price = safely(() => cost?.(value), undefined)
+  const part = safely(() => batchBy?.(value) ?? '', undefined)
+  const alone = irreversible || risk === 'high' || part === undefined
+  return {
+    risk,
+    reversibility: action.compensate === undefined ? 'none' : 'revert',
+    ...(price === undefined ? {} : { cost: price }),
+    ...(alone ? {} : { batchKey: `${action.name}@${action.account}:${risk}:${part}` }),
   }
-  return fieldsOf(input)
 }
 
-function fieldsOf(input: Json): Preview {
-  if (typeof input !== 'object' || input === null) return { kind: 'text', after: String(input) }
-  const rows = Object.entries(input as Record<string, Json>).map(([label, value]) => ({
-    label,
-    after: typeof value === 'string' ? value : canonical(value),
-  }))
-  return { kind: 'fields', rows }
+function safely<T>(say: () => T, otherwise: T): T {
+  try {
+    return say()
+  } catch {
+    return otherwise
+  }
 }
 
 function common(spec: EffectSpec, action: AnyAction, bytes: Bytes): Omit<ItemText, 'kind' | 'title' | 'allows'> {
@@ -144,13 +162,21 @@ function common(spec: EffectSpec, action: AnyAction, bytes: Bytes): Omit<ItemTex
     action: action.name,
     account: action.account,
     input: bytes.input,
-    risk: action.effect === 'irreversible' ? (action.idempotency.by === 'none' ? 'high' : 'medium') : 'low',
-    reversibility: action.compensate === undefined ? 'none' : 'revert',
+    ...factsOf(action, bytes.input),
+    consequence: consequenceOf(action, bytes.verdict.holdMs),
+    ...(action.rejectReasons.length === 0 ? {} : { rejectReasons: action.rejectReasons }),
     verdict: bytes.verdict as unknown as Json,
   }
 }
 
-function sources(spec: EffectSpec): Provenance[] {
+function consequenceOf(action: AnyAction, holdMs: number): string {
+  const minutes = Math.ceil(holdMs / 60_000)
+  const when = holdMs > 0 ? `${minutes} min after you approve, unless it is stopped` : 'as soon as you approve'
+  return `${action.title} executes ${when}; it ${action.compensate === undefined ? 'cannot' : 'can'} be taken back.`
+}
+
+/** What an effect rests on, for people. */
+export function sources(spec: Pick<EffectSpec, 'playbook' | 'owner' | 'because'>): Provenance[] {
   const asked: Provenance = {
     label: `${spec.playbook}, ${spec.owner.key}`,
     trust: 'operator',
@@ -169,6 +195,22 @@ function sourceOf(one: Json): Provenance {
     }
   if (ref.step !== undefined) return { label: ref.step, trust: 'connector', ref: `step:${ref.step}` }
   return { label: 'a value of the playbook', trust: 'outside', ref: `sha256:${ref.value ?? ''}` }
+}
+
+/** A person's no to an effect or a plan. */
+export function declined(
+  what: string,
+  no: { readonly reason: string; readonly text?: string; readonly by: Actor; readonly item?: string },
+): KeelsonError {
+  const decline = { reason: no.reason, ...(no.text === undefined ? {} : { text: no.text }), by: actorJson(no.by) }
+  return new KeelsonError(
+    'ACTION_DECLINED',
+    `${what} was declined by ${no.by.name ?? no.by.id}: ${no.text ?? no.reason}`,
+    {
+      hint: 'Catch it and take another way, or pass revise to answer with a new proposal.',
+      data: { action: what, decline, ...(no.item === undefined ? {} : { item: no.item }) },
+    },
+  )
 }
 
 const SILENCE: readonly OnSilence[] = ['wait', 'remind', 'escalate', 'reject']

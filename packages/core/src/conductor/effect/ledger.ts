@@ -40,6 +40,8 @@ export interface EffectRecord {
   readonly error?: Json
   /** This effect takes back that one. */
   readonly compensates?: string
+  /** The standing grant that decided. */
+  readonly grant?: string
 }
 
 /** Identity of an intent in its workspace. Business parts are hashed under the workspace's key. */
@@ -75,6 +77,7 @@ export function effectPut(record: EffectRecord, version: number): Put {
       action: record.action,
       run: record.owner.run,
       ...(record.state === 'open' ? { open: record.action } : {}),
+      ...(record.grant === undefined ? {} : { grant: record.grant }),
     },
     sort: record.openedAt,
   }

@@ -11,7 +11,6 @@
  * Y3. An approval covers the rules and the bytes that it was shown, and nothing else.
  */
 import { z } from 'zod'
-import { actorJson, type Actor } from '../../base/actor.ts'
 import { KeelsonError, storeError, type StoredError } from '../../base/errors.ts'
 
 import { canonical, parseStored } from '../../base/json.ts'
@@ -22,7 +21,8 @@ import { playbookOf, registerPlaybook, type AnyPlaybook } from '../../playbook/p
 import type { Judgement } from '../../policy/verdict.ts'
 import type { Internals, Pass } from '../pass.ts'
 import { EFFECT_PLAYBOOK } from './hand-over.ts'
-import { ask, decisionOf, holdItem, askItemOf, unknownItem, reauthItem } from './items.ts'
+import { ask, askItemOf, decisionOf, declined, holdItem, reauthItem, unknownItem } from './items.ts'
+import { keptBy } from './fresh.ts'
 import { askOf, holdOf, reconcileOnce, sendOnce, type Bytes, type Sent } from './attempt.ts'
 import { settleEffect, type EffectEnd } from './settling.ts'
 import { actionOf, type EffectSpec } from './spec.ts'
@@ -66,7 +66,13 @@ function endOf(spec: EffectSpec, outcome: { status: string; output?: unknown; er
 
 async function execute(pass: Pass, spec: EffectSpec): Promise<EffectEnd> {
   const action = actionOf(pass.task.env, spec)
-  let bytes: Bytes = { input: spec.input, edited: false, verdict: spec.verdict, covered: new Set(spec.covered ?? []) }
+  let bytes: Bytes = {
+    input: spec.input,
+    edited: spec.edited ?? false,
+    verdict: spec.verdict,
+    covered: new Set(spec.covered ?? []),
+    fresh: spec.fresh,
+  }
   const sentAt = spec.sentAt ?? 0
   if (spec.mode === 'resend') return resolve(pass, spec, action, bytes, { state: 'not-happened', sentAt })
   if (spec.mode === 'reconcile') {
@@ -79,6 +85,7 @@ async function execute(pass: Pass, spec: EffectSpec): Promise<EffectEnd> {
     bytes = cleared
     const sent = await sendOnce(pass, spec, action, bytes, `send ${round}`)
     if (sent.state === 'changed') bytes = { ...bytes, verdict: sent.verdict }
+    else if (sent.state === 'stale') bytes = stale(bytes, sent.fresh)
     else if (sent.state === 'frozen') await thawed(pass, sent.epoch)
     else return resolve(pass, spec, action, bytes, sent)
   }
@@ -94,29 +101,29 @@ async function obligations(
 ): Promise<Bytes | EffectEnd> {
   let bytes = before
   if (bytes.verdict.denies.length > 0) return ended(bytes, 'denied', deniedError(action, bytes.verdict))
-  const asks = bytes.verdict.asks.filter((one) => !bytes.covered.has(askOf(one.rule)))
+  const uncovered = bytes.verdict.asks.filter((one) => !bytes.covered.has(askOf(one.rule)))
+  const asks = bytes.stale === undefined ? uncovered : [FRESHNESS, ...uncovered]
   if (asks.length > 0) {
-    const decided = await ask(pass, `approve ${round}`, askItemOf(pass, spec, action, bytes, asks, round > 1))
+    const key = `approve ${round}`
+    const decided = await ask(pass, key, askItemOf(pass, spec, action, bytes, asks, round > 1))
     if (decided === 'expired')
       return ended(
         bytes,
         'declined',
-        declined(action, { reason: 'nobody answered in time', by: { kind: 'system', id: 'silence' } }),
+        refusal(action, { reason: 'nobody answered in time', by: { kind: 'system', id: 'silence' } }),
       )
     const { decision, by } = decided
     if ('reject' in decision)
-      return ended(bytes, 'declined', declined(action, { reason: textOf(decision.reject), by, item: decided.item }))
+      return ended(bytes, 'declined', refusal(action, { reason: textOf(decision.reject), by, item: decided.item }))
     if ('respond' in decision)
       return ended(
         bytes,
         'declined',
-        declined(action, { reason: 'respond', text: textOf(decision.respond), by, item: decided.item }),
+        refusal(action, { reason: 'respond', text: textOf(decision.respond), by, item: decided.item }),
       )
     const covered = new Set([...bytes.covered, ...asks.map((one) => askOf(one.rule))])
-    bytes =
-      'edit' in decision
-        ? { ...bytes, input: edited(action, decision.edit), edited: true, covered }
-        : { ...bytes, covered }
+    const seen = { ...bytes, covered, fresh: keptBy(pass, key), stale: undefined }
+    bytes = 'edit' in decision ? { ...seen, input: edited(action, decision.edit), edited: true } : seen
   }
   const holds = bytes.verdict.holds.filter((rule) => !bytes.covered.has(holdOf(rule)))
   return holds.length === 0 ? bytes : held(pass, spec, action, bytes, holds, round)
@@ -132,21 +139,35 @@ async function held(
   round: number,
 ): Promise<Bytes | EffectEnd> {
   const covered = new Set([...bytes.covered, ...holds.map(holdOf)])
-  const decided = await ask(pass, `hold ${round}`, holdItem(pass, spec, action, bytes))
-  if (decided === 'expired') return { ...bytes, covered }
+  const key = `hold ${round}`
+  const decided = await ask(pass, key, holdItem(pass, spec, action, bytes))
+  const seen = { ...bytes, covered, fresh: bytes.fresh ?? keptBy(pass, key) }
+  if (decided === 'expired') return seen
   const { decision, by, item } = decided
   if ('reject' in decision)
-    return ended(bytes, 'cancelled', declined(action, { reason: textOf(decision['reject']), by, item }))
+    return ended(bytes, 'cancelled', refusal(action, { reason: textOf(decision['reject']), by, item }))
   if ('respond' in decision) {
     return ended(
       bytes,
       'cancelled',
-      declined(action, { reason: 'respond', text: textOf(decision['respond']), by, item }),
+      refusal(action, { reason: 'respond', text: textOf(decision['respond']), by, item }),
     )
   }
-  return 'edit' in decision
-    ? { ...bytes, input: edited(action, decision['edit']), edited: true, covered }
-    : { ...bytes, covered }
+  return 'edit' in decision ? { ...seen, input: edited(action, decision['edit']), edited: true } : seen
+}
+
+/** What it rests on has changed: whoever agreed to it did so on other grounds, and is asked anew. */
+function stale(bytes: Bytes, fresh: Json): Bytes {
+  const covered = new Set([...bytes.covered].filter((one) => one.startsWith('hold:')))
+  return { ...bytes, covered, fresh, stale: bytes.fresh }
+}
+
+/** Asks anew, whatever the rules say. */
+const FRESHNESS: Judgement['asks'][number] = {
+  rule: 'freshness',
+  reason: 'what it rests on has changed since',
+  onSilence: 'remind',
+  grantable: false,
 }
 
 /** From the outcome of a try to the end of the effect, however long that takes. */
@@ -181,8 +202,10 @@ async function resolve(pass: Pass, spec: EffectSpec, action: AnyAction, given: B
         await thawed(pass, sent.epoch)
         sent = await again(pass, spec, action, bytes, `thawed send ${round}`)
         break
+      case 'stale':
       case 'changed': {
-        const cleared = await obligations(pass, spec, action, { ...bytes, verdict: sent.verdict }, RESENT + round)
+        const now = sent.state === 'stale' ? stale(bytes, sent.fresh) : { ...bytes, verdict: sent.verdict }
+        const cleared = await obligations(pass, spec, action, now, RESENT + round)
         if ('state' in cleared) return cleared
         bytes = cleared
         sent = await again(pass, spec, action, bytes, `changed send ${round}`)
@@ -247,18 +270,8 @@ function deniedError(action: AnyAction, verdict: Judgement): StoredError {
   )
 }
 
-function declined(action: AnyAction, no: { reason: string; text?: string; by: Actor; item?: string }): StoredError {
-  const decline = { reason: no.reason, ...(no.text === undefined ? {} : { text: no.text }), by: actorJson(no.by) }
-  return storeError(
-    new KeelsonError(
-      'ACTION_DECLINED',
-      `${action.name} was declined by ${no.by.name ?? no.by.id}: ${no.text ?? no.reason}`,
-      {
-        hint: 'Catch it and take another way, or pass revise to answer with a new proposal.',
-        data: { action: action.name, decline, ...(no.item === undefined ? {} : { item: no.item }) },
-      },
-    ),
-  )
+function refusal(action: AnyAction, no: Parameters<typeof declined>[1]): StoredError {
+  return storeError(declined(action.name, no))
 }
 
 function textOf(value: Json | undefined): string {

@@ -25,8 +25,14 @@ export interface EffectSpec {
   readonly sentAt?: number
   readonly undo?: Json
   readonly compensates?: string
-  /** Obligations that a grant has answered for. */
+  /** Obligations that a grant, or the approval of a plan, has answered for. */
   readonly covered?: readonly string[]
+  /** The standing grant that answered: once it is revoked, it answers no more. */
+  readonly grant?: string
+  /** A person changed the input before it came here. */
+  readonly edited?: boolean
+  /** What it rests on outside, as it was read when it was approved. */
+  readonly fresh?: Json
   /** The item that this proposal revises. */
   readonly revises?: string
 }
@@ -51,11 +57,12 @@ export function recordOf(spec: EffectSpec, now: number, more: Partial<EffectReco
     askers: [],
     input: spec.input,
     inputHash: spec.inputHash,
-    edited: false,
+    edited: spec.edited ?? false,
     verdict: spec.verdict.reason,
     because: spec.because,
     openedAt: now,
     ...(spec.compensates === undefined ? {} : { compensates: spec.compensates }),
+    ...(spec.grant === undefined ? {} : { grant: spec.grant }),
     ...more,
   }
 }

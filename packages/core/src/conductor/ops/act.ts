@@ -19,7 +19,7 @@ import type { Perform } from './entities.ts'
 /** Which operation handed an object out: how `because` finds its source. */
 export type ActMemory = WeakMap<object, string>
 
-const REVISIONS_MAX = 5
+export const REVISIONS_MAX = 5
 
 export async function actOp<In, Out>(
   pass: Pass,
@@ -36,9 +36,9 @@ export async function actOp<In, Out>(
   for (let round = 0; ; round++) {
     try {
       const text = toStored(known.input, current, 'INPUT_INVALID', `the input of ${known.name}`)
-      const because = sources(memory, options.because)
+      const because = sourcesIn(memory, options.because)
       return await perform(name, async (key) => {
-        const effect = await one<In, Out>(pass, key, known, text, because, options.key, revises)
+        const effect = await one<In, Out>(pass, key, known, text, because, options.key, { revises })
         // `act` hands out the output alone: that, too, is what later effects may rest on.
         if (typeof effect.output === 'object' && effect.output !== null) memory.set(effect.output, key)
         return effect
@@ -53,7 +53,7 @@ export async function actOp<In, Out>(
 }
 
 /** The action as it executes here; refused when the playbook did not declare it. */
-function executing(pass: Pass, action: { readonly name: string }): AnyAction {
+export function executing(pass: Pass, action: { readonly name: string }): AnyAction {
   const { env, playbook } = pass.task
   const held = definitionOf(action)
   env.actions.learn(held)
@@ -71,14 +71,15 @@ function executing(pass: Pass, action: { readonly name: string }): AnyAction {
   return found.account === held.account ? found : { ...found, account: held.account }
 }
 
-function one<In, Out>(
+/** One effect as an operation. */
+export function one<In, Out>(
   pass: Pass,
   key: string,
   action: AnyAction,
   input: string,
   because: readonly Json[],
   extra: string | undefined,
-  revises: string | undefined,
+  more: Pick<Acting, 'approved' | 'revises'>,
 ): Promise<Effect<In, Out>> {
   const hash = hashOf(action, input)
   const live = async (op: Op): Promise<void> => {
@@ -90,7 +91,7 @@ function one<In, Out>(
       const begun = op.opened !== undefined || op.sending !== undefined // for real, before it was put into shadow
       const shadow = begun ? undefined : await shadowed(pass, action.name)
       const own = shadow?.simulated === true ? ['in shadow', shadow.root, ...parts] : parts
-      return { key, hash, action, input, effect: effectId(secret, action, own), because, revises, shadow }
+      return { key, hash, action, input, effect: effectId(secret, action, own), because, shadow, ...more }
     })
     const fresh = op.opened === undefined && op.sending === undefined
     if (action.effect === 'read' && fresh && (await read(pass, acting, op))) return
@@ -107,7 +108,7 @@ function one<In, Out>(
 }
 
 /** What the action's own code says of its intent; what it throws is about this input. */
-function businessOf(action: AnyAction, input: string): readonly (string | number)[] | undefined {
+export function businessOf(action: AnyAction, input: string): readonly (string | number)[] | undefined {
   try {
     return action.intent?.(fromStored(action.input, input))
   } catch (cause) {
@@ -132,13 +133,13 @@ function effectOf<In, Out>(action: AnyAction, { outcome }: Answered, input: stri
   })
 }
 
-function declineOf(thrown: unknown): Decline | undefined {
+export function declineOf(thrown: unknown): Decline | undefined {
   if (!KeelsonError.is(thrown, 'ACTION_DECLINED')) return undefined
   return thrown.data['decline'] as unknown as Decline | undefined
 }
 
 /** What an effect rests on, as references: entities by id and version, earlier outcomes by their operation. */
-function sources(memory: ActMemory, because: readonly unknown[] = []): Json[] {
+export function sourcesIn(memory: ActMemory, because: readonly unknown[] = []): Json[] {
   return because.flatMap((one): Json[] => {
     if (typeof one !== 'object' || one === null) return []
     const entity = one as { type?: unknown; id?: unknown; version?: unknown }

@@ -5,11 +5,12 @@ import { sha256 } from '../../base/hash.ts'
 import { canonical, canonicalAround } from '../../base/json.ts'
 import { fromStored, jsonSchema } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
-import { dataOf, type Entry } from '../../journal/entry.ts'
+import { dataOf, type Draft, type Entry } from '../../journal/entry.ts'
 import type { Op } from '../../journal/fold.ts'
-import type { OnSilence } from '../../policy/verdict.ts'
-import { itemHash, itemId, itemPut, type ItemRecord } from '../item.ts'
+import { ladderOf, type OnSilence, type Rung, type RungOptions } from '../../policy/verdict.ts'
+import { itemHash, itemId, itemPut, readItem, type ItemRecord } from '../item.ts'
 import type { Pass } from '../pass.ts'
+import { readable } from '../shown.ts'
 import { iso, type WaitKind } from '../waiting.ts'
 
 /** What an item says beyond what every item has. */
@@ -22,7 +23,13 @@ export type ItemText = Pick<ItemRecord, 'kind' | 'title' | 'allows' | 'why' | 'p
       | 'input'
       | 'risk'
       | 'reversibility'
+      | 'cost'
+      | 'consequence'
+      | 'rejectReasons'
+      | 'batchKey'
+      | 'changed'
       | 'dueAt'
+      | 'lines'
       | 'code'
       | 'hint'
       | 'revises'
@@ -40,12 +47,24 @@ export interface AskItem {
   readonly item: ItemText
   /** Renders what is shown, once, when the item opens. */
   readonly render?: () => Promise<ItemRecord['preview']>
+  /** Reads what an effect rests on outside, once, when the item opens. */
+  readonly rests?: () => Promise<Json>
   readonly wait: WaitKind
   readonly onSilence: OnSilence
   /** When silence counts; with 'remind' and 'escalate' also how often. */
   readonly timeoutMs?: number
+  /** Who is told, one after the other, with 'escalate'. */
+  readonly ladder?: readonly Rung[]
   /** When a hold ends by itself. */
   readonly until?: number
+}
+
+/** How a question of `ctx` deals with silence. */
+export interface Patience {
+  readonly timeout?: Duration
+  readonly onSilence?: OnSilence
+  /** Who is told when nobody answers, one after the other. Means `onSilence: 'escalate'`. */
+  readonly escalate?: readonly RungOptions[]
 }
 
 /** Opens an item and waits for its decision. The value is what `mail` made of the decision. */
@@ -69,8 +88,10 @@ async function open(pass: Pass, key: string, asked: AskItem, hash: string): Prom
   const { row } = claimed
   const now = env.clock.now()
   const every = asked.timeoutMs ?? SILENCE_MS[asked.onSilence]
-  const until = asked.until ?? (every === undefined ? undefined : now + every)
-  const bare: Omit<ItemRecord, 'hash'> = {
+  const first = asked.ladder?.[0]?.afterMs ?? every
+  const until = asked.until ?? (first === undefined ? undefined : now + first)
+  const expires = asked.until !== undefined || asked.onSilence === 'reject' || asked.onSilence === 'wait'
+  const bare: Omit<ItemRecord, 'hash'> = readable({
     ...asked.item,
     preview: (await asked.render?.()) ?? asked.item.preview,
     id: itemId(row.stream, key, pass.history.head.seq),
@@ -80,21 +101,32 @@ async function open(pass: Pass, key: string, asked: AskItem, hash: string): Prom
     openedAt: now,
     onSilence: asked.onSilence,
     reminders: 0,
-    ...(until === undefined || (asked.onSilence !== 'reject' && asked.until === undefined && asked.onSilence !== 'wait')
-      ? {}
-      : { expiresAt: until }),
-  }
+    ...(until === undefined || !expires ? {} : { expiresAt: until }),
+  } as const)
   const item: ItemRecord = { ...bare, hash: itemHash(bare) }
-  const data = {
-    hash,
-    item: item.id,
-    onSilence: asked.onSilence,
-    ...(until === undefined ? {} : { until }),
-    ...(every === undefined ? {} : { everyMs: every }),
-    puts: [itemPut(item, 1)],
-  }
-  await pass.writer.append([{ kind: 'ask.opened', key, data }])
-  tell(pass, item)
+  const fresh = await asked.rests?.()
+  await pass.writer.submit(async () => {
+    const data = {
+      hash,
+      item: item.id,
+      onSilence: asked.onSilence,
+      ...(until === undefined ? {} : { until }),
+      ...(every === undefined ? {} : { everyMs: every }),
+      ...(asked.ladder === undefined || asked.ladder.length === 0 ? {} : { ladder: asked.ladder }),
+      ...(fresh === undefined ? {} : { fresh }),
+      puts: [itemPut(item, 1), ...(await linked(pass, item))],
+    }
+    return { drafts: [{ kind: 'ask.opened', key, data } satisfies Draft] }
+  })
+  if (!pass.signal.aborted) tell(pass, item)
+}
+
+/** The item that this one revises says which one that is. */
+async function linked(pass: Pass, item: ItemRecord): Promise<ReturnType<typeof itemPut>[]> {
+  if (item.revises === undefined) return []
+  const { env, claimed } = pass.task
+  const found = await readItem(env.store, claimed.row.workspace, item.revises)
+  return found === undefined ? [] : [itemPut({ ...found.item, revisedBy: item.id }, found.version + 1)]
 }
 
 function tell(pass: Pass, item: ItemRecord): void {
@@ -110,22 +142,33 @@ function tell(pass: Pass, item: ItemRecord): void {
   else if (kind === 'approval') env.emit('effect.asked', { ...about, action, item: id, title })
 }
 
+/** What a question says of silence, with what is meant where nothing is said. */
+export function patience(
+  { timeout, onSilence, escalate }: Patience,
+  byDefault: OnSilence = 'wait',
+): Pick<AskItem, 'onSilence' | 'timeoutMs' | 'ladder'> {
+  return {
+    onSilence: escalate === undefined ? (onSilence ?? byDefault) : 'escalate',
+    ...(escalate === undefined ? {} : { ladder: ladderOf(escalate) }),
+    ...(timeout === undefined ? {} : { timeoutMs: durationMs(timeout) }),
+  }
+}
+
 export function ask(
   pass: Pass,
   key: string,
   question: string,
-  options: { answer: z.ZodType; timeout?: Duration; onSilence?: OnSilence },
+  options: { answer: z.ZodType } & Patience,
 ): Promise<unknown> {
   const item: ItemText = {
     kind: 'question',
     ...posed(pass, question),
-    allows: ['answer'],
+    allows: ['answer', 'snooze'],
     why: [{ label: `run ${pass.task.claimed.row.id}`, trust: 'connector', ref: `run:${pass.task.claimed.row.id}` }],
     preview: { kind: 'text', after: question },
     editSchema: jsonSchema(options.answer) as Json,
   }
-  const timeoutMs = options.timeout === undefined ? {} : { timeoutMs: durationMs(options.timeout) }
-  const asked: AskItem = { item, wait: 'question', onSilence: options.onSilence ?? 'wait', ...timeoutMs }
+  const asked: AskItem = { item, wait: 'question', ...patience(options) }
   return askItem(pass, key, asked, (ok) => fromStored(options.answer, canonical(options.answer.parse(ok))))
 }
 
@@ -139,26 +182,19 @@ function posed(pass: Pass, question: string): Pick<ItemText, 'title' | 'shadow'>
 const YES_OR_NO = z.object({ approved: z.boolean() })
 
 /** Yes or no. Silence is a no where `onSilence` is 'reject', and never a yes. */
-export async function approve(
-  pass: Pass,
-  key: string,
-  question: string,
-  options: { onSilence?: OnSilence; timeout?: Duration } = {},
-): Promise<boolean> {
+export async function approve(pass: Pass, key: string, question: string, options: Patience = {}): Promise<boolean> {
   const item: ItemText = {
     kind: 'question',
     ...posed(pass, question),
-    allows: pass.history.start.shadow === undefined ? ['approve', 'reject', 'answer'] : ['answer'],
+    allows: pass.history.start.shadow === undefined ? ['approve', 'reject', 'answer', 'snooze'] : ['answer', 'snooze'],
     why: [{ label: `run ${pass.task.claimed.row.id}`, trust: 'connector', ref: `run:${pass.task.claimed.row.id}` }],
     preview: { kind: 'text', after: question },
     editSchema: jsonSchema(YES_OR_NO) as Json,
   }
-  const timeoutMs = options.timeout === undefined ? {} : { timeoutMs: durationMs(options.timeout) }
   const asked: AskItem = {
     item,
     wait: 'question',
-    onSilence: options.onSilence ?? (options.timeout === undefined ? 'wait' : 'reject'),
-    ...timeoutMs,
+    ...patience(options, options.timeout === undefined ? 'wait' : 'reject'),
   }
   try {
     return await askItem(pass, key, asked, yes)

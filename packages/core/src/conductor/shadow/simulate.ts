@@ -10,14 +10,15 @@ import { sha256 } from '../../base/hash.ts'
 import { canonical, parseStored } from '../../base/json.ts'
 import { fromStored, toStored } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
-import { connectorOf, type AnyAction, type Preview, type Simulation } from '../../connector/action.ts'
+import { connectorOf, type AnyAction, type Simulation } from '../../connector/action.ts'
+import type { Preview } from '../../connector/preview.ts'
 import type { Draft } from '../../journal/entry.ts'
 import type { Put } from '../../journal/put.ts'
 import type { Judgement } from '../../policy/verdict.ts'
 import type { Acting } from '../effect/act.ts'
-import { previewOf } from '../effect/items.ts'
 import { denied, judge } from '../effect/judge.ts'
 import { effectPut, readEffect, type EffectRecord } from '../effect/ledger.ts'
+import { previewOf } from '../effect/render.ts'
 import { receiptOf } from '../effect/settling.ts'
 import { itemHash, itemId, itemPut, type ItemRecord } from '../item.ts'
 import type { Pass } from '../pass.ts'
@@ -143,7 +144,6 @@ async function outputOf(
 /** What a preview shows to be there afterwards, in the forms that an output may have. */
 function afterStates(input: Json, preview: Preview): unknown[] {
   if (preview.kind === 'text') return [{ ...(input as object) }, preview.after, null, undefined]
-  if (preview.kind !== 'fields') return [input, null, undefined]
   const shown = preview.rows.map(({ label, after }) => [label, after] as const)
   const named = Object.fromEntries([...shown.map(([label, after]) => [label.toLowerCase(), after]), ...shown])
   const fields = (typeof input === 'object' && input !== null ? input : {}) as Record<string, Json>

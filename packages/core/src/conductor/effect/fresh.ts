@@ -1,0 +1,65 @@
+/**
+ * Fresh: what an effect rests on outside: read when it is put to a person or held, and again right before it is sent.
+ *
+ * H1. What could not be read is never taken for unchanged.
+ * H2. It is compared only while nothing has been sent: afterwards the effect itself may be what changed it.
+ */
+import { canonical, stored } from '../../base/json.ts'
+import { storeError } from '../../base/errors.ts'
+import { fromStored } from '../../base/schema.ts'
+import type { Json } from '../../base/value.ts'
+import type { AnyAction } from '../../connector/action.ts'
+import type { PreviewRow } from '../../connector/preview.ts'
+import { dataOf, type Entry } from '../../journal/entry.ts'
+import type { AskItem } from '../ops/ask.ts'
+import type { Pass } from '../pass.ts'
+import { configOf, timedOut, within } from './send.ts'
+
+/** What was read, or why nothing was. */
+export type Rested = { readonly value: Json } | { readonly error: string }
+
+/** The part of a question that keeps what its effect rests on as it opens. */
+export function rests(pass: Pass, action: AnyAction, input: Json): Pick<AskItem, 'rests'> {
+  return action.fresh === undefined ? {} : { rests: () => restedOn(pass, action, input) }
+}
+
+export async function restedOn(pass: Pass, action: AnyAction, input: Json): Promise<Json> {
+  const { env, claimed } = pass.task
+  try {
+    const config = await configOf(env, claimed.row.workspace, action)
+    const value = fromStored(action.input, canonical(input))
+    const look = (): Promise<Json> | Json => action.fresh!(value, { config, signal: pass.signal })
+    return { value: stored(await within(env, action.timeoutMs, timedOut(action), look)) }
+  } catch (thrown) {
+    return { error: storeError(thrown).message }
+  }
+}
+
+/** What the question under `key` kept as it opened. */
+export function keptBy(pass: Pass, key: string): Json | undefined {
+  const opened = pass.history.ops.get(key)?.opened
+  return opened === undefined ? undefined : dataOf(opened as Entry & { kind: 'ask.opened' }).fresh
+}
+
+/** What differs between two readings, as rows. */
+export function changeOf(before: Json, after: Json | undefined): PreviewRow[] {
+  const [was, is] = [fieldsIn(before), fieldsIn(after)]
+  const names = [...new Set([...Object.keys(was), ...Object.keys(is)])].sort()
+  return names
+    .filter((name) => was[name] !== is[name])
+    .map((name) => ({ label: name, before: was[name] ?? '(nothing)', after: is[name] ?? '(nothing)' }))
+}
+
+function fieldsIn(reading: Json | undefined): Record<string, string> {
+  const rested = (reading ?? {}) as unknown as Partial<{ value: Json; error: string }>
+  if (rested.error !== undefined) return { 'what it rests on': `could not be read: ${rested.error}` }
+  const value = rested.value ?? null
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return { 'what it rests on': canonical(value) }
+  return Object.fromEntries(
+    Object.entries(value as Record<string, Json>).map(([name, one]) => [
+      name,
+      typeof one === 'string' ? one : canonical(one),
+    ]),
+  )
+}

@@ -1,0 +1,326 @@
+/**
+ * Plan: `ctx.propose`: one decision over many effects, of which exactly the approved lines execute, in order.
+ *
+ * U1. The hash that a decision names covers all lines: action, account, input, in their order.
+ * U2. Each line is an effect with a verdict of its own. A denied line is shown and does not execute; policy, and what the
+ *     line rests on, are looked at again before it is sent.
+ * U3. A line executes as an effect run, so a crash anywhere repeats none and forgets none.
+ */
+import { z } from 'zod'
+import { actorText } from '../../base/actor.ts'
+import { KeelsonError, storeError } from '../../base/errors.ts'
+import { canonical, parseStored } from '../../base/json.ts'
+import { jsonSchema, toStored } from '../../base/schema.ts'
+import type { Json } from '../../base/value.ts'
+import type { Action, AnyAction, Risk } from '../../connector/action.ts'
+import type { Intent, PlanLineResult, PlanResult, ProposeOptions } from '../../playbook/context.ts'
+import type { Judgement } from '../../policy/verdict.ts'
+import { askOf } from '../effect/attempt.ts'
+import { verdictOf } from '../effect/act.ts'
+import { restedOn } from '../effect/fresh.ts'
+import { ask, declined, factsOf, sources } from '../effect/items.ts'
+import { previewOf } from '../effect/render.ts'
+import type { PlanLine } from '../item.ts'
+import type { Pass } from '../pass.ts'
+import { readable } from '../shown.ts'
+import { businessOf, declineOf, executing, one, REVISIONS_MAX, sourcesIn, type ActMemory } from './act.ts'
+import { patience, type AskItem } from './ask.ts'
+import type { Perform } from './entities.ts'
+import type { Place } from './place.ts'
+
+/** More lines than this nobody reads. */
+const LINES_MAX = 100
+
+/** What `edit` of a plan says: lines to leave out, and inputs to execute instead. */
+export const lineEdits = z.strictObject({
+  skip: z.array(z.string()).optional(),
+  inputs: z.record(z.string(), z.json()).optional(),
+})
+
+interface Intended {
+  readonly action: AnyAction
+  /** Canonical text. */
+  readonly input: string
+  readonly because: readonly Json[]
+  readonly key: string | undefined
+}
+
+const intents = new WeakMap<object, Intended>()
+
+/** An effect to propose. Throws `INPUT_INVALID` at once for an input that does not fit. */
+export function intend<In, Out>(
+  pass: Pass,
+  memory: ActMemory,
+  action: Action<In, Out>,
+  input: In,
+  options: { because?: readonly unknown[]; key?: string } = {},
+): Intent {
+  const known = executing(pass, action)
+  if (known.effect === 'read') {
+    throw new KeelsonError('INPUT_INVALID', `${known.name} only reads: a plan is made of effects`, {
+      hint: 'Read with ctx.act before proposing, and pass what was read as because.',
+    })
+  }
+  const text = toStored(known.input, input, 'INPUT_INVALID', `the input of ${known.name}`)
+  const intent: Intent = Object.freeze({ action: known.name })
+  intents.set(intent, { action: known, input: text, because: sourcesIn(memory, options.because), key: options.key })
+  return intent
+}
+
+export async function propose(
+  pass: Pass,
+  place: Place,
+  perform: Perform,
+  title: string,
+  given: readonly Intent[],
+  options: ProposeOptions = {},
+): Promise<PlanResult> {
+  let current = given
+  let revises: string | undefined
+  for (let round = 0; ; round++) {
+    const lines = linesOf(current)
+    let prefix = ''
+    try {
+      const approved = await perform('propose', (key) => {
+        prefix = key.slice(place.keys.prefix.length).replace('#', ' ')
+        return decided(pass, key, title, lines, options, revises)
+      })
+      return await carryOut(pass, perform, prefix, lines, approved, options.onFailure ?? 'stop')
+    } catch (thrown) {
+      const decline = declineOf(thrown)
+      if (decline === undefined || options.revise === undefined || round >= REVISIONS_MAX) throw thrown
+      current = await options.revise(decline)
+      revises = (thrown as KeelsonError).data['item'] as string | undefined
+    }
+  }
+}
+
+function linesOf(given: readonly Intent[]): Intended[] {
+  const lines = given.map((intent) => intents.get(intent))
+  const marks = lines.map((line) => {
+    const business = line === undefined ? undefined : businessOf(line.action, line.input)
+    return business === undefined
+      ? undefined
+      : canonical([line!.action.name, line!.action.account, business, line!.key ?? null])
+  })
+  const twice = marks.findIndex((mark, i) => mark !== undefined && marks.indexOf(mark) !== i)
+  const wrong =
+    lines.length === 0
+      ? 'it has no lines'
+      : lines.length > LINES_MAX
+        ? `it has ${lines.length} lines; at most ${LINES_MAX} can be read`
+        : lines.includes(undefined)
+          ? `line ${lines.indexOf(undefined) + 1} is not what ctx.intend returned`
+          : twice >= 0
+            ? `lines ${marks.indexOf(marks[twice]) + 1} and ${twice + 1} are the same effect`
+            : undefined
+  if (wrong === undefined) return lines as Intended[]
+  throw new KeelsonError('INPUT_INVALID', `this plan cannot be proposed: ${wrong}`, {
+    hint: 'Pass ctx.intend(action, input) for each line; a key of its own makes it another effect.',
+  })
+}
+
+/** A line as it was judged when the plan was made. */
+interface Judged extends PlanLine {
+  readonly verdict: Judgement
+  readonly fresh?: Json
+}
+
+interface Approved {
+  readonly lines: readonly Judged[]
+  readonly item: string
+  readonly by: string
+  readonly skip: readonly string[]
+  readonly inputs: { readonly [line: string]: Json }
+}
+
+/** Puts the plan to a person. Throws `ACTION_DECLINED` for a no, and when nobody answers in time. */
+async function decided(
+  pass: Pass,
+  key: string,
+  title: string,
+  given: readonly Intended[],
+  options: ProposeOptions,
+  revises: string | undefined,
+): Promise<Approved> {
+  const lines = await pass.operation<readonly Judged[]>({
+    key: `${key}/lines`,
+    kind: 'step',
+    live: () => judged(pass, `${key}/lines`, given),
+  })
+  // Nobody is waited for in shadow: each line is simulated, and shows by itself what would have been asked.
+  if (pass.history.start.shadow !== undefined) return { lines, item: '', by: 'nobody, in shadow', skip: [], inputs: {} }
+  const answer = await ask(pass, key, planItem(pass, title, lines, given, options, revises))
+  if (answer === 'expired')
+    throw no({ reason: 'nobody answered in time', by: { kind: 'system', id: 'silence' } }, title)
+  const { decision, by, item } = answer
+  if ('reject' in decision) throw no({ reason: decision['reject'] as string, by, item }, title)
+  if ('respond' in decision) throw no({ reason: 'respond', text: decision['respond'] as string, by, item }, title)
+  const { skip = [], inputs = {} } = 'edit' in decision ? lineEdits.parse(decision['edit']) : {}
+  return { lines, item, by: actorText(by), skip, inputs }
+}
+
+function no(said: Parameters<typeof declined>[1], title: string): KeelsonError {
+  return declined(`"${title}"`, said)
+}
+
+/** Judges, renders and reads each line, once; what came of it is recorded. */
+async function judged(pass: Pass, key: string, given: readonly Intended[]): Promise<void> {
+  await pass.work.run(async () => {
+    const { row } = pass.task.claimed
+    const lines: Judged[] = []
+    for (const [i, { action, input, because }] of given.entries()) {
+      const acting = { key: `${key}/${i + 1}`, hash: '', action, input, effect: '', because, shadow: undefined }
+      const verdict = await verdictOf(pass, acting)
+      const value = parseStored(input)
+      const denied = verdict.denies.map((one) => `${one.rule}: ${one.reason}`).join('; ')
+      const why =
+        because.length === 0 ? [] : sources({ playbook: row.playbook, owner: { run: row.id, key }, because }).slice(1)
+      const { batchKey: _alone, ...facts } = factsOf(action, value)
+      lines.push(
+        readable({
+          id: String(i + 1),
+          action: action.name,
+          account: action.account,
+          title: action.title,
+          input: value,
+          preview: await previewOf(pass, action, value),
+          ...facts,
+          reversibility: facts.reversibility ?? 'none',
+          why,
+          editSchema: jsonSchema(action.input) as Json,
+          ...(denied === '' ? {} : { denied }),
+          ...(verdict.holdMs > 0 ? { holdMs: verdict.holdMs } : {}),
+          verdict,
+          ...(action.fresh === undefined ? {} : { fresh: await restedOn(pass, action, value) }),
+        }),
+      )
+    }
+    await pass.writer.append([{ kind: 'step.completed', key, data: { ok: lines as unknown as Json } }])
+  })
+}
+
+function planItem(
+  pass: Pass,
+  title: string,
+  lines: readonly Judged[],
+  given: readonly Intended[],
+  options: ProposeOptions,
+  revises: string | undefined,
+): AskItem {
+  const { row } = pass.task.claimed
+  const shown = lines.map(({ verdict: _verdict, fresh: _fresh, ...line }): PlanLine => line)
+  const possible = shown.filter((line) => line.denied === undefined)
+  const risks: readonly Risk[] = ['low', 'medium', 'high']
+  return {
+    item: {
+      kind: 'plan',
+      title,
+      allows: [...(possible.length > 0 ? (['approve', 'edit'] as const) : []), 'reject', 'respond', 'snooze'],
+      why: [{ label: `${row.playbook}, run ${row.id}`, trust: 'operator', ref: `run:${row.id}` }],
+      preview: { kind: 'fields', rows: shown.map(rowOf) },
+      editSchema: editSchemaOf(possible),
+      input: given.map(({ action, input, key }) => [action.name, action.account, parseStored(input), key ?? null]),
+      lines: shown,
+      risk: risks[Math.max(...shown.map((line) => risks.indexOf(line.risk)))]!,
+      ...(revises === undefined ? {} : { revises }),
+    },
+    wait: 'approval',
+    ...patience(options, 'wait'),
+  }
+}
+
+function rowOf(line: PlanLine): { label: string; after: string } {
+  const { preview, denied } = line
+  const said =
+    preview.kind === 'text' ? preview.after : preview.rows.map((row) => `${row.label}: ${row.after}`).join(', ')
+  return {
+    label: `${line.id}. ${line.title}`,
+    after: denied === undefined ? said : `will not execute (${denied}): ${said}`,
+  }
+}
+
+function editSchemaOf(lines: readonly PlanLine[]): Json {
+  return {
+    type: 'object',
+    properties: {
+      skip: { type: 'array', items: { type: 'string', enum: lines.map((line) => line.id) } },
+      inputs: {
+        type: 'object',
+        properties: Object.fromEntries(lines.map((line) => [line.id, withoutSchema(line.editSchema)])),
+        additionalProperties: false,
+      },
+    },
+    additionalProperties: false,
+  }
+}
+
+/** A schema within a schema names no dialect of its own. */
+function withoutSchema(schema: Json): Json {
+  const { $schema: _dialect, ...rest } = schema as { [key: string]: Json }
+  return rest
+}
+
+/** The approved lines in order, each to its end. */
+async function carryOut(
+  pass: Pass,
+  perform: Perform,
+  prefix: string,
+  given: readonly Intended[],
+  approved: Approved,
+  onFailure: 'stop' | 'continue',
+): Promise<PlanResult> {
+  const results: PlanLineResult[] = []
+  let failed = false
+  for (const [i, line] of approved.lines.entries()) {
+    const reason = leftOut(line, approved, failed && onFailure === 'stop')
+    const result =
+      reason === undefined
+        ? await perform(`${prefix}/${line.id}`, (key) => execute(pass, key, given[i]!, line, approved))
+        : { id: line.id, action: line.action, state: 'skipped' as const, reason, input: line.input, edited: false }
+    failed ||= result.state === 'failed'
+    results.push(result)
+  }
+  return Object.freeze({ item: approved.item, lines: Object.freeze(results) })
+}
+
+function leftOut(line: Judged, { skip, by }: Approved, stopped: boolean): string | undefined {
+  if (line.denied !== undefined) return `denied: ${line.denied}`
+  if (skip.includes(line.id)) return `left out by ${by}`
+  return stopped ? 'a line before it failed' : undefined
+}
+
+async function execute(
+  pass: Pass,
+  key: string,
+  { action, because, key: extra }: Intended,
+  line: Judged,
+  { item, by, inputs }: Approved,
+): Promise<PlanLineResult> {
+  const changed = inputs[line.id]
+  const edited = changed !== undefined
+  const text = edited
+    ? toStored(action.input, changed, 'INPUT_INVALID', `the edited input of ${action.name}`)
+    : canonical(line.input)
+  const about = { id: line.id, action: line.action }
+  const approved = {
+    covered: line.verdict.asks.map((one) => askOf(one.rule)),
+    edited,
+    reason: `approved by ${by} (line ${line.id} of plan ${item})`,
+    ...(line.fresh === undefined ? {} : { fresh: line.fresh }),
+  }
+  try {
+    const effect = await one<Json, Json>(pass, key, action, text, because, extra, { approved })
+    return {
+      ...about,
+      state: 'done',
+      input: effect.input,
+      edited: effect.edited,
+      output: parseStored(canonical(effect.output ?? null)),
+    }
+  } catch (thrown) {
+    const { code, message } = storeError(thrown)
+    const state = code === 'ACTION_DECLINED' || code === 'ACTION_DENIED' ? 'skipped' : 'failed'
+    return { ...about, state, reason: message, input: parseStored(text), edited, error: { code, message } }
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * Decide: one decision on one item: checked, recorded and delivered in one unit.
+ *
+ * D1. A decision is taken by id and hash, by a named actor, once: the item's version is expected by the unit that decides.
+ * D2. What was decided is delivered in that same unit to the run that asked.
+ * D3. Expiry never approves: an item past its time refuses.
+ */
+import { z } from 'zod'
+import { actorJson, type Actor } from '../base/actor.ts'
+import { KeelsonError } from '../base/errors.ts'
+import { canonical, canonicalAround } from '../base/json.ts'
+import type { Json } from '../base/value.ts'
+import type { Environment } from '../conductor/environment.ts'
+import { itemPut, readItem, type ItemRecord, type Verb } from '../conductor/item.ts'
+import { lineEdits } from '../conductor/ops/plan.ts'
+import { itemOf, type InboxItem } from './item.ts'
+
+export type Decision =
+  | { readonly approve: true }
+  /** A new input; of a plan, `{ skip: [line], inputs: { [line]: input } }`. */
+  | { readonly edit: Json }
+  | { readonly reject: string }
+  | { readonly respond: string }
+  | { readonly answer: Json }
+  | { readonly outcome: 'happened' | 'did-not-happen' | 'look-again'; readonly output?: Json }
+  | { readonly retry: true }
+  | { readonly dismiss: true }
+
+export type Decided =
+  | { readonly status: 'done' }
+  | {
+      readonly status: 'refused'
+      readonly why: 'settled' | 'changed' | 'expired' | 'forbidden' | 'invalid'
+      /** What is wrong, for a person. */
+      readonly message: string
+      readonly item?: InboxItem
+    }
+
+/** May this actor decide this item? The host's rule. */
+export type MayDecide = (actor: Actor, item: InboxItem) => boolean | Promise<boolean>
+
+export interface Deciding {
+  readonly env: Environment
+  readonly workspace: string
+  readonly mayDecide: MayDecide | undefined
+  /** Retries a run whose attention item was answered so. */
+  readonly retry: (run: string, by: Actor) => Promise<void>
+  /** Called with every item that was decided. */
+  readonly onDecided: (item: ItemRecord) => void
+}
+
+/** Decides one item; `batch` names the batch that it is decided in. */
+export async function decide(
+  options: Deciding,
+  id: string,
+  given: { hash: string; by: Actor } & Decision,
+  batch?: { id: string; key: string },
+): Promise<Decided> {
+  const { env, workspace } = options
+  const { hash, by, ...decision } = given
+  let refusal: Decided | undefined
+  let record: ItemRecord | undefined
+  const written = await env.company(workspace).edit(async () => {
+    refusal = undefined
+    const found = await readItem(env.store, workspace, id)
+    if (found === undefined) throw itemNotFound(id)
+    record = found.item
+    refusal = (await refuse(options, found.item, hash, by, decision)) ?? beyond(found.item, batch?.key)
+    if (refusal !== undefined) return undefined
+    const now = env.clock.now()
+    const json = JSON.parse(canonical(decision)) as Json
+    const inBatch = batch === undefined ? {} : { batch: batch.id }
+    record = { ...found.item, state: 'decided', decided: { by, at: now, decision: json, ...inBatch } }
+    const payload = canonicalAround({ key: found.item.key, item: id, hash, decision: json, by: actorJson(by) })
+    const delivery = { run: found.item.run, onceKey: `decision:${id}`, kind: 'decision', payload, at: now }
+    const puts = [itemPut(record, found.version + 1)]
+    return {
+      drafts: [{ kind: 'item.decided', data: { by, item: id, hash, decision: json, ...inBatch, puts } }],
+      unit: found.item.key === '' ? {} : { deliveries: [delivery] },
+    }
+  })
+  if (written === undefined) return refusal ?? refused('settled', 'it has been decided', record!)
+  options.onDecided(record!)
+  if (record!.key === '' && 'retry' in decision) await options.retry(record!.run, by)
+  env.nudge()
+  return { status: 'done' }
+}
+
+/** Why nobody, or not this one, may touch this item now. */
+export async function untouchable(
+  options: Pick<Deciding, 'env' | 'mayDecide'>,
+  item: ItemRecord,
+  by: Actor,
+): Promise<Decided | undefined> {
+  if (typeof by?.id !== 'string' || by.id === '') return refused('forbidden', 'nobody is named who decides', item)
+  if (item.state !== 'open')
+    return refused(item.state === 'expired' ? 'expired' : 'settled', `it is ${item.state}`, item)
+  const ends = item.expiresAt ?? item.dueAt
+  if (ends !== undefined && options.env.clock.now() > ends) return refused('expired', 'its time is over', item)
+  if (options.mayDecide !== undefined && !(await options.mayDecide(by, itemOf(item))))
+    return refused('forbidden', `${by.name ?? by.id} may not decide this`, item)
+  return undefined
+}
+
+async function refuse(
+  options: Deciding,
+  item: ItemRecord,
+  hash: string,
+  by: Actor,
+  decision: Decision,
+): Promise<Decided | undefined> {
+  const closed = await untouchable(options, item, by)
+  if (closed !== undefined && (closed as { why?: string }).why !== 'forbidden') return closed
+  if (item.hash !== hash) return refused('changed', 'it is not what you saw: look again', item)
+  if (closed !== undefined) return closed
+  const verbs = Object.keys(decision).filter((key) => key !== 'output') as Verb[]
+  const [verb] = verbs
+  if (verb === undefined || verbs.length > 1 || verb === 'snooze' || !item.allows.includes(verb))
+    return refused('invalid', `it allows one of ${item.allows.join(', ')}; not ${verbs.join(', ') || 'nothing'}`, item)
+  if (!SAID[verb]((decision as Record<string, unknown>)[verb]))
+    return refused('invalid', `what was said with "${verb}" is no decision`, item)
+  const wrong = misfit(options.env, item, decision)
+  return wrong === undefined ? undefined : refused('invalid', wrong, item)
+}
+
+/** A batch takes only what may be decided together. */
+function beyond(item: ItemRecord, key: string | undefined): Decided | undefined {
+  if (key === undefined || item.batchKey === key) return undefined
+  return refused(
+    'invalid',
+    item.batchKey === undefined ? 'it may only be decided alone' : 'it is not like the others of the batch',
+    item,
+  )
+}
+
+/** What each verb must say: a decision may come as JSON from anywhere. */
+const SAID: { readonly [V in Exclude<Verb, 'snooze'>]: (said: unknown) => boolean } = {
+  approve: (said) => said === true,
+  retry: (said) => said === true,
+  dismiss: (said) => said === true,
+  reject: (said) => typeof said === 'string',
+  respond: (said) => typeof said === 'string',
+  edit: (said) => said !== undefined,
+  answer: (said) => said !== undefined,
+  outcome: (said) => said === 'happened' || said === 'did-not-happen' || said === 'look-again',
+}
+
+/** Checks what was entered against the action's own schema where it is known here, else against the item's JSON Schema. */
+function misfit(env: Environment, item: ItemRecord, decision: Decision): string | undefined {
+  const action = item.action === undefined ? undefined : env.actions.find(item.action)
+  if ('outcome' in decision && decision.outcome === 'happened') {
+    const result = (action?.output ?? fromJson(item.editSchema)).safeParse(decision.output ?? null)
+    return result.success ? undefined : `say with what output it happened: ${z.prettifyError(result.error)}`
+  }
+  if ('edit' in decision && item.kind === 'plan') return misfitLines(env, item, decision.edit)
+  const entered = 'edit' in decision ? decision.edit : 'answer' in decision ? decision.answer : undefined
+  if (entered === undefined) return undefined
+  const schema = 'edit' in decision && action !== undefined ? action.input : fromJson(item.editSchema)
+  const result = schema.safeParse(entered)
+  return result.success ? undefined : z.prettifyError(result.error)
+}
+
+function misfitLines(env: Environment, { lines = [] }: ItemRecord, edit: Json): string | undefined {
+  const edits = lineEdits.safeParse(edit)
+  if (!edits.success) return z.prettifyError(edits.error)
+  const { skip = [], inputs = {} } = edits.data
+  const unknown = [...skip, ...Object.keys(inputs)].find((id) => !lines.some((line) => line.id === id))
+  if (unknown !== undefined) return `the plan has no line "${unknown}"`
+  for (const [id, input] of Object.entries(inputs)) {
+    if (skip.includes(id)) return `line "${id}" cannot be edited and skipped`
+    const line = lines.find((one) => one.id === id)!
+    if (line.denied !== undefined) return `line "${id}" is denied (${line.denied}), whatever its input`
+    const schema = env.actions.find(line.action)?.input ?? fromJson(line.editSchema)
+    const result = schema.safeParse(input)
+    if (!result.success) return `line "${id}": ${z.prettifyError(result.error)}`
+  }
+  return undefined
+}
+
+function fromJson(schema: Json): z.ZodType {
+  try {
+    return z.fromJSONSchema(schema as never)
+  } catch {
+    return z.unknown()
+  }
+}
+
+export function refused(why: (Decided & { status: 'refused' })['why'], message: string, item: ItemRecord): Decided {
+  return { status: 'refused', why, message, item: itemOf(item) }
+}
+
+export function itemNotFound(id: string): KeelsonError {
+  return new KeelsonError('ITEM_NOT_FOUND', `there is no item "${id}"`, {
+    hint: 'inbox.list() names the open ones.',
+    data: { item: id },
+  })
+}
