@@ -154,15 +154,20 @@ async function open(options: ConductorOptions): Promise<Conductor> {
     for (const run of change.runs) loop.mailFor(change.workspace, run)
     loop.poke()
   })
-  if (options.work !== false) {
-    loop.start()
-    const again = (): void =>
-      void retryHeld(env).catch((error: unknown) => log.warn({}, `held runs could not be looked at: ${String(error)}`))
-    env.actions.onLearned(again)
-    again()
-  }
+  if (options.work !== false) begin(env, loop)
   const endAnchors = options.anchors === undefined ? async () => {} : keepAnchoring(env, options.anchors)
   return assemble(options, { env, loop, lifecycle, notifier, unwatch, store, endAnchors })
+}
+
+/** Claims what is due; held runs are looked at now, and whenever code is brought that they may wait for. */
+function begin(env: Environment, loop: Loop): void {
+  loop.start()
+  const again = (): void =>
+    void retryHeld(env).catch((error: unknown) =>
+      env.log.warn({}, `held runs could not be looked at: ${String(error)}`),
+    )
+  env.actions.onLearned(again)
+  again()
 }
 
 interface Parts {
