@@ -145,7 +145,8 @@ async function outputOf(
 function afterStates(input: Json, preview: Preview): unknown[] {
   if (preview.kind === 'text') return [{ ...(input as object) }, preview.after, null, undefined]
   const shown = preview.rows.map(({ label, after }) => [label, after] as const)
-  const named = Object.fromEntries<string>([...shown.map(([label, after]) => [label.toLowerCase(), after]), ...shown])
+  const lower = shown.map(([label, after]) => [label.toLowerCase(), after] as const)
+  const named = Object.fromEntries<string>([...lower, ...shown])
   const fields = (typeof input === 'object' && input !== null ? input : {}) as Record<string, Json>
   return [{ ...named, ...fields }, null, undefined]
 }
