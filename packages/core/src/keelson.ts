@@ -1,6 +1,7 @@
 /** Keelson: puts the parts together: createConductor opens, migrates and checks; runs go on by themselves. */
 import type { z } from 'zod'
 import { noModels, type Models } from './agent/model.ts'
+import type { Actor } from './base/actor.ts'
 import { systemClock, type Clock } from './base/clock.ts'
 import { KeelsonError } from './base/errors.ts'
 import { systemIds, type Ids } from './base/ids.ts'
@@ -13,6 +14,7 @@ import type { Environment, Limits } from './conductor/environment.ts'
 import { escalationPlaybook } from './conductor/escalation.ts'
 import { eventPlaybook } from './conductor/event-run.ts'
 import { retryHeld } from './conductor/held.ts'
+import { createWorkspace, lifeOf, type Life } from './conductor/life.ts'
 import { Lifecycle, type LifecycleEvents } from './conductor/lifecycle.ts'
 import { teller } from './conductor/notice.ts'
 import { Notifier } from './conductor/notifier.ts'
@@ -68,10 +70,19 @@ export interface ConductorOptions {
   readonly ids?: Ids
 }
 
+/** All the companies of a store. */
+export interface Workspaces {
+  /** Those that hold anything and were not deleted. */
+  list(): Promise<readonly string[]>
+  /** Makes one, or begins a deleted one anew, and says who did. A workspace also exists from its first use. */
+  create(id: string, options: { by: Actor }): Promise<Workspace>
+  state(id: string): Promise<Life['state']>
+}
+
 /** The runtime. The verbs of a workspace mean workspace 'default' here. */
 export interface Conductor extends Omit<Workspace, 'id'> {
   workspace(id: string): Workspace
-  readonly workspaces: { list(): Promise<readonly string[]> }
+  readonly workspaces: Workspaces
   /** Listens to what happens. Returns what ends it. A listener that throws never harms a run. */
   on<K extends keyof LifecycleEvents>(name: K, listener: (event: LifecycleEvents[K]) => void): () => void
   /** Drops what was made of a connector's credentials: they are asked for again at the next use. */
@@ -116,7 +127,6 @@ async function open(options: ConductorOptions): Promise<Conductor> {
     log.error({ hint: 'It harmed no run.' }, `a listener of ${name} threw: ${String(thrown)}`),
   )
   const notifier = new Notifier()
-  const companies = new Map<string, Company>()
   const env: Environment = {
     store,
     clock,
@@ -127,14 +137,7 @@ async function open(options: ConductorOptions): Promise<Conductor> {
     actions: registryOf(options),
     policy: engineOf(options.policy),
     models: options.models ?? noModels,
-    company: (workspace) => {
-      let company = companies.get(workspace)
-      if (company === undefined) {
-        company = new Company(workspace, { store, clock, ids })
-        companies.set(workspace, company)
-      }
-      return company
-    },
+    company: companiesOf({ store, clock, ids }),
     tell: teller(options.channels ?? {}, itemOf),
     emit: (name, event) => lifecycle.emit(name, event),
     nudge: () => loop.poke(),
@@ -168,6 +171,17 @@ function begin(env: Environment, loop: Loop): void {
     )
   env.actions.onLearned(again)
   again()
+}
+
+function companiesOf(parts: { store: MemoryStore; clock: Clock; ids: Ids }): Environment['company'] {
+  const companies = new Map<string, Company>()
+  return (workspace) => {
+    const known = companies.get(workspace)
+    if (known !== undefined) return known
+    const company = new Company(workspace, parts)
+    companies.set(workspace, company)
+    return company
+  }
 }
 
 interface Parts {
@@ -213,7 +227,7 @@ function assemble(options: ConductorOptions, parts: Parts): Conductor {
   const conductor: Conductor = {
     ...verbs,
     workspace,
-    workspaces: { list: () => parts.store.workspaces() },
+    workspaces: workspacesOf(env, workspace),
     on: (name, listener) => lifecycle.on(name, listener),
     credentialsChanged: (connector) => env.actions.credentialsChanged(connector),
     quiet: () => loop.quiet(),
@@ -227,6 +241,22 @@ function assemble(options: ConductorOptions, parts: Parts): Conductor {
     },
   }
   return conductor
+}
+
+function workspacesOf(env: Environment, workspace: (id: string) => Workspace): Workspaces {
+  return {
+    async list() {
+      const names = await env.store.workspaces()
+      const lives = await Promise.all(names.map((name) => lifeOf(env, name)))
+      return names.filter((_, at) => lives[at]!.state !== 'deleted')
+    },
+    async create(id, { by }) {
+      const made = workspace(id)
+      await createWorkspace(env, id, by)
+      return made
+    },
+    state: async (id) => (await lifeOf(env, workspace(id).id)).state,
+  }
 }
 
 /** Far enough that it never comes; the clock arms it in slices. */

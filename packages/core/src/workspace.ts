@@ -3,13 +3,13 @@ import type { Actor } from './base/actor.ts'
 import { KeelsonError } from './base/errors.ts'
 import { stored } from './base/json.ts'
 import { parse } from './base/schema.ts'
-import type { Json } from './base/value.ts'
 import type { Environment } from './conductor/environment.ts'
-import { eventRun } from './conductor/event-run.ts'
 import { ANY, type Notifier } from './conductor/notifier.ts'
 import { handle, send, start, type Run, type StartOptions } from './conductor/runs.ts'
 import { rowOf, statusOf, whyOf, type RunStatus } from './conductor/status.ts'
 import { runVerbs, type RunVerbs } from './conductor/verbs.ts'
+import { freezeVerbs, type FreezeVerbs } from './conductor/freeze.ts'
+import { lifeVerbs, type LifeVerbs } from './conductor/life.ts'
 import { grantsOf, type Grants } from './conductor/grants.ts'
 import { shadowOf, type Shadow } from './conductor/shadow/shadow.ts'
 import { editor } from './conductor/editor.ts'
@@ -52,7 +52,7 @@ export interface Runs extends RunVerbs {
   }): Promise<{ runs: RunSummary[]; next?: number }>
 }
 
-export interface Workspace {
+export interface Workspace extends FreezeVerbs, LifeVerbs {
   readonly id: string
   /** Starts a run. It is durable when this returns, and begins at once. */
   start<In, Out>(playbook: Playbook<In, Out>, input: NoInfer<In>, options: StartOptions): Promise<Run<Out>>
@@ -72,11 +72,6 @@ export interface Workspace {
   /** Changes this company's settings. Recorded; runs see them at their next pass. */
   configure(settings: Settings, options: { by: Actor }): Promise<void>
   settings(): Promise<Settings>
-  /** Stops all writes to the outside. Reads, decisions and reverts go on. */
-  freeze(options: { by: Actor; reason: string }): Promise<void>
-  thaw(options: { by: Actor }): Promise<void>
-  /** Declares a store that was opened as a copy, or behind, to be the one that goes on, and thaws it. */
-  adopt(options: { by: Actor }): Promise<void>
   /** All that the company has accumulated, as the lines of a bundle: write them to a file one after the other. */
   export(options?: ExportOptions): AsyncIterable<string>
   /** Takes a bundle in, or a whole one and its increments in order. What was imported is frozen until `adopt()`. */
@@ -126,36 +121,12 @@ export function workspaceOf(parts: WorkspaceParts, id: string): Workspace {
       await company.configure(stored(value), by)
     },
     settings: async () => (await company.settings()).value,
-    async freeze({ by, reason }) {
-      await company.setFrozen(true, reason, by)
-    },
-    thaw: ({ by }) => thaw(env, id, by),
-    async adopt({ by }) {
-      await env.store.adopt(id)
-      await thaw(env, id, by)
-    },
+    ...freezeVerbs(env, id),
+    ...lifeVerbs(env, id),
     export: (options) => exportLines(env, id, options),
     import: (bundle, options) => importBundle(env, id, bundle, options),
     why: async (run) => whyOf(env, await rowOf(env, id, run)),
   }
-}
-
-/** Ends the freeze and, in the same unit, starts the event that wakes what waits for it. */
-async function thaw(env: Environment, workspace: string, by: Actor): Promise<void> {
-  const company = env.company(workspace)
-  await company.edit(async () => {
-    const now = await company.freeze()
-    if (!now.frozen) return undefined
-    const put = { kind: 'company', id: 'freeze', version: now.epoch + 1, data: { frozen: false, reason: '' } as Json }
-    const event = eventRun(
-      env,
-      workspace,
-      { event: 'keelson.thawed', id: String(now.epoch), payload: { epoch: now.epoch } },
-      by,
-    )
-    return { drafts: [{ kind: 'workspace.thawed', data: { by, puts: [put] } }], unit: { starts: [event] } }
-  })
-  env.nudge()
 }
 
 async function listRuns(

@@ -1,28 +1,36 @@
 /** Held: runs that waited for code or an action are looked at again when this process may have brought it. */
 import type { RunRow } from '../journal/store.ts'
 import type { Environment } from './environment.ts'
-import type { Status } from './waiting.ts'
+import type { Status, WaitKind } from './waiting.ts'
 
 const PAGE = 500
 
 /** Makes held runs due that wait for a version or an action. Paused and quarantined ones stay as they are. */
 export async function retryHeld(env: Environment, only?: (row: RunRow) => boolean): Promise<void> {
-  for (const workspace of await env.store.workspaces()) {
-    for (let after = 0; ;) {
-      const rows = await env.store.runs(workspace, { state: 'held', limit: PAGE, after })
-      for (const row of rows) {
-        if (!waitsForCode(row) || only?.(row) === false) continue
-        await env.store.write(workspace, { touch: [{ run: row.id, state: 'due' }] })
-      }
-      const last = rows.at(-1)
-      if (last === undefined || rows.length < PAGE) break
-      after = last.order
-    }
-  }
+  for (const workspace of await env.store.workspaces()) await retryHeldOf(env, workspace, 'version', only)
   env.nudge()
 }
 
-export function waitsForCode(row: Pick<RunRow, 'status'>): boolean {
+/** Makes the held runs of one workspace due that wait for `kind`. */
+export async function retryHeldOf(
+  env: Environment,
+  workspace: string,
+  kind: WaitKind,
+  only?: (row: RunRow) => boolean,
+): Promise<void> {
+  for (let after = 0; ;) {
+    const rows = await env.store.runs(workspace, { state: 'held', limit: PAGE, after })
+    for (const row of rows) {
+      if (!waitsFor(row, [kind]) || only?.(row) === false) continue
+      await env.store.write(workspace, { touch: [{ run: row.id, state: 'due' }] })
+    }
+    const last = rows.at(-1)
+    if (last === undefined || rows.length < PAGE) return
+    after = last.order
+  }
+}
+
+export function waitsFor(row: Pick<RunRow, 'status'>, kinds: readonly WaitKind[]): boolean {
   const status = JSON.parse(row.status || '{}') as Partial<Status & { state: 'waiting' }>
-  return status.for?.some((one) => one.kind === 'version') === true
+  return status.for?.some((one) => kinds.includes(one.kind)) === true
 }

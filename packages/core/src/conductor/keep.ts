@@ -1,7 +1,7 @@
 /** Keep: what keeps a run from its code: suspicion, quarantine, a pause. */
 import type { History } from '../journal/fold.ts'
 import type { RunRow } from '../journal/store.ts'
-import { waitsForCode } from './held.ts'
+import { waitsFor } from './held.ts'
 import type { WaitInfo } from './waiting.ts'
 
 /** Deaths of its workers, alone, after which a run is quarantined: the first two may have been anyone's. */
@@ -10,9 +10,9 @@ export const DEATHS_MAX = SUSPECT_AFTER + 3
 /** Passes without progress after which a run is quarantined. */
 const CLAIMS_MAX = 10
 
-/** Deaths, or claims without progress. One that waits for its code was looked at and put back, which is neither. */
+/** Deaths, or claims without progress. One that waits for its code, or its workspace, was looked at and put back, which is neither. */
 export function isSuspicious(row: RunRow): boolean {
-  return row.deaths >= DEATHS_MAX || (row.claims > CLAIMS_MAX && !waitsForCode(row))
+  return row.deaths >= DEATHS_MAX || (row.claims > CLAIMS_MAX && !waitsFor(row, ['version', 'suspended']))
 }
 
 /** Why a person keeps the run from its code. */

@@ -16,6 +16,7 @@ import { contextOf } from './context.ts'
 import { haltDifference, type Difference } from './divergence.ts'
 import type { Environment } from './environment.ts'
 import { closeOpen, cancelOpen } from './closing.ts'
+import { shut } from './life.ts'
 import { leaveSending } from './effect/release.ts'
 import { DEATHS_MAX, isSuspicious, keptBack } from './keep.ts'
 import { insideStep, Pass, type Internals, type PassEnd, type Task } from './pass.ts'
@@ -67,6 +68,8 @@ async function begin(pass: Pass): Promise<void> {
   const { claimed, playbook, env } = pass.task
   const { row } = claimed
   const before = pass.history.head.seq
+  const closed = await shut(env, row.workspace)
+  if (closed !== undefined) return handOver(pass, { to: 'held', status: canonicalAround(waiting([closed])) }, 'held')
   await seeSettings(pass)
   await pass.mailbox.absorb(claimed.mail)
   const still = pass.history.head.seq === before

@@ -11,6 +11,7 @@ import { eventSchema, type EventType } from '../playbook/event.ts'
 import { playbookOf } from '../playbook/playbook.ts'
 import type { Environment } from './environment.ts'
 import { eventRun } from './event-run.ts'
+import { assertActive } from './life.ts'
 import type { Notifier } from './notifier.ts'
 import { rootOf } from './shadow/mode.ts'
 import { newRun, startUnit, streamOf } from './start.ts'
@@ -49,6 +50,7 @@ export async function start<In, Out>(
     })
   }
   const company = env.company(workspace)
+  await assertActive(env, workspace)
   await company.key()
   const settings = await company.settings()
   const run = newRun(known, {
@@ -107,6 +109,7 @@ export async function send<T>(
   options: { id: string; by?: Actor },
 ): Promise<void> {
   const text = toStored(eventSchema(event), payload, 'INPUT_INVALID', `the payload of event ${event.name}`)
+  await assertActive(env, workspace)
   await env.company(workspace).key()
   const run = eventRun(env, workspace, { event: event.name, id: options.id, payload: parseStored(text) }, options.by)
   const answer = await env.store.write(workspace, { starts: [run] })

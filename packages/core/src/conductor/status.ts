@@ -78,6 +78,8 @@ function sentence(info: WaitInfo): string {
       return `for its code: ${info.what}; register it, or move, rewind or cancel the run`
     case 'pause':
       return `because it is ${info.what}; resume() ends it`
+    case 'suspended':
+      return `because ${info.what}; resume() of the workspace ends it`
     default:
       return `${info.what}${until}${answer}`
   }

@@ -15,6 +15,7 @@ export type WaitKind =
   | 'effect'
   | 'retry'
   | 'pause'
+  | 'suspended'
   | 'operator'
 
 export interface WaitInfo {

@@ -142,6 +142,10 @@ export interface EntryData {
   } & WithPuts
   /** Word of an anchor that was made; the anchor itself is kept elsewhere. */
   'audit.anchored': { readonly number: number; readonly hash: string; readonly root: string } & WithPuts
+  'workspace.created': { readonly by: Actor } & WithPuts
+  'workspace.suspended': { readonly by: Actor; readonly reason: string } & WithPuts
+  'workspace.resumed': { readonly by: Actor } & WithPuts
+  'workspace.deleted': { readonly by: Actor } & WithPuts
   /** All that was there was given up for a bundle that came in its place. */
   'workspace.replaced': { readonly by: Actor }
   'item.seen': { readonly by: Actor; readonly item: string } & WithPuts

@@ -1,0 +1,105 @@
+/** A workspace from its making to its deletion. */
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { z } from 'zod'
+import { createConductor, defineEvent, definePlaybook, type Conductor, type MemoryStore } from '@keelson/core'
+import { sqlite } from '@keelson/memory-sqlite'
+import { memoryStore } from '@keelson/testing'
+import { me } from './support/open.ts'
+
+const quiet = { info: () => {}, warn: () => {}, error: () => {} }
+const go = defineEvent({ name: 'go', schema: z.object({}) })
+const waits = definePlaybook({
+  name: 'waits',
+  version: 1,
+  input: z.object({ secret: z.string() }),
+  output: z.object({ secret: z.string() }),
+  async run(ctx, { secret }) {
+    await ctx.step('note', () => secret)
+    await ctx.waitFor(go)
+    return { secret }
+  },
+})
+
+async function open(store: MemoryStore): Promise<Conductor> {
+  const conductor = await createConductor({ store, playbooks: [waits], log: quiet, keepAlive: false })
+  onTestFinished(() => conductor.stop({ withinMs: 100 }))
+  return conductor
+}
+
+describe('a workspace', () => {
+  it('that is suspended lets no run go on and none begin, and goes on with what came when it is resumed', async () => {
+    const conductor = await open(memoryStore())
+    const acme = await conductor.workspaces.create('acme', { by: me })
+    await conductor.workspaces.create('acme', { by: me })
+    const run = await acme.start(waits, { secret: 's' }, { id: 'r' })
+    const other = await conductor.workspace('other').start(waits, { secret: 's' }, { id: 'r' })
+    await conductor.quiet()
+    await acme.suspend({ by: me, reason: 'not paid' })
+    await conductor.workspace('other').send(go, {}, { id: 'go' })
+    await other.result()
+    await conductor.quiet()
+    expect(await conductor.workspaces.state('acme')).toBe('suspended')
+    await expect(acme.start(waits, { secret: 's' }, { id: 'q' })).rejects.toMatchObject({ code: 'WORKSPACE_CLOSED' })
+    await expect(acme.send(go, {}, { id: 'go2' })).rejects.toMatchObject({ code: 'WORKSPACE_CLOSED' })
+    await acme.runs.pause('r', { by: me, reason: 'a verb reaches it' })
+    await conductor.quiet()
+    expect(await run.status()).toMatchObject({ state: 'waiting' })
+    expect(await acme.why('r')).toContain('suspended: not paid')
+    await acme.resume({ by: me })
+    await acme.runs.resume('r', { by: me })
+    await acme.send(go, {}, { id: 'go' })
+    expect(await run.result()).toEqual({ secret: 's' })
+    expect(await acme.audit.verify()).toMatchObject({ ok: true })
+  })
+
+  it('is not quarantined for all that came while it was suspended', async () => {
+    const conductor = await open(memoryStore())
+    const acme = conductor.workspace('acme')
+    const run = await acme.start(waits, { secret: 's' }, { id: 'r' })
+    await conductor.quiet()
+    await acme.suspend({ by: me, reason: 'not paid' })
+    for (let n = 0; n < 15; n++) {
+      await acme.runs.pause('r', { by: me, reason: `${n}` })
+      await conductor.quiet()
+    }
+    await acme.resume({ by: me })
+    await acme.runs.resume('r', { by: me })
+    await acme.send(go, {}, { id: 'go' })
+    expect(await run.result()).toEqual({ secret: 's' })
+  })
+
+  it('is deleted only when it is suspended, at rest and confirmed, and then nothing of it is left in the file', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'keelson-life-'))
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+    const store = sqlite(join(folder, 'app.db'))
+    const conductor = await open(store)
+    const acme = conductor.workspace('acme')
+    await acme.start(waits, { secret: 'canary-of-acme' }, { id: 'r' })
+    await conductor.workspace('other').start(waits, { secret: 'canary-of-other' }, { id: 'r' })
+    await conductor.quiet()
+    await expect(acme.delete({ by: me, confirm: 'acme' })).rejects.toMatchObject({ code: 'WORKSPACE_ACTIVE' })
+    await acme.suspend({ by: me, reason: 'they left' })
+    await conductor.quiet()
+    await expect(acme.delete({ by: me, confirm: 'acne' })).rejects.toMatchObject({ code: 'INPUT_INVALID' })
+    await acme.delete({ by: me, confirm: 'acme' })
+    await acme.delete({ by: me, confirm: 'acme' })
+    expect(await conductor.workspaces.list()).toEqual(['other'])
+    expect(await conductor.workspaces.state('acme')).toBe('deleted')
+    expect((await acme.runs.list()).runs).toEqual([])
+    expect(await acme.audit.verify()).toMatchObject({ ok: true })
+    expect(await conductor.workspace('other').audit.verify()).toMatchObject({ ok: true })
+    await expect(acme.start(waits, { secret: 's' }, { id: 'q' })).rejects.toMatchObject({ code: 'WORKSPACE_CLOSED' })
+    await conductor.workspaces.create('acme', { by: me })
+    await acme.start(waits, { secret: 'new' }, { id: 'r' })
+    await conductor.quiet()
+    expect(await acme.audit.verify()).toMatchObject({ ok: true })
+    await conductor.stop()
+    const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((one) => one.isFile())
+    const bytes = files.map((one) => readFileSync(join(one.parentPath, one.name)).toString('latin1'))
+    expect(bytes.some((text) => text.includes('canary-of-acme'))).toBe(false)
+    expect(bytes.some((text) => text.includes('canary-of-other'))).toBe(true)
+  })
+})
