@@ -83,7 +83,9 @@ export type { AnchorOptions } from './audit/schedule.ts'
 export { keyIdOf, signerFromPem, type Signer } from './base/sign.ts'
 export type { Verification } from './audit/verify.ts'
 export type { Revert, RevertResult } from './conductor/revert/revert.ts'
-export type { RevertPlan } from './conductor/revert/plan.ts'
+export type { Line as RevertLine, RevertPlan } from './conductor/revert/plan.ts'
+export type { Dependent } from './conductor/revert/dependents.ts'
+export type { Target as RevertTarget } from './conductor/revert/target.ts'
 
 /* moving */
 export type { ExportOptions } from './bundle/export.ts'

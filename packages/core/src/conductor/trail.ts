@@ -1,7 +1,7 @@
 /**
  * Trail: a line of the audit trail for each thing that somebody did, put by the very entry that records it.
  *
- * T1. A change of an entity, the end of an effect, and every entry that names who did it leave a line. What a run merely
+ * T1. A change of an entity, the end of an effect, an agent's answer, and every entry that names who did it leave a line. What a run merely
  *     computes or reads leaves none: its journal has that.
  * T2. A line says who, what, on what and when, and where the entry stands; it repeats nothing of what was written.
  */
@@ -30,7 +30,7 @@ export interface TrailRecord {
   readonly item?: string
   /** What it changed, or rests on: `type/id`. */
   readonly entities: readonly string[]
-  /** The version that it made of the entity. */
+  /** The version that it made of the entity, or that of the agent. */
   readonly version?: number
   readonly stream: string
   readonly seq: number
@@ -52,7 +52,7 @@ export const TRAIL = 'audit'
 export function withTrail(drafts: readonly Draft[], place: Place): readonly Draft[] {
   return drafts.map((draft, i) => {
     const data = draft.data as { puts?: readonly Put[]; by?: Actor }
-    if (data.puts === undefined && data.by === undefined) return draft
+    if (data.puts === undefined && data.by === undefined && draft.kind !== 'agent.completed') return draft
     const lines = linesOf(draft, data, { ...place, seq: place.seq + i + 1, by: data.by ?? place.by })
     if (lines.length === 0) return draft
     const puts = [...(data.puts ?? []), ...lines.map((line, n) => trailPut(line, n))]
@@ -76,6 +76,8 @@ function linesOf(draft: Draft, data: { puts?: readonly Put[]; by?: Actor }, plac
   const step = draft.key === undefined || draft.key === '' ? {} : { step: draft.key }
   const base = { at, kind: draft.kind, by, ...(run === undefined ? {} : { run }), ...step, entities: [], stream, seq }
   const said = (data.puts ?? []).flatMap((put) => changeOf(put, data.puts!))
+  if (draft.kind === 'agent.completed' && draft.data.agent !== undefined)
+    return [{ ...base, ...answerOf(draft.data.agent) }]
   if (said.length === 0 && data.by !== undefined && !UNTOLD.has(draft.kind)) said.push(verbOf(draft))
   return said.map((one) => ({ ...base, ...one }))
 }
@@ -115,12 +117,18 @@ function decisionOf(item: ItemRecord): Said[] {
   return [{ what, item: item.id, ...action, ...(run === '' ? {} : { run }) }]
 }
 
+function answerOf(agent: { name: string; version: number }): Said & { by: Actor } {
+  const { name, version } = agent
+  return { what: `agent ${name}@${version} answered`, by: { kind: 'agent', id: name }, version }
+}
+
 /** Told by another line, or by somebody else's entry. */
 const UNTOLD: ReadonlySet<string> = new Set(['ask.completed', 'run.refused'])
 
 function verbOf(draft: Draft): Said {
   const data = draft.data as { playbook?: string; version?: number; item?: string }
   const item = data.item === undefined ? {} : { item: data.item }
+  if (draft.kind === 'run.started' && data.playbook === 'keelson.revert') return { what: 'revert applied' }
   if (draft.kind === 'run.started') return { what: `run of ${data.playbook}@${data.version} started` }
   if (draft.kind === 'step.completed') return { what: 'step outcome set by hand' }
   return { what: draft.kind.replace('.', ' '), ...item }

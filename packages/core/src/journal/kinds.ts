@@ -99,7 +99,11 @@ export interface EntryData {
   'read.completed': Outcome & { readonly hash: string; readonly reads?: readonly Json[] }
   'entity.completed': Outcome & { readonly hash: string } & WithPuts
   'agent.failed': { readonly attempt: number; readonly error: StoredError; readonly retryAt: number }
-  'agent.completed': Outcome & { readonly hash: string; readonly usage?: Json }
+  'agent.completed': Outcome & {
+    readonly hash: string
+    readonly agent?: { readonly name: string; readonly version: number }
+    readonly usage?: Json
+  } & WithPuts
   /** Withdraws one open wait (the loser of a race that its branch has left). */
   'op.withdrawn': WithPuts
 

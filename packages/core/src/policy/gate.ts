@@ -21,6 +21,8 @@ export interface Intended {
   readonly settings: Settings
   readonly labels: ReadonlySet<string>
   readonly persona: string | undefined
+  /** It was done, and is to be taken back: `input` is what was done. */
+  readonly undo?: boolean
 }
 
 /** Judges intents. The default one is a set of typed rules; others may be plugged in. */
@@ -43,7 +45,7 @@ export function ruleEngine(gate: PolicyGate | undefined): PolicyEngine {
   return {
     version,
     async judge(intended, find) {
-      const rules = byAction.get(intended.action) ?? []
+      const rules = (byAction.get(intended.action) ?? []).filter((rule) => rule.undo === (intended.undo === true))
       if (rules.length === 0) return combine([byDefault(intended)], version, {})
       const found: Record<string, unknown> = {}
       const said: { rule: string; verdict: Verdict }[] = []
@@ -74,10 +76,13 @@ export async function judgeSafely(
   }
 }
 
+/** The name under which it asks when no rule speaks of an action. */
+export const BY_DEFAULT = 'default'
+
 function byDefault(intended: Intended): { rule: string; verdict: Verdict } {
   return intended.effect === 'read'
-    ? { rule: 'default', verdict: { verdict: 'allow' } }
-    : { rule: 'default', verdict: { verdict: 'ask', reason: 'no rule speaks of this action' } }
+    ? { rule: BY_DEFAULT, verdict: { verdict: 'allow' } }
+    : { rule: BY_DEFAULT, verdict: { verdict: 'ask', reason: 'no rule speaks of this action' } }
 }
 
 async function apply(rule: Rule, intended: Intended, find: Find, found: Record<string, unknown>): Promise<Verdict[]> {

@@ -54,6 +54,8 @@ export interface Rule {
   readonly name: string
   /** Names of the actions that it speaks of. */
   readonly on: readonly string[]
+  /** It speaks of taking back, not of doing. */
+  readonly undo: boolean
   readonly look: ((input: unknown) => Readonly<Record<string, AnyLookup>>) | undefined
   readonly decide: (facts: {
     input: unknown
@@ -72,10 +74,13 @@ export interface PolicyGate {
 interface PolicyMaker {
   /** A set of rules. Throws `DEFINITION_INVALID` when two rules share a name. */
   (rules: readonly Rule[]): PolicyGate
-  /** A rule for one action or several; its input is that of any of them. */
+  /**
+   * A rule for one action or several; its input is that of any of them. With `undo`, it speaks of taking their effects
+   * back, and not of doing them.
+   */
   rule<A extends Action<any, any>, L extends Record<string, Lookup<any>> = Record<never, never>>(
     name: string,
-    when: { on: A | readonly A[]; look?: (input: InputOf<A>, look: Look) => L },
+    when: { on: A | readonly A[]; undo?: true; look?: (input: InputOf<A>, look: Look) => L },
     decide: (facts: {
       input: Readonly<InputOf<A>>
       found: Found<L>
@@ -104,7 +109,7 @@ const look: Look = {
 
 function rule(
   name: string,
-  when: { on: unknown; look?: (input: never, look: Look) => Record<string, unknown> },
+  when: { on: unknown; undo?: true; look?: (input: never, look: Look) => Record<string, unknown> },
   decide: (facts: never) => Verdict | readonly Verdict[],
 ): Rule {
   const on = (Array.isArray(when.on) ? when.on : [when.on]) as readonly Action<unknown, unknown>[]
@@ -112,6 +117,7 @@ function rule(
   return {
     name,
     on: on.map((action) => definitionOf(action).name),
+    undo: when.undo === true,
     look: lookUp === undefined ? undefined : (input) => lookUp(input as never, look) as Record<string, AnyLookup>,
     decide: decide as Rule['decide'],
   }
@@ -126,7 +132,8 @@ function gate(rules: readonly Rule[]): PolicyGate {
     })
   }
   const text = rules.map(
-    (one) => `${one.name}\n${one.on.join()}\n${one.look?.toString() ?? ''}\n${one.decide.toString()}`,
+    (one) =>
+      `${one.name}\n${one.on.join()}${one.undo ? ' undo' : ''}\n${one.look?.toString() ?? ''}\n${one.decide.toString()}`,
   )
   return Object.freeze({ rules, version: sha256(text.sort().join('\n\n')).slice(0, 12) })
 }

@@ -152,20 +152,19 @@ async function sending(
   const { workspace } = claimed.row
   const company = env.company(workspace)
   const frozen = await company.freeze()
-  let verdict = bytes.verdict
-  if (spec.mode !== 'undo') {
-    if (frozen.frozen) return { drafts: [completed(key, { state: 'frozen', epoch: frozen.epoch })] }
-    const judged = {
-      workspace,
-      action,
-      input: canonical(bytes.input),
-      scopes: spec.scopes,
-      persona: spec.persona,
-      effect: spec.effect,
-    }
-    verdict = await judge(env, judged)
-    if (!isCovered(verdict, bytes.covered)) return { drafts: [completed(key, { state: 'changed', verdict })] }
+  const undo = spec.mode === 'undo'
+  if (frozen.frozen && !undo) return { drafts: [completed(key, { state: 'frozen', epoch: frozen.epoch })] }
+  const judged = {
+    workspace,
+    action,
+    input: canonical(bytes.input),
+    scopes: spec.scopes,
+    persona: spec.persona,
+    effect: spec.effect,
+    undo,
   }
+  const verdict = await judge(env, judged)
+  if (!isCovered(verdict, bytes.covered)) return { drafts: [completed(key, { state: 'changed', verdict })] }
   const { effect, generation } = spec
   const data = {
     hash: '',

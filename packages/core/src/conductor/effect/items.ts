@@ -49,12 +49,13 @@ export function askItemOf(
 ): AskItem {
   const reasons = asks.map((one) => `${one.rule}${one.reason === undefined ? '' : `: ${one.reason}`}`).join('; ')
   const timeouts = asks.flatMap((one) => (one.timeoutMs === undefined ? [] : [one.timeoutMs]))
+  const undo = spec.mode === 'undo'
   const ladder = asks.find((one) => one.ladder !== undefined)?.ladder
   const item: ItemText = {
     ...common(spec, action, bytes),
     kind: 'approval',
-    title: `${changed ? 'Changed: ' : ''}${action.title} (${reasons})`,
-    allows: ['approve', 'edit', 'reject', 'respond', 'snooze'],
+    title: `${undo ? 'Take back: ' : changed ? 'Changed: ' : ''}${action.title} (${reasons})`,
+    allows: undo ? ['approve', 'reject', 'snooze'] : ['approve', 'edit', 'reject', 'respond', 'snooze'],
     ...(spec.revises === undefined ? {} : { revises: spec.revises }),
     ...(bytes.stale === undefined ? {} : { changed: changeOf(bytes.stale, bytes.fresh) }),
   }

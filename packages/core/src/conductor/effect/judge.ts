@@ -22,6 +22,8 @@ export interface Judged {
   readonly persona: string | undefined
   /** The effect itself, which look-ups leave out. */
   readonly effect: string
+  /** It is to be taken back. */
+  readonly undo?: boolean
 }
 
 export async function judge(env: Environment, judged: Judged): Promise<Judgement> {
@@ -44,6 +46,7 @@ export async function judge(env: Environment, judged: Judged): Promise<Judgement
       settings: deepFreeze(settings),
       labels: new Set(),
       persona: judged.persona,
+      undo: judged.undo === true,
     },
     (lookup) => find(env, judged, lookup),
     late.ended.then(() => 'late' as const),

@@ -80,7 +80,7 @@ async function execute(pass: Pass, spec: EffectSpec): Promise<EffectEnd> {
     return resolve(pass, spec, action, bytes, { state: 'unknown', error, sentAt })
   }
   for (let round = 1; ; round++) {
-    const cleared = spec.mode === 'undo' ? bytes : await obligations(pass, spec, action, bytes, round)
+    const cleared = await obligations(pass, spec, action, bytes, round)
     if ('state' in cleared) return cleared
     bytes = cleared
     const sent = await sendOnce(pass, spec, action, bytes, `send ${round}`)

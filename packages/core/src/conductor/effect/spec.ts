@@ -1,5 +1,6 @@
 /** Spec: one effect from its intent on, as its owner keeps it and as an effect run gets it. */
 import { KeelsonError } from '../../base/errors.ts'
+import type { Actor } from '../../base/actor.ts'
 import type { Json } from '../../base/value.ts'
 import type { AnyAction } from '../../connector/action.ts'
 import type { Judgement } from '../../policy/verdict.ts'
@@ -24,6 +25,8 @@ export interface EffectSpec {
   readonly mode: 'judge' | 'reconcile' | 'resend' | 'undo'
   readonly sentAt?: number
   readonly undo?: Json
+  /** Who takes back. */
+  readonly by?: Actor
   readonly compensates?: string
   /** Obligations that a grant, or the approval of a plan, has answered for. */
   readonly covered?: readonly string[]

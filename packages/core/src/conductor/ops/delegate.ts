@@ -50,6 +50,7 @@ async function answers(
   op: Op,
 ): Promise<void> {
   const { env } = pass.task
+  const who = { name: agent.name, version: agent.version }
   let repair: string | undefined
   for (;;) {
     if (op.retryAt !== undefined && !(await sleepWithin(pass, key, op.retryAt, `agent ${agent.name} is asked again`)))
@@ -59,7 +60,7 @@ async function answers(
       try {
         const answer = await env.models({ agent, input, about, repair, signal: pass.signal })
         await pass.writer.append([
-          { kind: 'agent.completed', key, data: { hash, ok: fitting(agent, answer), ...usageOf(answer) } },
+          { kind: 'agent.completed', key, data: { hash, agent: who, ok: fitting(agent, answer), ...usageOf(answer) } },
         ])
         return true
       } catch (thrown) {

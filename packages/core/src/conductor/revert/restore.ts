@@ -1,4 +1,5 @@
 /** Restore: an entity's fields back to what they held, unless somebody changed the entity since the plan. */
+import { actorText } from '../../base/actor.ts'
 import { KeelsonError, storeError } from '../../base/errors.ts'
 import { sha256 } from '../../base/hash.ts'
 import { canonical } from '../../base/json.ts'
@@ -45,7 +46,8 @@ async function restored(
   const version = row.version + 1
   const put = entityPut({ ...record, data }, version, await env.company(claimed.row.workspace).key())
   const undone = { changed: line.restore, ...(line.drop.length === 0 ? {} : { dropped: line.drop }) }
-  const event = { what: `${line.type} restored`, run: claimed.row.id, step: key, version, ...undone }
+  const by = actorText(pass.history.start.by)
+  const event = { what: `${line.type} restored`, run: claimed.row.id, step: key, by, version, ...undone }
   const puts = [put, timelinePut(line.type, line.id, `v${version}`, env.clock.now(), event)]
   return {
     drafts: [

@@ -4,6 +4,8 @@
  * V1. `apply` refuses a plan that is no longer what would be planned now.
  * V2. Each compensation is an effect of its own, with an intent of its own: applied twice, it happens once.
  * V3. A compensation that fails is reported; the others go on.
+ * V4. Whoever applies a plan agrees to its lines; rules that speak of taking back (`undo: true`) are asked all the same, for
+ *     each line, just before it is sent.
  */
 import { z } from 'zod'
 import type { Actor } from '../../base/actor.ts'
@@ -12,7 +14,9 @@ import { keyedHash, sha256 } from '../../base/hash.ts'
 import { canonical, parseStored } from '../../base/json.ts'
 import { playbookOf, registerPlaybook, type AnyPlaybook } from '../../playbook/playbook.ts'
 import type { Op } from '../../journal/fold.ts'
+import { BY_DEFAULT } from '../../policy/gate.ts'
 import { combine } from '../../policy/verdict.ts'
+import { askOf } from '../effect/attempt.ts'
 import { effectRun } from '../effect/hand-over.ts'
 import { effectPut, readEffect, type EffectRecord } from '../effect/ledger.ts'
 import { recordOf, type EffectSpec } from '../effect/spec.ts'
@@ -20,10 +24,11 @@ import type { Environment } from '../environment.ts'
 import type { Notifier } from '../notifier.ts'
 import type { Pass } from '../pass.ts'
 import { handle, type Run } from '../runs.ts'
-import { newRun } from '../start.ts'
+import { newRun, startUnit } from '../start.ts'
 import { iso } from '../waiting.ts'
 import { restoreEntity } from './restore.ts'
-import { planOf, type Line, type RevertPlan, type Target } from './plan.ts'
+import { planOf, type Line, type RevertPlan } from './plan.ts'
+import type { Target } from './target.ts'
 
 export const REVERT_PLAYBOOK = 'keelson.revert'
 
@@ -60,8 +65,9 @@ export function revertOf(env: Environment, notifier: Notifier, workspace: string
         by,
         now: env.clock.now(),
         salt: () => env.ids.salt(),
+        told: true,
       })
-      await env.store.write(workspace, { starts: [run] })
+      await env.store.write(workspace, startUnit(run))
       env.nudge()
       return handle(env, notifier, workspace, id)
     },
@@ -209,6 +215,8 @@ function undoSpec(
     because: target.because,
     verdict: combine([{ rule: 'revert', verdict: { verdict: 'allow' } }], pass.task.env.policy.version, {}),
     mode: 'undo',
+    by: pass.history.start.by,
+    covered: [askOf(BY_DEFAULT)],
     ...(target.undo === undefined ? {} : { undo: target.undo }),
     compensates: target.id,
   }

@@ -1,0 +1,89 @@
+/** Deeds: what the runs of a target did to the world and to entities, their children included, each thing once. */
+import { canonical } from '../../base/json.ts'
+import { dataOf, type Entry, type Placed } from '../../journal/entry.ts'
+import type { Environment } from '../environment.ts'
+import { partOf, type Part } from './target.ts'
+
+export interface EntityDeed {
+  readonly type: string
+  readonly id: string
+  readonly versions: ReadonlySet<number>
+  /** Position of the last write. */
+  readonly at: number
+}
+
+export interface Deeds {
+  /** Effect → position of its outcome; of an open one, of its beginning. */
+  readonly effects: ReadonlyMap<string, number>
+  readonly entities: readonly EntityDeed[]
+  /** All runs that were looked into. */
+  readonly runs: ReadonlySet<string>
+  /** Of these, the ones that have not ended and may do more. */
+  readonly running: readonly string[]
+  /** Position of the first thing done. */
+  readonly since: number
+}
+
+interface Found {
+  readonly effects: Map<string, number>
+  readonly entities: Map<string, { versions: Set<number>; at: number }>
+  readonly runs: Set<string>
+  readonly running: Set<string>
+}
+
+export async function deedsOf(env: Environment, parts: readonly Part[]): Promise<Deeds> {
+  const found: Found = { effects: new Map(), entities: new Map(), runs: new Set(), running: new Set() }
+  for (const part of parts) found.runs.add(part.row.id)
+  for (const part of parts) await collect(env, part, found)
+  const entities = [...found.entities].map(([key, { versions, at }]) => {
+    const [type, id] = JSON.parse(key) as [string, string]
+    return { type, id, versions, at }
+  })
+  const positions = parts.flatMap(({ entries, counts }) => entries.filter(counts).map(({ position }) => position))
+  const since = positions.reduce((least, position) => Math.min(least, position), Infinity)
+  return { effects: found.effects, entities, runs: found.runs, running: [...found.running].sort(), since }
+}
+
+async function collect(env: Environment, { row, entries, counts }: Part, found: Found): Promise<void> {
+  if (isInShadow(entries)) return
+  if (row.state !== 'settled') found.running.add(row.id)
+  for (const entry of entries) {
+    if (entry.payload === null || !counts(entry)) continue
+    const effect = effectIn(entry)
+    if (effect !== undefined) found.effects.set(effect, entry.position)
+    if (entry.kind === 'entity.completed') addWrite(entry, found)
+    if (entry.kind !== 'call.opened') continue
+    const { child } = dataOf(entry as Entry & { kind: 'call.opened' })
+    const [own] = await env.store.runs(row.workspace, { ids: [child], limit: 1 })
+    if (own === undefined || found.runs.has(child)) continue
+    found.runs.add(child)
+    await collect(env, await partOf(env, own), found)
+  }
+}
+
+/** What a run in shadow did is nowhere to be taken back. */
+function isInShadow([first]: readonly Entry[]): boolean {
+  if (first?.kind !== 'run.started' || first.payload === null) return false
+  return dataOf(first as Entry & { kind: 'run.started' }).shadow !== undefined
+}
+
+/** The effect that an entry begins or ends; what merely reads has no record and so no id. */
+function effectIn(entry: Placed): string | undefined {
+  if (entry.kind !== 'effect.opened' && entry.kind !== 'effect.sending' && entry.kind !== 'effect.completed')
+    return undefined
+  const { effect, receipt } = JSON.parse(entry.payload!) as {
+    effect?: string
+    receipt?: { effect?: string; shadow?: boolean }
+  }
+  const id = effect ?? receipt?.effect
+  return id === '' || receipt?.shadow === true ? undefined : id
+}
+
+function addWrite(entry: Placed, { entities }: Found): void {
+  const ok = dataOf(entry as Entry & { kind: 'entity.completed' }).ok as
+    { type: string; id: string; version: number } | undefined
+  if (ok === undefined) return
+  const key = canonical([ok.type, ok.id])
+  const before = entities.get(key) ?? { versions: new Set(), at: 0 }
+  entities.set(key, { versions: before.versions.add(ok.version), at: Math.max(before.at, entry.position) })
+}

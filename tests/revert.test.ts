@@ -1,0 +1,390 @@
+/** Revert: each kind of plan, what it may not touch, who has built on it, and who lets it. */
+import {
+  action,
+  ActionError,
+  defineAgent,
+  defineEntity,
+  definePlaybook,
+  policy,
+  type Actor,
+  type RevertPlan,
+  type RevertResult,
+  type RevertTarget,
+} from '@keelson/core'
+import { testConductor, type Harness, type HarnessOptions } from '@keelson/testing'
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+
+const ann: Actor = { kind: 'person', id: 'ann', name: 'Ann' }
+const Page = defineEntity({
+  name: 'page',
+  version: 1,
+  schema: z.object({ slug: z.string(), title: z.string(), tone: z.string().optional() }),
+  index: ['slug'],
+})
+
+/** A site whose pages are put and taken back, and mail that cannot be. */
+function outside() {
+  const site = new Map<string, string>()
+  const sent: string[] = []
+  const put = action({
+    name: 'site.put',
+    effect: 'reversible',
+    idempotency: { by: 'id' },
+    input: z.object({ slug: z.string(), text: z.string() }),
+    output: z.null(),
+    undo: z.object({ slug: z.string(), before: z.string().nullable(), text: z.string() }),
+    run({ slug, text }) {
+      const undo = { slug, before: site.get(slug) ?? null, text }
+      site.set(slug, text)
+      return { output: null, undo }
+    },
+    compensate({ slug, before, text }) {
+      if (site.get(slug) !== text) throw new ActionError({ class: 'final' }, `${slug} was edited since`)
+      if (before === null) site.delete(slug)
+      else site.set(slug, before)
+    },
+  })
+  const mail = action({
+    name: 'mail.send',
+    effect: 'irreversible',
+    idempotency: { by: 'key' },
+    input: z.object({ to: z.string() }),
+    output: z.null(),
+    run: ({ to }) => (sent.push(to), { output: null }),
+  })
+  const gate = [policy.rule('free', { on: [put, mail] }, () => policy.allow())]
+  return { site, sent, put, mail, gate }
+}
+
+async function applied(t: Harness, target: RevertTarget, by = ann): Promise<RevertResult> {
+  const plan = await t.keelson.revert.plan(target)
+  const { id } = await t.host((keelson) => keelson.revert.apply(plan, { by }))
+  return (await t.keelson.runs.get(id).result()) as RevertResult
+}
+
+const whats = ({ lines }: RevertPlan): string[] =>
+  lines.map((line) => (line.can ? line.what : `${line.what}: ${line.why}`))
+
+describe('a plan', () => {
+  const world = outside()
+  const { site, put } = world
+  const writer = defineAgent({
+    name: 'writer',
+    version: 2,
+    input: z.object({ about: z.string() }),
+    output: z.object({ text: z.string() }),
+    instructions: 'Write.',
+  })
+  const child = definePlaybook({
+    name: 'child',
+    version: 1,
+    input: z.object({ slug: z.string() }),
+    output: z.null(),
+    run: async (ctx, { slug }) => ctx.act(put, { slug, text: 'by a child' }),
+  })
+  const article = (version: number) =>
+    definePlaybook({
+      name: 'article',
+      version,
+      input: z.object({ slug: z.string() }),
+      output: z.null(),
+      async run(ctx, { slug }) {
+        await ctx.act(put, { slug: `${slug}-draft`, text: `v${version}` })
+        const { text } = await ctx.delegate(writer, { about: slug })
+        await ctx.act(put, { slug, text })
+        return ctx.call(child, { slug: `${slug}-index` })
+      },
+    })
+  const [one, two] = [article(1), article(2)]
+  const begin = async (): Promise<Harness> => {
+    site.clear()
+    const t = await testConductor({ playbooks: [one, two, child], policy: policy(world.gate) })
+    t.script(writer, ({ about }) => ({ text: `about ${about}` }))
+    return t
+  }
+
+  it('of a version of a playbook takes back what all its runs did, children included, and nothing of another version', async () => {
+    const t = await begin()
+    for (const slug of ['a', 'b']) await t.start(two, { slug })
+    await t.start(one, { slug: 'kept' })
+    expect(whats(await t.keelson.revert.plan({ playbook: 'article', version: 2 }))).toEqual([
+      'site.put slug: b-index, text: by a child',
+      'site.put slug: b, text: about b',
+      'site.put slug: b-draft, text: v2',
+      'site.put slug: a-index, text: by a child',
+      'site.put slug: a, text: about a',
+      'site.put slug: a-draft, text: v2',
+    ])
+    expect(await applied(t, { playbook: 'article', version: 2 })).toMatchObject({ failed: [], left: [] })
+    expect([...site.keys()]).toEqual(['kept-draft', 'kept', 'kept-index'])
+  })
+
+  it('of a version of an agent takes back what was done after its answer', async () => {
+    const t = await begin()
+    await t.start(one, { slug: 'a' })
+    expect(whats(await t.keelson.revert.plan({ agent: 'writer', version: 1 }))).toEqual([])
+    await applied(t, { agent: 'writer', version: 2 })
+    expect([...site.keys()]).toEqual(['a-draft'])
+  })
+
+  it('of a span takes back what was done in it, and neither before, after, nor by a revert', async () => {
+    const t = await begin()
+    const at = (): string => new Date(t.clock.now()).toISOString()
+    await t.start(one, { slug: 'before' })
+    await t.advance('1h')
+    const from = at()
+    await t.start(one, { slug: 'in' })
+    await t.advance('1h')
+    const to = at()
+    await t.start(two, { slug: 'after' })
+    expect(await applied(t, { from, to })).toMatchObject({
+      undone: [expect.anything(), expect.anything(), expect.anything()],
+    })
+    expect([...site.keys()].filter((slug) => slug.startsWith('in'))).toEqual([])
+    expect(site.size).toBe(6)
+    expect(whats(await t.keelson.revert.plan({ from: to }))).toHaveLength(3)
+  })
+
+  it('refuses what is no target, no instant, and no run', async () => {
+    const t = await begin()
+    await expect(t.keelson.revert.plan({} as never)).rejects.toMatchObject({ code: 'INPUT_INVALID' })
+    await expect(t.keelson.revert.plan({ from: 'monday' })).rejects.toMatchObject({ code: 'INPUT_INVALID' })
+    await expect(t.keelson.revert.plan({ run: 'none' })).rejects.toMatchObject({ code: 'RUN_NOT_FOUND' })
+  })
+
+  it('covers all journals of a run that went on with a new one, and names a run that has not ended', async () => {
+    const { put: act, gate, site: pages } = outside()
+    const long = definePlaybook({
+      name: 'long',
+      version: 1,
+      input: z.object({ round: z.number() }),
+      output: z.null(),
+      async run(ctx, { round }) {
+        await ctx.act(act, { slug: `round-${round}`, text: 'x' })
+        if (round < 3) return ctx.continueAsNew({ round: round + 1 })
+        await ctx.sleep('30d')
+        return null
+      },
+    })
+    const t = await testConductor({ playbooks: [long], policy: policy(gate) })
+    const { id } = await t.start(long, { round: 1 })
+    const plan = await t.keelson.revert.plan({ run: id })
+    expect(plan.lines).toHaveLength(3)
+    expect(plan.running).toEqual([id])
+    await applied(t, { run: id })
+    expect(pages.size).toBe(0)
+  })
+})
+
+describe('an entity', () => {
+  const edit = definePlaybook({
+    name: 'edit',
+    version: 1,
+    input: z.object({ id: z.string(), title: z.string(), tone: z.string().optional() }),
+    output: z.null(),
+    async run(ctx, { id, ...patch }) {
+      await ctx.entities(Page).update(id, patch)
+      return null
+    },
+  })
+  const begin = async (playbooks: HarnessOptions['playbooks'] = [edit]) => {
+    const t = await testConductor({ playbooks })
+    const people = t.keelson.entities(Page, { by: ann })
+    const { id } = await people.create({ slug: 'p', title: 'first' })
+    return { t, people, id }
+  }
+
+  it('keeps what a person has changed since, says who and when, and gets the rest back', async () => {
+    const { t, people, id } = await begin()
+    const run = await t.start(edit, { id, title: 'by the run', tone: 'loud' })
+    await people.update(id, { title: 'by a person' })
+    const plan = await t.keelson.revert.plan({ run: run.id })
+    expect(plan.lines).toMatchObject([
+      { can: true, restore: {}, drop: ['tone'], kept: ['title'], since: [{ field: 'title', version: 3, by: 'Ann' }] },
+    ])
+    await applied(t, { run: run.id })
+    expect((await people.get(id)).data).toEqual({ slug: 'p', title: 'by a person' })
+  })
+
+  it('gets back what a person wrote between two changes of the runs', async () => {
+    const { t, people, id } = await begin()
+    await t.start(edit, { id, title: 'one' })
+    await people.update(id, { title: 'by a person' })
+    await t.start(edit, { id, title: 'two' })
+    await t.start(edit, { id, title: 'three' })
+    await applied(t, { playbook: 'edit', version: 1 })
+    expect((await people.get(id)).data.title).toBe('by a person')
+  })
+
+  it('is not put back when somebody changes it between plan and apply, nor after apply began', async () => {
+    const { t, people, id } = await begin()
+    const run = await t.start(edit, { id, title: 'by the run' })
+    const plan = await t.keelson.revert.plan({ run: run.id })
+    await people.update(id, { tone: 'soft' })
+    await expect(t.keelson.revert.apply(plan, { by: ann })).rejects.toMatchObject({ code: 'PLAN_CHANGED' })
+    expect((await people.get(id)).data.title).toBe('by the run')
+  })
+
+  it('names the runs that read it, the effects that rest on it, and what they did with it', async () => {
+    const { mail, gate } = outside()
+    const reader = definePlaybook({
+      name: 'reader',
+      version: 1,
+      input: z.object({ id: z.string(), write: z.boolean() }),
+      output: z.null(),
+      async run(ctx, { id, write }) {
+        const page = await ctx.entities(Page).get(id)
+        if (write) await ctx.act(mail, { to: page.data.title }, { because: [page] })
+        return null
+      },
+    })
+    const t = await testConductor({ playbooks: [edit, reader], policy: policy(gate) })
+    const people = t.keelson.entities(Page, { by: ann })
+    const { id } = await people.create({ slug: 'p', title: 'first' })
+    await t.start(reader, { id, write: true }, { id: 'before' })
+    const run = await t.start(edit, { id, title: 'by the run' })
+    await t.start(reader, { id, write: false }, { id: 'reads' })
+    await t.start(reader, { id, write: true }, { id: 'mails' })
+    const { dependents } = await t.keelson.revert.plan({ run: run.id })
+    expect(dependents.map(({ kind, id: who, why }) => [kind, kind === 'run' ? who : '', why])).toEqual([
+      ['effect', '', `mail.send of run mails rests on page ${id}`],
+      ['run', 'mails', `read page ${id} at version 2`],
+      ['run', 'reads', `read page ${id} at version 2`],
+    ])
+  })
+})
+
+describe('an effect', () => {
+  it('is taken back with the run that asked for it, and not with one that was merely answered by it', async () => {
+    const world = outside()
+    const shared = action({
+      name: 'site.once',
+      effect: 'reversible',
+      idempotency: { by: 'id' },
+      input: z.object({ slug: z.string() }),
+      output: z.null(),
+      undo: z.string(),
+      intent: ({ slug }) => [slug],
+      run: ({ slug }) => (world.site.set(slug, 'x'), { output: null, undo: slug }),
+      compensate: (slug) => void world.site.delete(slug),
+    })
+    const use = definePlaybook({
+      name: 'use',
+      version: 1,
+      input: z.object({}),
+      output: z.null(),
+      run: (ctx) => ctx.act(shared, { slug: 's' }),
+    })
+    const gate = policy([policy.rule('free', { on: shared }, () => policy.allow())])
+    const t = await testConductor({ playbooks: [use], policy: gate })
+    await t.start(use, {}, { id: 'first' })
+    await t.start(use, {}, { id: 'second' })
+    expect(whats(await t.keelson.revert.plan({ run: 'second' }))).toEqual([
+      'site.once slug: s: run first asked for it first, and has it too',
+    ])
+    const plan = await t.keelson.revert.plan({ run: 'first' })
+    expect(plan.dependents).toMatchObject([{ kind: 'run', id: 'second' }])
+    await applied(t, { run: 'first' })
+    expect(world.site.size).toBe(0)
+  })
+
+  it('whose compensation fails is listed, and the others are taken back all the same', async () => {
+    const { site, put, mail, gate } = outside()
+    const write = definePlaybook({
+      name: 'write',
+      version: 1,
+      input: z.object({}),
+      output: z.null(),
+      async run(ctx) {
+        for (const slug of ['a', 'b', 'c']) await ctx.act(put, { slug, text: 'x' })
+        await ctx.act(mail, { to: 'ada' })
+        return null
+      },
+    })
+    const t = await testConductor({ playbooks: [write], policy: policy(gate) })
+    const run = await t.start(write, {})
+    site.set('b', 'by a person')
+    expect(await applied(t, { run: run.id })).toEqual({
+      undone: ['site.put slug: c, text: x', 'site.put slug: a, text: x'],
+      failed: [{ what: 'site.put slug: b, text: x', why: 'b was edited since' }],
+      left: [{ what: 'mail.send to: ada', why: 'its action is irreversible' }],
+    })
+    expect([...site]).toEqual([['b', 'by a person']])
+  })
+})
+
+describe('the gate of a revert', () => {
+  const begin = async (rules: (world: ReturnType<typeof outside>) => ReturnType<typeof policy.rule>[]) => {
+    const world = outside()
+    const write = definePlaybook({
+      name: 'write',
+      version: 1,
+      input: z.object({}),
+      output: z.null(),
+      async run(ctx) {
+        for (const slug of ['a', 'legal']) await ctx.act(world.put, { slug, text: 'x' })
+        return null
+      },
+    })
+    const t = await testConductor({ playbooks: [write], policy: policy([...world.gate, ...rules(world)]) })
+    await t.start(write, {}, { id: 'w' })
+    return { t, world }
+  }
+
+  it('is the plan and who applies it, where no rule speaks of taking back', async () => {
+    const { t, world } = await begin(() => [])
+    expect((await applied(t, { run: 'w' })).failed).toEqual([])
+    expect(world.site.size).toBe(0)
+    const { lines } = await t.keelson.audit.query({ actor: ann })
+    expect(lines.map(({ what }) => what).sort()).toEqual([
+      'revert applied',
+      'site.put taken back',
+      'site.put taken back',
+    ])
+  })
+
+  it('denies a line by a rule about taking back, and goes on with the others', async () => {
+    const { t, world } = await begin(({ put }) => [
+      policy.rule('legal stays', { on: put, undo: true }, ({ input }) =>
+        input.slug === 'legal' ? policy.deny('our lawyers want it kept') : policy.allow(),
+      ),
+    ])
+    const { undone, failed } = await applied(t, { run: 'w' })
+    expect(undone).toEqual(['site.put slug: a, text: x'])
+    expect(failed).toMatchObject([{ why: expect.stringContaining('our lawyers want it kept') }])
+    expect([...world.site.keys()]).toEqual(['legal'])
+  })
+
+  it('asks a person where a rule about taking back says so, and never lets that be edited', async () => {
+    const { t, world } = await begin(({ put }) => [
+      policy.rule('ask first', { on: put, undo: true }, ({ input }) =>
+        input.slug === 'legal' ? policy.ask({ reason: 'legal text' }) : policy.allow(),
+      ),
+    ])
+    const plan = await t.keelson.revert.plan({ run: 'w' })
+    const { id } = await t.host((keelson) => keelson.revert.apply(plan, { by: ann }))
+    const { items } = await t.inbox.list()
+    expect(items).toMatchObject([
+      { title: expect.stringContaining('Take back: '), allows: ['approve', 'reject', 'snooze'] },
+    ])
+    await t.reject(world.put, 'not this one')
+    expect((await t.keelson.runs.get(id).result()) as RevertResult).toMatchObject({
+      undone: ['site.put slug: a, text: x'],
+      failed: [{ what: 'site.put slug: legal, text: x' }],
+    })
+    expect([...world.site.keys()]).toEqual(['legal'])
+  })
+
+  it('is not shut by a freeze, nor by a rule about doing that has come since', async () => {
+    const { t, world } = await begin(({ put }) => [
+      policy.rule('no more', { on: put }, ({ settings }) =>
+        'stop' in settings ? policy.deny('no more') : policy.allow(),
+      ),
+    ])
+    await t.host((keelson) => keelson.configure({ stop: true }, { by: ann }))
+    await t.host((keelson) => keelson.freeze({ by: ann, reason: 'an incident' }))
+    expect((await applied(t, { run: 'w' })).failed).toEqual([])
+    expect(world.site.size).toBe(0)
+  })
+})
