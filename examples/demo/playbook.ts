@@ -22,7 +22,7 @@ export const Customer = defineEntity({
   version: 1,
   schema: CustomerData,
   index: ['email'],
-  personal: ['email'],
+  private: ['email'],
 })
 
 /** Somebody signed: exactly this contract. */

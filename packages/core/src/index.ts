@@ -32,7 +32,23 @@ export { defineAgent, type Agent, type AnyAgent } from './agent/agent.ts'
 export { aiModels, type ModelAnswer, type ModelCall, type Models } from './agent/model.ts'
 
 /* entities */
-export { defineEntity, type Entity, type EntityStore, type EntityType, type TimelineEvent } from './memory/entity.ts'
+export { defineEntity, type Entity, type EntityDefinition, type EntityType, type Upcast } from './memory/entity.ts'
+export type {
+  AsOf,
+  Changed,
+  CreateOptions,
+  EntityStore,
+  ListOptions,
+  Note,
+  Page,
+  When,
+  Why,
+} from './memory/entity-store.ts'
+export type { TimelineOptions, WriteOptions } from './memory/entity-store.ts'
+export type { EntityDesk } from './conductor/editor.ts'
+export type { Migration } from './conductor/migrate.ts'
+export type { TimelineEvent } from './memory/change.ts'
+export { lifecycle, type Lifecycle, type Transition } from './memory/lifecycle.ts'
 
 /* actions and connectors */
 export {

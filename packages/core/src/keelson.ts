@@ -8,6 +8,9 @@ import { systemIds, type Ids } from './base/ids.ts'
 import { lines, silent, type Logger } from './base/log.ts'
 import { Company } from './conductor/company.ts'
 import { Loop } from './conductor/conductor.ts'
+import { EntityTypes } from './conductor/entity-types.ts'
+import { assertReachable } from './conductor/migrate.ts'
+import { entityTypeOf, type AnyEntityType, type EntityType } from './memory/entity.ts'
 import { EFFECT_PLAYBOOK } from './conductor/effect/hand-over.ts'
 import { effectInternals, effectPlaybook } from './conductor/effect/run.ts'
 import type { Environment, Limits } from './conductor/environment.ts'
@@ -39,6 +42,8 @@ export interface ConductorOptions {
   /** All playbooks, old versions too, until their last run has ended. */
   readonly playbooks: readonly Playbook<any, any>[]
   readonly connectors?: readonly Connector[]
+  /** Entity types to check at the start: that all records that are stored can still be read. */
+  readonly entities?: readonly EntityType<any>[]
   /** Actions of no connector, so that their open effects can be finished whoever asked. */
   readonly actions?: readonly Action<any, any>[]
   /** Answers agents: `aiModels(model)` for a model of the AI SDK, or a function of your own. */
@@ -107,6 +112,7 @@ const named = new Map<string, Conductor>()
 
 /** Opens the store and begins to work; it never waits for recovery. */
 export async function createConductor(options: ConductorOptions): Promise<Conductor> {
+  assertStore(options.store)
   if (options.name !== undefined) await named.get(options.name)?.stop()
   const conductor = await open(options)
   if (options.name !== undefined) named.set(options.name, conductor)
@@ -118,11 +124,10 @@ async function open(options: ConductorOptions): Promise<Conductor> {
   const clock = options.clock ?? systemClock
   const ids = options.ids ?? systemIds
   const worker = `${options.name ?? 'conductor'}-${ids.id()}`
-  assertStore(options.store)
   const store = telling(options.store, (workspace, runs) => {
     for (const run of runs) loop.mailFor(workspace, run)
   })
-  const opened = await store.open({ worker, now: () => clock.now() })
+  const opened = await openChecked(store, { worker, now: () => clock.now() }, options)
   const lifecycle = new Lifecycle((thrown, name) =>
     log.error({ hint: 'It harmed no run.' }, `a listener of ${name} threw: ${String(thrown)}`),
   )
@@ -135,6 +140,7 @@ async function open(options: ConductorOptions): Promise<Conductor> {
     limits: { ...LIMITS, ...options.limits },
     catalog: catalogOf(options),
     actions: registryOf(options),
+    entities: new EntityTypes(typesOf(options)),
     policy: engineOf(options.policy),
     models: options.models ?? noModels,
     company: companiesOf({ store, clock, ids }),
@@ -182,6 +188,24 @@ function companiesOf(parts: { store: MemoryStore; clock: Clock; ids: Ids }): Env
     companies.set(workspace, company)
     return company
   }
+}
+
+/** Open, and known to hold nothing that this code could not read. */
+async function openChecked(
+  store: MemoryStore,
+  session: Parameters<MemoryStore['open']>[0],
+  options: ConductorOptions,
+): ReturnType<MemoryStore['open']> {
+  const opened = await store.open(session)
+  await assertReachable(store, typesOf(options)).catch(async (error: unknown) => {
+    await store.close()
+    throw error
+  })
+  return opened
+}
+
+function typesOf({ entities = [] }: ConductorOptions): AnyEntityType[] {
+  return entities.map((type) => entityTypeOf(type))
 }
 
 interface Parts {

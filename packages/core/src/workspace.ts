@@ -12,7 +12,7 @@ import { freezeVerbs, type FreezeVerbs } from './conductor/freeze.ts'
 import { lifeVerbs, type LifeVerbs } from './conductor/life.ts'
 import { grantsOf, type Grants } from './conductor/grants.ts'
 import { shadowOf, type Shadow } from './conductor/shadow/shadow.ts'
-import { editor } from './conductor/editor.ts'
+import { editor, type EntityDesk } from './conductor/editor.ts'
 import { revertOf, type Revert } from './conductor/revert/revert.ts'
 import { schedulesOf, type Schedules } from './conductor/schedule.ts'
 import type { Anchoring } from './audit/anchor.ts'
@@ -24,7 +24,7 @@ import type { Deciding, MayDecide } from './inbox/decide.ts'
 import { straightStamps } from './inbox/fatigue.ts'
 import { holdsOf, type Holds } from './inbox/holds.ts'
 import { inboxOf, type Inbox } from './inbox/inbox.ts'
-import type { EntityStore, EntityType } from './memory/entity.ts'
+import type { EntityType } from './memory/entity.ts'
 import type { Playbook } from './playbook/context.ts'
 import type { EventType } from './playbook/event.ts'
 import type { Settings } from './policy/settings.ts'
@@ -68,7 +68,7 @@ export interface Workspace extends FreezeVerbs, LifeVerbs {
   readonly grants: Grants
   readonly shadow: Shadow
   /** Canonical records, edited by a person or the host; in a playbook use `ctx.entities`. */
-  entities<T>(type: EntityType<T>, options?: { by?: Actor }): EntityStore<T>
+  entities<T>(type: EntityType<T>, options?: { by?: Actor }): EntityDesk<T>
   /** Changes this company's settings. Recorded; runs see them at their next pass. */
   configure(settings: Settings, options: { by: Actor }): Promise<void>
   settings(): Promise<Settings>

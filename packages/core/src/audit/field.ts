@@ -16,7 +16,9 @@ import { readEffect } from '../conductor/effect/ledger.ts'
 import { readItem } from '../conductor/item.ts'
 import type { Placed } from '../journal/entry.ts'
 import type { MemoryStore } from '../journal/store.ts'
-import { historyOf } from '../memory/history.ts'
+import { bareType } from '../memory/entity.ts'
+import { headOf } from '../memory/entity-read.ts'
+import { madeField } from '../memory/entity-history.ts'
 import { iso } from '../conductor/waiting.ts'
 
 /** An operation whose outcome holds the value. */
@@ -59,16 +61,17 @@ export async function whyField(
   id: string,
   field: string,
 ): Promise<FieldStory> {
-  const history = await historyOf(store, workspace, type, id)
-  if (history.length === 0) throw new KeelsonError('ENTITY_NOT_FOUND', `there is no ${type} "${id}"`)
-  const made = history.findLast((version) => version.changes.has(field))
+  const shelf = { store, workspace }
+  const head = await headOf(shelf, { name: type }, id)
+  if (head === undefined) throw new KeelsonError('ENTITY_NOT_FOUND', `there is no ${type} "${id}"`)
+  const made = await madeField(shelf, bareType(type, head.record.schema), id, field, head.version)
   if (made === undefined) {
     throw new KeelsonError('INPUT_INVALID', `${type} ${id} never had a field "${field}"`, { data: { field } })
   }
-  const value = made.data[field]
-  const line = await trailOf(store, workspace, `${type}/${id}`, made.version, made.at)
-  const { run, step } = made.event
-  const journal = run === undefined ? undefined : await writing(store, workspace, run, step ?? '', made.version)
+  const { value } = made
+  const line = await trailOf(store, workspace, `${type}/${id}`, made.change.version, Date.parse(made.change.at))
+  const { run, step } = made.change
+  const journal = run === undefined ? undefined : await writing(store, workspace, run, step ?? '', made.change.version)
   const sources = journal === undefined || value === undefined ? [] : sourcesOf(journal.before, value)
   const approvals = await approvalsOf(store, workspace, sources)
   const by = line?.by
@@ -76,9 +79,9 @@ export async function whyField(
   const story = {
     field,
     value,
-    version: made.version,
-    at: iso(made.at),
-    what: made.event.what,
+    version: made.change.version,
+    at: made.change.at,
+    what: made.change.what,
     by,
     ...(run === undefined ? {} : { run }),
     ...(step === undefined ? {} : { step }),

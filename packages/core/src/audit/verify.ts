@@ -29,7 +29,9 @@ export interface Verification {
 const PAGE = 1000
 /** All kinds of records that entries put. */
 export const RECORD_KINDS = [
+  'alias',
   'anchor',
+  'artifact',
   'audit',
   'company',
   'deed',
@@ -38,7 +40,9 @@ export const RECORD_KINDS = [
   'event',
   'grant',
   'inbox',
+  'invalidation',
   'overlay',
+  'ref',
   'timeline',
   'wait',
   'would',

@@ -5,6 +5,11 @@ export function sha256(text: string): string {
   return hash('sha256', text, 'base64url')
 }
 
+/** Of bytes, in hex: how artifacts are named. */
+export function sha256Hex(bytes: Uint8Array): string {
+  return hash('sha256', bytes, 'hex')
+}
+
 /** Keyed hash: hides low-entropy values (an address, a name) from whoever lacks the key. */
 export function keyedHash(key: string, text: string): string {
   return createHmac('sha256', key).update(text).digest('base64url')

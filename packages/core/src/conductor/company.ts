@@ -11,7 +11,7 @@ import type { Json } from '../base/value.ts'
 import { chain, EMPTY_HEAD, headOf, type Draft, type Head } from '../journal/entry.ts'
 import type { Put } from '../journal/put.ts'
 import { writeOf } from '../journal/records.ts'
-import type { Answer, Expect, MemoryStore, RecordRow, Unit } from '../journal/store.ts'
+import type { Answer, Expect, MemoryStore, RecordRow, RecordWrite, Unit } from '../journal/store.ts'
 import type { Settings } from '../policy/settings.ts'
 import { withTrail } from './trail.ts'
 
@@ -28,7 +28,9 @@ export interface Frozen {
 export interface Edit {
   readonly drafts: readonly Draft[]
   readonly expect?: readonly Expect[]
-  readonly unit?: Pick<Unit, 'deliveries' | 'touch' | 'starts' | 'purge'>
+  readonly unit?: Pick<Unit, 'deliveries' | 'touch' | 'starts' | 'purge' | 'artifacts'>
+  /** Rows that no entry puts: caches, which can be made again. */
+  readonly cached?: readonly RecordWrite[]
 }
 
 const EDITS_MAX = 200
@@ -120,7 +122,7 @@ export class Company {
     const puts = drafts.flatMap((draft) => (draft.data as { puts?: readonly Put[] }).puts ?? [])
     const answer = await this.#store.write(this.workspace, {
       entries,
-      records: puts.map(writeOf),
+      records: [...puts.map(writeOf), ...(edit.cached ?? [])],
       ...(expect === undefined ? {} : { expect }),
       ...unit,
     })

@@ -11,9 +11,9 @@ import { all } from './ops/all.ts'
 import { approve, ask } from './ops/ask.ts'
 import { continueAsNew } from './ops/continue.ts'
 import { delegate } from './ops/delegate.ts'
-import { entities, type Perform } from './ops/entities.ts'
+import { entities } from './ops/entities.ts'
 import { Keys } from './ops/keys.ts'
-import type { Place } from './ops/place.ts'
+import type { Perform, Place } from './ops/place.ts'
 import { intend, propose } from './ops/plan.ts'
 import { step } from './ops/step.ts'
 import { call, emit, sleep, waitFor, type WaitOptions } from './ops/waits.ts'
@@ -56,7 +56,7 @@ export function contextOf(
       unheard(all(pass, place, (own) => contextOf(pass, own), items, key, branch, options)),
     checkpoint: (name) => perform(`checkpoint ${name}`, (key) => checkpoint(pass, key, name)),
     continueAsNew: (input) => unheard(continueAsNew(pass, input)),
-    entities: (type) => entities(pass, perform, type),
+    entities: (type) => entities(pass, perform, memory, type),
     get settings() {
       return settingsAt(pass)
     },

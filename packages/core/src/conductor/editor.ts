@@ -1,68 +1,115 @@
 /** Editor: entities written by a person or the host, outside of any run, through the stream of the workspace. */
 import { SYSTEM, actorText, type Actor } from '../base/actor.ts'
-import { parseStored } from '../base/json.ts'
-import { toStored } from '../base/schema.ts'
+import { KeelsonError } from '../base/errors.ts'
+import { deepFreeze, stored } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
+import { entityTypeOf, type AnyEntityType, type Entity, type EntityType } from '../memory/entity.ts'
 import {
-  entityPuts,
-  entityTypeOf,
-  recordId,
-  type Entity,
-  type EntityRecord,
-  type EntityStore,
-  type EntityType,
-} from '../memory/entity.ts'
+  dropSnapshots,
+  historyOf,
+  rebuildSnapshots,
+  stateAsOf,
+  timelineOf,
+  whyField,
+} from '../memory/entity-history.ts'
+import { entitiesByAlias, entityByRef, findEntity, getEntity, listEntities, type Shelf } from '../memory/entity-read.ts'
+import type { EntityStore, WriteOptions } from '../memory/entity-store.ts'
+import * as verbs from '../memory/entity-verbs.ts'
+import type { Writing, Written } from '../memory/entity-write.ts'
 import type { Environment } from './environment.ts'
-import { changedIn, conflict, findEntity, getEntity, notFound, timelineOf } from './ops/entities.ts'
+import { migrate, type Migration } from './migrate.ts'
+import { shelfOf } from './shelf.ts'
 
-export function editor<T>(
-  env: Environment,
-  workspace: string,
-  type: EntityType<T>,
-  by: Actor = SYSTEM,
-): EntityStore<T> {
-  const known = entityTypeOf(type)
-  const company = env.company(workspace)
-  const at = (): number => env.clock.now()
-  return {
-    async create(data) {
-      const value = parseStored(toStored(known.schema, data, 'INPUT_INVALID', `a new ${known.name}`))
-      const id = `${known.name}_${env.ids.id()}`
-      const key = await company.key()
-      await company.edit(async () => {
-        const event = { what: `${known.name} created`, by: actorText(by) }
-        const puts = entityPuts(known, { id, version: 1, data: value, changed: value, key, event, at: at() })
-        return { drafts: [{ kind: 'entity.edited', data: { by, puts } }] }
-      })
-      env.nudge()
-      return frozen<T>(known.name, id, 1, value)
-    },
-    get: (id) => getEntity(env, workspace, known, id) as never,
-    find: (where) => findEntity(env, workspace, known, where) as never,
-    async update(id, patch, options) {
-      const key = await company.key()
-      let made: Entity<T> | undefined
-      await company.edit(async () => {
-        const [row] = await env.store.records(workspace, { kind: 'entity', ids: [recordId(known.name, id)], limit: 1 })
-        if (row === undefined) throw notFound(known, id)
-        if (options?.expect !== undefined && options.expect !== row.version)
-          throw conflict(known, id, options.expect, row.version)
-        const before = (JSON.parse(row.data) as EntityRecord).data as object
-        const data = parseStored(
-          toStored(known.schema, { ...before, ...patch }, 'INPUT_INVALID', `the changed ${known.name}`),
-        )
-        const version = row.version + 1
-        made = frozen<T>(known.name, id, version, data)
-        const event = { what: `${known.name} updated`, by: actorText(by) }
-        const puts = entityPuts(known, { id, version, data, changed: changedIn(patch, data), key, event, at: at() })
-        return { drafts: [{ kind: 'entity.edited', data: { by, puts } }] }
-      })
-      return made!
-    },
-    timeline: (id) => timelineOf(env, workspace, known, id),
+/** The store of one type as the host has it: with what keeps it in order. */
+export interface EntityDesk<T> extends EntityStore<T> {
+  /** Stores records of older schemas as of today's, page by page; stopped, it goes on where it was. */
+  migrate(options?: { onProgress?: (at: Migration) => void }): Promise<Migration>
+  readonly snapshots: {
+    /** Forgets all snapshots of the workspace: they are folded again when they are needed. */
+    drop(): Promise<number>
+    /** Folds one entity again and keeps every hundredth state. */
+    rebuild(id: string): Promise<number>
   }
 }
 
-function frozen<T>(type: string, id: string, version: number, data: Json): Entity<T> {
-  return Object.freeze({ type, id, version, data }) as unknown as Entity<T>
+export function editor<T>(env: Environment, workspace: string, type: EntityType<T>, by: Actor = SYSTEM): EntityDesk<T> {
+  const known = entityTypeOf(type)
+  env.entities.learn(known)
+  const shelf = shelfOf(env, workspace)
+  const write = (options: WriteOptions | undefined, build: (writing: Writing) => Promise<Written>) =>
+    edit(env, writingOf(shelf, known, by, options), by, build) as Promise<unknown> as Promise<Entity<T>>
+  return {
+    ...reads<T>(shelf, known),
+    create: (data, options) => {
+      const own = `${known.name}_${env.ids.id()}`
+      return write(options, (w) => verbs.create(w, data, options, () => own))
+    },
+    upsert: (data, options) => write(options, (w) => verbs.upsert(w, data, options)),
+    update: (one, patch, options) => write(options, (w) => verbs.update(w, one, patch)),
+    archive: (one, options) => write(options, (w) => verbs.archive(w, one)),
+    restore: (one, options) => write(options, (w) => verbs.restore(w, one)),
+    merge: (into, from, options) => write(options, (w) => verbs.merge(w, into, from, options?.take ?? [])),
+    identify: (one, names, options) => write(options, (w) => verbs.identify(w, one, names)),
+    note: async (one, line) => void (await write(undefined, (w) => verbs.note(w, one, line))),
+    migrate: (options) => migrate(env, workspace, known, by, options?.onProgress),
+    snapshots: {
+      drop: () => dropSnapshots(shelf),
+      rebuild: (one) => rebuildSnapshots(shelf, known, one),
+    },
+  }
+}
+
+/** A write from outside. A person who edits has agreed to what they do. */
+export function writingOf(shelf: Shelf, type: AnyEntityType, by: Actor, options: WriteOptions = {}): Writing {
+  const { because, ...rest } = options
+  return {
+    shelf,
+    type,
+    who: { by: actorText(by) },
+    options: because === undefined ? rest : { ...rest, because: because.map((one) => stored(one)) },
+    allowed: by.kind === 'person' ? 'any' : [],
+  }
+}
+
+/** One unit in the stream of the workspace, with what `build` puts. */
+export async function edit(
+  env: Environment,
+  writing: Writing,
+  by: Actor,
+  build: (writing: Writing) => Promise<Written>,
+): Promise<Json> {
+  const { type, shelf } = writing
+  if (type.owner === 'operator' && by.kind !== 'person') {
+    throw new KeelsonError('TRANSITION_NEEDS_APPROVAL', `every ${type.name} is the operator's: name who edits it`, {
+      hint: 'entities(type, { by: person }); a run that writes it asks first.',
+      data: { entity: type.name },
+    })
+  }
+  let ok: Json = null
+  await env.company(shelf.workspace).edit(async () => {
+    const written = await build(writing)
+    ok = deepFreeze(written.ok)
+    if (written.puts.length === 0) return undefined
+    return { drafts: [{ kind: 'entity.edited', data: { by, puts: written.puts } }], cached: written.cached }
+  })
+  env.nudge()
+  return ok
+}
+
+function reads<T>(
+  shelf: Shelf,
+  type: AnyEntityType,
+): Pick<EntityStore<T>, 'get' | 'find' | 'list' | 'byRef' | 'byAlias' | 'asOf' | 'history' | 'why' | 'timeline'> {
+  const as = async <R>(value: Promise<unknown>): Promise<R> => deepFreeze((await value) as R)
+  return {
+    get: (id) => as(getEntity(shelf, type, id)),
+    find: (where) => as(findEntity(shelf, type, where)),
+    list: (options = {}) => as(listEntities(shelf, type, options as object)),
+    byRef: (system, ref) => as(entityByRef(shelf, type, system, ref)),
+    byAlias: (name) => as(entitiesByAlias(shelf, type, name)),
+    asOf: (id, at) => as(stateAsOf(shelf, type, id, at)),
+    history: (id, options) => as(historyOf(shelf, type, id, options)),
+    why: (id, field) => as(whyField(shelf, type, id, field)),
+    timeline: (id, options) => as(timelineOf(shelf, type, id, options)),
+  }
 }

@@ -8,6 +8,7 @@ import type { Catalog } from '../playbook/catalog.ts'
 import type { PolicyEngine } from '../policy/gate.ts'
 import type { Company } from './company.ts'
 import type { Tell } from './notice.ts'
+import type { EntityTypes } from './entity-types.ts'
 import type { ActionRegistry } from './registry.ts'
 import type { LifecycleEvents } from './lifecycle.ts'
 
@@ -34,6 +35,8 @@ export interface Environment {
   readonly limits: Limits
   readonly catalog: Catalog
   readonly actions: ActionRegistry
+  /** Entity types that this process knows. */
+  readonly entities: EntityTypes
   readonly policy: PolicyEngine
   readonly models: Models
   /** Tells somebody through a channel of the host. */

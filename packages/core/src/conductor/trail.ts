@@ -9,6 +9,7 @@ import { actorJson, type Actor } from '../base/actor.ts'
 import type { Json } from '../base/value.ts'
 import type { Draft } from '../journal/entry.ts'
 import type { Put } from '../journal/put.ts'
+import { versionMark } from '../memory/change.ts'
 import type { EntityRecord } from '../memory/entity.ts'
 import type { EffectRecord } from './effect/ledger.ts'
 import type { ItemRecord } from './item.ts'
@@ -86,7 +87,7 @@ function linesOf(draft: Draft, data: { puts?: readonly Put[]; by?: Actor }, plac
 function changeOf(put: Put, all: readonly Put[]): Said[] {
   if (put.kind === 'entity') {
     const { type, id } = put.data as unknown as EntityRecord
-    const line = all.find((one) => one.kind === 'timeline' && one.id === `${put.id}/v${put.version}`)
+    const line = all.find((one) => one.kind === 'timeline' && one.id === `${put.id}/${versionMark(put.version)}`)
     const what = (line?.data as { what?: string } | undefined)?.what ?? `${type} changed`
     return [{ what, entities: [`${type}/${id}`], version: put.version }]
   }

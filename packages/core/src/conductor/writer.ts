@@ -12,7 +12,17 @@ import type { Ids } from '../base/ids.ts'
 import { chain, type Draft, type Entry, type Head } from '../journal/entry.ts'
 import type { Put } from '../journal/put.ts'
 import { writeOf } from '../journal/records.ts'
-import type { Answer, Delivery, Expect, Lease, MemoryStore, NewRun, Next, PassUnit } from '../journal/store.ts'
+import type {
+  Answer,
+  Delivery,
+  Expect,
+  Lease,
+  MemoryStore,
+  NewRun,
+  Next,
+  PassUnit,
+  RecordWrite,
+} from '../journal/store.ts'
 import { withTrail } from './trail.ts'
 
 /** What a job wants written. */
@@ -22,6 +32,9 @@ export interface Built {
   readonly starts?: readonly NewRun[]
   readonly deliveries?: readonly Delivery[]
   readonly consumed?: readonly number[]
+  /** Rows that no entry puts: caches, which can be made again. */
+  readonly cached?: readonly RecordWrite[]
+  readonly artifacts?: readonly Uint8Array[]
   readonly next?: Next
 }
 
@@ -173,12 +186,14 @@ export class Writer {
     const drafts = withTrail(built.drafts, { stream, seq: this.#head.seq, at, by, run: lease.run })
     const entries = chain(lease.workspace, stream, this.#head, drafts, at, () => ids.salt())
     const puts = drafts.flatMap((draft) => (draft.data as { puts?: readonly Put[] }).puts ?? [])
+    const records = [...puts.map(writeOf), ...(built.cached ?? [])]
     const unit: PassUnit = {
       ...(entries.length === 0 ? {} : { entries }),
-      ...(puts.length === 0 ? {} : { records: puts.map(writeOf) }),
+      ...(records.length === 0 ? {} : { records }),
       ...(built.expect === undefined ? {} : { expect: built.expect }),
       ...(built.starts === undefined ? {} : { starts: built.starts }),
       ...(built.deliveries === undefined ? {} : { deliveries: built.deliveries }),
+      ...(built.artifacts === undefined ? {} : { artifacts: built.artifacts }),
       ...(built.consumed === undefined ? {} : { consumed: built.consumed }),
       ...(built.next === undefined ? {} : { next: built.next }),
     }

@@ -1,11 +1,13 @@
-/** Entity: a canonical business record, typed and versioned, written together with the journal entry that caused it. */
-import type { z } from 'zod'
+/** Entity: a canonical business record: its type, its value, and the record that keeps it. */
+import { z } from 'zod'
 import { KeelsonError } from '../base/errors.ts'
 import { keyedHash, sha256 } from '../base/hash.ts'
 import { canonical } from '../base/json.ts'
-import type { Json } from '../base/value.ts'
 import { assertPlain } from '../base/schema.ts'
+import type { Json } from '../base/value.ts'
 import type { Put } from '../journal/put.ts'
+import { lifecycleOf, type AnyLifecycle, type Lifecycle } from './lifecycle.ts'
+import type { TaxonomyName } from './taxonomy.ts'
 
 /** A kind of business record. */
 export interface EntityType<T> {
@@ -18,69 +20,99 @@ export interface Entity<T> {
   readonly id: string
   readonly version: number
   readonly data: T
+  /** It was archived: `find` and `list` leave it out. */
+  readonly archived?: boolean
 }
 
-/** What happened to an entity. */
-export interface TimelineEvent {
-  readonly at: string
-  readonly what: string
-  readonly run?: string
-  readonly step?: string
-  readonly by?: string
-  readonly version?: number
-  readonly changed?: Json
-  /** Fields that are no longer there. */
-  readonly dropped?: readonly string[]
-}
-
-export interface EntityStore<T> {
-  /** A new record. Throws `INPUT_INVALID` when the data do not fit the schema. */
-  create(data: T): Promise<Entity<T>>
-  /** Throws `ENTITY_NOT_FOUND`. */
-  get(id: string): Promise<Entity<T>>
-  /** The first record whose declared index fields equal `where`. */
-  find(where: Partial<T>): Promise<Entity<T> | undefined>
-  /** Changes the named fields. With `expect`, throws `ENTITY_CONFLICT` if the record has another version. */
-  update(id: string, patch: Partial<T>, options?: { expect?: number }): Promise<Entity<T>>
-  /** What happened to the record, oldest first. */
-  timeline(id: string): Promise<readonly TimelineEvent[]>
-}
+/** Makes data of version `n - 1` into data of version `n`. */
+export type Upcast = (data: { readonly [field: string]: Json }) => { readonly [field: string]: Json }
 
 export interface AnyEntityType {
   readonly name: string
   readonly version: number
   readonly schema: z.ZodType
+  /** Fields by which it is found: declared ones, and links. */
   readonly index: readonly string[]
-  readonly personal: ReadonlySet<string>
+  readonly private: ReadonlySet<string>
+  readonly upcast: ReadonlyMap<number, Upcast>
+  readonly links: { readonly [field: string]: { readonly name: string } }
+  readonly key: ((data: unknown) => unknown) | undefined
+  readonly lifecycles: { readonly [field: string]: AnyLifecycle }
+  readonly taxonomy: { readonly [field: string]: TaxonomyName }
+  readonly owner: 'anyone' | 'operator'
+}
+
+type Field<S extends z.ZodType> = keyof z.output<S> & string
+
+export interface EntityDefinition<S extends z.ZodType> {
+  readonly name: string
+  /** Of the schema. Raise it with each change of the stored shape, and add an upcaster. */
+  readonly version: number
+  readonly schema: S
+  /** Fields by which `find`, `list` and policy look-ups reach it. */
+  readonly index?: readonly Field<S>[]
+  /** Fields that hold private data: indexed as keyed hashes only. */
+  readonly private?: readonly Field<S>[]
+  /** For each version from the second on: how data of the version before become its data. */
+  readonly upcast?: { readonly [version: number]: Upcast }
+  /** Fields that hold the id of another entity (or a list of ids). What they name must exist; they are indexed. */
+  readonly links?: { readonly [K in Field<S>]?: EntityType<any> }
+  /** The business identity: a second record of the same key is refused, and `upsert` finds it. */
+  readonly key?: (data: z.output<S>) => string | number | readonly (string | number)[]
+  /** Fields that are state machines. */
+  readonly lifecycle?: { readonly [K in Field<S>]?: Lifecycle<Extract<z.output<S>[K], string>> }
+  /** Fields whose values are terms of the workspace's taxonomy. */
+  readonly taxonomy?: { readonly [K in Field<S>]?: TaxonomyName }
+  /** 'operator': a run that writes it asks a person first. Default 'anyone'. */
+  readonly owner?: 'anyone' | 'operator'
 }
 
 const definitions = new WeakMap<object, AnyEntityType>()
 
-/**
- * Defines an entity. `index` names the fields by which `find` and policy look-ups reach it; those also named in
- * `personal` are indexed as keyed hashes.
- */
-export function defineEntity<S extends z.ZodType>(definition: {
-  readonly name: string
-  readonly version: number
-  readonly schema: S
-  readonly index?: readonly (keyof z.output<S> & string)[]
-  readonly personal?: readonly (keyof z.output<S> & string)[]
-}): EntityType<z.output<S>> {
-  if (!/^[a-z][\w-]*$/i.test(definition.name)) {
-    throw new KeelsonError('DEFINITION_INVALID', `"${definition.name}" is not a name for an entity`, {
-      hint: 'Use letters, digits, "-" and "_".',
-    })
+/** Defines an entity. Throws `DEFINITION_INVALID` for what could not be stored or found again. */
+export function defineEntity<S extends z.ZodType>(definition: EntityDefinition<S>): EntityType<z.output<S>> {
+  const { name, version } = definition
+  if (!/^[a-z][\w-]*$/i.test(name)) throw invalid(name, 'has no proper name', 'Use letters, digits, "-" and "_".')
+  if (!Number.isInteger(version) || version < 1) {
+    throw invalid(name, `has version ${version}`, 'Versions are 1, 2, 3 …')
   }
-  assertPlain(definition.schema, `the schema of entity ${definition.name}`)
-  const made = Object.freeze({ name: definition.name, version: definition.version })
+  assertPlain(definition.schema, `the schema of entity ${name}`)
+  const links = (definition.links ?? {}) as Record<string, { name: string }>
+  const lifecycles = Object.entries(definition.lifecycle ?? {}).map(([field, flow]) => [
+    field,
+    lifecycleOf(flow as { name?: string }),
+  ])
+  const made = Object.freeze({ name, version })
   definitions.set(made, {
     ...made,
     schema: definition.schema,
-    index: definition.index ?? [],
-    personal: new Set(definition.personal ?? []),
+    index: [...new Set([...(definition.index ?? []), ...Object.keys(links)])],
+    private: new Set(definition.private ?? []),
+    upcast: upcasters(definition),
+    links,
+    key: definition.key as ((data: unknown) => unknown) | undefined,
+    lifecycles: Object.fromEntries(lifecycles) as Record<string, AnyLifecycle>,
+    taxonomy: (definition.taxonomy ?? {}) as Record<string, TaxonomyName>,
+    owner: definition.owner ?? 'anyone',
   })
   return made
+}
+
+function upcasters({ name, version, upcast = {} }: EntityDefinition<z.ZodType>): ReadonlyMap<number, Upcast> {
+  const found = new Map(Object.entries(upcast).map(([to, one]) => [Number(to), one]))
+  for (const to of found.keys()) {
+    if (Number.isInteger(to) && to >= 2 && to <= version) continue
+    throw invalid(
+      name,
+      `has an upcaster to version ${to}`,
+      `Name versions 2 to ${version}: { ${version}: (old) => … }.`,
+    )
+  }
+  return found
+}
+
+function invalid(name: string, what: string, hint: string): KeelsonError {
+  return new KeelsonError('DEFINITION_INVALID', `entity "${name}" ${what}`, { hint })
 }
 
 export function entityTypeOf(type: { readonly name: string }): AnyEntityType {
@@ -91,78 +123,85 @@ export function entityTypeOf(type: { readonly name: string }): AnyEntityType {
   })
 }
 
-/** An entity as its record keeps it. */
+/** Stands for a type whose definition is not known: its data are what they are. */
+export function bareType(name: string, version: number): AnyEntityType {
+  const upcast = new Map<number, Upcast>()
+  for (let to = 2; to <= version; to++) upcast.set(to, (data) => data)
+  const none = { links: {}, lifecycles: {}, taxonomy: {}, key: undefined, owner: 'anyone' as const }
+  return { name, version, schema: z.unknown(), index: [], private: new Set(), upcast, ...none }
+}
+
+/** An entity as its record keeps it. Instants are milliseconds. */
 export interface EntityRecord {
   readonly type: string
+  /** The version of the schema that `data` fit. */
   readonly schema: number
   readonly id: string
-  readonly data: Json
+  readonly data: { readonly [field: string]: Json }
   /** Indexed fields, and which of them are hashed under the workspace's key. */
-  readonly indexed: { readonly [field: string]: 'plain' | 'personal' }
+  readonly indexed: { readonly [field: string]: 'plain' | 'private' }
+  readonly createdAt: number
+  /** When it was last changed: never earlier than the change before. */
+  readonly at: number
+  /** The latest instant at which a change of it took effect in the world. */
+  readonly validAt: number
+  readonly archived?: boolean
+  /** It is now one with this entity, under the other's id. */
+  readonly mergedInto?: string
+  /** Ids that now lead here. */
+  readonly merged?: readonly string[]
+  readonly refs?: { readonly [system: string]: string }
+  readonly aliases?: readonly string[]
 }
 
 export function recordId(type: string, id: string): string {
   return `${type}/${id}`
 }
 
-/** The index value of a field: its canonical text, keyed where it is personal, hashed where it is long. */
+/** The index value of a field: its canonical text, keyed where it is private, hashed where it is long. */
 export function indexValue(
-  type: Pick<AnyEntityType, 'name' | 'personal'>,
+  type: { readonly name: string; readonly private: ReadonlySet<string> },
   field: string,
   value: unknown,
   key: string,
 ): string {
   const text = canonical(value ?? null)
-  if (type.personal.has(field)) return keyedHash(key, `${type.name}.${field}=${text}`)
+  if (type.private.has(field)) return keyedHash(key, `${type.name}.${field}=${text}`)
   return text.length > 200 ? sha256(text) : text
 }
 
-/** What a write of an entity puts: the record and its line in the timeline. */
-export function entityPuts(
-  type: AnyEntityType,
-  change: {
-    id: string
-    version: number
-    data: Json
-    changed: Json
-    key: string
-    event: Omit<TimelineEvent, 'at'>
-    at: number
-  },
-): Put[] {
-  const indexed = Object.fromEntries(
-    type.index.map((field) => [field, type.personal.has(field) ? ('personal' as const) : ('plain' as const)]),
-  )
-  const record: EntityRecord = { type: type.name, schema: type.version, id: change.id, data: change.data, indexed }
-  return [
-    entityPut(record, change.version, change.key),
-    timelinePut(type.name, change.id, `v${change.version}`, change.at, {
-      ...change.event,
-      version: change.version,
-      changed: change.changed,
-    }),
-  ]
+/** How the fields of a type are indexed, as its records remember it. */
+export function indexedFields(type: AnyEntityType): EntityRecord['indexed'] {
+  return Object.fromEntries(type.index.map((field) => [field, type.private.has(field) ? 'private' : 'plain']))
 }
 
-/** The entity's record with its index, as far as the record itself says what is indexed. */
+/** The entity's record with its index, as far as the record itself says what is indexed. In order of creation. */
 export function entityPut(record: EntityRecord, version: number, key: string): Put {
-  const index: Record<string, string> = { type: record.type }
-  const personal = new Set(Object.keys(record.indexed).filter((field) => record.indexed[field] === 'personal'))
-  for (const field of Object.keys(record.indexed)) {
-    const value = (record.data as Record<string, unknown>)[field]
-    index[`${record.type}.${field}`] = indexValue({ name: record.type, personal }, field, value, key)
+  const { type, id, schema, indexed, createdAt } = record
+  const state = record.mergedInto !== undefined ? 'merged' : record.archived === true ? 'archived' : 'type'
+  const index: Record<string, string> = { [state]: type, schema: `${type}@${schema}` }
+  if (state === 'type') {
+    const names = new Set(Object.keys(indexed).filter((field) => indexed[field] === 'private'))
+    for (const field of Object.keys(indexed))
+      index[`${type}.${field}`] = indexValue({ name: type, private: names }, field, record.data[field], key)
   }
-  return { kind: 'entity', id: recordId(record.type, record.id), version, data: record as unknown as Json, index }
+  return {
+    kind: 'entity',
+    id: recordId(type, id),
+    version,
+    data: record as unknown as Json,
+    index,
+    sort: createdAt,
+  }
 }
 
-/** A line in an entity's timeline. `mark` tells it from the others. */
-export function timelinePut(type: string, id: string, mark: string, at: number, event: Omit<TimelineEvent, 'at'>): Put {
-  return {
-    kind: 'timeline',
-    id: `${recordId(type, id)}/${mark}`,
-    version: 1,
-    data: { at: new Date(at).toISOString(), ...event },
-    index: { entity: recordId(type, id) },
-    sort: at,
-  }
+export function notFound(type: { readonly name: string }, id: string): KeelsonError {
+  return new KeelsonError('ENTITY_NOT_FOUND', `there is no ${type.name} "${id}"`, { data: { entity: type.name, id } })
+}
+
+export function conflict(type: { readonly name: string }, id: string, expected: number, found: number): KeelsonError {
+  return new KeelsonError('ENTITY_CONFLICT', `${type.name} "${id}" has version ${found}, not ${expected}`, {
+    hint: 'Somebody changed it meanwhile: read it again and decide, or update without expect.',
+    data: { entity: type.name, id, expected, found },
+  })
 }

@@ -6,6 +6,7 @@ import { fromStored } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
 import type { AnyAction } from '../../connector/action.ts'
 import { entityTypeOf, indexValue, type EntityRecord } from '../../memory/entity.ts'
+import { present } from '../../memory/entity-read.ts'
 import { judgeSafely } from '../../policy/gate.ts'
 import { covers } from '../../policy/persona.ts'
 import type { AnyLookup } from '../../policy/rule.ts'
@@ -73,13 +74,13 @@ async function findOne(env: Environment, workspace: string, lookup: AnyLookup & 
   const rows = await env.store.records(workspace, { kind: 'entity', where, limit: 1000 })
   for (const row of rows) {
     const record = JSON.parse(row.data) as EntityRecord
-    const data = record.data as Record<string, unknown>
+    const data: Record<string, unknown> = present(type, record)
     if (
       others.every(
         ([field, value]) => indexValue(type, field, data[field], key) === indexValue(type, field, value, key),
       )
     ) {
-      return { id: record.id, version: row.version, data: record.data }
+      return { id: record.id, version: row.version, data }
     }
   }
   return undefined

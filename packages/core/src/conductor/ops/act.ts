@@ -1,6 +1,5 @@
 /** Act: `ctx.act` and `ctx.effect`: an action with an intent, through the gate, revised when a person says no. */
 import { KeelsonError } from '../../base/errors.ts'
-import { sha256 } from '../../base/hash.ts'
 import { canonical, parseStored } from '../../base/json.ts'
 import { fromStored, toStored } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
@@ -14,10 +13,8 @@ import { effectId } from '../effect/ledger.ts'
 import { read } from '../effect/read.ts'
 import type { Receipt } from '../effect/settling.ts'
 import type { Pass } from '../pass.ts'
-import type { Perform } from './entities.ts'
-
-/** Which operation handed an object out: how `because` finds its source. */
-export type ActMemory = WeakMap<object, string>
+import type { Perform } from './place.ts'
+import { sourcesIn, type ActMemory } from './sources.ts'
 
 export const REVISIONS_MAX = 5
 
@@ -36,7 +33,7 @@ export async function actOp<In, Out>(
   for (let round = 0; ; round++) {
     try {
       const text = toStored(known.input, current, 'INPUT_INVALID', `the input of ${known.name}`)
-      const because = sourcesIn(memory, options.because)
+      const because = sourcesIn(pass, memory, options.because)
       return await perform(name, async (key) => {
         const effect = await one<In, Out>(pass, key, known, text, because, options.key, { revises })
         // `act` hands out the output alone: that, too, is what later effects may rest on.
@@ -136,17 +133,4 @@ function effectOf<In, Out>(action: AnyAction, { outcome }: Answered, input: stri
 export function declineOf(thrown: unknown): Decline | undefined {
   if (!KeelsonError.is(thrown, 'ACTION_DECLINED')) return undefined
   return thrown.data['decline'] as unknown as Decline | undefined
-}
-
-/** What an effect rests on, as references: entities by id and version, earlier outcomes by their operation. */
-export function sourcesIn(memory: ActMemory, because: readonly unknown[] = []): Json[] {
-  return because.flatMap((one): Json[] => {
-    if (typeof one !== 'object' || one === null) return []
-    const entity = one as { type?: unknown; id?: unknown; version?: unknown }
-    if (typeof entity.type === 'string' && typeof entity.id === 'string' && typeof entity.version === 'number') {
-      return [{ entity: entity.type, id: entity.id, version: entity.version }]
-    }
-    const step = memory.get(one)
-    return step === undefined ? [{ value: sha256(canonical(one)) }] : [{ step }]
-  })
 }

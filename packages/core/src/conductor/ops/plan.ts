@@ -23,9 +23,10 @@ import { previewOf } from '../effect/render.ts'
 import type { PlanLine } from '../item.ts'
 import type { Pass } from '../pass.ts'
 import { readable } from '../shown.ts'
-import { businessOf, declineOf, executing, one, REVISIONS_MAX, sourcesIn, type ActMemory } from './act.ts'
+import { businessOf, declineOf, executing, one, REVISIONS_MAX } from './act.ts'
+import { sourcesIn, type ActMemory } from './sources.ts'
 import { patience, type AskItem } from './ask.ts'
-import type { Perform } from './entities.ts'
+import type { Perform } from './place.ts'
 import type { Place } from './place.ts'
 
 /** More lines than this nobody reads. */
@@ -63,7 +64,12 @@ export function intend<In, Out>(
   }
   const text = toStored(known.input, input, 'INPUT_INVALID', `the input of ${known.name}`)
   const intent: Intent = Object.freeze({ action: known.name })
-  intents.set(intent, { action: known, input: text, because: sourcesIn(memory, options.because), key: options.key })
+  intents.set(intent, {
+    action: known,
+    input: text,
+    because: sourcesIn(pass, memory, options.because),
+    key: options.key,
+  })
   return intent
 }
 

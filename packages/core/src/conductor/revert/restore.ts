@@ -3,8 +3,9 @@ import { actorText } from '../../base/actor.ts'
 import { KeelsonError, storeError } from '../../base/errors.ts'
 import { sha256 } from '../../base/hash.ts'
 import { canonical } from '../../base/json.ts'
-import type { Json } from '../../base/value.ts'
-import { entityPut, recordId, timelinePut, type EntityRecord } from '../../memory/entity.ts'
+import { headOf } from '../../memory/entity-read.ts'
+import { restoreFields, type Writing } from '../../memory/entity-write.ts'
+import { shelfOf } from '../shelf.ts'
 import type { Pass } from '../pass.ts'
 import type { Built } from '../writer.ts'
 import type { Line } from './plan.ts'
@@ -28,30 +29,18 @@ async function restored(
   hash: string,
 ): Promise<Built> {
   const { env, claimed } = pass.task
-  const [row] = await env.store.records(claimed.row.workspace, {
-    kind: 'entity',
-    ids: [recordId(line.type, line.id)],
-    limit: 1,
-  })
-  if (row === undefined || row.version !== line.version) {
+  const shelf = shelfOf(env, claimed.row.workspace)
+  const head = await headOf(shelf, { name: line.type }, line.id)
+  if (head === undefined || head.version !== line.version) {
     const error = new KeelsonError(
       'PLAN_CHANGED',
-      `${line.type} ${line.id} was changed since the plan (version ${row?.version ?? 'none'}, planned ${line.version})`,
+      `${line.type} ${line.id} was changed since the plan (version ${head?.version ?? 'none'}, planned ${line.version})`,
     )
     return { drafts: [{ kind: 'entity.completed', key, data: { hash, error: storeError(error) } }] }
   }
-  const record = JSON.parse(row.data) as EntityRecord
-  const held = Object.entries(record.data as Record<string, Json>).filter(([field]) => !line.drop.includes(field))
-  const data = { ...Object.fromEntries(held), ...line.restore }
-  const version = row.version + 1
-  const put = entityPut({ ...record, data }, version, await env.company(claimed.row.workspace).key())
-  const undone = { changed: line.restore, ...(line.drop.length === 0 ? {} : { dropped: line.drop }) }
-  const by = actorText(pass.history.start.by)
-  const event = { what: `${line.type} restored`, run: claimed.row.id, step: key, by, version, ...undone }
-  const puts = [put, timelinePut(line.type, line.id, `v${version}`, env.clock.now(), event)]
-  return {
-    drafts: [
-      { kind: 'entity.completed', key, data: { hash, ok: { type: line.type, id: line.id, version, data }, puts } },
-    ],
-  }
+  const type = env.entities.named(line.type, head.record.schema)
+  const who = { run: claimed.row.id, step: key, by: actorText(pass.history.start.by) }
+  const writing: Writing = { shelf, type, who, options: {}, allowed: [] }
+  const { ok, puts, cached } = await restoreFields(writing, line.id, line.restore, line.drop)
+  return { drafts: [{ kind: 'entity.completed', key, data: { hash, ok, puts } }], cached }
 }

@@ -1,0 +1,21 @@
+/** EntityTypes: the entity types that a process knows, by name: those that it was given, and those that it has used. */
+import { bareType, type AnyEntityType } from '../memory/entity.ts'
+
+export class EntityTypes {
+  readonly #known = new Map<string, AnyEntityType>()
+
+  constructor(types: readonly AnyEntityType[]) {
+    for (const type of types) this.learn(type)
+  }
+
+  /** The newest version of a type is the one that counts. */
+  learn(type: AnyEntityType): void {
+    const known = this.#known.get(type.name)
+    if (known === undefined || known.version <= type.version) this.#known.set(type.name, type)
+  }
+
+  /** The type, or one that stands for it where this process does not know it: data as they were stored, of any schema. */
+  named(name: string, schema: number): AnyEntityType {
+    return this.#known.get(name) ?? bareType(name, schema)
+  }
+}

@@ -1,0 +1,7 @@
+/** Shelf: where the entities of a workspace are, as the conductor knows it. */
+import type { Shelf } from '../memory/entity-read.ts'
+import type { Environment } from './environment.ts'
+
+export function shelfOf(env: Environment, workspace: string): Shelf {
+  return { store: env.store, workspace, key: () => env.company(workspace).key(), now: () => env.clock.now() }
+}

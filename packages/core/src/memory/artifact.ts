@@ -1,0 +1,73 @@
+/** Artifact: bytes that are kept under their sha-256, referred to and never held in an entry. */
+import { z } from 'zod'
+import type { Json } from '../base/value.ts'
+import type { Put } from '../journal/put.ts'
+
+/** What entries and entities hold instead of the bytes. As a schema: for fields that refer to an artifact. */
+export const artifactRef = z.object({
+  /** Hex. */
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  /** Bytes. */
+  size: z.int().min(0),
+  /** Media type. */
+  type: z.string(),
+  name: z.string().optional(),
+  /** Where it came from: a run and step, a person, a template and its version. */
+  origin: z.json().optional(),
+})
+
+export type ArtifactRef = z.output<typeof artifactRef>
+
+export interface ArtifactOptions {
+  readonly name?: string
+  /** Media type. Default: `text/plain` for text, `application/octet-stream` for bytes. */
+  readonly type?: string
+  /** What it was made from, beside who made it. */
+  readonly origin?: Json
+}
+
+/** Bytes and text in, references out. */
+export interface Artifacts {
+  /** Keeps it, together with the entry that refers to it. The same bytes are kept once. */
+  put(content: string | Uint8Array, options?: ArtifactOptions): Promise<ArtifactRef>
+  /** Throws `ARTIFACT_NOT_FOUND`. */
+  get(artifact: ArtifactRef | string): Promise<Uint8Array>
+  /** As UTF-8. */
+  text(artifact: ArtifactRef | string): Promise<string>
+  /** What the second says that the first did not, by lines. */
+  diff(before: ArtifactRef | string, after: ArtifactRef | string): Promise<ArtifactDiff>
+}
+
+export interface ArtifactDiff {
+  readonly same: boolean
+  readonly kind: 'text' | 'binary'
+  /** Bytes that it grew by. */
+  readonly grew: number
+  readonly added: number
+  readonly removed: number
+  /** All lines, each with its sign: ' ' kept, '-' removed, '+' added. Empty for bytes. */
+  readonly lines: readonly { readonly sign: ' ' | '-' | '+'; readonly text: string }[]
+}
+
+/** The largest artifact that is kept, in bytes. */
+export const ARTIFACT_MAX = 64 * 1024 * 1024
+
+export function bytesOf(content: string | Uint8Array): Uint8Array {
+  return typeof content === 'string' ? new TextEncoder().encode(content) : Uint8Array.from(content)
+}
+
+export function shaOf(artifact: ArtifactRef | string): string {
+  return typeof artifact === 'string' ? artifact : artifact.sha256
+}
+
+/** The record of an artifact: what is known of it, found by where it came from. */
+export function artifactPut(ref: ArtifactRef, at: number, by: { run?: string; by?: string }): Put {
+  return {
+    kind: 'artifact',
+    id: ref.sha256,
+    version: 1,
+    data: { ...ref, ...by, at: new Date(at).toISOString() } as Json,
+    index: by.run === undefined ? {} : { run: by.run },
+    sort: at,
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * Change: what happened to an entity, one line each, and its state as the fold of them.
+ *
+ * H1. Of each field that value counts which took effect last; of two at the same instant, the one recorded last. So the
+ *     order of folding does not matter, and what is recorded late finds its place.
+ * H2. A snapshot is a fold that was kept. It is no truth: dropped, the same is folded again.
+ */
+import { canonical, canonicalAround } from '../base/json.ts'
+import type { Json } from '../base/value.ts'
+import type { Put } from '../journal/put.ts'
+import type { RecordRow, RecordWrite } from '../journal/store.ts'
+import type { AnyEntityType } from './entity.ts'
+import { recordId } from './entity.ts'
+import { upcastTo } from './upcast.ts'
+
+/** What happened to an entity. */
+export interface TimelineEvent {
+  readonly at: string
+  readonly what: string
+  readonly run?: string
+  readonly step?: string
+  readonly by?: string
+  /** The version that it made, where it changed the record. */
+  readonly version?: number
+  readonly changed?: Json
+  /** Fields that are no longer there. */
+  readonly dropped?: readonly string[]
+  /** When it took effect in the world, where that is not when it was recorded. */
+  readonly validAt?: string
+  readonly reason?: string
+  /** What it rests on: entities by id and version, steps. */
+  readonly because?: readonly Json[]
+  readonly became?: 'archived' | 'restored' | 'merged' | 'upgraded'
+  /** The entity that it is now one with. */
+  readonly into?: string
+  /** Version of the schema that `changed` fits. */
+  readonly schema?: number
+  /** Whatever else is known about it. */
+  readonly data?: Json
+  readonly artifacts?: readonly Json[]
+}
+
+/** A change as its line keeps it. */
+export interface Change extends TimelineEvent {
+  readonly version: number
+}
+
+/** How often a fold is kept. */
+export const SNAPSHOT_EVERY = 100
+
+/** A place in an entity's line of versions that sorts like the versions. */
+export function versionMark(version: number): string {
+  return `v${String(version).padStart(10, '0')}`
+}
+
+export function changeId(type: string, id: string, version: number): string {
+  return `${recordId(type, id)}/${versionMark(version)}`
+}
+
+/** A line in an entity's timeline. `mark` tells it from the others. */
+export function timelinePut(type: string, id: string, mark: string, at: number, event: Omit<TimelineEvent, 'at'>): Put {
+  const entity = recordId(type, id)
+  const late = event.validAt !== undefined && Date.parse(event.validAt) < at
+  return {
+    kind: 'timeline',
+    id: `${entity}/${mark}`,
+    version: 1,
+    data: { ...event, at: new Date(at).toISOString() },
+    index: {
+      entity,
+      ...(event.version === undefined ? {} : { change: entity }),
+      ...(late ? { late: entity } : {}),
+      ...(event.run === undefined ? {} : { run: event.run }),
+    },
+    sort: at,
+  }
+}
+
+/** An entity's state as the fold of some of its changes. */
+export interface Folded {
+  readonly schema: number
+  readonly data: { readonly [field: string]: Json }
+  /** Per field, dropped ones too: when its value took effect, and the version that brought it. */
+  readonly since: { readonly [field: string]: readonly [validAt: number, version: number] }
+  /** The last change in it, and when that was recorded. */
+  readonly version: number
+  readonly at: number
+  readonly archived: boolean
+  readonly into?: string
+}
+
+export const NOTHING: Folded = { schema: 0, data: {}, since: {}, version: 0, at: 0, archived: false }
+
+/** `state` with `change` in its place (H1). */
+export function foldChange(type: AnyEntityType, state: Folded, change: Change): Folded {
+  const at = Date.parse(change.at)
+  const validAt = change.validAt === undefined ? at : Date.parse(change.validAt)
+  const schema = Math.max(state.schema, change.schema ?? 1)
+  const base =
+    state.schema === 0 || state.schema === schema ? state.data : upcastTo(type, state.data, state.schema, schema)
+  const data: Record<string, Json> = { ...base }
+  const since: Record<string, readonly [number, number]> = { ...state.since }
+  const wins = (field: string): boolean => {
+    const held = since[field]
+    if (held !== undefined && (held[0] > validAt || (held[0] === validAt && held[1] > change.version))) return false
+    since[field] = [validAt, change.version]
+    return true
+  }
+  for (const [field, value] of Object.entries((change.changed ?? {}) as Record<string, Json>))
+    if (wins(field)) data[field] = value
+  for (const field of change.dropped ?? []) if (wins(field)) delete data[field]
+  const newer = change.version > state.version
+  const became = newer ? change.became : undefined
+  const archived = became === 'archived' ? true : became === 'restored' ? false : state.archived
+  const into = became === 'restored' ? undefined : (change.into ?? state.into)
+  return {
+    schema,
+    data,
+    since,
+    version: Math.max(change.version, state.version),
+    at: Math.max(at, state.at),
+    archived,
+    ...(into === undefined ? {} : { into }),
+  }
+}
+
+/** `state` as a row that no entry puts: a cache. */
+export function snapshotRow(type: string, id: string, state: Folded): RecordWrite {
+  const entity = recordId(type, id)
+  return {
+    kind: 'snapshot',
+    id: changeId(type, id, state.version),
+    version: 1,
+    data: canonicalAround(state),
+    index: { entity },
+    sort: state.at,
+  }
+}
+
+export function changeOf(row: RecordRow): Change {
+  return JSON.parse(row.data) as Change
+}
+
+/** What a write made of the fields: those that are other than before, and those that the writer named, changed or not. */
+export function difference(
+  before: { readonly [field: string]: Json },
+  after: { readonly [field: string]: Json },
+  named: readonly string[] = [],
+): { changed: { [field: string]: Json }; dropped: string[] } {
+  const fields = Object.keys(after).filter(
+    (field) =>
+      named.includes(field) || !Object.hasOwn(before, field) || canonical(before[field]) !== canonical(after[field]),
+  )
+  return {
+    changed: Object.fromEntries(fields.map((field) => [field, after[field]!])),
+    dropped: [...new Set([...Object.keys(before), ...named])].filter((field) => !Object.hasOwn(after, field)),
+  }
+}

@@ -1,0 +1,287 @@
+/**
+ * History of an entity: its state at any point of two clocks, its changes, and what each field has its value from.
+ *
+ * H3. With or without snapshots the answer is the same; they only shorten what is read.
+ */
+import { KeelsonError } from '../base/errors.ts'
+import { canonical } from '../base/json.ts'
+import type { Json } from '../base/value.ts'
+import type { RecordQuery, RecordRow } from '../journal/store.ts'
+import { changeId, changeOf, foldChange, NOTHING, SNAPSHOT_EVERY, snapshotRow } from './change.ts'
+import type { Change, Folded, TimelineEvent } from './change.ts'
+import { notFound, recordId, type AnyEntityType } from './entity.ts'
+import { headOf, survivorOf, type Shelf } from './entity-read.ts'
+import type { AsOf, Changed, TimelineOptions, When, Why } from './entity-store.ts'
+import { upcastTo } from './upcast.ts'
+
+const PAGE = 500
+
+/** What is read of a shelf where nothing is keyed or dated. */
+type Rows = Pick<Shelf, 'store' | 'workspace'>
+
+/** Milliseconds of an instant. Throws `INPUT_INVALID`. */
+export function instant(when: When): number {
+  const at = typeof when === 'number' ? when : Date.parse(when)
+  if (Number.isFinite(at)) return at
+  throw new KeelsonError('INPUT_INVALID', `"${String(when).slice(0, 40).toWellFormed()}" is not an instant`, {
+    hint: 'Use ISO text with a zone (2026-11-22T09:00:00Z) or milliseconds.',
+  })
+}
+
+/** The state at `valid` as it was known at `known`, over merges; undefined before it was created. */
+export async function stateAsOf(shelf: Shelf, type: AnyEntityType, id: string, at: AsOf): Promise<Json | undefined> {
+  const now = shelf.now()
+  const known = at.known === undefined ? now : instant(at.known)
+  const valid = at.valid === undefined ? now : instant(at.valid)
+  const state = await foldedAt(shelf, type, id, { known, valid })
+  if (state === undefined) {
+    if ((await headOf(shelf, type, id)) === undefined) throw notFound(type, id)
+    return undefined
+  }
+  if (state.into !== undefined) return stateAsOf(shelf, type, state.into, at)
+  const data = upcastTo(type, state.data, state.schema)
+  return { type: type.name, id, version: state.version, data, ...(state.archived ? { archived: true } : {}) }
+}
+
+interface Point {
+  readonly known: number
+  readonly valid: number
+}
+
+/** The fold of all changes recorded until `known` that took effect until `valid`. */
+async function foldedAt(shelf: Shelf, type: AnyEntityType, id: string, at: Point): Promise<Folded | undefined> {
+  const cut = Math.min(at.known, at.valid)
+  const last = await lastChange(shelf, type, id, cut)
+  let state = last === undefined ? NOTHING : await foldedTo(shelf, type, id, last.version)
+  // What took effect until then and was recorded later.
+  if (at.valid < at.known) {
+    for (const change of await lateChanges(shelf, type, id, cut, at.known)) {
+      if (Date.parse(change.validAt!) <= at.valid) state = foldChange(type, state, change)
+    }
+  }
+  return state.version === 0 ? undefined : state
+}
+
+async function lastChange(shelf: Shelf, type: AnyEntityType, id: string, at: number): Promise<Change | undefined> {
+  const value = recordId(type.name, id)
+  const [row] = await records(shelf, {
+    kind: 'timeline',
+    where: { field: 'change', value },
+    order: 'descending',
+    after: { sort: at + 1, id: '' },
+    limit: 1,
+  })
+  return row === undefined ? undefined : changeOf(row)
+}
+
+async function lateChanges(
+  shelf: Shelf,
+  type: AnyEntityType,
+  id: string,
+  after: number,
+  until: number,
+): Promise<Change[]> {
+  const where = { field: 'late', value: recordId(type.name, id) }
+  const found: Change[] = []
+  for await (const row of pages(shelf, { kind: 'timeline', where, from: after + 1 })) {
+    if (row.sort > until) break
+    found.push(changeOf(row))
+  }
+  return found
+}
+
+/** The fold of versions 1 to `version`, from the nearest snapshot. */
+export async function foldedTo(shelf: Rows, type: AnyEntityType, id: string, version: number): Promise<Folded> {
+  let state = await snapshotBefore(shelf, type, id, version)
+  while (state.version < version) {
+    const changes = await changesAfter(shelf, type, id, state, Math.min(PAGE, version - state.version))
+    if (changes.length === 0) break
+    for (const change of changes) state = foldChange(type, state, change)
+  }
+  return state
+}
+
+/** The next `limit` changes behind a state. */
+async function changesAfter(
+  shelf: Rows,
+  type: AnyEntityType,
+  id: string,
+  state: { readonly version: number; readonly at: number },
+  limit: number,
+): Promise<Change[]> {
+  const value = recordId(type.name, id)
+  const behind = state.version === 0 ? {} : { after: { sort: state.at, id: changeId(type.name, id, state.version) } }
+  const rows = await records(shelf, { kind: 'timeline', where: { field: 'change', value }, limit, ...behind })
+  return rows.map(changeOf)
+}
+
+/** All changes of an entity, oldest first. */
+export async function* changesOf(shelf: Rows, type: string, id: string): AsyncGenerator<Change> {
+  const where = { field: 'change', value: recordId(type, id) }
+  for await (const row of pages(shelf, { kind: 'timeline', where })) yield changeOf(row)
+}
+
+async function snapshotBefore(shelf: Rows, type: AnyEntityType, id: string, version: number): Promise<Folded> {
+  const nearest = version - (version % SNAPSHOT_EVERY)
+  if (nearest === 0) return NOTHING
+  const [exact] = await records(shelf, { kind: 'snapshot', ids: [changeId(type.name, id, nearest)], limit: 1 })
+  if (exact !== undefined) return JSON.parse(exact.data) as Folded
+  const where = { field: 'entity', value: recordId(type.name, id) }
+  for await (const row of pages(shelf, { kind: 'snapshot', where, order: 'descending' })) {
+    const state = JSON.parse(row.data) as Folded
+    if (state.version <= version) return state
+  }
+  return NOTHING
+}
+
+/** Forgets what was folded. Nothing is lost: the same is folded again. Answers how many there were. */
+export async function dropSnapshots(shelf: Shelf): Promise<number> {
+  let dropped = 0
+  for (;;) {
+    const rows = await records(shelf, { kind: 'snapshot', limit: PAGE })
+    if (rows.length === 0) return dropped
+    const ends = rows.map((row) => ({ ...row, version: row.version + 1, data: null, index: {} }))
+    const { status } = await shelf.store.write(shelf.workspace, { records: ends })
+    if (status === 'done') dropped += rows.length
+  }
+}
+
+/** Folds an entity's changes again and keeps the fold of every hundred. Answers how many were kept anew. */
+export async function rebuildSnapshots(shelf: Shelf, type: AnyEntityType, id: string): Promise<number> {
+  let made = 0
+  let state = NOTHING
+  for (;;) {
+    const changes = await changesAfter(shelf, type, id, state, SNAPSHOT_EVERY - (state.version % SNAPSHOT_EVERY))
+    if (changes.length === 0) return made
+    for (const change of changes) state = foldChange(type, state, change)
+    if (state.version % SNAPSHOT_EVERY !== 0) return made
+    const answer = await shelf.store.write(shelf.workspace, { records: [snapshotRow(type.name, id, state)] })
+    if (answer.status === 'done') made++
+  }
+}
+
+/** The changes of an entity, field by field. */
+export async function historyOf(
+  shelf: Shelf,
+  type: AnyEntityType,
+  id: string,
+  options: { after?: number; limit?: number } = {},
+): Promise<Changed[]> {
+  if ((await headOf(shelf, type, id)) === undefined) throw notFound(type, id)
+  const limit = Math.max(Math.trunc(options.limit ?? PAGE), 1)
+  let state = await foldedTo(shelf, type, id, Math.max(options.after ?? 0, 0))
+  const found: Changed[] = []
+  while (found.length < limit) {
+    const changes = await changesAfter(shelf, type, id, state, Math.min(PAGE, limit - found.length))
+    if (changes.length === 0) break
+    for (const change of changes) {
+      found.push(changedBy(type, state, change))
+      state = foldChange(type, state, change)
+    }
+  }
+  return found
+}
+
+/** The change that a field has its value from. */
+export async function whyField(shelf: Shelf, type: AnyEntityType, id: string, field: string): Promise<Why | undefined> {
+  const head = await survivorOf(shelf, type, id)
+  const made = await madeField(shelf, type, head.record.id, field, head.version)
+  if (made === undefined) return undefined
+  const { change, before, since, state } = made
+  const value = upcastTo(type, state.data, state.schema)[field]
+  return { field, value, since: new Date(since).toISOString(), change: changedBy(type, before, change) }
+}
+
+/** Where a field has its value from, as of a version. A write that repeated the value gave it none. */
+export async function madeField(
+  shelf: Rows,
+  type: AnyEntityType,
+  id: string,
+  field: string,
+  version: number,
+): Promise<{ change: Change; before: Folded; state: Folded; since: number; value: Json | undefined } | undefined> {
+  const state = await foldedTo(shelf, type, id, version)
+  let from = state.since[field]
+  while (from !== undefined) {
+    const before = await foldedTo(shelf, type, id, from[1] - 1)
+    const [change] = await changesAfter(shelf, type, id, before, 1)
+    const repeated = before.since[field]
+    const [was, is] = [before.data, foldChange(type, before, change!).data]
+    if (repeated === undefined || canonical(was[field] ?? null) !== canonical(is[field] ?? null))
+      return { change: change!, before, state, since: from[0], value: state.data[field] }
+    from = repeated
+  }
+  return undefined
+}
+
+function changedBy(type: AnyEntityType, before: Folded, change: Change): Changed {
+  const after = foldChange(type, before, change)
+  const was = before.version === 0 ? {} : upcastTo(type, before.data, before.schema, after.schema)
+  const named = [...Object.keys((change.changed ?? {}) as object), ...(change.dropped ?? [])]
+  const fields = named
+    .filter((field) => canonical(was[field] ?? null) !== canonical(after.data[field] ?? null))
+    .map((field) => [
+      field,
+      {
+        ...(Object.hasOwn(was, field) ? { before: was[field]! } : {}),
+        ...(Object.hasOwn(after.data, field) ? { after: after.data[field]! } : {}),
+      },
+    ])
+  const { version, at, what, by, run, step, reason, because, validAt = at } = change
+  const given = Object.entries({ by, run, step, reason, because }).filter(([, value]) => value !== undefined)
+  const base = { version, at, validAt, what, fields: Object.fromEntries(fields) as Changed['fields'] }
+  return Object.freeze({ ...base, ...Object.fromEntries(given) })
+}
+
+/** What happened to an entity and to those that were merged into it. */
+export async function timelineOf(
+  shelf: Shelf,
+  type: AnyEntityType,
+  id: string,
+  options: TimelineOptions = {},
+): Promise<TimelineEvent[]> {
+  const head = await headOf(shelf, type, id)
+  const ids = [id, ...(head?.record.merged ?? [])]
+  const order = options.first === 'newest' ? ('descending' as const) : ('ascending' as const)
+  const [from, to] = [options.from, options.to].map((when) => (when === undefined ? undefined : instant(when)))
+  const limit = options.limit ?? Infinity
+  const lists = await Promise.all(
+    ids.map((one) => linesOf(shelf, recordId(type.name, one), { order, from, to, limit })),
+  )
+  const rows = lists.flat()
+  const sign = order === 'ascending' ? 1 : -1
+  if (lists.length > 1) rows.sort((a, b) => sign * (a.sort - b.sort))
+  return rows.slice(0, limit).map((row) => JSON.parse(row.data) as TimelineEvent)
+}
+
+async function linesOf(
+  shelf: Shelf,
+  value: string,
+  within: { order: 'ascending' | 'descending'; from: number | undefined; to: number | undefined; limit: number },
+): Promise<RecordRow[]> {
+  const { order, from, to, limit } = within
+  const found: RecordRow[] = []
+  const start = order === 'descending' && to !== undefined ? { after: { sort: to + 1, id: '' } } : {}
+  const query = { kind: 'timeline', where: { field: 'entity', value }, order, ...start }
+  for await (const row of pages(shelf, { ...query, ...(from === undefined ? {} : { from }) })) {
+    if (to !== undefined && row.sort > to) break
+    found.push(row)
+    if (found.length >= limit) break
+  }
+  return found
+}
+
+async function* pages(shelf: Rows, query: Omit<RecordQuery, 'limit'>): AsyncGenerator<RecordRow> {
+  let { after } = query
+  for (;;) {
+    const rows = await records(shelf, { ...query, limit: PAGE, ...(after === undefined ? {} : { after }) })
+    yield* rows
+    const last = rows.at(-1)
+    if (last === undefined || rows.length < PAGE) return
+    after = { sort: last.sort, id: last.id }
+  }
+}
+
+function records(shelf: Rows, query: RecordQuery): Promise<readonly RecordRow[]> {
+  return shelf.store.records(shelf.workspace, query)
+}

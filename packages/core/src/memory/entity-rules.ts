@@ -1,0 +1,98 @@
+/** Rules on the fields of entities: links that hold, states that may follow one another, terms that are known. */
+import { KeelsonError } from '../base/errors.ts'
+import { canonical } from '../base/json.ts'
+import type { Json } from '../base/value.ts'
+import type { AnyEntityType, EntityRecord } from './entity.ts'
+import { headOf, type Shelf } from './entity-read.ts'
+import { transitionOf } from './lifecycle.ts'
+import { assertTerms, EMPTY_TAXONOMY, type Taxonomy } from './taxonomy.ts'
+
+type Data = EntityRecord['data']
+
+/** A transition that a person has agreed to, or 'any' where a person makes the change. */
+export type Allowed = 'any' | readonly { readonly field: string; readonly from: string; readonly to: string }[]
+
+/** A transition that needs a person's word. */
+export interface Needed {
+  readonly field: string
+  readonly from: string
+  readonly to: string
+  readonly name: string
+}
+
+/** Transitions of this change that need an approval. Throws `TRANSITION_ILLEGAL` for those that there are not. */
+export function approvalsFor(type: AnyEntityType, id: string, before: Data | undefined, data: Data): Needed[] {
+  return Object.entries(type.lifecycles).flatMap(([field, flow]) => {
+    const [from, to] = [before?.[field], data[field]] as [string | undefined, string | undefined]
+    if (to === undefined) return []
+    const way = transitionOf(flow, `${field} of ${type.name} "${id}"`, from, to)
+    return way?.approval === true ? [{ field, from: from!, to, name: way.name }] : []
+  })
+}
+
+export function assertTransitions(
+  type: AnyEntityType,
+  id: string,
+  before: Data | undefined,
+  data: Data,
+  allowed: Allowed,
+): void {
+  for (const need of approvalsFor(type, id, before, data)) {
+    const { field, from, to, name } = need
+    const agreed =
+      allowed === 'any' ||
+      allowed.some((one) => canonical([one.field, one.from, one.to]) === canonical([field, from, to]))
+    if (agreed) continue
+    throw new KeelsonError('TRANSITION_NEEDS_APPROVAL', `"${name}" of ${type.name} "${id}" needs a person's approval`, {
+      hint: 'Update it in a playbook, which asks; or name the person who edits: entities(type, { by }).',
+      data: { entity: type.name, id, field, from, to },
+    })
+  }
+}
+
+/** Throws `LINK_BROKEN` when a changed link names what does not exist. */
+export async function assertLinks(
+  shelf: Shelf,
+  type: AnyEntityType,
+  before: Data | undefined,
+  data: Data,
+): Promise<void> {
+  for (const [field, target] of Object.entries(type.links)) {
+    if (canonical(before?.[field] ?? null) === canonical(data[field] ?? null)) continue
+    for (const id of [data[field] ?? []].flat()) {
+      if (typeof id === 'string' && (await headOf(shelf, target, id)) !== undefined) continue
+      throw new KeelsonError(
+        'LINK_BROKEN',
+        `${field} of ${type.name} names ${target.name} ${JSON.stringify(id)}, which is not there`,
+        {
+          hint: 'Create it first, and link by its id.',
+          data: { entity: type.name, field },
+        },
+      )
+    }
+  }
+}
+
+/** The workspace's taxonomy as it stands. */
+export async function taxonomyOf(
+  shelf: Pick<Shelf, 'store' | 'workspace'>,
+): Promise<{ value: Taxonomy; version: number }> {
+  const [row] = await shelf.store.records(shelf.workspace, { kind: 'company', ids: ['taxonomy'], limit: 1 })
+  if (row === undefined) return { value: EMPTY_TAXONOMY, version: 0 }
+  return { value: JSON.parse(row.data) as Taxonomy, version: row.version }
+}
+
+export async function assertTermsOf(
+  shelf: Shelf,
+  type: AnyEntityType,
+  before: Data | undefined,
+  data: Data,
+): Promise<void> {
+  const fields = Object.entries(type.taxonomy)
+  if (fields.length === 0) return
+  const { value } = await taxonomyOf(shelf)
+  for (const [field, name] of fields) {
+    const [now, was]: [Json, Json] = [data[field] ?? null, before?.[field] ?? null]
+    assertTerms(value, name, `${field} of ${type.name}`, now, was)
+  }
+}

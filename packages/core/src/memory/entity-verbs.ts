@@ -1,0 +1,76 @@
+/** Verbs of an entity store that write, each as what it puts; for a run and for an edit from outside. */
+import type { Json } from '../base/value.ts'
+import { sha256 } from '../base/hash.ts'
+import { canonical } from '../base/json.ts'
+import { KeelsonError } from '../base/errors.ts'
+import { changeId, timelinePut, type Change } from './change.ts'
+import { instant } from './entity-history.ts'
+import { identifyEntity, mergeEntities, restoreEntity, withNames } from './entity-identity.ts'
+import { headOf, survivorOf } from './entity-read.ts'
+import type { CreateOptions, Note } from './entity-store.ts'
+import { archiveEntity, assertFree, createEntity, keyedId, unchanged, updateEntity } from './entity-write.ts'
+import type { Writing, Written } from './entity-write.ts'
+
+export { archiveEntity as archive, identifyEntity as identify, mergeEntities as merge, restoreEntity as restore }
+export { updateEntity as update }
+
+/** A new record; `own` names it where it has no key. What this very operation made before a rewind is what it makes. */
+export async function create(
+  writing: Writing,
+  data: unknown,
+  options: CreateOptions | undefined,
+  own: (step: string) => string,
+): Promise<Written> {
+  const { shelf, type, who } = writing
+  const id = (await keyedId(shelf, type, data)) ?? own(who.step ?? '')
+  const there = await headOf(shelf, type, id)
+  if (there !== undefined && (await madeBy(writing, id))) return unchanged(type, there)
+  await assertFree(shelf, type, id)
+  return withNames(writing, await createEntity(writing, id, data), names(options))
+}
+
+async function madeBy({ shelf, type, who }: Writing, id: string): Promise<boolean> {
+  const ids = [changeId(type.name, id, 1)]
+  const [row] = await shelf.store.records(shelf.workspace, { kind: 'timeline', ids, limit: 1 })
+  if (row === undefined || who.run === undefined) return false
+  const change = JSON.parse(row.data) as Change
+  return change.run === who.run && change.step === who.step
+}
+
+export async function upsert(writing: Writing, data: unknown, options: CreateOptions | undefined): Promise<Written> {
+  const { shelf, type } = writing
+  const id = await keyedId(shelf, type, data)
+  if (id === undefined) {
+    throw new KeelsonError('INPUT_INVALID', `${type.name} has no key by which upsert could find it`, {
+      hint: 'Declare one: defineEntity({ key: (data) => … }), or use find() and update().',
+    })
+  }
+  const there = await headOf(shelf, type, id)
+  const written =
+    there === undefined ? await createEntity(writing, id, data) : await updateEntity(writing, id, data as object)
+  return withNames(writing, written, names(options))
+}
+
+function names(options: CreateOptions | undefined): Pick<CreateOptions, 'refs' | 'aliases'> {
+  const { refs, aliases } = options ?? {}
+  return { ...(refs === undefined ? {} : { refs }), ...(aliases === undefined ? {} : { aliases }) }
+}
+
+/** A line in the timeline; the record stays as it is. The same line at the same instant counts once. */
+export async function note(writing: Writing, id: string, line: Note): Promise<Written> {
+  const { shelf, type, who } = writing
+  const head = await survivorOf(shelf, type, id)
+  const at = line.at === undefined ? shelf.now() : instant(line.at)
+  const event = {
+    what: line.what,
+    ...who,
+    ...(line.data === undefined ? {} : { data: line.data }),
+    ...(line.artifacts === undefined ? {} : { artifacts: line.artifacts as unknown as readonly Json[] }),
+  }
+  // Behind the changes of the same instant.
+  const mark = `~note:${sha256(canonical([at, event])).slice(0, 16)}`
+  const put = timelinePut(type.name, head.record.id, mark, at, event)
+  const query = { kind: 'timeline', ids: [put.id], limit: 1 }
+  const there = (await shelf.store.records(shelf.workspace, query)).length > 0
+  return { ...unchanged(type, head), puts: there ? [] : [put] }
+}

@@ -1,0 +1,255 @@
+/**
+ * Writes of entities: what each verb puts, built from what the store holds, for a run and for an edit from outside alike.
+ *
+ * N3. A write is one change: the record, its line in the timeline, and what leads to it, in one unit.
+ * N4. Nothing is built from what does not fit: schema, key, links, lifecycle and taxonomy are checked against what is there.
+ */
+import { KeelsonError } from '../base/errors.ts'
+import { keyedHash } from '../base/hash.ts'
+import { canonical, parseStored } from '../base/json.ts'
+import { toStored } from '../base/schema.ts'
+import type { Json } from '../base/value.ts'
+import type { Put } from '../journal/put.ts'
+import type { RecordWrite } from '../journal/store.ts'
+import { difference, foldChange, NOTHING, SNAPSHOT_EVERY, snapshotRow, timelinePut, versionMark } from './change.ts'
+import type { Change, TimelineEvent } from './change.ts'
+import { conflict, entityPut, indexedFields, type AnyEntityType, type EntityRecord } from './entity.ts'
+import { foldedTo, instant } from './entity-history.ts'
+import { entityJson, headOf, present, survivorOf, type Head, type Shelf } from './entity-read.ts'
+import type { WriteOptions } from './entity-store.ts'
+import { assertLinks, assertTermsOf, assertTransitions, type Allowed } from './entity-rules.ts'
+
+type Data = EntityRecord['data']
+
+/** Who writes, and why. */
+export interface Who {
+  readonly by?: string
+  readonly run?: string
+  readonly step?: string
+}
+
+/** A write as it goes into a unit. */
+export interface Written {
+  readonly puts: readonly Put[]
+  /** Rows that no entry puts: snapshots. */
+  readonly cached: readonly RecordWrite[]
+  /** The entity afterwards. */
+  readonly ok: Json
+}
+
+/** What all writes of one verb share. */
+export interface Writing {
+  readonly shelf: Shelf
+  readonly type: AnyEntityType
+  readonly who: Who
+  readonly options: Omit<WriteOptions, 'because'> & { readonly because?: readonly Json[] }
+  /** What a person has agreed to. */
+  readonly allowed: Allowed
+}
+
+/** A new record under `id`, which is free. */
+export async function createEntity(writing: Writing, id: string, given: unknown): Promise<Written> {
+  const { type } = writing
+  const data = fitted(type, given, `a new ${type.name}`)
+  await assertRules(writing, id, undefined, data)
+  return commitChange(writing, undefined, { id, data, what: 'created', named: [] })
+}
+
+/** The named fields of a record changed. */
+export async function updateEntity(writing: Writing, id: string, patch: object, what = 'updated'): Promise<Written> {
+  const { type } = writing
+  const head = await expected(writing, id)
+  if (head.record.archived === true) throw archived(type, head.record.id)
+  const before = present(type, head.record)
+  const data = fitted(type, { ...before, ...patch }, `the changed ${type.name}`)
+  assertSameKey(type, before, data)
+  await assertRules(writing, head.record.id, before, data)
+  return commitChange(writing, head, { id: head.record.id, data, what, named: Object.keys(patch) })
+}
+
+/** Data put as they were, for a revert: they fitted once. */
+export async function restoreFields(
+  writing: Writing,
+  id: string,
+  fields: Data,
+  drop: readonly string[],
+): Promise<Written> {
+  const head = await expected(writing, id)
+  const held = Object.entries(head.record.data).filter(([field]) => !drop.includes(field))
+  const data = { ...Object.fromEntries(held), ...fields }
+  return commitChange(writing, head, { id, data, what: 'restored', named: Object.keys(fields), raw: true })
+}
+
+/** A record of an older schema stored anew, as of today. */
+export async function upgradeEntity(writing: Writing, head: Head): Promise<Written> {
+  const data = present(writing.type, head.record)
+  return commitChange(writing, head, { id: head.record.id, data, what: 'upgraded', named: [], became: 'upgraded' })
+}
+
+export async function archiveEntity(writing: Writing, id: string): Promise<Written> {
+  const head = await expected(writing, id)
+  if (head.record.archived === true) return unchanged(writing.type, head)
+  const state = { archived: true }
+  return commitChange(writing, head, { ...same(head), what: 'archived', became: 'archived', state })
+}
+
+/** The state of the record as it stands, for a change that leaves its data alone. */
+export function same(head: Head): { id: string; data: Data; named: readonly string[]; raw: true } {
+  return { id: head.record.id, data: head.record.data, named: [], raw: true }
+}
+
+export function unchanged(type: AnyEntityType, head: Head): Written {
+  return { puts: [], cached: [], ok: entityJson(type, head) }
+}
+
+/** The record that a write is about. Throws `ENTITY_NOT_FOUND`, `ENTITY_CONFLICT`. */
+export async function expected({ shelf, type, options }: Writing, id: string): Promise<Head> {
+  const head = await survivorOf(shelf, type, id)
+  if (options.expect !== undefined && options.expect !== head.version)
+    throw conflict(type, head.record.id, options.expect, head.version)
+  return head
+}
+
+/** What a change is, beside who made it. */
+export interface Wanted {
+  readonly id: string
+  /** All data afterwards. */
+  readonly data: Data
+  readonly what: string
+  /** Fields that the writer named, changed or not. */
+  readonly named: readonly string[]
+  readonly became?: TimelineEvent['became']
+  readonly into?: string
+  /** Parts of the record beside its data. */
+  readonly state?: Partial<EntityRecord>
+  /** The data keep the schema that they have. */
+  readonly raw?: boolean
+}
+
+/** The unit's part of one change. */
+export async function commitChange(writing: Writing, head: Head | undefined, wanted: Wanted): Promise<Written> {
+  const { shelf, type, who, options } = writing
+  const before = head?.record
+  const version = (head?.version ?? 0) + 1
+  const at = Math.max(shelf.now(), before?.at ?? 0)
+  const validAt = validFrom(options.validAt, at)
+  const schema = wanted.raw === true ? before!.schema : type.version
+  const base = before === undefined ? {} : wanted.raw === true ? before.data : present(type, before)
+  const { changed, dropped } = difference(base, wanted.data, wanted.named)
+  const event: Omit<TimelineEvent, 'at'> = {
+    what: `${type.name} ${wanted.what}`,
+    ...who,
+    version,
+    schema,
+    changed,
+    ...(dropped.length === 0 ? {} : { dropped }),
+    ...(validAt < at ? { validAt: new Date(validAt).toISOString() } : {}),
+    ...(options.reason === undefined ? {} : { reason: options.reason }),
+    ...(options.because === undefined || options.because.length === 0 ? {} : { because: options.because }),
+    ...(wanted.became === undefined ? {} : { became: wanted.became }),
+    ...(wanted.into === undefined ? {} : { into: wanted.into }),
+  }
+  const change = { ...event, at: new Date(at).toISOString() } as Change
+  const data = validAt < (before?.validAt ?? 0) ? await folded(writing, head!, change) : wanted.data
+  const record: EntityRecord = {
+    ...before,
+    createdAt: before?.createdAt ?? at,
+    ...{
+      type: type.name,
+      schema,
+      id: wanted.id,
+      data,
+      indexed: wanted.raw === true ? before!.indexed : indexedFields(type),
+    },
+    ...{ at, validAt: Math.max(validAt, before?.validAt ?? 0) },
+    ...wanted.state,
+  }
+  const puts = [
+    entityPut(record, version, await shelf.key()),
+    timelinePut(type.name, wanted.id, versionMark(version), at, event),
+  ]
+  return { puts, cached: await snapshotOf(writing, wanted.id, change), ok: entityJson(type, { record, version }) }
+}
+
+/** What took effect earlier than something else does not always count now. */
+async function folded({ shelf, type }: Writing, head: Head, change: Change): Promise<Data> {
+  const state = await foldedTo(shelf, type, head.record.id, head.version)
+  return foldChange(type, state, change).data
+}
+
+/** Every hundredth change leaves a snapshot. */
+async function snapshotOf({ shelf, type }: Writing, id: string, change: Change): Promise<RecordWrite[]> {
+  if (change.version % SNAPSHOT_EVERY !== 0) return []
+  const before = change.version === 1 ? NOTHING : await foldedTo(shelf, type, id, change.version - 1)
+  const row = snapshotRow(type.name, id, foldChange(type, before, change))
+  const query = { kind: 'snapshot', ids: [row.id], limit: 1 }
+  return (await shelf.store.records(shelf.workspace, query)).length > 0 ? [] : [row]
+}
+
+function validFrom(given: WriteOptions['validAt'], at: number): number {
+  if (given === undefined) return at
+  const validAt = instant(given)
+  if (validAt <= at) return validAt
+  throw new KeelsonError(
+    'INPUT_INVALID',
+    `a change cannot take effect in the future (${new Date(validAt).toISOString()})`,
+    {
+      hint: 'Sleep until then in a run, and write it there.',
+    },
+  )
+}
+
+function fitted(type: AnyEntityType, given: unknown, what: string): Data {
+  const text = toStored(type.schema, given, 'INPUT_INVALID', what)
+  return parseStored(text) as Data
+}
+
+async function assertRules(
+  { shelf, type, allowed }: Writing,
+  id: string,
+  before: Data | undefined,
+  data: Data,
+): Promise<void> {
+  assertTransitions(type, id, before, data, allowed)
+  await assertLinks(shelf, type, before, data)
+  await assertTermsOf(shelf, type, before, data)
+}
+
+/** The id of a record with this business identity; undefined for types without one. */
+export async function keyedId(shelf: Shelf, type: AnyEntityType, given: unknown): Promise<string | undefined> {
+  if (type.key === undefined) return undefined
+  const data = fitted(type, given, `a new ${type.name}`)
+  return `${type.name}_${keyedHash(await shelf.key(), canonical([type.name, keyOf(type, data)])).slice(0, 20)}`
+}
+
+function keyOf(type: AnyEntityType, data: Data): unknown {
+  try {
+    return type.key!(data)
+  } catch (cause) {
+    throw new KeelsonError('INPUT_INVALID', `key() of ${type.name} threw: ${String(cause)}`, { cause })
+  }
+}
+
+function assertSameKey(type: AnyEntityType, before: Data, data: Data): void {
+  if (type.key === undefined || canonical(keyOf(type, before)) === canonical(keyOf(type, data))) return
+  throw new KeelsonError('INPUT_INVALID', `a ${type.name} keeps its key: a patch cannot change it`, {
+    hint: 'Create another record and merge this one into it.',
+  })
+}
+
+/** Throws `ENTITY_EXISTS` when the id is taken, and says by what. */
+export async function assertFree(shelf: Shelf, type: AnyEntityType, id: string): Promise<void> {
+  const head = await headOf(shelf, type, id)
+  if (head === undefined) return
+  throw new KeelsonError('ENTITY_EXISTS', `there is a ${type.name} with this key: "${id}"`, {
+    hint: 'Update it, or use upsert().',
+    data: { entity: type.name, id },
+  })
+}
+
+export function archived(type: AnyEntityType, id: string): KeelsonError {
+  return new KeelsonError('ENTITY_ARCHIVED', `${type.name} "${id}" is archived`, {
+    hint: 'restore() it first.',
+    data: { entity: type.name, id },
+  })
+}
