@@ -46,6 +46,11 @@ export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }
 
+/** The same as a call, which must not throw. */
+export function afterTurn(call: () => void): void {
+  setImmediate(call)
+}
+
 /** Ends after `ms` of real time, or at `cancel`. Does not keep the process alive. */
 export function grace(ms: number): { readonly ended: Promise<void>; cancel(): void } {
   let cancel = (): void => {}

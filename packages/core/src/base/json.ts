@@ -23,7 +23,20 @@ export function canonical(value: unknown): string {
 
 /** Canonical text of what Keelson puts around values that have met their own limits: an entry, a record, a message. */
 export function canonicalAround(value: unknown): string {
-  return write(value, [], { parents: [], deepest: 2 * DEPTH_MAX })
+  return write(value, [], { parents: [], deepest: 2 * DEPTH_MAX, around: true })
+}
+
+/** Stands for the value of a text that `canonical` wrote, so that what is put around it is written without writing it again. */
+export function verbatim(text: string): Json {
+  return new Verbatim(text) as unknown as Json
+}
+
+class Verbatim {
+  readonly text: string
+
+  constructor(text: string) {
+    this.text = text
+  }
 }
 
 /** The value of a canonical text, frozen through and through. */
@@ -45,7 +58,7 @@ export function deepFreeze<T>(value: T): T {
 }
 
 type Path = (string | number)[]
-type Within = { readonly parents: object[]; readonly deepest: number }
+type Within = { readonly parents: object[]; readonly deepest: number; readonly around?: boolean }
 
 function write(value: unknown, path: Path, within: Within): string {
   switch (typeof value) {
@@ -66,6 +79,7 @@ function write(value: unknown, path: Path, within: Within): string {
 
 function writeObject(value: object, path: Path, within: Within): string {
   const { parents, deepest } = within
+  if (value instanceof Verbatim && within.around === true) return value.text
   if (parents.includes(value)) throw refuse('refers back to itself', path)
   if (parents.length >= deepest) throw refuse(`is nested deeper than ${deepest} levels`, path)
   parents.push(value)

@@ -30,7 +30,7 @@ export function contextOf(
   let ids = 0
   const perform: Perform = (name, start) => {
     if (place.ended) return never()
-    return unheard(named(pass, place, name, start))
+    return named(pass, place, name, start)
   }
   const context: Omit<Context, 'step' | 'waitFor'> & { step: unknown; waitFor: unknown } = {
     step: (name: string, work: Parameters<typeof step>[2], options: Parameters<typeof step>[3]) =>
@@ -68,11 +68,25 @@ export function contextOf(
   return context as Context
 }
 
-async function named<T>(pass: Pass, place: Place, name: string, start: (key: string) => Promise<T>): Promise<T> {
-  const key = renamed(pass, place.keys.next(name))
-  const value = await place.keys.hold(name, start(key))
-  if (typeof value === 'object' && value !== null) place.memory.set(value, key)
-  return value
+/** Gives an operation its key; until it has its outcome, another of its name is refused. */
+function named<T>(pass: Pass, { keys, memory }: Place, name: string, start: (key: string) => Promise<T>): Promise<T> {
+  let answer: Promise<T>
+  let key: string
+  try {
+    key = renamed(pass, keys.next(name))
+    answer = start(key)
+  } catch (thrown) {
+    return unheard(Promise.reject(thrown as Error))
+  }
+  keys.hold(name)
+  answer.then(
+    (value) => {
+      keys.release(name)
+      if (typeof value === 'object' && value !== null) memory.set(value, key)
+    },
+    () => keys.release(name), // what the code does not await must not end the process
+  )
+  return answer
 }
 
 function renamed(pass: Pass, key: string): string {

@@ -118,7 +118,7 @@ async function play(pass: Pass, input: unknown): Promise<void> {
   const replay = pass.begin()
   // Whoever woke the conductor may have done so inside a step: this run's code is not in it.
   const code = insideStep.run(undefined, async () => pass.task.playbook.run(contextOf(pass), input, pass))
-  const running = replay.run().catch((error: unknown) => pass.end({ how: 'store', error }))
+  replay.begin()
   const result = await Promise.race([
     code.then(
       (value) => ({ value }),
@@ -128,7 +128,6 @@ async function play(pass: Pass, input: unknown): Promise<void> {
   ])
   if (result === undefined) return
   await finish(pass, result)
-  await running
 }
 
 async function finish(pass: Pass, result: { value: unknown } | { thrown: unknown }): Promise<void> {

@@ -32,8 +32,8 @@ export interface Operation<T> {
   readonly kind: string
   /** Compared with the journal: the same key must ask for the same thing. */
   readonly hash?: string
-  /** Does the work once the replay is over; called again in a later pass while there is no outcome. */
-  readonly live: (op: Op) => Promise<void> | void
+  /** Does the work once the replay is over; called again in a later pass while there is no outcome. `succeeded`: it is done. */
+  readonly live: (op: Op) => Promise<void> | void | 'succeeded'
   /** The outcome as the code gets it. Default: `ok` as stored. */
   readonly value?: (answered: Answered) => T
 }
@@ -141,9 +141,9 @@ export class Pass {
       return promise
     }
     const known = this.history.ops.get(asked.key)
-    const site = replaysWell(known, asked) ? undefined : new Error()
+    let site: Error | undefined
     if (known === undefined && isFull(this.history, this.task.env.limits)) {
-      reject(this.#located(tooLarge(this.history), asked.key, site))
+      reject(this.#located(tooLarge(this.history), asked.key, new Error()))
       return promise
     }
     if (known !== undefined && !fits(known, asked)) {
@@ -162,7 +162,12 @@ export class Pass {
       }
     }
     this.replay.ask({ key: asked.key, deliver })
-    if (op.outcome === undefined) this.replay.whenLive(asked.key, () => void this.#start(asked, op))
+    let succeeds = false as boolean
+    if (op.outcome === undefined)
+      this.replay.whenLive(asked.key, () => (succeeds = this.#start(asked, op) === 'succeeded'))
+    // What cannot throw does without the place of its call: finding that is what an operation costs most for.
+    const handsOut = succeeds || (known?.outcome !== undefined && known.outcome.outcome.error === undefined)
+    if (!handsOut || asked.value !== undefined) site = new Error()
     return promise
   }
 
@@ -182,24 +187,32 @@ export class Pass {
       stallMs: this.task.env.limits.stallMs,
       removed: new Set(changes.removed ?? []),
       inserted: new Set(changes.inserted ?? []),
+      busy: () => !this.work.quiet,
       onHalt: (halt) => this.#hooks.onHalt(halt),
       onRest: () => this.#hooks.onRest(),
+      onError: (error) => this.end({ how: 'store', error }),
     })
     this.#arm()
     return this.replay
   }
 
-  async #start<T>(asked: Operation<T>, op: Op): Promise<void> {
+  #start<T>(asked: Operation<T>, op: Op): void | 'succeeded' {
     if (this.work.stopping) return
     if (op.withdrawn) return this.replay?.forget(asked.key)
     try {
-      await asked.live(op)
+      const going = asked.live(op)
+      if (going === 'succeeded') return going
+      going?.catch((thrown: unknown) => this.#failed(asked, thrown))
     } catch (thrown) {
-      if (this.signal.aborted) return
-      if (!KeelsonError.is(thrown) || thrown.code.startsWith('STORE_')) return this.end({ how: 'store', error: thrown })
-      const data = { error: storeError(thrown), ...(asked.hash === undefined ? {} : { hash: asked.hash }) }
-      await this.writer.append([{ kind: `${asked.kind}.completed`, key: asked.key, data } as unknown as Draft])
+      this.#failed(asked, thrown)
     }
+  }
+
+  #failed<T>(asked: Operation<T>, thrown: unknown): void {
+    if (this.signal.aborted) return
+    if (!KeelsonError.is(thrown) || thrown.code.startsWith('STORE_')) return this.end({ how: 'store', error: thrown })
+    const data = { error: storeError(thrown), ...(asked.hash === undefined ? {} : { hash: asked.hash }) }
+    this.writer.put([{ kind: `${asked.kind}.completed`, key: asked.key, data } as unknown as Draft], () => {})
   }
 
   #onEntries(entries: readonly Entry[]): void {
@@ -267,11 +280,6 @@ export class Pass {
     ].join('\n')
     return error
   }
-}
-
-/** What is recorded, is no error and is handed out as it is cannot throw: it does without the place of its call. */
-function replaysWell(known: Op | undefined, asked: { value?: unknown }): boolean {
-  return asked.value === undefined && known?.outcome !== undefined && known.outcome.outcome.error === undefined
 }
 
 function fits(known: Op, asked: { kind: string; hash?: string }): boolean {

@@ -5,7 +5,7 @@
  * R2. While a recorded outcome has not been asked for, new operations wait.
  * R3. Rest is judged on turns of the real event loop and at most `stallMs` of real time, never on the injected clock.
  */
-import { grace, turn } from '../base/clock.ts'
+import { afterTurn, grace, turn } from '../base/clock.ts'
 import type { Answered, History } from '../journal/fold.ts'
 
 /** An operation that the code waits for. */
@@ -33,9 +33,13 @@ export interface ReplayOptions {
   readonly removed: ReadonlySet<string>
   /** Keys that a version declares to have inserted: they start, and are answered, amid recorded ones. */
   readonly inserted: ReadonlySet<string>
+  /** Work is under way that will `poke` when it ends: until then nothing can come to rest. */
+  readonly busy: () => boolean
   readonly onHalt: (halt: Halt) => void
   /** Called when nothing moves any more: to park, perhaps. */
   readonly onRest: () => void
+  /** What must never happen has. */
+  readonly onError: (error: unknown) => void
 }
 
 export class Replay {
@@ -52,6 +56,10 @@ export class Replay {
   #handed: { readonly at: number; readonly seq: number }
   #moves = 0
   #wake: (() => void) | undefined
+  /** Nothing is handed out: it has not begun, the turn after the last outcome is not over, or something is waited for. */
+  #held = true
+  /** The turns are counted after which nothing has moved. */
+  #resting = false
 
   constructor(history: History, options: ReplayOptions) {
     this.#history = history
@@ -71,6 +79,12 @@ export class Replay {
   /** Keys that the code waits for. */
   get open(): IterableIterator<string> {
     return this.#asked.keys()
+  }
+
+  /** Hands out from now on, until `end()`. */
+  begin(): void {
+    this.#held = false
+    this.#advance()
   }
 
   /** The code asks for an operation's outcome. */
@@ -96,6 +110,7 @@ export class Replay {
   /** Something happened: an outcome was added, work ended. */
   poke(): void {
     this.#moved()
+    this.#advance()
   }
 
   end(): void {
@@ -111,21 +126,32 @@ export class Replay {
       .map((op) => op.key)
   }
 
-  /** Hands out until `end()`. */
-  async run(): Promise<void> {
-    while (!this.#ended) {
-      const next = this.#history.outcomes[this.#cursor]
-      if (next !== undefined) await this.#handOut(next)
-      else if (!this.#live) await this.#goLive()
-      else await this.#rest()
+  /** One move: hands out what is next, goes live, or comes to rest. Each ends in a later turn, which moves on. */
+  #advance(): void {
+    if (this.#held || this.#ended) return
+    try {
+      for (let next = this.#next(); next !== undefined; next = this.#next()) {
+        if (!this.#isPassedOver(next)) return this.#handOut(next)
+        this.#cursor++
+      }
+      if (!this.#live) this.#hold(this.#goLive())
+      else this.#rest()
+    } catch (error) {
+      this.#options.onError(error)
     }
   }
 
-  async #handOut(next: Answered): Promise<void> {
-    if (this.#early.has(next.key) || this.#history.ops.get(next.key)?.withdrawn === true) {
-      this.#cursor++
-      return
-    }
+  #next(): Answered | undefined {
+    return this.#history.outcomes[this.#cursor]
+  }
+
+  #isPassedOver({ key }: Answered): boolean {
+    if (this.#early.has(key) || this.#history.ops.get(key)?.withdrawn === true) return true
+    if (this.#asked.has(key) || this.#answeredEarly() !== undefined) return false
+    return this.#options.removed.has(key) || (this.#live && !this.#known.has(key))
+  }
+
+  #handOut(next: Answered): void {
     if (this.#asked.has(next.key)) {
       this.#cursor++
       return this.#give(next)
@@ -135,18 +161,30 @@ export class Replay {
       this.#early.add(inserted.key)
       return this.#give(inserted)
     }
-    if (this.#options.removed.has(next.key) || (this.#live && !this.#known.has(next.key))) this.#cursor++
-    else if (!(await this.#movesWithin(() => this.#asked.has(next.key) || this.#answeredEarly() !== undefined)))
-      this.#halt()
+    const asked = (): boolean => this.#asked.has(next.key) || this.#answeredEarly() !== undefined
+    this.#hold(this.#movesWithin(asked).then((did) => (did ? undefined : this.#halt())))
   }
 
-  async #give(answered: Answered): Promise<void> {
+  /** R1: the next one is handed out a whole turn later at the earliest. */
+  #give(answered: Answered): void {
     const asked = this.#asked.get(answered.key)!
     this.#asked.delete(answered.key)
     this.#last = answered.key
-    this.#handed = { at: answered.at, seq: answered.seq }
+    this.#handed = answered
+    this.#held = true
     asked.deliver(answered)
-    await turn()
+    afterTurn(this.#release)
+  }
+
+  readonly #release = (): void => {
+    this.#held = false
+    this.#advance()
+  }
+
+  /** Nothing is handed out until `done`. */
+  #hold(done: Promise<void>): void {
+    this.#held = true
+    done.then(this.#release).catch(this.#options.onError)
   }
 
   #answeredEarly(): Answered | undefined {
@@ -167,16 +205,25 @@ export class Replay {
     for (const { start } of fresh) start()
   }
 
-  /** Waits until something moves; when nothing did for two turns, says so. */
-  async #rest(): Promise<void> {
+  /** Waits until something moves; when nothing did for two turns, says so. While work is under way, its end is waited for. */
+  #rest(): void {
+    if (this.#resting || this.#options.busy()) return
+    this.#resting = true
     const before = this.#moves
-    await turn()
-    if (this.#moves !== before || this.#ended) return
-    await turn()
-    if (this.#moves !== before || this.#ended) return
-    this.#options.onRest()
-    if (this.#moves !== before || this.#ended) return
-    await new Promise<void>((resolve) => (this.#wake = resolve))
+    const moved = (): boolean => this.#moves !== before || this.#ended
+    const again = (): void => {
+      this.#resting = false
+      this.#advance()
+    }
+    afterTurn(() => {
+      if (moved()) return again()
+      afterTurn(() => {
+        if (moved()) return again()
+        this.#resting = false
+        this.#options.onRest()
+        if (moved()) this.#advance()
+      })
+    })
   }
 
   /** True once `done()` holds; false when nothing at all has moved for `stallMs` of real time. */
@@ -218,5 +265,6 @@ export class Replay {
     this.#moves++
     this.#wake?.()
     this.#wake = undefined
+    if (this.#live && !this.#held && this.#next() === undefined) this.#rest()
   }
 }

@@ -3,28 +3,39 @@ import type { Answer, Delivery, MemoryStore } from '../journal/store.ts'
 
 /** `store`, calling back after each unit that delivered something. */
 export function telling(store: MemoryStore, tell: (workspace: string, runs: readonly string[]) => void): MemoryStore {
-  const told = async (
-    workspace: string,
-    deliveries: readonly Delivery[] | undefined,
-    answer: Promise<Answer>,
-  ): Promise<Answer> => {
+  const told = async (workspace: string, deliveries: readonly Delivery[], answer: Promise<Answer>): Promise<Answer> => {
     const done = await answer
-    if (deliveries !== undefined && deliveries.length > 0 && done.status === 'done')
-      tell(
-        workspace,
-        deliveries.map((one) => one.run),
-      )
+    if (done.status === 'done') {
+      const runs = deliveries.map((one) => one.run)
+      tell(workspace, runs)
+    }
     return done
   }
+  // Nearly every unit delivers nothing: its answer is handed on as it is.
   const over: Pick<MemoryStore, 'write' | 'commit'> = {
-    write: (workspace, unit) => told(workspace, unit.deliveries, store.write(workspace, unit)),
-    commit: (lease, unit) => told(lease.workspace, unit.deliveries, store.commit(lease, unit)),
+    write(workspace, unit) {
+      const answer = store.write(workspace, unit)
+      return unit.deliveries === undefined || unit.deliveries.length === 0
+        ? answer
+        : told(workspace, unit.deliveries, answer)
+    },
+    commit(lease, unit) {
+      const answer = store.commit(lease, unit)
+      return unit.deliveries === undefined || unit.deliveries.length === 0
+        ? answer
+        : told(lease.workspace, unit.deliveries, answer)
+    },
   }
+  const bound = new Map<string | symbol, unknown>(Object.entries(over))
   return new Proxy(store, {
     get(target, name) {
-      if (name === 'write' || name === 'commit') return over[name]
+      const known = bound.get(name)
+      if (known !== undefined) return known
       const value: unknown = Reflect.get(target, name, target)
-      return typeof value === 'function' ? (value.bind(target) as unknown) : value
+      if (typeof value !== 'function') return value
+      const method = value.bind(target) as unknown
+      bound.set(name, method)
+      return method
     },
   })
 }

@@ -32,13 +32,22 @@ export class Work {
 
   /** Work that keeps the run from parking. */
   async run<R>(work: () => Promise<R>): Promise<R> {
-    this.#busy++
+    this.began()
     try {
       return await work()
     } finally {
-      this.#busy--
-      this.idle()
+      this.ended()
     }
+  }
+
+  /** The same where the work is no promise: each `began` is followed by one `ended`. */
+  began(): void {
+    this.#busy++
+  }
+
+  ended(): void {
+    this.#busy--
+    this.idle()
   }
 
   /** Lets what runs end and be recorded, begins nothing new; resolves when all is quiet. */
@@ -58,6 +67,7 @@ export class Work {
   /** Something has ended: whoever waits looks again. */
   idle(): void {
     this.#onIdle()
+    if (this.#waiting.length === 0) return
     const waiting = this.#waiting
     this.#waiting = []
     for (const resolve of waiting) resolve()

@@ -1,7 +1,7 @@
 /**
  * Writer: all that one pass writes, one unit after the other, in the order asked for.
  *
- * W1. A run's stream has one writer. What gathers while a unit is under way goes out together in the next.
+ * W1. A run's stream has one writer. What is asked for in one go, or gathers while a unit is under way, goes out together.
  * W2. A unit that meets a conflict is built again from what the store holds now; user code only sees what was committed.
  * W3. A store that fails, or a lost lease, ends the pass: what was asked for never answers.
  */
@@ -66,9 +66,19 @@ export interface WriterOptions {
   readonly redirect?: ((built: Built) => Promise<Built | 'conflict'>) | undefined
 }
 
-type Waiting =
-  | { readonly drafts: readonly Draft[]; readonly done: (written: Written) => void }
-  | { readonly job: Job; readonly done: (written: Written | undefined) => void }
+interface Appended {
+  readonly drafts: readonly Draft[]
+  readonly done: (written: Written) => void
+}
+
+interface Submitted {
+  readonly job: Job
+  readonly done: (written: Written | undefined) => void
+}
+
+type Waiting = Appended | Submitted
+
+const now = Promise.resolve()
 
 /** Conflicts in a row after which the store is taken to be broken. */
 const CONFLICTS_MAX = 1000
@@ -79,22 +89,30 @@ export class Writer {
   readonly #options: WriterOptions
   #head: Head
   #queue: Waiting[] = []
-  #draining = false
+  /** From the first that is asked for until nothing is on its way. */
+  #busy = false
   #ended = false
+  readonly #salt: () => string
 
   constructor(head: Head, options: WriterOptions) {
     this.#head = head
     this.#options = options
+    this.#salt = () => options.ids.salt()
   }
 
   /** True while something is on its way to the store. */
   get busy(): boolean {
-    return this.#draining || this.#queue.length > 0
+    return this.#busy
   }
 
   /** Entries that depend on nothing but the lease. */
   append(drafts: readonly Draft[]): Promise<Written> {
-    return new Promise((done) => this.#enqueue({ drafts, done }))
+    return new Promise((done) => this.put(drafts, done))
+  }
+
+  /** The same, answering by a call: after `onEntries`, in the turn in which the store answers. */
+  put(drafts: readonly Draft[], done: (written: Written) => void): void {
+    this.#enqueue({ drafts, done })
   }
 
   /** A unit that depends on what the store holds. Answers undefined when the job found nothing to write. */
@@ -111,80 +129,129 @@ export class Writer {
   #enqueue(waiting: Waiting): void {
     if (this.#ended) return
     this.#queue.push(waiting)
-    if (!this.#draining) void this.#drain()
+    if (this.#busy) return
+    this.#busy = true
+    void now.then(() => this.#next()) // what the code asks for in the same go shares the unit
   }
 
-  async #drain(): Promise<void> {
-    this.#draining = true
+  /** Takes up what waits longest; called when nothing is under way. */
+  #next(): void {
+    const first = this.#ended ? undefined : this.#queue.shift()
+    if (first === undefined) {
+      this.#busy = false
+      this.#options.onIdle()
+    } else if ('job' in first) {
+      this.#onBehalfOf(first).catch((error: unknown) => this.#fail({ why: 'store', error }))
+    } else {
+      this.#together(first)
+    }
+  }
+
+  async #onBehalfOf({ job, done }: Submitted): Promise<void> {
+    const { redirect = (built: Built) => built } = this.#options
+    for (let conflicts = 0; ; conflicts++) {
+      const wanted = await job()
+      if (wanted === undefined || this.#ended) {
+        if (!this.#ended) done(undefined)
+        return this.#next()
+      }
+      const built = await redirect(wanted)
+      if (built === 'conflict') continue
+      const { unit, entries } = this.#unit(built)
+      const answer = await this.#options.store.commit(this.#options.lease, unit)
+      if (answer.status === 'done') {
+        this.#written(entries)
+        if (!this.#ended) done({ entries, answer })
+        return this.#next()
+      }
+      if (!this.#mayTryAgain(answer, conflicts)) return
+    }
+  }
+
+  /** The first and what follows it, as long as it depends on nothing. Free of promises but the store's own: the hot path. */
+  #together(first: Appended): void {
+    const batch = [first]
+    let count = first.drafts.length
+    for (const next of this.#queue) {
+      if (!('drafts' in next) || count >= BATCH_MAX) break
+      batch.push(next)
+      count += next.drafts.length
+    }
+    if (batch.length > 1) this.#queue.splice(0, batch.length - 1)
+    const drafts = batch.length === 1 ? first.drafts : batch.flatMap((one) => one.drafts)
+    if (this.#options.redirect === undefined) return this.#commit(batch, drafts, 0)
+    const done = (written: Written | undefined): void => written && this.#tell(batch, written)
+    this.#onBehalfOf({ job: () => ({ drafts }), done }).catch((error: unknown) => this.#fail({ why: 'store', error }))
+  }
+
+  #commit(batch: readonly Appended[], drafts: readonly Draft[], conflicts: number): void {
     try {
-      while (this.#queue.length > 0 && !this.#ended) await this.#next()
+      const { unit, entries } = this.#unit({ drafts })
+      this.#options.store.commit(this.#options.lease, unit).then(
+        (answer) => this.#answered(batch, drafts, { entries, answer, conflicts }),
+        (error: unknown) => this.#fail({ why: 'store', error }),
+      )
     } catch (error) {
       this.#fail({ why: 'store', error })
-    } finally {
-      this.#draining = false
-      this.#options.onIdle()
     }
   }
 
-  async #next(): Promise<void> {
-    const first = this.#queue.shift()!
-    if ('job' in first) {
-      const written = await this.#write(first.job)
-      if (!this.#ended) first.done(written)
-      return
+  #answered(
+    batch: readonly Appended[],
+    drafts: readonly Draft[],
+    { entries, answer, conflicts }: { entries: readonly Entry[]; answer: Answer; conflicts: number },
+  ): void {
+    try {
+      if (answer.status !== 'done') {
+        if (this.#mayTryAgain(answer, conflicts)) this.#commit(batch, drafts, conflicts + 1)
+        return
+      }
+      this.#written(entries)
+      this.#tell(batch, { entries, answer })
+      this.#next()
+    } catch (error) {
+      this.#fail({ why: 'store', error })
     }
-    const batch = [first]
-    const drafts = [...first.drafts]
-    for (
-      let next = this.#queue[0];
-      next !== undefined && 'drafts' in next && drafts.length < BATCH_MAX;
-      next = this.#queue[0]
-    ) {
-      batch.push(next)
-      drafts.push(...next.drafts)
-      this.#queue.shift()
-    }
-    const written = await this.#write(() => ({ drafts }))
-    if (this.#ended || written === undefined) return
+  }
+
+  /** Each asker with the entries that are its own. */
+  #tell(batch: readonly Appended[], { entries, answer }: Written): void {
     let from = 0
     for (const one of batch) {
-      one.done({ entries: written.entries.slice(from, from + one.drafts.length), answer: written.answer })
+      if (this.#ended) return
+      const own = batch.length === 1 ? entries : entries.slice(from, from + one.drafts.length)
+      one.done({ entries: own, answer })
       from += one.drafts.length
     }
   }
 
-  async #write(job: Job): Promise<Written | undefined> {
-    const { store, lease, redirect = (built: Built) => built } = this.#options
-    for (let conflicts = 0; ; conflicts++) {
-      const wanted = await job()
-      if (wanted === undefined || this.#ended) return undefined
-      const built = await redirect(wanted)
-      if (built === 'conflict') continue
-      const { unit, entries } = this.#unit(built)
-      const answer = await store.commit(lease, unit)
-      if (answer.status === 'done') {
-        const last = entries.at(-1)
-        if (last !== undefined) this.#head = { seq: last.seq, hash: last.hash }
-        if (!this.#ended) this.#options.onEntries(entries)
-        return { entries, answer }
-      }
-      if (answer.status === 'fenced' || answer.rows.some((row) => 'stream' in row)) {
-        this.#fail({ why: 'fenced' })
-        return undefined
-      }
-      if (conflicts >= CONFLICTS_MAX) {
-        throw new KeelsonError('STORE_FAILED', `a unit of run ${lease.run} conflicts again and again`, {
-          data: { rows: JSON.stringify(answer.rows) },
-        })
-      }
+  #written(entries: readonly Entry[]): void {
+    const last = entries.at(-1)
+    if (last !== undefined) this.#head = { seq: last.seq, hash: last.hash }
+    if (!this.#ended) this.#options.onEntries(entries)
+  }
+
+  /** W2: after a conflict over records. Of two writers of one stream, this is the one that has lost its lease. */
+  #mayTryAgain(answer: Exclude<Answer, { status: 'done' }>, conflicts: number): boolean {
+    if (this.#ended) {
+      this.#next()
+      return false
     }
+    if (answer.status === 'fenced' || answer.rows.some((row) => 'stream' in row)) {
+      this.#fail({ why: 'fenced' })
+      return false
+    }
+    if (conflicts < CONFLICTS_MAX) return true
+    throw new KeelsonError('STORE_FAILED', `a unit of run ${this.#options.lease.run} conflicts again and again`, {
+      data: { rows: JSON.stringify(answer.rows) },
+    })
   }
 
   #unit(built: Built): { unit: PassUnit; entries: Entry[] } {
-    const { lease, stream, clock, ids, by } = this.#options
+    const { lease, stream, clock, by } = this.#options
     const at = clock.now()
     const drafts = withTrail(built.drafts, { stream, seq: this.#head.seq, at, by, run: lease.run })
-    const entries = chain(lease.workspace, stream, this.#head, drafts, at, () => ids.salt())
+    const entries = chain(lease.workspace, stream, this.#head, drafts, at, this.#salt)
     const puts = drafts.flatMap((draft) => (draft.data as { puts?: readonly Put[] }).puts ?? [])
     const records = [...puts.map(writeOf), ...(built.cached ?? [])]
     const unit: PassUnit = {
@@ -201,8 +268,11 @@ export class Writer {
   }
 
   #fail(end: WriterEnd): void {
-    if (this.#ended) return
-    this.end()
-    this.#options.onEnd(end)
+    this.#busy = false
+    if (!this.#ended) {
+      this.end()
+      this.#options.onEnd(end)
+    }
+    this.#options.onIdle()
   }
 }

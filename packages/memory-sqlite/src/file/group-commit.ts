@@ -15,12 +15,15 @@ import { PATIENCE_MS, RETRY_MS, type Runner } from './connection.ts'
 import { closed, failure, isBusy } from './failure.ts'
 
 export interface Job<T> {
+  /** The short way, tried first; undefined: it is not for this one, and nothing was written. */
+  readonly hot?: () => T | undefined
   readonly work: () => Work<T>
   /** Asked after a commit of unknown outcome: is this job's write in the store? */
   readonly landed?: () => Work<boolean>
 }
 
-interface Waiting extends Job<unknown> {
+interface Waiting {
+  readonly job: Job<unknown>
   readonly since: number
   readonly resolve: (value: never) => void
   readonly reject: (error: KeelsonError) => void
@@ -51,7 +54,7 @@ export class GroupCommit {
   submit<T>(job: Job<T>): Promise<T> {
     if (this.#closed) return Promise.reject(closed(this.#path))
     return new Promise<T>((resolve, reject) => {
-      this.#queue.push({ ...job, since: performance.now(), resolve, reject })
+      this.#queue.push({ job, since: performance.now(), resolve, reject })
       if (this.#armed) return
       this.#armed = true
       setImmediate(() => this.flush())
@@ -68,7 +71,7 @@ export class GroupCommit {
     const outcome = this.#transact(group)
     if (outcome === 'busy') return this.#later(group)
     if (outcome instanceof KeelsonError && group.length === 1) return this.#rejectAll(group, outcome)
-    if (outcome instanceof KeelsonError) for (const job of group) this.#alone(job)
+    if (outcome instanceof KeelsonError) for (const one of group) this.#alone(one)
   }
 
   /** Writes what is queued and takes no more. */
@@ -79,10 +82,10 @@ export class GroupCommit {
     this.#queue = []
   }
 
-  #alone(job: Waiting): void {
-    const outcome = this.#damage ?? this.#transact([job])
-    if (outcome === 'busy') this.#later([job])
-    else if (outcome instanceof KeelsonError) job.reject(outcome)
+  #alone(one: Waiting): void {
+    const outcome = this.#damage ?? this.#transact([one])
+    if (outcome === 'busy') this.#later([one])
+    else if (outcome instanceof KeelsonError) one.reject(outcome)
   }
 
   /** One transaction. Answers the jobs when it is durable; else says why it is not. */
@@ -96,7 +99,7 @@ export class GroupCommit {
     let committing = false
     try {
       this.#context.last = undefined
-      answers = group.map((job) => this.#runner.run(job.work()))
+      answers = group.map(({ job }) => job.hot?.() ?? this.#runner.run(job.work()))
       committing = true
       this.#commit.run()
     } catch (error) {
@@ -106,7 +109,7 @@ export class GroupCommit {
       this.#context.changes = changes
     }
     this.#written()
-    group.forEach((job, at) => job.resolve(answers[at] as never))
+    for (let at = 0; at < group.length; at++) group[at]!.resolve(answers[at] as never)
     return 'done'
   }
 
@@ -126,7 +129,7 @@ export class GroupCommit {
 
   #landed(group: readonly Waiting[]): boolean {
     try {
-      return group.some((job) => job.landed !== undefined && this.#runner.run(job.landed()))
+      return group.some(({ job }) => job.landed !== undefined && this.#runner.run(job.landed()))
     } catch {
       return false
     }
@@ -145,6 +148,6 @@ export class GroupCommit {
   }
 
   #rejectAll(group: readonly Waiting[], error: KeelsonError): void {
-    for (const job of group) job.reject(error)
+    for (const one of group) one.reject(error)
   }
 }

@@ -1,79 +1,116 @@
-/** Hot: entries of a pass, and nothing else, as one statement each. */
-import type { Answer, Entry, Instant, Lease, PassUnit } from '@keelson/core/ports'
-import { findStream, numbers, type Context } from '../sql/context.ts'
-import { headOf, toRow } from '../sql/entries.ts'
-import type { Work } from '../sql/statement.ts'
-import { commitUnit } from '../sql/unit.ts'
-
 /**
- * Fenced by the run's row in the statement that writes it. That it continues its stream is known from the last head that
- * was seen: streams only grow, and a head that grew elsewhere meets the unique index. When nothing is written the reason
- * is looked for the long way, which also resets what counts against the run.
+ * Hot: entries of a pass, and nothing else, as one statement each, without a generator or a look at what is known.
+ *
+ * Fenced by the run's row in the statement that writes it. That they continue their stream is known from the last head
+ * that was seen: streams only grow, and a head that grew elsewhere meets the unique index. When nothing is written the
+ * reason is looked for the long way, which also resets what counts against the run.
  */
-export function* commitFast(context: Context, lease: Lease, unit: PassUnit, now: Instant): Work<Answer> {
-  const { entries } = unit
-  if (entries === undefined || entries.length === 0 || !isPlain(unit) || !isOneRow(entries)) {
-    return yield* commitUnit(context, lease, unit, now)
-  }
-  const [first] = entries as readonly [Entry]
-  const workspace = context.names.workspaces.get(lease.workspace)
-  const stream = workspace === undefined ? undefined : yield* findStream(context, workspace, first.stream)
-  if (workspace === undefined || stream === undefined) return yield* commitUnit(context, lease, unit, now)
-  if ((yield* headOf(context, stream)) === first.seq - 1) {
-    if (yield* append(context, lease, { workspace, stream }, entries)) return DONE
-    context.names.heads.delete(stream)
-  }
-  return yield* commitUnit(context, lease, unit, now)
-}
+import type { Statement } from 'better-sqlite3'
+import type { Answer, Entry, Lease, PassUnit } from '@keelson/core/ports'
+import { placeOf, type Context, type Place } from '../sql/context.ts'
+import { toRow } from '../sql/entries.ts'
+import type { Handle } from './connection.ts'
 
 const DONE: Answer = { status: 'done', refused: [] }
-
-function* append(
-  context: Context,
-  lease: Lease,
-  at: { workspace: number; stream: number },
-  entries: readonly Entry[],
-): Work<boolean> {
-  const { workspace, stream } = at
-  let position = yield* numbers(context, entries.length)
-  for (const entry of entries) {
-    const row = toRow(workspace, stream, position++, entry)
-    const values = [
-      ...[row.position, workspace, stream, row.seq, row.kind, row.key, row.at, row.payload, row.salt],
-      ...[row.payload_hash, row.hash, row.crc, workspace, lease.run, lease.worker, lease.epoch],
-    ]
-    try {
-      if ((yield { sql: FENCED, values, wants: 'changes' }) === 0) return false
-    } catch (error) {
-      if (isTaken(error)) return false
-      throw error
-    }
-  }
-  context.names.heads.set(stream, entries.at(-1)!.seq)
-  return true
-}
 
 const FENCED = `insert into entries
 (position, workspace, stream, seq, kind, "key", "at", payload, salt, payload_hash, hash, crc)
 select ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? where exists (
   select 1 from runs where workspace = ? and id = ? and worker = ? and epoch = ? and deaths = 0 and claims = 0)`
 
+const LAST = 'select max(position) from entries'
+
+export class Hot {
+  readonly context: Context
+  readonly #handle: Handle
+  #fenced: Statement<unknown[]> | undefined
+  #last: Statement<[], number | null> | undefined
+
+  constructor(handle: Handle, context: Context) {
+    this.#handle = handle
+    this.context = context
+  }
+
+  /** Runs in the transaction of a group. Undefined: it has to go the long way; nothing was written. */
+  commit(lease: Lease, unit: PassUnit): Answer | undefined {
+    const { entries } = unit
+    const first = entries?.[0]
+    if (entries === undefined || first === undefined || !isPlain(unit) || !isOneRow(entries)) return undefined
+    const { names } = this.context
+    const place = placeOf(this.context, lease.workspace, first.stream)
+    if (place === undefined || names.heads.get(place.stream) !== first.seq - 1) return undefined
+    const last = this.context.last ?? this.#lastPosition()
+    if (this.#append(lease, place, entries, last)) {
+      this.context.last = last + entries.length
+      names.heads.set(place.stream, entries.at(-1)!.seq)
+      return DONE
+    }
+    names.heads.delete(place.stream)
+    return undefined
+  }
+
+  #lastPosition(): number {
+    this.#last ??= this.#handle.prepare(LAST).pluck() as Statement<[], number | null>
+    return this.#last.get() ?? 0
+  }
+
+  #append(lease: Lease, { workspace, stream }: Place, entries: readonly Entry[], last: number): boolean {
+    const fenced = (this.#fenced ??= this.#handle.prepare(FENCED))
+    let position = last
+    for (const entry of entries) {
+      const row = toRow(workspace, stream, ++position, entry)
+      try {
+        const { changes } = fenced.run(
+          position,
+          workspace,
+          stream,
+          row.seq,
+          row.kind,
+          row.key,
+          row.at,
+          row.payload,
+          row.salt,
+          row.payload_hash,
+          row.hash,
+          row.crc,
+          workspace,
+          lease.run,
+          lease.worker,
+          lease.epoch,
+        )
+        if (changes === 0) return false
+      } catch (error) {
+        if (isTaken(error)) return false
+        throw error
+      }
+    }
+    return true
+  }
+}
+
 function isTaken(error: unknown): boolean {
   return error instanceof Error && 'code' in error && String(error.code).startsWith('SQLITE_CONSTRAINT')
 }
 
-function isPlain({ records, expect, starts, deliveries, purge, touch, consumed, artifacts, next }: PassUnit): boolean {
+function isPlain(unit: PassUnit): boolean {
+  if (unit.next !== undefined || unit.purge !== undefined) return false
   return (
-    next === undefined &&
-    purge === undefined &&
-    [records, expect, starts, deliveries, touch, consumed, artifacts].every(
-      (part) => part === undefined || part.length === 0,
-    )
+    isNone(unit.records) &&
+    isNone(unit.expect) &&
+    isNone(unit.starts) &&
+    isNone(unit.deliveries) &&
+    isNone(unit.touch) &&
+    isNone(unit.consumed) &&
+    isNone(unit.artifacts)
   )
+}
+
+function isNone(part: readonly unknown[] | undefined): boolean {
+  return part === undefined || part.length === 0
 }
 
 /** All of one stream, without a gap. */
 function isOneRow(entries: readonly Entry[]): boolean {
   const { stream, seq } = entries[0]!
-  return entries.every((entry, at) => entry.stream === stream && entry.seq === seq + at)
+  return entries.length === 1 || entries.every((entry, at) => entry.stream === stream && entry.seq === seq + at)
 }

@@ -13,12 +13,12 @@ import { getBytes } from '../sql/artifacts.ts'
 import { listWorkspaces, readRuns } from '../sql/reads.ts'
 import { readRecords } from '../sql/records.ts'
 import { findRun } from '../sql/runs.ts'
-import { holds, landed, writeUnit } from '../sql/unit.ts'
+import { commitUnit, holds, landed, writeUnit } from '../sql/unit.ts'
 import { holders, isWorker } from '../sql/workers.ts'
 import { backupTo, type BackupProgress } from './backup.ts'
 import type { Durability } from './connection.ts'
 import { closed } from './failure.ts'
-import { commitFast } from './hot.ts'
+import { Hot } from './hot.ts'
 import { thaw } from './identity.ts'
 import { OpenFile, type OpenOptions } from './open-file.ts'
 import type { Migrations } from './schema.ts'
@@ -76,29 +76,35 @@ export function fileStore(path: string, options: FileOptions): FileStore {
     leased: async () => file().read(holders(file().context)).length > 0,
     watch: (listener) => file().watch(listener),
     backup: async (to, progress) => backupTo(file().handle, to, progress),
-    ...writes(file),
+    ...writes(file, path, () => open !== undefined),
     ...reads(file),
   }
 }
 
 type Writes = Pick<MemoryStore, 'write' | 'claim' | 'commit' | 'adopt'>
 
-function writes(file: () => OpenFile): Writes {
+function writes(file: () => OpenFile, path: string, isOpen: () => boolean): Writes {
   const turns: Turns = { count: 0, served: new Map(), asked: new Map() }
+  let hot: Hot | undefined
   return {
     async write(workspace, unit) {
-      const { context, now, ...rest } = useOf(file())
+      const { context, now } = file()
       const at = now()
-      return rest.submit({
+      return file().submit({
         work: () => writeUnit(context, workspace, unit, at),
         landed: () => landed(context, workspace, unit),
       })
     },
-    async commit(lease, unit) {
-      const { context, now, ...rest } = useOf(file())
+    commit(lease, unit) {
+      if (!isOpen()) return Promise.reject(closed(path))
+      const { context, handle, now } = file()
+      if (hot?.context !== context) hot = new Hot(handle, context)
+      const short = hot
       const at = now()
-      return rest.submit({
-        work: () => commitFast(context, lease, unit, at),
+      // Not async: the promise of the group is the only one on the hot path.
+      return file().submit({
+        hot: () => short.commit(lease, unit),
+        work: () => commitUnit(context, lease, unit, at),
         landed: () => landed(context, lease.workspace, unit, lease),
       })
     },
@@ -111,10 +117,6 @@ function writes(file: () => OpenFile): Writes {
       await file().submit({ work: () => thaw(context, workspace) })
     },
   }
-}
-
-function useOf(file: OpenFile): Pick<OpenFile, 'context' | 'now' | 'submit'> {
-  return { context: file.context, now: file.now, submit: (job) => file.submit(job) }
 }
 
 type Reads = Omit<MemoryStore, keyof Writes | 'kind' | 'open' | 'close' | 'watch'>

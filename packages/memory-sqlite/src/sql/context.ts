@@ -18,10 +18,18 @@ export interface Context {
 export interface Names {
   readonly workspaces: Map<string, number>
   readonly streams: Map<string, number>
+  /** The same by its name alone, for the streams that are being written: whose it is, too. */
+  readonly places: Map<string, Place>
   readonly streamNames: Map<number, string>
   readonly workspaceNames: Map<number, string>
   /** The last seq of streams that was seen: the stream may have grown since, in another connection. */
   readonly heads: Map<number, number>
+}
+
+export interface Place {
+  readonly of: string
+  readonly workspace: number
+  readonly stream: number
 }
 
 /** Names are kept up to this many, then looked up again. */
@@ -31,6 +39,7 @@ export function createContext(q: Queries, lastNumber: Context['lastNumber']): Co
   const names = {
     workspaces: new Map(),
     streams: new Map(),
+    places: new Map(),
     streamNames: new Map(),
     workspaceNames: new Map(),
     heads: new Map(),
@@ -41,7 +50,7 @@ export function createContext(q: Queries, lastNumber: Context['lastNumber']): Co
 /** Forgets what a transaction that is gone may have named. */
 export function rolledBack(context: Context): void {
   const { names } = context
-  for (const map of [names.workspaces, names.streams, names.streamNames, names.workspaceNames, names.heads]) map.clear()
+  for (const map of Object.values(names) as Map<unknown, unknown>[]) map.clear()
   context.last = undefined
   context.changes = new Map()
 }
@@ -95,6 +104,19 @@ function keepWorkspace({ names }: Context, row: { id: number; name: string; crc:
   names.workspaces.set(row.name, row.id)
   names.workspaceNames.set(row.id, row.name)
   return row.id
+}
+
+/** Where entries of a stream go, as far as that is known here. */
+export function placeOf({ names }: Context, workspace: string, stream: string): Place | undefined {
+  const known = names.places.get(stream)
+  if (known?.of === workspace) return known
+  const space = names.workspaces.get(workspace)
+  const id = names.streams.get(`${space}/${stream}`)
+  if (space === undefined || id === undefined) return undefined
+  if (names.places.size >= NAMES_MAX) names.places.clear()
+  const place = { of: workspace, workspace: space, stream: id }
+  names.places.set(stream, place)
+  return place
 }
 
 /** The number of a stream; undefined when it has no entries. */

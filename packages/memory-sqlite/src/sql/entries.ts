@@ -82,7 +82,14 @@ export function* hasEntry(context: Context, workspace: number, entry: Entry): Wo
 export function toRow(workspace: number, stream: number, position: number, entry: Entry): EntriesTable {
   const { seq, kind, key, at, payload, salt, payloadHash, hash } = entry
   return {
-    ...{ position, workspace, stream, seq, kind, key, at, payload },
+    position,
+    workspace,
+    stream,
+    seq,
+    kind,
+    key,
+    at,
+    payload,
     salt: salt === null ? null : pack(salt),
     payload_hash: pack(payloadHash),
     hash: pack(hash),

@@ -42,13 +42,12 @@ export class Keys {
     return `${this.prefix}${name}${count === 1 ? '' : `#${count}`}`
   }
 
-  /** While `work` is open, another operation of this name is refused. */
-  async hold<T>(name: string, work: Promise<T>): Promise<T> {
+  /** From now on another operation of this name is refused. */
+  hold(name: string): void {
     this.#open.add(name)
-    try {
-      return await work
-    } finally {
-      this.#open.delete(name)
-    }
+  }
+
+  release(name: string): void {
+    this.#open.delete(name)
   }
 }

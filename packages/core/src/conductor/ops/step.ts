@@ -1,7 +1,7 @@
 /** Step: a named unit of the playbook's own work, tried until it has an outcome. */
 import { durationMs } from '../../base/duration.ts'
 import { KeelsonError, storeError } from '../../base/errors.ts'
-import { stored } from '../../base/json.ts'
+import { canonical, verbatim } from '../../base/json.ts'
 import type { Op } from '../../journal/fold.ts'
 import type { StepOptions } from '../../playbook/context.ts'
 import { backoffMs } from '../effect/send.ts'
@@ -15,22 +15,54 @@ const FINAL: ReadonlySet<string> = new Set(['VALUE_NOT_STORABLE', 'NESTED_STEP',
 type Work = (o: { signal: AbortSignal; attempt: number }) => unknown
 
 export function step(pass: Pass, key: string, work: Work, options: StepOptions = {}): Promise<unknown> {
-  return pass.operation({ key, kind: 'step', live: (op) => tries(pass, key, work, options, op) })
+  const live = (op: Op): 'succeeded' | Promise<void> =>
+    options.timeout === undefined && op.retryAt === undefined
+      ? firstTry(pass, key, work, options, op)
+      : tries(pass, key, work, options, op)
+  return pass.operation({ key, kind: 'step', live })
+}
+
+/** What nearly every step comes to: one try, recorded without a promise but those of the work and of the store. */
+function firstTry(pass: Pass, key: string, work: Work, options: StepOptions, op: Op): 'succeeded' | Promise<void> {
+  const failed = async (thrown: unknown): Promise<void> => {
+    const done = await pass.work.run(() => fail(pass, key, thrown, op.attempts + 1, options)).finally(over)
+    if (!done && !pass.signal.aborted) return tries(pass, key, work, options, op)
+  }
+  const over = (): void => pass.work.ended()
+  const succeeded = (value: unknown): void => {
+    const data = value === undefined ? {} : { ok: verbatim(canonical(value)) }
+    pass.writer.put([{ kind: 'step.completed', key, data }], over)
+  }
+  pass.work.began()
+  try {
+    const value = insideStep.run(key, work, { signal: pass.signal, attempt: op.attempts + 1 })
+    if (isThenable(value)) return Promise.resolve(value).then(succeeded).catch(failed)
+    succeeded(value)
+    return 'succeeded'
+  } catch (thrown) {
+    return failed(thrown)
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
+    typeof (value as { then?: unknown }).then === 'function'
+  )
 }
 
 async function tries(pass: Pass, key: string, work: Work, options: StepOptions, op: Op): Promise<void> {
-  const most = Math.max(1, options.retry?.attempts ?? 3)
   for (;;) {
     if (op.retryAt !== undefined && !(await sleepWithin(pass, key, op.retryAt, `step "${key}" is tried again`))) return
     const attempt = op.attempts + 1
     const done = await pass.work.run(async () => {
       try {
         const value = await within(pass, key, work, attempt, options)
-        const data = value === undefined ? {} : { ok: stored(value) }
+        const data = value === undefined ? {} : { ok: verbatim(canonical(value)) }
         await pass.writer.append([{ kind: 'step.completed', key, data }])
         return true
       } catch (thrown) {
-        return fail(pass, key, thrown, attempt, most, options)
+        return fail(pass, key, thrown, attempt, options)
       }
     })
     if (done || pass.signal.aborted) return
@@ -38,15 +70,9 @@ async function tries(pass: Pass, key: string, work: Work, options: StepOptions, 
 }
 
 /** Records a failed try. True when there will be no other. */
-async function fail(
-  pass: Pass,
-  key: string,
-  thrown: unknown,
-  attempt: number,
-  most: number,
-  options: StepOptions,
-): Promise<boolean> {
+async function fail(pass: Pass, key: string, thrown: unknown, attempt: number, options: StepOptions): Promise<boolean> {
   if (pass.signal.aborted) return true
+  const most = Math.max(1, options.retry?.attempts ?? 3)
   const error = storeError(thrown)
   if (attempt >= most || (KeelsonError.is(thrown) && FINAL.has(thrown.code))) {
     await pass.writer.append([{ kind: 'step.completed', key, data: { error } }])
