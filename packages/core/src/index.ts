@@ -75,7 +75,8 @@ export { definePersona, type Persona } from './policy/persona.ts'
 export type { Settings } from './policy/settings.ts'
 
 /* people */
-export type { Grant, GrantOptions, Grants } from './conductor/grants.ts'
+export type { Grant, GrantOptions, Grants, GrantStatus, GrantUse } from './conductor/grants.ts'
+export type { GrantSuggestion, SuggestOptions } from './conductor/suggest.ts'
 export type { Shadow, ShadowTarget } from './conductor/shadow/shadow.ts'
 export type { Outcome, ShadowDiff, ShadowOptions, ShadowPair, ShadowReport } from './conductor/shadow/report.ts'
 export type { FieldPair } from './conductor/shadow/agreement.ts'

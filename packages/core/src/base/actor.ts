@@ -13,6 +13,11 @@ export interface Money {
   readonly currency: string
 }
 
+export function isMoney(value: unknown): value is Money {
+  const money = value as Partial<Money> | null
+  return typeof money === 'object' && typeof money?.amount === 'number' && typeof money.currency === 'string'
+}
+
 /** Keelson itself. */
 export const SYSTEM: Actor = { kind: 'system', id: 'keelson' }
 

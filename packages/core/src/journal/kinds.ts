@@ -125,6 +125,9 @@ export interface EntryData {
     readonly key: string
     readonly attempt: number
     readonly verdict: Json
+    /** Asks that a standing grant has answered for. */
+    readonly covered?: readonly string[]
+    readonly grant?: string
   } & WithPuts
   'effect.failed': { readonly attempt: number; readonly error: StoredError; readonly retryAt: number }
   'effect.completed': Outcome & { readonly hash: string; readonly receipt?: Json } & WithPuts

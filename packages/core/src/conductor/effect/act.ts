@@ -25,7 +25,7 @@ import { effectRun, handedOver, handOver } from './hand-over.ts'
 import { denied, judge } from './judge.ts'
 import { actorText } from '../../base/actor.ts'
 import { useGrant } from '../grants.ts'
-import { askOf, reportLate } from './attempt.ts'
+import { askOf, isCovered, reportLate, stillCovered } from './attempt.ts'
 import { effectPut, effectRunId, readEffect, remoteKey, type EffectRecord } from './ledger.ts'
 import { backoffMs, mayResend, tryOnce, type Tried } from './send.ts'
 import { outcomeOf, receiptOf, settleEffect, type EffectEnd } from './settling.ts'
@@ -144,7 +144,7 @@ async function byGrant(pass: Pass, spec: EffectSpec): Promise<{ spec: EffectSpec
     asks: [],
     reason: `granted by ${actorText(grant.by)} (grant ${grant.id}): ${reason}`,
   }
-  return { spec: { ...spec, verdict, covered: asks.map((one) => askOf(one.rule)) }, puts: [put] }
+  return { spec: { ...spec, verdict, covered: asks.map((one) => askOf(one.rule)), grant: grant.id }, puts: [put] }
 }
 
 async function specOf(pass: Pass, acting: Acting, generation: number): Promise<EffectSpec> {
@@ -186,8 +186,13 @@ function sending(acting: Acting, spec: EffectSpec, attempt: number, puts: Put[])
   return {
     kind: 'effect.sending',
     key,
-    data: { hash, action: action.name, effect, generation, key: remote, attempt, verdict, puts },
+    data: { hash, action: action.name, effect, generation, key: remote, attempt, verdict, ...grantOf(spec), puts },
   }
+}
+
+/** What a grant has answered for, and which one it was. */
+function grantOf({ covered, grant }: Pick<EffectSpec, 'covered' | 'grant'>): Pick<Sent, 'covered' | 'grant'> {
+  return grant === undefined || covered === undefined ? {} : { covered, grant }
 }
 
 /** Open, and its owner is this very run, which no longer knows of it: it was rewound while the effect was being sent. */
@@ -264,7 +269,8 @@ async function again(pass: Pass, acting: Acting, op: Op): Promise<Built> {
   const frozen = await company.freeze()
   const { puts: _puts, ...sent } = sentBy(op)
   const verdict = await verdictOf(pass, acting)
-  if (frozen.frozen || verdict.verdict !== 'allow') {
+  const covered = await stillCovered(env, claimed.row.workspace, sent)
+  if (frozen.frozen || !isCovered(verdict, covered)) {
     const found = await readEffect(env.store, claimed.row.workspace, sent.effect)
     const now = { ...sent, verdict: verdict as unknown as Json }
     return handedOver(pass, acting.key, now, found!, op.sentAt!, op.dangling ? 'reconcile' : 'judge')

@@ -13,6 +13,8 @@ import type { AnyAction } from '../../connector/action.ts'
 import type { Draft } from '../../journal/entry.ts'
 import type { Op } from '../../journal/fold.ts'
 import type { Judgement } from '../../policy/verdict.ts'
+import type { Environment } from '../environment.ts'
+import { isRevoked } from '../grants.ts'
 import { sleepWithin } from '../ops/retrying.ts'
 import { sleep } from '../ops/waits.ts'
 import type { Pass } from '../pass.ts'
@@ -30,6 +32,8 @@ export interface Bytes {
   readonly edited: boolean
   readonly verdict: Judgement
   readonly covered: ReadonlySet<string>
+  /** The standing grant that answered for some of it. */
+  readonly grant?: string | undefined
   /** What it rests on outside, as it was read when somebody last saw it. */
   readonly fresh?: Json | undefined
   /** What it rested on before that, where it has changed and nobody has seen it. */
@@ -53,7 +57,8 @@ export type Sent =
   | { readonly state: 'failed' | 'reauth'; readonly error: StoredError }
   | { readonly state: 'unknown' | 'undecided'; readonly error: StoredError; readonly sentAt: number }
   | { readonly state: 'not-happened'; readonly sentAt: number }
-  | { readonly state: 'changed'; readonly verdict: Judgement }
+  /** `revoked`: so was the grant that had answered. */
+  | { readonly state: 'changed'; readonly verdict: Judgement; readonly revoked?: true }
   | { readonly state: 'stale'; readonly fresh: Json }
   | { readonly state: 'frozen'; readonly epoch: number }
 
@@ -164,7 +169,8 @@ async function sending(
     undo,
   }
   const verdict = await judge(env, judged)
-  if (!isCovered(verdict, bytes.covered)) return { drafts: [completed(key, { state: 'changed', verdict })] }
+  const covered = await stillCovered(env, workspace, { grant: bytes.grant, covered: [...bytes.covered] })
+  if (!isCovered(verdict, covered)) return { drafts: [completed(key, changed(verdict, bytes, covered))] }
   const { effect, generation } = spec
   const data = {
     hash: '',
@@ -178,12 +184,26 @@ async function sending(
   return { drafts: [{ kind: 'effect.sending', key, data }], expect: [company.expectFreeze(frozen)] }
 }
 
-function isCovered(verdict: Judgement, covered: ReadonlySet<string>): boolean {
+export function isCovered(verdict: Judgement, covered: ReadonlySet<string>): boolean {
   if (verdict.denies.length > 0) return false
   if (covered.has('*')) return true
   return [...verdict.asks.map((one) => askOf(one.rule)), ...verdict.holds.map(holdOf)].every((rule) =>
     covered.has(rule),
   )
+}
+
+function changed(verdict: Judgement, bytes: Bytes, covered: ReadonlySet<string>): Sent {
+  return { state: 'changed', verdict, ...(covered.size < bytes.covered.size ? { revoked: true } : {}) }
+}
+
+/** What has been answered for: what a grant answered no longer is, once the grant was revoked. */
+export async function stillCovered(
+  env: Environment,
+  workspace: string,
+  { covered = [], grant }: { covered?: readonly string[]; grant?: string | undefined },
+): Promise<ReadonlySet<string>> {
+  if (grant === undefined || !(await isRevoked(env, workspace, grant))) return new Set(covered)
+  return new Set(covered.filter((one) => !one.startsWith('ask:')))
 }
 
 async function complete(pass: Pass, key: string, sent: Sent, executed?: string, spec?: EffectSpec): Promise<void> {

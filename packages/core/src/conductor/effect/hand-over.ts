@@ -44,7 +44,7 @@ export async function handOver(
 export function handedOver(
   pass: Pass,
   key: string,
-  sent: Pick<EntryData['effect.sending'], 'hash' | 'effect' | 'verdict'>,
+  sent: Pick<EntryData['effect.sending'], 'hash' | 'effect' | 'verdict' | 'covered' | 'grant'>,
   { record, version }: { record: EffectRecord; version: number },
   sentAt: number,
   mode: 'reconcile' | 'judge',
@@ -66,6 +66,8 @@ export function handedOver(
     verdict: sent.verdict as unknown as EffectSpec['verdict'],
     mode,
     sentAt,
+    ...(sent.covered === undefined ? {} : { covered: sent.covered }),
+    ...(sent.grant === undefined ? {} : { grant: sent.grant }),
   }
   const run = effectRun(pass, spec)
   const askers = [...record.askers, { run: row.id, key }]

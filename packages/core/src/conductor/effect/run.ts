@@ -72,6 +72,7 @@ async function execute(pass: Pass, spec: EffectSpec): Promise<EffectEnd> {
     verdict: spec.verdict,
     covered: new Set(spec.covered ?? []),
     fresh: spec.fresh,
+    grant: spec.grant,
   }
   const sentAt = spec.sentAt ?? 0
   if (spec.mode === 'resend') return resolve(pass, spec, action, bytes, { state: 'not-happened', sentAt })
@@ -84,7 +85,7 @@ async function execute(pass: Pass, spec: EffectSpec): Promise<EffectEnd> {
     if ('state' in cleared) return cleared
     bytes = cleared
     const sent = await sendOnce(pass, spec, action, bytes, `send ${round}`)
-    if (sent.state === 'changed') bytes = { ...bytes, verdict: sent.verdict }
+    if (sent.state === 'changed') bytes = rejudged(bytes, sent)
     else if (sent.state === 'stale') bytes = stale(bytes, sent.fresh)
     else if (sent.state === 'frozen') await thawed(pass, sent.epoch)
     else return resolve(pass, spec, action, bytes, sent)
@@ -156,6 +157,13 @@ async function held(
   return 'edit' in decision ? { ...seen, input: edited(action, decision['edit']), edited: true } : seen
 }
 
+/** Judged otherwise than before; what a grant had answered is open again when it was revoked. */
+function rejudged(bytes: Bytes, { verdict, revoked }: Sent & { state: 'changed' }): Bytes {
+  if (revoked !== true) return { ...bytes, verdict }
+  const covered = new Set([...bytes.covered].filter((one) => one.startsWith('hold:')))
+  return { ...bytes, verdict, covered, grant: undefined }
+}
+
 /** What it rests on has changed: whoever agreed to it did so on other grounds, and is asked anew. */
 function stale(bytes: Bytes, fresh: Json): Bytes {
   const covered = new Set([...bytes.covered].filter((one) => one.startsWith('hold:')))
@@ -204,7 +212,7 @@ async function resolve(pass: Pass, spec: EffectSpec, action: AnyAction, given: B
         break
       case 'stale':
       case 'changed': {
-        const now = sent.state === 'stale' ? stale(bytes, sent.fresh) : { ...bytes, verdict: sent.verdict }
+        const now = sent.state === 'stale' ? stale(bytes, sent.fresh) : rejudged(bytes, sent)
         const cleared = await obligations(pass, spec, action, now, RESENT + round)
         if ('state' in cleared) return cleared
         bytes = cleared

@@ -1,0 +1,190 @@
+/**
+ * Suggest: standing approvals that past decisions speak for, each with a sentence that says what it rests on.
+ *
+ * G1. Only decisions that a person looked at count: no rubber stamp, no batch, no silence. What was left out is said.
+ * G2. One rejection, or edits of more than one in twenty, and nothing is suggested.
+ * G3. It suggests; only a person makes a grant.
+ */
+import { isMoney, type Money } from '../base/actor.ts'
+import { durationMs, type Duration } from '../base/duration.ts'
+import { canonical } from '../base/json.ts'
+import type { Json } from '../base/value.ts'
+import type { Judgement } from '../policy/verdict.ts'
+import type { Environment } from './environment.ts'
+import { itemsWhere, type ItemRecord } from './item.ts'
+import { lookedAt } from './looked.ts'
+
+const DAY_MS = 86_400_000
+const MONTH_MS = 30 * DAY_MS
+/** More values than this are not a list that anybody would agree to. */
+const VALUES_MAX = 3
+
+export interface SuggestOptions {
+  /** How far back. Default '90d'. */
+  readonly since?: Duration
+  /** Approvals that were looked at and not changed, at least. Default 10. */
+  readonly least?: number
+}
+
+export interface GrantSuggestion {
+  readonly action: string
+  /** As `grants.create` takes it. */
+  readonly where: { readonly [field: string]: Json }
+  readonly cap: { readonly count: number; readonly per: '30d' }
+  /** ISO date, in ninety days. */
+  readonly until: string
+  /** What it rests on, and what it leaves open. */
+  readonly sentence: string
+  readonly evidence: {
+    readonly lookedAt: number
+    readonly approved: number
+    readonly edited: number
+    readonly rejected: number
+    /** Approved without a look, or in a batch: not counted. */
+    readonly notCounted: number
+    readonly from: string
+    readonly to: string
+    /** Fields that it does not narrow. */
+    readonly open: readonly string[]
+  }
+}
+
+export async function suggestions(
+  env: Environment,
+  workspace: string,
+  { since = '90d', least = 10 }: SuggestOptions,
+): Promise<GrantSuggestion[]> {
+  const now = env.clock.now()
+  const closed = await itemsWhere(
+    env.store,
+    workspace,
+    { field: 'state', value: 'closed' },
+    Math.max(0, now - durationMs(since)),
+  )
+  const byAction = new Map<string, ItemRecord[]>()
+  for (const item of closed.filter(grantable)) byAction.set(item.action!, [...(byAction.get(item.action!) ?? []), item])
+  return [...byAction].sort().flatMap(([action, items]) => {
+    const made = suggestion(action, items, least, now)
+    return made === undefined ? [] : [made]
+  })
+}
+
+/** A grant could have answered it. */
+function grantable(item: ItemRecord): boolean {
+  if (item.kind !== 'approval' || item.action === undefined || item.dueAt !== undefined || item.shadow === true)
+    return false
+  if (item.account !== 'default' || item.changed !== undefined || item.state !== 'decided') return false
+  const { asks } = item.verdict as unknown as Judgement
+  return asks.length > 0 && asks.every((one) => one.grantable)
+}
+
+function suggestion(
+  action: string,
+  items: readonly ItemRecord[],
+  least: number,
+  now: number,
+): GrantSuggestion | undefined {
+  const looks = items.map((item) => ({ item, looked: lookedAt(item) }))
+  const counted = looks.filter(
+    ({ item, looked }) => looked?.opened === true && !looked.stamp && item.decided?.batch === undefined,
+  )
+  const said = (...verbs: string[]): typeof counted => counted.filter(({ looked }) => verbs.includes(looked!.verb))
+  const [approved, edited] = [said('approve'), said('edit')]
+  // A no counts, however short the look was.
+  const rejected = looks.filter(({ looked }) => looked?.verb === 'reject' || looked?.verb === 'respond')
+  if (approved.length < least || rejected.length > 0 || edited.length * 20 > counted.length) return undefined
+  const inputs = approved.map(({ item }) => (item.input ?? {}) as { [field: string]: Json })
+  const { where, narrowed, open } = ranges(inputs)
+  const at = approved.map(({ item }) => item.decided!.at)
+  const [from, to] = [Math.min(...at), Math.max(...at)]
+  const months = Math.max(1, (to - from) / MONTH_MS)
+  const notCounted = items.length - counted.length
+  const evidence = {
+    lookedAt: counted.length,
+    approved: approved.length,
+    edited: edited.length,
+    rejected: 0,
+    notCounted,
+    from: day(from),
+    to: day(to),
+    open,
+  }
+  return {
+    action,
+    where,
+    cap: { count: Math.ceil(approved.length / months), per: '30d' },
+    until: day(now + 90 * DAY_MS),
+    sentence: sentence(action, evidence, narrowed),
+    evidence,
+  }
+}
+
+function sentence(action: string, evidence: GrantSuggestion['evidence'], narrowed: readonly string[]): string {
+  const { lookedAt: looked, approved, edited, notCounted, from, to, open } = evidence
+  const left =
+    notCounted === 0 ? '' : ` ${notCounted} more were decided without a look or in a batch, and do not count.`
+  const range = narrowed.length === 0 ? '' : ` In them ${narrowed.join(', ')}.`
+  const any = open.length === 0 ? '' : ` It would cover any ${open.join(', ')}.`
+  return (
+    `From ${from} to ${to} somebody looked at ${looked} of ${action}: ${approved} were approved as they were, ` +
+    `${edited} edited, none rejected.${left}${range}${any}`
+  )
+}
+
+/** The narrowest `where` over all inputs, field by field. */
+function ranges(inputs: readonly { [field: string]: Json }[]): {
+  where: { [field: string]: Json }
+  narrowed: string[]
+  open: string[]
+} {
+  const where: { [field: string]: Json } = {}
+  const narrowed: string[] = []
+  const open: string[] = []
+  for (const field of [...new Set(inputs.flatMap((input) => Object.keys(input)))].sort()) {
+    const found = rangeOf(inputs.map((input) => input[field]))
+    if (found === undefined) {
+      open.push(field)
+      continue
+    }
+    where[field] = found.bound
+    narrowed.push(`${field} was ${found.text}`)
+  }
+  return { where, narrowed, open }
+}
+
+function rangeOf(values: readonly (Json | undefined)[]): { bound: Json; text: string } | undefined {
+  if (values.includes(undefined)) return undefined
+  if (values.every((value) => typeof value === 'number')) return numbers(values as readonly number[])
+  if (values.every(isMoney)) return money(values as unknown as readonly Money[])
+  const different = [...new Set(values.map((value) => canonical(value)))].map((text) => JSON.parse(text) as Json)
+  const repeats = different.every((one) => values.filter((value) => canonical(value) === canonical(one)).length > 1)
+  if (different.length <= VALUES_MAX && repeats) return { bound: different, text: different.map(shown).join(' or ') }
+  return domain(values)
+}
+
+function numbers(values: readonly number[]): { bound: Json; text: string } {
+  const [min, max] = [Math.min(...values), Math.max(...values)]
+  return { bound: { min, max }, text: `${min} to ${max}` }
+}
+
+function money(values: readonly Money[]): { bound: Json; text: string } | undefined {
+  const [{ currency }] = values as [Money]
+  if (values.some((value) => value.currency !== currency)) return undefined
+  const most = Math.max(...values.map((value) => value.amount))
+  return { bound: { max: { amount: most, currency } }, text: `at most ${most} ${currency} in minor units` }
+}
+
+/** Addresses of one domain. */
+function domain(values: readonly (Json | undefined)[]): { bound: Json; text: string } | undefined {
+  const ends = new Set(values.map((value) => (typeof value === 'string' ? /@[^@\s]+$/.exec(value)?.[0] : undefined)))
+  const [end] = ends
+  return ends.size === 1 && end !== undefined ? { bound: { endsWith: end }, text: `an address of ${end}` } : undefined
+}
+
+function shown(value: Json): string {
+  return typeof value === 'string' ? value : canonical(value)
+}
+
+function day(at: number): string {
+  return new Date(at).toISOString().slice(0, 10)
+}

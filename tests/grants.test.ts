@@ -1,0 +1,192 @@
+/** Grants: standing approvals within a scope and a cap, each use recorded, and suggested only by decisions with a look. */
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { action, defineConnector, definePlaybook, policy } from '@keelson/core'
+import { exploreCrashes, fake, testConductor, type Harness, type HarnessOptions } from '@keelson/testing'
+
+const real = (): Promise<never> => Promise.reject(new Error('a test reached the real world'))
+const refund = action({
+  name: 'shop.refund',
+  effect: 'reversible',
+  idempotency: { by: 'key' },
+  input: z.object({ order: z.string(), to: z.string(), cents: z.int(), reason: z.enum(['late', 'broken']) }),
+  output: z.object({ ok: z.boolean() }),
+  undo: z.object({}),
+  run: real,
+  compensate: real,
+})
+const shop = defineConnector({ name: 'shop', actions: { refund } })
+const giveBack = definePlaybook({
+  name: 'give-back',
+  version: 1,
+  input: z.object({ order: z.string(), cents: z.int() }),
+  output: z.object({ verdict: z.string() }),
+  uses: [shop],
+  async run(ctx, { order, cents }) {
+    const done = await ctx.effect(refund, { order, to: `${order}@example.org`, cents, reason: 'late' })
+    return { verdict: done.verdict }
+  },
+})
+const asks = policy.rule('refunds', { on: refund }, () => policy.ask({ grantable: true }))
+const ann = { kind: 'person', id: 'ann', name: 'Ann' } as const
+const setUp = (rules = [asks]): HarnessOptions => ({
+  playbooks: [giveBack],
+  connectors: [fake(shop)],
+  policy: policy(rules),
+})
+
+async function granted(t: Harness, cap: { count?: number; per?: '1d' }): Promise<string> {
+  const { id } = await t.keelson.grants.create({
+    action: refund,
+    where: { cents: { max: 1000 } },
+    cap,
+    until: '2027-01-01',
+    by: ann,
+  })
+  return id
+}
+
+describe('a grant', () => {
+  it('answers up to its cap in each period, and then a person is asked', async () => {
+    const t = await testConductor(setUp())
+    await granted(t, { count: 2, per: '1d' })
+    for (const order of ['1', '2', '3']) await t.start(giveBack, { order, cents: 500 })
+    expect(t.world(refund)).toHaveLength(2)
+    expect((await t.inbox.list()).items).toHaveLength(1)
+    await t.advance('1d')
+    await t.start(giveBack, { order: '4', cents: 500 })
+    expect(t.world(refund)).toHaveLength(3)
+    expect(await t.keelson.grants.list()).toMatchObject([
+      { state: 'active', left: { count: 1 }, used: { count: 3 }, uses: [{}] },
+    ])
+  })
+
+  it('is recorded as the decider of each effect that it let through', async () => {
+    const t = await testConductor(setUp())
+    const id = await granted(t, { count: 9 })
+    const run = await t.start(giveBack, { order: '1', cents: 500 })
+    expect(await run.result()).toMatchObject({ verdict: expect.stringContaining(`granted by Ann (grant ${id})`) })
+    expect(await t.keelson.grants.uses(id)).toMatchObject({
+      uses: [{ run: 'run-1', step: 'shop.refund', input: { order: '1', cents: 500 }, state: 'done' }],
+    })
+    await expect(t.keelson.grants.uses('none')).rejects.toMatchObject({ code: 'GRANT_NOT_FOUND' })
+  })
+
+  it('covers the tries that follow the first one, without asking and without a second use', async () => {
+    const t = await testConductor(setUp())
+    const id = await granted(t, { count: 1 })
+    t.fault(refund, 'unavailable')
+    const run = await t.start(giveBack, { order: '1', cents: 500 })
+    await t.advance('1h')
+    expect(await run.status()).toEqual({ state: 'completed' })
+    expect(t.world(refund)).toHaveLength(1)
+    expect((await t.keelson.grants.uses(id)).uses).toHaveLength(1)
+  })
+
+  it('that is revoked while its effect is held lets nothing out: a person is asked', async () => {
+    const held = policy.rule('window', { on: refund }, () => policy.hold('10m'))
+    const t = await testConductor(setUp([asks, held]))
+    const id = await granted(t, { count: 9 })
+    const run = await t.start(giveBack, { order: '1', cents: 500 })
+    expect((await t.keelson.holds.list()).holds).toHaveLength(1)
+    await t.keelson.grants.revoke(id, { by: ann })
+    await t.advance('10m')
+    expect(t.world(refund)).toEqual([])
+    await t.approve(refund)
+    expect(await run.status()).toEqual({ state: 'completed' })
+    expect(await t.keelson.grants.list()).toMatchObject([{ state: 'revoked' }])
+  })
+
+  it('is not made without a cap, an end to come, a whole number, or by an agent', async () => {
+    const t = await testConductor(setUp())
+    const base = { action: refund, where: {}, cap: { count: 1 }, until: '2027-01-01', by: ann } as const
+    const wrong = [
+      { ...base, cap: {} },
+      { ...base, until: '2020-01-01' },
+      { ...base, until: 'soon' },
+      { ...base, cap: { count: 0.5 } },
+      { ...base, cap: { amount: { amount: -1, currency: 'EUR' } } },
+      { ...base, by: { kind: 'agent', id: 'bot' } as const },
+    ]
+    for (const one of wrong) await expect(t.keelson.grants.create(one)).rejects.toMatchObject({ code: 'INPUT_INVALID' })
+    expect(await t.keelson.grants.list()).toEqual([])
+  })
+
+  it('is used once for one effect wherever it is cut', { timeout: 600_000 }, async () => {
+    await exploreCrashes(
+      async (t) => {
+        await t.host(async (keelson) => {
+          if ((await keelson.grants.list()).length > 0) return
+          await keelson.grants.create({ action: refund, where: {}, cap: { count: 1 }, until: '2027-01-01', by: ann })
+        })
+        const first = await t.start(giveBack, { order: '1', cents: 500 })
+        const second = await t.start(giveBack, { order: '2', cents: 500 })
+        await t.approve(refund)
+        return { result: async () => [await first.result(), await second.result()].length }
+      },
+      { harness: () => setUp(), depth: 1 },
+    )
+  })
+})
+
+describe('grants.suggest', () => {
+  async function decideAll(t: Harness, count: number, lookMs: string | undefined): Promise<void> {
+    for (let i = 0; i < count; i++) {
+      await t.start(giveBack, { order: `${lookMs ?? 'blind'}-${i}`, cents: 100 + i })
+      const [item] = (await t.inbox.list()).items
+      if (lookMs !== undefined) {
+        await t.inbox.opened(item!.id, { by: ann })
+        await t.advance(lookMs)
+      }
+      await t.approve(refund, { by: ann })
+    }
+  }
+
+  it('rests on decisions that were looked at, and says on how many, over which range, and what it leaves open', async () => {
+    const t = await testConductor(setUp())
+    await decideAll(t, 10, '30s')
+    await decideAll(t, 2, undefined)
+    const [made, ...others] = await t.keelson.grants.suggest()
+    expect(others).toEqual([])
+    expect(made).toMatchObject({
+      action: 'shop.refund',
+      where: { cents: { min: 100, max: 109 }, reason: ['late'], to: { endsWith: '@example.org' } },
+      cap: { count: 10, per: '30d' },
+      evidence: { lookedAt: 10, approved: 10, edited: 0, rejected: 0, notCounted: 2, open: ['order'] },
+    })
+    expect(made!.sentence).toBe(
+      'From 2026-01-05 to 2026-01-05 somebody looked at 10 of shop.refund: 10 were approved as they were, 0 edited, ' +
+        'none rejected. 2 more were decided without a look or in a batch, and do not count. In them cents was 100 to 109, ' +
+        'reason was late, to was an address of @example.org. It would cover any order.',
+    )
+  })
+
+  it('never rests on rubber stamps', async () => {
+    const t = await testConductor(setUp())
+    await decideAll(t, 12, undefined)
+    await decideAll(t, 9, '30s')
+    await decideAll(t, 6, '1s') // sooner than it can be read
+    expect(await t.keelson.grants.suggest()).toEqual([])
+  })
+
+  it('makes nothing after a no, or of batches, or of asks that no grant may answer', async () => {
+    const t = await testConductor(setUp())
+    await decideAll(t, 10, '30s')
+    await t.start(giveBack, { order: 'no', cents: 5 })
+    await t.reject(refund, 'not this one', { by: ann })
+    expect(await t.keelson.grants.suggest()).toEqual([])
+
+    const batched = await testConductor(setUp())
+    for (let i = 0; i < 12; i++) await batched.start(giveBack, { order: `${i}`, cents: 1 })
+    for (const { id } of (await batched.inbox.list()).items) await batched.inbox.opened(id, { by: ann })
+    await batched.advance('1m')
+    await batched.batch(refund, { by: ann })
+    expect(batched.world(refund)).toHaveLength(12)
+    expect(await batched.keelson.grants.suggest()).toEqual([])
+    expect(await batched.keelson.grants.list()).toEqual([]) // a batch never makes one
+
+    const strict = await testConductor(setUp([policy.rule('refunds', { on: refund }, () => policy.ask())]))
+    await decideAll(strict, 12, '30s')
+    expect(await strict.keelson.grants.suggest()).toEqual([])
+  })
+})
