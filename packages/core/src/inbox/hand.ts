@@ -10,7 +10,7 @@ type Handled = 'item.snoozed' | 'item.delegated'
 type Change = { readonly item: ItemRecord; readonly kind: Handled; readonly data: Omit<EntryData[Handled], 'puts'> }
 
 /** Hides an item until a time; it is not reminded of before. Deadlines stay. */
-export function snooze(options: Deciding, id: string, given: { by: Actor; until: string }): Promise<Decided> {
+export async function snooze(options: Deciding, id: string, given: { by: Actor; until: string }): Promise<Decided> {
   const { by } = given
   const until = instantOf(given.until, options.env.clock.now())
   return change(options, id, by, (item) => {
