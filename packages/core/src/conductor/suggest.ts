@@ -154,8 +154,9 @@ function ranges(inputs: readonly { [field: string]: Json }[]): {
 
 function rangeOf(values: readonly (Json | undefined)[]): { bound: Json; text: string } | undefined {
   if (values.includes(undefined)) return undefined
-  if (values.every((value) => typeof value === 'number')) return numbers(values as readonly number[])
-  if (values.every(isMoney)) return money(values as unknown as readonly Money[])
+  if (values.every((value) => typeof value === 'number')) return numbers(values)
+  const amounts = values.flatMap((value): Money[] => (isMoney(value) ? [value] : []))
+  if (amounts.length === values.length) return money(amounts)
   const different = [...new Set(values.map((value) => canonical(value)))].map((text) => JSON.parse(text) as Json)
   const repeats = different.every((one) => values.filter((value) => canonical(value) === canonical(one)).length > 1)
   if (different.length <= VALUES_MAX && repeats) return { bound: different, text: different.map(shown).join(' or ') }
