@@ -1,7 +1,7 @@
 /** Code edits against running histories: a run goes on or is held with a readable difference; never wrong, never failed. */
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { defineEvent, definePlaybook, type Changes, type Context } from '@keelson/core'
+import { defineEvent, definePlaybook, type Changes, type ConductorOptions, type Context } from '@keelson/core'
 import { code, me, open, store } from './support/open.ts'
 
 const go = defineEvent({ name: 'go', schema: z.object({}) })
@@ -23,6 +23,14 @@ const before: Code = async (ctx, did) => {
   return [a, b, c]
 }
 
+/** What a conductor with this code says of the run before it takes work. */
+async function rehearsed(data: ReturnType<typeof store>, playbooks: ConductorOptions['playbooks']) {
+  const idle = await open(data, { playbooks, work: false })
+  const entries = await idle.workspace('default').rehearse()
+  await idle.stop()
+  return entries.runs.find(({ run }) => run === 'r')!
+}
+
 /** Runs `old` until it parks, then goes on with `edited` in another conductor. */
 async function afterEdit(old: Code, edited: Code, changes?: Changes) {
   const data = store()
@@ -33,14 +41,17 @@ async function afterEdit(old: Code, edited: Code, changes?: Changes) {
   await first.quiet()
   await first.stop()
   did.length = 0
-  const second = await open(data, {
-    playbooks: [code((ctx) => edited(ctx, did), changes === undefined ? {} : { changes })],
-  })
+  const playbooks = [code((ctx) => edited(ctx, did), changes === undefined ? {} : { changes })]
+  const foretold = await rehearsed(data, playbooks)
+  expect(did).toEqual([])
+  const second = await open(data, { playbooks })
   await second.send(go, {}, { id: 'go' })
   await second.quiet()
   const status = await second.runs.get('r').status()
   const result = status.state === 'completed' ? await second.runs.get('r').result() : undefined
   const why = await second.why('r')
+  const held = why.includes('JOURNAL_DIVERGED') ? 'branches' : why.includes('REPLAY_STALLED') ? 'stalls' : 'continues'
+  expect(foretold.verdict).toBe(held)
   return { status, result, why, did, conductor: second, data }
 }
 

@@ -104,6 +104,10 @@ export type { Line as RevertLine, RevertPlan } from './conductor/revert/plan.ts'
 export type { Dependent } from './conductor/revert/dependents.ts'
 export type { Target as RevertTarget } from './conductor/revert/target.ts'
 
+/* upgrades */
+export type { Rehearsal, Rehearsed, RehearseOptions, Upgraded, UpgradeOptions } from './conductor/upgrade.ts'
+export type { Verdict as RehearsalVerdict } from './conductor/rehearse.ts'
+
 /* moving */
 export type { ExportOptions } from './bundle/export.ts'
 export type { ImportOptions, ImportReport } from './bundle/import.ts'

@@ -23,6 +23,7 @@ import { teller } from './conductor/notice.ts'
 import { Notifier } from './conductor/notifier.ts'
 import { ActionRegistry, type Credentials } from './conductor/registry.ts'
 import { revertPlaybook } from './conductor/revert/revert.ts'
+import { rehearse, type Rehearsal, type RehearseOptions } from './conductor/upgrade.ts'
 import { schedulePlaybook } from './conductor/schedule.ts'
 import { telling } from './conductor/telling.ts'
 import { definitionOf, type Action } from './connector/action.ts'
@@ -85,9 +86,11 @@ export interface Workspaces {
 }
 
 /** The runtime. The verbs of a workspace mean workspace 'default' here. */
-export interface Conductor extends Omit<Workspace, 'id'> {
+export interface Conductor extends Omit<Workspace, 'id' | 'rehearse'> {
   workspace(id: string): Workspace
   readonly workspaces: Workspaces
+  /** Replays the runs of every workspace on the code of this process, before it takes work: `work: false`. */
+  rehearse(options?: RehearseOptions): Promise<Rehearsal>
   /** Listens to what happens. Returns what ends it. A listener that throws never harms a run. */
   on<K extends keyof LifecycleEvents>(name: K, listener: (event: LifecycleEvents[K]) => void): () => void
   /** Drops what was made of a connector's credentials: they are asked for again at the next use. */
@@ -252,6 +255,7 @@ function assemble(options: ConductorOptions, parts: Parts): Conductor {
     ...verbs,
     workspace,
     workspaces: workspacesOf(env, workspace),
+    rehearse: async (options) => rehearse(env, await conductor.workspaces.list(), options),
     on: (name, listener) => lifecycle.on(name, listener),
     credentialsChanged: (connector) => env.actions.credentialsChanged(connector),
     quiet: () => loop.quiet(),

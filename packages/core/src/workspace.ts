@@ -10,6 +10,8 @@ import { rowOf, statusOf, whyOf, type RunStatus } from './conductor/status.ts'
 import { runVerbs, type RunVerbs } from './conductor/verbs.ts'
 import { freezeVerbs, type FreezeVerbs } from './conductor/freeze.ts'
 import { lifeVerbs, type LifeVerbs } from './conductor/life.ts'
+import { rehearse, upgrade, type Rehearsal, type RehearseOptions } from './conductor/upgrade.ts'
+import type { Upgraded, UpgradeOptions } from './conductor/upgrade.ts'
 import { grantsOf, type Grants } from './conductor/grants.ts'
 import { shadowOf, type Shadow } from './conductor/shadow/shadow.ts'
 import { editor, type EntityDesk } from './conductor/editor.ts'
@@ -50,6 +52,8 @@ export interface Runs extends RunVerbs {
     after?: number
     limit?: number
   }): Promise<{ runs: RunSummary[]; next?: number }>
+  /** Moves the open runs that fit another version, each at its next park. Those that do not fit are left, and named. */
+  upgrade(options: UpgradeOptions): Promise<Upgraded>
 }
 
 export interface Workspace extends FreezeVerbs, LifeVerbs {
@@ -72,6 +76,8 @@ export interface Workspace extends FreezeVerbs, LifeVerbs {
   /** Changes this company's settings. Recorded; runs see them at their next pass. */
   configure(settings: Settings, options: { by: Actor }): Promise<void>
   settings(): Promise<Settings>
+  /** Replays open runs, and the newest finished ones, on the code of this process. Nothing is executed or written. */
+  rehearse(options?: RehearseOptions): Promise<Rehearsal>
   /** All that the company has accumulated, as the lines of a bundle: write them to a file one after the other. */
   export(options?: ExportOptions): AsyncIterable<string>
   /** Takes a bundle in, or a whole one and its increments in order. What was imported is frozen until `adopt()`. */
@@ -104,7 +110,12 @@ export function workspaceOf(parts: WorkspaceParts, id: string): Workspace {
     id,
     start: (playbook, input, options) => start(env, notifier, id, playbook, input, options),
     send: (event, payload, options) => send(env, id, event, payload, options),
-    runs: { ...verbs, get: (run) => handle(env, notifier, id, run), list: (options) => listRuns(env, id, options) },
+    runs: {
+      ...verbs,
+      get: (run) => handle(env, notifier, id, run),
+      list: (options) => listRuns(env, id, options),
+      upgrade: (options) => upgrade(env, id, verbs, options),
+    },
     inbox: inboxOf({ ...deciding, changed: () => notifier.watch(id, ANY) }),
     holds: holdsOf(deciding),
     audit: auditOf(env, id, parts.anchors),
@@ -124,6 +135,7 @@ export function workspaceOf(parts: WorkspaceParts, id: string): Workspace {
     ...freezeVerbs(env, id),
     ...lifeVerbs(env, id),
     export: (options) => exportLines(env, id, options),
+    rehearse: (options) => rehearse(env, [id], options),
     import: (bundle, options) => importBundle(env, id, bundle, options),
     why: async (run) => whyOf(env, await rowOf(env, id, run)),
   }

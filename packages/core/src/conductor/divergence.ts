@@ -2,6 +2,8 @@
 import type { Halt } from './replay.ts'
 
 export interface Difference {
+  /** The first key at which they differ. */
+  readonly at: string
   readonly text: string
   readonly hint: string
 }
@@ -20,7 +22,7 @@ export function differenceOf(
     recorded.kind === asked.kind
       ? `"${key}" was recorded with another ${asked.what ?? 'input'} than the code asks for now`
       : `"${key}" was recorded as ${article(recorded.kind)}; the code now asks for ${article(asked.kind)}`
-  return { text, hint: REMEDY }
+  return { at: key, text, hint: REMEDY }
 }
 
 export function haltDifference(halt: Halt & { why: 'diverged' }): Difference {
@@ -30,7 +32,8 @@ export function haltDifference(halt: Halt & { why: 'diverged' }): Difference {
     ...(halt.later.length > 0 ? [`asked for before its turn: ${list(halt.later)}`] : []),
     ...(halt.fresh.length + halt.later.length === 0 ? ['the code returned instead'] : []),
   ]
-  return { text: lines.join('; '), hint: REMEDY }
+  const at = halt.later[0] ?? halt.fresh[0] ?? halt.unasked[0] ?? ''
+  return { at, text: lines.join('; '), hint: REMEDY }
 }
 
 function list(keys: readonly string[]): string {

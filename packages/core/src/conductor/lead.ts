@@ -92,6 +92,7 @@ async function begin(pass: Pass): Promise<void> {
     )
   } catch (thrown) {
     return diverged(pass, {
+      at: 'input',
       text: (thrown as Error).message,
       hint: 'The stored input no longer fits: widen the schema, or add a version.',
     })

@@ -70,6 +70,8 @@ export interface PassHooks {
   onControl(kind: string): void
   /** Something was recorded. */
   onProgress(): void
+  /** False: the operation's work is not begun. Only a rehearsal says so. */
+  mayStart?(key: string): boolean
 }
 
 /** Set while a step's own code runs: `ctx` may not be used there. */
@@ -199,6 +201,7 @@ export class Pass {
   #start<T>(asked: Operation<T>, op: Op): void | 'succeeded' {
     if (this.work.stopping) return
     if (op.withdrawn) return this.replay?.forget(asked.key)
+    if (this.#hooks.mayStart?.(asked.key) === false) return
     try {
       const going = asked.live(op)
       if (going === 'succeeded') return going
