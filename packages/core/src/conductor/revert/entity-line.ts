@@ -11,7 +11,7 @@ import { recordId } from '../../memory/entity.ts'
 import { historyOf, type EntityVersion } from '../../memory/history.ts'
 import { iso } from '../waiting.ts'
 import type { EntityDeed } from './deeds.ts'
-import type { Line, Since } from './plan.ts'
+import type { Line, Since } from './line.ts'
 
 export async function entityLine(store: MemoryStore, workspace: string, deed: EntityDeed): Promise<Line> {
   const { type, id, versions } = deed

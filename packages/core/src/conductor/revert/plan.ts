@@ -13,56 +13,8 @@ import type { Environment } from '../environment.ts'
 import { deedsOf, type Deeds } from './deeds.ts'
 import { dependentsOf, type Dependent } from './dependents.ts'
 import { entityLine } from './entity-line.ts'
+import type { Line } from './line.ts'
 import { partsOf, type Target } from './target.ts'
-
-/** A field that somebody else has changed since. */
-export interface Since {
-  readonly field: string
-  readonly version: number
-  readonly at: string
-  readonly by?: string
-}
-
-export type Line =
-  | {
-      readonly kind: 'effect'
-      readonly id: string
-      readonly generation: number
-      readonly action: string
-      readonly what: string
-      readonly can: true
-    }
-  | {
-      readonly kind: 'effect'
-      readonly id: string
-      readonly action: string
-      readonly what: string
-      readonly can: false
-      readonly why: string
-    }
-  | {
-      readonly kind: 'entity'
-      readonly type: string
-      readonly id: string
-      readonly version: number
-      readonly restore: { readonly [field: string]: Json }
-      /** Fields that were not there before. */
-      readonly drop: readonly string[]
-      /** Fields that stay, because somebody has changed them since. */
-      readonly kept: readonly string[]
-      readonly since: readonly Since[]
-      readonly what: string
-      readonly can: true
-    }
-  | {
-      readonly kind: 'entity'
-      readonly type: string
-      readonly id: string
-      readonly since: readonly Since[]
-      readonly what: string
-      readonly can: false
-      readonly why: string
-    }
 
 export interface RevertPlan {
   readonly target: Target

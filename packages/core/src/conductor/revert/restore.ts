@@ -8,7 +8,7 @@ import { restoreFields, type Writing } from '../../memory/entity-write.ts'
 import { shelfOf } from '../shelf.ts'
 import type { Pass } from '../pass.ts'
 import type { Built } from '../writer.ts'
-import type { Line } from './plan.ts'
+import type { Line } from './line.ts'
 
 export async function restoreEntity(
   pass: Pass,

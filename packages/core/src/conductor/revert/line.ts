@@ -1,0 +1,51 @@
+/** Line: one thing that a revert would take back, or why it cannot. */
+import type { Json } from '../../base/value.ts'
+
+/** A field that somebody else has changed since. */
+export interface Since {
+  readonly field: string
+  readonly version: number
+  readonly at: string
+  readonly by?: string
+}
+
+export type Line =
+  | {
+      readonly kind: 'effect'
+      readonly id: string
+      readonly generation: number
+      readonly action: string
+      readonly what: string
+      readonly can: true
+    }
+  | {
+      readonly kind: 'effect'
+      readonly id: string
+      readonly action: string
+      readonly what: string
+      readonly can: false
+      readonly why: string
+    }
+  | {
+      readonly kind: 'entity'
+      readonly type: string
+      readonly id: string
+      readonly version: number
+      readonly restore: { readonly [field: string]: Json }
+      /** Fields that were not there before. */
+      readonly drop: readonly string[]
+      /** Fields that stay, because somebody has changed them since. */
+      readonly kept: readonly string[]
+      readonly since: readonly Since[]
+      readonly what: string
+      readonly can: true
+    }
+  | {
+      readonly kind: 'entity'
+      readonly type: string
+      readonly id: string
+      readonly since: readonly Since[]
+      readonly what: string
+      readonly can: false
+      readonly why: string
+    }
