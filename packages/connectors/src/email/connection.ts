@@ -32,6 +32,11 @@ export interface EmailOptions {
    * A mail that is not found counts as not sent only with this or with `selfCopy`.
    */
   readonly keepsSent?: boolean
+  /**
+   * How long a mail that was taken may be in a queue before `lookup` can see it, in milliseconds: so long 'not found' does not
+   * count. At least, and by default, the timeout of a sending and a lease: 90,000.
+   */
+  readonly settleMs?: number
   /** The bytes of an attachment. They are only sent if they have its sha-256. */
   readonly attachment?: (attachment: Attachment, use: { signal: AbortSignal }) => Promise<Uint8Array>
   readonly connectTimeoutMs?: number

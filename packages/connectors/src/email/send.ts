@@ -31,8 +31,6 @@ export const send = action({
   output: Sent,
   material: ['to', 'cc', 'subject', 'text', 'html', 'attachments'],
   timeout: '60s',
-  // A mail that was taken can be in a queue for a while before a look-up can see it.
-  settleWindowMs: 5 * 60_000,
   preview,
   simulate: (input) => ({ messageId: `<shadow.${sha256Hex(JSON.stringify(input)).slice(0, 24)}@keelson.invalid>` }),
   async run(input, { key, signal, config, since }: ActionRun) {
@@ -50,7 +48,8 @@ export const send = action({
   },
 })
 
-type Missed = { readonly state: 'not-found' } | { readonly state: 'unknown'; readonly why: string }
+type Missed =
+  { readonly state: 'not-found'; readonly settleMs?: number } | { readonly state: 'unknown'; readonly why: string }
 
 async function look(
   mailer: Mailer,
@@ -58,7 +57,7 @@ async function look(
   operation: string,
   signal: AbortSignal,
 ): Promise<'found' | Missed> {
-  const { lookup, selfCopy, keepsSent } = mailer.options
+  const { lookup, selfCopy, keepsSent, settleMs } = mailer.options
   if (lookup === undefined) return unknown('email.connect() was given no `lookup`')
   // What a look-up throws may quote a credential of its own, so it is not repeated.
   const found = await Promise.resolve()
@@ -66,7 +65,8 @@ async function look(
     .catch(() => 'failed' as const)
   if (found === 'found') return found
   if (found !== 'not-found') return unknown(found === 'failed' ? 'the look-up failed' : 'the look-up could not tell')
-  if (selfCopy !== undefined || keepsSent === true) return { state: 'not-found' }
+  if (selfCopy !== undefined || keepsSent === true)
+    return settleMs === undefined ? { state: 'not-found' } : { state: 'not-found', settleMs }
   return unknown(
     'nothing was found, but without `selfCopy` or `keepsSent` a mail that was sent would not be found either',
   )

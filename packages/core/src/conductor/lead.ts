@@ -16,6 +16,7 @@ import { contextOf } from './context.ts'
 import { haltDifference, type Difference } from './divergence.ts'
 import type { Environment } from './environment.ts'
 import { closeOpen, cancelOpen } from './closing.ts'
+import { left } from './effect/hand-over.ts'
 import { shut } from './life.ts'
 import { leaveSending } from './effect/release.ts'
 import { DEATHS_MAX, isSuspicious, keptBack } from './keep.ts'
@@ -48,6 +49,7 @@ export function lead(env: Environment, claimed: Claimed, playbook: AnyPlaybook, 
     onHalt: (halt) => void halted(pass, halt),
     onDifference: (difference) => void diverged(pass, difference),
     onControl: (kind) => void yieldRun(pass, kind === 'cancel'),
+    onForgotten: (op) => left(pass, op),
     onProgress,
   })
   begin(pass).catch((error: unknown) => pass.end({ how: 'store', error }))

@@ -5,14 +5,15 @@
  *     the pass is that finds out.
  * M2. An event answers the first open wait that matches it, once per run; one that nobody waits for is dropped here and
  *     stays in the buffer.
+ * M3. An effect that was being sent when its run is rewound past it is left to a run of its own, in the unit that rewinds.
  */
 import { SYSTEM, type Actor } from '../base/actor.ts'
 import type { Json } from '../base/value.ts'
 import { dataOf, type Draft, type Entry } from '../journal/entry.ts'
-import type { History, Op } from '../journal/fold.ts'
+import { openEffect, type History, type Op } from '../journal/fold.ts'
 import type { EntryData, Outcome } from '../journal/kinds.ts'
 import type { Put } from '../journal/put.ts'
-import type { Mail, MemoryStore } from '../journal/store.ts'
+import type { Mail, MemoryStore, NewRun } from '../journal/store.ts'
 import { matches } from '../playbook/event.ts'
 import { closing, itemPut, readItem, type ItemRecord } from './item.ts'
 
@@ -42,6 +43,7 @@ export interface MailData {
 /** What a digest wants written. */
 export interface Digest {
   readonly drafts: readonly Draft[]
+  readonly starts: readonly NewRun[]
   readonly consumed: readonly number[]
   /** Rungs that were climbed: whom to tell, and how. */
   readonly climbed: readonly Climbed[]
@@ -57,13 +59,23 @@ export interface Climbed {
 
 type Open = { op: Op; entry: Entry }
 
+/** The run to which an effect is left, and the record that says so. */
+export interface Left {
+  readonly run: NewRun
+  readonly put: Put
+}
+
+/** What a digest may ask of the pass. */
+export interface DigestAt {
+  readonly store: MemoryStore
+  readonly workspace: string
+  readonly entries: () => Promise<readonly Entry[]>
+  /** Leaves an effect that was being sent to a run of its own; undefined: there is nothing to leave. */
+  readonly leave: (op: Op) => Promise<Left | undefined>
+}
+
 /** Entries for `mail` and for all deadlines up to `now`. */
-export async function digest(
-  history: History,
-  mail: readonly Mail[],
-  now: number,
-  at: { store: MemoryStore; workspace: string; entries: () => Promise<readonly Entry[]> },
-): Promise<Digest> {
+export async function digest(history: History, mail: readonly Mail[], now: number, at: DigestAt): Promise<Digest> {
   const open = new Map<string, Open>()
   for (const op of history.ops.values()) {
     if (op.opened !== undefined && op.outcome === undefined && !op.withdrawn) open.set(op.key, { op, entry: op.opened })
@@ -82,14 +94,15 @@ export async function digest(
     }
   }
   const had = new Set<string>()
+  const left = new Map<string, NewRun>()
   for (const one of mail) {
     await fire(one.at)
-    const taken = await take(one, history, { open, had, drafts }, at)
+    const taken = await take(one, history, { open, had, drafts, left }, at)
     drafts.push(...taken.drafts)
     if (one.kind === 'reschedule' && taken.drafts.length > 0) reset(timers, JSON.parse(one.payload) as Timer, now)
   }
   await fire(Infinity)
-  return { drafts, consumed: mail.map((one) => one.row), climbed }
+  return { drafts, starts: [...left.values()], consumed: mail.map((one) => one.row), climbed }
 }
 
 interface Timer {
@@ -206,15 +219,12 @@ interface SoFar {
   readonly open: Map<string, Open>
   /** Events that it has taken. */
   readonly had: Set<string>
+  /** Effect runs to start, by the operation that was rewound. */
+  readonly left: Map<string, NewRun>
   readonly drafts: readonly Draft[]
 }
 
-async function take(
-  mail: Mail,
-  history: History,
-  soFar: SoFar,
-  at: { store: MemoryStore; workspace: string; entries: () => Promise<readonly Entry[]> },
-): Promise<Taken> {
+async function take(mail: Mail, history: History, soFar: SoFar, at: DigestAt): Promise<Taken> {
   const { open } = soFar
   const data: unknown = JSON.parse(mail.payload)
   switch (mail.kind as keyof MailData) {
@@ -243,7 +253,7 @@ async function take(
     case 'resume':
       return { drafts: [{ kind: 'run.resumed', data: data as MailData['resume'] }] }
     case 'move':
-      return { drafts: [{ kind: 'run.moved', data: data as MailData['move'] }] }
+      return { drafts: [moved(data as MailData['move'], history, soFar)] }
     case 'rewind':
       return takeRewind(data as MailData['rewind'], history, soFar, { ...at, entries: await at.entries() })
     case 'reopen':
@@ -260,6 +270,14 @@ async function take(
     default:
       return { drafts: [] }
   }
+}
+
+/** An effect may have been opened since the verb was given: its outcome belongs to the version that asked. */
+function moved(data: MailData['move'], history: History, { open }: SoFar): Draft {
+  const effect = openEffect(history)
+  if (effect === undefined || (effect.opened !== undefined && !open.has(effect.key))) return { kind: 'run.moved', data }
+  const why = `"${effect.key}" is still open`
+  return { kind: 'run.refused', data: { by: data.by, verb: 'move', why } }
 }
 
 function answer(open: Map<string, Open>, key: string, draft: Draft): Draft[] {
@@ -307,16 +325,13 @@ function takeReschedule(data: MailData['reschedule'], open: Map<string, Open>): 
   return [{ kind: 'ask.opened', key: data.key, data: { ...opened, until: data.until, again: 'rescheduled' } }]
 }
 
-async function takeRewind(
-  data: MailData['rewind'],
-  history: History,
-  soFar: SoFar,
-  at: { store: MemoryStore; workspace: string; entries: readonly Entry[] },
-): Promise<Taken> {
+type RewindAt = Omit<DigestAt, 'entries'> & { readonly entries: readonly Entry[] }
+
+async function takeRewind(data: MailData['rewind'], history: History, soFar: SoFar, at: RewindAt): Promise<Taken> {
   const to = rewindTarget(data.to, history, at.entries)
   if (typeof to === 'string')
     return { drafts: [{ kind: 'run.refused', data: { by: data.by, verb: 'rewind', why: to } }] }
-  const puts = await forget(to, soFar, at)
+  const puts = await forget(to, history, soFar, at)
   const drafts: Draft[] = [{ kind: 'run.rewound', data: { by: data.by, to, why: data.why, puts } }]
   if (data.outcome !== undefined && typeof data.to === 'object' && 'key' in data.to) {
     drafts.push({ kind: 'step.completed', key: data.to.key, data: { ...data.outcome, by: data.by } })
@@ -324,12 +339,8 @@ async function takeRewind(
   return { drafts }
 }
 
-/** What a rewind loses is no longer waited for: its questions are withdrawn, its waits removed. */
-async function forget(
-  to: number,
-  { open, drafts }: SoFar,
-  at: { store: MemoryStore; workspace: string; entries: readonly Entry[] },
-): Promise<Put[]> {
+/** What a rewind loses is no longer waited for: its questions are withdrawn, its waits removed, its sendings left (M3). */
+async function forget(to: number, history: History, { open, drafts, left }: SoFar, at: RewindAt): Promise<Put[]> {
   const puts: Put[] = []
   const lost = new Set(at.entries.filter((one) => one.seq > to && one.key !== '').map((one) => one.key))
   for (const { op, entry } of [...open.values()].filter((one) => lost.has(one.op.key))) {
@@ -342,6 +353,13 @@ async function forget(
     ).length
     const closed = await closing(at.store, at.workspace, [item], 'withdrawn')
     puts.push(...closed.map((put) => ({ ...put, version: put.version + reminded })))
+  }
+  for (const op of history.ops.values()) {
+    if (!lost.has(op.key) || op.outcome !== undefined || op.opened !== undefined || left.has(op.key)) continue
+    const leaving = await at.leave(op)
+    if (leaving === undefined) continue
+    left.set(op.key, leaving.run)
+    puts.push(leaving.put)
   }
   return puts
 }

@@ -3,7 +3,7 @@ import type { Entry } from '../journal/entry.ts'
 import type { History } from '../journal/fold.ts'
 import type { Claimed, Mail, NewRun } from '../journal/store.ts'
 import type { Environment } from './environment.ts'
-import { digest, type Climbed } from './mail.ts'
+import { digest, type Climbed, type DigestAt } from './mail.ts'
 import { ESCALATION_PLAYBOOK } from './notice.ts'
 import { newRun } from './start.ts'
 import type { Writer } from './writer.ts'
@@ -20,6 +20,7 @@ export interface MailboxOptions {
   readonly entries: () => readonly Entry[] | undefined
   readonly onControl: (kind: string) => void
   readonly over: () => boolean
+  readonly leave: DigestAt['leave']
 }
 
 export class Mailbox {
@@ -56,7 +57,7 @@ export class Mailbox {
   }
 
   async #absorb(first: readonly Mail[] | undefined): Promise<void> {
-    const { env, claimed, writer, history, entries, onControl } = this.#options
+    const { env, claimed, writer, history, entries, onControl, leave } = this.#options
     const { store, clock } = env
     let last: number | undefined
     await writer.submit(async () => {
@@ -72,10 +73,11 @@ export class Mailbox {
         store,
         workspace: claimed.row.workspace,
         entries: async () => all ?? [],
+        leave,
       })
       last = mail.at(-1)?.row
       if (found.drafts.length === 0 && found.consumed.length === 0) return undefined
-      const starts = found.climbed.map((one) => escalationRun(env, claimed.row.workspace, one))
+      const starts = [...found.starts, ...found.climbed.map((one) => escalationRun(env, claimed.row.workspace, one))]
       return { drafts: found.drafts, consumed: found.consumed, starts }
     })
     this.#seen = Math.max(this.#seen, last ?? 0)

@@ -14,6 +14,7 @@ import type { Claimed, Delivery } from '../journal/store.ts'
 import type { AnyPlaybook } from '../playbook/playbook.ts'
 import { differenceOf, type Difference } from './divergence.ts'
 import type { Environment, Limits } from './environment.ts'
+import type { Left } from './mail.ts'
 import { Mailbox } from './mailbox.ts'
 import { Replay, type Halt } from './replay.ts'
 import { actingFor } from './trail.ts'
@@ -68,6 +69,8 @@ export interface PassHooks {
   onDifference(difference: Difference): void
   /** Mail that the running code must not live to see: cancel, pause, rewind. */
   onControl(kind: string): void
+  /** A rewind loses an operation that was sending: what leaves its effect to a run of its own. */
+  onForgotten(op: Op): Promise<Left | undefined>
   /** Something was recorded. */
   onProgress(): void
   /** False: the operation's work is not begun. Only a rehearsal says so. */
@@ -124,6 +127,7 @@ export class Pass {
       entries: () => this.#entries,
       onControl: (kind) => hooks.onControl(kind),
       over: () => this.signal.aborted,
+      leave: (op) => hooks.onForgotten(op),
     })
   }
 

@@ -5,7 +5,8 @@
  * Configs are made at first use per workspace and account, and dropped when credentials change.
  */
 import { turn } from '../base/clock.ts'
-import { KeelsonError } from '../base/errors.ts'
+import { KeelsonError, type StoredError } from '../base/errors.ts'
+import { secretsIn, withoutSecrets, type Secrets } from '../base/secrets.ts'
 import { connectorOf, type AnyAction } from '../connector/action.ts'
 import { actionsOf, type Connector } from '../connector/connector.ts'
 
@@ -18,6 +19,7 @@ export class ActionRegistry {
   readonly #configs = new Map<string, Promise<unknown>>()
   readonly #credentials: Credentials | undefined
   readonly #listeners = new Set<(name: string) => void>()
+  readonly #secrets = new Map<string, Secrets>()
 
   constructor(connectors: readonly Connector[], actions: readonly AnyAction[], credentials: Credentials | undefined) {
     this.#credentials = credentials
@@ -63,6 +65,12 @@ export class ActionRegistry {
     return config
   }
 
+  /** An error of an action as it may be stored and logged: without what its connector was given to know as a secret. */
+  redacted(workspace: string, action: AnyAction, error: StoredError): StoredError {
+    const secrets = this.#secrets.get(JSON.stringify([workspace, connectorOf(action.name), action.account]))
+    return secrets === undefined ? error : withoutSecrets(secrets, error)
+  }
+
   /** Forgets what was made from a connector's credentials. */
   async credentialsChanged(name: string): Promise<void> {
     const connector = this.#connectors.get(name)
@@ -95,6 +103,7 @@ export class ActionRegistry {
         data: { workspace, connector: connector.name, account },
       })
     }
+    this.#secrets.set(JSON.stringify([workspace, connector.name, account]), secretsIn(credential))
     return connector.config?.({ workspace, account, credential })
   }
 }

@@ -4,6 +4,7 @@ import { KeelsonError } from '../base/errors.ts'
 import { canonicalAround, stored } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
 import { dataOf, type Entry } from '../journal/entry.ts'
+import { fold, openEffect } from '../journal/fold.ts'
 import type { Outcome } from '../journal/kinds.ts'
 import type { RunRow, Unit } from '../journal/store.ts'
 import type { Environment } from './environment.ts'
@@ -26,7 +27,7 @@ export interface RunVerbs {
   setOutcome(run: string, options: By & { step: string; outcome: Json }): Promise<void>
   /** Runs again from a checkpoint, a step, or the start. Effects that happened stay; the same intents are not repeated. */
   restart(run: string, options: By & ({ from: 'start' } | { checkpoint: string } | { step: string })): Promise<void>
-  /** Gives it to another registered version. */
+  /** Gives it to another registered version. Throws `EFFECT_OPEN` while an effect of it is. */
   move(run: string, options: By & { to: number }): Promise<void>
 }
 
@@ -74,16 +75,33 @@ export function runVerbs(env: Environment, workspace: string): RunVerbs {
         by,
         'restarted',
       ),
-    async move(run, { by, to }) {
-      const row = await rowOf(env, workspace, run)
-      if (env.catalog.get(row.playbook, to) === undefined) {
-        throw new KeelsonError('PLAYBOOK_NOT_FOUND', `${row.playbook}@${to} is not registered`, {
-          hint: 'Pass it in createConductor({ playbooks }).',
-        })
-      }
-      await command(env, workspace, run, 'move', { by, version: to } as unknown as Json, { version: to })
-    },
+    move: (run, { by, to }) => move(env, workspace, run, { by, to }),
   }
+}
+
+async function move(env: Environment, workspace: string, run: string, { by, to }: By & { to: number }): Promise<void> {
+  const row = await rowOf(env, workspace, run)
+  if (env.catalog.get(row.playbook, to) === undefined) {
+    throw new KeelsonError('PLAYBOOK_NOT_FOUND', `${row.playbook}@${to} is not registered`, {
+      hint: 'Pass it in createConductor({ playbooks }).',
+    })
+  }
+  const entries = await env.store.entries(workspace, row.stream)
+  const open = openEffect(fold(entries))
+  if (open !== undefined) {
+    throw new KeelsonError(
+      'EFFECT_OPEN',
+      `"${open.key}" of run ${run} is still open: its outcome belongs to this version`,
+      {
+        hint: 'Decide on it, or wait for it; or restart the run from before it, and move it then.',
+        data: { run, step: open.key },
+      },
+    )
+  }
+  await command(env, workspace, run, 'move', { by, version: to } as unknown as Json, {
+    version: to,
+    expect: [{ stream: row.stream, seq: entries.at(-1)!.seq }],
+  })
 }
 
 /** Delivers a verb. Throws `RUN_NOT_FOUND`, `STORE_CORRUPT`, and `RUN_CLOSED` for one that has ended and is not to be reopened. */
@@ -93,7 +111,7 @@ async function command(
   run: string,
   kind: keyof MailData,
   payload: Json,
-  options: { reopen?: boolean; version?: number } = {},
+  options: { reopen?: boolean; version?: number; expect?: Unit['expect'] } = {},
 ): Promise<RunRow> {
   const row = await rowOf(env, workspace, run)
   if (row.corrupt !== undefined) throw new KeelsonError('STORE_CORRUPT', row.corrupt, { data: { run } })
@@ -116,8 +134,12 @@ async function command(
       : options.reopen === true
         ? [{ run, state: 'due' }]
         : undefined
-  const first = await env.store.write(workspace, { deliveries: [delivery], ...(touch === undefined ? {} : { touch }) })
-  if (first.status === 'conflict') await env.store.write(workspace, { deliveries: [delivery] }) // somebody holds it: its pass takes the mail
+  const first = await env.store.write(workspace, {
+    deliveries: [delivery],
+    ...(touch === undefined ? {} : { touch }),
+    ...(options.expect === undefined ? {} : { expect: options.expect }),
+  })
+  if (first.status === 'conflict') await env.store.write(workspace, { deliveries: [delivery] }) // somebody holds it, or did just now: its pass takes the mail
   env.nudge()
   return row
 }

@@ -57,7 +57,8 @@ export type Failure =
 /** What a look at the outside system found. 'not-found' counts only after the settle window. */
 export type Reconciled<Out, Undo> =
   | { readonly state: 'done'; readonly output: Out; readonly undo?: Undo }
-  | { readonly state: 'not-found' }
+  /** `settleMs`: how long that may still be wrong here, where it is longer than the action's own window. */
+  | { readonly state: 'not-found'; readonly settleMs?: number }
   | { readonly state: 'unknown'; readonly why?: string }
 
 export interface ActionRun {

@@ -226,6 +226,14 @@ export function newOp(key: string, kind: string): Op {
   }
 }
 
+/** An effect whose outcome is still to come. */
+export function openEffect(history: History): Op | undefined {
+  return [...history.ops.values()].find(
+    (op) =>
+      op.kind === 'effect' && (op.opened ?? op.sending) !== undefined && op.outcome === undefined && !op.withdrawn,
+  )
+}
+
 function untilOf(entry: Entry): number | undefined {
   return entry.payload === null ? undefined : (JSON.parse(entry.payload) as { until?: number }).until
 }

@@ -39,8 +39,11 @@ export interface ActOptions<In> {
   readonly because?: readonly unknown[]
   /** Extends the intent where equal input is meant to be another effect. */
   readonly key?: string
-  /** Answers a person's no with a new proposal, linked to the old one; at most five times. */
-  readonly revise?: (input: In, decline: Decline) => Promise<In> | In
+  /**
+   * Answers a person's no with a new proposal, linked to the old one; at most five times. `undefined` takes the no as it is:
+   * `ACTION_DECLINED` is thrown.
+   */
+  readonly revise?: (input: In, decline: Decline) => Promise<In | undefined> | In | undefined
 }
 
 /** An effect that a plan proposes: what `ctx.intend` returns. */

@@ -5,6 +5,7 @@
  *     opened the same intent meanwhile.
  * X2. A `sending` without an outcome is never simply sent again: only under a key that makes a second try harmless.
  * X3. An owner settles its effect and tells the others who asked in the same unit as its own outcome.
+ * X4. From the commit of `sending` to the record of what came of it is one piece of work: whoever ends the pass waits for it.
  */
 import { storeError } from '../../base/errors.ts'
 import { sha256 } from '../../base/hash.ts'
@@ -21,7 +22,7 @@ import { sleepWithin } from '../ops/retrying.ts'
 import type { Shadowed } from '../shadow/mode.ts'
 import { iso } from '../waiting.ts'
 import type { Built } from '../writer.ts'
-import { effectRun, handedOver, handOver } from './hand-over.ts'
+import { effectRun, handedOver, handOver, sentOf } from './hand-over.ts'
 import { denied, judge } from './judge.ts'
 import { actorText } from '../../base/actor.ts'
 import { useGrant } from '../grants.ts'
@@ -62,19 +63,18 @@ export interface Approved {
 /** Brings an effect on its way, or goes on where it stands. */
 export async function act(pass: Pass, acting: Acting, op: Op): Promise<void> {
   if (op.opened !== undefined) return awaitRun(pass, acting, op.opened)
-  if (op.sending === undefined) return decide(pass, acting, op)
-  if (!op.dangling) return send(pass, acting, op, false)
+  if (op.sending === undefined) return pass.work.run(() => decide(pass, acting, op))
+  if (!op.dangling) return pass.work.run(() => send(pass, acting, op, false))
   const sent = dataOf(op.sending as Entry & { kind: 'effect.sending' })
-  if (mayResend(acting.action, op.sentAt!, pass.task.env.clock.now())) return send(pass, acting, op, false)
-  await pass.work.run(() => handOver(pass, acting.key, sent, op.sending!.at))
+  if (mayResend(acting.action, op.sentAt!, pass.task.env.clock.now()))
+    return pass.work.run(() => send(pass, acting, op, false))
+  await pass.work.run(() => handOver(pass, acting.key, sent, sentOf(op)))
   if (!pass.signal.aborted) awaitRun(pass, acting, op.opened!)
 }
 
 /** Looks up the intent, judges it, and commits what follows. */
 async function decide(pass: Pass, acting: Acting, op: Op): Promise<void> {
-  await pass.work.run(async () => {
-    await pass.writer.submit(() => decision(pass, acting))
-  })
+  await pass.writer.submit(() => decision(pass, acting))
   if (pass.signal.aborted) return
   if (op.opened !== undefined) awaitRun(pass, acting, op.opened)
   else if (op.outcome === undefined) await send(pass, acting, op, true)
@@ -87,7 +87,7 @@ async function decision(pass: Pass, acting: Acting): Promise<Built> {
   const found = await readEffect(env.store, workspace, acting.effect)
   if (found?.record.state === 'open')
     return orphaned(pass, acting, found.record)
-      ? takeBack(pass, acting, found.record, found.version)
+      ? await takeBack(pass, acting, found.record, found.version)
       : join(pass, acting, found.record, found.version)
   if (found?.record.state === 'done') return { drafts: [reuse(acting, found.record)] }
   const spec = await specOf(pass, acting, (found?.record.generation ?? 0) + 1)
@@ -202,10 +202,16 @@ function orphaned(pass: Pass, acting: Acting, record: EffectRecord): boolean {
   return owner?.sending === undefined || owner.outcome !== undefined || owner.withdrawn
 }
 
-function takeBack(pass: Pass, acting: Acting, record: EffectRecord, version: number): Built {
+async function takeBack(pass: Pass, acting: Acting, record: EffectRecord, version: number): Promise<Built> {
+  const { env, claimed } = pass.task
   const verdict = { reason: record.verdict, asks: [], holds: [], denies: [] } as unknown as Json
   const sent = { hash: acting.hash, effect: record.id, verdict }
-  return handedOver(pass, acting.key, sent, { record, version }, record.openedAt, 'reconcile')
+  const entries = await env.store.entries(claimed.row.workspace, claimed.row.stream)
+  const last = entries.findLast(
+    (entry) => entry.kind === 'effect.sending' && entry.payload?.includes(record.id) === true,
+  )
+  const when = { first: record.openedAt, last: last?.at ?? env.clock.now() }
+  return handedOver(pass, acting.key, sent, { record, version }, when, 'reconcile')
 }
 
 function join(pass: Pass, acting: Acting, record: EffectRecord, version: number): Built {
@@ -237,23 +243,21 @@ async function send(pass: Pass, acting: Acting, op: Op, recorded: boolean): Prom
   const what = `${acting.action.name} is tried again`
   for (let ready = recorded; ; ready = false) {
     if (op.retryAt !== undefined && !(await sleepWithin(pass, acting.key, op.retryAt, what))) return
-    if (!ready) await pass.work.run(() => pass.writer.submit(() => again(pass, acting, op)))
+    if (!ready) await pass.writer.submit(() => again(pass, acting, op))
     if (pass.signal.aborted) return
     if (op.opened !== undefined) return awaitRun(pass, acting, op.opened)
     const sent = sentBy(op)
-    const tried = await pass.work.run(() =>
-      tryOnce({
-        env,
-        workspace: claimed.row.workspace,
-        action: acting.action,
-        input: acting.input,
-        key: sent.key,
-        attempt: sent.attempt,
-        since: op.sentAt ?? env.clock.now(),
-        signal: pass.signal,
-        onLate: (late) => reportLate(pass, effectRunId(sent.effect, sent.generation), late),
-      }),
-    )
+    const tried = await tryOnce({
+      env,
+      workspace: claimed.row.workspace,
+      action: acting.action,
+      input: acting.input,
+      key: sent.key,
+      attempt: sent.attempt,
+      since: op.sentAt ?? env.clock.now(),
+      signal: pass.signal,
+      onLate: (late) => reportLate(pass, effectRunId(sent.effect, sent.generation), late),
+    })
     if (pass.signal.aborted || (await settleTry(pass, acting, op, sent, tried))) return
   }
 }
@@ -273,9 +277,9 @@ async function again(pass: Pass, acting: Acting, op: Op): Promise<Built> {
   if (frozen.frozen || !isCovered(verdict, covered)) {
     const found = await readEffect(env.store, claimed.row.workspace, sent.effect)
     const now = { ...sent, verdict: verdict as unknown as Json }
-    return handedOver(pass, acting.key, now, found!, op.sentAt!, op.dangling ? 'reconcile' : 'judge')
+    return handedOver(pass, acting.key, now, found!, sentOf(op), op.dangling ? 'reconcile' : 'judge')
   }
-  const data = { ...sent, attempt: sent.attempt + 1 }
+  const data = { ...sent, attempt: op.attempts + 1 } // a try that a death ended has not failed
   return { drafts: [{ kind: 'effect.sending', key: acting.key, data }], expect: [company.expectFreeze(frozen)] }
 }
 
@@ -315,7 +319,7 @@ async function settleTry(pass: Pass, acting: Acting, op: Op, sent: Sent, tried: 
     return false
   }
   if (tried.end === 'unknown' || tried.end === 'reauth') {
-    await pass.work.run(() => handOver(pass, acting.key, sent, op.sending!.at))
+    await handOver(pass, acting.key, sent, sentOf(op))
     if (pass.signal.aborted) return true
     awaitRun(pass, acting, op.opened!)
     return true

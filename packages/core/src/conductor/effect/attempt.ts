@@ -22,7 +22,7 @@ import { iso } from '../waiting.ts'
 import type { Built } from '../writer.ts'
 import { restedOn } from './fresh.ts'
 import { judge } from './judge.ts'
-import { remoteKey } from './ledger.ts'
+import { readEffect, remoteKey } from './ledger.ts'
 import { backoffMs, configOf, mayResend, timedOut, tryOnce, within } from './send.ts'
 import type { EffectSpec } from './spec.ts'
 
@@ -65,14 +65,14 @@ export type Sent =
 /** When this effect was first sent, by its owner or here; undefined before that. */
 function firstSentAt(pass: Pass, spec: EffectSpec): number | undefined {
   const here = [...pass.history.ops.values()].flatMap((op) => (op.sentAt === undefined ? [] : [op.sentAt]))
-  const all = spec.sentAt === undefined ? here : [spec.sentAt, ...here]
+  const all = [spec.firstSentAt, spec.sentAt, ...here].filter((at) => at !== undefined)
   return all.length === 0 ? undefined : Math.min(...all)
 }
 
 /** Sends the bytes, if policy still lets them; tries again where that is harmless. */
 export function sendOnce(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Bytes, key: string): Promise<Sent> {
   const sender = spec.mode === 'undo' ? undoing(action, spec) : action
-  const live = (op: Op): Promise<void> => send(pass, spec, sender, bytes, key, op)
+  const live = (op: Op): Promise<void> => pass.work.run(() => send(pass, spec, sender, bytes, key, op))
   return pass.operation<Sent>({ key, kind: 'effect', live })
 }
 
@@ -102,26 +102,24 @@ async function send(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Byte
     if (op.retryAt !== undefined && !(await sleepWithin(pass, key, op.retryAt, `${action.name} is tried again`))) return
     const attempt = op.attempts + 1
     if (bytes.fresh !== undefined && action.fresh !== undefined && firstSentAt(pass, spec) === undefined) {
-      const fresh = await pass.work.run(() => restedOn(pass, action, bytes.input))
+      const fresh = await restedOn(pass, action, bytes.input)
       if (pass.signal.aborted) return
       if (canonical(fresh) !== canonical(bytes.fresh)) return complete(pass, key, { state: 'stale', fresh })
     }
-    await pass.work.run(() => pass.writer.submit(() => sending(pass, spec, action, bytes, key, remote, attempt)))
+    await pass.writer.submit(() => sending(pass, spec, action, bytes, key, remote, attempt))
     if (pass.signal.aborted || op.outcome !== undefined) return
     const sentAt = op.sending!.at
-    const tried = await pass.work.run(() =>
-      tryOnce({
-        env,
-        workspace: pass.task.claimed.row.workspace,
-        action,
-        input: canonical(bytes.input),
-        key: remote,
-        attempt,
-        since: firstSentAt(pass, spec) ?? env.clock.now(),
-        signal: pass.signal,
-        onLate: (late) => reportLate(pass, pass.task.claimed.row.id, late),
-      }),
-    )
+    const tried = await tryOnce({
+      env,
+      workspace: pass.task.claimed.row.workspace,
+      action,
+      input: canonical(bytes.input),
+      key: remote,
+      attempt,
+      since: firstSentAt(pass, spec) ?? env.clock.now(),
+      signal: pass.signal,
+      onLate: (late) => reportLate(pass, pass.task.claimed.row.id, late),
+    })
     if (pass.signal.aborted) return
     if (tried.end === 'done')
       return complete(
@@ -157,6 +155,9 @@ async function sending(
   const { workspace } = claimed.row
   const company = env.company(workspace)
   const frozen = await company.freeze()
+  const found = await readEffect(env.store, workspace, spec.effect)
+  if (found !== undefined && found.record.generation > spec.generation)
+    return { drafts: [completed(key, { state: 'failed', error: superseded(action) })] }
   const undo = spec.mode === 'undo'
   if (frozen.frozen && !undo) return { drafts: [completed(key, { state: 'frozen', epoch: frozen.epoch })] }
   const judged = {
@@ -182,6 +183,11 @@ async function sending(
     verdict: verdict as unknown as Json,
   }
   return { drafts: [{ kind: 'effect.sending', key, data }], expect: [company.expectFreeze(frozen)] }
+}
+
+function superseded(action: AnyAction): StoredError {
+  const message = `${action.name} was asked for again since, and that one counts`
+  return { code: 'ACTION_FAILED', message, hint: 'Look at the newer effect of this intent.' }
 }
 
 export function isCovered(verdict: Judgement, covered: ReadonlySet<string>): boolean {
@@ -301,12 +307,15 @@ async function lookOnce(
     const input = fromStored(action.input, canonical(bytes.input))
     const found = await within(env, action.timeoutMs, timedOut(action), () => reconcile(input, options))
     if (found.state === 'done') return doneLook(action, found)
-    if (found.state === 'unknown')
-      return { do: 'undecided', error: { ...sent.error, message: found.why ?? sent.error.message } }
-    const final = sent.sentAt + action.settleWindowMs
+    if (found.state === 'unknown') {
+      const error = { ...sent.error, message: found.why ?? sent.error.message }
+      return { do: 'undecided', error: env.actions.redacted(claimed.row.workspace, action, error) }
+    }
+    const final = sent.sentAt + Math.max(found.settleMs ?? 0, action.settleWindowMs)
     return now < final ? { do: 'wait', until: final } : { do: 'not-happened' } // by when the look began
   } catch (thrown) {
-    if (round >= LOOKS_MAX) return { do: 'undecided', error: storeError(thrown) }
+    if (round >= LOOKS_MAX)
+      return { do: 'undecided', error: env.actions.redacted(claimed.row.workspace, action, storeError(thrown)) }
     return { do: 'wait', until: now + backoffMs(round, () => env.ids.random(), 5000) }
   }
 }

@@ -1,10 +1,13 @@
 /** HandOver: an effect that cannot end at once becomes a run of its own, which outlives its caller. */
 import { newRun } from '../start.ts'
 import { KeelsonError } from '../../base/errors.ts'
+import { dataOf, type Entry } from '../../journal/entry.ts'
+import type { Op } from '../../journal/fold.ts'
 import type { EntryData } from '../../journal/kinds.ts'
+import type { Left } from '../mail.ts'
 import type { NewRun } from '../../journal/store.ts'
 import type { Pass } from '../pass.ts'
-import { effectPut, effectRunId, readEffect, type EffectRecord } from './ledger.ts'
+import { effectPut, effectRunId, readEffect, type Asker, type EffectRecord } from './ledger.ts'
 import type { EffectSpec } from './spec.ts'
 import type { Built } from '../writer.ts'
 
@@ -29,14 +32,14 @@ export async function handOver(
   pass: Pass,
   key: string,
   sent: EntryData['effect.sending'],
-  sentAt: number,
-  mode: 'reconcile' | 'judge' = 'reconcile',
+  when: SentWhen,
+  mode: Mode = 'reconcile',
 ): Promise<void> {
   const { env, claimed } = pass.task
   await pass.writer.submit(async () => {
     const found = await readEffect(env.store, claimed.row.workspace, sent.effect)
     if (found === undefined) throw new KeelsonError('STORE_CORRUPT', `effect ${sent.effect} has no record`)
-    return handedOver(pass, key, sent, found, sentAt, mode)
+    return handedOver(pass, key, sent, found, when, mode)
   })
   env.nudge()
 }
@@ -44,11 +47,51 @@ export async function handOver(
 export function handedOver(
   pass: Pass,
   key: string,
-  sent: Pick<EntryData['effect.sending'], 'hash' | 'effect' | 'verdict' | 'covered' | 'grant'>,
-  { record, version }: { record: EffectRecord; version: number },
-  sentAt: number,
-  mode: 'reconcile' | 'judge',
+  sent: Sent & { hash: string },
+  found: Found,
+  when: SentWhen,
+  mode: Mode,
 ): Built {
+  const asker = { run: pass.task.claimed.row.id, key }
+  const { run, put } = leftTo(pass, sent, found, when, mode, asker)
+  const { record } = found
+  const opened = { hash: sent.hash, action: record.action, effect: record.id, run: run.id, puts: [put] }
+  return { drafts: [{ kind: 'effect.opened', key, data: opened }], starts: [run] }
+}
+
+/** What leaves a rewound operation's effect to a run of its own: nobody else would see to it. Nothing, if it is seen to. */
+export async function left(pass: Pass, op: Op): Promise<Left | undefined> {
+  if (pass.task.playbook.internal || op.sending === undefined) return undefined
+  const { env, claimed } = pass.task
+  const sent = dataOf(op.sending as Entry & { kind: 'effect.sending' })
+  const found = await readEffect(env.store, claimed.row.workspace, sent.effect)
+  if (found?.record.state !== 'open' || found.record.effectRun !== undefined) return undefined
+  if (found.record.generation !== sent.generation) return undefined
+  return leftTo(pass, sent, found, sentOf(op), op.dangling ? 'reconcile' : 'judge')
+}
+
+/** When an operation's effect was sent. */
+export function sentOf(op: Op): SentWhen {
+  return { first: op.sentAt!, last: op.sending!.at }
+}
+
+type Sent = Pick<EntryData['effect.sending'], 'effect' | 'verdict' | 'covered' | 'grant'>
+type Found = { readonly record: EffectRecord; readonly version: number }
+type Mode = 'reconcile' | 'judge'
+
+export interface SentWhen {
+  readonly first: number
+  readonly last: number
+}
+
+function leftTo(
+  pass: Pass,
+  sent: Sent,
+  { record, version }: Found,
+  { first, last }: SentWhen,
+  mode: Mode,
+  asker?: Asker,
+): Left {
   const { row } = pass.task.claimed
   const { start } = pass.history
   const spec: EffectSpec = {
@@ -65,13 +108,12 @@ export function handedOver(
     because: record.because,
     verdict: sent.verdict as unknown as EffectSpec['verdict'],
     mode,
-    sentAt,
+    sentAt: last,
+    ...(first === last ? {} : { firstSentAt: first }),
     ...(sent.covered === undefined ? {} : { covered: sent.covered }),
     ...(sent.grant === undefined ? {} : { grant: sent.grant }),
   }
   const run = effectRun(pass, spec)
-  const askers = [...record.askers, { run: row.id, key }]
-  const put = effectPut({ ...record, effectRun: run.id, askers }, version + 1)
-  const opened = { hash: sent.hash, action: record.action, effect: record.id, run: run.id, puts: [put] }
-  return { drafts: [{ kind: 'effect.opened', key, data: opened }], starts: [run] }
+  const askers = asker === undefined ? record.askers : [...record.askers, asker]
+  return { run, put: effectPut({ ...record, effectRun: run.id, askers }, version + 1) }
 }

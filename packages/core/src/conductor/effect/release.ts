@@ -5,7 +5,7 @@ import { dataOf, type Entry } from '../../journal/entry.ts'
 import type { EntryData } from '../../journal/kinds.ts'
 import type { Pass } from '../pass.ts'
 import { effectPut, readEffect } from './ledger.ts'
-import { handOver } from './hand-over.ts'
+import { handOver, sentOf } from './hand-over.ts'
 
 /** The caller no longer asks. An effect that nobody else asked for, and that is not being sent, is withdrawn. */
 export async function releaseEffect(pass: Pass, key: string, opened: EntryData['effect.opened']): Promise<void> {
@@ -38,6 +38,6 @@ export async function leaveSending(pass: Pass): Promise<void> {
   for (const op of pass.history.ops.values()) {
     if (op.sending === undefined || op.outcome !== undefined || op.opened !== undefined) continue
     const sent = dataOf(op.sending as Entry & { kind: 'effect.sending' })
-    await handOver(pass, op.key, sent, op.sending.at, op.dangling ? 'reconcile' : 'judge')
+    await handOver(pass, op.key, sent, sentOf(op), op.dangling ? 'reconcile' : 'judge')
   }
 }

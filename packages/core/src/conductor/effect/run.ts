@@ -40,9 +40,7 @@ export const effectPlaybook: AnyPlaybook = playbookOf(
 
 /** What the effect run adds to its settling, and when a cancel comes too late. */
 export const effectInternals: Internals = {
-  mayCancel: (pass) =>
-    (pass.history.start.input as unknown as EffectSpec).mode !== 'reconcile' &&
-    ![...pass.history.ops.values()].some((op) => op.sending !== undefined),
+  mayCancel: (pass) => surelyNothing(pass),
   holdFor(pass, thrown) {
     if (!KeelsonError.is(thrown, 'ACTION_NOT_FOUND')) return undefined
     const { owner } = pass.history.start.input as unknown as EffectSpec
@@ -52,6 +50,22 @@ export const effectInternals: Internals = {
     const spec = pass.history.start.input as unknown as EffectSpec
     return settleEffect(pass, spec, endOf(spec, outcome))
   },
+}
+
+/** True while it is known that nothing has happened outside: it was not sent, was refused, or is proven not to have happened. */
+function surelyNothing(pass: Pass): boolean {
+  const { ops, outcomes, start } = pass.history
+  if ([...ops.values()].some((op) => op.sending !== undefined && op.outcome === undefined)) return false
+  let nothing = (start.input as unknown as EffectSpec).mode !== 'reconcile'
+  for (const { key, outcome } of outcomes) {
+    const said = (outcome.ok ?? {}) as { state?: string; do?: string; decision?: { outcome?: string } }
+    const word = said.decision?.outcome ?? said.do ?? said.state
+    if (word === 'unknown' || word === 'undecided') nothing = false
+    if (word === 'done' || word === 'happened') return false
+    if (word === 'not-happened' || word === 'did-not-happen') nothing = true
+    if (word === 'failed' && ops.get(key)?.sending !== undefined) return false
+  }
+  return nothing
 }
 
 function endOf(spec: EffectSpec, outcome: { status: string; output?: unknown; error?: StoredError }): EffectEnd {

@@ -38,6 +38,8 @@ export async function tryOnce(one: Try): Promise<Tried> {
   const timeout = new AbortController()
   const cancel = env.clock.timer(env.clock.now() + action.timeoutMs, () => timeout.abort(timedOut(action)))
   const signal = AbortSignal.any([one.signal, timeout.signal])
+  const onLate: Try['onLate'] = ({ error, ...late }) =>
+    one.onLate?.({ ...late, ...(error === undefined ? {} : { error: env.actions.redacted(one.workspace, action, error) }) })
   try {
     const config = await configOf(env, one.workspace, action)
     const work = action.run(fromStored(action.input, one.input), {
@@ -47,9 +49,9 @@ export async function tryOnce(one: Try): Promise<Tried> {
       since: one.since,
       config,
     })
-    return settled(action, await raceWith(work, timeout.signal, one.onLate))
+    return settled(action, await raceWith(work, timeout.signal, onLate))
   } catch (thrown) {
-    return failed(action, thrown)
+    return failed(one, thrown)
   } finally {
     cancel()
   }
@@ -104,9 +106,10 @@ function settled(action: AnyAction, result: { output: unknown; undo?: unknown })
   return { end: 'done', output: parseStored(output), undo: parseStored(undo) }
 }
 
-function failed(action: AnyAction, thrown: unknown): Tried {
+function failed({ env, workspace, action }: Try, thrown: unknown): Tried {
   const failure = classify(action, thrown)
-  const error = { ...storeError(thrown), code: KeelsonError.is(thrown) ? thrown.code : 'ACTION_FAILED' }
+  const stored = { ...storeError(thrown), code: KeelsonError.is(thrown) ? thrown.code : 'ACTION_FAILED' }
+  const error = env.actions.redacted(workspace, action, stored)
   const afterMs = failure.class === 'rate-limited' ? failure.afterMs : undefined
   return { end: failure.class, error, ...(afterMs === undefined ? {} : { afterMs }) }
 }

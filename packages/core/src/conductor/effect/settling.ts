@@ -58,6 +58,7 @@ export async function settleEffect(
   const { env, claimed } = pass.task
   const now = env.clock.now()
   const found = await readEffect(env.store, claimed.row.workspace, spec.effect)
+  if (found !== undefined && found.record.generation > spec.generation) return { puts: [], deliveries: [] } // an old one, tried again
   const base = found?.record.generation === spec.generation ? found.record : recordOf(spec, now)
   const record: EffectRecord = {
     ...base,

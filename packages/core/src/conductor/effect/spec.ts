@@ -24,6 +24,8 @@ export interface EffectSpec {
   /** `judge`: obligations first; `reconcile`: it was sent at `sentAt` and nobody knows; `resend`: it was, and did not happen; `undo`: takes back `undo`. */
   readonly mode: 'judge' | 'reconcile' | 'resend' | 'undo'
   readonly sentAt?: number
+  /** When it was first sent, if that was before `sentAt`: how long its key has been in use. */
+  readonly firstSentAt?: number
   readonly undo?: Json
   /** Who takes back. */
   readonly by?: Actor

@@ -43,7 +43,9 @@ export async function actOp<In, Out>(
     } catch (thrown) {
       const decline = declineOf(thrown)
       if (decline === undefined || options.revise === undefined || round >= REVISIONS_MAX) throw thrown
-      current = await options.revise(current, decline)
+      const revised = await options.revise(current, decline)
+      if (revised === undefined) throw thrown
+      current = revised
       revises = (thrown as KeelsonError).data['item'] as string | undefined
     }
   }

@@ -4,7 +4,8 @@ import { iso } from '../waiting.ts'
 
 /**
  * Waits until `at` if that is near and answers true; else leaves the run to park until then and answers false. A run whose
- * worker died parks in any case: another death, while it only waits, would count against it.
+ * worker died parks in any case: another death, while it only waits, would count against it. A pass that is to end tries
+ * nothing more.
  */
 export async function sleepWithin(pass: Pass, key: string, at: number, what: string): Promise<boolean> {
   const { env, claimed } = pass.task
@@ -21,5 +22,5 @@ export async function sleepWithin(pass: Pass, key: string, at: number, what: str
         pass.signal.addEventListener('abort', () => (cancel(), resolve()), { once: true })
       }),
   )
-  return !pass.signal.aborted
+  return !pass.signal.aborted && !pass.work.stopping
 }
