@@ -60,6 +60,7 @@ export async function rehearseRun(
     onHalt: (halt) => resolve(haltVerdict(halt)),
     onDifference: (difference) => resolve(branches(difference)),
     onControl: () => {},
+    onForgotten: async () => undefined,
     onProgress: () => {},
   })
   try {

@@ -39,7 +39,10 @@ export async function tryOnce(one: Try): Promise<Tried> {
   const cancel = env.clock.timer(env.clock.now() + action.timeoutMs, () => timeout.abort(timedOut(action)))
   const signal = AbortSignal.any([one.signal, timeout.signal])
   const onLate: Try['onLate'] = ({ error, ...late }) =>
-    one.onLate?.({ ...late, ...(error === undefined ? {} : { error: env.actions.redacted(one.workspace, action, error) }) })
+    one.onLate?.({
+      ...late,
+      ...(error === undefined ? {} : { error: env.actions.redacted(one.workspace, action, error) }),
+    })
   try {
     const config = await configOf(env, one.workspace, action)
     const work = action.run(fromStored(action.input, one.input), {
