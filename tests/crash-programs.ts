@@ -1,5 +1,14 @@
-/** Six programs for the crash matrix: between them, every way in which a run can wait, race, retry and be taken back. */
-import { action, defineConnector, defineEntity, defineEvent, definePlaybook, policy } from '@keelson/core'
+/** Seven programs for the crash matrix: between them, every way in which a run can wait, race, retry and be taken back. */
+import {
+  action,
+  artifactRef,
+  defineConnector,
+  defineEntity,
+  defineEvent,
+  definePlaybook,
+  lifecycle,
+  policy,
+} from '@keelson/core'
 import { fake, type Harness, type HarnessOptions } from '@keelson/testing'
 import { z } from 'zod'
 
@@ -332,6 +341,77 @@ const revertProgram: Program = {
   },
 }
 
+/* 7 */
+
+const invoiceFlow = lifecycle({
+  states: ['draft', 'sent', 'void'],
+  transitions: {
+    send: { from: 'draft', to: 'sent' },
+    cancel: { from: ['draft', 'sent'], to: 'void', approval: true },
+  },
+})
+const Bill = defineEntity({
+  name: 'bill',
+  version: 1,
+  schema: z.object({
+    number: z.string(),
+    status: z.enum(['draft', 'sent', 'void']),
+    customer: z.string(),
+    text: artifactRef.optional(),
+  }),
+  key: (bill) => bill.number,
+  links: { customer: Customer },
+  lifecycle: { status: invoiceFlow },
+})
+
+const bo = { name: 'Bo', email: 'bo@example.org', stage: 'new' as const }
+
+const keepRecords = definePlaybook({
+  name: 'keep-records',
+  version: 1,
+  input: z.object({}),
+  output: z.json(),
+  async run(ctx) {
+    const customers = ctx.entities(Customer)
+    const bills = ctx.entities(Bill)
+    const one = await customers.create(bo, { refs: { stripe: 'cus_1' }, aliases: ['Bo'] })
+    const two = await customers.create({ ...bo, name: 'Bodo' }, { refs: { caldav: 'c1' } })
+    const text = await ctx.artifacts.put('Dear Bo', { name: 'letter' })
+    const bill = await bills.create({ number: '1', status: 'draft', customer: two.id, text })
+    await bills.update(bill.id, { status: 'sent' })
+    await customers.merge(one.id, two.id, { take: ['name'] })
+    await bills.update(bill.id, { status: 'void' })
+    await customers.note(two.id, { what: 'told', artifacts: [text] })
+    const later = await ctx.artifacts.put('Dear Bo\nNo longer due.')
+    const { added } = await ctx.artifacts.diff(text, later)
+    const filled = await ctx.templates.fill('notice', { name: 'Bo' })
+    const listed = await bills.list({ where: { customer: one.id } })
+    const lines = (await customers.timeline(one.id)).length
+    const held = await customers.byRef('caldav', 'c1')
+    return [
+      filled.text,
+      filled.version,
+      listed.entities.length,
+      added,
+      lines,
+      held?.version ?? 0,
+      held?.data.name ?? '',
+    ]
+  },
+})
+const recordsProgram: Program = {
+  name: 'records',
+  harness: () => ({ playbooks: [keepRecords], connectors: connectors(), policy: policy([free]) }),
+  async test(t) {
+    const by = { kind: 'person', id: 'boss' } as const
+    await t.host((keelson) => keelson.templates.put('notice', 'Hello {{name}}', { by }))
+    await t.host((keelson) => keelson.templates.put('notice', 'Dear {{ name }}', { by }))
+    const run = await t.start(keepRecords, {})
+    await t.decide({ kind: 'question' }, { approve: true })
+    return run
+  },
+}
+
 export const programs: readonly Program[] = [
   onboardingProgram,
   branchesProgram,
@@ -339,4 +419,5 @@ export const programs: readonly Program[] = [
   treeProgram,
   eventsProgram,
   revertProgram,
+  recordsProgram,
 ]

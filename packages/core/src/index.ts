@@ -48,6 +48,11 @@ export type { TimelineOptions, WriteOptions } from './memory/entity-store.ts'
 export type { EntityDesk } from './conductor/editor.ts'
 export type { Migration } from './conductor/migrate.ts'
 export type { TimelineEvent } from './memory/change.ts'
+export type { ArtifactDesk, TaxonomyDesk, TemplateDesk } from './conductor/library.ts'
+export { artifactRef, type ArtifactDiff, type ArtifactOptions, type ArtifactRef } from './memory/artifact.ts'
+export type { Artifacts } from './memory/artifact.ts'
+export { Template, type Filled, type Templates, type TemplateText } from './memory/template.ts'
+export type { Taxonomy, TaxonomyName, Term } from './memory/taxonomy.ts'
 export { lifecycle, type Lifecycle, type Transition } from './memory/lifecycle.ts'
 
 /* actions and connectors */

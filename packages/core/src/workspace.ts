@@ -15,6 +15,8 @@ import type { Upgraded, UpgradeOptions } from './conductor/upgrade.ts'
 import { grantsOf, type Grants } from './conductor/grants.ts'
 import { shadowOf, type Shadow } from './conductor/shadow/shadow.ts'
 import { editor, type EntityDesk } from './conductor/editor.ts'
+import { artifactsOf, taxonomyDeskOf, templatesOf } from './conductor/library.ts'
+import type { ArtifactDesk, TaxonomyDesk, TemplateDesk } from './conductor/library.ts'
 import { revertOf, type Revert } from './conductor/revert/revert.ts'
 import { schedulesOf, type Schedules } from './conductor/schedule.ts'
 import type { Anchoring } from './audit/anchor.ts'
@@ -71,6 +73,12 @@ export interface Workspace extends FreezeVerbs, LifeVerbs {
   readonly schedules: Schedules
   readonly grants: Grants
   readonly shadow: Shadow
+  /** Bytes and texts, kept under their hash. */
+  readonly artifacts: ArtifactDesk
+  /** Texts with names to fill in, versioned. */
+  readonly templates: TemplateDesk
+  /** Segments, categories and tags. */
+  readonly taxonomy: TaxonomyDesk
   /** Canonical records, edited by a person or the host; in a playbook use `ctx.entities`. */
   entities<T>(type: EntityType<T>, options?: { by?: Actor }): EntityDesk<T>
   /** Changes this company's settings. Recorded; runs see them at their next pass. */
@@ -123,6 +131,9 @@ export function workspaceOf(parts: WorkspaceParts, id: string): Workspace {
     schedules: schedulesOf(env, id),
     grants: grantsOf(env, id),
     shadow: shadowOf(env, id),
+    artifacts: artifactsOf(env, id),
+    templates: templatesOf(env, id),
+    taxonomy: taxonomyDeskOf(env, id),
     entities: (type, options) => editor(env, id, type, options?.by),
     async configure(settings, { by }) {
       const value =

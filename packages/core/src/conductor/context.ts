@@ -9,6 +9,7 @@ import type { Settings } from '../policy/settings.ts'
 import { actOp } from './ops/act.ts'
 import { all } from './ops/all.ts'
 import { approve, ask } from './ops/ask.ts'
+import { artifacts } from './ops/artifacts.ts'
 import { continueAsNew } from './ops/continue.ts'
 import { delegate } from './ops/delegate.ts'
 import { entities } from './ops/entities.ts'
@@ -16,6 +17,7 @@ import { Keys } from './ops/keys.ts'
 import type { Perform, Place } from './ops/place.ts'
 import { intend, propose } from './ops/plan.ts'
 import { step } from './ops/step.ts'
+import { taxonomy, templates } from './ops/templates.ts'
 import { call, emit, sleep, waitFor, type WaitOptions } from './ops/waits.ts'
 import type { Pass } from './pass.ts'
 
@@ -32,6 +34,7 @@ export function contextOf(
     if (place.ended) return never()
     return named(pass, place, name, start)
   }
+  const files = artifacts(pass, perform)
   const context: Omit<Context, 'step' | 'waitFor'> & { step: unknown; waitFor: unknown } = {
     step: (name: string, work: Parameters<typeof step>[2], options: Parameters<typeof step>[3]) =>
       perform(name, (key) => step(pass, key, work, options)),
@@ -56,6 +59,9 @@ export function contextOf(
       unheard(all(pass, place, (own) => contextOf(pass, own), items, key, branch, options)),
     checkpoint: (name) => perform(`checkpoint ${name}`, (key) => checkpoint(pass, key, name)),
     continueAsNew: (input) => unheard(continueAsNew(pass, input)),
+    artifacts: files,
+    templates: templates(pass, perform, files),
+    taxonomy: () => taxonomy(pass, perform),
     entities: (type) => entities(pass, perform, memory, type),
     get settings() {
       return settingsAt(pass)

@@ -98,6 +98,7 @@ export interface EntryData {
   'checkpoint.completed': Outcome
   'read.completed': Outcome & { readonly hash: string; readonly reads?: readonly Json[] }
   'entity.completed': Outcome & { readonly hash: string } & WithPuts
+  'artifact.completed': Outcome & { readonly hash: string } & WithPuts
   'agent.failed': { readonly attempt: number; readonly error: StoredError; readonly retryAt: number }
   'agent.completed': Outcome & {
     readonly hash: string
@@ -168,6 +169,9 @@ export interface EntryData {
   /** A held effect goes out at another time. */
   'item.rescheduled': { readonly by: Actor; readonly item: string; readonly until: number } & WithPuts
   'entity.edited': { readonly by: Actor } & WithPuts
+  'artifact.kept': { readonly by: Actor } & WithPuts
+  'taxonomy.set': { readonly by: Actor } & WithPuts
+  'cache.invalidated': { readonly by: Actor; readonly tags: readonly string[] } & WithPuts
   'shadow.set': { readonly by: Actor; readonly what: string; readonly on: boolean } & WithPuts
   /** A person did something by hand. */
   'deed.seen': { readonly by: Actor } & WithPuts

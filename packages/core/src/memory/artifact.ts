@@ -1,5 +1,8 @@
 /** Artifact: bytes that are kept under their sha-256, referred to and never held in an entry. */
 import { z } from 'zod'
+import { KeelsonError } from '../base/errors.ts'
+import { sha256Hex } from '../base/hash.ts'
+import { stored } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
 import type { Put } from '../journal/put.ts'
 
@@ -26,10 +29,19 @@ export interface ArtifactOptions {
   readonly origin?: Json
 }
 
+/** A text that knows what it was made from: a filled template. */
+export interface Made {
+  readonly type: 'template'
+  readonly id: string
+  readonly version: number
+  readonly name: string
+  readonly text: string
+}
+
 /** Bytes and text in, references out. */
 export interface Artifacts {
   /** Keeps it, together with the entry that refers to it. The same bytes are kept once. */
-  put(content: string | Uint8Array, options?: ArtifactOptions): Promise<ArtifactRef>
+  put(content: string | Uint8Array | Made, options?: ArtifactOptions): Promise<ArtifactRef>
   /** Throws `ARTIFACT_NOT_FOUND`. */
   get(artifact: ArtifactRef | string): Promise<Uint8Array>
   /** As UTF-8. */
@@ -52,8 +64,42 @@ export interface ArtifactDiff {
 /** The largest artifact that is kept, in bytes. */
 export const ARTIFACT_MAX = 64 * 1024 * 1024
 
-export function bytesOf(content: string | Uint8Array): Uint8Array {
-  return typeof content === 'string' ? new TextEncoder().encode(content) : Uint8Array.from(content)
+/** Content as bytes of its own, and the reference to them. Throws `INPUT_INVALID` for what is too large. */
+export function artifactOf(
+  content: string | Uint8Array | Made,
+  options: ArtifactOptions = {},
+): { ref: ArtifactRef; bytes: Uint8Array } {
+  const made = typeof content === 'string' || content instanceof Uint8Array ? undefined : content
+  const given = made === undefined ? (content as string | Uint8Array) : made.text
+  const bytes = typeof given === 'string' ? new TextEncoder().encode(given) : Uint8Array.from(given)
+  if (bytes.length > ARTIFACT_MAX) {
+    throw new KeelsonError('INPUT_INVALID', `an artifact of ${bytes.length} bytes is larger than ${ARTIFACT_MAX}`, {
+      hint: 'Keep it where such files are kept, and store its address.',
+    })
+  }
+  const origin = options.origin ?? (made === undefined ? undefined : originOf(made))
+  const ref = {
+    sha256: sha256Hex(bytes),
+    size: bytes.length,
+    type: options.type ?? (typeof given === 'string' ? 'text/plain' : 'application/octet-stream'),
+    ...(options.name === undefined ? {} : { name: options.name }),
+    ...(origin === undefined ? {} : { origin }),
+  }
+  return { ref: stored(ref) as ArtifactRef, bytes }
+}
+
+function originOf({ id, name, version }: Made): Json {
+  return { template: name, entity: id, version }
+}
+
+export function artifactMissing(sha256: string): KeelsonError {
+  return new KeelsonError(
+    'ARTIFACT_NOT_FOUND',
+    `no artifact ${String(sha256).slice(0, 64).toWellFormed()} is kept here`,
+    {
+      hint: 'A reference is good in the workspace that it comes from.',
+    },
+  )
 }
 
 export function shaOf(artifact: ArtifactRef | string): string {

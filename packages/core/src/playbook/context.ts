@@ -6,7 +6,10 @@ import type { Duration } from '../base/duration.ts'
 import type { Logger } from '../base/log.ts'
 import type { Json, Stored } from '../base/value.ts'
 import type { Action } from '../connector/action.ts'
+import type { Artifacts } from '../memory/artifact.ts'
 import type { Entity, EntityType } from '../memory/entity.ts'
+import type { Taxonomy } from '../memory/taxonomy.ts'
+import type { Templates } from '../memory/template.ts'
 import type { EntityStore } from '../memory/entity-store.ts'
 import type { Settings } from '../policy/settings.ts'
 import type { OnSilence, RungOptions } from '../policy/verdict.ts'
@@ -167,6 +170,12 @@ export interface Context {
   /** Ends this run's journal and goes on with a new input and an empty one, under the same id. Never returns. */
   continueAsNew(input: Json): Promise<never>
   entities<T>(type: EntityType<T>): EntityStore<T>
+  /** Bytes and texts, kept under their hash. */
+  readonly artifacts: Artifacts
+  /** The operator's templates; what is read is the version of this moment. */
+  readonly templates: Templates
+  /** The words by which the company sorts. */
+  taxonomy(): Promise<Taxonomy>
   /** This company's settings, as of the last remembered outcome. */
   readonly settings: Settings
   /** The instant of the last remembered outcome, in milliseconds. The same on every replay. */
