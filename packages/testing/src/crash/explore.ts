@@ -23,6 +23,8 @@ export interface ExploreOptions {
   /** At most so many schedules per store: a share of all, drawn by `seed`. */
   readonly limit?: number
   readonly seed?: string | number
+  /** Share `number` (from 1) `of` so many: together they are all. For a long exploration, spread or taken up again. */
+  readonly slice?: { readonly number: number; readonly of: number }
   /** Exactly this schedule, as a failure printed it: '17,3'. */
   readonly only?: string
   /** Must hold after each schedule; throws where it does not. */
@@ -88,7 +90,9 @@ async function exploreOn(test: Test, store: CrashStore, options: ExploreOptions)
   }
   const random = seeded(String(options.seed ?? '1'))
   const { depth = 1, limit = Infinity, atOnce = 16 } = options
-  const firsts = share(range(points), depth === 1 ? limit : Math.ceil(limit / 2), random)
+  const { number, of } = options.slice ?? { number: 1, of: 1 }
+  const sliced = range(points).filter((point) => point % of === number % of)
+  const firsts = share(sliced, depth === 1 ? limit : Math.ceil(limit / 2), random)
   await pool(firsts, atOnce, (first) => one([first], firsts.length))
   if (depth === 1) return { schedules: done, points, sometimes }
   const pairs = firsts.flatMap((first) => {
