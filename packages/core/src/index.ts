@@ -48,6 +48,7 @@ export type { TimelineOptions, WriteOptions } from './memory/entity-store.ts'
 export type { EntityDesk } from './conductor/editor.ts'
 export type { Migration } from './conductor/migrate.ts'
 export type { TimelineEvent } from './memory/change.ts'
+export type { CacheDesk } from './conductor/cache-desk.ts'
 export type { ArtifactDesk, TaxonomyDesk, TemplateDesk } from './conductor/library.ts'
 export { artifactRef, type ArtifactDiff, type ArtifactOptions, type ArtifactRef } from './memory/artifact.ts'
 export type { Artifacts } from './memory/artifact.ts'
@@ -65,6 +66,7 @@ export {
   type Failure,
   type Idempotency,
   type Reconciled,
+  type Tags,
   type Simulation,
   type RejectReason,
   type Risk,

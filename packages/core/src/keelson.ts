@@ -8,6 +8,7 @@ import { systemIds, type Ids } from './base/ids.ts'
 import { lines, silent, type Logger } from './base/log.ts'
 import { Company } from './conductor/company.ts'
 import { Loop } from './conductor/conductor.ts'
+import { ReadCache } from './conductor/effect/read-cache.ts'
 import { EntityTypes } from './conductor/entity-types.ts'
 import { assertReachable } from './conductor/migrate.ts'
 import { entityTypeOf, type AnyEntityType, type EntityType } from './memory/entity.ts'
@@ -144,6 +145,7 @@ async function open(options: ConductorOptions): Promise<Conductor> {
     catalog: catalogOf(options),
     actions: registryOf(options),
     entities: new EntityTypes(typesOf(options)),
+    cache: new ReadCache(),
     policy: engineOf(options.policy),
     models: options.models ?? noModels,
     company: companiesOf({ store, clock, ids }),
@@ -257,7 +259,10 @@ function assemble(options: ConductorOptions, parts: Parts): Conductor {
     workspaces: workspacesOf(env, workspace),
     rehearse: async (options) => rehearse(env, await conductor.workspaces.list(), options),
     on: (name, listener) => lifecycle.on(name, listener),
-    credentialsChanged: (connector) => env.actions.credentialsChanged(connector),
+    credentialsChanged: (connector) => {
+      env.cache.forget(connector)
+      return env.actions.credentialsChanged(connector)
+    },
     quiet: () => loop.quiet(),
     stop: ({ withinMs = 30_000 } = {}) => (stopped ??= close(withinMs)),
     abandon() {

@@ -14,6 +14,7 @@ import { rehearse, upgrade, type Rehearsal, type RehearseOptions } from './condu
 import type { Upgraded, UpgradeOptions } from './conductor/upgrade.ts'
 import { grantsOf, type Grants } from './conductor/grants.ts'
 import { shadowOf, type Shadow } from './conductor/shadow/shadow.ts'
+import { cacheDeskOf, type CacheDesk } from './conductor/cache-desk.ts'
 import { editor, type EntityDesk } from './conductor/editor.ts'
 import { artifactsOf, taxonomyDeskOf, templatesOf } from './conductor/library.ts'
 import type { ArtifactDesk, TaxonomyDesk, TemplateDesk } from './conductor/library.ts'
@@ -73,6 +74,8 @@ export interface Workspace extends FreezeVerbs, LifeVerbs {
   readonly schedules: Schedules
   readonly grants: Grants
   readonly shadow: Shadow
+  /** What connectors' reads have answered. */
+  readonly cache: CacheDesk
   /** Bytes and texts, kept under their hash. */
   readonly artifacts: ArtifactDesk
   /** Texts with names to fill in, versioned. */
@@ -131,6 +134,7 @@ export function workspaceOf(parts: WorkspaceParts, id: string): Workspace {
     schedules: schedulesOf(env, id),
     grants: grantsOf(env, id),
     shadow: shadowOf(env, id),
+    cache: cacheDeskOf(env, id),
     artifacts: artifactsOf(env, id),
     templates: templatesOf(env, id),
     taxonomy: taxonomyDeskOf(env, id),

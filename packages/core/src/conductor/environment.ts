@@ -7,6 +7,7 @@ import type { MemoryStore } from '../journal/store.ts'
 import type { Catalog } from '../playbook/catalog.ts'
 import type { PolicyEngine } from '../policy/gate.ts'
 import type { Company } from './company.ts'
+import type { ReadCache } from './effect/read-cache.ts'
 import type { Tell } from './notice.ts'
 import type { EntityTypes } from './entity-types.ts'
 import type { ActionRegistry } from './registry.ts'
@@ -35,6 +36,7 @@ export interface Environment {
   readonly limits: Limits
   readonly catalog: Catalog
   readonly actions: ActionRegistry
+  readonly cache: ReadCache
   /** Entity types that this process knows. */
   readonly entities: EntityTypes
   readonly policy: PolicyEngine

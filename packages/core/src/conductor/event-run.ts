@@ -8,11 +8,12 @@
  */
 import { z } from 'zod'
 import type { Actor } from '../base/actor.ts'
-import { canonicalAround } from '../base/json.ts'
+import { canonicalAround, parseStored } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
 import type { NewRun } from '../journal/store.ts'
-import { eventTokens, matches } from '../playbook/event.ts'
+import { eventTags, eventTokens, matches, type EventType } from '../playbook/event.ts'
 import { playbookOf, registerPlaybook, type AnyPlaybook } from '../playbook/playbook.ts'
+import { invalidations } from './effect/tags.ts'
 import type { Environment } from './environment.ts'
 import type { Pass } from './pass.ts'
 import { newRun } from './start.ts'
@@ -23,6 +24,15 @@ export interface EventInput {
   readonly event: string
   readonly id: string
   readonly payload: Json
+  /** Tags of cached reads that it makes count no more. */
+  readonly stale?: readonly string[]
+}
+
+/** What of an event its run is told. */
+export function sentEvent(type: EventType<any>, id: string, text: string): EventInput {
+  const payload = parseStored(text)
+  const stale = eventTags(type, payload)
+  return { event: type.name, id, payload, ...(stale.length === 0 ? {} : { stale }) }
 }
 
 /** The run that keeps and delivers an event. Its id makes a second sending the same event. */
@@ -43,7 +53,7 @@ export const eventPlaybook: AnyPlaybook = playbookOf(
   registerPlaybook({
     name: EVENT_PLAYBOOK,
     version: 1,
-    input: z.object({ event: z.string(), id: z.string(), payload: z.json() }),
+    input: z.object({ event: z.string(), id: z.string(), payload: z.json(), stale: z.array(z.string()).optional() }),
     output: z.object({ delivered: z.number() }),
     run: async (_ctx, input, pass) => {
       await record(pass as Pass, input as EventInput)
@@ -68,7 +78,10 @@ async function record(pass: Pass, input: EventInput): Promise<void> {
         index: { token },
         sort: createdAt,
       }))
-      await pass.writer.append([{ kind: 'step.completed', key: 'record', data: { puts } }])
+      await pass.writer.submit(async () => {
+        const stale = await invalidations(env, workspace, input.stale ?? [], createdAt)
+        return { drafts: [{ kind: 'step.completed', key: 'record', data: { puts: [...puts, ...stale] } }] }
+      })
     })
   }
   await pass.operation({ key: 'record', kind: 'step', live })

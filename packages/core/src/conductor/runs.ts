@@ -5,12 +5,12 @@ import { durationMs, type Duration } from '../base/duration.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { dataOf, type Entry } from '../journal/entry.ts'
 import { toStored } from '../base/schema.ts'
-import { parseStored } from '../base/json.ts'
+
 import type { Playbook } from '../playbook/context.ts'
 import { eventSchema, type EventType } from '../playbook/event.ts'
 import { playbookOf } from '../playbook/playbook.ts'
 import type { Environment } from './environment.ts'
-import { eventRun } from './event-run.ts'
+import { eventRun, sentEvent } from './event-run.ts'
 import { assertActive } from './life.ts'
 import type { Notifier } from './notifier.ts'
 import { rootOf } from './shadow/mode.ts'
@@ -111,7 +111,7 @@ export async function send<T>(
   const text = toStored(eventSchema(event), payload, 'INPUT_INVALID', `the payload of event ${event.name}`)
   await assertActive(env, workspace)
   await env.company(workspace).key()
-  const run = eventRun(env, workspace, { event: event.name, id: options.id, payload: parseStored(text) }, options.by)
+  const run = eventRun(env, workspace, sentEvent(event, options.id, text), options.by)
   const answer = await env.store.write(workspace, { starts: [run] })
   if (answer.status === 'done' && answer.refused.length > 0) {
     await assertSame(env, workspace, run.id, run.entries[0] as Entry & { kind: 'run.started' })

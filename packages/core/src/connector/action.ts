@@ -81,6 +81,9 @@ export interface Simulation<Out> {
   readonly real?: Out
 }
 
+/** Tags, or how they follow from the input. */
+export type Tags<In> = readonly string[] | ((input: In) => readonly string[])
+
 interface Base<I extends z.ZodType, O extends z.ZodType, U extends z.ZodType> {
   /** 'connector.verb'. */
   readonly name: string
@@ -134,6 +137,16 @@ interface Base<I extends z.ZodType, O extends z.ZodType, U extends z.ZodType> {
   readonly timeout?: Duration
   /** Tries of a try that failed as 'retry' or 'rate-limited'. Default 5. */
   readonly attempts?: number
+  /** What it answers may be stale for so long; only for reads. Without it, every read is fresh. */
+  readonly cache?: {
+    readonly ttl: Duration
+    /** Under which a write, an event or a person makes the answer count no more: `['customer:42']`. */
+    readonly tags?: Tags<z.output<I>>
+    /** For so long behind `ttl` the old answer is given while a new one is fetched. Default: never. */
+    readonly stale?: Duration
+  }
+  /** Tags of cached reads that its end makes count no more; only for writes. */
+  readonly invalidates?: Tags<z.output<I>>
   /** Fields whose change makes it another decision. */
   readonly material?: readonly (keyof z.output<I> & string)[]
 }
@@ -178,6 +191,10 @@ export interface AnyAction {
   readonly timeoutMs: number
   readonly attempts: number
   readonly material: readonly string[]
+  readonly cache:
+    | { readonly ttlMs: number; readonly staleMs: number; readonly tags: (input: unknown) => readonly string[] }
+    | undefined
+  readonly invalidates: ((input: unknown) => readonly string[]) | undefined
 }
 
 const definitions = new WeakMap<object, AnyAction>()
@@ -243,6 +260,12 @@ function wear(definition: ActionDefinition<z.ZodType, z.ZodType, z.ZodType>): An
       'Write reconcile(), or choose another kind.',
     )
   }
+  if (d.cache !== undefined && d.effect !== 'read') {
+    throw invalid(name, 'writes, and asks to be cached', 'Only reads can be: name the tags it invalidates instead.')
+  }
+  if (d.invalidates !== undefined && d.effect === 'read') {
+    throw invalid(name, 'only reads, and says that it invalidates', 'Only writes do: leave it out.')
+  }
   const timeoutMs = durationMs(d.timeout ?? '30s')
   return Object.freeze({
     name: d.name,
@@ -268,8 +291,20 @@ function wear(definition: ActionDefinition<z.ZodType, z.ZodType, z.ZodType>): An
     settleWindowMs: d.settleWindowMs ?? timeoutMs + 30_000,
     timeoutMs,
     attempts: d.attempts ?? 5,
+    cache: cacheOf(d),
+    invalidates: d.invalidates === undefined ? undefined : tagging(d.invalidates),
     material: (d.material as readonly string[] | undefined) ?? [],
   } satisfies AnyAction)
+}
+
+function cacheOf({ cache }: ActionDefinition<z.ZodType, z.ZodType, z.ZodType>): AnyAction['cache'] {
+  if (cache === undefined) return undefined
+  const staleMs = cache.stale === undefined ? 0 : durationMs(cache.stale)
+  return { ttlMs: durationMs(cache.ttl), staleMs, tags: tagging(cache.tags ?? []) }
+}
+
+function tagging(tags: Tags<unknown>): (input: unknown) => readonly string[] {
+  return typeof tags === 'function' ? tags : () => tags
 }
 
 function invalid(name: string, what: string, hint: string): KeelsonError {

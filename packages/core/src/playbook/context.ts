@@ -47,6 +47,8 @@ export interface ActOptions<In> {
    * `ACTION_DECLINED` is thrown.
    */
   readonly revise?: (input: In, decline: Decline) => Promise<In | undefined> | In | undefined
+  /** Of a cached read: the oldest answer that will do. '0s': a fresh one. */
+  readonly maxAge?: Duration
 }
 
 /** An effect that a plan proposes: what `ctx.intend` returns. */

@@ -11,16 +11,30 @@ export interface EventType<T> {
 }
 
 const schemas = new WeakMap<object, z.ZodType>()
+const invalidating = new WeakMap<object, (payload: unknown) => readonly string[]>()
 
 /** Defines an event. A wait matches it by equality on top-level fields. */
 export function defineEvent<S extends z.ZodType>(definition: {
   readonly name: string
   readonly schema: S
+  /** Tags of cached reads that it makes count no more. */
+  readonly invalidates?: readonly string[] | ((payload: z.output<S>) => readonly string[])
 }): EventType<z.output<S>> {
   assertStorable(definition.schema, `the schema of event ${definition.name}`)
   const made = Object.freeze({ name: definition.name })
   schemas.set(made, definition.schema)
+  const { invalidates } = definition
+  if (invalidates !== undefined)
+    invalidating.set(
+      made,
+      typeof invalidates === 'function' ? (invalidates as (payload: unknown) => readonly string[]) : () => invalidates,
+    )
   return made
+}
+
+/** The tags that an event makes count no more. */
+export function eventTags(type: { readonly name: string }, payload: unknown): readonly string[] {
+  return invalidating.get(type)?.(payload) ?? []
 }
 
 export function eventSchema(type: { readonly name: string }): z.ZodType {

@@ -47,6 +47,8 @@ export interface Acting {
   readonly shadow: Shadowed | undefined
   /** The item that this proposal revises. */
   readonly revises?: string | undefined
+  /** Of a cached read: the oldest answer that will do, in milliseconds. */
+  readonly maxAgeMs?: number | undefined
   /** A person has agreed to it as a line of a plan. */
   readonly approved?: Approved | undefined
 }

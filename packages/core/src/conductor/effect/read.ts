@@ -3,13 +3,18 @@ import { KeelsonError, storeError } from '../../base/errors.ts'
 import type { Op } from '../../journal/fold.ts'
 import type { Judgement } from '../../policy/verdict.ts'
 import { parseStored } from '../../base/json.ts'
+import { fromStored } from '../../base/schema.ts'
+import type { Json } from '../../base/value.ts'
+import type { Environment } from '../environment.ts'
 import { sleepWithin } from '../ops/retrying.ts'
 import type { Pass } from '../pass.ts'
 import { iso } from '../waiting.ts'
 import { overlaidRead } from '../shadow/simulate.ts'
 import type { Acting } from './act.ts'
 import { judge } from './judge.ts'
-import { backoffMs, tryOnce } from './send.ts'
+import type { Asked } from './read-cache.ts'
+import { marksOf, tagsOf } from './tags.ts'
+import { backoffMs, tryOnce, type Tried } from './send.ts'
 
 /** Answers true when the read has been dealt with; false when policy asks first, so that it goes the way of an effect. */
 export async function read(pass: Pass, acting: Acting, op: Op): Promise<boolean> {
@@ -38,29 +43,17 @@ export async function read(pass: Pass, acting: Acting, op: Op): Promise<boolean>
 
 async function once(pass: Pass, acting: Acting, op: Op, verdict: Judgement): Promise<boolean> {
   const { env, claimed } = pass.task
-  const { action, input, key, hash, effect } = acting
+  const { action, key, hash } = acting
   const attempt = op.attempts + 1
   const { workspace, id: run, playbook } = claimed.row
-  const tried = await tryOnce({
-    env,
-    workspace,
-    action,
-    input,
-    key: effect,
-    attempt,
-    since: env.clock.now(),
-    signal: pass.signal,
-  })
+  const tried = await cachedOr(pass, acting, attempt)
   if (pass.signal.aborted) return true
   if (tried.end === 'done') {
     const ok = await overlaidRead(pass, acting, tried.output)
     const receipt = {
-      effect: '',
-      input: parseStored(input),
-      edited: false,
-      verdict: verdict.reason,
-      deduplicated: false,
-      differs: false,
+      ...{ effect: '', input: parseStored(acting.input), edited: false, verdict: verdict.reason },
+      ...{ deduplicated: false, differs: false, readAt: iso(tried.readAt) },
+      ...(tried.cached ? { cached: true } : {}),
     }
     await pass.writer.append([{ kind: 'effect.completed', key, data: { hash, ok, receipt } }])
     return true
@@ -81,4 +74,45 @@ async function once(pass: Pass, acting: Acting, op: Op, verdict: Judgement): Pro
     retryAt: iso(retryAt),
   })
   return false
+}
+
+type Answer = Exclude<Tried, { end: 'done' }> | { end: 'done'; output: Json; readAt: number; cached: boolean }
+
+/** What is kept and still good, or what the system answers now. */
+async function cachedOr(pass: Pass, acting: Acting, attempt: number): Promise<Answer> {
+  const { env, claimed } = pass.task
+  const { action, input } = acting
+  const { start } = pass.history
+  const asked: Asked = {
+    ...{ workspace: claimed.row.workspace, action, input },
+    scope: [start.persona ?? null, start.scopes ?? []],
+  }
+  const marks = action.cache === undefined ? '' : await marksNow(env, asked)
+  const kept = action.cache === undefined ? undefined : env.cache.get(asked)
+  const anew = (signal: AbortSignal): Promise<Answer> => readNow(env, asked, { ...acting, attempt, signal, marks })
+  if (kept === undefined || kept.marks !== marks || acting.maxAgeMs === 0) return anew(pass.signal)
+  const age = env.clock.now() - kept.at
+  const { ttlMs, staleMs } = action.cache!
+  if (age < 0 || age > ttlMs + staleMs || age > (acting.maxAgeMs ?? Infinity)) return anew(pass.signal)
+  // Given stale, it is fetched anew behind the reader's back.
+  if (age > ttlMs) env.cache.refresh(asked, async () => void (await anew(new AbortController().signal)))
+  return { end: 'done', output: kept.output, readAt: kept.at, cached: true }
+}
+
+function marksNow(env: Environment, { workspace, action, input }: Asked): Promise<string> {
+  return marksOf(env, workspace, tagsOf(action, fromStored(action.input, input)))
+}
+
+async function readNow(
+  env: Environment,
+  asked: Asked,
+  how: { readonly effect: string; readonly attempt: number; readonly signal: AbortSignal; readonly marks: string },
+): Promise<Answer> {
+  const { workspace, action, input } = asked
+  const { effect, attempt, signal, marks } = how
+  const since = env.clock.now()
+  const tried = await tryOnce({ env, workspace, action, input, key: effect, attempt, since, signal })
+  if (tried.end !== 'done') return tried
+  if (action.cache !== undefined) env.cache.set(asked, { output: tried.output, at: since, marks })
+  return { end: 'done', output: tried.output, readAt: since, cached: false }
 }

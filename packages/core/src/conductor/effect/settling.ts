@@ -1,12 +1,14 @@
 /** Settling: an effect's end in the ledger, and word of it to all who asked. */
 import type { StoredError } from '../../base/errors.ts'
 import { canonicalAround } from '../../base/json.ts'
+import { fromStored } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
 import type { Outcome } from '../../journal/kinds.ts'
 import type { Put } from '../../journal/put.ts'
 import type { Delivery } from '../../journal/store.ts'
 import { timelinePut } from '../../memory/change.ts'
 import type { Pass } from '../pass.ts'
+import { invalidations } from './tags.ts'
 import { effectPut, readEffect, type Asker, type EffectRecord } from './ledger.ts'
 import { recordOf, type EffectSpec } from './spec.ts'
 
@@ -81,10 +83,20 @@ export async function settleEffect(
       payload: canonicalAround({ key: asker.key, outcome: outcomeOf(end), receipt }),
       at: now,
     }))
-  const puts = [effectPut(record, (found?.version ?? 0) + 1), ...lines(spec, end, now)]
+  const stale = await invalidated(pass, spec, end, now)
+  const puts = [effectPut(record, (found?.version ?? 0) + 1), ...lines(spec, end, now), ...stale]
   if (spec.compensates !== undefined && end.state === 'done')
     puts.push(...(await compensated(pass, spec.compensates, now)))
   return { puts, deliveries }
+}
+
+/** What cached reads may have answered otherwise since it was sent. */
+async function invalidated(pass: Pass, spec: EffectSpec, end: EffectEnd, now: number): Promise<Put[]> {
+  const { env, claimed } = pass.task
+  const action = env.actions.find(spec.action)
+  if (action?.invalidates === undefined) return []
+  const tags = action.invalidates(fromStored(action.input, canonicalAround(end.input)))
+  return invalidations(env, claimed.row.workspace, tags, now)
 }
 
 /** The effect that was taken back makes room for a new generation. */

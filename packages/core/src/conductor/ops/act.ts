@@ -1,4 +1,5 @@
 /** Act: `ctx.act` and `ctx.effect`: an action with an intent, through the gate, revised when a person says no. */
+import { durationMs, type Duration } from '../../base/duration.ts'
 import { KeelsonError } from '../../base/errors.ts'
 import { canonical, parseStored } from '../../base/json.ts'
 import { fromStored, toStored } from '../../base/schema.ts'
@@ -27,6 +28,7 @@ export async function actOp<In, Out>(
   options: ActOptions<In> = {},
 ): Promise<Effect<In, Out>> {
   const known = executing(pass, action)
+  const maxAgeMs = freshness(known, options.maxAge)
   const name = options.key === undefined ? known.name : `${known.name}:${encodeURIComponent(options.key)}`
   let current = input
   let revises: string | undefined
@@ -35,7 +37,7 @@ export async function actOp<In, Out>(
       const text = toStored(known.input, current, 'INPUT_INVALID', `the input of ${known.name}`)
       const because = sourcesIn(pass, memory, options.because)
       return await perform(name, async (key) => {
-        const effect = await one<In, Out>(pass, key, known, text, because, options.key, { revises })
+        const effect = await one<In, Out>(pass, key, known, text, because, options.key, { revises, maxAgeMs })
         // `act` hands out the output alone: that, too, is what later effects may rest on.
         if (typeof effect.output === 'object' && effect.output !== null) memory.set(effect.output, key)
         return effect
@@ -49,6 +51,12 @@ export async function actOp<In, Out>(
       revises = (thrown as KeelsonError).data['item'] as string | undefined
     }
   }
+}
+
+function freshness(action: AnyAction, maxAge: Duration | undefined): number | undefined {
+  if (maxAge === undefined) return undefined
+  if (action.effect === 'read') return durationMs(maxAge)
+  throw new KeelsonError('INPUT_INVALID', `${action.name} writes: maxAge is for reads`, { hint: 'Leave it out.' })
 }
 
 /** The action as it executes here; refused when the playbook did not declare it. */
@@ -78,7 +86,7 @@ export function one<In, Out>(
   input: string,
   because: readonly Json[],
   extra: string | undefined,
-  more: Pick<Acting, 'approved' | 'revises'>,
+  more: Pick<Acting, 'approved' | 'revises' | 'maxAgeMs'>,
 ): Promise<Effect<In, Out>> {
   const hash = hashOf(action, input)
   const live = async (op: Op): Promise<void> => {

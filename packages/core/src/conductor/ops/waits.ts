@@ -3,7 +3,7 @@ import { SYSTEM } from '../../base/actor.ts'
 import { durationMs, type Duration } from '../../base/duration.ts'
 import { KeelsonError } from '../../base/errors.ts'
 import { sha256 } from '../../base/hash.ts'
-import { canonical, parseStored, stored } from '../../base/json.ts'
+import { canonical, stored } from '../../base/json.ts'
 import { fromStored, toStored } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
 import { dataOf, type Draft, type Entry } from '../../journal/entry.ts'
@@ -12,7 +12,7 @@ import type { Outcome } from '../../journal/kinds.ts'
 import type { NewRun } from '../../journal/store.ts'
 import { eventSchema, matches, waitToken, type EventType } from '../../playbook/event.ts'
 import { playbookOf } from '../../playbook/playbook.ts'
-import { eventRun } from '../event-run.ts'
+import { eventRun, sentEvent } from '../event-run.ts'
 import { waitGone } from '../mail.ts'
 import type { Pass } from '../pass.ts'
 import { rootOf } from '../shadow/mode.ts'
@@ -165,8 +165,7 @@ export function emit(pass: Pass, key: string, event: EventType<unknown>, payload
     const { workspace, id } = claimed.row
     await pass.work.run(async () => {
       const own = `${journalId(id, pass.history.start.continuation)}:${key}`
-      const sent = { event: event.name, id: own, payload: parseStored(text) }
-      const run = eventRun(env, workspace, sent, undefined, pass.history.start.shadow)
+      const run = eventRun(env, workspace, sentEvent(event, own, text), undefined, pass.history.start.shadow)
       await pass.writer.submit(() => ({ drafts: [{ kind: 'emit.completed', key, data: { hash } }], starts: [run] }))
     })
     env.nudge()

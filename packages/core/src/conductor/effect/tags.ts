@@ -1,0 +1,46 @@
+/** Tags: under which cached reads count, until somebody moves them on. */
+import { keyedHash } from '../../base/hash.ts'
+import { canonical } from '../../base/json.ts'
+import type { AnyAction } from '../../connector/action.ts'
+import type { Put } from '../../journal/put.ts'
+import type { Environment } from '../environment.ts'
+
+/** The tags that an answer stands under: those that its action declares, and one for the action itself. */
+export function tagsOf(action: AnyAction, input: unknown): string[] {
+  return [...new Set([actionTag(action.name), ...(action.cache?.tags(input) ?? [])])].sort()
+}
+
+export function actionTag(name: string): string {
+  return `action:${name}`
+}
+
+/** Where tags stand now. */
+export async function marksOf(env: Environment, workspace: string, tags: readonly string[]): Promise<string> {
+  const rows = await rowsOf(env, workspace, tags)
+  return rows.map(({ version }) => version).join(',')
+}
+
+/** What moves tags on: whatever was kept under them counts no more. */
+export async function invalidations(
+  env: Environment,
+  workspace: string,
+  tags: readonly string[],
+  at: number,
+): Promise<Put[]> {
+  if (tags.length === 0) return []
+  const rows = await rowsOf(env, workspace, [...new Set(tags)])
+  return rows.map(({ id, version }) => ({ kind: 'invalidation', id, version: version + 1, data: { at } }))
+}
+
+/** Tags may name people: their records are keyed hashes. */
+async function rowsOf(
+  env: Environment,
+  workspace: string,
+  tags: readonly string[],
+): Promise<{ id: string; version: number }[]> {
+  const key = await env.company(workspace).key()
+  const ids = tags.map((tag) => keyedHash(key, canonical(['tag', tag])))
+  const rows = await env.store.records(workspace, { kind: 'invalidation', ids, limit: ids.length })
+  const versions = new Map(rows.map((row) => [row.id, row.version]))
+  return ids.map((id) => ({ id, version: versions.get(id) ?? 0 }))
+}
