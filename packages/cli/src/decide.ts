@@ -1,0 +1,137 @@
+/**
+ * Decide: a decision at the terminal: the item is shown, and the decision names the hash of what was shown.
+ *
+ * C1. Nothing is decided that was not shown or named: without a terminal to ask back on, `--yes` or `--hash` is needed.
+ */
+import { spawnSync } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir, userInfo } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline/promises'
+import type { Actor, Decided, Decision, InboxItem, Json, Workspace } from '@keelson/core'
+import { out, printItem, printJson } from './print.ts'
+import { safe } from './safe.ts'
+import { Misuse, type Asked } from './usage.ts'
+
+/** 0 when it was done, 3 when it was refused. */
+export async function decideAt(workspace: Workspace, asked: Asked): Promise<number> {
+  const item = await itemLike(workspace, asked.subject!)
+  assertHash(item, asked)
+  const by = actorOf(asked)
+  const o = out(asked.plain)
+  const said = await decisionOf(workspace, item, asked, by)
+  if (said === undefined) {
+    if (asked.json) printJson({ status: 'unchanged' })
+    else o.line('nothing was changed, and nothing decided')
+    return 0
+  }
+  const decided = await workspace.inbox.decide(item.id, { hash: item.hash, by, ...said })
+  if (asked.json) printJson({ item: item.id, ...decided })
+  else o.line(decided.status === 'done' ? `${Object.keys(said)[0]}: ${safe(item.title)}` : refusal(decided))
+  return decided.status === 'done' ? 0 : 3
+}
+
+function refusal(decided: Decided & { status: 'refused' }): string {
+  return `refused (${decided.why}): ${safe(decided.message)}`
+}
+
+/** The open item whose id begins so; one that is closed by its whole id. Throws `Misuse`. */
+export async function itemLike(workspace: Workspace, id: string): Promise<InboxItem> {
+  const found: InboxItem[] = []
+  let after: string | undefined
+  do {
+    const page = await workspace.inbox.list({ limit: 500, snoozed: true, ...(after === undefined ? {} : { after }) })
+    found.push(...page.items.filter((item) => item.id.startsWith(id)))
+    after = page.next
+  } while (after !== undefined)
+  if (found.length > 1) throw new Misuse(`"${id}" begins the ids of ${found.length} items: write more of it`)
+  return found[0] ?? workspace.inbox.get(id)
+}
+
+function assertHash({ hash, id }: InboxItem, asked: Asked): void {
+  if (asked.hash === undefined || (asked.hash.length >= 8 && hash.startsWith(asked.hash))) return
+  throw new Misuse(`item ${id} is not what --hash names: look again with keelson inbox ${asked.store} ${id}`)
+}
+
+export function actorOf({ as }: Asked): Actor {
+  return { kind: 'person', id: as ?? userInfo().username }
+}
+
+async function decisionOf(
+  workspace: Workspace,
+  item: InboxItem,
+  asked: Asked,
+  by: Actor,
+): Promise<Decision | undefined> {
+  switch (asked.command) {
+    case 'reject':
+      return { reject: asked.message! }
+    case 'respond':
+      return { respond: asked.message! }
+    case 'answer':
+      return { answer: jsonOf(asked.message!, '-m') }
+    case 'edit':
+      return edited(item, asked)
+    default:
+      await agreed(workspace, item, asked, by)
+      return { approve: true }
+  }
+}
+
+/** Shows what would execute and asks back, which counts as a look. Throws `Misuse` where nobody can be asked. */
+async function agreed(workspace: Workspace, item: InboxItem, asked: Asked, by: Actor): Promise<void> {
+  if (asked.yes || asked.hash !== undefined) return
+  if (!process.stdin.isTTY || asked.json)
+    throw new Misuse('there is nobody to ask back: pass --yes, or --hash of what you saw')
+  await workspace.inbox.opened(item.id, { by })
+  printItem(out(asked.plain), item)
+  const terminal = createInterface({ input: process.stdin, output: process.stdout })
+  const answer = await terminal.question('\nApprove exactly this? [y/N] ')
+  terminal.close()
+  if (!/^y(es)?$/i.test(answer.trim())) throw new Misuse('not approved')
+}
+
+/** What would execute, as it was left in the editor; undefined when it was not changed. */
+async function edited(item: InboxItem, asked: Asked): Promise<Decision | undefined> {
+  const before = draftOf(item)
+  const text = asked.file === undefined ? await inEditor(before) : await readFile(asked.file, 'utf8')
+  const after = jsonOf(text, asked.file ?? 'what the editor left')
+  return JSON.stringify(after) === JSON.stringify(before) ? undefined : { edit: after }
+}
+
+function draftOf(item: InboxItem): Json {
+  if (item.kind === 'approval') return item.input
+  if (item.kind !== 'plan') throw new Misuse(`a ${item.kind} cannot be edited; it takes ${item.allows.join(', ')}`)
+  const possible = item.lines.filter((line) => line.denied === undefined)
+  return { skip: [], inputs: Object.fromEntries(possible.map((line) => [line.id, line.input])) }
+}
+
+async function inEditor(value: Json): Promise<string> {
+  const editor = process.env['VISUAL'] || process.env['EDITOR'] // an empty one is none
+  if (editor === undefined || editor === '') throw new Misuse('no editor is known: set EDITOR, or pass --file')
+  const folder = await mkdtemp(join(tmpdir(), 'keelson-edit-'))
+  const file = join(folder, 'input.json')
+  try {
+    await writeFile(file, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 })
+    const ran = spawnEditor(editor, file)
+    if (ran.status !== 0) throw new Misuse(`the editor ended with ${ran.status ?? ran.signal}; nothing was decided`)
+    return await readFile(file, 'utf8')
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** The shell knows what "code --wait" means; the path is passed apart, so nothing in it is read as a command. */
+function spawnEditor(editor: string, file: string): ReturnType<typeof spawnSync> {
+  return process.platform === 'win32'
+    ? spawnSync(`${editor} "${file}"`, { shell: true, stdio: 'inherit' })
+    : spawnSync('/bin/sh', ['-c', `${editor} "$1"`, 'sh', file], { stdio: 'inherit' })
+}
+
+function jsonOf(text: string, where: string): Json {
+  try {
+    return JSON.parse(text) as Json
+  } catch (error) {
+    throw new Misuse(`${where} is no JSON: ${(error as Error).message}`)
+  }
+}

@@ -1,0 +1,30 @@
+/** Main: one command, from its words to an exit code. Loads the rest only when there is something to do. */
+import { safe as shown } from './safe.ts'
+import { asked, Misuse, USAGE } from './usage.ts'
+
+/** What the process should end with: 0 done, 1 failed, 2 called wrongly, 3 refused, 4 verify found a fault. */
+export async function main(args: readonly string[]): Promise<number> {
+  try {
+    const wanted = asked(args)
+    if (wanted === 'help') {
+      process.stdout.write(`${USAGE}\n`)
+      return args.length === 0 ? 2 : 0
+    }
+    const { performOn } = await import('./perform.ts')
+    return await performOn(wanted)
+  } catch (thrown) {
+    return complain(thrown, args.includes('--json'))
+  }
+}
+
+function complain(thrown: unknown, json: boolean): number {
+  const misuse = thrown instanceof Misuse
+  const error = thrown as { code?: string; hint?: string } & Partial<Error>
+  const message = shown(error.message ?? String(thrown))
+  const code = misuse ? 'USAGE' : (error.code ?? 'FAILED')
+  if (json) process.stdout.write(`${JSON.stringify({ error: { code, message, hint: error.hint } })}\n`)
+  process.stderr.write(`keelson: ${message}${misuse ? '' : ` (${code})`}\n`)
+  if (error.hint !== undefined) process.stderr.write(`  ${shown(error.hint)}\n`)
+  if (misuse && !json) process.stderr.write('  keelson --help lists the commands\n')
+  return misuse ? 2 : 1
+}

@@ -1,0 +1,111 @@
+/** Perform: one command on a store. */
+import type { Workspace } from '@keelson/core'
+import { actorOf, decideAt, itemLike } from './decide.ts'
+import { openStore } from './open.ts'
+import { out, printHolds, printItem, printItems, printJson, printRuns } from './print.ts'
+import { safe } from './safe.ts'
+import { Misuse, type Asked } from './usage.ts'
+
+/** Answers the exit code. Throws what the user must be told. */
+export async function performOn(wanted: Asked): Promise<number> {
+  const { keelson, workspace } = await openStore(wanted)
+  try {
+    return await perform(workspace, wanted)
+  } finally {
+    await keelson.stop()
+  }
+}
+
+async function perform(workspace: Workspace, wanted: Asked): Promise<number> {
+  const { command, subject, json } = wanted
+  const o = out(wanted.plain)
+  const say = (value: unknown, print: () => void): number => {
+    if (json) printJson(value)
+    else print()
+    return 0
+  }
+  switch (command) {
+    case 'runs': {
+      const runs = await allRuns(workspace, wanted)
+      return say(runs, () => printRuns(o, runs))
+    }
+    case 'why': {
+      const why = await workspace.why(subject!)
+      return say({ run: subject, why }, () => o.line(safe(why)))
+    }
+    case 'story': {
+      const story = await workspace.audit.story(subject!)
+      return say({ run: subject, story }, () => story.forEach((line) => o.line(safe(line))))
+    }
+    case 'inbox':
+      return inbox(workspace, wanted, say)
+    case 'holds': {
+      const { holds } = await workspace.holds.list({ limit: 500 })
+      return say(holds, () => printHolds(o, holds))
+    }
+    case 'verify':
+      return verify(workspace, wanted)
+    case 'revert':
+      return revert(workspace, wanted)
+    default:
+      return decideAt(workspace, wanted)
+  }
+}
+
+async function allRuns(
+  workspace: Workspace,
+  { state }: Asked,
+): Promise<Awaited<ReturnType<Workspace['runs']['list']>>['runs']> {
+  const found = await workspace.runs.list({ limit: 500, ...(state === undefined ? {} : { state }) })
+  const runs = [...found.runs]
+  for (let next = found.next; next !== undefined;) {
+    const page = await workspace.runs.list({ limit: 500, after: next, ...(state === undefined ? {} : { state }) })
+    runs.push(...page.runs)
+    next = page.next
+  }
+  return runs.filter((run) => !run.playbook.startsWith('keelson.'))
+}
+
+async function inbox(
+  workspace: Workspace,
+  wanted: Asked,
+  say: (value: unknown, print: () => void) => number,
+): Promise<number> {
+  const o = out(wanted.plain)
+  if (wanted.subject === undefined) {
+    const { items } = await workspace.inbox.list({ limit: 500 })
+    return say(items, () => printItems(o, items))
+  }
+  const item = await itemLike(workspace, wanted.subject)
+  if (item.state === 'open' && !wanted.json) await workspace.inbox.opened(item.id, { by: actorOf(wanted) })
+  return say(item, () => printItem(o, item))
+}
+
+async function verify(workspace: Workspace, { json, plain }: Asked): Promise<number> {
+  const found = await workspace.audit.verify()
+  const o = out(plain)
+  if (json) printJson(found)
+  else if (found.ok) o.line(`whole: ${found.entries} entries in ${found.streams} streams, ${found.records} records`)
+  else for (const fault of found.faults) o.line(o.warn(safe(fault)))
+  return found.ok ? 0 : 4
+}
+
+/** Shows the plan; with --yes, or its --hash, applies exactly that. The app's conductor carries it out. */
+async function revert(workspace: Workspace, wanted: Asked): Promise<number> {
+  const plan = await workspace.revert.plan({ run: wanted.subject! })
+  const o = out(wanted.plain)
+  const other = wanted.hash !== undefined && (wanted.hash.length < 8 || !plan.hash.startsWith(wanted.hash))
+  if (other) throw new Misuse('the plan is not what --hash names: something has changed; look again')
+  const applied = (wanted.yes || wanted.hash !== undefined) && plan.lines.some((line) => line.can)
+  const run = applied ? await workspace.revert.apply(plan, { by: actorOf(wanted) }) : undefined
+  if (wanted.json) {
+    printJson({ ...plan, ...(run === undefined ? {} : { appliedBy: run.id }) })
+    return 0
+  }
+  if (plan.lines.length === 0) o.line('there is nothing to take back')
+  for (const line of plan.lines)
+    o.line(line.can ? `would take back: ${safe(line.what)}` : o.warn(`stays: ${safe(line.what)} (${safe(line.why)})`))
+  if (run !== undefined) o.line(`being taken back by run ${run.id}: keelson story ${wanted.store} ${run.id}`)
+  else if (plan.lines.some((line) => line.can)) o.line(`take back exactly this: --hash ${plan.hash.slice(0, 16)}`)
+  return 0
+}

@@ -1,0 +1,75 @@
+/** Print: items, runs and plans as lines for a terminal, or a screen reader. */
+import { styleText } from 'node:util'
+import type { Held, InboxItem, RunStatus, RunSummary } from '@keelson/core'
+import { safe } from './safe.ts'
+
+export interface Out {
+  line(text?: string): void
+  strong(text: string): string
+  warn(text: string): string
+}
+
+export function out(plain: boolean): Out {
+  return {
+    line: (text = '') => void process.stdout.write(`${text}\n`),
+    strong: (text) => (plain ? text : styleText('bold', text)),
+    warn: (text) => (plain ? text : styleText('yellow', text)),
+  }
+}
+
+export function printItems(o: Out, items: readonly InboxItem[]): void {
+  if (items.length === 0) o.line('nothing waits for you')
+  for (const item of items) {
+    const risk = 'risk' in item ? ` [${item.risk}]` : ''
+    o.line(`${o.strong(item.id)}  ${item.kind}${risk}  ${safe(item.title)}  (${item.openedAt})`)
+    for (const flag of item.flags) o.line(`  ${o.warn(`! ${safe(flag.text)}`)}`)
+  }
+}
+
+export function printItem(o: Out, item: InboxItem): void {
+  o.line(o.strong(safe(item.title)))
+  o.line(`item ${item.id}, ${item.kind}, ${item.state}, hash ${item.hash}`)
+  for (const flag of item.flags) o.line(o.warn(`! ${safe(flag.text)}`))
+  o.line()
+  printPreview(o, item)
+  if (item.kind === 'approval') {
+    for (const row of item.changed ?? []) o.line(`changed: ${safe(`${row.label}: ${row.before} -> ${row.after}`)}`)
+    if (item.cost !== undefined) o.line(`cost: ${item.cost.amount} ${item.cost.currency} (minor units)`)
+    o.line(`risk: ${item.risk}. ${safe(item.consequence)}`)
+    for (const reason of item.rejectReasons) o.line(`a no may say: ${safe(reason.fill ?? reason.label)}`)
+  }
+  if (item.why.length > 0) o.line(`rests on: ${item.why.map((one) => `${safe(one.label)} (${one.trust})`).join('; ')}`)
+  if (item.expiresAt !== undefined) o.line(`ends at: ${item.expiresAt}`)
+  o.line(`can be answered by: ${item.allows.join(', ')}`)
+}
+
+function printPreview(o: Out, { preview }: InboxItem): void {
+  if (preview.kind === 'text') {
+    if (preview.before !== undefined) o.line(`before: ${safe(preview.before)}`)
+    o.line(safe(preview.after))
+  } else
+    for (const { label, before, after } of preview.rows)
+      o.line(`${safe(label)}: ${before === undefined ? '' : `${safe(before)} -> `}${safe(after)}`)
+  o.line()
+}
+
+export function printRuns(o: Out, runs: readonly RunSummary[]): void {
+  if (runs.length === 0) o.line('no runs')
+  for (const run of runs)
+    o.line(
+      `${o.strong(safe(run.id))}  ${run.playbook}@${run.version}  ${safe(statusText(run.status))}  (${run.createdAt})`,
+    )
+}
+
+function statusText(status: RunStatus): string {
+  return status.state === 'waiting' ? `waits: ${status.for.map((one) => one.what).join('; ')}` : status.state
+}
+
+export function printHolds(o: Out, holds: readonly Held[]): void {
+  if (holds.length === 0) o.line('nothing is held')
+  for (const held of holds) o.line(`${o.strong(held.id)}  goes out at ${held.dueAt}  ${safe(held.title)}`)
+}
+
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
+}

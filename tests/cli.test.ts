@@ -1,0 +1,203 @@
+/** The terminal, as a second process on the store of a running app. */
+import { execFile } from 'node:child_process'
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { action, createConductor, definePlaybook, policy, type Conductor, type InboxItem } from '@keelson/core'
+import { sqlite } from '@keelson/memory-sqlite'
+
+const sent: { to: string; cents: number }[] = []
+const pay = action({
+  name: 'bank.pay',
+  effect: 'reversible',
+  idempotency: { by: 'key' },
+  input: z.object({ to: z.string(), cents: z.int() }),
+  output: z.object({ ok: z.boolean() }),
+  undo: z.object({}),
+  run: (input) => {
+    sent.push(input)
+    return { output: { ok: true }, undo: {} }
+  },
+  compensate: () => {},
+})
+const payment = definePlaybook({
+  name: 'payment',
+  version: 1,
+  input: z.object({ to: z.string(), cents: z.int() }),
+  output: z.object({ paid: z.number() }),
+  async run(ctx, input) {
+    const done = await ctx.effect(pay, input)
+    return { paid: done.input.cents }
+  },
+})
+const gate = policy([policy.rule('money', { on: pay }, () => policy.ask({ reason: 'money moves' }))])
+
+let folder: string
+let store: string
+let app: Conductor
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'keelson-cli-'))
+  store = join(folder, 'app.db')
+  const quiet = { info: () => {}, warn: () => {}, error: () => {} }
+  app = await createConductor({
+    store: sqlite(store),
+    playbooks: [payment],
+    policy: gate,
+    log: quiet,
+    keepAlive: false,
+  })
+})
+
+afterAll(async () => {
+  await app.stop()
+  await rm(folder, { recursive: true, force: true })
+})
+
+interface Ended {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+const main = resolve(import.meta.dirname, '../packages/cli/src/main.ts')
+const entry = `import { main } from ${JSON.stringify(main)}; process.exitCode = await main(process.argv.slice(1))`
+
+function keelson(args: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
+  const node = ['--conditions=@keelson/source', '--input-type=module', '-e', entry, '--', ...args]
+  const options = { env: { ...process.env, NODE_ENV: 'production', EDITOR: '', VISUAL: '', ...env }, timeout: 25_000 }
+  return new Promise((done) => {
+    const child = execFile(process.execPath, node, options, (error, stdout, stderr) =>
+      done({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
+    )
+    child.stdin?.end()
+  })
+}
+
+async function asked(id: string, input = { to: 'ada', cents: 4200 }): Promise<InboxItem> {
+  await app.start(payment, input, { id })
+  await app.quiet()
+  const { items } = await app.inbox.list({ run: id })
+  return items[0]!
+}
+
+describe('keelson at the terminal', () => {
+  it('says how it is called, and ends with 2 when it was called wrongly', async () => {
+    const help = await keelson(['--help'])
+    expect(help).toMatchObject({ code: 0, stdout: expect.stringContaining('keelson approve <store> <item>') })
+    const wrong = [
+      ['nonsense', store],
+      ['runs'],
+      ['why', store],
+      ['reject', store, 'x'],
+      ['runs', store, '--colour'],
+      [],
+    ]
+    const ended = await Promise.all(wrong.map((args) => keelson(args)))
+    expect(ended.map((one) => one.code)).toEqual(wrong.map(() => 2))
+  })
+
+  it('makes no store where there is none, and names what is there instead', async () => {
+    const text = join(folder, 'notes.txt')
+    await writeFile(text, 'not a store')
+    const tried = await Promise.all([join(folder, 'none.db'), folder, text].map((path) => keelson(['runs', path])))
+    expect(tried.map((one) => one.code)).toEqual([2, 2, 2])
+    expect(tried[0]!.stderr).toContain(`there is no store at ${join(folder, 'none.db')}`)
+    expect(tried[1]!.stderr).toContain('is a folder')
+    expect(tried[2]!.stderr).toContain('is not the SQLite file of a store')
+    expect(await keelson(['runs', store, '--workspace', 'nobody'])).toMatchObject({ code: 2 })
+  })
+
+  it('lists, shows and approves while the app runs, and the app goes on', async () => {
+    const item = await asked('one')
+    const list = await keelson(['inbox', store])
+    expect(list.stdout).toContain(`${item.id}  approval [low]  bank.pay (money: money moves)`)
+    const why = await keelson(['why', store, 'one'])
+    expect(why.stdout).toContain(item.id)
+    const shown = await keelson(['inbox', store, item.id.slice(0, 6), '--as', 'ann'])
+    expect(shown.stdout).toContain('cents: 4200')
+    expect((await app.inbox.get(item.id)).seen).toMatchObject([{ by: { kind: 'person', id: 'ann' } }])
+    const approved = await keelson(['approve', store, item.id, '--hash', item.hash.slice(0, 12), '--as', 'ann'])
+    expect(approved).toMatchObject({ code: 0, stdout: expect.stringContaining('approve: bank.pay') })
+    expect(await app.runs.get('one').result({ timeout: '10s' })).toEqual({ paid: 4200 })
+    expect((await app.inbox.get(item.id)).decided).toMatchObject({ by: { id: 'ann' }, decision: { approve: true } })
+    const again = await keelson(['approve', store, item.id, '--yes', '--json'])
+    expect(again.code).toBe(3)
+    expect(JSON.parse(again.stdout)).toMatchObject({ status: 'refused', why: 'settled' })
+  })
+
+  it('approves nothing that it was not told the hash of, and that nobody can be asked about', async () => {
+    const item = await asked('two')
+    expect(await keelson(['approve', store, item.id])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--yes'),
+    })
+    const other = await keelson(['approve', store, item.id, '--hash', '00000000'])
+    expect(other).toMatchObject({ code: 2, stderr: expect.stringContaining('not what --hash names') })
+    expect(await app.inbox.get(item.id)).toMatchObject({ state: 'open' })
+    expect(await keelson(['reject', store, item.id, '-m', 'not today'])).toMatchObject({ code: 0 })
+    await expect(app.runs.get('two').result({ timeout: '10s' })).rejects.toMatchObject({ code: 'ACTION_DECLINED' })
+  })
+
+  it('edits in an editor, and what is left there executes', async () => {
+    const item = await asked('three')
+    const editor = join(folder, 'editor.sh')
+    await writeFile(editor, '#!/bin/sh\nsed -i "s/4200/99/" "$1"\n')
+    await chmod(editor, 0o755)
+    expect(await keelson(['edit', store, item.id])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('EDITOR'),
+    })
+    expect(await keelson(['edit', store, item.id], { EDITOR: 'true' })).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('nothing was changed'),
+    })
+    expect(await keelson(['edit', store, item.id], { EDITOR: 'false' })).toMatchObject({ code: 2 })
+    const misfit = join(folder, 'misfit.json')
+    await writeFile(misfit, '{ "to": "ada", "cents": "much" }')
+    expect(await keelson(['edit', store, item.id, '--file', misfit])).toMatchObject({ code: 3 })
+    expect(await keelson(['edit', store, item.id], { EDITOR: editor })).toMatchObject({ code: 0 })
+    expect(await app.runs.get('three').result({ timeout: '10s' })).toEqual({ paid: 99 })
+    expect(sent.at(-1)).toEqual({ to: 'ada', cents: 99 })
+  })
+
+  it('tells stories, lists runs and verifies, as text and as JSON', async () => {
+    const runs = JSON.parse((await keelson(['runs', store, '--json', '--state', 'settled'])).stdout) as { id: string }[]
+    expect(runs.map((run) => run.id)).toEqual(['one', 'two', 'three'])
+    expect((await keelson(['runs', store])).stdout).toContain('one  payment@1  completed')
+    expect((await keelson(['story', store, 'one'])).stdout).toContain('ann decided {"approve":true}')
+    expect(await keelson(['verify', store])).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^whole: \d+ entries/),
+    })
+    expect(await keelson(['why', store, 'nobody'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('RUN_NOT_FOUND'),
+    })
+    const failed = await keelson(['story', store, 'nobody', '--json'])
+    expect(JSON.parse(failed.stdout)).toMatchObject({ error: { code: 'RUN_NOT_FOUND' } })
+  })
+
+  it('shows what can be taken back, and has the app take exactly that back', async () => {
+    const withActions = join(folder, 'with.mjs')
+    await writeFile(
+      withActions,
+      `import { action } from '@keelson/core'
+       import { z } from 'zod'
+       export default { actions: [action({ name: 'bank.pay', effect: 'reversible', input: z.any(), output: z.any(), undo: z.any(), run: () => { throw new Error('not here') }, compensate: () => {} })] }`.replaceAll(
+        /from '([^']+)'/g,
+        (_all, name: string) => `from ${JSON.stringify(import.meta.resolve(name))}`,
+      ),
+    )
+    const alone = await keelson(['revert', store, 'one'])
+    expect(alone).toMatchObject({ code: 0, stdout: expect.stringContaining('stays: bank.pay') })
+    const plan = await keelson(['revert', store, 'one', '--with', withActions, '--json'])
+    const { hash, lines } = JSON.parse(plan.stdout) as { hash: string; lines: { can: boolean }[] }
+    expect(lines).toMatchObject([{ can: true }])
+    const applied = await keelson(['revert', store, 'one', '--with', withActions, '--hash', hash, '--json'])
+    const { appliedBy } = JSON.parse(applied.stdout) as { appliedBy: string }
+    expect(await app.runs.get(appliedBy).result({ timeout: '10s' })).toMatchObject({ failed: [] })
+  })
+})
