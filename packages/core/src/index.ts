@@ -23,6 +23,7 @@ export type {
   PlanResult,
   Playbook,
   ProposeOptions,
+  DelegateOptions,
   Retry,
   StepOptions,
 } from './playbook/context.ts'
@@ -30,6 +31,8 @@ export type {
 /* agents */
 export { defineAgent, type Agent, type AnyAgent } from './agent/agent.ts'
 export { aiModels, type ModelAnswer, type ModelCall, type Models } from './agent/model.ts'
+export type { Block } from './agent/prompt.ts'
+export type { Price, Prices, Usage } from './agent/price.ts'
 
 /* entities */
 export { defineEntity, type Entity, type EntityDefinition, type EntityType, type Upcast } from './memory/entity.ts'
@@ -75,10 +78,16 @@ export type { Preview, PreviewFile, PreviewRow, PreviewSource, PreviewTable } fr
 export { defineConnector, type Connector, type ConnectorDefinition, type ConnectorUse } from './connector/connector.ts'
 
 /* policy */
-export { policy, type Look, type Lookup, type PolicyGate, type Rule } from './policy/rule.ts'
+export { policy } from './policy/policy.ts'
+export type { Look, Lookup, PolicyGate, Rule } from './policy/rule.ts'
+export type { Expected, Trial } from './policy/trial.ts'
+export type { Label } from './base/labels.ts'
 export type { Find, Intended, PolicyEngine } from './policy/gate.ts'
 export type { Judgement, OnSilence, Rung, RungOptions, Verdict } from './policy/verdict.ts'
 export { definePersona, type Persona } from './policy/persona.ts'
+export { defineBudget, type Budget, type Per, type Spending } from './policy/budget.ts'
+export type { Day, Hours } from './policy/hours.ts'
+export type { RateLimit } from './base/rate.ts'
 export type { Settings } from './policy/settings.ts'
 
 /* people */

@@ -1,11 +1,13 @@
 /** Keelson: puts the parts together: createConductor opens, migrates and checks; runs go on by themselves. */
 import type { z } from 'zod'
 import { noModels, type Models } from './agent/model.ts'
+import { NO_PRICES, pricesOf, type Prices } from './agent/price.ts'
 import type { Actor } from './base/actor.ts'
 import { systemClock, type Clock } from './base/clock.ts'
 import { KeelsonError } from './base/errors.ts'
 import { systemIds, type Ids } from './base/ids.ts'
 import { lines, silent, type Logger } from './base/log.ts'
+import { budgetPlaybook } from './conductor/budget-run.ts'
 import { Company } from './conductor/company.ts'
 import { Loop } from './conductor/conductor.ts'
 import { ReadCache } from './conductor/effect/read-cache.ts'
@@ -35,8 +37,12 @@ import { itemOf, type Notice } from './inbox/item.ts'
 import type { MemoryStore } from './journal/store.ts'
 import { Catalog } from './playbook/catalog.ts'
 import type { Playbook } from './playbook/context.ts'
+import type { Budget } from './policy/budget.ts'
 import { ruleEngine, type PolicyEngine } from './policy/gate.ts'
+import { isZone } from './policy/hours.ts'
+import type { Persona } from './policy/persona.ts'
 import type { PolicyGate } from './policy/rule.ts'
+import type { Settings } from './policy/settings.ts'
 import { workspaceOf, type Workspace } from './workspace.ts'
 
 export interface ConductorOptions {
@@ -52,6 +58,13 @@ export interface ConductorOptions {
   readonly models?: Models
   /** Rules of your own, or another engine. Without one, reads are allowed and every write asks. */
   readonly policy?: PolicyGate | PolicyEngine
+  /** Personas by name as they bind now; those of playbooks are known. */
+  readonly personas?: readonly Persona[]
+  readonly budgets?: readonly Budget[]
+  /** What models cost: without it, questions to them have no price. */
+  readonly prices?: Prices
+  /** IANA zone in which days and working hours are counted, or what says it for a company. Default 'UTC'. */
+  readonly zone?: string | ((settings: Settings) => string)
   /** False: starts, decides and reads without working (a web process). Default true. */
   readonly work?: boolean
   /** Created again under the same name in one process, the earlier one is drained and replaced (hot reload). */
@@ -111,6 +124,8 @@ const LIMITS: Limits = {
   shortMs: 5000,
   policyMs: 5000,
   beatMs: 10_000,
+  depthMax: 8,
+  fanOutMax: 1000,
 }
 const named = new Map<string, Conductor>()
 
@@ -148,6 +163,7 @@ async function open(options: ConductorOptions): Promise<Conductor> {
     cache: new ReadCache(),
     policy: engineOf(options.policy),
     models: options.models ?? noModels,
+    ...limiting(options),
     company: companiesOf({ store, clock, ids }),
     tell: teller(options.channels ?? {}, itemOf),
     emit: (name, event) => lifecycle.emit(name, event),
@@ -297,7 +313,7 @@ const YEARS = 100 * 365 * 86_400_000
 
 function catalogOf(options: ConductorOptions): Catalog {
   const catalog = new Catalog(options.playbooks)
-  const built = [effectPlaybook, escalationPlaybook, eventPlaybook, revertPlaybook, schedulePlaybook]
+  const built = [effectPlaybook, escalationPlaybook, eventPlaybook, revertPlaybook, schedulePlaybook, budgetPlaybook]
   for (const own of built) catalog.add(own)
   return catalog
 }
@@ -311,6 +327,37 @@ function registryOf(options: ConductorOptions): ActionRegistry {
   const catalog = new Catalog(options.playbooks)
   for (const playbook of catalog.all()) for (const used of playbook.usedActions) registry.learn(used)
   return registry
+}
+
+/** What bounds what runs may do beyond policy. */
+function limiting(
+  options: ConductorOptions,
+): Pick<Environment, 'personas' | 'budgets' | 'budgetOf' | 'zone' | 'prices'> {
+  const { budgets = [], zone = 'UTC', prices = NO_PRICES } = options
+  const twice = budgets.find((one, i) => budgets.findIndex((other) => other.name === one.name) !== i)
+  if (twice !== undefined) throw new KeelsonError('DEFINITION_INVALID', `two budgets are named "${twice.name}"`)
+  if (typeof zone === 'string' && !isZone(zone))
+    throw new KeelsonError('DEFINITION_INVALID', `"${zone}" is not a zone`, {
+      hint: "Use an IANA name: 'Europe/Berlin'.",
+    })
+  const playbooks = new Catalog(options.playbooks)
+  const known = [...playbooks.all().flatMap(({ persona }) => persona ?? []), ...(options.personas ?? [])]
+  return {
+    personas: new Map(known.map((one) => [one.name, one])),
+    budgets,
+    budgetOf: (id) => {
+      const at = id.lastIndexOf('@')
+      return playbooks.get(id.slice(0, at), Number(id.slice(at + 1)))?.budget
+    },
+    zone: typeof zone === 'string' ? () => zone : (settings) => zoneFrom(zone, settings),
+    prices: pricesOf(prices),
+  }
+}
+
+/** A company that names no zone is counted in UTC; `configure` refuses one that is none. */
+function zoneFrom(zone: (settings: Settings) => string, settings: Settings): string {
+  const named: unknown = zone(settings)
+  return isZone(named) ? named : 'UTC'
 }
 
 function engineOf(policy: ConductorOptions['policy']): PolicyEngine {

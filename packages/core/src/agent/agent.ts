@@ -1,5 +1,6 @@
 /** Agent: one structured question to a model: schema in, schema out, instructions. Tools and loops come with a later release. */
 import type { z } from 'zod'
+import { durationMs, type Duration } from '../base/duration.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { assertStorable } from '../base/schema.ts'
 import type { Persona } from '../policy/persona.ts'
@@ -18,6 +19,12 @@ export interface AnyAgent {
   readonly output: z.ZodType
   readonly instructions: string
   readonly persona: Persona | undefined
+  /** Names of models, the preferred one first; empty: whatever the conductor has. */
+  readonly models: readonly string[]
+  /** Questions to one model before the next one is asked, repairs included. */
+  readonly triesPerModel: number
+  readonly timeoutMs: number
+  readonly maxOutputTokens: number
 }
 
 const definitions = new WeakMap<object, AnyAgent>()
@@ -29,25 +36,42 @@ export function defineAgent<I extends z.ZodType, O extends z.ZodType>(definition
   readonly input: I
   readonly output: O
   readonly instructions: string
+  /** Bounds it, together with the personas of the run that asks. */
   readonly persona?: Persona
+  /** Of the conductor's models: the one to ask, and those to ask when it fails. */
+  readonly model?: string | readonly string[]
+  /** Questions to one model before the next is asked, repairs included. Default: 4 of a single one, else 2. */
+  readonly triesPerModel?: number
+  /** The longest that one answer may take. Default '2m'. */
+  readonly timeout?: Duration
+  /** The longest answer, which is also what is reserved for it. Default 4,096. */
+  readonly maxOutputTokens?: number
 }): Agent<z.input<I>, z.output<O>> {
   const { name, version, input, output, instructions, persona } = definition
-  if (!/^[a-z][\w.-]*$/i.test(name)) {
-    throw new KeelsonError('DEFINITION_INVALID', `"${name}" is not a name for an agent`, {
-      hint: 'Use letters, digits, ".", "-" and "_".',
-    })
-  }
+  const models = [definition.model ?? []].flat()
+  const triesPerModel = definition.triesPerModel ?? (models.length > 1 ? 2 : 4)
+  const maxOutputTokens = definition.maxOutputTokens ?? 4096
+  if (!/^[a-z][\w.-]*$/i.test(name))
+    throw invalid(`"${name}" is not a name for an agent`, 'Use letters, digits, ".", "-" and "_".')
+  if (!Number.isSafeInteger(version) || version < 1)
+    throw invalid(`agent ${name} has version ${version}`, 'Use whole numbers from 1.')
+  if (![triesPerModel, maxOutputTokens].every((one) => Number.isSafeInteger(one) && one > 0))
+    throw invalid(`agent ${name} is bounded by no number`, 'Use whole numbers from 1.')
   assertStorable(input, `the input of agent ${name}`)
   assertStorable(output, `the output of agent ${name}`)
   const made = Object.freeze({ name, version })
-  definitions.set(made, { name, version, input, output, instructions, persona })
+  const timeoutMs = durationMs(definition.timeout ?? '2m')
+  const rest = { models, triesPerModel, timeoutMs, maxOutputTokens }
+  definitions.set(made, { name, version, input, output, instructions, persona, ...rest })
   return made
 }
 
 export function agentOf(value: { readonly name: string }): AnyAgent {
   const found = definitions.get(value)
   if (found !== undefined) return found
-  throw new KeelsonError('DEFINITION_INVALID', `"${value.name}" is not an agent`, {
-    hint: 'Pass what defineAgent() returned.',
-  })
+  throw invalid(`"${value.name}" is not an agent`, 'Pass what defineAgent() returned.')
+}
+
+function invalid(message: string, hint: string): KeelsonError {
+  return new KeelsonError('DEFINITION_INVALID', message, { hint })
 }

@@ -1,49 +1,83 @@
 /** Model: the port to whatever answers an agent's question; the AI SDK is loaded when one is first asked through it. */
 import { KeelsonError } from '../base/errors.ts'
-import { canonical } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
 import type { AnyAgent } from './agent.ts'
+import type { Usage } from './price.ts'
+import { promptOf, type Block } from './prompt.ts'
 
 /** One question. `repair` says what was wrong with the answer before. */
 export interface ModelCall {
   readonly agent: AnyAgent
   readonly input: Json
-  /** What the question is about: entities as the playbook read them. Data, never instructions. */
-  readonly about: readonly Json[]
+  /** What the question is about. Data, never instructions. */
+  readonly about: readonly Block[]
   readonly repair: string | undefined
+  /** Which of its models the agent asks for; undefined: any. */
+  readonly model: string | undefined
   readonly signal: AbortSignal
 }
 
 export interface ModelAnswer {
   /** Parsed by the agent's output schema afterwards. */
   readonly output: unknown
-  readonly usage?: { readonly inputTokens?: number; readonly outputTokens?: number }
+  readonly usage?: Usage
+  /** Which model answered, where the agent named none: how its price is found. */
+  readonly model?: string
 }
 
-/** Answers agents. Throws when it cannot; the call is then tried again within a bound. */
+/** Answers agents. Throws when it cannot; the call is then tried again within a bound, and the next model after that. */
 export type Models = (call: ModelCall) => Promise<ModelAnswer>
 
-/** A model of the AI SDK (a LanguageModel, or a 'provider/model' id) as Keelson asks it. */
-export function aiModels(model: unknown): Models {
-  return async ({ agent, input, about, repair, signal }) => {
+/** A failed call as far as the next one is concerned. */
+export interface ModelFailure {
+  /** 'refused': it was not answered and costs nothing. 'misfit': it was, and does not fit. 'unknown': nobody knows. */
+  readonly how: 'refused' | 'misfit' | 'unknown'
+  readonly usage?: Usage
+}
+
+/** A model of the AI SDK (a LanguageModel, or a 'provider/model' id), or several by the names that agents call them. */
+export function aiModels(models: unknown): Models {
+  return async ({ agent, input, about, repair, model, signal }) => {
     const { generateText, Output } = await import('ai')
+    const chosen = choose(models, model, agent)
     const result = await generateText({
-      model: model as Parameters<typeof generateText>[0]['model'],
+      model: chosen.model as Parameters<typeof generateText>[0]['model'],
       instructions: agent.instructions,
       prompt: promptOf(input, about, repair),
       output: Output.object({ schema: agent.output as never }),
+      maxOutputTokens: agent.maxOutputTokens,
       abortSignal: signal,
       maxRetries: 0,
     })
     const { inputTokens, outputTokens } = result.usage
     return {
       output: result.output,
+      ...(chosen.name === undefined ? {} : { model: chosen.name }),
       usage: {
         ...(inputTokens === undefined ? {} : { inputTokens }),
         ...(outputTokens === undefined ? {} : { outputTokens }),
       },
     }
   }
+}
+
+/** One of several by its name, or the only one, whose name is its own. */
+function choose(models: unknown, wanted: string | undefined, agent: AnyAgent): { model: unknown; name?: string } {
+  if (typeof models === 'string') return { model: models, name: models }
+  if ('specificationVersion' in (models as object)) {
+    const { modelId } = models as { modelId?: unknown }
+    return { model: models, ...(typeof modelId === 'string' ? { name: modelId } : {}) }
+  }
+  const all = models as Readonly<Record<string, unknown>>
+  const name = wanted ?? Object.keys(all)[0]
+  if (name !== undefined && Object.hasOwn(all, name)) return { model: all[name], name }
+  throw new KeelsonError(
+    'MODEL_MISSING',
+    `agent ${agent.name} asks for model "${name ?? ''}", which is not configured`,
+    {
+      hint: `Configured are: ${Object.keys(all).join(', ') || 'none'}.`,
+    },
+  )
 }
 
 export const noModels: Models = ({ agent }) =>
@@ -53,9 +87,19 @@ export const noModels: Models = ({ agent }) =>
     }),
   )
 
-/** The task as JSON, and what it is about fenced off as data. */
-function promptOf(input: Json, about: readonly Json[], repair: string | undefined): string {
-  const blocks = about.map((one, i) => `<data number="${i + 1}">\n${canonical(one)}\n</data>`)
-  const wrong = repair === undefined ? [] : [`Your last answer did not fit: ${repair}`]
-  return [...blocks, `<task>\n${canonical(input)}\n</task>`, ...wrong].join('\n\n')
+/** What a thrown error says of its call. Errors of the AI SDK are told by their marks: it is not loaded for this. */
+export function failureOf(thrown: unknown): ModelFailure {
+  if (KeelsonError.is(thrown, 'OUTPUT_INVALID')) return { how: 'misfit' }
+  if (KeelsonError.is(thrown, 'MODEL_MISSING')) return { how: 'refused' }
+  const { name, statusCode, usage } = (thrown ?? {}) as { name?: unknown; statusCode?: unknown; usage?: Usage }
+  if (name === 'AI_NoObjectGeneratedError' || name === 'AI_NoOutputGeneratedError' || name === 'AI_TypeValidationError')
+    return { how: 'misfit', ...(usage === undefined ? {} : { usage: countsOf(usage) }) }
+  return { how: typeof statusCode === 'number' && statusCode >= 400 ? 'refused' : 'unknown' }
+}
+
+function countsOf({ inputTokens, outputTokens }: Usage): Usage {
+  return {
+    ...(typeof inputTokens === 'number' ? { inputTokens } : {}),
+    ...(typeof outputTokens === 'number' ? { outputTokens } : {}),
+  }
 }

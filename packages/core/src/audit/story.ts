@@ -87,7 +87,10 @@ const TELL: Tell = {
   'call.opened': (d) => `called ${d.playbook} as run ${d.child}`,
   'call.completed': outcome('call'),
   'emit.completed': (_d, key) => `sent ${key.replace(/^emit /, 'event ')}`,
-  'agent.completed': outcome('agent'),
+  'agent.completed': (d, key) =>
+    d.limited === undefined ? outcome('agent')(d, key) : `agent "${key}" waits for a budget`,
+  'limit.taken': () => 'took its turn',
+  'ask.judged': (d) => `another policy (${d.policy}) says the same: ${d.reason}`,
   'agent.failed': (d, key) => `try ${d.attempt} of agent "${key}" failed: ${d.error.message}`,
   'checkpoint.completed': (d) => `reached checkpoint "${d.ok as string}"`,
   'entity.completed': (d, key) => {

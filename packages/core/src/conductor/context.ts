@@ -42,7 +42,7 @@ export function contextOf(
       unheard(actOp(pass, perform, memory, action, input, options).then(({ output }) => output)),
     effect: (action, input, options) => unheard(actOp(pass, perform, memory, action, input, options)),
     delegate: (agent, input, options) =>
-      perform(agent.name, (key) => delegate(pass, key, agent, input, options?.about ?? [])) as never,
+      perform(agent.name, (key) => delegate(pass, key, agent, input, options ?? {}, memory)) as never,
     ask: (question, options) => perform('ask', (key) => ask(pass, key, question, options)) as never,
     approve: (question, options) => perform('approve', (key) => approve(pass, key, question, options)),
     intend: (action, input, options) => intend(pass, memory, action, input, options),

@@ -1,11 +1,15 @@
 /** Environment: what the conductor hands to every pass. */
 import type { Models } from '../agent/model.ts'
+import type { Prices } from '../agent/price.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Ids } from '../base/ids.ts'
 import type { Logger } from '../base/log.ts'
 import type { MemoryStore } from '../journal/store.ts'
 import type { Catalog } from '../playbook/catalog.ts'
+import type { Budget, Spending } from '../policy/budget.ts'
 import type { PolicyEngine } from '../policy/gate.ts'
+import type { Persona } from '../policy/persona.ts'
+import type { Settings } from '../policy/settings.ts'
 import type { Company } from './company.ts'
 import type { ReadCache } from './effect/read-cache.ts'
 import type { Tell } from './notice.ts'
@@ -26,6 +30,10 @@ export interface Limits {
   readonly policyMs: number
   /** Real milliseconds between two signs of life to the store. Default 10,000. */
   readonly beatMs: number
+  /** Runs that call runs: so many levels below the first. Default 8. */
+  readonly depthMax: number
+  /** Children of one run, questions of one run to agents, branches of one ctx.all. Default 1,000 each. */
+  readonly fanOutMax: number
 }
 
 export interface Environment {
@@ -40,6 +48,14 @@ export interface Environment {
   /** Entity types that this process knows. */
   readonly entities: EntityTypes
   readonly policy: PolicyEngine
+  /** As this process defines them, by name. */
+  readonly personas: ReadonlyMap<string, Persona>
+  readonly budgets: readonly Budget[]
+  /** What one run of a playbook ('name@version') may spend. */
+  readonly budgetOf: (playbook: string) => Spending | undefined
+  /** The zone in which a company's days and hours are counted. */
+  readonly zone: (settings: Settings) => string
+  readonly prices: Prices
   readonly models: Models
   /** Tells somebody through a channel of the host. */
   readonly tell: Tell

@@ -10,7 +10,7 @@ import { canonical, canonicalAround, parseStored } from '../base/json.ts'
 import { parse, toStored } from '../base/schema.ts'
 import type { Json } from '../base/value.ts'
 import type { Draft } from '../journal/entry.ts'
-import type { Claimed, Delivery, Next } from '../journal/store.ts'
+import type { Claimed, Next } from '../journal/store.ts'
 import { hasCode, type AnyPlaybook } from '../playbook/playbook.ts'
 import { contextOf } from './context.ts'
 import { haltDifference, type Difference } from './divergence.ts'
@@ -20,6 +20,7 @@ import { left } from './effect/hand-over.ts'
 import { shut } from './life.ts'
 import { leaveSending } from './effect/release.ts'
 import { DEATHS_MAX, isSuspicious, keptBack } from './keep.ts'
+import { toParent } from './parent.ts'
 import { insideStep, Pass, type Internals, type PassEnd, type Task } from './pass.ts'
 import { raise, recover } from './raise.ts'
 import type { Halt } from './replay.ts'
@@ -216,28 +217,6 @@ function failure(pass: Pass, error: StoredError): { code: string; title: string;
     title: `${pass.task.playbook.name} failed: ${error.message}`,
     hint: error.hint ?? 'Retry a step, set its outcome by hand, run again from a checkpoint, or dismiss this.',
   }
-}
-
-function toParent(pass: Pass, settled: Settled): Delivery[] {
-  const { parent } = pass.history.start
-  if (parent === undefined) return []
-  const error = settled.error ?? {
-    code: 'RUN_FAILED',
-    message: `run ${pass.task.claimed.row.id} was ${settled.status}`,
-  }
-  const outcome =
-    settled.status === 'completed' ? (settled.output === undefined ? {} : { ok: settled.output }) : { error }
-  const { stream } = pass.task.claimed.row
-  const payload = canonicalAround({ key: parent.key, outcome })
-  return [
-    {
-      run: parent.run,
-      onceKey: `child:${stream}:${pass.history.head.seq}`,
-      kind: 'child',
-      payload,
-      at: pass.task.env.clock.now(),
-    },
-  ]
 }
 
 async function cancel(pass: Pass): Promise<void> {

@@ -293,9 +293,14 @@ function takeEvent(data: MailData['event'], at: number, history: History, { open
     if (!matches(wait.match as Record<string, unknown>, data.payload)) continue
     open.delete(op.key)
     had.add(data.id)
-    return [{ kind: 'wait.completed', key: op.key, data: { ok: data.payload, event: data.id, puts: waitGone(wait) } }]
+    const completed = { ok: data.payload, event: data.id, ...labelsOf(wait), puts: waitGone(wait) }
+    return [{ kind: 'wait.completed', key: op.key, data: completed }]
   }
   return []
+}
+
+export function labelsOf(wait: EntryData['wait.opened']): Pick<Outcome, 'labels'> {
+  return wait.labels === undefined ? {} : { labels: wait.labels }
 }
 
 /** Removes the record under which events find a wait. */

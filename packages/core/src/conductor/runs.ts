@@ -1,6 +1,7 @@
 /** Runs: starting, sending, and handles that wait for a result. */
 import type { Actor } from '../base/actor.ts'
 import type { Persona } from '../policy/persona.ts'
+import { labelled, parseLabels, type Label } from '../base/labels.ts'
 import { durationMs, type Duration } from '../base/duration.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { dataOf, type Entry } from '../journal/entry.ts'
@@ -33,6 +34,8 @@ export interface StartOptions {
   readonly persona?: Persona
   /** It runs for real in all but its effects: they are simulated, and what it writes is seen by no other run. Default false. */
   readonly shadow?: boolean
+  /** What its input is to be taken for: 'untrusted' where an outsider wrote it (a form, a mail). */
+  readonly labels?: readonly Label[]
 }
 
 export async function start<In, Out>(
@@ -58,7 +61,8 @@ export async function start<In, Out>(
     id: options.id,
     input,
     ...(options.by === undefined ? {} : { by: options.by }),
-    ...onBehalf([known.persona, options.persona]),
+    personas: [known.persona, options.persona].filter((one) => one !== undefined),
+    labels: labelled(labelsOf(options.labels), `the input of ${known.name}`),
     ...(settings.version === 0 ? {} : { settings }),
     ...(await rootOf(env, workspace, known, options.id, options.shadow)),
     now: env.clock.now(),
@@ -73,11 +77,12 @@ export async function start<In, Out>(
   return handle(env, notifier, workspace, options.id)
 }
 
-/** The last persona names the run; all of them bound it. */
-function onBehalf(personas: readonly (Persona | undefined)[]): { persona?: string; scopes?: (readonly string[])[] } {
-  const given = personas.filter((one) => one !== undefined)
-  const last = given.at(-1)
-  return last === undefined ? {} : { persona: last.name, scopes: given.map((one) => one.may) }
+function labelsOf(given: readonly Label[] = []): readonly Label[] {
+  const labels = parseLabels(given)
+  if (labels !== undefined) return labels
+  throw new KeelsonError('INPUT_INVALID', `${JSON.stringify(given)} are not labels`, {
+    hint: "The labels are 'untrusted' and 'private'.",
+  })
 }
 
 /** Starting again with the same input is the same start; with another it is a mistake. */

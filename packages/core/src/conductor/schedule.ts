@@ -195,7 +195,7 @@ async function startDue(pass: Pass, plan: Plan, first: number): Promise<void> {
         id: `${plan.name}@${iso(at)}`,
         input: plan.input,
         by: pass.history.start.by,
-        ...(playbook.persona === undefined ? {} : { persona: playbook.persona.name, scopes: [playbook.persona.may] }),
+        personas: playbook.persona === undefined ? [] : [playbook.persona],
         now,
         salt: () => env.ids.salt(),
       }),

@@ -4,6 +4,7 @@ import { KeelsonError } from '../base/errors.ts'
 import { sha256 } from '../base/hash.ts'
 import { canonical, canonicalAround, parseStored } from '../base/json.ts'
 import { parse } from '../base/schema.ts'
+import { isUnlabelled, type Labels } from '../base/labels.ts'
 import type { Json } from '../base/value.ts'
 import { chain, EMPTY_HEAD } from '../journal/entry.ts'
 import type { Draft } from '../journal/entry.ts'
@@ -11,6 +12,7 @@ import { writesOf } from '../journal/records.ts'
 import type { NewRun, Unit } from '../journal/store.ts'
 import type { AnyPlaybook } from '../playbook/playbook.ts'
 import { withTrail } from './trail.ts'
+import type { Persona } from '../policy/persona.ts'
 
 export interface StartOptions {
   readonly workspace: string
@@ -25,8 +27,10 @@ export interface StartOptions {
     readonly lane: string | null
     readonly laneWhileRunning: boolean
   }
-  readonly persona?: string
-  readonly scopes?: readonly (readonly string[])[]
+  /** On whose behalf: each of them bounds the run; the last one names it. */
+  readonly personas?: readonly Persona[]
+  readonly ancestors?: readonly { readonly run: string; readonly playbook: string }[]
+  readonly labels?: Labels
   readonly settings?: { readonly version: number; readonly value: unknown }
   /** In shadow, sharing the overlay of this run. */
   readonly shadow?: string | undefined
@@ -83,8 +87,9 @@ export function newRun(playbook: AnyPlaybook, options: StartOptions): NewRun {
     inputHash: sha256(text),
     by: options.by ?? SYSTEM,
     ...(parent === undefined ? {} : { parent: { run: parent.run, key: parent.key } }),
-    ...(options.persona === undefined ? {} : { persona: options.persona }),
-    ...(options.scopes === undefined || options.scopes.length === 0 ? {} : { scopes: options.scopes }),
+    ...boundBy(options.personas ?? []),
+    ...(options.ancestors === undefined || options.ancestors.length === 0 ? {} : { ancestors: options.ancestors }),
+    ...(options.labels === undefined || isUnlabelled(options.labels) ? {} : { labels: options.labels }),
     ...(options.settings === undefined ? {} : { settings: options.settings as unknown as Json }),
     ...(lanes.length === 0 ? {} : { lanes }),
     ...(options.shadow === undefined ? {} : { shadow: options.shadow }),
@@ -110,6 +115,12 @@ export function newRun(playbook: AnyPlaybook, options: StartOptions): NewRun {
     createdAt: now,
     entries,
   }
+}
+
+function boundBy(personas: readonly Persona[]): object {
+  const last = personas.at(-1)
+  if (last === undefined) return {}
+  return { persona: last.name, scopes: personas.map((one) => one.may), personas: personas as unknown as Json[] }
 }
 
 function laneOf(playbook: AnyPlaybook, input: unknown): string | undefined {

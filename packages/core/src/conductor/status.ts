@@ -39,10 +39,14 @@ export async function statusOf(env: Environment, row: RunRow): Promise<RunStatus
 
 /** A wait for an effect is shown as what the effect's own run waits for. */
 async function through(env: Environment, workspace: string, info: WaitInfo): Promise<readonly WaitInfo[]> {
-  if (info.kind !== 'effect' || info.run === undefined) return [info]
+  if ((info.kind !== 'effect' && info.kind !== 'budget') || info.run === undefined) return [info]
   const [row] = await env.store.runs(workspace, { ids: [info.run], limit: 1 })
   if (row === undefined || row.state === 'settled') return [info]
   const found = await statusOf(env, row)
+  if (info.kind === 'budget') {
+    const inbox = found.state === 'waiting' ? found.for[0]?.inbox : undefined
+    return [inbox === undefined ? info : { ...info, inbox }]
+  }
   return found.state === 'waiting' ? found.for.map((one) => ({ ...one, run: info.run! })) : [info]
 }
 
@@ -72,6 +76,10 @@ function sentence(info: WaitInfo): string {
       return `for the end of a hold: ${info.what}${until}; approve it to send now, reject it to cancel (${info.inbox ?? ''})`
     case 'question':
       return `for an answer: ${info.what}${until}${answer}`
+    case 'budget':
+      return `for room in a budget: ${info.what}${until}${answer}`
+    case 'rate':
+      return `for its turn: ${info.what}${until}`
     case 'freeze':
       return `because ${info.what}; thaw() ends it`
     case 'version':

@@ -7,8 +7,10 @@
  */
 import type { z } from 'zod'
 import { durationMs, type Duration } from '../base/duration.ts'
-import { KeelsonError } from '../base/errors.ts'
 import type { Money } from '../base/actor.ts'
+import { KeelsonError } from '../base/errors.ts'
+import { parseLabels, type Label } from '../base/labels.ts'
+import { rateOf, type Rate, type RateLimit } from '../base/rate.ts'
 import type { Json } from '../base/value.ts'
 import type { PreviewSource } from './preview.ts'
 import { assertStorable } from '../base/schema.ts'
@@ -101,7 +103,7 @@ interface Base<I extends z.ZodType, O extends z.ZodType, U extends z.ZodType> {
   ) => Promise<PreviewSource> | PreviewSource
   /** Default: high where it is irreversible and nothing keeps it from happening twice, medium where irreversible, else low. */
   readonly risk?: Risk | ((input: z.output<I>) => Risk)
-  /** What it costs, shown to whoever decides. */
+  /** What it costs, shown to whoever decides, and taken of budgets. Those otherwise take the first money of its input. */
   readonly cost?: (input: z.output<I>) => Money
   /** Reasons to say no that a card offers. */
   readonly rejectReasons?: readonly RejectReason[]
@@ -147,6 +149,12 @@ interface Base<I extends z.ZodType, O extends z.ZodType, U extends z.ZodType> {
   }
   /** Tags of cached reads that its end makes count no more; only for writes. */
   readonly invalidates?: Tags<z.output<I>>
+  /** What its output is to be taken for: an outsider may have written it, or it is private. */
+  readonly labels?: readonly Label[]
+  /** False: what it is given stays with the company (its own disk, its own calendar). Default true, for reads too. */
+  readonly outgoing?: boolean
+  /** At most so many per time in a company, and the pause after each; what is too early waits for its turn. */
+  readonly rate?: RateLimit
   /** Fields whose change makes it another decision. */
   readonly material?: readonly (keyof z.output<I> & string)[]
 }
@@ -190,6 +198,9 @@ export interface AnyAction {
   readonly settleWindowMs: number
   readonly timeoutMs: number
   readonly attempts: number
+  readonly labels: readonly Label[]
+  readonly outgoing: boolean
+  readonly rate: Rate | undefined
   readonly material: readonly string[]
   readonly cache:
     | { readonly ttlMs: number; readonly staleMs: number; readonly tags: (input: unknown) => readonly string[] }
@@ -293,6 +304,9 @@ function wear(definition: ActionDefinition<z.ZodType, z.ZodType, z.ZodType>): An
     attempts: d.attempts ?? 5,
     cache: cacheOf(d),
     invalidates: d.invalidates === undefined ? undefined : tagging(d.invalidates),
+    labels: labelsOf(d.name, d.labels),
+    outgoing: d.outgoing ?? true,
+    rate: d.rate === undefined ? undefined : rateOf(d.rate, `action "${d.name}"`),
     material: (d.material as readonly string[] | undefined) ?? [],
   } satisfies AnyAction)
 }
@@ -305,6 +319,13 @@ function cacheOf({ cache }: ActionDefinition<z.ZodType, z.ZodType, z.ZodType>): 
 
 function tagging(tags: Tags<unknown>): (input: unknown) => readonly string[] {
   return typeof tags === 'function' ? tags : () => tags
+}
+
+function labelsOf(name: string, labels: readonly Label[] | undefined): readonly Label[] {
+  const parsed = parseLabels(labels ?? [])
+  if (parsed === undefined)
+    throw invalid(name, 'declares labels that there are not', "The labels are 'untrusted' and 'private'.")
+  return parsed
 }
 
 function invalid(name: string, what: string, hint: string): KeelsonError {

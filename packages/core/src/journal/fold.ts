@@ -5,6 +5,8 @@
  * F2. `outcomes` are in journal order; code receives them in this order and no other.
  * F3. A rewind forgets what began or was answered behind its mark; what that did in the world stays in the ledger of effects.
  */
+import type { StoredError } from '../base/errors.ts'
+import { joinLabels, NO_LABELS, type Labels } from '../base/labels.ts'
 import { dataOf, EMPTY_HEAD, type Entry, type Head } from './entry.ts'
 import type { EntryData, EntryKind, Outcome } from './kinds.ts'
 
@@ -25,9 +27,13 @@ export interface Op {
   sentAt: number | undefined
   /** It was sent, and nothing says what came of it. */
   dangling: boolean
+  /** How often it was begun. */
+  sends: number
   /** Tries that have failed. */
   attempts: number
   retryAt: number | undefined
+  /** What the last try failed with. */
+  failure: StoredError | undefined
   outcome: Answered | undefined
   withdrawn: boolean
 }
@@ -61,6 +67,8 @@ export interface History {
   raised: { readonly kind: EntryKind; readonly text: string } | undefined
   /** Events that this run has received. */
   readonly events: Set<string>
+  /** What all that it has seen is to be taken for. */
+  labels: Labels
 }
 
 export function fold(entries: readonly Entry[]): History {
@@ -82,6 +90,7 @@ export function fold(entries: readonly Entry[]): History {
     settled: undefined,
     raised: undefined,
     events: new Set(dataOf(first as Entry & { kind: 'run.started' }).events ?? []),
+    labels: dataOf(first as Entry & { kind: 'run.started' }).labels ?? NO_LABELS,
   }
   for (const entry of kept) foldInto(history, entry)
   const last = entries.at(-1)
@@ -181,6 +190,7 @@ function applyOp(history: History, entry: Entry): void {
       return
     case 'sending':
       op.sending = entry
+      op.sends += 1
       op.sentAt ??= entry.at
       op.dangling = true
       op.hash ??= hashOf(entry)
@@ -191,6 +201,7 @@ function applyOp(history: History, entry: Entry): void {
       op.dangling = false
       op.attempts = data.attempt
       op.retryAt = data.retryAt
+      op.failure = data.error
       return
     }
     case 'completed':
@@ -205,6 +216,7 @@ function complete(history: History, op: Op, entry: Entry): void {
   op.hash ??= (data as { hash?: string }).hash
   op.dangling = false
   if (data.event !== undefined) history.events.add(data.event)
+  if (data.labels !== undefined) history.labels = joinLabels(history.labels, data.labels)
   op.outcome = { key: op.key, seq: entry.seq, at: entry.at, outcome: data }
   history.outcomes.push(op.outcome)
 }
@@ -219,8 +231,10 @@ export function newOp(key: string, kind: string): Op {
     sending: undefined,
     sentAt: undefined,
     dangling: false,
+    sends: 0,
     attempts: 0,
     retryAt: undefined,
+    failure: undefined,
     outcome: undefined,
     withdrawn: false,
   }

@@ -1,6 +1,7 @@
 /** Kinds: one map types everything that can happen. */
 import type { Actor } from '../base/actor.ts'
 import type { StoredError } from '../base/errors.ts'
+import type { Labels } from '../base/labels.ts'
 import type { Json } from '../base/value.ts'
 import type { Put } from './put.ts'
 
@@ -8,6 +9,8 @@ import type { Put } from './put.ts'
 export interface Outcome {
   readonly ok?: Json
   readonly error?: StoredError
+  /** What it is to be taken for. */
+  readonly labels?: Labels
 }
 
 interface WithPuts {
@@ -29,6 +32,12 @@ export interface EntryData {
     readonly persona?: string
     /** What it may do: an action must be covered by each of these lists, its own and its ancestors'. */
     readonly scopes?: readonly (readonly string[])[]
+    /** The personas behind those lists, as they were. */
+    readonly personas?: readonly Json[]
+    /** The runs that called it, nearest first, each with the playbook that it runs. */
+    readonly ancestors?: readonly { readonly run: string; readonly playbook: string }[]
+    /** What its input is to be taken for. */
+    readonly labels?: Labels
     readonly continuation: number
     readonly settings?: Json
     /** Events that the run had in its earlier journals, the newest of them. */
@@ -73,6 +82,8 @@ export interface EntryData {
     readonly match: Json
     readonly since: number
     readonly until?: number
+    /** What the event that answers is to be taken for. */
+    readonly labels?: Labels
   } & WithPuts
   'wait.completed': Outcome & { readonly event?: string } & WithPuts
   /** Opened again with another `until` when silence only reminds or climbs, or the item was snoozed or rescheduled. */
@@ -99,12 +110,25 @@ export interface EntryData {
   'read.completed': Outcome & { readonly hash: string; readonly reads?: readonly Json[] }
   'entity.completed': Outcome & { readonly hash: string } & WithPuts
   'artifact.completed': Outcome & { readonly hash: string } & WithPuts
-  'agent.failed': { readonly attempt: number; readonly error: StoredError; readonly retryAt: number }
+  /** A model is about to be asked: what that may cost is reserved. */
+  'agent.sending': { readonly hash: string; readonly attempt: number; readonly model?: string } & WithPuts
+  'agent.failed': {
+    readonly attempt: number
+    readonly error: StoredError
+    readonly retryAt: number
+    readonly model?: string
+    readonly usage?: Json
+  } & WithPuts
+  /** `limited`: a budget is reached, and it was not asked. */
   'agent.completed': Outcome & {
     readonly hash: string
     readonly agent?: { readonly name: string; readonly version: number }
+    readonly model?: string
     readonly usage?: Json
+    readonly limited?: Json
   } & WithPuts
+  /** An open question was judged again under another policy, and stays as it is. */
+  'ask.judged': { readonly policy: string; readonly reason: string } & WithPuts
   /** Withdraws one open wait (the loser of a race that its branch has left). */
   'op.withdrawn': WithPuts
 
@@ -116,6 +140,8 @@ export interface EntryData {
     readonly effect: string
     readonly run: string
     readonly joined?: boolean
+    /** What policy said; of one that is joined, it was said before. */
+    readonly verdict?: Json
   } & WithPuts
   'effect.sending': {
     readonly hash: string
@@ -129,10 +155,15 @@ export interface EntryData {
     /** Asks that a standing grant has answered for. */
     readonly covered?: readonly string[]
     readonly grant?: string
+    /** What policy said, where a grant has answered since. */
+    readonly judged?: Json
   } & WithPuts
   'effect.failed': { readonly attempt: number; readonly error: StoredError; readonly retryAt: number }
-  'effect.completed': Outcome & { readonly hash: string; readonly receipt?: Json } & WithPuts
+  'effect.completed': Outcome & { readonly hash: string; readonly receipt?: Json; readonly judged?: Json } & WithPuts
   'effect.late': { readonly output?: Json; readonly error?: StoredError }
+
+  /** A slot or a reservation was taken for what is about to be done. */
+  'limit.taken': { readonly by: string } & WithPuts
 
   /* outside of runs */
   'workspace.opened': WithPuts
@@ -156,6 +187,8 @@ export interface EntryData {
   'workspace.deleted': { readonly by: Actor } & WithPuts
   /** All that was there was given up for a bundle that came in its place. */
   'workspace.replaced': { readonly by: Actor }
+  /** Another set of rules is in force: what is asked or held is judged again. */
+  'policy.changed': { readonly from: string; readonly to: string; readonly open: number } & WithPuts
   'item.seen': { readonly by: Actor; readonly item: string } & WithPuts
   'item.decided': {
     readonly by: Actor

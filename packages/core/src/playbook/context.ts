@@ -90,6 +90,13 @@ export interface PlanResult {
   readonly lines: readonly PlanLineResult[]
 }
 
+export interface DelegateOptions {
+  /** What the agent is shown beside its task, fenced off as data: entities, earlier outputs, blocks with a label. */
+  readonly about?: readonly (Entity<unknown> | { readonly label: string; readonly data: unknown } | object)[]
+  /** What the input rests on, as in `act`. */
+  readonly because?: readonly unknown[]
+}
+
 export interface Retry {
   /** Tries in all. Default 3. */
   readonly attempts?: number
@@ -123,12 +130,11 @@ export interface Context {
     input: NoInfer<In>,
     options?: ActOptions<NoInfer<In>>,
   ): Promise<Effect<In, Out>>
-  /** Asks an agent. Its answer fits its output schema; `about` names entities that it is shown. */
-  delegate<In, Out>(
-    agent: Agent<In, Out>,
-    input: NoInfer<In>,
-    options?: { about?: readonly Entity<unknown>[] },
-  ): Promise<Out>
+  /**
+   * Asks an agent. Its answer fits its output schema. Throws `MODEL_FAILED`, `OUTPUT_INVALID`, `AGENT_DENIED`,
+   * `BUDGET_REFUSED`.
+   */
+  delegate<In, Out>(agent: Agent<In, Out>, input: NoInfer<In>, options?: DelegateOptions): Promise<Out>
   /** Puts a question to the operator. With a timeout, throws `STEP_TIMEOUT` when nobody answers in time. */
   ask<S extends z.ZodType>(
     question: string,

@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import { KeelsonError } from '../base/errors.ts'
 import { keyedHash } from '../base/hash.ts'
 import { canonical } from '../base/json.ts'
+import { labelled, type Label, type Labels } from '../base/labels.ts'
 import { assertStorable } from '../base/schema.ts'
 
 export interface EventType<T> {
@@ -12,6 +13,7 @@ export interface EventType<T> {
 
 const schemas = new WeakMap<object, z.ZodType>()
 const invalidating = new WeakMap<object, (payload: unknown) => readonly string[]>()
+const labels = new WeakMap<object, readonly Label[]>()
 
 /** Defines an event. A wait matches it by equality on top-level fields. */
 export function defineEvent<S extends z.ZodType>(definition: {
@@ -19,9 +21,12 @@ export function defineEvent<S extends z.ZodType>(definition: {
   readonly schema: S
   /** Tags of cached reads that it makes count no more. */
   readonly invalidates?: readonly string[] | ((payload: z.output<S>) => readonly string[])
+  /** What its payload is to be taken for: 'untrusted' where an outsider wrote it. */
+  readonly labels?: readonly Label[]
 }): EventType<z.output<S>> {
   assertStorable(definition.schema, `the schema of event ${definition.name}`)
   const made = Object.freeze({ name: definition.name })
+  labels.set(made, definition.labels ?? [])
   schemas.set(made, definition.schema)
   const { invalidates } = definition
   if (invalidates !== undefined)
@@ -35,6 +40,10 @@ export function defineEvent<S extends z.ZodType>(definition: {
 /** The tags that an event makes count no more. */
 export function eventTags(type: { readonly name: string }, payload: unknown): readonly string[] {
   return invalidating.get(type)?.(payload) ?? []
+}
+
+export function eventLabels(type: { readonly name: string }): Labels {
+  return labelled(labels.get(type) ?? [], `event ${type.name}`)
 }
 
 export function eventSchema(type: { readonly name: string }): z.ZodType {

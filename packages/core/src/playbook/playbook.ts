@@ -4,6 +4,7 @@ import { KeelsonError } from '../base/errors.ts'
 import { assertStorable } from '../base/schema.ts'
 import { durationMs, type Duration } from '../base/duration.ts'
 import { isAction, type AnyAction, definitionOf } from '../connector/action.ts'
+import { spendingOf, type Spending } from '../policy/budget.ts'
 import type { Persona } from '../policy/persona.ts'
 import type { Context, Playbook } from './context.ts'
 
@@ -34,6 +35,8 @@ export interface AnyPlaybook {
   readonly atOnce: number | undefined
   readonly changes: Changes
   readonly baselineMs: number | undefined
+  /** What one run may spend, its children included. */
+  readonly budget: Spending | undefined
   readonly run: (ctx: Context, input: unknown, pass: unknown) => Promise<unknown>
 }
 
@@ -51,6 +54,8 @@ export function definePlaybook<I extends z.ZodType, O extends z.ZodType>(definit
   readonly uses?: readonly ({ readonly name: string } | Record<string, unknown>)[]
   /** How long a person takes for the same work: the base of time saved. */
   readonly baseline?: Duration
+  /** What one run of it may spend, its children included. */
+  readonly budget?: Spending
   /** Runs with the same key go one after the other. */
   readonly serialize?: (input: z.output<I>) => string
   /** When the lane is held: from start to settle, or only while a pass runs. Default 'open'. */
@@ -88,6 +93,7 @@ export function registerPlaybook<In, Out>(d: {
   persona?: Persona
   uses?: readonly ({ readonly name: string } | Record<string, unknown>)[]
   baseline?: Duration
+  budget?: Spending
   serialize?: ((input: unknown) => string) | undefined
   while?: 'open' | 'running'
   atOnce?: number
@@ -112,6 +118,7 @@ export function registerPlaybook<In, Out>(d: {
     atOnce: d.atOnce,
     changes: d.changes ?? {},
     baselineMs: d.baseline === undefined ? undefined : durationMs(d.baseline),
+    budget: d.budget === undefined ? undefined : spendingOf(d.budget, `playbook ${d.name}`),
     run: d.run,
   })
   return made

@@ -4,11 +4,13 @@
  * G1. No action runs without a judgement. No matching rule: reads are allowed, writes ask.
  * G2. A rule that throws, or returns junk or a promise, denies a write (and a read). So does an engine that exceeds its time.
  * G3. What rules see is frozen; the order of rules never matters.
+ * G4. What rests on untrusted words and on private data, and goes out, asks, unless a rule for it names one of the labels.
  */
+import { labelNames, NO_LABELS, type Label, type Labels } from '../base/labels.ts'
 import { canonicalAround, deepFreeze, parseStored } from '../base/json.ts'
 import type { Settings } from './settings.ts'
-import type { AnyLookup, PolicyGate, Rule } from './rule.ts'
-import { combine, type Judgement, type Verdict } from './verdict.ts'
+import { lookupKey, type AnyLookup, type PolicyGate, type Rule } from './rule.ts'
+import { ALLOW, combine, verdictOf, type Judgement, type Said } from './verdict.ts'
 
 /** What is about to happen. */
 export interface Intended {
@@ -20,6 +22,10 @@ export interface Intended {
   readonly input: unknown
   readonly settings: Settings
   readonly labels: ReadonlySet<string>
+  /** What brought each label. */
+  readonly sources?: Labels
+  /** What the input says leaves the company: a write, or a read whose question does. Default: writes. */
+  readonly outgoing?: boolean
   readonly persona: string | undefined
   /** It was done, and is to be taken back: `input` is what was done. */
   readonly undo?: boolean
@@ -35,82 +41,203 @@ export interface PolicyEngine {
 /** Resolves a declared look-up. */
 export type Find = (lookup: AnyLookup) => Promise<unknown>
 
-/** The engine of a set of typed rules. */
+/** What is known of one action: its rules, and the judgement where all of them allow. */
+interface Known {
+  readonly rules: readonly Rule[]
+  readonly looks: boolean
+  readonly allowed: Judgement
+  /** Labels that a rule speaks of. */
+  readonly names: ReadonlySet<Label>
+}
+
+const own = new WeakSet<PolicyEngine>()
+
+/** The engine of a set of typed rules. It answers at once where no rule looks anything up. */
 export function ruleEngine(gate: PolicyGate | undefined): PolicyEngine {
   const version = gate?.version ?? 'none'
+  const rules = gate?.rules ?? []
+  const doing = knownActions(
+    rules.filter((one) => !one.undo),
+    version,
+  )
+  const undoing = knownActions(
+    rules.filter((one) => one.undo),
+    version,
+  )
+  const engine: PolicyEngine = {
+    version,
+    judge(intended, find) {
+      const known = (intended.undo === true ? undoing : doing).get(intended.action)
+      if (known === undefined) return combine([byDefault(intended), ...trifecta(intended, undefined)], version, {})
+      if (known.looks) return lookAndJudge(known, intended, find, version)
+      const said = decideAll(known.rules, intended)
+      if (said === undefined && intended.labels.size < 2) return known.allowed
+      return concluded(known, intended, said, version)
+    },
+  }
+  own.add(engine)
+  return engine
+}
+
+function knownActions(rules: readonly Rule[], version: string): Map<string, Known> {
   const byAction = new Map<string, Rule[]>()
-  for (const rule of gate?.rules ?? []) {
+  for (const rule of rules) {
     for (const name of rule.on) byAction.set(name, [...(byAction.get(name) ?? []), rule])
   }
-  return {
-    version,
-    async judge(intended, find) {
-      const rules = (byAction.get(intended.action) ?? []).filter((rule) => rule.undo === (intended.undo === true))
-      if (rules.length === 0) return combine([byDefault(intended)], version, {})
-      const found: Record<string, unknown> = {}
-      const said: { rule: string; verdict: Verdict }[] = []
-      for (const rule of rules) {
-        for (const verdict of await apply(rule, intended, find, found)) said.push({ rule: rule.name, verdict })
-      }
-      return combine(said, version, found)
-    },
+  return new Map(
+    [...byAction].map(([name, list]): [string, Known] => {
+      const allowed = deepFreeze(combine(allow(list), version, {}))
+      const looks = list.some((rule) => rule.look !== undefined)
+      return [name, { rules: list, looks, allowed, names: new Set(list.flatMap((rule) => rule.labels)) }]
+    }),
+  )
+}
+
+function allow(rules: readonly Rule[]): Said[] {
+  return rules.map(({ name }) => ({ rule: name, verdict: ALLOW }))
+}
+
+/** What the rules say beyond `allow`; undefined where all of them allow. */
+function decideAll(rules: readonly Rule[], intended: Intended, found?: Found): Said[] | undefined {
+  const { input, settings, labels } = intended
+  const nothing = Object.freeze({ input, found: NOTHING, settings, labels })
+  let said: Said[] | undefined
+  for (let i = 0; i < rules.length; i++) {
+    const rule = rules[i]!
+    const facts = rule.look === undefined ? nothing : factsOf(rule, intended, found)
+    const answer = 'broken' in facts ? broken(facts.broken) : ask(rule, facts)
+    if (answer === ALLOW) continue
+    said ??= []
+    for (const verdict of Array.isArray(answer) ? answer : [answer]) said.push({ rule: rule.name, verdict })
+  }
+  return said
+}
+
+type Answer = Said['verdict'] | readonly Said['verdict'][]
+type Facts = Parameters<Rule['decide']>[0]
+const NOTHING = Object.freeze({})
+
+/** G2: what one rule answers, or the denial that its failure is. */
+function ask(rule: Rule, facts: Facts): Answer {
+  try {
+    const answer: unknown = rule.decide(facts)
+    if (answer === ALLOW) return ALLOW
+    const list = (Array.isArray(answer) ? (answer as unknown[]) : [answer]).map(verdictOf)
+    if (list.length > 0 && list.every((one) => one !== undefined)) return list
+    return { verdict: 'deny', reason: 'the rule returned no verdict' }
+  } catch (thrown) {
+    return broken(thrown)
   }
 }
 
-/** `engine` held to G2: a throw, junk or a late answer is a denial. `within` ends the wait. */
+function broken(thrown: unknown): Answer {
+  return { verdict: 'deny', reason: `the rule threw: ${thrown instanceof Error ? thrown.message : String(thrown)}` }
+}
+
+/** What the look-ups of each rule found, or what they threw. */
+type Found = Map<string, { readonly values: Record<string, unknown> } | { readonly broken: unknown }>
+
+function factsOf(rule: Rule, intended: Intended, found: Found | undefined): Facts | { readonly broken: unknown } {
+  const of = found?.get(rule.name)
+  if (of === undefined || 'broken' in of) return of ?? { broken: 'nothing was looked up' }
+  const { input, settings, labels } = intended
+  return Object.freeze({ input, found: deepFreeze(of.values), settings, labels })
+}
+
+async function lookAndJudge(known: Known, intended: Intended, find: Find, version: string): Promise<Judgement> {
+  const found: Found = new Map()
+  const looked: Record<string, Record<string, string>> = {}
+  const once = new Map<string, Promise<unknown>>()
+  for (const rule of known.rules) {
+    if (rule.look === undefined) continue
+    try {
+      const values: Record<string, unknown> = {}
+      const keys: Record<string, string> = {}
+      for (const [name, lookup] of Object.entries(rule.look(intended.input))) {
+        const key = lookupKey(lookup)
+        const value = once.get(key) ?? find(lookup)
+        once.set(key, value)
+        values[name] = await value
+        keys[name] = key
+      }
+      found.set(rule.name, { values })
+      looked[rule.name] = keys
+    } catch (thrown) {
+      found.set(rule.name, { broken: thrown })
+    }
+  }
+  const judged = concluded(known, intended, decideAll(known.rules, intended, found), version)
+  const values = [...found].flatMap(([rule, of]) => ('values' in of ? [[rule, of.values] as const] : []))
+  return { ...judged, found: Object.fromEntries(values), ...(values.length === 0 ? {} : { looked }) }
+}
+
+function concluded(known: Known, intended: Intended, said: Said[] | undefined, version: string): Judgement {
+  const more = trifecta(intended, known.names)
+  const all = said ?? allow(known.rules)
+  return combine([...all, ...more], version, {}, intended.sources ?? NO_LABELS)
+}
+
+/** G4. */
+function trifecta(intended: Intended, names: ReadonlySet<Label> | undefined): Said[] {
+  const { labels, sources = NO_LABELS, outgoing = intended.effect !== 'read' } = intended
+  if (!outgoing || intended.undo === true || !labels.has('untrusted') || !labels.has('private')) return []
+  if (names !== undefined && (names.has('untrusted') || names.has('private'))) return []
+  const texts = labelNames(sources).map((label) => `${label} (${(sources[label] ?? []).join(', ')})`)
+  const reason = `it goes out and rests on ${texts.join(' and ') || 'untrusted and private data'}`
+  return [{ rule: 'labels', verdict: { verdict: 'ask', reason } }]
+}
+
+/** `engine` held to G2: a throw, junk or a late answer is a denial. `late` is asked for where the engine takes its time. */
 export async function judgeSafely(
   engine: PolicyEngine,
   intended: Intended,
   find: Find,
-  within: Promise<'late'>,
+  late: () => { readonly ended: Promise<void>; cancel(): void },
 ): Promise<Judgement> {
   const denied = (reason: string): Judgement =>
     combine([{ rule: 'policy.error', verdict: { verdict: 'deny', reason } }], engine.version, {})
+  let limit: ReturnType<typeof late> | undefined
   try {
-    const answer = await Promise.race([engine.judge(intended, find), within])
-    if (answer === 'late') return denied('the policy engine exceeded its time')
-    if (!isJudgement(answer)) return denied('the policy engine returned no judgement')
-    return parseStored(canonicalAround(answer)) as unknown as Judgement // junk in it cannot be stored, and throws
+    const answer = engine.judge(intended, find)
+    if (own.has(engine) && !isPromise(answer)) return answer
+    limit = late()
+    const judged = await Promise.race([answer, limit.ended.then(() => 'late' as const)])
+    if (judged === 'late') return denied('the policy engine exceeded its time')
+    if (!isJudgement(judged)) return denied('the policy engine returned no judgement')
+    return parseStored(canonicalAround(judged)) as unknown as Judgement // junk in it cannot be stored, and throws
   } catch (thrown) {
     return denied(`the policy engine threw: ${thrown instanceof Error ? thrown.message : String(thrown)}`)
+  } finally {
+    limit?.cancel()
   }
 }
+
+/** The labels as rules see them: a set that cannot be changed. */
+export function labelSet(labels: readonly Label[]): ReadonlySet<string> {
+  return labels.length === 0 ? NO_LABEL_SET : unchangeable(labels)
+}
+
+function unchangeable(labels: readonly Label[]): ReadonlySet<string> {
+  const set = new Set<string>(labels)
+  const refuse = (): never => {
+    throw new TypeError('labels cannot be changed')
+  }
+  return Object.freeze(Object.assign(set, { add: refuse, delete: refuse, clear: refuse }))
+}
+
+const NO_LABEL_SET = unchangeable([])
 
 /** The name under which it asks when no rule speaks of an action. */
 export const BY_DEFAULT = 'default'
 
-function byDefault(intended: Intended): { rule: string; verdict: Verdict } {
+function byDefault(intended: Intended): Said {
   return intended.effect === 'read'
-    ? { rule: BY_DEFAULT, verdict: { verdict: 'allow' } }
+    ? { rule: BY_DEFAULT, verdict: ALLOW }
     : { rule: BY_DEFAULT, verdict: { verdict: 'ask', reason: 'no rule speaks of this action' } }
 }
 
-async function apply(rule: Rule, intended: Intended, find: Find, found: Record<string, unknown>): Promise<Verdict[]> {
-  try {
-    const values: Record<string, unknown> = {}
-    for (const [name, lookup] of Object.entries(rule.look?.(intended.input) ?? {})) values[name] = await find(lookup)
-    if (rule.look !== undefined) found[rule.name] = values
-    const facts = {
-      input: intended.input,
-      found: deepFreeze(values),
-      settings: intended.settings,
-      labels: intended.labels,
-    }
-    const answer: unknown = rule.decide(facts)
-    const list = Array.isArray(answer) ? (answer as unknown[]) : [answer]
-    if (list.length > 0 && list.every(isVerdict)) return list
-    return [{ verdict: 'deny', reason: 'the rule returned no verdict' }]
-  } catch (thrown) {
-    return [{ verdict: 'deny', reason: `the rule threw: ${thrown instanceof Error ? thrown.message : String(thrown)}` }]
-  }
-}
-
-const VERDICTS: readonly unknown[] = ['allow', 'hold', 'ask', 'deny']
-
-function isVerdict(value: unknown): value is Verdict {
-  if (typeof value !== 'object' || value === null || !VERDICTS.includes((value as Verdict).verdict)) return false
-  const { verdict, holdMs } = value as Verdict
-  return verdict !== 'hold' || (typeof holdMs === 'number' && Number.isFinite(holdMs))
+function isPromise(value: Judgement | Promise<Judgement>): value is Promise<Judgement> {
+  return typeof (value as Promise<Judgement>).then === 'function'
 }
 
 function isJudgement(value: unknown): value is Judgement {

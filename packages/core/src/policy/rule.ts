@@ -7,9 +7,11 @@
 import { durationMs, type Duration } from '../base/duration.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { sha256 } from '../base/hash.ts'
+import { canonical } from '../base/json.ts'
+import { parseLabels, type Label } from '../base/labels.ts'
 import { definitionOf, type Action } from '../connector/action.ts'
 import type { Settings } from './settings.ts'
-import { allow, ask, deny, hold, type Verdict } from './verdict.ts'
+import type { Verdict } from './verdict.ts'
 
 /** The least that a look-up must know of an entity; memory's own types fit it. */
 export interface EntityType<T> {
@@ -36,9 +38,9 @@ export interface Look {
 }
 
 /** What callers pass to an action. */
-type InputOf<A> = A extends Action<infer In, any> ? In : never
+export type InputOf<A> = A extends Action<infer In, any> ? In : never
 
-type Found<L> = { readonly [K in keyof L]: L[K] extends Lookup<infer T> ? T : never }
+export type Found<L> = { readonly [K in keyof L]: L[K] extends Lookup<infer T> ? T : never }
 
 /** A look-up as core resolves it. */
 export type AnyLookup =
@@ -50,12 +52,21 @@ export type AnyLookup =
       readonly sinceMs: number
     }
 
+/** What a look-up asks for, in one text: the same for the same question, whichever rule asks it. */
+export function lookupKey(lookup: AnyLookup): string {
+  return lookup.look === 'one'
+    ? canonical(['one', lookup.type.name, lookup.where])
+    : canonical(['count', lookup.action, lookup.where, lookup.sinceMs])
+}
+
 export interface Rule {
   readonly name: string
   /** Names of the actions that it speaks of. */
   readonly on: readonly string[]
   /** It speaks of taking back, not of doing. */
   readonly undo: boolean
+  /** Labels that it speaks of: what it says of them counts instead of the ask that both together oblige to. */
+  readonly labels: readonly Label[]
   readonly look: ((input: unknown) => Readonly<Record<string, AnyLookup>>) | undefined
   readonly decide: (facts: {
     input: unknown
@@ -71,31 +82,6 @@ export interface PolicyGate {
   readonly version: string
 }
 
-interface PolicyMaker {
-  /** A set of rules. Throws `DEFINITION_INVALID` when two rules share a name. */
-  (rules: readonly Rule[]): PolicyGate
-  /**
-   * A rule for one action or several; its input is that of any of them. With `undo`, it speaks of taking their effects
-   * back, and not of doing them.
-   */
-  rule<A extends Action<any, any>, L extends Record<string, Lookup<any>> = Record<never, never>>(
-    name: string,
-    when: { on: A | readonly A[]; undo?: true; look?: (input: InputOf<A>, look: Look) => L },
-    decide: (facts: {
-      input: Readonly<InputOf<A>>
-      found: Found<L>
-      settings: Settings
-      labels: ReadonlySet<string>
-    }) => Verdict | readonly Verdict[],
-  ): Rule
-  allow(): Verdict
-  /** A person must agree. `grantable`: a standing grant may answer. */
-  ask: typeof ask
-  /** Executes only after this long; visible and cancellable until then. */
-  hold(duration: Duration): Verdict
-  deny(reason: string): Verdict
-}
-
 const look: Look = {
   one: (type, where) => ({ look: 'one', type, where }) as Lookup<never>,
   count: (action, options) =>
@@ -107,23 +93,36 @@ const look: Look = {
     }) as Lookup<never>,
 }
 
-function rule(
+export function rule(
   name: string,
-  when: { on: unknown; undo?: true; look?: (input: never, look: Look) => Record<string, unknown> },
+  when: {
+    on: unknown
+    look?: (input: never, look: Look) => Record<string, unknown>
+    undo?: true
+    labels?: readonly Label[]
+  },
   decide: (facts: never) => Verdict | readonly Verdict[],
 ): Rule {
   const on = (Array.isArray(when.on) ? when.on : [when.on]) as readonly Action<unknown, unknown>[]
   const lookUp = when.look
+  const labels = parseLabels(when.labels ?? [])
+  if (labels === undefined) {
+    throw new KeelsonError('DEFINITION_INVALID', `rule "${name}" names labels that there are not`, {
+      hint: "The labels are 'untrusted' and 'private'.",
+    })
+  }
   return {
     name,
     on: on.map((action) => definitionOf(action).name),
     undo: when.undo === true,
+    labels,
     look: lookUp === undefined ? undefined : (input) => lookUp(input as never, look) as Record<string, AnyLookup>,
     decide: decide as Rule['decide'],
   }
 }
 
-function gate(rules: readonly Rule[]): PolicyGate {
+/** A set of rules. Throws `DEFINITION_INVALID` when two rules share a name. */
+export function gate(rules: readonly Rule[], options: { version?: string } = {}): PolicyGate {
   const names = rules.map((one) => one.name)
   const twice = names.find((name, i) => names.indexOf(name) !== i)
   if (twice !== undefined) {
@@ -133,9 +132,7 @@ function gate(rules: readonly Rule[]): PolicyGate {
   }
   const text = rules.map(
     (one) =>
-      `${one.name}\n${one.on.join()}${one.undo ? ' undo' : ''}\n${one.look?.toString() ?? ''}\n${one.decide.toString()}`,
+      `${one.name}\n${one.on.join()}${one.undo ? ' undo' : ''}\n${one.labels.join()}\n${one.look?.toString() ?? ''}\n${one.decide.toString()}`,
   )
-  return Object.freeze({ rules, version: sha256(text.sort().join('\n\n')).slice(0, 12) })
+  return Object.freeze({ rules, version: sha256([options.version ?? '', ...text.sort()].join('\n\n')).slice(0, 12) })
 }
-
-export const policy = Object.assign(gate, { rule, allow, ask, hold, deny }) as unknown as PolicyMaker

@@ -2,6 +2,7 @@
 import type { Actor } from '../base/actor.ts'
 import { durationMs, type Duration } from '../base/duration.ts'
 import { KeelsonError } from '../base/errors.ts'
+import { isUnlabelled, NO_LABELS, type Labels } from '../base/labels.ts'
 
 export type OnSilence = 'wait' | 'remind' | 'escalate' | 'reject'
 
@@ -66,10 +67,23 @@ export interface Judgement {
   readonly policy: string
   /** What the rules' look-ups found. */
   readonly found: { readonly [rule: string]: unknown }
+  /** What each of them asked for, by rule and name: how another set of rules finds the answer. */
+  readonly looked?: { readonly [rule: string]: { readonly [name: string]: string } }
+  /** What the input rests on. */
+  readonly labels?: Labels
 }
 
+/** What one rule said. */
+export interface Said {
+  readonly rule: string
+  readonly verdict: Verdict
+}
+
+/** The one `allow`: it says nothing that could differ. */
+export const ALLOW: Verdict = Object.freeze({ verdict: 'allow' })
+
 export function allow(): Verdict {
-  return { verdict: 'allow' }
+  return ALLOW
 }
 
 /** A person must agree. `grantable`: a standing grant may answer. */
@@ -101,11 +115,50 @@ export function deny(reason: string): Verdict {
   return { verdict: 'deny', reason }
 }
 
+const SILENCES: readonly unknown[] = [undefined, 'wait', 'remind', 'escalate', 'reject']
+
+/** A rule's answer with nothing in it but what a verdict holds; undefined for what is no verdict. */
+export function verdictOf(value: unknown): Verdict | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const { verdict, reason, holdMs, onSilence, timeoutMs, grantable, ladder } = value as Verdict
+  const why = reason === undefined ? {} : { reason: textOf(reason)! }
+  switch (verdict) {
+    case 'allow':
+      return ALLOW
+    case 'deny':
+      return { verdict, ...why }
+    case 'hold':
+      return isMs(holdMs) ? { verdict, holdMs } : undefined
+    case 'ask': {
+      if (!SILENCES.includes(onSilence) || (timeoutMs !== undefined && !isMs(timeoutMs))) return undefined
+      if (ladder !== undefined && !isLadder(ladder)) return undefined
+      const silence = { ...(onSilence === undefined ? {} : { onSilence }), ...(ladder === undefined ? {} : { ladder }) }
+      return { verdict, ...why, ...silence, ...(isMs(timeoutMs) ? { timeoutMs } : {}), grantable: grantable === true }
+    }
+    default:
+      return undefined
+  }
+}
+
+function isLadder(value: unknown): boolean {
+  return (
+    Array.isArray(value) &&
+    (value as Rung[]).every(
+      ({ afterMs, to, via }) => isMs(afterMs) && typeof to?.id === 'string' && typeof (via ?? '') === 'string',
+    )
+  )
+}
+
+function isMs(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0
+}
+
 /** Several rules' verdicts as one. Their order never matters. */
 export function combine(
-  said: readonly { rule: string; verdict: Verdict }[],
+  said: readonly Said[],
   policy: string,
   found: { readonly [rule: string]: unknown },
+  labels: Labels = NO_LABELS,
 ): Judgement {
   const sorted = [...said].sort((a, b) => (a.rule < b.rule ? -1 : a.rule > b.rule ? 1 : 0))
   const of = (verdict: Verdict['verdict']): typeof sorted => sorted.filter((one) => one.verdict.verdict === verdict)
@@ -146,7 +199,9 @@ export function combine(
             ...asks.map((one) => `${one.rule}${one.reason === undefined ? '' : `: ${one.reason}`}`),
             ...holds.map((one) => one.rule),
           ].join('; ')
-  return { verdict, reason, asks, holdMs, holds: holds.map((one) => one.rule), denies, policy, found }
+  const names = [...new Set(holds.map((one) => one.rule))]
+  const rests = isUnlabelled(labels) ? {} : { labels }
+  return { verdict, reason, asks, holdMs, holds: names, denies, policy, found, ...rests }
 }
 
 /** A reason is often cut from an input: half a character could not be stored. */

@@ -10,6 +10,7 @@
 import { storeError } from '../../base/errors.ts'
 import { sha256 } from '../../base/hash.ts'
 import { canonical, parseStored } from '../../base/json.ts'
+import type { Labels } from '../../base/labels.ts'
 import type { Json } from '../../base/value.ts'
 import type { AnyAction } from '../../connector/action.ts'
 import { dataOf, type Draft, type Entry } from '../../journal/entry.ts'
@@ -23,14 +24,17 @@ import type { Shadowed } from '../shadow/mode.ts'
 import { iso } from '../waiting.ts'
 import type { Built } from '../writer.ts'
 import { effectRun, handedOver, handOver, sentOf } from './hand-over.ts'
-import { denied, judge } from './judge.ts'
-import { actorText } from '../../base/actor.ts'
-import { useGrant } from '../grants.ts'
-import { askOf, isCovered, reportLate, stillCovered } from './attempt.ts'
+import { denied, judge, judgedOf } from './judge.ts'
+import { byGrant } from './granted.ts'
+import { isCovered, reportLate, stillCovered } from './attempt.ts'
 import { effectPut, effectRunId, readEffect, remoteKey, type EffectRecord } from './ledger.ts'
 import { backoffMs, mayResend, tryOnce, type Tried } from './send.ts'
 import { outcomeOf, receiptOf, settleEffect, type EffectEnd } from './settling.ts'
-import { recordOf, type EffectSpec } from './spec.ts'
+import { behalfIn, recordOf, type EffectSpec } from './spec.ts'
+import { behalfOf } from '../behalf.ts'
+import { chargeOf } from '../charge.ts'
+import { clear, type Cleared } from '../limits.ts'
+import { labelsOfOutput } from '../ops/rests.ts'
 
 type Sent = EntryData['effect.sending']
 
@@ -43,6 +47,8 @@ export interface Acting {
   readonly input: string
   readonly effect: string
   readonly because: readonly Json[]
+  /** What the input is to be taken for. */
+  readonly labels: Labels
   /** The overlay that it sees; undefined outside of shadow. */
   readonly shadow: Shadowed | undefined
   /** The item that this proposal revises. */
@@ -96,7 +102,13 @@ async function decision(pass: Pass, acting: Acting): Promise<Built> {
   const { verdict } = spec
   if (verdict.verdict === 'deny')
     return {
-      drafts: [{ kind: 'effect.completed', key, data: { hash, error: storeError(denied(acting.action, verdict)) } }],
+      drafts: [
+        {
+          kind: 'effect.completed',
+          key,
+          data: { hash, error: storeError(denied(acting.action, verdict)), judged: judgedOf(acting, verdict) },
+        },
+      ],
     }
   if (acting.approved !== undefined) return own(pass, acting, spec, (found?.version ?? 0) + 1, [])
   const granted = await byGrant(pass, spec)
@@ -115,11 +127,17 @@ async function proceed(
   const company = env.company(claimed.row.workspace)
   const frozen = await company.freeze()
   const expect = [company.expectFreeze(frozen)]
+  let taken: Cleared = { puts: [], starts: [] }
   if (spec.verdict.verdict === 'allow' && !frozen.frozen) {
-    const put = effectPut(recordOf(spec, env.clock.now()), version)
-    return { drafts: [sending(acting, spec, 1, [put, ...puts])], expect }
+    const charge = chargeOf({ ...spec, behalf: behalfIn(spec) }, acting.action)
+    taken = await clear(env, claimed.row.workspace, charge)
+    if (taken.limit === undefined) {
+      const put = effectPut(recordOf(spec, env.clock.now()), version)
+      return { drafts: [sending(acting, spec, 1, [put, ...puts, ...taken.puts])], expect }
+    }
   }
-  return { ...own(pass, acting, spec, version, puts), expect }
+  const built = own(pass, acting, spec, version, [...puts, ...taken.puts])
+  return { ...built, starts: [...(built.starts ?? []), ...taken.starts], expect }
 }
 
 /** The unit that gives the effect a run of its own. */
@@ -128,25 +146,9 @@ function own(pass: Pass, acting: Acting, spec: EffectSpec, version: number, puts
   const now = pass.task.env.clock.now()
   const put = effectPut(recordOf(spec, now, { effectRun: run.id, askers: [spec.owner] }), version)
   const { key, hash, action } = acting
-  const opened = { hash, action: action.name, effect: spec.effect, run: run.id, puts: [put, ...puts] }
+  const verdict = (spec.judged ?? spec.verdict) as unknown as Json
+  const opened = { hash, action: action.name, effect: spec.effect, run: run.id, verdict, puts: [put, ...puts] }
   return { drafts: [{ kind: 'effect.opened', key, data: opened }], starts: [run] }
-}
-
-/** A standing grant may answer asks that are all grantable; it is then the decider, and its use is recorded with the intent. */
-async function byGrant(pass: Pass, spec: EffectSpec): Promise<{ spec: EffectSpec; puts: readonly Put[] }> {
-  const { asks, holdMs, reason } = spec.verdict
-  if (asks.length === 0 || !asks.every((one) => one.grantable)) return { spec, puts: [] }
-  const { action, input, effect } = spec
-  const used = await useGrant(pass.task.env, pass.task.claimed.row.workspace, { action, input, effect })
-  if (used === undefined) return { spec, puts: [] }
-  const { grant, put } = used
-  const verdict: Judgement = {
-    ...spec.verdict,
-    verdict: holdMs > 0 ? 'hold' : 'allow',
-    asks: [],
-    reason: `granted by ${actorText(grant.by)} (grant ${grant.id}): ${reason}`,
-  }
-  return { spec: { ...spec, verdict, covered: asks.map((one) => askOf(one.rule)), grant: grant.id }, puts: [put] }
 }
 
 async function specOf(pass: Pass, acting: Acting, generation: number): Promise<EffectSpec> {
@@ -165,6 +167,8 @@ async function specOf(pass: Pass, acting: Acting, generation: number): Promise<E
     playbook: `${claimed.row.playbook}@${claimed.row.version}`,
     ...(start.persona === undefined ? {} : { persona: start.persona }),
     scopes: start.scopes ?? [],
+    behalf: behalfOf(pass),
+    labels: acting.labels,
     because: acting.because,
     verdict: approved === undefined ? verdict : { ...verdict, reason: `${approved.reason}: ${verdict.reason}` },
     mode: 'judge',
@@ -174,10 +178,9 @@ async function specOf(pass: Pass, acting: Acting, generation: number): Promise<E
   }
 }
 
-export function verdictOf(pass: Pass, { action, input, effect }: Acting): Promise<Judgement> {
+export function verdictOf(pass: Pass, { action, input, effect, labels }: Acting): Promise<Judgement> {
   const { env, claimed } = pass.task
-  const { scopes = [], persona } = pass.history.start
-  return judge(env, { workspace: claimed.row.workspace, action, input, scopes, persona, effect })
+  return judge(env, { workspace: claimed.row.workspace, action, input, behalf: behalfOf(pass), labels, effect })
 }
 
 function sending(acting: Acting, spec: EffectSpec, attempt: number, puts: Put[]): Draft {
@@ -185,10 +188,22 @@ function sending(acting: Acting, spec: EffectSpec, attempt: number, puts: Put[])
   const { effect, generation } = spec
   const remote = remoteKey(effect, generation)
   const verdict = spec.verdict as unknown as Json
+  const judged = spec.judged === undefined ? {} : { judged: spec.judged as unknown as Json }
   return {
     kind: 'effect.sending',
     key,
-    data: { hash, action: action.name, effect, generation, key: remote, attempt, verdict, ...grantOf(spec), puts },
+    data: {
+      hash,
+      action: action.name,
+      effect,
+      generation,
+      key: remote,
+      attempt,
+      verdict,
+      ...judged,
+      ...grantOf(spec),
+      puts,
+    },
   }
 }
 
@@ -236,7 +251,8 @@ function reuse(acting: Acting, record: EffectRecord): Draft {
     differs: record.inputHash !== sha256(acting.input),
   }
   const ok = record.output === undefined ? {} : { ok: record.output }
-  return { kind: 'effect.completed', key: acting.key, data: { hash: acting.hash, ...ok, receipt } }
+  const labels = labelsOfOutput(acting.action, record.labels)
+  return { kind: 'effect.completed', key: acting.key, data: { hash: acting.hash, ...ok, labels, receipt } }
 }
 
 /** Tries until it is done, has failed for good, or nobody knows. `recorded`: the first try's sending has just been. */
@@ -358,7 +374,11 @@ async function complete(pass: Pass, acting: Acting, sent: Sent, end: EffectEnd):
     const receipt = receiptOf(record.id, end, record.inputHash, record.inputHash) as unknown as Json
     return {
       drafts: [
-        { kind: 'effect.completed', key: acting.key, data: { ...outcomeOf(end), hash: acting.hash, receipt, puts } },
+        {
+          kind: 'effect.completed',
+          key: acting.key,
+          data: { ...outcomeOf(end, labelsOfOutput(acting.action, record.labels)), hash: acting.hash, receipt, puts },
+        },
       ],
       deliveries,
     }

@@ -7,14 +7,18 @@ import { z } from 'zod'
 import type { StoredError } from '../../base/errors.ts'
 import { storeError } from '../../base/errors.ts'
 import { canonical, parseStored } from '../../base/json.ts'
+import { NO_LABELS } from '../../base/labels.ts'
 import { fromStored, toStored } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
 import type { AnyAction } from '../../connector/action.ts'
 import type { Draft } from '../../journal/entry.ts'
 import type { Op } from '../../journal/fold.ts'
+import type { Put } from '../../journal/put.ts'
 import type { Judgement } from '../../policy/verdict.ts'
 import type { Environment } from '../environment.ts'
 import { isRevoked } from '../grants.ts'
+import { chargeOf } from '../charge.ts'
+import { clear, type Cleared, type Limit } from '../limits.ts'
 import { sleepWithin } from '../ops/retrying.ts'
 import { sleep } from '../ops/waits.ts'
 import type { Pass } from '../pass.ts'
@@ -24,7 +28,7 @@ import { restedOn } from './fresh.ts'
 import { judge } from './judge.ts'
 import { readEffect, remoteKey } from './ledger.ts'
 import { backoffMs, configOf, mayResend, timedOut, tryOnce, within } from './send.ts'
-import type { EffectSpec } from './spec.ts'
+import { behalfIn, type EffectSpec } from './spec.ts'
 
 /** What is to execute, as it stands: a person may have edited it. `covered` names the obligations that were answered for. */
 export interface Bytes {
@@ -61,6 +65,7 @@ export type Sent =
   | { readonly state: 'changed'; readonly verdict: Judgement; readonly revoked?: true }
   | { readonly state: 'stale'; readonly fresh: Json }
   | { readonly state: 'frozen'; readonly epoch: number }
+  | { readonly state: 'limited'; readonly limit: Limit; readonly at: number }
 
 /** When this effect was first sent, by its owner or here; undefined before that. */
 function firstSentAt(pass: Pass, spec: EffectSpec): number | undefined {
@@ -164,14 +169,19 @@ async function sending(
     workspace,
     action,
     input: canonical(bytes.input),
-    scopes: spec.scopes,
-    persona: spec.persona,
+    behalf: behalfIn(spec),
+    labels: spec.labels ?? NO_LABELS,
     effect: spec.effect,
     undo,
   }
   const verdict = await judge(env, judged)
   const covered = await stillCovered(env, workspace, { grant: bytes.grant, covered: [...bytes.covered] })
   if (!isCovered(verdict, covered)) return { drafts: [completed(key, changed(verdict, bytes, covered))] }
+  const taken = await taking(pass, spec, action, bytes)
+  if (taken.limit !== undefined) {
+    const sent: Sent = { state: 'limited', limit: taken.limit, at: env.clock.now() }
+    return { drafts: [completed(key, sent, taken.puts)], starts: taken.starts }
+  }
   const { effect, generation } = spec
   const data = {
     hash: '',
@@ -181,6 +191,7 @@ async function sending(
     key: remote,
     attempt,
     verdict: verdict as unknown as Json,
+    ...(taken.puts.length === 0 ? {} : { puts: taken.puts }),
   }
   return { drafts: [{ kind: 'effect.sending', key, data }], expect: [company.expectFreeze(frozen)] }
 }
@@ -189,6 +200,16 @@ function superseded(action: AnyAction): StoredError {
   const message = `${action.name} was asked for again since, and that one counts`
   return { code: 'ACTION_FAILED', message, hint: 'Look at the newer effect of this intent.' }
 }
+
+/** What it takes of limits. What was sent before has taken it; taking back takes nothing. */
+async function taking(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Bytes): Promise<Cleared> {
+  if (spec.mode === 'undo' || firstSentAt(pass, spec) !== undefined) return { puts: [], starts: [] }
+  const charge = chargeOf({ ...spec, behalf: behalfIn(spec), input: bytes.input }, action)
+  return clear(pass.task.env, pass.task.claimed.row.workspace, charge, bytes.covered.has(holdOf(HOURS)))
+}
+
+/** A hold that ends when working hours begin; whoever sends it earlier has answered for that. */
+export const HOURS = 'working hours'
 
 export function isCovered(verdict: Judgement, covered: ReadonlySet<string>): boolean {
   if (verdict.denies.length > 0) return false
@@ -225,8 +246,9 @@ async function complete(pass: Pass, key: string, sent: Sent, executed?: string, 
   })
 }
 
-function completed(key: string, sent: Sent): Draft {
-  return { kind: 'effect.completed', key, data: { hash: '', ok: sent as unknown as Json } }
+function completed(key: string, sent: Sent, puts: readonly Put[] = []): Draft {
+  const more = puts.length === 0 ? {} : { puts }
+  return { kind: 'effect.completed', key, data: { hash: '', ok: sent as unknown as Json, ...more } }
 }
 
 /** A try that was given up has answered after all: recorded with the effect's own run, never taken for an outcome. */

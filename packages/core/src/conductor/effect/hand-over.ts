@@ -6,6 +6,7 @@ import type { Op } from '../../journal/fold.ts'
 import type { EntryData } from '../../journal/kinds.ts'
 import type { Left } from '../mail.ts'
 import type { NewRun } from '../../journal/store.ts'
+import { behalfOf } from '../behalf.ts'
 import type { Pass } from '../pass.ts'
 import { effectPut, effectRunId, readEffect, type Asker, type EffectRecord } from './ledger.ts'
 import type { EffectSpec } from './spec.ts'
@@ -105,6 +106,8 @@ function leftTo(
     playbook: `${row.playbook}@${row.version}`,
     ...(start.persona === undefined ? {} : { persona: start.persona }),
     scopes: start.scopes ?? [],
+    behalf: behalfOf(pass),
+    ...(record.labels === undefined ? {} : { labels: record.labels }),
     because: record.because,
     verdict: sent.verdict as unknown as EffectSpec['verdict'],
     mode,

@@ -1,26 +1,28 @@
 /** Judge: one intent before the gate: scopes first, then the policy engine with its look-ups resolved. */
 import { grace } from '../../base/clock.ts'
 import { KeelsonError } from '../../base/errors.ts'
-import { deepFreeze } from '../../base/json.ts'
+import { deepFreeze, parseStored } from '../../base/json.ts'
+import { labelNames, type Labels } from '../../base/labels.ts'
 import { fromStored } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
 import type { AnyAction } from '../../connector/action.ts'
 import { entityTypeOf, indexValue, type EntityRecord } from '../../memory/entity.ts'
 import { present } from '../../memory/entity-read.ts'
-import { judgeSafely } from '../../policy/gate.ts'
-import { covers } from '../../policy/persona.ts'
+import { judgeSafely, labelSet } from '../../policy/gate.ts'
 import type { AnyLookup } from '../../policy/rule.ts'
 import { combine, type Judgement } from '../../policy/verdict.ts'
+import { whoMayNot, type Behalf } from '../behalf.ts'
 import type { Environment } from '../environment.ts'
 import type { EffectRecord } from './ledger.ts'
 
 export interface Judged {
+  readonly behalf: Behalf
+  /** What the input is to be taken for. */
+  readonly labels: Labels
   readonly workspace: string
   readonly action: AnyAction
   /** Canonical text. */
   readonly input: string
-  readonly scopes: readonly (readonly string[])[]
-  readonly persona: string | undefined
   /** The effect itself, which look-ups leave out. */
   readonly effect: string
   /** It is to be taken back. */
@@ -29,14 +31,15 @@ export interface Judged {
 
 export async function judge(env: Environment, judged: Judged): Promise<Judgement> {
   const { workspace, action } = judged
-  if (!judged.scopes.every((may) => covers(may, action.name))) {
-    const reason = `${judged.persona === undefined ? 'this run' : `persona ${judged.persona}`} may not use ${action.name}`
+  const { personas } = judged.behalf
+  const barred = whoMayNot(env, personas, action.name)
+  if (barred !== undefined) {
+    const reason = `${barred.name === '' ? 'this run' : `persona ${barred.name}`} may not use ${action.name}`
     return combine([{ rule: 'persona', verdict: { verdict: 'deny', reason } }], env.policy.version, {})
   }
   const company = env.company(workspace)
   const { value: settings } = await company.settings()
-  const late = grace(env.limits.policyMs)
-  const verdict = await judgeSafely(
+  return judgeSafely(
     env.policy,
     {
       workspace,
@@ -45,15 +48,15 @@ export async function judge(env: Environment, judged: Judged): Promise<Judgement
       effect: action.effect,
       input: deepFreeze(fromStored(action.input, judged.input)),
       settings: deepFreeze(settings),
-      labels: new Set(),
-      persona: judged.persona,
+      labels: labelSet(labelNames(judged.labels)),
+      sources: judged.labels,
+      outgoing: action.outgoing,
+      persona: personas.at(-1)?.name,
       undo: judged.undo === true,
     },
     (lookup) => find(env, judged, lookup),
-    late.ended.then(() => 'late' as const),
+    () => grace(env.limits.policyMs),
   )
-  late.cancel()
-  return verdict
 }
 
 async function find(env: Environment, judged: Judged, lookup: AnyLookup): Promise<unknown> {
@@ -117,4 +120,13 @@ export function denied(action: AnyAction, verdict: Judgement): KeelsonError {
     hint: 'Change the policy or the input; a denial is recorded and answers every replay.',
     data: { action: action.name },
   })
+}
+
+/** A judgement that ends an operation, with what was judged: another set of rules can judge it again. */
+export function judgedOf(
+  { action, input, effect }: Pick<Judged, 'action' | 'input' | 'effect'>,
+  verdict: Judgement,
+): Json {
+  const { name, account } = action
+  return { action: name, account, effect, input: parseStored(input), verdict: verdict as unknown as Json }
 }

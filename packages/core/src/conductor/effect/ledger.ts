@@ -6,6 +6,7 @@
  */
 import { keyedHash, sha256 } from '../../base/hash.ts'
 import { canonical } from '../../base/json.ts'
+import type { Labels } from '../../base/labels.ts'
 import type { Json } from '../../base/value.ts'
 import type { AnyAction } from '../../connector/action.ts'
 import type { Put } from '../../journal/put.ts'
@@ -32,6 +33,7 @@ export interface EffectRecord {
   readonly edited: boolean
   readonly verdict: string
   readonly because: readonly Json[]
+  readonly labels?: Labels
   readonly openedAt: number
   readonly settledAt?: number
   readonly output?: Json

@@ -6,12 +6,17 @@ import { parseStored } from '../../base/json.ts'
 import { fromStored } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
 import type { Environment } from '../environment.ts'
+import { isUnlabelled } from '../../base/labels.ts'
 import { sleepWithin } from '../ops/retrying.ts'
+import { behalfOf } from '../behalf.ts'
 import type { Pass } from '../pass.ts'
 import { iso } from '../waiting.ts'
 import { overlaidRead } from '../shadow/simulate.ts'
+import { chargeOf, turnOf } from '../charge.ts'
+import { clear } from '../limits.ts'
+import { labelsOfOutput } from '../ops/rests.ts'
 import type { Acting } from './act.ts'
-import { judge } from './judge.ts'
+import { judge, judgedOf } from './judge.ts'
 import type { Asked } from './read-cache.ts'
 import { marksOf, tagsOf } from './tags.ts'
 import { backoffMs, tryOnce, type Tried } from './send.ts'
@@ -20,25 +25,38 @@ import { backoffMs, tryOnce, type Tried } from './send.ts'
 export async function read(pass: Pass, acting: Acting, op: Op): Promise<boolean> {
   const { env, claimed } = pass.task
   const { action, input, key, hash } = acting
-  const { start } = pass.history
   const { workspace } = claimed.row
-  const scopes = start.scopes ?? []
   const verdict = await pass.work.run(() =>
-    judge(env, { workspace, action, input, scopes, persona: start.persona, effect: acting.effect }),
+    judge(env, { workspace, action, input, behalf: behalfOf(pass), labels: acting.labels, effect: acting.effect }),
   )
   if (verdict.verdict === 'deny') {
     const error = new KeelsonError('ACTION_DENIED', `${action.name} was denied: ${verdict.reason}`, {
       data: { action: action.name },
     })
-    await pass.writer.append([{ kind: 'effect.completed', key, data: { hash, error: storeError(error) } }])
+    const judged = judgedOf(acting, verdict)
+    await pass.writer.append([{ kind: 'effect.completed', key, data: { hash, error: storeError(error), judged } }])
     return true
   }
-  if (verdict.verdict !== 'allow') return false
+  if (verdict.verdict !== 'allow' || !(await pass.work.run(() => inTurn(pass, acting)))) return false
   for (;;) {
     if (op.retryAt !== undefined && !(await sleepWithin(pass, key, op.retryAt, `${action.name} is tried again`)))
       return true
     if (pass.signal.aborted || (await pass.work.run(() => once(pass, acting, op, verdict)))) return true
   }
+}
+
+/** Takes its turn where it has a rate. False when that is later: it then waits as an effect does. */
+async function inTurn(pass: Pass, { action, effect, input }: Acting): Promise<boolean> {
+  const { env, claimed } = pass.task
+  const spec = { effect, generation: 0, behalf: behalfOf(pass), input: parseStored(input) }
+  const charge = turnOf(chargeOf(spec, action))
+  let late = false
+  await pass.writer.submit(async () => {
+    const { limit, puts } = await clear(env, claimed.row.workspace, charge)
+    late = limit !== undefined
+    return late || puts.length === 0 ? undefined : { drafts: [{ kind: 'limit.taken', data: { by: effect, puts } }] }
+  })
+  return !late
 }
 
 async function once(pass: Pass, acting: Acting, op: Op, verdict: Judgement): Promise<boolean> {
@@ -55,7 +73,10 @@ async function once(pass: Pass, acting: Acting, op: Op, verdict: Judgement): Pro
       ...{ deduplicated: false, differs: false, readAt: iso(tried.readAt) },
       ...(tried.cached ? { cached: true } : {}),
     }
-    await pass.writer.append([{ kind: 'effect.completed', key, data: { hash, ok, receipt } }])
+    const labels = labelsOfOutput(action, acting.labels)
+    const judged = judgedOf(acting, verdict)
+    const data = { hash, ok, ...(isUnlabelled(labels) ? {} : { labels }), receipt, judged }
+    await pass.writer.append([{ kind: 'effect.completed', key, data }])
     return true
   }
   if (tried.end === 'final' || attempt >= action.attempts) {

@@ -11,6 +11,7 @@
  * Y3. An approval covers the rules and the bytes that it was shown, and nothing else.
  */
 import { z } from 'zod'
+import { SYSTEM } from '../../base/actor.ts'
 import { KeelsonError, storeError, type StoredError } from '../../base/errors.ts'
 
 import { canonical, parseStored } from '../../base/json.ts'
@@ -23,7 +24,8 @@ import type { Internals, Pass } from '../pass.ts'
 import { EFFECT_PLAYBOOK } from './hand-over.ts'
 import { ask, askItemOf, decisionOf, declined, holdItem, reauthItem, unknownItem } from './items.ts'
 import { keptBy } from './fresh.ts'
-import { askOf, holdOf, reconcileOnce, sendOnce, type Bytes, type Sent } from './attempt.ts'
+import { askOf, holdOf, HOURS, reconcileOnce, sendOnce, type Bytes, type Sent } from './attempt.ts'
+import { untilThereIsRoom } from './room.ts'
 import { settleEffect, type EffectEnd } from './settling.ts'
 import { actionOf, type EffectSpec } from './spec.ts'
 import { thawed } from './thaw.ts'
@@ -102,7 +104,11 @@ async function execute(pass: Pass, spec: EffectSpec): Promise<EffectEnd> {
     if (sent.state === 'changed') bytes = rejudged(bytes, sent)
     else if (sent.state === 'stale') bytes = stale(bytes, sent.fresh)
     else if (sent.state === 'frozen') await thawed(pass, sent.epoch)
-    else return resolve(pass, spec, action, bytes, sent)
+    else if (sent.state === 'limited') {
+      const waited = await limited(pass, spec, action, bytes, sent, round)
+      if ('state' in waited) return waited
+      bytes = waited
+    } else return resolve(pass, spec, action, bytes, sent)
   }
 }
 
@@ -115,7 +121,7 @@ async function obligations(
   round: number,
 ): Promise<Bytes | EffectEnd> {
   let bytes = before
-  if (bytes.verdict.denies.length > 0) return ended(bytes, 'denied', deniedError(action, bytes.verdict))
+  if (bytes.verdict.denies.length > 0) return ended(bytes, 'denied', deniedError(action, bytes.verdict.reason))
   const uncovered = bytes.verdict.asks.filter((one) => !bytes.covered.has(askOf(one.rule)))
   const asks = bytes.stale === undefined ? uncovered : [FRESHNESS, ...uncovered]
   if (asks.length > 0) {
@@ -141,7 +147,28 @@ async function obligations(
     bytes = 'edit' in decision ? { ...seen, input: edited(action, decision.edit), edited: true } : seen
   }
   const holds = bytes.verdict.holds.filter((rule) => !bytes.covered.has(holdOf(rule)))
-  return holds.length === 0 ? bytes : held(pass, spec, action, bytes, holds, round)
+  return holds.length === 0 ? bytes : held(pass, spec, action, bytes, holds, `hold ${round}`)
+}
+
+/** Waits for what does not let it be sent now: room in a budget, its turn, working hours. */
+async function limited(
+  pass: Pass,
+  spec: EffectSpec,
+  action: AnyAction,
+  bytes: Bytes,
+  { limit, at }: Sent & { state: 'limited' },
+  round: number,
+): Promise<Bytes | EffectEnd> {
+  if (limit.kind === 'unpriced') return ended(bytes, 'denied', deniedError(action, `budget: ${limit.what}`))
+  if (limit.kind !== 'hours') {
+    const no = await untilThereIsRoom(pass, limit, at, round)
+    return no === undefined ? bytes : ended(bytes, 'declined', refusal(action, { reason: no, by: SYSTEM }))
+  }
+  const { until, persona } = limit
+  const holds = [`outside the working hours of ${persona}`]
+  const verdict = { ...bytes.verdict, holds, holdMs: Math.max(0, until - pass.task.env.clock.now()) }
+  const waited = await held(pass, spec, action, { ...bytes, verdict }, [HOURS], `hours ${round}`)
+  return 'state' in waited ? waited : { ...waited, verdict: bytes.verdict }
 }
 
 /** Held until it is due, or a person sends it now, as it is or edited, or stops it. */
@@ -151,13 +178,12 @@ async function held(
   action: AnyAction,
   bytes: Bytes,
   holds: readonly string[],
-  round: number,
+  key: string,
 ): Promise<Bytes | EffectEnd> {
   const covered = new Set([...bytes.covered, ...holds.map(holdOf)])
-  const key = `hold ${round}`
   const decided = await ask(pass, key, holdItem(pass, spec, action, bytes))
   const seen = { ...bytes, covered, fresh: bytes.fresh ?? keptBy(pass, key) }
-  if (decided === 'expired') return seen
+  if (decided === 'expired') return holds.includes(HOURS) ? { ...bytes, fresh: seen.fresh } : seen
   const { decision, by, item } = decided
   if ('reject' in decision)
     return ended(bytes, 'cancelled', refusal(action, { reason: textOf(decision['reject']), by, item }))
@@ -224,6 +250,13 @@ async function resolve(pass: Pass, spec: EffectSpec, action: AnyAction, given: B
         await thawed(pass, sent.epoch)
         sent = await again(pass, spec, action, bytes, `thawed send ${round}`)
         break
+      case 'limited': {
+        const waited = await limited(pass, spec, action, bytes, sent, RESENT + round)
+        if ('state' in waited) return waited
+        bytes = waited
+        sent = await again(pass, spec, action, bytes, `limited send ${round}`)
+        break
+      }
       case 'stale':
       case 'changed': {
         const now = sent.state === 'stale' ? stale(bytes, sent.fresh) : rejudged(bytes, sent)
@@ -284,9 +317,9 @@ function edited(action: AnyAction, input: Json): Json {
   return parseStored(toStored(action.input, input, 'INPUT_INVALID', `the edited input of ${action.name}`))
 }
 
-function deniedError(action: AnyAction, verdict: Judgement): StoredError {
+function deniedError(action: AnyAction, reason: string): StoredError {
   return storeError(
-    new KeelsonError('ACTION_DENIED', `${action.name} was denied: ${verdict.reason}`, {
+    new KeelsonError('ACTION_DENIED', `${action.name} was denied: ${reason}`, {
       data: { action: action.name },
     }),
   )

@@ -1,5 +1,6 @@
 /** Settling: an effect's end in the ledger, and word of it to all who asked. */
 import type { StoredError } from '../../base/errors.ts'
+import { isUnlabelled, NO_LABELS, type Labels } from '../../base/labels.ts'
 import { canonicalAround } from '../../base/json.ts'
 import { fromStored } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
@@ -7,6 +8,8 @@ import type { Outcome } from '../../journal/kinds.ts'
 import type { Put } from '../../journal/put.ts'
 import type { Delivery } from '../../journal/store.ts'
 import { timelinePut } from '../../memory/change.ts'
+import { settled } from '../limits.ts'
+import { labelsOfOutput } from '../ops/rests.ts'
 import type { Pass } from '../pass.ts'
 import { invalidations } from './tags.ts'
 import { effectPut, readEffect, type Asker, type EffectRecord } from './ledger.ts'
@@ -46,8 +49,10 @@ export function receiptOf(id: string, end: EffectEnd, inputHash: string, asked: 
   }
 }
 
-export function outcomeOf(end: EffectEnd): Outcome {
-  return end.error === undefined ? (end.output === undefined ? {} : { ok: end.output }) : { error: end.error }
+export function outcomeOf(end: EffectEnd, labels: Labels): Outcome {
+  const of = isUnlabelled(labels) ? {} : { labels }
+  if (end.error !== undefined) return { error: end.error, ...of }
+  return { ...(end.output === undefined ? {} : { ok: end.output }), ...of }
 }
 
 /** The unit's part that settles an effect: its record, a line in the timelines of what it rests on, and mail to its askers. */
@@ -74,17 +79,20 @@ export async function settleEffect(
     ...(end.error === undefined ? {} : { error: end.error as unknown as Json }),
   }
   const receipt = receiptOf(spec.effect, end, base.inputHash, base.inputHash)
+  const action = env.actions.find(spec.action)
+  const labels = action === undefined ? (base.labels ?? NO_LABELS) : labelsOfOutput(action, base.labels)
   const deliveries = base.askers
     .filter((asker) => asker.run !== except?.run || asker.key !== except.key)
     .map((asker) => ({
       run: asker.run,
       onceKey: `effect:${spec.effect}:${spec.generation}:${asker.key}`,
       kind: 'effect',
-      payload: canonicalAround({ key: asker.key, outcome: outcomeOf(end), receipt }),
+      payload: canonicalAround({ key: asker.key, outcome: outcomeOf(end, labels), receipt }),
       at: now,
     }))
   const stale = await invalidated(pass, spec, end, now)
   const puts = [effectPut(record, (found?.version ?? 0) + 1), ...lines(spec, end, now), ...stale]
+  puts.push(...(await settled(env, claimed.row.workspace, `${spec.effect}:${spec.generation}`, spentBy(end))))
   if (spec.compensates !== undefined && end.state === 'done')
     puts.push(...(await compensated(pass, spec.compensates, now)))
   return { puts, deliveries }
@@ -97,6 +105,11 @@ async function invalidated(pass: Pass, spec: EffectSpec, end: EffectEnd, now: nu
   if (action?.invalidates === undefined) return []
   const tags = action.invalidates(fromStored(action.input, canonicalAround(end.input)))
   return invalidations(env, claimed.row.workspace, tags, now)
+}
+
+/** What did not happen has cost nothing. */
+function spentBy(end: EffectEnd): 'spent' | 'released' {
+  return end.state === 'done' ? 'spent' : 'released'
 }
 
 /** The effect that was taken back makes room for a new generation. */

@@ -1,9 +1,11 @@
 /** Spec: one effect from its intent on, as its owner keeps it and as an effect run gets it. */
+import { isUnlabelled, type Labels } from '../../base/labels.ts'
 import { KeelsonError } from '../../base/errors.ts'
 import type { Actor } from '../../base/actor.ts'
 import type { Json } from '../../base/value.ts'
 import type { AnyAction } from '../../connector/action.ts'
 import type { Judgement } from '../../policy/verdict.ts'
+import type { Behalf } from '../behalf.ts'
 import type { Environment } from '../environment.ts'
 import type { Asker, EffectRecord } from './ledger.ts'
 
@@ -19,6 +21,10 @@ export interface EffectSpec {
   readonly playbook: string
   readonly persona?: string
   readonly scopes: readonly (readonly string[])[]
+  /** On whose behalf; without it, that of `scopes` and of the owner alone. */
+  readonly behalf?: Behalf
+  /** What the input is to be taken for. */
+  readonly labels?: Labels
   readonly because: readonly Json[]
   readonly verdict: Judgement
   /** `judge`: obligations first; `reconcile`: it was sent at `sentAt` and nobody knows; `resend`: it was, and did not happen; `undo`: takes back `undo`. */
@@ -30,6 +36,8 @@ export interface EffectSpec {
   /** Who takes back. */
   readonly by?: Actor
   readonly compensates?: string
+  /** What policy said where something has answered for it since. */
+  readonly judged?: Judgement
   /** Obligations that a grant, or the approval of a plan, has answered for. */
   readonly covered?: readonly string[]
   /** The standing grant that answered: once it is revoked, it answers no more. */
@@ -51,6 +59,13 @@ export function actionOf(env: Environment, spec: { action: string; account: stri
   })
 }
 
+/** On whose behalf an effect is asked for. */
+export function behalfIn(spec: Pick<EffectSpec, 'behalf' | 'scopes' | 'persona' | 'owner' | 'playbook'>): Behalf {
+  if (spec.behalf !== undefined) return spec.behalf
+  const personas = spec.scopes.map((may) => ({ name: spec.persona ?? '', may }))
+  return { personas, line: [{ run: spec.owner.run, playbook: spec.playbook }] }
+}
+
 export function recordOf(spec: EffectSpec, now: number, more: Partial<EffectRecord> = {}): EffectRecord {
   return {
     id: spec.effect,
@@ -65,6 +80,7 @@ export function recordOf(spec: EffectSpec, now: number, more: Partial<EffectReco
     edited: spec.edited ?? false,
     verdict: spec.verdict.reason,
     because: spec.because,
+    ...(spec.labels === undefined || isUnlabelled(spec.labels) ? {} : { labels: spec.labels }),
     openedAt: now,
     ...(spec.compensates === undefined ? {} : { compensates: spec.compensates }),
     ...(spec.grant === undefined ? {} : { grant: spec.grant }),

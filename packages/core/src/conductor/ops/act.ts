@@ -3,6 +3,7 @@ import { durationMs, type Duration } from '../../base/duration.ts'
 import { KeelsonError } from '../../base/errors.ts'
 import { canonical, parseStored } from '../../base/json.ts'
 import { fromStored, toStored } from '../../base/schema.ts'
+import type { Labels } from '../../base/labels.ts'
 import type { Json } from '../../base/value.ts'
 import { connectorOf, definitionOf, type Action, type AnyAction } from '../../connector/action.ts'
 import type { Answered, Op } from '../../journal/fold.ts'
@@ -16,6 +17,7 @@ import type { Receipt } from '../effect/settling.ts'
 import type { Pass } from '../pass.ts'
 import type { Perform } from './place.ts'
 import { sourcesIn, type ActMemory } from './sources.ts'
+import { restsOn } from './rests.ts'
 
 export const REVISIONS_MAX = 5
 
@@ -35,9 +37,15 @@ export async function actOp<In, Out>(
   for (let round = 0; ; round++) {
     try {
       const text = toStored(known.input, current, 'INPUT_INVALID', `the input of ${known.name}`)
-      const because = sourcesIn(pass, memory, options.because)
+      const asked: Asked = {
+        input: text,
+        because: sourcesIn(pass, memory, options.because),
+        labels: () => restsOn(pass, memory, options.because),
+        extra: options.key,
+        more: { revises, maxAgeMs },
+      }
       return await perform(name, async (key) => {
-        const effect = await one<In, Out>(pass, key, known, text, because, options.key, { revises, maxAgeMs })
+        const effect = await one<In, Out>(pass, key, known, asked)
         // `act` hands out the output alone: that, too, is what later effects may rest on.
         if (typeof effect.output === 'object' && effect.output !== null) memory.set(effect.output, key)
         return effect
@@ -78,16 +86,19 @@ export function executing(pass: Pass, action: { readonly name: string }): AnyAct
   return found.account === held.account ? found : { ...found, account: held.account }
 }
 
+/** One call as the playbook made it. */
+export interface Asked {
+  /** Canonical text. */
+  readonly input: string
+  readonly because: readonly Json[]
+  readonly labels: () => Labels
+  readonly extra: string | undefined
+  readonly more: Pick<Acting, 'approved' | 'revises' | 'maxAgeMs'>
+}
+
 /** One effect as an operation. */
-export function one<In, Out>(
-  pass: Pass,
-  key: string,
-  action: AnyAction,
-  input: string,
-  because: readonly Json[],
-  extra: string | undefined,
-  more: Pick<Acting, 'approved' | 'revises' | 'maxAgeMs'>,
-): Promise<Effect<In, Out>> {
+export function one<In, Out>(pass: Pass, key: string, action: AnyAction, asked: Asked): Promise<Effect<In, Out>> {
+  const { input, because, extra, more } = asked
   const hash = hashOf(action, input)
   const live = async (op: Op): Promise<void> => {
     const { env, claimed } = pass.task
@@ -98,7 +109,17 @@ export function one<In, Out>(
       const begun = op.opened !== undefined || op.sending !== undefined // for real, before it was put into shadow
       const shadow = begun ? undefined : await shadowed(pass, action.name)
       const own = shadow?.simulated === true ? ['in shadow', shadow.root, ...parts] : parts
-      return { key, hash, action, input, effect: effectId(secret, action, own), because, shadow, ...more }
+      return {
+        key,
+        hash,
+        action,
+        input,
+        effect: effectId(secret, action, own),
+        because,
+        labels: asked.labels(),
+        shadow,
+        ...more,
+      }
     })
     const fresh = op.opened === undefined && op.sending === undefined
     if (action.effect === 'read' && fresh && (await read(pass, acting, op))) return

@@ -4,6 +4,7 @@ import type { Context } from '../../playbook/context.ts'
 import type { Place } from './place.ts'
 import type { Pass } from '../pass.ts'
 import { withdrawal } from '../closing.ts'
+import { tooMany } from './caps.ts'
 import { Keys } from './keys.ts'
 
 interface Branch<T> {
@@ -22,6 +23,9 @@ export async function all<T, R>(
 ): Promise<R[]> {
   const key = place.keys.next('all')
   const branches = items.map((item) => ({ item, place: placeOf(place, `${key}[${encodeURIComponent(keyOf(item))}].`) }))
+  const begun = [...pass.history.ops.keys()].some((one) => one.startsWith(`${key}[`))
+  if (!begun && items.length > pass.task.env.limits.fanOutMax)
+    throw tooMany(pass, `ctx.all was given ${items.length} items`)
   const prefixes = new Set(branches.map((one) => one.place.keys.prefix))
   if (prefixes.size < branches.length) {
     throw new KeelsonError('STEP_KEY_NEEDED', `two items of ctx.all have the same key`, {

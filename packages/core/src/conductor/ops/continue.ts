@@ -1,6 +1,7 @@
 /** ContinueAsNew: the run goes on under the same id with an empty journal; its unread mail comes along. */
 import { KeelsonError } from '../../base/errors.ts'
 import type { Json } from '../../base/value.ts'
+import { personasOf } from '../behalf.ts'
 import { closeOpen } from '../closing.ts'
 import type { Pass } from '../pass.ts'
 import { newRun } from '../start.ts'
@@ -25,9 +26,10 @@ export async function continueAsNew(pass: Pass, input: Json): Promise<never> {
     id: row.id,
     input,
     by: start.by,
-    ...(start.persona === undefined ? {} : { persona: start.persona }),
-    ...(start.scopes === undefined ? {} : { scopes: start.scopes }),
     ...(start.shadow === undefined ? {} : { shadow: start.shadow }),
+    personas: personasOf(start),
+    ...(start.ancestors === undefined ? {} : { ancestors: start.ancestors }),
+    labels: pass.history.labels,
     continuation: start.continuation + 1,
     now: env.clock.now(),
     salt: () => env.ids.salt(),

@@ -10,6 +10,7 @@ import { z } from 'zod'
 import { actorText } from '../../base/actor.ts'
 import { KeelsonError, storeError } from '../../base/errors.ts'
 import { canonical, parseStored } from '../../base/json.ts'
+import type { Labels } from '../../base/labels.ts'
 import { jsonSchema, toStored } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
 import type { Action, AnyAction, Risk } from '../../connector/action.ts'
@@ -28,6 +29,7 @@ import { sourcesIn, type ActMemory } from './sources.ts'
 import { patience, type AskItem } from './ask.ts'
 import type { Perform } from './place.ts'
 import type { Place } from './place.ts'
+import { restsOn } from './rests.ts'
 
 /** More lines than this nobody reads. */
 const LINES_MAX = 100
@@ -43,6 +45,7 @@ interface Intended {
   /** Canonical text. */
   readonly input: string
   readonly because: readonly Json[]
+  readonly labels: () => Labels
   readonly key: string | undefined
 }
 
@@ -68,6 +71,7 @@ export function intend<In, Out>(
     action: known,
     input: text,
     because: sourcesIn(pass, memory, options.because),
+    labels: () => restsOn(pass, memory, options.because),
     key: options.key,
   })
   return intent
@@ -175,8 +179,9 @@ async function judged(pass: Pass, key: string, given: readonly Intended[]): Prom
   await pass.work.run(async () => {
     const { row } = pass.task.claimed
     const lines: Judged[] = []
-    for (const [i, { action, input, because }] of given.entries()) {
-      const acting = { key: `${key}/${i + 1}`, hash: '', action, input, effect: '', because, shadow: undefined }
+    for (const [i, { action, input, because, labels }] of given.entries()) {
+      const about = { key: `${key}/${i + 1}`, hash: '', effect: '', labels: labels(), shadow: undefined }
+      const acting = { ...about, action, input, because }
       const verdict = await verdictOf(pass, acting)
       const value = parseStored(input)
       const denied = verdict.denies.map((one) => `${one.rule}: ${one.reason}`).join('; ')
@@ -299,7 +304,7 @@ function leftOut(line: Judged, { skip, by }: Approved, stopped: boolean): string
 async function execute(
   pass: Pass,
   key: string,
-  { action, because, key: extra }: Intended,
+  { action, because, labels, key: extra }: Intended,
   line: Judged,
   { item, by, inputs }: Approved,
 ): Promise<PlanLineResult> {
@@ -316,7 +321,7 @@ async function execute(
     ...(line.fresh === undefined ? {} : { fresh: line.fresh }),
   }
   try {
-    const effect = await one<Json, Json>(pass, key, action, text, because, extra, { approved })
+    const effect = await one<Json, Json>(pass, key, action, { input: text, because, labels, extra, more: { approved } })
     return {
       ...about,
       state: 'done',

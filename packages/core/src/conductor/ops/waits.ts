@@ -5,23 +5,32 @@ import { KeelsonError } from '../../base/errors.ts'
 import { sha256 } from '../../base/hash.ts'
 import { canonical, stored } from '../../base/json.ts'
 import { fromStored, toStored } from '../../base/schema.ts'
+import { isUnlabelled, type Labels } from '../../base/labels.ts'
 import type { Json } from '../../base/value.ts'
 import { dataOf, type Draft, type Entry } from '../../journal/entry.ts'
 import type { Op } from '../../journal/fold.ts'
 import type { Outcome } from '../../journal/kinds.ts'
 import type { NewRun } from '../../journal/store.ts'
-import { eventSchema, matches, waitToken, type EventType } from '../../playbook/event.ts'
+import { eventLabels, eventSchema, matches, waitToken, type EventType } from '../../playbook/event.ts'
 import { playbookOf } from '../../playbook/playbook.ts'
+import { lineOf, personasOf } from '../behalf.ts'
 import { eventRun, sentEvent } from '../event-run.ts'
-import { waitGone } from '../mail.ts'
+import { labelsOf, waitGone } from '../mail.ts'
 import type { Pass } from '../pass.ts'
 import { rootOf } from '../shadow/mode.ts'
 import { newRun } from '../start.ts'
+import { assertWithin } from './caps.ts'
 import { runVerbs } from '../verbs.ts'
 import { iso, type Status, type WaitInfo } from '../waiting.ts'
 import type { Built } from '../writer.ts'
 
-export function sleep(pass: Pass, key: string, duration: Duration | { until: string }): Promise<void> {
+/** `wait`: what to say of it instead of that it sleeps. */
+export function sleep(
+  pass: Pass,
+  key: string,
+  duration: Duration | { until: string },
+  wait: Pick<WaitInfo, 'kind' | 'what'> | undefined = undefined,
+): Promise<void> {
   const ms = typeof duration === 'string' ? durationMs(duration) : undefined
   const fixed = typeof duration === 'string' ? undefined : instant(duration.until)
   const hash = sha256(canonical([ms ?? null, fixed ?? null]))
@@ -32,7 +41,7 @@ export function sleep(pass: Pass, key: string, duration: Duration | { until: str
       if (pass.signal.aborted) return
     }
     const { until } = dataOf(op.opened as Entry & { kind: 'sleep.opened' })
-    pass.waits.set(key, { kind: 'timer', what: `sleeps until ${iso(until)}`, until: iso(until) })
+    pass.waits.set(key, { kind: 'timer', what: `sleeps until ${iso(until)}`, ...wait, until: iso(until) })
     pass.replay?.poke()
     if (until <= pass.task.env.clock.now()) await pass.mailbox.absorb()
   }
@@ -64,7 +73,8 @@ export function waitFor(
   const schema = eventSchema(event)
   const match = stored(options.match ?? {}) as Record<string, Json>
   const hash = sha256(canonical([event.name, match, options.timeout ?? null]))
-  const live = (op: Op): Promise<void> => openWait(pass, key, event.name, match, hash, options, op)
+  const asked = { event: event.name, match, hash, labels: eventLabels(event) }
+  const live = (op: Op): Promise<void> => openWait(pass, key, asked, options, op)
   return pass.operation({
     key,
     kind: 'wait',
@@ -77,12 +87,11 @@ export function waitFor(
 async function openWait(
   pass: Pass,
   key: string,
-  event: string,
-  match: Record<string, Json>,
-  hash: string,
+  asked: { event: string; match: Record<string, Json>; hash: string; labels: Labels },
   options: WaitOptions,
   op: Op,
 ): Promise<void> {
+  const { event, match, hash, labels } = asked
   const { env, claimed } = pass.task
   const { workspace, id } = claimed.row
   await pass.work.run(async () => {
@@ -98,7 +107,8 @@ async function openWait(
         data: { run: id, key, event, match, ...familyOf(pass) },
         index: { token },
       }
-      const data = { hash, event, match, since, ...(until === undefined ? {} : { until }), puts: [put] }
+      const ends = until === undefined ? {} : { until }
+      const data = { hash, event, match, since, ...ends, ...(isUnlabelled(labels) ? {} : { labels }), puts: [put] }
       await pass.writer.append([{ kind: 'wait.opened', key, data }])
     }
     if (!pass.signal.aborted && op.outcome === undefined) await fromBuffer(pass, key, token, op)
@@ -146,9 +156,8 @@ async function fromBuffer(pass: Pass, key: string, token: string, op: Op): Promi
         )
           continue
         if (wait.until !== undefined && row.sort > wait.until) return undefined
-        return {
-          drafts: [{ kind: 'wait.completed', key, data: { ok: found.payload, event: found.id, puts: waitGone(wait) } }],
-        }
+        const data = { ok: found.payload, event: found.id, ...labelsOf(wait), puts: waitGone(wait) }
+        return { drafts: [{ kind: 'wait.completed', key, data }] }
       }
       const last = rows.at(-1)
       if (last === undefined || rows.length < 200) return undefined
@@ -181,6 +190,7 @@ export function call(pass: Pass, key: string, target: { readonly name: string },
   const live = async (op: Op): Promise<void> => {
     if (op.opened === undefined) {
       const { start } = pass.history
+      assertWithin(pass, 'call', playbook.name)
       const parent = {
         run: claimed.row.id,
         key,
@@ -189,8 +199,7 @@ export function call(pass: Pass, key: string, target: { readonly name: string },
         laneWhileRunning: claimed.row.laneWhileRunning,
         lanes: start.lanes ?? [],
       }
-      const scopes = [...(start.scopes ?? []), ...(playbook.persona === undefined ? [] : [playbook.persona.may])]
-      const persona = playbook.persona?.name ?? start.persona
+      const personas = [...personasOf(start), ...(playbook.persona === undefined ? [] : [playbook.persona])]
       env.catalog.add(playbook)
       const own = await rootOf(env, claimed.row.workspace, playbook, child, undefined)
       const run = newRun(playbook, {
@@ -201,8 +210,9 @@ export function call(pass: Pass, key: string, target: { readonly name: string },
         input,
         by: start.by,
         parent,
-        scopes,
-        ...(persona === undefined ? {} : { persona }),
+        personas,
+        ancestors: lineOf(pass),
+        labels: pass.history.labels,
         ...(start.settings === undefined ? {} : { settings: start.settings as never }),
         now: env.clock.now(),
         salt: () => env.ids.salt(),

@@ -20,7 +20,9 @@ import { denied, judge } from '../effect/judge.ts'
 import { effectPut, readEffect, type EffectRecord } from '../effect/ledger.ts'
 import { previewOf } from '../effect/render.ts'
 import { receiptOf } from '../effect/settling.ts'
+import { behalfOf } from '../behalf.ts'
 import { itemHash, itemId, itemPut, type ItemRecord } from '../item.ts'
+import { labelsOfOutput } from '../ops/rests.ts'
 import type { Pass } from '../pass.ts'
 import type { Built } from '../writer.ts'
 import { overlaidStore, redirected } from './overlay.ts'
@@ -45,8 +47,8 @@ async function simulation(pass: Pass, acting: Acting, root: string): Promise<Bui
   const env = pass.task.redirect === undefined ? inside(pass, root) : pass.task.env
   const found = await readEffect(env.store, workspace, effect)
   if (found !== undefined) return { drafts: [again(acting, found.record)] }
-  const { scopes = [], persona } = pass.history.start
-  const verdict = await judge(env, { workspace, action, input, scopes, persona, effect })
+  const { labels } = acting
+  const verdict = await judge(env, { workspace, action, input, behalf: behalfOf(pass), labels, effect })
   if (verdict.verdict === 'deny') return { drafts: [failed(acting, denied(action, verdict))] }
   try {
     const earlier = await wouldsOf(env.store, workspace, root)
@@ -67,7 +69,8 @@ async function simulation(pass: Pass, acting: Acting, root: string): Promise<Bui
     const puts: Put[] = [effectPut(record, 1), wouldPut({ ...would, ...item })]
     if (asked !== undefined) puts.push(itemPut(asked, 1))
     const receipt = { ...receiptOf(effect, record as never, record.inputHash, record.inputHash), shadow: true }
-    const data = { hash, ...(output === undefined ? {} : { ok: output }), receipt, puts }
+    const of = labelsOfOutput(action, labels)
+    const data = { hash, ...(output === undefined ? {} : { ok: output }), labels: of, receipt, puts }
     tell(pass, acting, verdict)
     return { drafts: [{ kind: 'effect.completed', key, data }] }
   } catch (thrown) {

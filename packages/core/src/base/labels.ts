@@ -1,0 +1,48 @@
+/** Labels: what is known of where a value comes from: `untrusted` (an outsider may have written it), `private`; each with its sources. */
+
+export type Label = 'untrusted' | 'private'
+
+/** Label → the sources that brought it, in words. */
+export type Labels = { readonly [L in Label]?: readonly string[] }
+
+export const NO_LABELS: Labels = Object.freeze({})
+
+/** Sources that are kept of each label: enough to explain it. */
+const SOURCES_MAX = 8
+const ALL: readonly Label[] = ['untrusted', 'private']
+
+/** Labels as a definition declares them, brought by `source`. */
+export function labelled(labels: readonly Label[], source: string): Labels {
+  return labels.length === 0 ? NO_LABELS : Object.fromEntries(labels.map((label) => [label, [source]]))
+}
+
+/** All labels of all, with their sources. */
+export function joinLabels(...given: readonly (Labels | undefined)[]): Labels {
+  const some = given.filter((one) => one !== undefined && !isUnlabelled(one))
+  if (some.length <= 1) return some[0] ?? NO_LABELS
+  const joined = ALL.flatMap((label) => {
+    const sources = new Set(some.flatMap((one) => one![label] ?? []))
+    return sources.size === 0 ? [] : [[label, [...sources].slice(0, SOURCES_MAX)] as const]
+  })
+  return Object.fromEntries(joined)
+}
+
+/** What is left when a value has passed a schema that cannot carry anybody's words. */
+export function withoutUntrusted(labels: Labels): Labels {
+  const { untrusted: _dropped, ...rest } = labels
+  return rest
+}
+
+export function isUnlabelled(labels: Labels): boolean {
+  return labels.untrusted === undefined && labels.private === undefined
+}
+
+export function labelNames(labels: Labels): readonly Label[] {
+  return ALL.filter((label) => labels[label] !== undefined)
+}
+
+/** Throws nothing: undefined for what is no list of labels. */
+export function parseLabels(value: unknown): readonly Label[] | undefined {
+  if (!Array.isArray(value)) return undefined
+  return value.every((one) => ALL.includes(one as Label)) ? [...new Set(value as Label[])] : undefined
+}

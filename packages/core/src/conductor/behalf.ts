@@ -1,0 +1,45 @@
+/** Behalf: on whose behalf a run acts: the personas that bound it, and the runs that called it. */
+import type { EntryData } from '../journal/kinds.ts'
+import type { Persona } from '../policy/persona.ts'
+import { covers } from '../policy/scope.ts'
+import type { Environment } from './environment.ts'
+import type { Pass } from './pass.ts'
+
+export interface Behalf {
+  /** Each of them bounds; rights are what all of them cover. */
+  readonly personas: readonly Persona[]
+  /** The run itself, and those that called it. */
+  readonly line: readonly { readonly run: string; readonly playbook: string }[]
+}
+
+export function behalfOf(pass: Pass): Behalf {
+  return { personas: personasOf(pass.history.start), line: lineOf(pass) }
+}
+
+/** A run of an older release has only the lists. */
+export function personasOf(start: EntryData['run.started']): readonly Persona[] {
+  if (start.personas !== undefined) return start.personas as unknown as readonly Persona[]
+  return (start.scopes ?? []).map((may) => ({ name: start.persona ?? '', may }))
+}
+
+export function lineOf(pass: Pass): Behalf['line'] {
+  const { row } = pass.task.claimed
+  return [{ run: row.id, playbook: `${row.playbook}@${row.version}` }, ...(pass.history.start.ancestors ?? [])]
+}
+
+/** The personas as this process defines them, or else as they were when the run began. */
+export function asDefined(env: Environment, personas: readonly Persona[]): readonly Persona[] {
+  const byName = new Map(personas.map((one) => [one.name, env.personas.get(one.name) ?? one]))
+  return [...byName.values()]
+}
+
+/** Who of them may not use the action: as they were when the run began, and as they are now. */
+export function whoMayNot(env: Environment, personas: readonly Persona[], action: string): Persona | undefined {
+  return [...personas, ...asDefined(env, personas)].find((one) => !covers(one.may, action))
+}
+
+/** Who of them may not ask the agent. */
+export function whoMayNotAsk(env: Environment, personas: readonly Persona[], agent: string): Persona | undefined {
+  const all = [...personas, ...asDefined(env, personas)]
+  return all.find((one) => one.agents !== undefined && !one.agents.includes(agent))
+}

@@ -1,0 +1,143 @@
+/**
+ * BudgetRun: a budget that is reached asks once, whoever waits for it: a run of a built-in playbook that ends with the
+ * decision, or with the budget's period.
+ *
+ * V1. Its id is the budget, its period and how often it was decided on: a second who reaches it finds it there.
+ * V2. The decision is recorded with the budget in the unit that wakes all who wait.
+ */
+import { z } from 'zod'
+import { jsonSchema } from '../base/schema.ts'
+import { sha256 } from '../base/hash.ts'
+import { KeelsonError } from '../base/errors.ts'
+import type { Json } from '../base/value.ts'
+import type { NewRun } from '../journal/store.ts'
+import { defineEvent } from '../playbook/event.ts'
+import { playbookOf, registerPlaybook, type AnyPlaybook } from '../playbook/playbook.ts'
+import { EMPTY_LEDGER, raise, type Spending } from '../policy/budget.ts'
+import type { BudgetRecord } from './charge.ts'
+import type { Environment } from './environment.ts'
+import { eventRun } from './event-run.ts'
+import { askItem, type AskItem } from './ops/ask.ts'
+import type { Pass } from './pass.ts'
+import { newRun } from './start.ts'
+
+const BUDGET_PLAYBOOK = 'keelson.budget'
+
+/** Sent when somebody has decided on a budget. */
+export const budgetEvent = defineEvent({
+  name: 'keelson.budget',
+  schema: z.object({ budget: z.string(), epoch: z.number(), refused: z.string().optional() }),
+})
+
+const Input = z.object({
+  budget: z.string(),
+  epoch: z.number(),
+  what: z.string(),
+  /** What could not be done, and the run that wanted it first. */
+  name: z.string(),
+  run: z.string(),
+  until: z.number().optional(),
+  units: z.object({
+    money: z.string().optional(),
+    tokens: z.literal(true).optional(),
+    calls: z.literal(true).optional(),
+  }),
+})
+type Reached = z.output<typeof Input>
+
+export function budgetRun(env: Environment, workspace: string, reached: Reached): NewRun {
+  return newRun(budgetPlaybook, {
+    workspace,
+    id: `budget:${sha256(reached.budget).slice(0, 24)}:${reached.epoch}`,
+    input: reached,
+    now: env.clock.now(),
+    salt: () => env.ids.salt(),
+  })
+}
+
+export const budgetPlaybook: AnyPlaybook = playbookOf(
+  registerPlaybook({
+    name: BUDGET_PLAYBOOK,
+    version: 1,
+    input: Input,
+    output: z.object({ raised: z.boolean() }),
+    run: async (_ctx, input, pass) => decide(pass as Pass, input as Reached),
+  }),
+)
+
+async function decide(pass: Pass, reached: Reached): Promise<{ raised: boolean }> {
+  let said: Said
+  try {
+    said = await askItem(pass, 'raise', question(reached), (ok) => ok as unknown as Said)
+  } catch (thrown) {
+    if (KeelsonError.is(thrown, 'STEP_TIMEOUT')) return { raised: false } // a new period has begun
+    throw thrown
+  }
+  await pass.operation({ key: 'decided', kind: 'step', live: () => record(pass, reached, said) })
+  return { raised: !('decision' in said) }
+}
+
+/** An answer as it was given, or a refusal as decisions come. */
+type Said = Spending | { readonly decision: { readonly reject?: string } }
+
+function question({ what, name, run, until, units }: Reached): AskItem {
+  return {
+    item: {
+      kind: 'attention',
+      title: `${what}. Raise it?`,
+      allows: ['answer', 'reject'],
+      onBehalfOf: run,
+      why: [{ label: `${name} of run ${run}`, trust: 'connector', ref: `run:${run}` }],
+      preview: { kind: 'text', after: `${what}.\n\nWhat waits goes on by itself once there is room.` },
+      editSchema: jsonSchema(raiseSchema(units)) as Json,
+      code: 'BUDGET_REACHED',
+      hint: 'Answer by how much it is raised, or reject: what waits is then declined.',
+    },
+    wait: 'budget',
+    onSilence: 'wait',
+    ...(until === undefined ? {} : { until }),
+  }
+}
+
+/** By how much: of what the budget counts, and more than nothing. */
+function raiseSchema({ money, tokens, calls }: Reached['units']): z.ZodType {
+  const more = z.number().positive()
+  const amount = { money: z.object({ amount: more, currency: z.literal(money ?? '') }), tokens: more, calls: more }
+  const known = [...(money === undefined ? [] : ['money']), ...(tokens ? ['tokens'] : []), ...(calls ? ['calls'] : [])]
+  const fields = Object.entries(amount).filter(([name]) => known.includes(name))
+  const options = fields.map(([name]) =>
+    z.strictObject(Object.fromEntries(fields.map(([one, schema]) => [one, one === name ? schema : schema.optional()]))),
+  )
+  return options.length === 1 ? options[0]! : z.union(options)
+}
+
+/** V2. */
+async function record(pass: Pass, reached: Reached, said: Said): Promise<void> {
+  const { env, claimed } = pass.task
+  const { workspace, id } = claimed.row
+  const { budget, epoch } = reached
+  const refused = 'decision' in said ? (said.decision.reject ?? 'no') : undefined
+  await pass.work.run(async () => {
+    await env.company(workspace).key()
+    await pass.writer.submit(async () => {
+      const [row] = await env.store.records(workspace, { kind: 'budget', ids: [budget], limit: 1 })
+      const before =
+        row === undefined ? { ...EMPTY_LEDGER, what: reached.what } : (JSON.parse(row.data) as BudgetRecord)
+      const { money, tokens = 0, calls = 0 } = 'decision' in said ? ({} as Spending) : said
+      const after = raise(before, { money: money?.amount ?? 0, tokens, calls })
+      const data: BudgetRecord = {
+        ...before,
+        ...after,
+        epoch: epoch + 1,
+        ...(refused === undefined ? {} : { refused }),
+      }
+      const put = { kind: 'budget', id: budget, version: (row?.version ?? 0) + 1, data: data as unknown as Json }
+      const payload = { budget, epoch, ...(refused === undefined ? {} : { refused }) }
+      return {
+        drafts: [{ kind: 'step.completed', key: 'decided', data: { puts: [{ ...put, index: { all: 'budget' } }] } }],
+        starts: [eventRun(env, workspace, { event: budgetEvent.name, id, payload })],
+      }
+    })
+  })
+  env.nudge()
+}

@@ -1,0 +1,208 @@
+/** Answers: the tries of one question: reserve, ask, record what came of it; then the next try, or the next model. */
+import type { AnyAgent } from '../../agent/agent.ts'
+import { failureOf, type ModelAnswer } from '../../agent/model.ts'
+import { costOf, type Prices, type Usage } from '../../agent/price.ts'
+import { promptOf } from '../../agent/prompt.ts'
+import { KeelsonError, storeError, type StoredError } from '../../base/errors.ts'
+import { parseStored, canonical } from '../../base/json.ts'
+import type { Json } from '../../base/value.ts'
+import type { Op } from '../../journal/fold.ts'
+import type { Put } from '../../journal/put.ts'
+import { behalfOf } from '../behalf.ts'
+import type { Charge, Spend } from '../charge.ts'
+import { backoffMs, within } from '../effect/send.ts'
+import { clear, settled } from '../limits.ts'
+import type { Pass } from '../pass.ts'
+import { iso } from '../waiting.ts'
+import type { Built } from '../writer.ts'
+import { fitting, labelsOfAnswer, type Question } from './question.ts'
+import { sleepWithin } from './retrying.ts'
+
+export async function answers(pass: Pass, asked: Question, op: Op): Promise<void> {
+  const { key, agent } = asked
+  for (;;) {
+    if (op.retryAt !== undefined && !(await sleepWithin(pass, key, op.retryAt, `agent ${agent.name} is asked again`)))
+      return
+    const attempt = op.attempts + 1
+    const go: Try = { attempt, id: reservationId(pass, key, op.sends + 1), model: modelOf(agent, attempt) }
+    const begun = await pass.work.run(() => begin(pass, asked, go))
+    if (!begun || pass.signal.aborted) return
+    if (await pass.work.run(() => once(pass, asked, op, go))) return
+    if (pass.signal.aborted) return
+  }
+}
+
+/** One try of a question. */
+interface Try {
+  readonly attempt: number
+  /** Of its reservation: one that was cut short by a crash keeps its own. */
+  readonly id: string
+  readonly model: string | undefined
+}
+
+function reservationId(pass: Pass, key: string, send: number): string {
+  return `agent ${pass.task.claimed.row.id} ${pass.history.start.continuation} ${key} ${send}`
+}
+
+/** The model of a try: the same until its tries are used up, then the next. */
+function modelOf({ models, triesPerModel }: AnyAgent, attempt: number): string | undefined {
+  return models[Math.floor((attempt - 1) / triesPerModel)]
+}
+
+function triesMax({ models, triesPerModel }: AnyAgent): number {
+  return Math.max(1, models.length) * triesPerModel
+}
+
+/** Records that it is asked, with what that may cost. False when a budget does not let it be. */
+async function begin(pass: Pass, asked: Question, { attempt, id, model }: Try): Promise<boolean> {
+  const { env, claimed } = pass.task
+  const { key, hash } = asked
+  let begun = false
+  await pass.writer.submit(async (): Promise<Built> => {
+    begun = false
+    const charge = chargeFor(pass, asked, id, worstOf(env.prices, asked, model))
+    const { limit, puts, starts } = await clear(env, claimed.row.workspace, charge)
+    if (limit?.kind === 'budget') {
+      const limited = { limit, at: env.clock.now() } as unknown as Json
+      return {
+        drafts: [{ kind: 'agent.completed', key, data: { hash, limited, ...labelsOfAnswer(asked), puts } }],
+        starts,
+      }
+    }
+    if (limit !== undefined) {
+      const error = storeError(new KeelsonError('BUDGET_REFUSED', 'what' in limit ? limit.what : limit.kind, UNPRICED))
+      return { drafts: [{ kind: 'agent.completed', key, data: { hash, error } }] }
+    }
+    begun = true
+    const by = model === undefined ? {} : { model }
+    return { drafts: [{ kind: 'agent.sending', key, data: { hash, attempt, ...by, puts } }] }
+  })
+  if (!begun) env.nudge()
+  return begun
+}
+
+const UNPRICED = { hint: 'Give the model a price in prices.models, or a worst case in prices.unpriced.' }
+
+function chargeFor(pass: Pass, { agent }: Question, id: string, spend: Spend): Charge {
+  const behalf = behalfOf(pass)
+  const personas = agent.persona === undefined ? behalf.personas : [...behalf.personas, agent.persona]
+  return { id, name: `agent.${agent.name}`, spend, behalf: { ...behalf, personas }, rate: undefined, inHours: false }
+}
+
+/** What a question may cost at most: text is taken for a token per two characters, and the answer for the longest. */
+function worstOf(prices: Prices, { agent, input, about }: Question, model: string | undefined): Spend {
+  const text = agent.instructions.length + promptOf(input, about, undefined).length
+  const usage: Usage = { inputTokens: Math.ceil(text / 2), outputTokens: agent.maxOutputTokens }
+  const money = costOf(prices, model, usage)
+  const tokens = usage.inputTokens! + usage.outputTokens!
+  return { calls: 1, tokens, ...(money === undefined ? { unpriced: true } : { money }) }
+}
+
+/** One question. True when there will be no other. */
+async function once(pass: Pass, asked: Question, op: Op, go: Try): Promise<boolean> {
+  const { env } = pass.task
+  const { agent, input, about } = asked
+  const { model } = go
+  const repair = op.failure?.code === 'OUTPUT_INVALID' ? op.failure.message : undefined
+  const stop = new AbortController()
+  const signal = AbortSignal.any([pass.signal, stop.signal])
+  try {
+    const call = { agent, input, about, repair, model, signal }
+    const answer = await within(env, agent.timeoutMs, late(agent), () => env.models(call))
+    if (pass.signal.aborted) return true
+    return await record(pass, asked, go, answer)
+  } catch (thrown) {
+    stop.abort(thrown)
+    if (pass.signal.aborted) return true
+    const { how, usage } = failureOf(thrown)
+    return failed(pass, asked, go, { error: errorOf(thrown, how), usage, paid: how !== 'refused' })
+  }
+}
+
+function late(agent: AnyAgent): KeelsonError {
+  return new KeelsonError('STEP_TIMEOUT', `agent ${agent.name} did not answer within ${agent.timeoutMs / 1000} s`)
+}
+
+function errorOf(thrown: unknown, how: 'refused' | 'misfit' | 'unknown'): StoredError {
+  const error = storeError(thrown)
+  return how === 'misfit' ? { ...error, code: 'OUTPUT_INVALID' } : error
+}
+
+async function record(pass: Pass, asked: Question, go: Try, answer: ModelAnswer): Promise<boolean> {
+  const model = go.model ?? answer.model
+  let fits: ReturnType<typeof fitting>
+  try {
+    fits = fitting(asked, answer)
+  } catch (thrown) {
+    return failed(pass, asked, go, { error: storeError(thrown), usage: answer.usage, paid: true, model })
+  }
+  const { key, hash } = asked
+  await pass.writer.submit(async (): Promise<Built> => {
+    const { spend, used } = spentOn(pass, model, answer.usage)
+    const puts = await settledWith(pass, go.id, spend)
+    const by = model === undefined ? {} : { model }
+    return {
+      drafts: [{ kind: 'agent.completed', key, data: { hash, agent: who(asked), ...fits, ...by, ...used, puts } }],
+    }
+  })
+  return true
+}
+
+interface Failed {
+  readonly error: StoredError
+  readonly usage: Usage | undefined
+  /** Whether it may have cost something. */
+  readonly paid: boolean
+  readonly model?: string | undefined
+}
+
+async function failed(pass: Pass, asked: Question, go: Try, what: Failed): Promise<boolean> {
+  const { env } = pass.task
+  const { key, agent, hash } = asked
+  const { attempt } = go
+  const { error, usage, paid, model = go.model } = what
+  const by = model === undefined ? {} : { model }
+  const last = attempt >= triesMax(agent) || (error.code === 'MODEL_MISSING' && agent.models.length < 2)
+  const soon = error.code === 'OUTPUT_INVALID' || (!last && modelOf(agent, attempt) !== modelOf(agent, attempt + 1))
+  const retryAt = env.clock.now() + (soon ? 0 : backoffMs(attempt, () => env.ids.random()))
+  await pass.writer.submit(async (): Promise<Built> => {
+    const { spend, used } = paid ? spentOn(pass, model, usage) : { spend: 'released' as const, used: {} }
+    const puts = await settledWith(pass, go.id, spend)
+    if (!last)
+      return { drafts: [{ kind: 'agent.failed', key, data: { attempt, error, retryAt, ...by, ...used, puts } }] }
+    const final = error.code === 'STEP_FAILED' ? { ...error, code: 'MODEL_FAILED' } : error
+    return {
+      drafts: [{ kind: 'agent.completed', key, data: { hash, agent: who(asked), error: final, ...by, ...used, puts } }],
+    }
+  })
+  if (last) return true
+  const { workspace, id: run, playbook } = pass.task.claimed.row
+  const about = { step: key, attempt, message: error.message, retryAt: iso(retryAt) }
+  env.emit('step.failed', { workspace, run, playbook, ...about })
+  return false
+}
+
+function who({ agent }: Question): { name: string; version: number } {
+  return { name: agent.name, version: agent.version }
+}
+
+/** What it used, as it is charged and as it is journaled. */
+function spentOn(
+  pass: Pass,
+  model: string | undefined,
+  usage: Usage | undefined,
+): { spend: Spend; used: { usage?: Json } } {
+  const money = costOf(pass.task.env.prices, model, usage)
+  const { inputTokens, outputTokens } = usage ?? {}
+  const known = inputTokens !== undefined && outputTokens !== undefined
+  const spend = { ...(known ? { tokens: inputTokens + outputTokens } : {}), ...(money === undefined ? {} : { money }) }
+  if (usage === undefined && money === undefined) return { spend, used: {} }
+  return {
+    spend,
+    used: { usage: parseStored(canonical({ ...usage, ...(money === undefined ? {} : { cost: money }) })) },
+  }
+}
+
+function settledWith(pass: Pass, id: string, spend: Spend | 'released'): Promise<Put[]> {
+  return settled(pass.task.env, pass.task.claimed.row.workspace, id, spend)
+}

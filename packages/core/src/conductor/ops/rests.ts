@@ -1,0 +1,32 @@
+/** Rests: what an input is to be taken for: the labels of its sources, or of all that the run has seen where nobody says. */
+import { joinLabels, labelled, NO_LABELS, withoutUntrusted, type Labels } from '../../base/labels.ts'
+import { isMute } from '../../base/wording.ts'
+import type { AnyAction } from '../../connector/action.ts'
+import type { z } from 'zod'
+import type { Pass } from '../pass.ts'
+import type { ActMemory } from './sources.ts'
+
+/** Labels of what `because` names; of the whole run where it names nothing, or something of unknown origin. */
+export function restsOn(pass: Pass, memory: ActMemory, because: readonly unknown[] = []): Labels {
+  const all = pass.history.labels
+  return because.length === 0 ? all : joinLabels(...because.map((one) => labelsOf(pass, memory, one) ?? all))
+}
+
+function labelsOf(pass: Pass, memory: ActMemory, one: unknown): Labels | undefined {
+  if (typeof one !== 'object' || one === null) return typeof one === 'string' ? undefined : NO_LABELS
+  const key = memory.get(one)
+  const op = key === undefined ? undefined : pass.history.ops.get(key)
+  // A step computes from whatever its code holds.
+  if (op?.outcome === undefined || op.kind === 'step') return undefined
+  return op.outcome.outcome.labels ?? NO_LABELS
+}
+
+/** What an action returns: as it declares, and whatever it was given may come back. */
+export function labelsOfOutput(action: AnyAction, input: Labels | undefined): Labels {
+  return joinLabels(labelled(action.labels, action.name), passing(action.output, input ?? NO_LABELS))
+}
+
+/** What has passed a schema that lets no words through is no longer untrusted. */
+export function passing(schema: z.ZodType, labels: Labels): Labels {
+  return labels.untrusted !== undefined && isMute(schema) ? withoutUntrusted(labels) : labels
+}
