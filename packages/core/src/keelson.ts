@@ -337,7 +337,7 @@ function limiting(
   const twice = budgets.find((one, i) => budgets.findIndex((other) => other.name === one.name) !== i)
   if (twice !== undefined) throw new KeelsonError('DEFINITION_INVALID', `two budgets are named "${twice.name}"`)
   if (typeof zone === 'string' && !isZone(zone))
-    throw new KeelsonError('DEFINITION_INVALID', `"${zone}" is not a zone`, {
+    throw new KeelsonError('DEFINITION_INVALID', `"${String(zone)}" is not a zone`, {
       hint: "Use an IANA name: 'Europe/Berlin'.",
     })
   const playbooks = new Catalog(options.playbooks)

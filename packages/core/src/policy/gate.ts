@@ -108,7 +108,8 @@ function decideAll(rules: readonly Rule[], intended: Intended, found?: Found): S
     const answer = 'broken' in facts ? broken(facts.broken) : ask(rule, facts)
     if (answer === ALLOW) continue
     said ??= []
-    for (const verdict of Array.isArray(answer) ? answer : [answer]) said.push({ rule: rule.name, verdict })
+    const list = (Array.isArray(answer) ? answer : [answer]) as readonly Said['verdict'][]
+    for (const verdict of list) said.push({ rule: rule.name, verdict })
   }
   return said
 }
