@@ -26,6 +26,7 @@ import type { Built } from '../writer.ts'
 import { effectRun, handedOver, handOver, sentOf } from './hand-over.ts'
 import { denied, judge, judgedOf } from './judge.ts'
 import { byGrant } from './granted.ts'
+import { reuse } from './reuse.ts'
 import { isCovered, reportLate, stillCovered } from './attempt.ts'
 import { effectPut, effectRunId, readEffect, remoteKey, type EffectRecord } from './ledger.ts'
 import { backoffMs, mayResend, tryOnce, type Tried } from './send.ts'
@@ -240,19 +241,6 @@ function join(pass: Pass, acting: Acting, record: EffectRecord, version: number)
   const run = record.effectRun ?? record.owner.run
   const data = { hash: acting.hash, action: record.action, effect: record.id, run, joined: true, puts: [put] }
   return { drafts: [{ kind: 'effect.opened', key: acting.key, data }] }
-}
-
-/** An earlier success of the same intent answers. */
-function reuse(acting: Acting, record: EffectRecord): Draft {
-  const end: EffectEnd = { state: 'done', input: record.input, edited: record.edited, verdict: record.verdict }
-  const receipt = {
-    ...receiptOf(record.id, end, record.inputHash, sha256(acting.input)),
-    deduplicated: true,
-    differs: record.inputHash !== sha256(acting.input),
-  }
-  const ok = record.output === undefined ? {} : { ok: record.output }
-  const labels = labelsOfOutput(acting.action, record.labels)
-  return { kind: 'effect.completed', key: acting.key, data: { hash: acting.hash, ...ok, labels, receipt } }
 }
 
 /** Tries until it is done, has failed for good, or nobody knows. `recorded`: the first try's sending has just been. */
