@@ -502,3 +502,49 @@ describe('a lifecycle', () => {
     expect(() => lifecycle({ states: ['a'], transitions: { go: { from: 'a', to: 'b' as 'a' } } })).toThrow('"b"')
   })
 })
+
+describe('drift', () => {
+  const playbook = code(async (ctx) => {
+    const customers = ctx.entities(Customer)
+    const found = (await customers.find({ email: bo.email })) ?? (await customers.create(bo))
+    const theirs = { name: 'Bo D.', email: bo.email, stage: 'signed' as const }
+    const { answer, entity } = await customers.drift(found.id, { system: 'stripe', theirs })
+    return [answer, entity.data.name, entity.data.stage]
+  })
+
+  it('shows both sides, and takes theirs where a person says so, field by field', async () => {
+    const t = await testConductor({ playbooks: [playbook] })
+    const run = await t.start(playbook, {})
+    const [item] = (await t.inbox.list()).items
+    expect(item).toMatchObject({
+      kind: 'question',
+      title: expect.stringMatching(
+        /^customer \w+ and stripe differ in name, stage: keep ours, or take theirs\?$/,
+      ) as string,
+      preview: {
+        kind: 'fields',
+        rows: [
+          { label: 'name', before: 'Bo', after: 'Bo D.' },
+          { label: 'stage', before: 'new', after: 'signed' },
+        ],
+      },
+    })
+    await t.answer({ keep: 'theirs', except: ['stage'] })
+    expect(await run.result()).toEqual(['theirs', 'Bo D.', 'new'])
+    const { id } = (await t.keelson.entities(Customer).list()).entities[0]!
+    expect((await t.keelson.entities(Customer).why(id, 'name'))?.change.reason).toBe('as stripe has it')
+  })
+
+  it('is not asked about twice, once ours was kept, until it is another', async () => {
+    const t = await testConductor({ playbooks: [playbook] })
+    const run = await t.start(playbook, {})
+    await t.answer({ keep: 'ours' })
+    expect(await run.result()).toEqual(['ours', 'Bo', 'new'])
+    expect(await (await t.start(playbook, {})).result()).toEqual(['ours', 'Bo', 'new'])
+    const customers = t.keelson.entities(Customer)
+    await customers.update((await customers.list()).entities[0]!.id, { name: 'Robert' })
+    await t.start(playbook, {})
+    expect((await t.inbox.list()).items).toHaveLength(1)
+    expect(await t.keelson.audit.verify()).toMatchObject({ ok: true })
+  })
+})

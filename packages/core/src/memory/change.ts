@@ -93,35 +93,43 @@ export const NOTHING: Folded = { schema: 0, data: {}, since: {}, version: 0, at:
 
 /** `state` with `change` in its place (H1). */
 export function foldChange(type: AnyEntityType, state: Folded, change: Change): Folded {
+  return foldChanges(type, state, [change])
+}
+
+type Open = { -readonly [K in keyof Folded]: Folded[K] } & {
+  data: Record<string, Json>
+  since: Record<string, readonly [number, number]>
+}
+
+/** `state` with all of `changes` in their places. */
+export function foldChanges(type: AnyEntityType, state: Folded, changes: readonly Change[]): Folded {
+  const open: Open = { ...state, data: { ...state.data }, since: { ...state.since } }
+  for (const change of changes) take(type, open, change)
+  return open
+}
+
+function take(type: AnyEntityType, open: Open, change: Change): void {
   const at = Date.parse(change.at)
   const validAt = change.validAt === undefined ? at : Date.parse(change.validAt)
-  const schema = Math.max(state.schema, change.schema ?? 1)
-  const base =
-    state.schema === 0 || state.schema === schema ? state.data : upcastTo(type, state.data, state.schema, schema)
-  const data: Record<string, Json> = { ...base }
-  const since: Record<string, readonly [number, number]> = { ...state.since }
+  const schema = Math.max(open.schema, change.schema ?? 1)
+  if (open.schema !== 0 && open.schema !== schema) open.data = { ...upcastTo(type, open.data, open.schema, schema) }
   const wins = (field: string): boolean => {
-    const held = since[field]
+    const held = open.since[field]
     if (held !== undefined && (held[0] > validAt || (held[0] === validAt && held[1] > change.version))) return false
-    since[field] = [validAt, change.version]
+    open.since[field] = [validAt, change.version]
     return true
   }
-  for (const [field, value] of Object.entries((change.changed ?? {}) as Record<string, Json>))
-    if (wins(field)) data[field] = value
-  for (const field of change.dropped ?? []) if (wins(field)) delete data[field]
-  const newer = change.version > state.version
-  const became = newer ? change.became : undefined
-  const archived = became === 'archived' ? true : became === 'restored' ? false : state.archived
-  const into = became === 'restored' ? undefined : (change.into ?? state.into)
-  return {
-    schema,
-    data,
-    since,
-    version: Math.max(change.version, state.version),
-    at: Math.max(at, state.at),
-    archived,
-    ...(into === undefined ? {} : { into }),
-  }
+  const changed = (change.changed ?? {}) as Record<string, Json>
+  for (const field of Object.keys(changed)) if (wins(field)) open.data[field] = changed[field]!
+  for (const field of change.dropped ?? []) if (wins(field)) delete open.data[field]
+  const became = change.version > open.version ? change.became : undefined
+  if (became === 'archived') open.archived = true
+  if (became === 'restored') open.archived = false
+  if (became === 'restored') delete open.into
+  else if (change.into !== undefined) open.into = change.into
+  open.schema = schema
+  open.version = Math.max(change.version, open.version)
+  open.at = Math.max(at, open.at)
 }
 
 /** `state` as a row that no entry puts: a cache. */

@@ -7,7 +7,7 @@ import { KeelsonError } from '../base/errors.ts'
 import { canonical } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
 import type { RecordQuery, RecordRow } from '../journal/store.ts'
-import { changeId, changeOf, foldChange, NOTHING, SNAPSHOT_EVERY, snapshotRow } from './change.ts'
+import { changeId, changeOf, foldChange, foldChanges, NOTHING, SNAPSHOT_EVERY, snapshotRow } from './change.ts'
 import type { Change, Folded, TimelineEvent } from './change.ts'
 import { notFound, recordId, type AnyEntityType } from './entity.ts'
 import { headOf, survivorOf, type Shelf } from './entity-read.ts'
@@ -96,7 +96,7 @@ export async function foldedTo(shelf: Rows, type: AnyEntityType, id: string, ver
   while (state.version < version) {
     const changes = await changesAfter(shelf, type, id, state, Math.min(PAGE, version - state.version))
     if (changes.length === 0) break
-    for (const change of changes) state = foldChange(type, state, change)
+    state = foldChanges(type, state, changes)
   }
   return state
 }
@@ -153,7 +153,7 @@ export async function rebuildSnapshots(shelf: Shelf, type: AnyEntityType, id: st
   for (;;) {
     const changes = await changesAfter(shelf, type, id, state, SNAPSHOT_EVERY - (state.version % SNAPSHOT_EVERY))
     if (changes.length === 0) return made
-    for (const change of changes) state = foldChange(type, state, change)
+    state = foldChanges(type, state, changes)
     if (state.version % SNAPSHOT_EVERY !== 0) return made
     const answer = await shelf.store.write(shelf.workspace, { records: [snapshotRow(type.name, id, state)] })
     if (answer.status === 'done') made++

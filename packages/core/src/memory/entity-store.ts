@@ -132,3 +132,21 @@ export interface EntityStore<T> {
   /** Adds a line to the timeline. */
   note(id: string, note: Note): Promise<void>
 }
+
+/** What came of comparing a record with an outside copy. */
+export interface Drift<T> {
+  /** 'same': nothing differs. 'theirs': at least one field was taken over. */
+  readonly answer: 'same' | 'ours' | 'theirs'
+  readonly fields: { readonly [field: string]: { readonly ours: Json; readonly theirs: Json } }
+  /** As it is now. */
+  readonly entity: Entity<T>
+}
+
+/** The entity store of a run. */
+export interface RunEntityStore<T> extends EntityStore<T> {
+  /**
+   * Compares the record with what a connector's read said of it. Where they differ, a person sees both sides and answers to
+   * keep ours or take theirs; the same difference is not asked about twice.
+   */
+  drift(id: string, outside: { readonly system: string; readonly theirs: Partial<T> }): Promise<Drift<T>>
+}

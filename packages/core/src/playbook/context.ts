@@ -10,7 +10,7 @@ import type { Artifacts } from '../memory/artifact.ts'
 import type { Entity, EntityType } from '../memory/entity.ts'
 import type { Taxonomy } from '../memory/taxonomy.ts'
 import type { Templates } from '../memory/template.ts'
-import type { EntityStore } from '../memory/entity-store.ts'
+import type { RunEntityStore } from '../memory/entity-store.ts'
 import type { Settings } from '../policy/settings.ts'
 import type { OnSilence, RungOptions } from '../policy/verdict.ts'
 import type { EventType } from './event.ts'
@@ -177,7 +177,7 @@ export interface Context {
   checkpoint(name: string): Promise<void>
   /** Ends this run's journal and goes on with a new input and an empty one, under the same id. Never returns. */
   continueAsNew(input: Json): Promise<never>
-  entities<T>(type: EntityType<T>): EntityStore<T>
+  entities<T>(type: EntityType<T>): RunEntityStore<T>
   /** Bytes and texts, kept under their hash. */
   readonly artifacts: Artifacts
   /** The operator's templates; what is read is the version of this moment. */

@@ -20,16 +20,17 @@ import {
   listEntities,
   type Shelf,
 } from '../../memory/entity-read.ts'
-import type { EntityStore, WriteOptions } from '../../memory/entity-store.ts'
+import type { EntityStore, RunEntityStore, WriteOptions } from '../../memory/entity-store.ts'
 import * as verbs from '../../memory/entity-verbs.ts'
 import type { Writing, Written } from '../../memory/entity-write.ts'
 import type { Pass } from '../pass.ts'
 import { shelfOf } from '../shelf.ts'
 import { agreement, type Agreed } from './agree.ts'
+import { drift, type DriftParts } from './drift.ts'
 import type { Perform } from './place.ts'
 import { sourcesIn, type ActMemory } from './sources.ts'
 
-export function entities<T>(pass: Pass, perform: Perform, memory: ActMemory, type: EntityType<T>): EntityStore<T> {
+export function entities<T>(pass: Pass, perform: Perform, memory: ActMemory, type: EntityType<T>): RunEntityStore<T> {
   const known = entityTypeOf(type)
   const { env, claimed } = pass.task
   env.entities.learn(known)
@@ -58,7 +59,7 @@ export function entities<T>(pass: Pass, perform: Perform, memory: ActMemory, typ
     })
   const ask = (id: string, patch: object): Promise<Agreed> =>
     agreement(pass, perform, known, (name) => read(name, id, () => getEntity(shelf, known, id)), { id, patch })
-  return {
+  const store: EntityStore<T> = {
     ...reads<T>(shelf, known, read),
     create: async (data, options) => {
       const json = data as Json
@@ -85,6 +86,9 @@ export function entities<T>(pass: Pass, perform: Perform, memory: ActMemory, typ
       await write('note', [id, note as unknown as Json], undefined, (w) => verbs.note(w, id, note))
     },
   }
+  const plainly: DriftParts['write'] = (verb, what, build) => write(verb, what, undefined, build)
+  const parts = { pass, perform, shelf, type: known, read, write: plainly }
+  return { ...store, drift: (id, outside) => drift(parts, store, id, outside) }
 }
 
 /** What an operation asked for, as it is compared in a replay: options count where they are given. */

@@ -1,0 +1,108 @@
+/** Drift: what our record and an outside copy of it say differently, put to a person with both sides. */
+import { z } from 'zod'
+import { sha256 } from '../../base/hash.ts'
+import { canonical } from '../../base/json.ts'
+import { jsonSchema } from '../../base/schema.ts'
+import type { Json } from '../../base/value.ts'
+import { timelinePut } from '../../memory/change.ts'
+import { recordId, type AnyEntityType, type Entity } from '../../memory/entity.ts'
+import { survivorOf, type Shelf } from '../../memory/entity-read.ts'
+import type { Drift, EntityStore } from '../../memory/entity-store.ts'
+import { unchanged, type Writing, type Written } from '../../memory/entity-write.ts'
+import type { Pass } from '../pass.ts'
+import { askItem, type ItemText } from './ask.ts'
+import type { Perform } from './place.ts'
+
+/** How drift reads and writes: as operations of the run. */
+export interface DriftParts {
+  readonly pass: Pass
+  readonly perform: Perform
+  readonly shelf: Shelf
+  readonly type: AnyEntityType
+  readonly read: <R>(verb: string, what: Json, look: () => Promise<Json | undefined>) => Promise<R>
+  readonly write: (
+    verb: string,
+    what: readonly Json[],
+    build: (writing: Writing) => Promise<Written>,
+  ) => Promise<unknown>
+}
+
+const ANSWER = z.object({
+  keep: z.enum(['ours', 'theirs']),
+  /** Fields of which the other side counts. */
+  except: z.array(z.string()).optional(),
+})
+
+type Sides = { readonly [field: string]: { readonly ours: Json; readonly theirs: Json } }
+
+export async function drift<T>(
+  parts: DriftParts,
+  store: Pick<EntityStore<T>, 'get' | 'update'>,
+  id: string,
+  outside: { readonly system: string; readonly theirs: Partial<T> },
+): Promise<Drift<T>> {
+  const { pass, perform, shelf, type } = parts
+  const { system } = outside
+  const entity = await store.get(id)
+  const fields = differing(entity.data as { [field: string]: Json }, outside.theirs as { [field: string]: Json })
+  if (Object.keys(fields).length === 0) return { answer: 'same', fields, entity }
+  const mark = `~drift:${sha256(canonical([system, fields])).slice(0, 24)}`
+  const lineId = `${recordId(type.name, entity.id)}/${mark}`
+  const settled = await parts.read<boolean>('drift', [lineId], async () => {
+    const rows = await shelf.store.records(shelf.workspace, { kind: 'timeline', ids: [lineId], limit: 1 })
+    return rows.length > 0
+  })
+  if (settled) return { answer: 'ours', fields, entity }
+  const asked = {
+    item: itemOf(pass, type, entity, system, fields),
+    wait: 'question' as const,
+    onSilence: 'wait' as const,
+  }
+  const said = await perform(`drift ${type.name}`, (key) => askItem(pass, key, asked, (ok) => ANSWER.parse(ok)))
+  const taken = Object.keys(fields).filter((field) => (said.except ?? []).includes(field) !== (said.keep === 'theirs'))
+  if (taken.length === 0) {
+    await parts.write('keep', [entity.id, mark], (writing) => keptOurs(writing, entity.id, mark, system, fields))
+    return { answer: 'ours', fields, entity }
+  }
+  const patch = Object.fromEntries(taken.map((field) => [field, fields[field]!.theirs])) as Partial<T>
+  return { answer: 'theirs', fields, entity: await store.update(entity.id, patch, { reason: `as ${system} has it` }) }
+}
+
+function differing(ours: { [field: string]: Json }, theirs: { [field: string]: Json }): Sides {
+  const fields = Object.keys(theirs).filter(
+    (field) => theirs[field] !== undefined && canonical(ours[field] ?? null) !== canonical(theirs[field]),
+  )
+  return Object.fromEntries(fields.map((field) => [field, { ours: ours[field] ?? null, theirs: theirs[field]! }]))
+}
+
+function itemOf(pass: Pass, type: AnyEntityType, entity: Entity<unknown>, system: string, fields: Sides): ItemText {
+  const run = pass.task.claimed.row.id
+  const shown = (value: Json): string => (typeof value === 'string' ? value : JSON.stringify(value))
+  const rows = Object.entries(fields).map(([label, { ours, theirs }]) => ({
+    label,
+    before: shown(ours),
+    after: shown(theirs),
+  }))
+  return {
+    kind: 'question',
+    title: `${type.name} ${entity.id} and ${system} differ in ${Object.keys(fields).join(', ')}: keep ours, or take theirs?`,
+    allows: ['answer'],
+    why: [
+      { label: `${type.name} ${entity.id}, version ${entity.version}`, trust: 'operator', ref: `entity:${entity.id}` },
+      { label: `what ${system} says`, trust: 'connector', ref: `run:${run}` },
+    ],
+    preview: { kind: 'fields', rows },
+    editSchema: jsonSchema(ANSWER) as Json,
+    input: { system, fields },
+  }
+}
+
+/** Remembers that ours was kept against exactly this, so that it is not asked again. */
+async function keptOurs(writing: Writing, id: string, mark: string, system: string, fields: Sides): Promise<Written> {
+  const { shelf, type, who } = writing
+  const head = await survivorOf(shelf, type, id)
+  const event = { what: `${type.name} kept as it is against ${system}`, ...who, data: { system, fields } as Json }
+  const put = timelinePut(type.name, head.record.id, mark, shelf.now(), event)
+  const rows = await shelf.store.records(shelf.workspace, { kind: 'timeline', ids: [put.id], limit: 1 })
+  return { ...unchanged(type, head), puts: rows.length > 0 ? [] : [put] }
+}
