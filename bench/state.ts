@@ -19,7 +19,7 @@ const Thing = defineEntity({
 })
 const folder = mkdtempSync(join(tmpdir(), 'keelson-'))
 let now = START
-const clock = { now: () => now, mono: () => performance.now(), timer: () => () => {} }
+const clock = { now: () => now, monotonic: () => performance.now(), timer: () => () => {} }
 const store = sqlite(join(folder, 'state.db'), { durability: 'process' })
 const keelson = await createConductor({ store, playbooks: [], work: false, clock })
 const things = keelson.entities(Thing)

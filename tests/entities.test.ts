@@ -31,7 +31,7 @@ const at = (minute: number): string => new Date(Date.UTC(2026, 0, 1, 0, minute))
 /** A conductor whose clock is set by hand. */
 async function desk(data: MemoryStoreSession = store(), more: object = {}) {
   const time = { now: Date.UTC(2026, 0, 1) }
-  const clock = { now: () => time.now, mono: () => time.now, timer: () => () => {} } as never
+  const clock = { now: () => time.now, monotonic: () => time.now, timer: () => () => {} } as never
   const keelson = await open(data, { playbooks: [], clock, work: false, ...more })
   return { keelson, data, set: (minute: number) => void (time.now = Date.UTC(2026, 0, 1, 0, minute)) }
 }

@@ -49,7 +49,7 @@ const changed = defineEvent({
 async function scene(cache?: { ttl: '10m'; stale?: '1h' }) {
   const { world, price, set } = shop(cache)
   const time = { now: Date.UTC(2026, 0, 1) }
-  const clock = { now: () => time.now, mono: () => time.now, timer: () => () => {} } as never
+  const clock = { now: () => time.now, monotonic: () => time.now, timer: () => () => {} } as never
   const data = memoryStore()
   let body: (ctx: Context) => Promise<unknown> = async () => null
   const playbook = code((ctx) => body(ctx))

@@ -12,8 +12,8 @@ import { Company } from './conductor/company.ts'
 import { Loop } from './conductor/conductor.ts'
 import { ReadCache } from './conductor/effect/read-cache.ts'
 import { EntityTypes } from './conductor/entity-types.ts'
-import { assertReachable } from './conductor/migrate.ts'
-import { entityTypeOf, type AnyEntityType, type EntityType } from './memory/entity.ts'
+import { openChecked } from './conductor/migrate.ts'
+import type { EntityType } from './memory/entity.ts'
 import { EFFECT_PLAYBOOK } from './conductor/effect/hand-over.ts'
 import { effectInternals, effectPlaybook } from './conductor/effect/run.ts'
 import type { Environment, Limits } from './conductor/environment.ts'
@@ -146,7 +146,7 @@ async function open(options: ConductorOptions): Promise<Conductor> {
   const store = telling(options.store, (workspace, runs) => {
     for (const run of runs) loop.mailFor(workspace, run)
   })
-  const opened = await openChecked(store, { worker, now: () => clock.now() }, options)
+  const opened = await openChecked(store, { worker, now: () => clock.now() }, options.entities)
   const lifecycle = new Lifecycle((thrown, name) =>
     log.error({ hint: 'It harmed no run.' }, `a listener of ${name} threw: ${String(thrown)}`),
   )
@@ -159,7 +159,7 @@ async function open(options: ConductorOptions): Promise<Conductor> {
     limits: { ...LIMITS, ...options.limits },
     catalog: catalogOf(options),
     actions: registryOf(options),
-    entities: new EntityTypes(typesOf(options)),
+    entities: new EntityTypes(options.entities),
     cache: new ReadCache(),
     policy: engineOf(options.policy),
     models: options.models ?? noModels,
@@ -209,24 +209,6 @@ function companiesOf(parts: { store: MemoryStore; clock: Clock; ids: Ids }): Env
     companies.set(workspace, company)
     return company
   }
-}
-
-/** Open, and known to hold nothing that this code could not read. */
-async function openChecked(
-  store: MemoryStore,
-  session: Parameters<MemoryStore['open']>[0],
-  options: ConductorOptions,
-): ReturnType<MemoryStore['open']> {
-  const opened = await store.open(session)
-  await assertReachable(store, typesOf(options)).catch(async (error: unknown) => {
-    await store.close()
-    throw error
-  })
-  return opened
-}
-
-function typesOf({ entities = [] }: ConductorOptions): AnyEntityType[] {
-  return entities.map((type) => entityTypeOf(type))
 }
 
 interface Parts {

@@ -1,11 +1,11 @@
 /** EntityTypes: the entity types that a process knows, by name: those that it was given, and those that it has used. */
-import { bareType, type AnyEntityType } from '../memory/entity.ts'
+import { bareType, entityTypeOf, type AnyEntityType, type EntityType } from '../memory/entity.ts'
 
 export class EntityTypes {
   readonly #known = new Map<string, AnyEntityType>()
 
-  constructor(types: readonly AnyEntityType[]) {
-    for (const type of types) this.learn(type)
+  constructor(types: readonly EntityType<any>[] = []) {
+    for (const type of types) this.learn(entityTypeOf(type))
   }
 
   /** The newest version of a type is the one that counts. */

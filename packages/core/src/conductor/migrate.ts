@@ -2,7 +2,7 @@
 import type { Actor } from '../base/actor.ts'
 import { actorText } from '../base/actor.ts'
 import type { MemoryStore, RecordRow } from '../journal/store.ts'
-import type { AnyEntityType, EntityRecord } from '../memory/entity.ts'
+import { entityTypeOf, type AnyEntityType, type EntityRecord, type EntityType } from '../memory/entity.ts'
 import { headOf } from '../memory/entity-read.ts'
 import { unchanged, upgradeEntity } from '../memory/entity-write.ts'
 import { missing, unreachable } from '../memory/upcast.ts'
@@ -20,8 +20,23 @@ export interface Migration {
 const PAGE = 200
 const NAMED = 20
 
+/** Opens the store, known to hold nothing that this code could not read. */
+export async function openChecked(
+  store: MemoryStore,
+  session: Parameters<MemoryStore['open']>[0],
+  types: readonly EntityType<any>[] = [],
+): ReturnType<MemoryStore['open']> {
+  const opened = await store.open(session)
+  const known = types.map((type) => entityTypeOf(type))
+  await assertReachable(store, known).catch(async (error: unknown) => {
+    await store.close()
+    throw error
+  })
+  return opened
+}
+
 /** Throws `UPCASTER_MISSING` when records are stored from which no upcasters lead to today's schema, and names them. */
-export async function assertReachable(store: MemoryStore, types: readonly AnyEntityType[]): Promise<void> {
+async function assertReachable(store: MemoryStore, types: readonly AnyEntityType[]): Promise<void> {
   const gaps = types.flatMap((type) => unreachable(type).map((from) => ({ type, from })))
   if (gaps.length === 0) return
   for (const workspace of await store.workspaces()) {

@@ -271,12 +271,6 @@ function wear(definition: ActionDefinition<z.ZodType, z.ZodType, z.ZodType>): An
       'Write reconcile(), or choose another kind.',
     )
   }
-  if (d.cache !== undefined && d.effect !== 'read') {
-    throw invalid(name, 'writes, and asks to be cached', 'Only reads can be: name the tags it invalidates instead.')
-  }
-  if (d.invalidates !== undefined && d.effect === 'read') {
-    throw invalid(name, 'only reads, and says that it invalidates', 'Only writes do: leave it out.')
-  }
   const timeoutMs = durationMs(d.timeout ?? '30s')
   return Object.freeze({
     name: d.name,
@@ -311,7 +305,14 @@ function wear(definition: ActionDefinition<z.ZodType, z.ZodType, z.ZodType>): An
   } satisfies AnyAction)
 }
 
-function cacheOf({ cache }: ActionDefinition<z.ZodType, z.ZodType, z.ZodType>): AnyAction['cache'] {
+function cacheOf(d: ActionDefinition<z.ZodType, z.ZodType, z.ZodType>): AnyAction['cache'] {
+  const { name, cache } = d
+  if (cache !== undefined && d.effect !== 'read') {
+    throw invalid(name, 'writes, and asks to be cached', 'Only reads can be: name the tags it invalidates instead.')
+  }
+  if (d.invalidates !== undefined && d.effect === 'read') {
+    throw invalid(name, 'only reads, and says that it invalidates', 'Only writes do: leave it out.')
+  }
   if (cache === undefined) return undefined
   const staleMs = cache.stale === undefined ? 0 : durationMs(cache.stale)
   return { ttlMs: durationMs(cache.ttl), staleMs, tags: tagging(cache.tags ?? []) }
