@@ -2,9 +2,10 @@
 import { exploreCrashes, testConductor } from '@keelson/testing'
 import { describe, expect, it } from 'vitest'
 import { programs } from './crash-programs.ts'
+import { revertPrograms } from './crash-reverts.ts'
 import { sqliteFiles } from './crash-sqlite.ts'
 
-describe.each(programs)('$name', ({ harness, test }) => {
+describe.each([...programs, ...revertPrograms])('$name', ({ harness, test }) => {
   it('ends the same wherever it is cut', { timeout: 3_600_000 }, async () => {
     const explored = await exploreCrashes(test, {
       harness,
