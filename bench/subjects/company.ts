@@ -39,7 +39,7 @@ export interface Asked {
 const STEPS = 12
 /** Of a run of STEPS steps and one write; of a run with an approval, its effect's run and the decision. */
 const PER_VISIT = STEPS + 3
-const PER_LETTER = 11
+const PER_LETTER = 10
 const IN_FLIGHT = 200
 
 const Customer = defineEntity({

@@ -1,4 +1,4 @@
-/** Line: one thing that a revert would take back, or why it cannot. */
+/** Line: one thing that a revert would take back, or must leave and why. */
 import type { Json } from '../../base/value.ts'
 
 /** A field that somebody else has changed since. */
