@@ -159,9 +159,9 @@ export async function ask(task: CompanyTask & { readonly times: number }): Promi
   const about = (at: number) => ({ type: Customer, id: id(at) })
   const inboxPages = await places(async (after) => inbox.list({ limit: 50, ...after }), 20)
   const auditPages = await places(async (after) => audit.query({ limit: 100, ...after }), 100)
-  const { lines } = await audit.query({ order: 'oldest', limit: 1 })
-  const first = Date.parse(lines[0]!.at)
-  const span = Date.now() - first
+  const end = async (order: 'oldest' | 'newest') => Date.parse((await audit.query({ order, limit: 1 })).lines[0]!.at)
+  const first = await end('oldest')
+  const span = (await end('newest')) - first
   const time = (at: number): string => new Date(first + (span * ((at * 37) % 100)) / 100).toISOString()
   const questions: [string, (at: number) => Promise<number>][] = [
     ['inbox, a page of 50', async (at) => (await inbox.list({ limit: 50, ...inboxPages(at) })).items.length],
