@@ -132,6 +132,14 @@ export type { ExportOptions } from './bundle/export.ts'
 export type { ImportOptions, ImportReport } from './bundle/import.ts'
 export type { BundleSource } from './bundle/read.ts'
 
+/* metrics */
+export type { Metrics } from './metrics/metrics.ts'
+export type { MetricsQuery, MetricsReport } from './metrics/report.ts'
+export type { Compounding, Measures } from './metrics/measures.ts'
+export type { Investment } from './metrics/invest.ts'
+export type { Alerts } from './metrics/alerts.ts'
+export type { Alert, AlertAct, AlertRung } from './conductor/alert.ts'
+
 /* values */
 export { KeelsonError, type ErrorCode } from './base/errors.ts'
 export type { Actor, Money } from './base/actor.ts'

@@ -32,6 +32,10 @@ import { telling } from './conductor/telling.ts'
 import { definitionOf, type Action } from './connector/action.ts'
 import type { Connector } from './connector/connector.ts'
 import { keepAnchoring, type AnchorOptions } from './audit/schedule.ts'
+import type { AlertRung } from './conductor/alert.ts'
+import { together } from './conductor/projections.ts'
+import { alertPlaybook } from './metrics/alerts.ts'
+import { counting } from './metrics/counting.ts'
 import type { MayDecide } from './inbox/decide.ts'
 import { itemOf, type Notice } from './inbox/item.ts'
 import type { MemoryStore } from './journal/store.ts'
@@ -65,6 +69,8 @@ export interface ConductorOptions {
   readonly prices?: Prices
   /** IANA zone in which days and working hours are counted, or what says it for a company. Default 'UTC'. */
   readonly zone?: string | ((settings: Settings) => string)
+  /** Who hears of an alert, rung by rung, until somebody acknowledges it. */
+  readonly alerts?: readonly AlertRung[]
   /** False: starts, decides and reads without working (a web process). Default true. */
   readonly work?: boolean
   /** Created again under the same name in one process, the earlier one is drained and replaced (hot reload). */
@@ -164,6 +170,8 @@ async function open(options: ConductorOptions): Promise<Conductor> {
     policy: engineOf(options.policy),
     models: options.models ?? noModels,
     ...limiting(options),
+    projections: together([counting]),
+    alerts: options.alerts ?? [],
     company: companiesOf({ store, clock, ids }),
     tell: teller(options.channels ?? {}, itemOf),
     emit: (name, event) => lifecycle.emit(name, event),
@@ -295,7 +303,15 @@ const YEARS = 100 * 365 * 86_400_000
 
 function catalogOf(options: ConductorOptions): Catalog {
   const catalog = new Catalog(options.playbooks)
-  const built = [effectPlaybook, escalationPlaybook, eventPlaybook, revertPlaybook, schedulePlaybook, budgetPlaybook]
+  const built = [
+    alertPlaybook,
+    effectPlaybook,
+    escalationPlaybook,
+    eventPlaybook,
+    revertPlaybook,
+    schedulePlaybook,
+    budgetPlaybook,
+  ]
   for (const own of built) catalog.add(own)
   return catalog
 }

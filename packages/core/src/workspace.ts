@@ -30,6 +30,7 @@ import { straightStamps } from './inbox/fatigue.ts'
 import { holdsOf, type Holds } from './inbox/holds.ts'
 import { inboxOf, type Inbox } from './inbox/inbox.ts'
 import type { EntityType } from './memory/entity.ts'
+import { metricsOf, type Metrics } from './metrics/metrics.ts'
 import type { Playbook } from './playbook/context.ts'
 import type { EventType } from './playbook/event.ts'
 import type { Settings } from './policy/settings.ts'
@@ -82,6 +83,7 @@ export interface Workspace extends FreezeVerbs, LifeVerbs {
   readonly templates: TemplateDesk
   /** Segments, categories and tags. */
   readonly taxonomy: TaxonomyDesk
+  readonly metrics: Metrics
   /** Canonical records, edited by a person or the host; in a playbook use `ctx.entities`. */
   entities<T>(type: EntityType<T>, options?: { by?: Actor }): EntityDesk<T>
   /** Changes this company's settings. Recorded; runs see them at their next pass. */
@@ -138,6 +140,7 @@ export function workspaceOf(parts: WorkspaceParts, id: string): Workspace {
     artifacts: artifactsOf(env, id),
     templates: templatesOf(env, id),
     taxonomy: taxonomyDeskOf(env, id),
+    metrics: metricsOf(env, id),
     entities: (type, options) => editor(env, id, type, options?.by),
     async configure(settings, { by }) {
       const value =

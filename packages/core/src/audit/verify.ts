@@ -29,10 +29,12 @@ export interface Verification {
 const PAGE = 1000
 /** All kinds of records that entries put. */
 export const RECORD_KINDS = [
+  'alert',
   'alias',
   'anchor',
   'artifact',
   'audit',
+  'budget',
   'company',
   'deed',
   'effect',
@@ -41,9 +43,15 @@ export const RECORD_KINDS = [
   'grant',
   'inbox',
   'invalidation',
+  'outcome',
   'overlay',
+  'rate',
   'ref',
+  'reservation',
+  'rollup',
   'timeline',
+  'touch',
+  'trust',
   'wait',
   'would',
 ] as const

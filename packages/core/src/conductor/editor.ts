@@ -18,6 +18,7 @@ import * as verbs from '../memory/entity-verbs.ts'
 import type { Writing, Written } from '../memory/entity-write.ts'
 import type { Environment } from './environment.ts'
 import { migrate, type Migration } from './migrate.ts'
+import { NOTHING, type Correcting } from './projections.ts'
 import { shelfOf } from './shelf.ts'
 
 /** The store of one type as the host has it: with what keeps it in order. */
@@ -90,10 +91,22 @@ export async function edit(
     const written = await build(writing)
     ok = deepFreeze(written.ok)
     if (written.puts.length === 0) return undefined
-    return { drafts: [{ kind: 'entity.edited', data: { by, puts: written.puts } }], cached: written.cached }
+    const corrected = correction(type, by, env.clock.now(), written)
+    const counted = corrected === undefined ? NOTHING : await env.projections.corrected(env, shelf.workspace, corrected)
+    const puts = [...written.puts, ...counted.puts]
+    return { drafts: [{ kind: 'entity.edited', data: { by, puts } }], cached: written.cached }
   })
   env.nudge()
   return ok
+}
+
+/** What was there and is put right; undefined for what is new. */
+function correction(type: AnyEntityType, by: Actor, at: number, { puts, ok }: Written): Correcting | undefined {
+  const { id, version } = (ok ?? {}) as { id?: string; version?: number }
+  if (by.kind !== 'person' || id === undefined || version === undefined || version < 2) return undefined
+  const changes = puts.filter((one) => one.kind === 'timeline').map((one) => one.data as { changed?: object } | null)
+  const fields = [...new Set(changes.flatMap((one) => Object.keys(one?.changed ?? {})))].sort()
+  return { type: type.name, id, fields, by, at }
 }
 
 function reads<T>(

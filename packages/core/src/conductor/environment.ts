@@ -10,10 +10,12 @@ import type { Budget, Spending } from '../policy/budget.ts'
 import type { PolicyEngine } from '../policy/gate.ts'
 import type { Persona } from '../policy/persona.ts'
 import type { Settings } from '../policy/settings.ts'
+import type { AlertRung } from './alert.ts'
 import type { Company } from './company.ts'
 import type { ReadCache } from './effect/read-cache.ts'
 import type { Tell } from './notice.ts'
 import type { EntityTypes } from './entity-types.ts'
+import type { Projections } from './projections.ts'
 import type { ActionRegistry } from './registry.ts'
 import type { LifecycleEvents } from './lifecycle.ts'
 
@@ -59,6 +61,10 @@ export interface Environment {
   readonly models: Models
   /** Tells somebody through a channel of the host. */
   readonly tell: Tell
+  /** What is counted, in the unit of the thing itself. */
+  readonly projections: Required<Projections<Environment>>
+  /** How an alert climbs. */
+  readonly alerts: readonly AlertRung[]
   readonly company: (workspace: string) => Company
   readonly emit: <K extends keyof LifecycleEvents>(name: K, event: LifecycleEvents[K]) => void
   /** Called with the runs that a unit made due, so that they begin at once. */

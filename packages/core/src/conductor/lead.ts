@@ -22,6 +22,7 @@ import { leaveSending } from './effect/release.ts'
 import { DEATHS_MAX, isSuspicious, keptBack } from './keep.ts'
 import { toParent } from './parent.ts'
 import { insideStep, Pass, type Internals, type PassEnd, type Task } from './pass.ts'
+import { NOTHING } from './projections.ts'
 import { raise, recover } from './raise.ts'
 import type { Halt } from './replay.ts'
 import { inShadow } from './shadow/mode.ts'
@@ -172,14 +173,13 @@ async function settle(pass: Pass, settled: Settled): Promise<void> {
   const known = pass.history.settled !== undefined
   await pass.writer.submit(async () => {
     const closed = await closeOpen(pass)
-    const extra = await pass.task.internals?.settle?.(pass, {
-      status,
-      output,
-      ...(error === undefined ? {} : { error }),
-    })
+    const extra = await pass.task.internals?.settle?.(pass, settled)
     const raised =
       status === 'failed' && pass.history.start.parent === undefined ? await raise(pass, failure(pass, error!)) : []
-    const puts = [...closed.puts, ...raised, ...(extra?.puts ?? [])]
+    const counted = known
+      ? NOTHING
+      : await env.projections.settled(env, { row, playbook, history: pass.history, status })
+    const puts = [...closed.puts, ...raised, ...(extra?.puts ?? []), ...counted.puts]
     const draft: Draft = {
       kind: 'run.settled',
       data: {
@@ -196,6 +196,7 @@ async function settle(pass: Pass, settled: Settled): Promise<void> {
         : { state: status, error: error as unknown as Json }
     return {
       drafts: known ? [] : [draft],
+      ...(counted.starts === undefined ? {} : { starts: counted.starts }),
       deliveries: [...toParent(pass, settled), ...(extra?.deliveries ?? [])],
       next: { to: 'settled', status: canonicalAround(end), at: env.clock.now() },
     }

@@ -73,10 +73,12 @@ export async function decide(
     record = { ...found.item, state: 'decided', decided: { by, at: now, decision: json, ...inBatch } }
     const payload = canonicalAround({ key: found.item.key, item: id, hash, decision: json, by: actorJson(by) })
     const delivery = { run: found.item.run, onceKey: `decision:${id}`, kind: 'decision', payload, at: now }
-    const puts = [itemPut(record, found.version + 1)]
+    const counted = await env.projections.decided(env, workspace, { item: record, by, at: now })
+    const puts = [itemPut(record, found.version + 1), ...counted.puts]
+    const starts = counted.starts === undefined ? {} : { starts: counted.starts }
     return {
       drafts: [{ kind: 'item.decided', data: { by, item: id, hash, decision: json, ...inBatch, puts } }],
-      unit: found.item.key === '' ? {} : { deliveries: [delivery] },
+      unit: found.item.key === '' ? starts : { deliveries: [delivery], ...starts },
     }
   })
   if (written === undefined) return refusal ?? refused('settled', 'it has been decided', record!)

@@ -31,6 +31,8 @@ export interface Op {
   sends: number
   /** Tries that have failed. */
   attempts: number
+  /** Why they have, each. */
+  causes: string[] | undefined
   retryAt: number | undefined
   /** What the last try failed with. */
   failure: StoredError | undefined
@@ -69,6 +71,10 @@ export interface History {
   readonly events: Set<string>
   /** What all that it has seen is to be taken for. */
   labels: Labels
+  /** How often a person took it in hand: paused, cancelled, rewound, moved, reopened it. */
+  takeovers: number
+  /** It has settled before. */
+  reopened: boolean
 }
 
 export function fold(entries: readonly Entry[]): History {
@@ -91,6 +97,8 @@ export function fold(entries: readonly Entry[]): History {
     raised: undefined,
     events: new Set(dataOf(first as Entry & { kind: 'run.started' }).events ?? []),
     labels: dataOf(first as Entry & { kind: 'run.started' }).labels ?? NO_LABELS,
+    takeovers: 0,
+    reopened: false,
   }
   for (const entry of kept) foldInto(history, entry)
   const last = entries.at(-1)
@@ -124,7 +132,11 @@ function afterRewinds(entries: readonly Entry[]): readonly Entry[] {
   return kept ?? entries
 }
 
+const TAKEN: ReadonlySet<string> = new Set(['run.paused', 'run.cancelling', 'run.rewound', 'run.moved', 'run.reopened'])
+
 function applyRun(history: History, entry: Entry): void {
+  if (TAKEN.has(entry.kind) && dataOf(entry as Entry & { kind: 'run.resumed' }).by.kind === 'person')
+    history.takeovers++
   switch (entry.kind) {
     case 'settings.seen':
       history.settings.push({ seq: entry.seq, data: dataOf(entry as Entry & { kind: 'settings.seen' }) })
@@ -149,6 +161,7 @@ function applyRun(history: History, entry: Entry): void {
       return
     case 'run.reopened':
     case 'run.rewound':
+      history.reopened = true
       history.settled = undefined
       history.quarantined = undefined
       history.cancelling = undefined
@@ -200,6 +213,7 @@ function applyOp(history: History, entry: Entry): void {
       const data = dataOf(entry as Entry & { kind: 'step.failed' })
       op.dangling = false
       op.attempts = data.attempt
+      ;(op.causes ??= []).push(data.cause ?? data.error.code)
       op.retryAt = data.retryAt
       op.failure = data.error
       return
@@ -233,6 +247,7 @@ export function newOp(key: string, kind: string): Op {
     dangling: false,
     sends: 0,
     attempts: 0,
+    causes: undefined,
     retryAt: undefined,
     failure: undefined,
     outcome: undefined,

@@ -13,6 +13,14 @@ export interface Outcome {
   readonly labels?: Labels
 }
 
+/** A try that failed and is followed by another. `cause`: of what class the failure was; else its code says. */
+interface Failed {
+  readonly attempt: number
+  readonly error: StoredError
+  readonly retryAt: number
+  readonly cause?: string
+}
+
 interface WithPuts {
   readonly puts?: readonly Put[]
 }
@@ -72,7 +80,7 @@ export interface EntryData {
   'settings.seen': { readonly version: number; readonly value: Json }
 
   /* operations: opened (waits), failed (one try), completed (the outcome) */
-  'step.failed': { readonly attempt: number; readonly error: StoredError; readonly retryAt: number }
+  'step.failed': Failed
   'step.completed': Outcome & { readonly by?: Actor } & WithPuts
   'sleep.opened': { readonly hash: string; readonly until: number }
   'sleep.completed': Outcome
@@ -113,12 +121,10 @@ export interface EntryData {
   /** A model is about to be asked: what that may cost is reserved. */
   'agent.sending': { readonly hash: string; readonly attempt: number; readonly model?: string } & WithPuts
   'agent.failed': {
-    readonly attempt: number
-    readonly error: StoredError
-    readonly retryAt: number
     readonly model?: string
     readonly usage?: Json
-  } & WithPuts
+  } & Failed &
+    WithPuts
   /** `limited`: a budget is reached, and it was not asked. */
   'agent.completed': Outcome & {
     readonly hash: string
@@ -158,7 +164,7 @@ export interface EntryData {
     /** What policy said, where a grant has answered since. */
     readonly judged?: Json
   } & WithPuts
-  'effect.failed': { readonly attempt: number; readonly error: StoredError; readonly retryAt: number }
+  'effect.failed': Failed
   'effect.completed': Outcome & { readonly hash: string; readonly receipt?: Json; readonly judged?: Json } & WithPuts
   'effect.late': { readonly output?: Json; readonly error?: StoredError }
 
@@ -208,6 +214,10 @@ export interface EntryData {
   'shadow.set': { readonly by: Actor; readonly what: string; readonly on: boolean } & WithPuts
   /** A person did something by hand. */
   'deed.seen': { readonly by: Actor } & WithPuts
+  /** A day of what was counted, as it was when it was over. */
+  'metrics.rolled': WithPuts
+  'time.spent': { readonly by: Actor } & WithPuts
+  'alert.changed': { readonly by: Actor } & WithPuts
   'grant.made': { readonly by: Actor } & WithPuts
   'grant.revoked': { readonly by: Actor } & WithPuts
 }

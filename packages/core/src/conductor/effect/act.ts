@@ -310,7 +310,7 @@ async function settleTry(pass: Pass, acting: Acting, op: Op, sent: Sent, tried: 
   if (retry) {
     const retryAt = env.clock.now() + (tried.afterMs ?? backoffMs(attempt, () => env.ids.random()))
     await pass.writer.append([
-      { kind: 'effect.failed', key: acting.key, data: { attempt, error: tried.error, retryAt } },
+      { kind: 'effect.failed', key: acting.key, data: { attempt, error: tried.error, retryAt, cause: tried.end } },
     ])
     const { row } = pass.task.claimed
     env.emit('step.failed', {

@@ -137,7 +137,9 @@ async function send(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Byte
     const harmless = tried.end === 'unknown' && mayResend(action, firstSentAt(pass, spec)!, env.clock.now())
     if ((tried.end === 'retry' || tried.end === 'rate-limited' || harmless) && attempt < action.attempts) {
       const retryAt = env.clock.now() + (tried.afterMs ?? backoffMs(attempt, () => env.ids.random()))
-      await pass.writer.append([{ kind: 'effect.failed', key, data: { attempt, error: tried.error, retryAt } }])
+      await pass.writer.append([
+        { kind: 'effect.failed', key, data: { attempt, error: tried.error, retryAt, cause: tried.end } },
+      ])
       continue
     }
     if (tried.end === 'unknown')

@@ -84,7 +84,9 @@ async function once(pass: Pass, acting: Acting, op: Op, verdict: Judgement): Pro
     return true
   }
   const retryAt = env.clock.now() + (tried.afterMs ?? backoffMs(attempt, () => env.ids.random()))
-  await pass.writer.append([{ kind: 'effect.failed', key, data: { attempt, error: tried.error, retryAt } }])
+  await pass.writer.append([
+    { kind: 'effect.failed', key, data: { attempt, error: tried.error, retryAt, cause: tried.end } },
+  ])
   env.emit('step.failed', {
     workspace,
     run,

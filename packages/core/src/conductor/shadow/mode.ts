@@ -34,7 +34,7 @@ export function inShadow(env: Environment, claimed: Claimed): Pick<Task, 'env' |
     const drafts = await redirected(store, workspace, root, built.drafts)
     if (drafts === 'conflict') return drafts
     const expect = expectedOf(built.expect)
-    return { ...built, drafts, ...(expect === undefined ? {} : { expect }) }
+    return { ...built, drafts, cached: [], ...(expect === undefined ? {} : { expect }) }
   }
   return { env: { ...env, store: overlaidStore(store, root) }, redirect }
 }

@@ -13,7 +13,18 @@ import type { Put } from '../../journal/put.ts'
 import type { Expect, MemoryStore, RecordQuery, RecordRow } from '../../journal/store.ts'
 
 /** Kinds that a run in shadow writes for real: questions to people, its own waits, and what says what it would have done. */
-const SHARED: ReadonlySet<string> = new Set(['company', 'inbox', 'wait', 'would', 'outcome', 'budget'])
+const SHARED: ReadonlySet<string> = new Set([
+  'alert',
+  'audit',
+  'budget',
+  'inbox',
+  'outcome',
+  'reservation',
+  'touch',
+  'trust',
+  'wait',
+  'would',
+])
 
 const OVERLAY = 'overlay'
 const PAGE = 500

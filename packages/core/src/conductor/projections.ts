@@ -1,0 +1,65 @@
+/**
+ * Projections: what is counted of what happens, written in the unit of the thing itself. Handed to the conductor at composition.
+ *
+ * They only add records: whatever they answer, the run goes its way.
+ */
+import type { Actor } from '../base/actor.ts'
+import type { History } from '../journal/fold.ts'
+import type { Put } from '../journal/put.ts'
+import type { NewRun, RunRow } from '../journal/store.ts'
+import type { AnyPlaybook } from '../playbook/playbook.ts'
+import type { ItemRecord } from './item.ts'
+
+/** What goes into the unit that is counted. */
+export interface Counted {
+  readonly puts: readonly Put[]
+  readonly starts?: readonly NewRun[]
+}
+
+/** A run that is about to settle. */
+export interface Settling {
+  readonly row: RunRow
+  readonly playbook: AnyPlaybook
+  readonly history: History
+  readonly status: 'completed' | 'failed' | 'declined' | 'cancelled'
+}
+
+/** A decision that is about to be recorded. */
+export interface Deciding {
+  /** As it is now: decided, by whom and how. */
+  readonly item: ItemRecord
+  readonly by: Actor
+  readonly at: number
+}
+
+/** A record that a person is about to change outside of any run. */
+export interface Correcting {
+  readonly type: string
+  readonly id: string
+  readonly fields: readonly string[]
+  readonly by: Actor
+  readonly at: number
+}
+
+/** `Env` is the environment of the conductor. */
+export interface Projections<Env> {
+  settled?(env: Env, settling: Settling): Promise<Counted>
+  decided?(env: Env, workspace: string, deciding: Deciding): Promise<Counted>
+  corrected?(env: Env, workspace: string, correcting: Correcting): Promise<Counted>
+}
+
+export const NOTHING: Counted = { puts: [] }
+
+/** Several projections as one. */
+export function together<Env>(all: readonly Projections<Env>[]): Required<Projections<Env>> {
+  const sum = async (answers: readonly (Promise<Counted> | undefined)[]): Promise<Counted> => {
+    const counted = await Promise.all(answers.map((one) => one ?? Promise.resolve(NOTHING)))
+    const starts = counted.flatMap((one) => one.starts ?? [])
+    return { puts: counted.flatMap((one) => one.puts), ...(starts.length === 0 ? {} : { starts }) }
+  }
+  return {
+    settled: (env, settling) => sum(all.map((one) => one.settled?.(env, settling))),
+    decided: (env, workspace, deciding) => sum(all.map((one) => one.decided?.(env, workspace, deciding))),
+    corrected: (env, workspace, correcting) => sum(all.map((one) => one.corrected?.(env, workspace, correcting))),
+  }
+}

@@ -1,0 +1,105 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { investments } from './invest.ts'
+import { compoundingOf, measuresOf, median, weekOf } from './measures.ts'
+import { emptyRollup, foldDay, plus, type Rollup } from './rollup.ts'
+import { TOUCHES, type Outcome, type Touch } from './row.ts'
+
+const count = fc.nat(20)
+const outcome: fc.Arbitrary<Outcome> = fc.record({
+  run: fc.uuid(),
+  playbook: fc.constantFrom('a', 'b'),
+  version: fc.integer({ min: 1, max: 2 }),
+  status: fc.constantFrom('completed', 'failed', 'declined', 'cancelled'),
+  at: count,
+  tookMs: count,
+  steps: fc.constant(10),
+  attempts: fc.integer({ min: 10, max: 30 }),
+  firstTry: fc.nat(10),
+  exhausted: fc.nat(3),
+  causes: fc.dictionary(fc.constantFrom('auth', 'transient'), count),
+  troubled: fc.constant({ x: { steps: 1, attempts: 3, exhausted: 1 } }),
+  effects: count,
+  edited: count,
+  touches: fc.nat(2),
+  activeMs: count,
+  tokens: fc.record({ input: count, output: count }),
+  cost: fc.dictionary(fc.constantFrom('EUR', 'USD'), count),
+  reads: fc.uniqueArray(fc.constantFrom('c/1', 'c/2')),
+})
+const touch: fc.Arbitrary<Touch> = fc.record({
+  kind: fc.constantFrom(...TOUCHES),
+  at: count,
+  by: fc.constant('ann'),
+  activeMs: count,
+  playbook: fc.constantFrom('a', 'b'),
+  action: fc.constantFrom('x.y', 'x.z'),
+  verdict: fc.constantFrom('approve', 'edit', 'reject'),
+})
+
+const whole = (rollups: readonly Rollup[]): Rollup => rollups.reduce(plus, emptyRollup(''))
+const plain = ({ actives, playbook: _name, ...rest }: Rollup) => ({ ...rest, actives: [...actives].sort() })
+
+describe('a rollup', () => {
+  it('of a span is the sum of its days, however the span is cut', () => {
+    fc.assert(
+      fc.property(fc.array(outcome), fc.array(touch), fc.nat(), (outcomes, touches, cut) => {
+        const at = outcomes.length === 0 ? 0 : cut % outcomes.length
+        const days = [...foldDay(outcomes.slice(0, at), touches), ...foldDay(outcomes.slice(at), [])]
+        expect(plain(whole(days))).toEqual(plain(whole(foldDay(outcomes, touches))))
+      }),
+    )
+  })
+
+  it('gives shares between 0 and 1, and at least one attempt for each step', () => {
+    fc.assert(
+      fc.property(fc.array(outcome, { minLength: 1 }), (outcomes) => {
+        const { retries, interventions } = measuresOf(whole(foldDay(outcomes, [])))
+        for (const share of [retries.firstTry, retries.exhausted, interventions.touchless]) {
+          expect(share).toBeGreaterThanOrEqual(0)
+          expect(share).toBeLessThanOrEqual(1)
+        }
+        expect(retries.amplification).toBeGreaterThanOrEqual(1)
+      }),
+    )
+  })
+
+  it('of nothing measures nothing', () => {
+    expect(measuresOf(emptyRollup(''))).toMatchObject({ outcomes: 0, saved: { low: 0, high: 0 }, minutesPerOutcome: 0 })
+    expect(investments([emptyRollup('')])).toEqual([])
+  })
+})
+
+describe('compounding', () => {
+  const weeks = (minutes: readonly number[]) =>
+    minutes.map((one, i) => ({
+      week: weekOf(new Date(i * 7 * 86_400_000).toISOString().slice(0, 10)),
+      outcomes: 5,
+      minutes: one,
+    }))
+
+  it('finds how soon a person needs half the time, whatever one odd week does', () => {
+    expect(compoundingOf(weeks([16, 8, 4, 2, 1, 0.5])).halvesEveryWeeks).toBe(1)
+    expect(compoundingOf(weeks([16, 8, 400, 2, 1, 0.5, 0.25, 0.125])).halvesEveryWeeks).toBeCloseTo(1, 1)
+  })
+
+  it('says nothing of less than six weeks, of few outcomes, or of what does not fall', () => {
+    expect(compoundingOf(weeks([16, 8, 4, 2, 1])).halvesEveryWeeks).toBeUndefined()
+    expect(compoundingOf(weeks([1, 2, 4, 8, 16, 32])).halvesEveryWeeks).toBeUndefined()
+    expect(compoundingOf(weeks([4, 3, 2, 1, 1, 1]).map((one) => ({ ...one, outcomes: 4 }))).weeks).toEqual([])
+  })
+
+  it('begins weeks on Mondays', () => {
+    expect([weekOf('2026-01-05'), weekOf('2026-01-11'), weekOf('2026-01-12')]).toEqual([
+      '2026-01-05',
+      '2026-01-05',
+      '2026-01-12',
+    ])
+  })
+})
+
+describe('median', () => {
+  it('is the middle, or the mean of the two middles', () => {
+    expect([median([]), median([3]), median([3, 1]), median([9, 1, 2])]).toEqual([0, 3, 2, 2])
+  })
+})

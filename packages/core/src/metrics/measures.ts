@@ -1,0 +1,140 @@
+/** Measures: what sums mean, by the definitions that docs/guides/metrics.md gives. Pure. */
+import type { Rollup } from './rollup.ts'
+import type { TouchKind } from './row.ts'
+
+/** How far a guess of how long a person takes may be off, each way. */
+const GUESS = { low: 0.5, high: 1.5 } as const
+
+export interface Measures {
+  readonly outcomes: number
+  readonly runs: {
+    readonly completed: number
+    readonly failed: number
+    readonly declined: number
+    readonly cancelled: number
+    readonly shadow: number
+  }
+  /** Attempts of steps: executions, not replays. Shares are of all steps. */
+  readonly retries: {
+    readonly steps: number
+    readonly rate: number
+    readonly firstTry: number
+    readonly exhausted: number
+    readonly amplification: number
+    readonly byCause: { readonly [cause: string]: number }
+  }
+  readonly interventions: {
+    readonly byKind: { readonly [K in TouchKind]: number }
+    readonly perOutcome: number
+    /** Of completed runs, those that no person touched. */
+    readonly touchless: number
+    /** Takeovers, corrections and reverts, of completed runs. */
+    readonly unplanned: number
+    readonly activeMinutes: number
+    /** Of approvals, those given sooner than they could be read. */
+    readonly rubberStamps: number
+  }
+  /** Minutes, net of what people spent. A range, for a baseline is a guess: half to one and a half times of what was declared. */
+  readonly saved: {
+    readonly low: number
+    readonly high: number
+    readonly setup: number
+    readonly invested: number
+    readonly counted: number
+  }
+  /** Minutes of a person for each completed run: the median. */
+  readonly minutesPerOutcome: number
+  /** Outcomes for each hour of a person; undefined where nobody spent any. */
+  readonly leverage?: number
+  /** Of corrections, those of a kind that was needed before. */
+  readonly repeatedCorrections: number
+  readonly tokens: { readonly input: number; readonly output: number }
+  /** Minor units, by currency. */
+  readonly cost: { readonly [currency: string]: number }
+}
+
+export function measuresOf(sum: Rollup): Measures {
+  const { steps, attempts, firstTry, exhausted, causes, touches, completed } = sum
+  const share = (part: number, whole: number): number => (whole === 0 ? 0 : part / whole)
+  const minutes = (ms: number): number => round(ms / 60_000)
+  const people =
+    touches.gate + touches.question + touches.audit + touches.takeover + touches.correction + touches.revert
+  const saved = (guess: number): number =>
+    minutes((sum.baselineMs - sum.revertedMs) * guess - sum.activeMs - sum.setupMs)
+  return {
+    outcomes: completed,
+    runs: { completed, failed: sum.failed, declined: sum.declined, cancelled: sum.cancelled, shadow: sum.shadow },
+    retries: {
+      steps,
+      rate: share(attempts - steps, steps),
+      firstTry: share(firstTry, steps),
+      exhausted: share(exhausted, steps),
+      amplification: steps === 0 ? 1 : attempts / steps,
+      byCause: causes,
+    },
+    interventions: {
+      byKind: touches,
+      perOutcome: share(people, completed),
+      touchless: share(sum.touchless, completed),
+      unplanned: share(touches.takeover + touches.correction + touches.revert, completed),
+      activeMinutes: minutes(sum.activeMs),
+      rubberStamps: share(sum.rubber, sum.approvals),
+    },
+    saved: {
+      low: saved(GUESS.low),
+      high: saved(GUESS.high),
+      setup: minutes(sum.setupMs),
+      invested: minutes(sum.shadowMs),
+      counted: sum.based,
+    },
+    minutesPerOutcome: minutes(median(sum.actives)),
+    ...(sum.activeMs === 0 ? {} : { leverage: round(completed / (sum.activeMs / 3_600_000)) }),
+    repeatedCorrections: share(sum.repeats, touches.correction),
+    tokens: sum.tokens,
+    cost: sum.cost,
+  }
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  const middle = sorted.length >> 1
+  if (sorted.length === 0) return 0
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+}
+
+export interface Compounding {
+  /** Median minutes for each outcome, by week (its Monday), of weeks with at least five outcomes. */
+  readonly weeks: readonly { readonly week: string; readonly outcomes: number; readonly minutes: number }[]
+  /** After so many weeks it takes half of a person's time; undefined where it does not fall, or six weeks are not there. */
+  readonly halvesEveryWeeks?: number
+}
+
+/**
+ * How a person's time for each outcome changes from week to week.
+ *
+ * Source of the slope: P. K. Sen, "Estimates of the Regression Coefficient Based on Kendall's Tau", JASA 63 (1968).
+ */
+export function compoundingOf(weeks: Compounding['weeks']): Compounding {
+  const enough = weeks.filter((one) => one.outcomes >= 5)
+  if (enough.length < 6) return { weeks: enough }
+  const points = enough.map((one) => ({
+    x: Date.parse(one.week) / WEEK_MS,
+    y: Math.log2(Math.max(one.minutes, 1 / 60)),
+  }))
+  const slopes = points.flatMap((a, i) => points.slice(i + 1).map((b) => (b.y - a.y) / (b.x - a.x)))
+  const slope = median(slopes)
+  return { weeks: enough, ...(slope < 0 ? { halvesEveryWeeks: round(-1 / slope) } : {}) }
+}
+
+export const WEEK_MS = 7 * 86_400_000
+
+/** The Monday of a day, as a day. */
+export function weekOf(day: string): string {
+  const at = Date.parse(`${day}T00:00:00Z`)
+  const sinceMonday = (new Date(at).getUTCDay() + 6) % 7
+  return new Date(at - sinceMonday * 86_400_000).toISOString().slice(0, 10)
+}
+
+function round(value: number): number {
+  return Math.round(value * 100) / 100
+}

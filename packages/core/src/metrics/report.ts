@@ -1,0 +1,190 @@
+/**
+ * Report: days summed up. A day that is over is rolled up once, by an entry, and read from there ever after.
+ *
+ * W1. A report reads one record for each playbook and day that is over, and the rows of days that are not.
+ * W2. A rollup is what its rows fold to; rows come late only while their day is not over by an hour.
+ */
+import { KeelsonError } from '../base/errors.ts'
+import type { Json } from '../base/value.ts'
+import type { Environment } from '../conductor/environment.ts'
+import { allOf } from '../conductor/shadow/would.ts'
+import type { Put } from '../journal/put.ts'
+import { notice } from './alerts.ts'
+import { investments, type Investment } from './invest.ts'
+import { compoundingOf, measuresOf, weekOf, type Compounding, type Measures } from './measures.ts'
+import { emptyRollup, foldDay, plus, type Rollup } from './rollup.ts'
+import { dayOf, type Outcome, type Touch } from './row.ts'
+
+export interface MetricsQuery {
+  /** Days in UTC, ISO text; the last one counts. Default: the last 30 days. */
+  readonly from?: string
+  readonly to?: string
+  /** How to group. Default 'playbook'. */
+  readonly by?: 'playbook' | 'day' | 'week'
+}
+
+export interface MetricsReport {
+  readonly from: string
+  readonly to: string
+  readonly total: Measures
+  readonly groups: readonly ({ readonly key: string } & Measures)[]
+  readonly compounding: Compounding
+  /** Each version of a playbook: how often a person changed what it proposed, and in how many runs it served. */
+  readonly versions: readonly {
+    readonly playbook: string
+    readonly version: number
+    readonly runs: number
+    readonly edited: number
+  }[]
+  /** What people corrected, and how many runs of how many playbooks have read it in these days. */
+  readonly reach: readonly {
+    readonly what: string
+    readonly corrections: number
+    readonly runs: number
+    readonly playbooks: number
+  }[]
+  /** Where to invest next, the best first, and why. */
+  readonly next: readonly Investment[]
+}
+
+const DAY_MS = 86_400_000
+const LATE_MS = 3_600_000
+const SPAN_MAX = 800
+
+export async function reportOf(env: Environment, workspace: string, query: MetricsQuery = {}): Promise<MetricsReport> {
+  const { from, to } = span(env, query)
+  const days = await daysOf(env, workspace, from, to)
+  const by = query.by ?? 'playbook'
+  const groups = new Map<string, Rollup>()
+  const own = new Map<string, Rollup>()
+  let total = emptyRollup('')
+  for (const { day, rollup } of days) {
+    total = plus(total, rollup)
+    const key = by === 'day' ? day : by === 'week' ? weekOf(day) : rollup.playbook
+    groups.set(key, plus(groups.get(key) ?? emptyRollup(key), rollup))
+    own.set(rollup.playbook, plus(own.get(rollup.playbook) ?? emptyRollup(rollup.playbook), rollup))
+  }
+  await lookForDrops(env, workspace, own)
+  return {
+    from,
+    to,
+    total: measuresOf(total),
+    groups: [...groups].sort(byKey).map(([key, sum]) => ({ key, ...measuresOf(sum) })),
+    compounding: compoundingOf(weeksOf(days)),
+    versions: versionsOf([...own.values()]),
+    reach: reachOf(total, [...own.values()]),
+    next: investments([...own.values()].sort((a, b) => (a.playbook < b.playbook ? -1 : 1))),
+  }
+}
+
+function span(env: Environment, query: MetricsQuery): { from: string; to: string } {
+  const to = query.to ?? dayOf(env.clock.now())
+  const end = Date.parse(to.slice(0, 10))
+  const from = query.from ?? dayOf(end - 29 * DAY_MS)
+  const days = (end - Date.parse(from.slice(0, 10))) / DAY_MS + 1
+  if (Number.isFinite(days) && days >= 1 && days <= SPAN_MAX) return { from: from.slice(0, 10), to: to.slice(0, 10) }
+  throw new KeelsonError('INPUT_INVALID', `"${from}" to "${to}" is no span of days`, {
+    hint: `Write ISO days, the earlier first, at most ${SPAN_MAX} days: { from: '2027-01-01', to: '2027-01-31' }.`,
+  })
+}
+
+interface Day {
+  readonly day: string
+  readonly rollup: Rollup
+}
+
+/** All days of a span by playbook, those that are over rolled up. */
+export async function daysOf(env: Environment, workspace: string, from: string, to: string): Promise<Day[]> {
+  const rolled = await rolledIn(env, workspace, from, to)
+  const found: Day[] = []
+  for (let at = Date.parse(from); at <= Date.parse(to); at += DAY_MS) {
+    const day = dayOf(at)
+    const there = rolled.get(day)
+    const rollups = there ?? (await fresh(env, workspace, day))
+    found.push(...rollups.map((rollup) => ({ day, rollup })))
+    if (there === undefined && env.clock.now() > at + DAY_MS + LATE_MS) await keep(env, workspace, day, rollups)
+  }
+  return found
+}
+
+/** One record holds a day: all its playbooks. */
+async function rolledIn(env: Environment, workspace: string, from: string, to: string): Promise<Map<string, Rollup[]>> {
+  const days = new Map<string, Rollup[]>()
+  const ids: string[] = []
+  for (let at = Date.parse(from); at <= Date.parse(to); at += DAY_MS) ids.push(dayOf(at))
+  for (const row of await env.store.records(workspace, { kind: 'rollup', ids, limit: ids.length }))
+    days.set(row.id, JSON.parse(row.data) as Rollup[])
+  return days
+}
+
+async function fresh(env: Environment, workspace: string, day: string): Promise<Rollup[]> {
+  const where = { field: 'day', value: day }
+  const outcomes = await allOf<Outcome>(env.store, workspace, { kind: 'outcome', where })
+  const touches = await allOf<Touch>(env.store, workspace, { kind: 'touch', where })
+  return foldDay(outcomes, touches)
+}
+
+async function keep(env: Environment, workspace: string, day: string, rollups: readonly Rollup[]): Promise<void> {
+  const put: Put = { kind: 'rollup', id: day, version: 1, data: rollups as unknown as Json }
+  await env.company(workspace).edit(async () => {
+    const [there] = await env.store.records(workspace, { kind: 'rollup', ids: [day], limit: 1 })
+    return there === undefined ? { drafts: [{ kind: 'metrics.rolled', data: { puts: [put] } }] } : undefined
+  })
+}
+
+function weeksOf(days: readonly Day[]): Compounding['weeks'] {
+  const weeks = new Map<string, Rollup>()
+  for (const { day, rollup } of days) {
+    const week = weekOf(day)
+    weeks.set(week, plus(weeks.get(week) ?? emptyRollup(week), rollup))
+  }
+  return [...weeks].sort(byKey).map(([week, sum]) => {
+    const { outcomes, minutesPerOutcome } = measuresOf(sum)
+    return { week, outcomes, minutes: minutesPerOutcome }
+  })
+}
+
+function versionsOf(sums: readonly Rollup[]): MetricsReport['versions'] {
+  return sums.flatMap(({ playbook, versions }) =>
+    Object.entries(versions).map(([version, one]) => ({
+      playbook,
+      version: Number(version),
+      runs: one.runs,
+      edited: one.effects === 0 ? 0 : one.edited / one.effects,
+    })),
+  )
+}
+
+function reachOf(total: Rollup, sums: readonly Rollup[]): MetricsReport['reach'] {
+  return Object.entries(total.corrected)
+    .map(([what, corrections]) => ({
+      what,
+      corrections,
+      runs: sums.reduce((sum, one) => sum + (one.reads[what] ?? 0), 0),
+      playbooks: sums.filter((one) => (one.reads[what] ?? 0) > 0).length,
+    }))
+    .sort((a, b) => b.runs - a.runs || (a.what < b.what ? -1 : 1))
+    .slice(0, 20)
+}
+
+/** First tries that go wrong more than they ever do: the last day against the four weeks before it. */
+async function lookForDrops(env: Environment, workspace: string, own: ReadonlyMap<string, Rollup>): Promise<void> {
+  const now = env.clock.now()
+  const today = dayOf(now)
+  const month = await rolledIn(env, workspace, dayOf(now - 28 * DAY_MS), dayOf(now - DAY_MS))
+  for (const rollup of await fresh(env, workspace, today)) {
+    if (rollup.steps < 10 || !own.has(rollup.playbook)) continue
+    const before = [...month.values()].flat().filter((one) => one.playbook === rollup.playbook && one.steps > 0)
+    const shares = before.map((one) => one.firstTry / one.steps)
+    if (shares.length < 7) continue
+    const mean = shares.reduce((sum, one) => sum + one, 0) / shares.length
+    const spread = Math.sqrt(shares.reduce((sum, one) => sum + (one - mean) ** 2, 0) / shares.length)
+    if (rollup.firstTry / rollup.steps >= mean - 3 * spread) continue
+    const title = `steps of ${rollup.playbook} succeed at the first try far less than they did in four weeks`
+    await notice(env, workspace, { id: `first-try:${rollup.playbook}:${today}`, title, least: 1 })
+  }
+}
+
+function byKey(a: readonly [string, unknown], b: readonly [string, unknown]): number {
+  return a[0] < b[0] ? -1 : 1
+}

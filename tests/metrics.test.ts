@@ -1,0 +1,222 @@
+/** Metrics: what is counted, by its definition, in the unit of the thing itself. */
+import { action, defineConnector, defineEntity, definePlaybook, policy, type Alert } from '@keelson/core'
+import { exploreCrashes, fake, testConductor, type Harness } from '@keelson/testing'
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+
+const by = { kind: 'person', id: 'ann' } as const
+const send = action({
+  name: 'email.send',
+  effect: 'irreversible',
+  idempotency: { by: 'key' },
+  input: z.object({ to: z.string() }),
+  output: z.object({ id: z.string() }),
+  simulate: () => ({ id: 'would' }),
+  run: () => Promise.reject(new Error('a test reached the real world')),
+})
+const email = defineConnector({ name: 'email', actions: { send } })
+const Customer = defineEntity({ name: 'customer', version: 1, schema: z.object({ tone: z.string() }) })
+let fails = 0
+
+const write = definePlaybook({
+  name: 'write',
+  version: 1,
+  input: z.object({ to: z.string(), about: z.string().optional() }),
+  output: z.string(),
+  baseline: '10m',
+  async run(ctx, { to, about }) {
+    if (about !== undefined) await ctx.entities(Customer).get(about)
+    await ctx.step('draft', () => {
+      if (fails-- > 0) throw new Error('busy')
+      return 'text'
+    })
+    return (await ctx.act(send, { to })).id
+  },
+})
+
+const asks = policy([
+  policy.rule('strangers', { on: send }, ({ input }) => (input.to === 'friend' ? policy.allow() : policy.ask())),
+])
+
+async function harness(more: Partial<Parameters<typeof testConductor>[0]> = {}): Promise<Harness> {
+  fails = 0
+  return testConductor({ playbooks: [write], connectors: [fake(email)], policy: asks, ...more })
+}
+
+/** A person opens the oldest item, looks for so long, and decides. */
+async function decide(t: Harness, looks: string, decision: object): Promise<void> {
+  const [item] = (await t.inbox.list()).items
+  await t.host((keelson) => keelson.inbox.opened(item!.id, { by }))
+  await t.advance(looks)
+  await t.host((keelson) =>
+    keelson.inbox.decide(item!.id, { hash: item!.hash, by, ...(decision as { approve: true }) }),
+  )
+}
+
+describe('metrics.report', () => {
+  it('counts attempts, not replays, and says why tries failed', async () => {
+    const t = await harness({ alwaysReplay: true })
+    fails = 2
+    await t.start(write, { to: 'friend' })
+    await t.start(write, { to: 'friend' })
+    const { retries } = (await t.keelson.metrics.report()).total
+    expect(retries).toMatchObject({ steps: 4, rate: 0.5, firstTry: 0.75, exhausted: 0, amplification: 1.5 })
+    expect(retries.byCause).toEqual({ transient: 2 })
+  })
+
+  it('counts who was asked, how long they looked, and what that saves, as a range net of it', async () => {
+    const t = await harness()
+    await t.start(write, { to: 'friend' })
+    await t.start(write, { to: 'stranger' })
+    await decide(t, '2m', { approve: true })
+    await t.start(write, { to: 'other' })
+    await decide(t, '1s', { approve: true })
+    const { total, groups } = await t.keelson.metrics.report()
+    expect(total.interventions).toMatchObject({
+      byKind: { gate: 2 },
+      touchless: 1 / 3,
+      rubberStamps: 0.5,
+      unplanned: 0,
+    })
+    expect(total.interventions.activeMinutes).toBeCloseTo(2.02, 2)
+    expect(total.saved).toMatchObject({ low: 12.98, high: 42.98, counted: 3 })
+    expect(groups.map((one) => one.key)).toEqual(['write'])
+    await t.host((keelson) => keelson.metrics.spent(write, '1h', { by }))
+    expect((await t.keelson.metrics.report()).total.saved).toMatchObject({ setup: 60, low: -47.02 })
+  })
+
+  it('counts shadow as an investment, not as work that was saved', async () => {
+    const t = await harness()
+    await t.start(write, { to: 'stranger' }, { shadow: true })
+    await decide(t, '3m', { answer: { good: true } })
+    const { runs, saved, interventions } = (await t.keelson.metrics.report()).total
+    expect([runs.shadow, runs.completed, saved.invested, saved.high, interventions.activeMinutes]).toEqual([
+      1, 0, 3, 0, 0,
+    ])
+  })
+
+  it('counts what was taken back as a loss', async () => {
+    const book = action({
+      name: 'room.book',
+      effect: 'reversible',
+      input: z.object({ room: z.string() }),
+      output: z.object({ id: z.string() }),
+      undo: z.object({ id: z.string() }),
+      run: () => Promise.reject(new Error('a test reached the real world')),
+      compensate: () => {},
+    })
+    const plan = definePlaybook({
+      name: 'plan',
+      version: 1,
+      input: z.object({}),
+      output: z.string(),
+      baseline: '10m',
+      run: async (ctx) => (await ctx.act(book, { room: 'a' })).id,
+    })
+    const room = defineConnector({ name: 'room', actions: { book } })
+    const free = policy([policy.rule('free', { on: book }, () => policy.allow())])
+    const t = await harness({ playbooks: [plan], connectors: [fake(room)], policy: free })
+    const run = await t.start(plan, {})
+    expect((await t.keelson.metrics.report()).total.saved.high).toBe(15)
+    await t.host(async (keelson) => {
+      await keelson.revert.apply(await keelson.revert.plan({ run: run.id }), { by })
+    })
+    const { saved, interventions } = (await t.keelson.metrics.report()).total
+    expect([saved.high, interventions.byKind.revert, interventions.unplanned]).toEqual([0, 1, 1])
+  })
+
+  it('sees corrections, those that were needed before, and how far they reach', async () => {
+    const t = await harness()
+    const made = await t.keelson.entities(Customer, { by }).create({ tone: 'stiff' })
+    await t.host((keelson) => keelson.entities(Customer, { by }).update(made.id, { tone: 'warm' }))
+    await t.start(write, { to: 'friend', about: made.id })
+    await t.host((keelson) => keelson.entities(Customer, { by }).update(made.id, { tone: 'warmer' }))
+    const { total, reach, next } = await t.keelson.metrics.report()
+    expect([total.interventions.byKind.correction, total.repeatedCorrections]).toEqual([2, 0.5])
+    expect(reach).toEqual([{ what: `customer/${made.id}`, corrections: 2, runs: 1, playbooks: 1 }])
+    expect(next[0]!.what).toContain('make a rule')
+  })
+
+  it('says where to invest next, the best first, and why', async () => {
+    const t = await harness()
+    for (let i = 0; i < 20; i++) {
+      await t.start(write, { to: `stranger ${i}` })
+      await decide(t, '1m', { approve: true })
+    }
+    const { next } = await t.keelson.metrics.report()
+    expect(next[0]).toMatchObject({ what: expect.stringContaining('let email.send do more'), playbook: 'write' })
+    expect(next[0]!.why).toBe('20 of 20 approved unchanged (at least 88 %), 20 min of looking')
+  })
+
+  it('rolls up a day that is over, once; the sums stay, and verify() holds them to their entries', async () => {
+    const t = await harness()
+    await t.start(write, { to: 'friend' })
+    const before = (await t.keelson.metrics.report({ by: 'day' })).total
+    await t.advance('3d')
+    expect((await t.keelson.metrics.report({ by: 'day' })).total).toEqual(before)
+    await t.start(write, { to: 'friend' })
+    expect((await t.keelson.metrics.report({ by: 'day' })).groups.map((one) => one.outcomes)).toEqual([1, 1])
+    expect((await t.keelson.metrics.report({ by: 'week' })).groups).toHaveLength(1)
+    expect(await t.keelson.audit.verify()).toMatchObject({ ok: true })
+    await expect(t.keelson.metrics.report({ from: '2026-02-01', to: '2026-01-01' })).rejects.toMatchObject({
+      code: 'INPUT_INVALID',
+    })
+  })
+
+  it('counts the same however the runs were cut short', async () => {
+    await exploreCrashes(
+      async (t) => {
+        await t.start(write, { to: 'friend' })
+        await t.start(write, { to: 'stranger' })
+        await t.approve(send)
+        const { runs, interventions } = (await t.host((keelson) => keelson.metrics.report())).total
+        return [runs, interventions.byKind]
+      },
+      { harness: () => ({ playbooks: [write], connectors: [fake(email)], policy: asks }) },
+    )
+  })
+})
+
+describe('an alert', () => {
+  const broken = definePlaybook({
+    name: 'broken',
+    version: 1,
+    input: z.object({}),
+    output: z.string(),
+    run: async (ctx) =>
+      ctx.step(
+        'fetch',
+        () => {
+          throw new Error('gone')
+        },
+        { retry: { attempts: 1 } },
+      ),
+  })
+
+  it('is one for its cause, with a count, and climbs until somebody acknowledges it', async () => {
+    const heard: string[] = []
+    const tell = (rung: string) => (alert: Alert) => void heard.push(`${rung} ${alert.count}`)
+    const t = await harness({
+      playbooks: [broken],
+      policy: policy([policy.rule('alerts', { on: send }, () => policy.allow())]),
+      alerts: [
+        { after: '0s', call: tell('first') },
+        { after: '1h', act: (alert) => [send, { to: `boss: ${alert.title}` }] },
+        { after: '2h', call: tell('last') },
+      ],
+    })
+    for (let i = 0; i < 2; i++) await t.start(broken, {})
+    expect(await t.keelson.metrics.alerts.list()).toEqual([])
+    for (let i = 0; i < 3; i++) await t.start(broken, {})
+    expect(await t.keelson.metrics.alerts.list()).toMatchObject([{ id: 'exhausted:broken:fetch', count: 5 }])
+    expect(heard).toEqual(['first 3'])
+    await t.advance('61m')
+    expect(t.world(send)).toHaveLength(1)
+    await t.host((keelson) => keelson.metrics.alerts.acknowledge('exhausted:broken:fetch', { by }))
+    await t.advance('2h')
+    expect(heard).toEqual(['first 3'])
+    expect(await t.keelson.metrics.alerts.list()).toEqual([])
+    await expect(t.keelson.metrics.alerts.acknowledge('none', { by })).rejects.toMatchObject({ code: 'ITEM_NOT_FOUND' })
+    expect(await t.keelson.audit.verify()).toMatchObject({ ok: true })
+  })
+})
