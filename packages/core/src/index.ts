@@ -61,6 +61,37 @@ export { Template, type Filled, type Templates, type TemplateText } from './memo
 export type { Taxonomy, TaxonomyName, Term } from './memory/taxonomy.ts'
 export { lifecycle, type Lifecycle, type Transition } from './memory/lifecycle.ts'
 
+/* memory */
+export { sameWords, type Consolidator } from './memory/consolidate.ts'
+export { embeddings } from './conductor/memory/vectors.ts'
+export type { Calibrated, Embedder, Question } from './memory/recall/vector.ts'
+export type { Amendment, Change, ChangeOp, Remembered } from './memory/change-set.ts'
+export type { ContextItem, ContextLog, ContextPack } from './memory/context.ts'
+export type {
+  Changes as MemoryChanges,
+  ChangeSet,
+  ContextQuery,
+  Diff,
+  Erased,
+  FactsQuery,
+  HistoryQuery,
+  Imported,
+  ImportItem,
+  Retention,
+  Reverted,
+  RunMemory,
+  ScopeOptions,
+  Tombstone,
+  Working,
+  WorkspaceMemory,
+} from './memory/handle.ts'
+export type { NewEvent, NewMemory, Subject } from './memory/input.ts'
+export type { Blocked } from './memory/invert.ts'
+export type { Learned } from './memory/learn.ts'
+export type { Recalled, RecallQuery, Why as RecallWhy } from './memory/recall/recall.ts'
+export type { Expiring, RetentionPolicy } from './memory/retention.ts'
+export type { Authority, Evidence, Load, Memory, MemoryKind, Role } from './memory/unit.ts'
+
 /* actions and connectors */
 export {
   action,

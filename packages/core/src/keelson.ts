@@ -39,6 +39,10 @@ import { counting } from './metrics/counting.ts'
 import type { MayDecide } from './inbox/decide.ts'
 import { itemOf, type Notice } from './inbox/item.ts'
 import type { MemoryStore } from './journal/store.ts'
+import { lessons } from './conductor/memory/lessons.ts'
+import { proposalPlaybook } from './conductor/memory/proposal.ts'
+import { remembering } from './conductor/memory/vectors.ts'
+import type { Embedder } from './memory/recall/vector.ts'
 import { Catalog } from './playbook/catalog.ts'
 import type { Playbook } from './playbook/context.ts'
 import type { Budget } from './policy/budget.ts'
@@ -60,6 +64,8 @@ export interface ConductorOptions {
   readonly actions?: readonly Action<any, any>[]
   /** Answers agents: `aiModels(model)` for a model of the AI SDK, or a function of your own. */
   readonly models?: Models
+  /** Embeds memories, to be weighed in by `memory.calibrate`: `embeddings(model)` for a model of the AI SDK, or your own. */
+  readonly embeddings?: Embedder
   /** Rules of your own, or another engine. Without one, reads are allowed and every write asks. */
   readonly policy?: PolicyGate | PolicyEngine
   /** Personas by name as they bind now; those of playbooks are known. */
@@ -170,10 +176,11 @@ async function open(options: ConductorOptions): Promise<Conductor> {
     policy: engineOf(options.policy),
     models: options.models ?? noModels,
     ...limiting(options),
-    projections: together([counting]),
+    projections: together([counting, lessons]),
     alerts: options.alerts ?? [],
     company: companiesOf({ store, clock, ids }),
     tell: teller(options.channels ?? {}, itemOf),
+    ...remembering(store, options.embeddings),
     emit: (name, event) => lifecycle.emit(name, event),
     nudge: () => loop.poke(),
     endWithoutCode: (workspace, run) => loop.endWithoutCode(workspace, run),
@@ -311,6 +318,7 @@ function catalogOf(options: ConductorOptions): Catalog {
     revertPlaybook,
     schedulePlaybook,
     budgetPlaybook,
+    proposalPlaybook,
   ]
   for (const own of built) catalog.add(own)
   return catalog

@@ -21,6 +21,8 @@ import type { ArtifactDesk, TaxonomyDesk, TemplateDesk } from './conductor/libra
 import { revertOf, type Revert } from './conductor/revert/revert.ts'
 import { schedulesOf, type Schedules } from './conductor/schedule.ts'
 import type { Anchoring } from './audit/anchor.ts'
+import { memoryFor } from './conductor/memory/host.ts'
+import type { WorkspaceMemory } from './memory/handle.ts'
 import { auditOf, type Audit } from './audit/audit.ts'
 import { exportLines, type ExportOptions } from './bundle/export.ts'
 import { importBundle, type ImportOptions, type ImportReport } from './bundle/import.ts'
@@ -84,6 +86,8 @@ export interface Workspace extends FreezeVerbs, LifeVerbs {
   /** Segments, categories and tags. */
   readonly taxonomy: TaxonomyDesk
   readonly metrics: Metrics
+  /** What is remembered: search it, correct it, take it back, erase it. */
+  readonly memory: WorkspaceMemory
   /** Canonical records, edited by a person or the host; in a playbook use `ctx.entities`. */
   entities<T>(type: EntityType<T>, options?: { by?: Actor }): EntityDesk<T>
   /** Changes this company's settings. Recorded; runs see them at their next pass. */
@@ -141,6 +145,7 @@ export function workspaceOf(parts: WorkspaceParts, id: string): Workspace {
     templates: templatesOf(env, id),
     taxonomy: taxonomyDeskOf(env, id),
     metrics: metricsOf(env, id),
+    memory: memoryFor(env, notifier, id),
     entities: (type, options) => editor(env, id, type, options?.by),
     async configure(settings, { by }) {
       const value =
@@ -154,7 +159,11 @@ export function workspaceOf(parts: WorkspaceParts, id: string): Workspace {
     ...lifeVerbs(env, id),
     export: (options) => exportLines(env, id, options),
     rehearse: (options) => rehearse(env, [id], options),
-    import: (bundle, options) => importBundle(env, id, bundle, options),
+    async import(bundle, options) {
+      const report = await importBundle(env, id, bundle, options)
+      env.library(id).clear()
+      return report
+    },
     why: async (run) => whyOf(env, await rowOf(env, id, run)),
   }
 }

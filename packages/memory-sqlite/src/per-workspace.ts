@@ -143,7 +143,8 @@ export class PerWorkspace {
         claimed.push(...taken.claimed)
         corrupt.push(...(taken.corrupt ?? []))
         suspects ||= taken.suspects === true
-        if (taken.claimed.some(({ row }) => row.deaths >= query.suspectAfter)) return { claimed, nextAt, ...(corrupt.length > 0 ? { corrupt } : {}) }
+        if (taken.claimed.some(({ row }) => row.deaths >= query.suspectAfter))
+          return { claimed, nextAt, ...(corrupt.length > 0 ? { corrupt } : {}) }
       }
       left = left.filter((file) => !dry.has(file))
     }

@@ -52,6 +52,7 @@ export function manyFiles(files: PerWorkspace): SqliteStore & Pick<PerWorkspace,
   const none = { answer: [] }
   return {
     kind: 'sqlite',
+    feeds: true,
     open: (session) => files.open(session),
     close: () => files.close(),
     abandon: () => files.abandon(),

@@ -53,6 +53,7 @@ export class Thread {
         this.#call(file, method, args)
     return {
       kind: 'sqlite',
+      feeds: true,
       open: (session) => this.#open(file, session),
       close: () => this.#close(file),
       watch: (listener) => this.#watch(file, listener),

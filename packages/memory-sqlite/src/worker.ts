@@ -11,7 +11,7 @@ export interface Request {
   readonly id: number
   /** The file it concerns. */
   readonly file: number
-  readonly method: Exclude<keyof FileStore, 'kind'>
+  readonly method: Exclude<keyof FileStore, 'kind' | 'feeds'>
   readonly args: readonly unknown[]
   /** The host's time when it called. */
   readonly now: number

@@ -16,10 +16,10 @@ export function temporary(): { folder: string; remove: () => void } {
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) }
 }
 
-export function suiteOf(name: string, session: (folder: string) => Mortal): StoreSuite {
+export function suiteOf(name: string, session: (folder: string) => Mortal, feeds = true): StoreSuite {
   return {
     name,
-    abilities: { persistent: true, twoSessions: true, artifacts: true },
+    abilities: { persistent: true, twoSessions: true, artifacts: true, feeds },
     open: async () => subject(session),
   }
 }

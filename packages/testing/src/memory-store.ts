@@ -43,6 +43,7 @@ function session(shared: Data): MemoryStoreSession {
   const space = (workspace: string): Space => data().spaces.get(workspace) ?? emptySpace(workspace)
   return {
     kind: 'memory',
+    feeds: true,
     async open(options) {
       open = options
       shared.alive.add(options.worker)
@@ -171,7 +172,8 @@ function append(space: Space, entries: readonly Entry[]): void {
   }
 }
 
-function putRecord(space: Space, { kind, id, version, data, index, sort }: RecordWrite): void {
+function putRecord(space: Space, { kind, id, version, data, index, ...write }: RecordWrite): void {
+  const sort = write.sort === 'position' ? space.log.length : write.sort
   const ofKind = space.records.get(kind) ?? new Map<string, RecordRow>()
   space.records.set(kind, ofKind)
   if (data === null) ofKind.delete(id)

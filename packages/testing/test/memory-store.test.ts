@@ -4,7 +4,7 @@ import { storeConformance } from '../src/store-suite/index.ts'
 
 storeConformance({
   name: 'memoryStore',
-  abilities: { persistent: true, twoSessions: true, artifacts: true },
+  abilities: { persistent: true, twoSessions: true, artifacts: true, feeds: true },
   async open() {
     const store = memoryStore()
     const sessions = [store]

@@ -35,6 +35,7 @@ export const RECORD_KINDS = [
   'artifact',
   'audit',
   'budget',
+  'change-set',
   'company',
   'deed',
   'effect',
@@ -44,11 +45,17 @@ export const RECORD_KINDS = [
   'inbox',
   'invalidation',
   'outcome',
+  'lesson',
+  'memory',
+  'memory-context',
+  'memory-key',
+  'memory-weight',
   'overlay',
   'rate',
   'ref',
   'reservation',
   'rollup',
+  'retention',
   'timeline',
   'touch',
   'trust',
@@ -196,7 +203,8 @@ async function* all(store: MemoryStore, workspace: string, kind: string): AsyncG
 
 function isSame(wanted: RecordWrite | undefined, row: RecordRow | undefined): boolean {
   if (wanted === undefined || row === undefined) return wanted === row
-  return digest(wanted) === digest(row)
+  // A position is given by the store: what an entry put does not say which.
+  return digest(wanted) === digest(wanted.sort === 'position' ? { ...row, sort: 'position' } : row)
 }
 
 function digest(row: RecordWrite): string {

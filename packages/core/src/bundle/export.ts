@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto'
 import { KeelsonError } from '../base/errors.ts'
 import { parseStored } from '../base/json.ts'
 import type { Environment } from '../conductor/environment.ts'
-import { putsOf } from '../journal/records.ts'
+import { IN_COMMIT_ORDER, putsOf } from '../journal/records.ts'
 import type { Placed } from '../journal/entry.ts'
 import type { Mail, MemoryStore, RunRow } from '../journal/store.ts'
 import { artifactsIn } from './artifact.ts'
@@ -143,7 +143,8 @@ async function recordLine(store: MemoryStore, workspace: string, state: RecordSt
   if (ended) return { type: 'record', kind, id, version, data: null }
   const [row] = await store.records(workspace, { kind, ids: [id], limit: 1 })
   if (row?.version === version) {
-    return { type: 'record', kind, id, version, data: parseStored(row.data), index: { ...row.index }, sort: row.sort }
+    const sort = IN_COMMIT_ORDER.has(kind) ? 'position' : row.sort
+    return { type: 'record', kind, id, version, data: parseStored(row.data), index: { ...row.index }, sort }
   }
   const [entry] = await store.tail(workspace, state.position - 1, 1)
   const put = entry === undefined ? undefined : putsOf(entry).findLast((one) => one.kind === kind && one.id === id)

@@ -62,7 +62,7 @@ const record = z.object({
   /** Null in an increment: the record has ended since. */
   data: json,
   index: z.record(text, text).optional(),
-  sort: z.number().optional(),
+  sort: z.union([z.number(), z.literal('position')]).optional(),
 })
 
 const run = z.object({

@@ -6,6 +6,7 @@ import type { Logger } from '../base/log.ts'
 import type { Json } from '../base/value.ts'
 import type { Context } from '../playbook/context.ts'
 import type { Settings } from '../policy/settings.ts'
+import { deskOf } from './memory/desk.ts'
 import { actOp } from './ops/act.ts'
 import { all } from './ops/all.ts'
 import { approve, ask } from './ops/ask.ts'
@@ -14,6 +15,7 @@ import { continueAsNew } from './ops/continue.ts'
 import { delegate } from './ops/delegate.ts'
 import { entities } from './ops/entities.ts'
 import { Keys } from './ops/keys.ts'
+import { memory } from './ops/memory.ts'
 import type { Perform, Place } from './ops/place.ts'
 import { intend, propose } from './ops/plan.ts'
 import { step } from './ops/step.ts'
@@ -21,11 +23,13 @@ import { taxonomy, templates } from './ops/templates.ts'
 import { call, emit, sleep, waitFor, type WaitOptions } from './ops/waits.ts'
 import type { Pass } from './pass.ts'
 
+export { loadTexts } from './ops/memory-texts.ts'
+
 export function contextOf(
   pass: Pass,
   place: Place = { keys: new Keys(), memory: new WeakMap(), ended: false },
 ): Context {
-  const { keys, memory } = place
+  const { keys, memory: acts } = place
   const { row } = pass.task.claimed
   const seed = sha256(canonical([row.id, row.stream, keys.prefix]))
   const random = seeded(seed)
@@ -39,13 +43,13 @@ export function contextOf(
     step: (name: string, work: Parameters<typeof step>[2], options: Parameters<typeof step>[3]) =>
       perform(name, (key) => step(pass, key, work, options)),
     act: (action, input, options) =>
-      unheard(actOp(pass, perform, memory, action, input, options).then(({ output }) => output)),
-    effect: (action, input, options) => unheard(actOp(pass, perform, memory, action, input, options)),
+      unheard(actOp(pass, perform, acts, action, input, options).then(({ output }) => output)),
+    effect: (action, input, options) => unheard(actOp(pass, perform, acts, action, input, options)),
     delegate: (agent, input, options) =>
-      perform(agent.name, (key) => delegate(pass, key, agent, input, options ?? {}, memory)) as never,
+      perform(agent.name, (key) => delegate(pass, key, agent, input, options ?? {}, acts)) as never,
     ask: (question, options) => perform('ask', (key) => ask(pass, key, question, options)) as never,
     approve: (question, options) => perform('approve', (key) => approve(pass, key, question, options)),
-    intend: (action, input, options) => intend(pass, memory, action, input, options),
+    intend: (action, input, options) => intend(pass, acts, action, input, options),
     propose: (title, plan, options) => unheard(propose(pass, place, perform, title, plan, options)),
     sleep: (duration) =>
       perform(typeof duration === 'string' ? `sleep ${duration}` : `sleep until ${duration.until}`, (key) =>
@@ -62,7 +66,8 @@ export function contextOf(
     artifacts: files,
     templates: templates(pass, perform, files),
     taxonomy: () => taxonomy(pass, perform),
-    entities: (type) => entities(pass, perform, memory, type),
+    entities: (type) => entities(pass, perform, acts, type),
+    memory: memory(pass, perform, deskOf(pass.task.env, row.workspace)),
     get settings() {
       return settingsAt(pass)
     },

@@ -11,6 +11,8 @@ import type { PolicyEngine } from '../policy/gate.ts'
 import type { Persona } from '../policy/persona.ts'
 import type { Settings } from '../policy/settings.ts'
 import type { AlertRung } from './alert.ts'
+import type { Library } from '../memory/recall/library.ts'
+import type { Vectors } from '../memory/recall/vector.ts'
 import type { Company } from './company.ts'
 import type { ReadCache } from './effect/read-cache.ts'
 import type { Tell } from './notice.ts'
@@ -65,6 +67,9 @@ export interface Environment {
   readonly projections: Required<Projections<Environment>>
   /** How an alert climbs. */
   readonly alerts: readonly AlertRung[]
+  /** The index of a workspace's memory. */
+  readonly library: (workspace: string) => Library
+  readonly vectors: Vectors | undefined
   readonly company: (workspace: string) => Company
   readonly emit: <K extends keyof LifecycleEvents>(name: K, event: LifecycleEvents[K]) => void
   /** Called with the runs that a unit made due, so that they begin at once. */

@@ -12,7 +12,7 @@ import type { Json } from '../base/value.ts'
 import type { Draft } from '../journal/entry.ts'
 import type { Claimed, Next } from '../journal/store.ts'
 import { hasCode, type AnyPlaybook } from '../playbook/playbook.ts'
-import { contextOf } from './context.ts'
+import { contextOf, loadTexts } from './context.ts'
 import { haltDifference, type Difference } from './divergence.ts'
 import type { Environment } from './environment.ts'
 import { closeOpen, cancelOpen } from './closing.ts'
@@ -101,6 +101,7 @@ async function begin(pass: Pass): Promise<void> {
       hint: 'The stored input no longer fits: widen the schema, or add a version.',
     })
   }
+  await loadTexts(pass)
   if (pass.signal.aborted) return
   if (row.deaths === 0 && row.claims <= 1 && history.head.seq === 1) {
     env.emit('run.started', { workspace: row.workspace, run: row.id, playbook: playbook.name })

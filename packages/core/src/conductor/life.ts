@@ -27,6 +27,7 @@ export function lifeVerbs(env: Environment, workspace: string): LifeVerbs {
     async delete({ by, confirm }) {
       if (confirm !== workspace) throw notConfirmed(workspace)
       await remove(env, workspace, by)
+      env.library(workspace).clear()
     },
   }
 }

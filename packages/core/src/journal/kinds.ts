@@ -116,6 +116,8 @@ export interface EntryData {
   'emit.completed': Outcome & { readonly hash: string }
   'checkpoint.completed': Outcome
   'read.completed': Outcome & { readonly hash: string; readonly reads?: readonly Json[] }
+  /** A read or a write of memory. What was read stands here by id: its text is where it can be erased. */
+  'memory.completed': Outcome & { readonly hash: string; readonly reads?: readonly Json[] } & WithPuts
   'entity.completed': Outcome & { readonly hash: string } & WithPuts
   'artifact.completed': Outcome & { readonly hash: string } & WithPuts
   /** A model is about to be asked: what that may cost is reserved. */
@@ -218,6 +220,9 @@ export interface EntryData {
   'metrics.rolled': WithPuts
   'time.spent': { readonly by: Actor } & WithPuts
   'alert.changed': { readonly by: Actor } & WithPuts
+  'memory.changed': { readonly by: Actor } & WithPuts
+  'memory.erased': { readonly by: Actor; readonly reason: string; readonly memories: readonly string[] } & WithPuts
+  'memory.shown': WithPuts
   'grant.made': { readonly by: Actor } & WithPuts
   'grant.revoked': { readonly by: Actor } & WithPuts
 }

@@ -9,6 +9,6 @@ export interface Put {
   readonly data: Json
   /** Look-ups under which it is found: field → value. */
   readonly index?: { readonly [field: string]: string }
-  /** Order within a look-up. Default 0. */
-  readonly sort?: number
+  /** Order within a look-up. Default 0. 'position': in the order of commits, as far as the store can tell. */
+  readonly sort?: number | 'position'
 }

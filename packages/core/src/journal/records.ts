@@ -4,6 +4,9 @@ import type { Entry } from './entry.ts'
 import type { Put } from './put.ts'
 import type { RecordWrite } from './store.ts'
 
+/** Kinds of records whose `sort` is 'position': where they stand is each store's own, and no part of what they are. */
+export const IN_COMMIT_ORDER: ReadonlySet<string> = new Set(['change-set', 'memory'])
+
 /** The records that an entry puts. */
 export function putsOf(entry: Entry): readonly Put[] {
   if (entry.payload === null || !entry.payload.includes('"puts":')) return []

@@ -12,6 +12,8 @@
  * S5. A run id is started once, a `onceKey` is delivered once per run, however often they are asked for.
  * S6. `tail` never skips: what is read after a position was committed before anything that is read later.
  * S7. No method reads or writes beyond the workspace that it names.
+ * S8. Records written with sort 'position' stand, under an index value, in the order of their commits: what is read
+ *     behind a row was not yet there when that row could first be read. Only where the store says that it `feeds`.
  */
 import type { Instant } from '../base/clock.ts'
 import type { Entry, Placed } from './entry.ts'
@@ -92,12 +94,13 @@ export interface RecordWrite {
   readonly data: string | null
   /** Equality look-ups: field → value. */
   readonly index: { readonly [field: string]: string }
-  /** Order within a look-up. */
-  readonly sort: number
+  /** Order within a look-up. 'position': that of the last entry of this unit (S8). */
+  readonly sort: number | 'position'
 }
 
 export interface RecordRow extends RecordWrite {
   readonly data: string
+  readonly sort: number
 }
 
 /** A precondition. A record that must not exist has version 0; a stream without entries has seq 0. */
@@ -277,6 +280,8 @@ export interface Opened {
 export interface MemoryStore {
   /** 'sqlite', 'postgres', 'memory' … */
   readonly kind: string
+  /** S8 holds. Without it, whoever keeps an index current reads all of it again. */
+  readonly feeds: boolean
   /** Opens, migrates and checks; registers `worker` as alive. Throws `STORE_NEWER`, `STORE_READ_ONLY`, `STORE_CORRUPT`. */
   open(options: { worker: string; now: () => Instant }): Promise<Opened>
   /** Frees what it holds; the worker's leases become claimable. */

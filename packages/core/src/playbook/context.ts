@@ -11,6 +11,7 @@ import type { Entity, EntityType } from '../memory/entity.ts'
 import type { Taxonomy } from '../memory/taxonomy.ts'
 import type { Templates } from '../memory/template.ts'
 import type { RunEntityStore } from '../memory/entity-store.ts'
+import type { RunMemory } from '../memory/handle.ts'
 import type { Settings } from '../policy/settings.ts'
 import type { OnSilence, RungOptions } from '../policy/verdict.ts'
 import type { EventType } from './event.ts'
@@ -184,6 +185,8 @@ export interface Context {
   readonly templates: Templates
   /** The words by which the company sorts. */
   taxonomy(): Promise<Taxonomy>
+  /** What is remembered: working memory of this run, what was said and happened, facts, preferences, rules. */
+  readonly memory: RunMemory
   /** This company's settings, as of the last remembered outcome. */
   readonly settings: Settings
   /** The instant of the last remembered outcome, in milliseconds. The same on every replay. */

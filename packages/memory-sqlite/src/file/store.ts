@@ -55,6 +55,7 @@ export function fileStore(path: string, options: FileOptions): FileStore {
   }
   return {
     kind: 'sqlite',
+    feeds: true,
     async open({ worker, now }) {
       const steps = options.migrations ?? migrations('sqlite')
       const { durability, after = 'death', tamper } = options
@@ -119,7 +120,7 @@ function writes(file: () => OpenFile, path: string, isOpen: () => boolean): Writ
   }
 }
 
-type Reads = Omit<MemoryStore, keyof Writes | 'kind' | 'open' | 'close' | 'watch'>
+type Reads = Omit<MemoryStore, keyof Writes | 'kind' | 'feeds' | 'open' | 'close' | 'watch'>
 
 function reads(file: () => OpenFile): Reads {
   return {

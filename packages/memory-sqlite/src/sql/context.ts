@@ -62,6 +62,11 @@ export function* numbers(context: Context, count: number): Work<number> {
   return last + 1
 }
 
+/** The last number that this transaction has given out: after its entries were appended, theirs. */
+export function* position(context: Context): Work<number> {
+  return context.last ?? (yield* context.lastNumber(context.q))
+}
+
 export function changed(context: Context, workspace: string, id?: string): void {
   const runs = context.changes.get(workspace) ?? new Set()
   context.changes.set(workspace, runs)

@@ -205,6 +205,23 @@ function recordQueries(db: Sql) {
         .where('kind', '=', a.kind)
         .where('id', '=', a.id),
     ),
+    recordsBehind: statement((a: Found & { limit: number }) =>
+      db
+        .selectFrom('record_index as i')
+        .leftJoin('records as r', (join) =>
+          join.onRef('r.workspace', '=', 'i.workspace').onRef('r.kind', '=', 'i.kind').onRef('r.id', '=', 'i.id'),
+        )
+        .selectAll('r')
+        .select(['i.sort as found_sort', 'i.id as found_id'])
+        .where('i.workspace', '=', a.workspace)
+        .where('i.kind', '=', a.kind)
+        .where('i.field', '=', a.field)
+        .where('i.value', '=', a.value)
+        .where((e) => e(e.refTuple('i.sort', 'i.id'), '>', e.tuple(a.sort, a.id)))
+        .orderBy('i.sort')
+        .orderBy('i.id')
+        .limit(a.limit),
+    ),
     addRecord: statement((a: Row<RecordsTable>) => db.insertInto('records').values(only(a, RECORD_COLUMNS))),
     setRecord: statement((a: Row<RecordsTable>) =>
       db

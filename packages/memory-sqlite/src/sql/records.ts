@@ -6,7 +6,7 @@
  */
 import type { RecordQuery, RecordRow, RecordWrite } from '@keelson/core/ports'
 import { corrupt, sealOf } from './checksum.ts'
-import type { Context } from './context.ts'
+import { position, type Context } from './context.ts'
 import { RECORD_COLUMNS } from './queries.ts'
 import { all, first, run, statement, type Work } from './statement.ts'
 import type { RecordsTable, Sql } from './tables.ts'
@@ -29,7 +29,8 @@ function* findRecord(context: Context, workspace: number, kind: string, id: stri
 
 /** Writes a record whose version was found to fit. */
 export function* putRecord(context: Context, workspace: number, write: RecordWrite): Work<void> {
-  const { kind, id, version, data, sort } = write
+  const { kind, id, version, data } = write
+  const sort = write.sort === 'position' ? yield* position(context) : write.sort
   const before = yield* findRecord(context, workspace, kind, id)
   const place = { workspace, kind, id }
   const fields = writeFields(write.index)
@@ -58,9 +59,17 @@ export function* hasRecord(context: Context, workspace: number, write: RecordWri
 }
 
 export function* readRecords(context: Context, db: Sql, workspace: number, query: RecordQuery): Work<RecordRow[]> {
-  if (isOne(query)) {
-    const rows = yield* all(context.q.record, { workspace, kind: query.kind, id: query.ids![0]! })
-    return rows.slice(0, query.limit).map(fromRow)
+  if (isFew(query)) {
+    const rows: RecordsTable[] = []
+    for (const id of new Set(query.ids))
+      rows.push(...(yield* all(context.q.record, { workspace, kind: query.kind, id })))
+    const found = rows.map(fromRow)
+    return found.length < 2 ? found.slice(0, query.limit) : found.sort(inOrder(query)).slice(0, query.limit)
+  }
+  if (isPage(query)) {
+    const { kind, where, after, limit } = query
+    const rows = yield* all(context.q.recordsBehind, { workspace, kind, ...where, ...after, limit })
+    return rows.map((row) => fromIndex(row, where))
   }
   const asked = query.ids === undefined ? [query] : chunks(query.ids).map((ids) => ({ ...query, ids }))
   const found: RecordRow[] = []
@@ -76,9 +85,17 @@ export function* readRecords(context: Context, db: Sql, workspace: number, query
   return found.sort(inOrder(query)).slice(0, query.limit)
 }
 
-/** One record by its id: every start and every pass asks for it, so its statement is not compiled each time. */
-function isOne({ ids, where, after, from }: RecordQuery): boolean {
-  return ids?.length === 1 && where === undefined && after === undefined && from === undefined
+/** Some records by their ids: every start, pass and recall asks so; the statement is not compiled each time. */
+function isFew({ ids, where, after, from }: RecordQuery): boolean {
+  return ids !== undefined && ids.length <= FEW && where === undefined && after === undefined && from === undefined
+}
+
+const FEW = 64
+
+/** The next page under an index value: what keeps an index current asks for it again and again. */
+function isPage(query: RecordQuery): query is RecordQuery & { where: Where; after: NonNullable<RecordQuery['after']> } {
+  const { ids, where, after, from, order } = query
+  return where !== undefined && after !== undefined && ids === undefined && from === undefined && order !== 'descending'
 }
 
 function fromRow(row: RecordsTable): RecordRow {

@@ -71,6 +71,7 @@ export function postgresStore(host: string, schema: string): PostgresStore {
     })
   return {
     kind: 'postgres',
+    feeds: false,
     async open(options) {
       session = await Session.open(host, schema, options.worker, options.now)
       return { frozen: [] }

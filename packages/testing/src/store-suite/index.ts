@@ -4,6 +4,7 @@ import { checkArtifacts } from './artifacts.ts'
 import { checkClaim } from './claim.ts'
 import { checkCommit } from './commit.ts'
 import { checkDeliveries } from './deliver.ts'
+import { checkFeed } from './feed.ts'
 import { checkIsolation } from './isolation.ts'
 import { checkLanes } from './lanes.ts'
 import { checkModel } from './model.ts'
@@ -29,6 +30,7 @@ export function storeConformance(suite: StoreSuite): void {
     checkCommit(suite)
     checkRuns(suite)
     checkRecords(suite)
+    checkFeed(suite)
     checkRestoring(suite)
     checkTail(suite)
     checkArtifacts(suite)

@@ -10,6 +10,8 @@ export interface Abilities {
   readonly twoSessions: boolean
   /** Units bring bytes and `getArtifact` gives them back. */
   readonly artifacts: boolean
+  /** Records written with sort 'position' come in the order of their commits (S8): what the store says by `feeds`. */
+  readonly feeds: boolean
 }
 
 /** One set of data and the ways to it. The suite itself calls `open` on every session that it is given. */

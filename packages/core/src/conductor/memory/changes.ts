@@ -1,0 +1,159 @@
+/** Changes: the change sets of a workspace: listed, shown, proposed, decided. */
+import { KeelsonError } from '../../base/errors.ts'
+import { canonicalAround } from '../../base/json.ts'
+import { CHANGE_SET_RECORD, type ChangeSetRecord } from '../../memory/change-set.ts'
+import type { Changes, ChangeSet, Diff } from '../../memory/handle.ts'
+import { recordsOf } from '../../memory/recall/recall.ts'
+import { memoryOf } from '../../memory/unit.ts'
+import { itemPut, type ItemRecord } from '../item.ts'
+import type { Notifier } from '../notifier.ts'
+import { handle } from '../runs.ts'
+import { assertActor, type Desk } from './desk.ts'
+import { diffOf, proposalRunId } from './proposal.ts'
+import { draftProposal } from './write.ts'
+
+export function changesOf(desk: Desk, notifier: Notifier): Changes {
+  return {
+    async list({ status, run, actor, limit = 100 } = {}) {
+      const where =
+        run !== undefined
+          ? { field: 'run', value: run }
+          : actor !== undefined
+            ? { field: 'actor', value: actor }
+            : status !== undefined
+              ? { field: 'status', value: status }
+              : { field: 'all', value: '1' }
+      const rows = await desk.env.store.records(desk.workspace, {
+        kind: CHANGE_SET_RECORD,
+        where,
+        order: 'descending',
+        limit: 1000,
+      })
+      const sets = rows.map((row) => JSON.parse(row.data) as ChangeSetRecord)
+      return sets
+        .filter(
+          (set) =>
+            (status === undefined || set.status === status) && (actor === undefined || set.source.by.id === actor),
+        )
+        .slice(0, limit)
+        .map(changeSetOf)
+    },
+    get: async (id) => changeSetOf((await readSet(desk, id)).record),
+    diff: (id) => diff(desk, id),
+    async propose(ops, { by, reason }) {
+      assertActor(by)
+      return { changeSet: await propose(desk, { ops, reason, by }) }
+    },
+    apply: (id, { by }) => decide(desk, notifier, id, { by, decision: { approve: true } }),
+    reject: (id, { by, reason }) =>
+      decide(desk, notifier, id, { by, decision: { reject: reason ?? 'it is not wanted' } }),
+  }
+}
+
+export async function propose(
+  desk: Desk,
+  given: Pick<ChangeSetRecord, 'reason'> & {
+    ops: NonNullable<ChangeSetRecord['ops']>
+    by: ChangeSetRecord['source']['by']
+  },
+): Promise<string> {
+  const { env, workspace, scope } = desk
+  const { ops, reason, by } = given
+  await diffOf(desk, ops)
+  const id = `set_${env.ids.id()}`
+  await env.company(workspace).edit(async () => {
+    const set: ChangeSetRecord = {
+      id,
+      status: 'proposed',
+      source: { by },
+      reason,
+      createdAt: env.clock.now(),
+      scope,
+      changes: [],
+      ops,
+    }
+    const { puts, starts } = draftProposal(desk, set, by)
+    return { drafts: [{ kind: 'memory.changed', data: { by, puts } }], unit: { starts } }
+  })
+  env.nudge()
+  return id
+}
+
+export async function readSet(
+  { env, workspace }: Pick<Desk, 'env' | 'workspace'>,
+  id: string,
+): Promise<{ record: ChangeSetRecord; version: number }> {
+  const [row] = await env.store.records(workspace, { kind: CHANGE_SET_RECORD, ids: [id], limit: 1 })
+  if (row !== undefined) return { record: JSON.parse(row.data) as ChangeSetRecord, version: row.version }
+  throw new KeelsonError('MEMORY_NOT_FOUND', `there is no change set "${id}"`, { data: { changeSet: id } })
+}
+
+export function changeSetOf(record: ChangeSetRecord): ChangeSet {
+  const { ops: _, scope: _scope, learned: _learned, createdAt, decidedAt, ...rest } = record
+  return {
+    ...rest,
+    createdAt: new Date(createdAt).toISOString(),
+    ...(decidedAt === undefined ? {} : { decidedAt: new Date(decidedAt).toISOString() }),
+  }
+}
+
+async function diff(desk: Desk, id: string): Promise<Diff[]> {
+  const { record } = await readSet(desk, id)
+  if (record.ops !== undefined) return diffOf(desk, record.ops)
+  const memories = await recordsOf(
+    desk.env.store,
+    desk.workspace,
+    record.changes.map((change) => change.id),
+  )
+  return record.changes.map((change) => {
+    const memory = memories.get(change.id)
+    if (change.did === 'added') return { op: 'add', after: memory?.text ?? '' }
+    return { op: change.did, ...(memory === undefined ? {} : { before: memoryOf(memory) }) }
+  })
+}
+
+/** Decides the proposal's item as a person in the inbox would, and waits until it is done. */
+async function decide(
+  desk: Desk,
+  notifier: Notifier,
+  id: string,
+  given: { by: ChangeSetRecord['source']['by']; decision: { approve: true } | { reject: string } },
+): Promise<ChangeSet> {
+  assertActor(given.by)
+  const { env, workspace } = desk
+  const { record } = await readSet(desk, id)
+  if (record.status !== 'proposed') {
+    throw new KeelsonError('MEMORY_STALE', `change set "${id}" is ${record.status}`, {
+      hint: 'Only what is proposed can be decided.',
+      data: { changeSet: id },
+    })
+  }
+  const run = proposalRunId(id)
+  await env.company(workspace).edit(async () => {
+    const [row] = await env.store.records(workspace, {
+      kind: 'inbox',
+      where: { field: 'openRun', value: run },
+      limit: 1,
+    })
+    if (row === undefined) throw notAsked(id)
+    const item = JSON.parse(row.data) as ItemRecord
+    const now = env.clock.now()
+    const { by, decision } = given
+    const put = itemPut({ ...item, state: 'decided', decided: { by, at: now, decision } }, row.version + 1)
+    const payload = canonicalAround({ key: item.key, item: item.id, hash: item.hash, decision, by })
+    return {
+      drafts: [{ kind: 'item.decided', data: { by, item: item.id, hash: item.hash, decision, puts: [put] } }],
+      unit: { deliveries: [{ run, onceKey: `decision:${item.id}`, kind: 'decision', payload, at: now }] },
+    }
+  })
+  env.nudge()
+  await handle(env, notifier, workspace, run).result()
+  return changeSetOf((await readSet(desk, id)).record)
+}
+
+function notAsked(id: string): KeelsonError {
+  return new KeelsonError('MEMORY_STALE', `nobody has been asked about change set "${id}" yet`, {
+    hint: 'A conductor that works opens the item; try again when it runs.',
+    data: { changeSet: id },
+  })
+}

@@ -1,0 +1,58 @@
+/** Desk: where somebody works on memory: a workspace, the scope that is written, the scopes that are read. */
+import type { Actor } from '../../base/actor.ts'
+import { KeelsonError } from '../../base/errors.ts'
+import { sha256 } from '../../base/hash.ts'
+import { canonical } from '../../base/json.ts'
+import { Bench } from '../../memory/bench.ts'
+import { above, scopeOf, WORKSPACE_SCOPE } from '../../memory/scope.ts'
+import type { ScopeOptions } from '../../memory/handle.ts'
+import type { Asked, Reader } from '../../memory/recall/recall.ts'
+import type { Environment } from '../environment.ts'
+
+export interface Desk {
+  readonly env: Environment
+  readonly workspace: string
+  readonly scope: string
+  readonly reader: Reader
+}
+
+export function deskOf(
+  env: Environment,
+  workspace: string,
+  path: string = WORKSPACE_SCOPE,
+  options: ScopeOptions = {},
+): Desk {
+  const scope = scopeOf(path)
+  const scopes = [scope, ...(options.read ?? []).map(scopeOf)]
+  return { env, workspace, scope, reader: { scopes, maxSensitivity: options.maxSensitivity ?? 3 } }
+}
+
+/** A desk for another scope: what was kept from the one before stays kept. */
+export function narrowed(desk: Desk, path: string, options: ScopeOptions = {}): Desk {
+  const most = Math.min(desk.reader.maxSensitivity, options.maxSensitivity ?? 3)
+  return deskOf(desk.env, desk.workspace, path, { ...options, maxSensitivity: most })
+}
+
+export function askedOf({ env, workspace, reader }: Desk): Asked {
+  return { store: env.store, workspace, library: env.library(workspace), reader, now: env.clock.now() }
+}
+
+/** The scopes above those that are read: their rules hold here, too. */
+export function ruling({ reader }: Desk): string[] {
+  return [...new Set(reader.scopes.flatMap(above))]
+}
+
+export function benchOf({ env, workspace }: Pick<Desk, 'env' | 'workspace'>): Bench {
+  return new Bench((query) => env.store.records(workspace, query))
+}
+
+export function memoryId(set: string, at: number): string {
+  return `mem_${sha256(canonical([set, at])).slice(0, 24)}`
+}
+
+export function assertActor(by: Actor | undefined): void {
+  if (typeof by?.id === 'string' && ['person', 'system', 'agent'].includes(by.kind)) return
+  throw new KeelsonError('INPUT_INVALID', 'a change of memory names who makes it', {
+    hint: "Pass { by: { kind: 'person', id } }.",
+  })
+}

@@ -1,0 +1,246 @@
+/**
+ * Erase: no byte of a memory's text stays: not in its record, not in entries, proposals, items, logs, or an index.
+ *
+ * E1. Entries keep their envelopes: the chain verifies. What other records such an entry carried is put anew in the entry
+ *     of the erasure, so that records can still be rebuilt from entries.
+ * E2. What an open run has in its own journal is left until it ended, and named: to take it away would stop the run.
+ */
+import { KeelsonError } from '../../base/errors.ts'
+import { keyedHash } from '../../base/hash.ts'
+import { canonical } from '../../base/json.ts'
+import type { Json } from '../../base/value.ts'
+import type { Put } from '../../journal/put.ts'
+import { IN_COMMIT_ORDER, putsOf } from '../../journal/records.ts'
+import type { Placed } from '../../journal/entry.ts'
+import type { RecordRow } from '../../journal/store.ts'
+import { CHANGE_SET_RECORD, changeSetPut, type ChangeSetRecord } from '../../memory/change-set.ts'
+import type { Erased, Tombstone, WorkspaceMemory } from '../../memory/handle.ts'
+import { subjectOf } from '../../memory/input.ts'
+import { KEY_RECORD, keyOf, keyPut, MEMORY_RECORD, memoryPut, type MemoryRecord } from '../../memory/unit.ts'
+import type { Notifier } from '../notifier.ts'
+import { handle } from '../runs.ts'
+import { runVerbs } from '../verbs.ts'
+import { assertActor, type Desk } from './desk.ts'
+import { proposalRunId } from './proposal.ts'
+import { mayRead } from './reads.ts'
+import { traces, type Traces } from './traces.ts'
+
+type Which = Parameters<WorkspaceMemory['erase']>[0]
+type Options = Parameters<WorkspaceMemory['erase']>[1]
+
+/** Records that memory itself made of a text: here it is taken out. Others belong to others. */
+const OWN = new Set([MEMORY_RECORD, KEY_RECORD, CHANGE_SET_RECORD, 'inbox', 'memory-context', 'lesson'])
+
+export async function erase(desk: Desk, notifier: Notifier, which: Which, { by, reason }: Options): Promise<Erased> {
+  assertActor(by)
+  if (by.kind !== 'person') {
+    throw new KeelsonError('INPUT_INVALID', 'only a person erases', {
+      hint: 'A machine may propose to forget; what is erased does not come back.',
+    })
+  }
+  const { env, workspace } = desk
+  const found = await chosen(desk, which)
+  const secret = await env.company(workspace).key()
+  const texts = textsOf(found)
+  await endProposals(desk, notifier, found, texts, { by, reason })
+  let result: Erased = { erased: [], left: [] }
+  await env.company(workspace).edit(async () => {
+    const seen = await traces(desk, texts, new Set(found.map(({ id }) => id)))
+    const now = env.clock.now()
+    const rows = await rowsOf(
+      desk,
+      found.map(({ id }) => id),
+    )
+    const tombs: Tombstone[] = []
+    const puts = new Map<string, Put>()
+    for (const row of rows) {
+      const record = JSON.parse(row.data) as MemoryRecord
+      if (record.erased !== undefined) continue
+      const hash = keyedHash(secret, `${record.text}\n${canonical(record.value ?? null)}`)
+      tombs.push({ memory: record.id, hash })
+      puts.set(`${MEMORY_RECORD}/${row.id}`, memoryPut(tombOf(record, { at: now, hash, reason }), row.version + 1))
+      for (const put of await freedKey(desk, record)) puts.set(`${put.kind}/${put.id}`, put)
+    }
+    for (const row of seen.records)
+      if (OWN.has(row.kind) && !puts.has(`${row.kind}/${row.id}`))
+        puts.set(`${row.kind}/${row.id}`, redacted(row, texts))
+    for (const put of await carried(desk, seen.entries, new Set(puts.keys()))) puts.set(`${put.kind}/${put.id}`, put)
+    result = { erased: tombs, left: leftOf(seen) }
+    if (puts.size === 0 && seen.entries.length === 0) return undefined
+    const payloads = seen.entries.map(({ stream, seq }) => ({ stream, seq }))
+    const memories = found.map(({ id }) => id)
+    return {
+      drafts: [{ kind: 'memory.erased', data: { by, reason, memories, puts: [...puts.values()] } }],
+      unit: { purge: { payloads } },
+    }
+  })
+  env.library(workspace).clear()
+  env.vectors?.forget(workspace)
+  return result
+}
+
+function leftOf(seen: Traces): Erased['left'] {
+  const others = seen.records
+    .filter((row) => !OWN.has(row.kind))
+    .map((row) => ({ where: `${row.kind} ${row.id}`, why: 'it is another record: change that itself' }))
+  return [
+    ...seen.open.map((stream) => ({ where: stream, why: 'its run is open: erase again when it has ended' })),
+    ...seen.mail.map((run) => ({ where: `mail of ${run}`, why: 'it has not been read yet' })),
+    ...others,
+  ]
+}
+
+async function chosen(desk: Desk, which: Which): Promise<MemoryRecord[]> {
+  const { env, workspace } = desk
+  const all: MemoryRecord[] = []
+  if ('ids' in which) all.push(...(await rowsOf(desk, which.ids)).map((row) => JSON.parse(row.data) as MemoryRecord))
+  else {
+    const subject = 'about' in which ? subjectOf(which.about).subject : undefined
+    const where = subject === undefined ? {} : { where: { field: 'subject', value: subject } }
+    for (let after: { sort: number; id: string } | undefined; ;) {
+      const rows = await env.store.records(workspace, {
+        kind: MEMORY_RECORD,
+        ...where,
+        limit: 1000,
+        ...(after === undefined ? {} : { after }),
+      })
+      for (const row of rows) {
+        const record = JSON.parse(row.data) as MemoryRecord
+        if (subject !== undefined || record.thread === (which as { thread: string }).thread) all.push(record)
+      }
+      const last = rows.at(-1)
+      if (last === undefined || rows.length < 1000) break
+      after = { sort: last.sort, id: last.id }
+    }
+  }
+  return all.filter((record) => mayRead(desk, record))
+}
+
+async function rowsOf({ env, workspace }: Desk, ids: readonly string[]): Promise<readonly RecordRow[]> {
+  return ids.length === 0 ? [] : env.store.records(workspace, { kind: MEMORY_RECORD, ids, limit: ids.length })
+}
+
+/** What is looked for everywhere: texts, and values that are texts of their own. Very short ones would be found in all. */
+function textsOf(records: readonly MemoryRecord[]): string[] {
+  const texts = records.flatMap(({ text, value }) => [text, ...stringsIn(value)])
+  return [...new Set(texts)].filter((text) => text.length >= SHORTEST).sort((a, b) => b.length - a.length)
+}
+
+const SHORTEST = 4
+
+function stringsIn(value: Json | undefined): string[] {
+  if (typeof value === 'string') return [value]
+  if (typeof value !== 'object' || value === null) return []
+  return Object.values(value).flatMap((one) => stringsIn(one))
+}
+
+/** What is left of it: where it was, and a keyed hash by which a text can be recognised that somebody still has. */
+function tombOf(record: MemoryRecord, erased: NonNullable<MemoryRecord['erased']>): MemoryRecord {
+  const { id, scope, kind, load, authority, sensitivity, from, recordedAt, source, set, ends } = record
+  return {
+    id,
+    scope,
+    kind,
+    text: '',
+    load,
+    authority,
+    sensitivity,
+    from,
+    recordedAt,
+    source,
+    set,
+    ends,
+    evidence: [],
+    erased,
+  }
+}
+
+/** A key is a hash of the text where it is not of subject and predicate: it goes, too. */
+async function freedKey({ env, workspace }: Desk, record: MemoryRecord): Promise<Put[]> {
+  if (record.kind === 'event') return []
+  const key = keyOf(record)
+  const [row] = await env.store.records(workspace, { kind: KEY_RECORD, ids: [key], limit: 1 })
+  if (row === undefined) return []
+  if (record.functional !== true) return [{ kind: KEY_RECORD, id: key, version: row.version + 1, data: null }]
+  const { open } = JSON.parse(row.data) as { open: string | null }
+  return open === record.id ? [keyPut(key, null, row.version + 1)] : []
+}
+
+function redacted(row: RecordRow, texts: readonly string[]): Put {
+  const data = without(JSON.parse(row.data) as Json, texts)
+  return {
+    kind: row.kind,
+    id: row.id,
+    version: row.version + 1,
+    data,
+    index: row.index,
+    sort: IN_COMMIT_ORDER.has(row.kind) ? 'position' : row.sort,
+  }
+}
+
+export function without(value: Json, texts: readonly string[]): Json {
+  if (typeof value === 'string') return texts.reduce((left, text) => left.replaceAll(text, '[erased]'), value)
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map((one) => without(one as Json, texts))
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, without(one, texts)]))
+}
+
+/** Records whose newest put stands in an entry whose payload goes: they are put again. */
+async function carried(desk: Desk, entries: readonly Placed[], done: ReadonlySet<string>): Promise<Put[]> {
+  const puts: Put[] = []
+  const seen = new Set(done)
+  for (const entry of entries)
+    for (const { kind, id, version } of putsOf(entry)) {
+      const name = `${kind}/${id}`
+      if (seen.has(name)) continue
+      const [row] = await desk.env.store.records(desk.workspace, { kind, ids: [id], limit: 1 })
+      if (row === undefined || row.version !== version) continue
+      seen.add(name)
+      puts.push({
+        kind,
+        id,
+        version: version + 1,
+        data: JSON.parse(row.data) as Json,
+        index: row.index,
+        sort: IN_COMMIT_ORDER.has(kind) ? 'position' : row.sort,
+      })
+    }
+  return puts
+}
+
+/** Proposals that hold the text, or would change the memories, are ended first: their runs, too, have it in their journals. */
+async function endProposals(
+  desk: Desk,
+  notifier: Notifier,
+  found: readonly MemoryRecord[],
+  texts: readonly string[],
+  { by, reason }: Options,
+): Promise<void> {
+  const { env, workspace } = desk
+  const rows = await env.store.records(workspace, {
+    kind: CHANGE_SET_RECORD,
+    where: { field: 'status', value: 'proposed' },
+    limit: 1000,
+  })
+  const ids = found.map(({ id }) => id)
+  for (const row of rows) {
+    if (![...ids, ...texts].some((text) => row.data.includes(JSON.stringify(text).slice(1, -1)))) continue
+    await env.company(workspace).edit(async () => {
+      const [now] = await env.store.records(workspace, { kind: CHANGE_SET_RECORD, ids: [row.id], limit: 1 })
+      const record = JSON.parse(now!.data) as ChangeSetRecord
+      if (record.status !== 'proposed') return undefined
+      const { ops: _, ...rest } = record
+      const put = changeSetPut(
+        { ...rest, status: 'rejected', decidedBy: by, decidedAt: env.clock.now(), why: `erased: ${reason}` },
+        now!.version + 1,
+      )
+      return { drafts: [{ kind: 'memory.changed', data: { by, puts: [put] } }] }
+    })
+    const run = proposalRunId(row.id)
+    await runVerbs(env, workspace).cancel(run, { by, reason: 'what it proposes was erased' })
+    env.nudge()
+    await handle(env, notifier, workspace, run)
+      .result()
+      .catch(() => undefined)
+  }
+}

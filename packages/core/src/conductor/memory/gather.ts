@@ -1,0 +1,149 @@
+/** Gather: what may go into a context: rules that always load, records, timelines, what is recalled, notes of the run. */
+import { KeelsonError } from '../../base/errors.ts'
+import { canonical } from '../../base/json.ts'
+import { assemble, type Candidate, type ContextPack, type Section } from '../../memory/context.ts'
+import type { TimelineEvent } from '../../memory/change.ts'
+import type { EntityRecord } from '../../memory/entity.ts'
+import type { ContextQuery } from '../../memory/handle.ts'
+import { subjectOf, type Subject } from '../../memory/input.ts'
+import { recordsOf, search } from '../../memory/recall/recall.ts'
+import { holdsAt, type Memory, type MemoryRecord } from '../../memory/unit.ts'
+import { askedOf, ruling, type Desk } from './desk.ts'
+import { facts, history } from './reads.ts'
+
+/** More is not looked at: what stands behind it has no chance. */
+const RECALLED_MAX = 150
+const EVENTS_MAX = 10
+
+export type Notes = readonly { readonly key: string; readonly text: string }[]
+
+/** The pack, and what was chosen for it. `notes`: the working memory of the run that asks. */
+export async function contextFor(desk: Desk, query: ContextQuery, notes: Notes = []): Promise<Omit<ContextPack, 'id'>> {
+  const budgetTokens = query.budgetTokens ?? 2000
+  if (typeof query.task !== 'string' || !Number.isFinite(budgetTokens) || budgetTokens < 0)
+    throw new KeelsonError('INPUT_INVALID', 'a context needs a task and a budget', {
+      hint: 'Pass { task, budgetTokens }.',
+    })
+  const about = query.about ?? []
+  const hidden: ContextPack['left'][number][] = []
+  const candidates = [
+    ...(await rules(desk, hidden)),
+    ...(await records(desk, about)),
+    ...(await timelines(desk, about)),
+    ...(await lastWords(desk, query.thread)),
+    ...(await known(desk, about)),
+    ...(await recalled(desk, query.task, hidden)),
+    ...notes.map(({ key, text }): Candidate => ({
+      section: 'working',
+      source: `working:${key}`,
+      text: `${key}: ${text}`,
+      outside: false,
+    })),
+  ]
+  const pack = assemble(candidates, {
+    budgetTokens,
+    ...(query.countTokens === undefined ? {} : { countTokens: query.countTokens }),
+  })
+  return { ...pack, left: [...pack.left, ...hidden] }
+}
+
+/** Rules of the scopes that are read, those below them, and those above. */
+async function rules(desk: Desk, hidden: ContextPack['left'][number][]): Promise<Candidate[]> {
+  const { library, store, workspace, now, reader } = askedOf(desk)
+  const over = ruling(desk)
+  const segments = [...(await library.segments(reader.scopes)), ...(await library.exactly(over))]
+  const ids: string[] = []
+  for (const segment of new Set(segments))
+    for (const { id, unit } of segment.always()) {
+      if (unit.record.sensitivity > reader.maxSensitivity)
+        hidden.push({ source: `memory:${id}`, section: 'rules', reason: 'sensitivity' })
+      else if (holdsAt(unit.record, now, Infinity)) ids.push(id)
+    }
+  const found = [...(await recordsOf(store, workspace, ids)).values()]
+  found.sort((a, b) =>
+    a.authority === b.authority
+      ? a.recordedAt - b.recordedAt || (a.id < b.id ? -1 : 1)
+      : a.authority === 'operator'
+        ? -1
+        : b.authority === 'operator'
+          ? 1
+          : a.authority === 'import'
+            ? -1
+            : 1,
+  )
+  return found.map((record) => memoryCandidate('rules', record))
+}
+
+async function records({ env, workspace }: Desk, about: readonly Subject[]): Promise<Candidate[]> {
+  const ids = about.map((one) => subjectOf(one).subject)
+  const rows = ids.length === 0 ? [] : await env.store.records(workspace, { kind: 'entity', ids, limit: ids.length })
+  return rows.map((row) => {
+    const { data } = JSON.parse(row.data) as EntityRecord
+    return { section: 'entity', source: `entity:${row.id}`, text: `${row.id}: ${canonical(data)}`, outside: false }
+  })
+}
+
+async function timelines({ env, workspace }: Desk, about: readonly Subject[]): Promise<Candidate[]> {
+  const candidates: Candidate[] = []
+  for (const one of about) {
+    const where = { field: 'entity', value: subjectOf(one).subject }
+    const rows = await env.store.records(workspace, { kind: 'timeline', where, order: 'descending', limit: EVENTS_MAX })
+    for (const row of rows) {
+      const { at, what } = JSON.parse(row.data) as TimelineEvent
+      candidates.push({
+        section: 'timeline',
+        source: `event:${row.id}`,
+        text: `${at.slice(0, 10)} ${what}`,
+        outside: false,
+      })
+    }
+  }
+  return candidates
+}
+
+async function lastWords(desk: Desk, thread: string | undefined): Promise<Candidate[]> {
+  if (thread === undefined) return []
+  const events = await history(desk, { thread, limit: EVENTS_MAX })
+  return events.reverse().map((event) => memoryCandidate('timeline', event))
+}
+
+/** What is known of the subjects stands before what is searched for. */
+async function known(desk: Desk, about: readonly Subject[]): Promise<Candidate[]> {
+  const candidates: Candidate[] = []
+  for (const one of about)
+    for (const fact of await facts(desk, { about: one, limit: 30 }))
+      if (fact.load === 'search') candidates.push(memoryCandidate('recall', fact))
+  return candidates
+}
+
+async function recalled(desk: Desk, task: string, hidden: ContextPack['left'][number][]): Promise<Candidate[]> {
+  const asked = askedOf(desk)
+  // Looks at all that the scopes hold, to say what was held back; only what may be read goes further.
+  const { ranked } = await search(
+    { ...asked, reader: { ...asked.reader, maxSensitivity: 3 } },
+    { text: task },
+    RECALLED_MAX,
+  )
+  const readable = ranked.filter(({ unit }) => {
+    const may = unit.record.sensitivity <= asked.reader.maxSensitivity
+    if (!may) hidden.push({ source: `memory:${unit.id}`, section: 'recall', reason: 'sensitivity' })
+    return may
+  })
+  const records = await recordsOf(
+    asked.store,
+    asked.workspace,
+    readable.map(({ unit }) => unit.id),
+  )
+  return readable.flatMap(({ unit }) => {
+    const record = records.get(unit.id)
+    return record === undefined ? [] : [memoryCandidate('recall', record)]
+  })
+}
+
+/** A line that can be told from the memory alone, so that a replay tells the same. */
+export function memoryCandidate(section: Section, memory: MemoryRecord | Memory): Candidate {
+  const day = new Date('from' in memory ? memory.from : Date.parse(memory.validFrom)).toISOString().slice(0, 10)
+  const who = memory.speaker ?? memory.role
+  const text = memory.kind === 'event' ? `${day} ${who === undefined ? '' : `${who}: `}${memory.text}` : memory.text
+  return { section, source: `memory:${memory.id}`, text, outside: memory.outside ?? false }
+}

@@ -1,0 +1,195 @@
+/** Host: `workspace.memory`: what people and the host do with memory, outside of any run. */
+import type { Actor } from '../../base/actor.ts'
+import { KeelsonError } from '../../base/errors.ts'
+import type { Amendment, ChangeOp, Remembered } from '../../memory/change-set.ts'
+import { CONTEXT_RECORD, contextPut, type ContextLog } from '../../memory/context.ts'
+import type { ScopeOptions, WorkspaceMemory } from '../../memory/handle.ts'
+import type { NewEvent, NewMemory } from '../../memory/input.ts'
+import { search } from '../../memory/recall/recall.ts'
+import { calibrated, weighed } from '../../memory/recall/vector.ts'
+import type { Notifier } from '../notifier.ts'
+import { changesOf } from './changes.ts'
+import { askedOf, assertActor, deskOf, narrowed, type Desk } from './desk.ts'
+import { erase } from './erase.ts'
+import { contextFor } from './gather.ts'
+import { importAll } from './import.ts'
+import { learned } from './lessons.ts'
+import { facts, get, history, recall, recordFor } from './reads.ts'
+import { consolidate, retentionOf } from './retention.ts'
+import { revert } from './revert.ts'
+import { weightPut } from './vectors.ts'
+import { draftWrite } from './write.ts'
+import type { Environment } from '../environment.ts'
+
+export function memoryFor(env: Environment, notifier: Notifier, workspace: string): WorkspaceMemory {
+  return handleOn(deskOf(env, workspace), notifier)
+}
+
+interface By {
+  readonly by: Actor
+  readonly reason?: string
+}
+
+function handleOn(desk: Desk, notifier: Notifier): WorkspaceMemory {
+  const amend = (id: string, set: Amendment, options: By, why: string): Promise<void> =>
+    one(desk, { op: 'amend', id, set }, options, why)
+  return {
+    ...readsOn(desk),
+    scope: (path: string, options?: ScopeOptions) => handleOn(narrowed(desk, path, options), notifier),
+    remember: ((given: NewMemory | readonly NewMemory[], options: By) =>
+      many(given, (memory) => ({ op: 'add', memory }), desk, options, 'remembered')) as WorkspaceMemory['remember'],
+    append: ((given: NewEvent | readonly NewEvent[], options: By) =>
+      many(given, (event) => ({ op: 'event', event }), desk, options, 'noted')) as WorkspaceMemory['append'],
+    import: (items, options) => importAll(desk, items, options),
+    async correct(id, change, options) {
+      const op = await correction(desk, id, change)
+      return (await write(desk, [op], options, 'corrected'))[0]!
+    },
+    pin: (id, options) => amend(id, { pinned: true }, options, 'pinned'),
+    unpin: (id, options) => amend(id, { pinned: false }, options, 'unpinned'),
+    expire: (id, options) => amend(id, { expiresAt: options.at }, options, 'given a date'),
+    forget: (id, options) =>
+      one(
+        desk,
+        { op: 'forget', id, ...(options.graceMs === undefined ? {} : { graceMs: options.graceMs }) },
+        options,
+        'forgotten',
+      ),
+    restore: (id, options) => one(desk, { op: 'restore', id }, options, 'restored'),
+    erase: (which, options) => erase(desk, notifier, which, options),
+    revert: (what, options) => revert(desk, what, options),
+    changes: changesOf(desk, notifier),
+    retention: retentionOf(desk),
+    consolidate: (consolidator, options) => consolidate(desk, consolidator, options),
+    calibrate: (questions, options) => calibrate(desk, questions, options),
+    contexts: (query) => contexts(desk, query),
+    learned: () => learned(desk),
+  }
+}
+
+function readsOn(desk: Desk): Pick<WorkspaceMemory, 'recall' | 'facts' | 'history' | 'get' | 'context'> {
+  return {
+    recall: (query) => recall(desk, query),
+    facts: (query) => facts(desk, query),
+    history: (query) => history(desk, query),
+    get: (id) => get(desk, id),
+    async context(query) {
+      const { env, workspace, scope } = desk
+      const pack = { id: `context_${env.ids.id()}`, ...(await contextFor(desk, query)) }
+      const { text: _, ...shown } = pack
+      const log: ContextLog = { ...shown, at: new Date(env.clock.now()).toISOString(), scope, task: query.task }
+      await env
+        .company(workspace)
+        .edit(async () => ({ drafts: [{ kind: 'memory.shown', data: { puts: [contextPut(log)] } }] }))
+      return pack
+    },
+  }
+}
+
+async function many<T>(
+  given: T | readonly T[],
+  op: (one: T) => ChangeOp,
+  desk: Desk,
+  options: By,
+  why: string,
+): Promise<Remembered | readonly Remembered[]> {
+  const list = Array.isArray(given) ? (given as readonly T[]) : [given as T]
+  const results = await write(desk, list.map(op), options, why)
+  return Array.isArray(given) ? results : results[0]!
+}
+
+async function one(desk: Desk, op: ChangeOp & { id: string }, options: By, why: string): Promise<void> {
+  await recordFor(desk, op.id)
+  await write(desk, [op], options, why)
+}
+
+/** Writes one change set. All of it or none. */
+export async function write(
+  desk: Desk,
+  ops: readonly ChangeOp[],
+  { by, reason }: By,
+  why: string,
+): Promise<readonly Remembered[]> {
+  assertActor(by)
+  const { env, workspace } = desk
+  const set = `set_${env.ids.id()}`
+  let results: readonly Remembered[] = []
+  await env.company(workspace).edit(async () => {
+    const drafted = await draftWrite(desk, { ops, source: { by }, reason: reason ?? why, set })
+    results = drafted.results
+    if (drafted.puts.length === 0) return undefined
+    return { drafts: [{ kind: 'memory.changed', data: { by, puts: drafted.puts } }], unit: { starts: drafted.starts } }
+  })
+  env.nudge()
+  return results
+}
+
+/** The same said anew. */
+async function correction(
+  desk: Desk,
+  id: string,
+  change: Pick<NewMemory, 'text' | 'value' | 'validFrom' | 'confidence'>,
+): Promise<ChangeOp> {
+  const { kind, scope, subject, names, predicate, functional, load, from, evidence, sensitivity } = await recordFor(
+    desk,
+    id,
+  )
+  if (kind === 'event') {
+    throw new KeelsonError('INPUT_INVALID', 'what happened cannot be corrected', {
+      hint: 'Remember a fact about it, or forget it.',
+    })
+  }
+  const [type, ...rest] = subject?.split('/') ?? []
+  const about =
+    subject === undefined
+      ? {}
+      : {
+          subject:
+            rest.length === 0
+              ? subject
+              : { type: type!, id: rest.join('/'), ...(names === undefined ? {} : { name: names[0]! }) },
+        }
+  const memory: NewMemory = {
+    ...{ kind, scope, load, evidence: [...evidence, { kind: 'memory' as const, id }], sensitivity, ...about },
+    ...(predicate === undefined ? {} : { predicate }),
+    ...(functional === undefined ? {} : { functional }),
+    validFrom: new Date(from).toISOString(),
+    ...change,
+  }
+  return { op: 'add', memory, replaces: [id] }
+}
+
+async function calibrate(
+  desk: Desk,
+  questions: Parameters<WorkspaceMemory['calibrate']>[0],
+  { by }: By,
+): ReturnType<WorkspaceMemory['calibrate']> {
+  const { env, workspace } = desk
+  const { vectors } = env
+  if (vectors === undefined) {
+    throw new KeelsonError('MODEL_MISSING', 'there is no embedding model to calibrate', {
+      hint: 'createConductor({ embeddings: embeddings(model) }).',
+    })
+  }
+  const found = await calibrated(vectors.embedder.model, questions, async ({ text, scope }, weight) => {
+    const asked = askedOf(scope === undefined ? desk : narrowed(desk, scope))
+    const ranked =
+      weight === 0
+        ? (await search(asked, { text, limit: 10 })).ranked
+        : await weighed(asked, { text, limit: 10 }, vectors.at(workspace, weight))
+    return ranked.map(({ unit }) => unit.id)
+  })
+  await env.company(workspace).edit(async () => ({
+    drafts: [{ kind: 'memory.changed', data: { by, puts: [await weightPut(env.store, workspace, found)] } }],
+  }))
+  return found
+}
+
+async function contexts(
+  { env, workspace }: Desk,
+  { run, limit = 50 }: { run?: string; limit?: number } = {},
+): Promise<ContextLog[]> {
+  const where = run === undefined ? { field: 'all', value: '1' } : { field: 'run', value: run }
+  const rows = await env.store.records(workspace, { kind: CONTEXT_RECORD, where, order: 'descending', limit })
+  return rows.map((row) => JSON.parse(row.data) as ContextLog)
+}

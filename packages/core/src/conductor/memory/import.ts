@@ -1,0 +1,64 @@
+/** Import: many memories in units of some hundred, as change sets of one group. */
+import { sha256 } from '../../base/hash.ts'
+import type { ChangeOp } from '../../memory/change-set.ts'
+import type { Imported, ImportItem, WorkspaceMemory } from '../../memory/handle.ts'
+import { assertActor, type Desk } from './desk.ts'
+import { draftWrite } from './write.ts'
+
+/** One unit: large enough to share a flush, small enough to leave others their turn. */
+const UNIT = 500
+
+/** The same `id` goes on with an import that was stopped: what is there already is `known`. */
+export async function importAll(
+  desk: Desk,
+  items: Iterable<ImportItem> | AsyncIterable<ImportItem>,
+  options: Parameters<WorkspaceMemory['import']>[1],
+): Promise<Imported> {
+  const { by, reason = 'imported', onProgress } = options
+  assertActor(by)
+  const group = `import_${options.id ?? desk.env.ids.id()}`
+  const sum = { imported: 0, known: 0, proposed: 0 }
+  let part: ChangeOp[] = []
+  let parts = 0
+  const flush = async (): Promise<void> => {
+    if (part.length === 0) return
+    const ops = part
+    part = []
+    const set = `set_${sha256(`${group}/${++parts}`).slice(0, 20)}`
+    for (const { status } of await writePart(desk, { ops, source: { by }, reason, set, group })) {
+      if (status === 'applied') sum.imported++
+      else sum[status]++
+    }
+    onProgress?.(sum.imported + sum.known + sum.proposed)
+  }
+  for await (const item of items) {
+    part.push(opOf(item))
+    if (part.length >= UNIT) await flush()
+  }
+  await flush()
+  desk.env.nudge()
+  return { changeSet: group, ...sum }
+}
+
+function opOf(item: ImportItem): ChangeOp {
+  const { type, ...rest } = item
+  return type === 'event' ? { op: 'event', event: rest as never } : { op: 'add', memory: rest }
+}
+
+async function writePart(
+  desk: Desk,
+  given: Parameters<typeof draftWrite>[1],
+): Promise<Awaited<ReturnType<typeof draftWrite>>['results']> {
+  const { env, workspace } = desk
+  let results: Awaited<ReturnType<typeof draftWrite>>['results'] = []
+  await env.company(workspace).edit(async () => {
+    const drafted = await draftWrite(desk, given)
+    results = drafted.results
+    if (drafted.puts.length === 0) return undefined
+    return {
+      drafts: [{ kind: 'memory.changed', data: { by: given.source.by, puts: drafted.puts } }],
+      unit: { starts: drafted.starts },
+    }
+  })
+  return results
+}

@@ -1,0 +1,232 @@
+/**
+ * Proposal: a change set that waits for a person, as a run that asks and then does as it is told.
+ *
+ * A1. What is applied is what was shown: when a memory that it touches was changed meanwhile, it asks anew.
+ */
+import { z } from 'zod'
+import type { Actor } from '../../base/actor.ts'
+import { KeelsonError } from '../../base/errors.ts'
+import { sha256 } from '../../base/hash.ts'
+import { canonical, canonicalAround } from '../../base/json.ts'
+import type { Put } from '../../journal/put.ts'
+import type { Preview } from '../../connector/preview.ts'
+import type { NewRun } from '../../journal/store.ts'
+import {
+  applyOps,
+  changeSetPut,
+  CHANGE_SET_RECORD,
+  type ChangeOp,
+  type ChangeSetRecord,
+} from '../../memory/change-set.ts'
+import type { Diff } from '../../memory/handle.ts'
+import { recordsOf } from '../../memory/recall/recall.ts'
+import { newMemory } from '../../memory/input.ts'
+import { memoryOf } from '../../memory/unit.ts'
+import { playbookOf, registerPlaybook, type AnyPlaybook } from '../../playbook/playbook.ts'
+import { askItem } from '../ops/ask.ts'
+import type { Pass } from '../pass.ts'
+import { newRun } from '../start.ts'
+import type { Built } from '../writer.ts'
+import { benchOf, deskOf, memoryId, type Desk } from './desk.ts'
+
+export const PROPOSAL_PLAYBOOK = 'keelson.proposal'
+
+export function proposalRun({ env, workspace }: Pick<Desk, 'env' | 'workspace'>, set: string, by: Actor): NewRun {
+  return newRun(proposalPlaybook, {
+    ...{ workspace, id: proposalRunId(set), input: { set }, by },
+    ...{ now: env.clock.now(), salt: () => env.ids.salt() },
+  })
+}
+
+export function proposalRunId(set: string): string {
+  return `proposal:${set}`
+}
+
+export const proposalPlaybook: AnyPlaybook = playbookOf(
+  registerPlaybook({
+    name: PROPOSAL_PLAYBOOK,
+    version: 1,
+    input: z.object({ set: z.string() }),
+    output: z.object({ status: z.string() }),
+    run: async (_ctx, input, pass) => ({ status: await decided(pass as Pass, (input as { set: string }).set) }),
+  }),
+)
+
+interface Decision {
+  readonly decision?: { readonly approve?: true; readonly reject?: string }
+  readonly by?: Actor
+}
+
+async function decided(pass: Pass, set: string): Promise<string> {
+  for (let round = 1; ; round++) {
+    const shown = await look(pass, `look ${round}`, set)
+    if (shown.status !== 'proposed') return shown.status
+    const answer = await ask(pass, `decide ${round}`, set, shown)
+    const done = await decide(pass, `apply ${round}`, set, shown.hash, answer)
+    if (done !== 'changed') return done
+  }
+}
+
+interface Shown {
+  readonly status: string
+  readonly title: string
+  /** Who proposes it, and where that can be looked up. */
+  readonly from: string
+  readonly ref: string
+  /** Hash of what would be done, and to what. */
+  readonly hash: string
+}
+
+/** What the proposal would do now. The diff itself is read again when the item opens: its text stands in one place. */
+async function look(pass: Pass, key: string, set: string): Promise<Shown> {
+  const live = async (): Promise<void> => {
+    await pass.work.run(async () => {
+      const { record, hash } = await readProposal(deskIn(pass), set)
+      const ok = { status: record?.status ?? 'rejected', title: record?.reason ?? '', hash, ...originOf(record) }
+      await pass.writer.append([{ kind: 'memory.completed', key, data: { hash: sha256(set), ok } }])
+    })
+  }
+  return pass.operation<Shown>({ key, kind: 'memory', hash: sha256(set), live })
+}
+
+function originOf(record: ChangeSetRecord | undefined): { from: string; ref: string } {
+  const { run, by } = record?.source ?? {}
+  if (run !== undefined) return { from: `run ${run}`, ref: `run:${run}` }
+  return { from: by?.name ?? by?.id ?? '', ref: `actor:${by?.id ?? ''}` }
+}
+
+async function ask(pass: Pass, key: string, set: string, shown: Shown): Promise<Decision> {
+  const item = {
+    kind: 'question' as const,
+    title: `Memory: ${shown.title}`.slice(0, 500).toWellFormed(),
+    allows: ['approve', 'reject'] as const,
+    why: [
+      { label: shown.from, trust: 'connector' as const, ref: shown.ref },
+      { label: 'the change set', trust: 'connector' as const, ref: `change-set:${set}` },
+    ],
+    preview: { kind: 'fields' as const, rows: [] },
+    editSchema: {},
+    input: { changeSet: set, hash: shown.hash },
+  }
+  const render = async () => {
+    const desk = deskIn(pass)
+    const { record } = await readProposal(desk, set)
+    return previewOf(await diffOf(desk, record?.ops ?? []))
+  }
+  return askItem(
+    pass,
+    key,
+    { item: { ...item, allows: [...item.allows] }, render, wait: 'approval', onSilence: 'wait' },
+    (ok) => (ok ?? {}) as Decision,
+  )
+}
+
+async function decide(pass: Pass, key: string, set: string, hash: string, { decision, by }: Decision): Promise<string> {
+  const live = async (): Promise<void> => {
+    await pass.work.run(() => pass.writer.submit(() => build(pass, key, set, hash, decision, by)))
+  }
+  return pass.operation<string>({ key, kind: 'memory', hash: sha256(canonical([set, hash])), live })
+}
+
+async function build(
+  pass: Pass,
+  key: string,
+  set: string,
+  hash: string,
+  decision: Decision['decision'],
+  by: Actor | undefined,
+): Promise<Built> {
+  const desk = deskIn(pass)
+  const now = desk.env.clock.now()
+  const { record, version, hash: present } = await readProposal(desk, set)
+  const answered = (ok: string, puts: readonly Put[] = []): Built => ({
+    drafts: [{ kind: 'memory.completed', key, data: { hash: sha256(canonical([set, hash])), ok, puts } }],
+  })
+  if (record === undefined || record.status !== 'proposed') return answered(record?.status ?? 'rejected')
+  const { ops = [], ...rest } = record
+  const settled = { ...rest, ...(by === undefined ? {} : { decidedBy: by }), decidedAt: now }
+  if (decision?.approve !== true) {
+    const why = decision?.reject ?? 'it was not approved'
+    return answered('rejected', [changeSetPut({ ...settled, status: 'rejected', why }, version + 1)])
+  }
+  if (present !== hash) return answered('changed')
+  try {
+    const bench = benchOf(desk)
+    const applied = await applyOps(bench, ops, {
+      source: record.source,
+      scope: record.scope,
+      now,
+      set,
+      decided: true,
+      newId: (at) => memoryId(set, at),
+    })
+    return answered('applied', [
+      ...bench.puts(),
+      changeSetPut({ ...settled, status: 'applied', changes: applied.changes }, version + 1),
+    ])
+  } catch (thrown) {
+    if (!KeelsonError.is(thrown) || thrown.code.startsWith('STORE_')) throw thrown
+    return answered('rejected', [changeSetPut({ ...settled, status: 'rejected', why: thrown.message }, version + 1)])
+  }
+}
+
+/** A proposal as it stands, and a hash of it and of the memories that it names. */
+export async function readProposal(
+  { env, workspace }: Pick<Desk, 'env' | 'workspace'>,
+  set: string,
+): Promise<{ record: ChangeSetRecord | undefined; version: number; hash: string }> {
+  const [row] = await env.store.records(workspace, { kind: CHANGE_SET_RECORD, ids: [set], limit: 1 })
+  if (row === undefined) return { record: undefined, version: 0, hash: '' }
+  const record = JSON.parse(row.data) as ChangeSetRecord
+  const named = namedIn(record.ops ?? [])
+  const memories = [...(await recordsOf(env.store, workspace, named)).values()].map(
+    ({ id, ends, pinned, load, expiresAt }) => [id, ends, pinned ?? false, load, expiresAt ?? null],
+  )
+  return { record, version: row.version, hash: sha256(canonicalAround([record.ops ?? [], memories])) }
+}
+
+function namedIn(ops: readonly ChangeOp[]): string[] {
+  return ops.flatMap((op) => ('id' in op ? [op.id] : op.op === 'add' ? (op.replaces ?? []) : []))
+}
+
+export async function diffOf(desk: Desk, ops: readonly ChangeOp[]): Promise<Diff[]> {
+  const memories = await recordsOf(desk.env.store, desk.workspace, namedIn(ops))
+  return ops.flatMap((op): Diff[] => {
+    if (op.op === 'event') return [{ op: 'add', after: op.event.text }]
+    if (op.op === 'add') {
+      const before = (op.replaces ?? []).flatMap((id) => memories.get(id) ?? [])
+      const writing = {
+        source: { by: { kind: 'system', id: '' } },
+        scope: desk.scope,
+        now: desk.env.clock.now(),
+        set: '',
+      } as const
+      const after = newMemory(op.memory, '', writing).text
+      return before.length === 0
+        ? [{ op: 'add', after }]
+        : before.map((record, at) => ({ op: 'replace', before: memoryOf(record), ...(at === 0 ? { after } : {}) }))
+    }
+    const record = memories.get(op.id)
+    const before = record === undefined ? {} : { before: memoryOf(record) }
+    return [op.op === 'amend' ? { op: op.op, ...before, after: canonical(op.set) } : { op: op.op, ...before }]
+  })
+}
+
+const SHOWN_MAX = 200
+
+function previewOf(diffs: readonly Diff[]): Preview {
+  const rows = diffs.slice(0, SHOWN_MAX).map(({ op, before, after = '' }) => {
+    const label = before === undefined ? op : `${op} ${before.id}`
+    return {
+      label,
+      ...(before === undefined ? {} : { before: before.text }),
+      after: op === 'restore' ? (before?.text ?? '') : after,
+    }
+  })
+  if (diffs.length > SHOWN_MAX) rows.push({ label: 'and more', after: String(diffs.length - SHOWN_MAX) })
+  return { kind: 'fields', rows }
+}
+
+function deskIn(pass: Pass): Desk {
+  return deskOf(pass.task.env, pass.task.claimed.row.workspace)
+}

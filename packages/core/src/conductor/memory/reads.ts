@@ -1,0 +1,120 @@
+/** Reads: what is looked up in memory: facts, history, one by its id. Searching is in memory/recall. */
+import { KeelsonError } from '../../base/errors.ts'
+import type { FactsQuery, HistoryQuery } from '../../memory/handle.ts'
+import { subjectOf } from '../../memory/input.ts'
+import {
+  allOf,
+  asOfOf,
+  instantOf,
+  recordsOf,
+  search,
+  withTexts,
+  type Recalled,
+  type RecallQuery,
+} from '../../memory/recall/recall.ts'
+import { weighed } from '../../memory/recall/vector.ts'
+import { isWithin } from '../../memory/scope.ts'
+import { holdsAt, MEMORY_RECORD, memoryOf, type Memory, type MemoryRecord } from '../../memory/unit.ts'
+import { askedOf, type Desk } from './desk.ts'
+
+export async function recall(desk: Desk, given: RecallQuery | string): Promise<Recalled[]> {
+  const query = typeof given === 'string' ? { text: given } : given
+  const asked = askedOf(desk)
+  const known = query.asOf === undefined ? undefined : asOfOf(query.asOf, asked.now).known
+  const vectors = await desk.env.vectors?.ready(desk.workspace)
+  if (vectors === undefined) return withTexts(asked, (await search(asked, query)).ranked, known)
+  return withTexts(asked, await weighed(asked, query, vectors), known)
+}
+
+export async function facts(desk: Desk, query: FactsQuery = {}): Promise<Memory[]> {
+  const { now } = askedOf(desk)
+  const at = asOfOf(query.asOf, now)
+  const kinds = new Set(query.kinds ?? ['fact', 'preference', 'rule', 'note', 'summary', 'decision'])
+  const matches = (record: MemoryRecord): boolean =>
+    mayRead(desk, record) &&
+    kinds.has(record.kind) &&
+    (query.predicate === undefined || record.predicate === query.predicate) &&
+    (query.history === true
+      ? record.erased === undefined && record.recordedAt <= at.known
+      : holdsAt(record, at.valid, at.known))
+  const found: MemoryRecord[] = []
+  for await (const record of recordsAbout(desk, query)) if (matches(record)) found.push(record)
+  found.sort((a, b) => a.from - b.from || a.recordedAt - b.recordedAt || (a.id < b.id ? -1 : 1))
+  return found.slice(0, limitOf(query.limit, 200)).map((record) => memoryOf(record, at.known))
+}
+
+export async function history(desk: Desk, query: HistoryQuery = {}): Promise<Memory[]> {
+  const { now } = askedOf(desk)
+  const [from, to] = [instantOf(query.from) ?? -Infinity, instantOf(query.to) ?? Infinity]
+  const found: MemoryRecord[] = []
+  for await (const record of recordsAbout(desk, { ...query, history: false }))
+    if (
+      mayRead(desk, record) &&
+      record.kind === 'event' &&
+      (query.thread === undefined || record.thread === query.thread) &&
+      record.from >= from &&
+      record.from < to &&
+      holdsAt(record, now, Infinity)
+    )
+      found.push(record)
+  found.sort((a, b) => a.from - b.from || (a.ord ?? 0) - (b.ord ?? 0) || (a.id < b.id ? -1 : 1))
+  const limit = limitOf(query.limit, 50)
+  return limit === 0 ? [] : found.slice(-limit).map((record) => memoryOf(record))
+}
+
+export async function get(desk: Desk, id: string): Promise<Memory> {
+  return memoryOf(await recordFor(desk, id))
+}
+
+/** Throws `MEMORY_NOT_FOUND`, also for one that may not be read here. */
+export async function recordFor(desk: Desk, id: string): Promise<MemoryRecord> {
+  const record = (await recordsOf(desk.env.store, desk.workspace, [id])).get(id)
+  if (record !== undefined && mayRead(desk, record)) return record
+  throw new KeelsonError('MEMORY_NOT_FOUND', `there is no memory "${id}" in ${desk.reader.scopes.join(', ')}`, {
+    hint: 'It may belong to another scope, or have never been.',
+    data: { memory: id },
+  })
+}
+
+export function mayRead({ reader }: Desk, record: MemoryRecord): boolean {
+  return record.sensitivity <= reader.maxSensitivity && reader.scopes.some((scope) => isWithin(record.scope, scope))
+}
+
+/** Records that a query may mean: by their subject, of what stands now, or all there ever were. */
+async function* recordsAbout(
+  desk: Desk,
+  query: Pick<FactsQuery, 'about' | 'asOf' | 'history'> & Pick<HistoryQuery, 'thread'>,
+): AsyncGenerator<MemoryRecord> {
+  const asked = askedOf(desk)
+  if (query.about !== undefined) yield* ofSubject(desk, subjectOf(query.about).subject)
+  else if (query.asOf !== undefined || query.history === true) yield* allOf(asked)
+  else {
+    const ids: string[] = []
+    for (const segment of await asked.library.segments(asked.reader.scopes))
+      for (const { id, unit } of segment.docs())
+        if (query.thread === undefined || unit.record.thread === query.thread) ids.push(id)
+    for (let at = 0; at < ids.length; at += 500)
+      yield* (await recordsOf(asked.store, asked.workspace, ids.slice(at, at + 500))).values()
+  }
+}
+
+async function* ofSubject({ env, workspace }: Desk, subject: string): AsyncGenerator<MemoryRecord> {
+  for (let after = { sort: -1, id: '' }; ;) {
+    const rows = await env.store.records(workspace, {
+      kind: MEMORY_RECORD,
+      where: { field: 'subject', value: subject },
+      after,
+      limit: 500,
+    })
+    for (const row of rows) yield JSON.parse(row.data) as MemoryRecord
+    const last = rows.at(-1)
+    if (last === undefined || rows.length < 500) return
+    after = { sort: last.sort, id: last.id }
+  }
+}
+
+function limitOf(limit: number | undefined, otherwise: number): number {
+  if (limit === undefined) return otherwise
+  if (Number.isSafeInteger(limit) && limit >= 0) return Math.min(limit, 1000)
+  throw new KeelsonError('INPUT_INVALID', `${String(limit)} is no limit`, { hint: 'Use a whole number up to 1,000.' })
+}

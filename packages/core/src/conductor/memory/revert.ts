@@ -1,0 +1,103 @@
+/**
+ * Revert: what a run, a change set, or an actor has written to memory, taken back as change sets of its own.
+ *
+ * V1. Newest first, one unit for each set: stopped half way, it goes on where it was when it is asked again.
+ */
+import { KeelsonError } from '../../base/errors.ts'
+import { sha256 } from '../../base/hash.ts'
+import { changeSetPut, CHANGE_SET_RECORD, type ChangeSetRecord } from '../../memory/change-set.ts'
+import type { Reverted, WorkspaceMemory } from '../../memory/handle.ts'
+import { invert, type Blocked } from '../../memory/invert.ts'
+import { instantOf } from '../../memory/recall/recall.ts'
+import { assertActor, benchOf, type Desk } from './desk.ts'
+import { readSet } from './changes.ts'
+
+type What = Parameters<WorkspaceMemory['revert']>[0]
+type By = Parameters<WorkspaceMemory['revert']>[1]
+
+export async function revert(desk: Desk, what: What, options: By): Promise<Reverted> {
+  assertActor(options.by)
+  const blocked: Blocked[] = []
+  const changeSets: string[] = []
+  const reverted: string[] = []
+  for (const { id } of await setsOf(desk, what)) {
+    const made = await revertSet(desk, id, options, blocked)
+    if (made === undefined) continue
+    reverted.push(id)
+    changeSets.push(made)
+  }
+  desk.env.nudge()
+  return { changeSets, reverted, blocked }
+}
+
+/** The applied sets that are meant, newest first. */
+async function setsOf(desk: Desk, what: What): Promise<Ordered[]> {
+  const since = 'since' in what ? instantOf(what.since)! : -Infinity
+  const sets =
+    'run' in what
+      ? await setsUnder(desk, 'run', what.run)
+      : 'actor' in what
+        ? await setsUnder(desk, 'actor', what.actor)
+        : [...(await setsUnder(desk, 'group', what.changeSet)), ...(await one(desk, what.changeSet))]
+  return sets
+    .filter((set) => set.status === 'applied' && (set.decidedAt ?? set.createdAt) >= since)
+    .sort((a, b) => b.order - a.order)
+}
+
+/** With its place in the order of commits. */
+type Ordered = ChangeSetRecord & { readonly order: number }
+
+async function one(desk: Desk, id: string): Promise<Ordered[]> {
+  try {
+    return [{ ...(await readSet(desk, id)).record, order: 0 }]
+  } catch (thrown) {
+    if (KeelsonError.is(thrown, 'MEMORY_NOT_FOUND') && (await setsUnder(desk, 'group', id)).length > 0) return []
+    throw thrown
+  }
+}
+
+async function setsUnder({ env, workspace }: Desk, field: string, value: string): Promise<Ordered[]> {
+  const sets: Ordered[] = []
+  for (let after = { sort: -1, id: '' }; ;) {
+    const rows = await env.store.records(workspace, {
+      kind: CHANGE_SET_RECORD,
+      where: { field, value },
+      after,
+      limit: 500,
+    })
+    for (const row of rows) sets.push({ ...(JSON.parse(row.data) as ChangeSetRecord), order: sets.length })
+    const last = rows.at(-1)
+    if (last === undefined || rows.length < 500) return sets
+    after = { sort: last.sort, id: last.id }
+  }
+}
+
+/** One set in one unit. Answers the set that took it back; undefined when it was taken back already. */
+async function revertSet(desk: Desk, id: string, { by, reason }: By, blocked: Blocked[]): Promise<string | undefined> {
+  const { env, workspace, scope } = desk
+  let own: readonly Blocked[] = []
+  const set = `revert_${sha256(id).slice(0, 12)}_${env.ids.id()}`
+  const written = await env.company(workspace).edit(async () => {
+    const { record, version } = await readSet(desk, id)
+    if (record.status !== 'applied') return undefined
+    const now = env.clock.now()
+    const bench = benchOf(desk)
+    const inverse = await invert(bench, record, { now, set })
+    own = inverse.blocked
+    const { changes } = inverse
+    const made: ChangeSetRecord = {
+      id: set,
+      status: 'applied',
+      source: { by },
+      reason: reason ?? `${id} is taken back`,
+      createdAt: now,
+      scope,
+      changes,
+      reverts: [id],
+    }
+    const puts = [...bench.puts(), changeSetPut(made, 1), changeSetPut({ ...record, status: 'reverted' }, version + 1)]
+    return { drafts: [{ kind: 'memory.changed', data: { by, puts } }] }
+  })
+  blocked.push(...own)
+  return written === undefined ? undefined : set
+}

@@ -1,0 +1,80 @@
+/** Traces: where a text still stands: entries, records, mail. Reads all of a workspace; erasing is rare. */
+import type { Placed } from '../../journal/entry.ts'
+import type { RecordRow, RunRow } from '../../journal/store.ts'
+import { putsOf } from '../../journal/records.ts'
+import { WORKSPACE_STREAM } from '../company.ts'
+import type { Desk } from './desk.ts'
+
+export interface Traces {
+  /** Entries whose payload may go. */
+  readonly entries: readonly Placed[]
+  readonly records: readonly RecordRow[]
+  /** Streams of open runs that hold it. */
+  readonly open: readonly string[]
+  /** Runs with unread mail that holds it. */
+  readonly mail: readonly string[]
+}
+
+const PAGE = 1000
+
+/** Everything that holds one of the texts, or puts one of the memories. */
+export async function traces(desk: Desk, texts: readonly string[], memories: ReadonlySet<string>): Promise<Traces> {
+  const needles = texts.map((text) => JSON.stringify(text).slice(1, -1))
+  const holds = (text: string): boolean => needles.some((needle) => text.includes(needle))
+  const runs = await openRuns(desk)
+  const openStreams = new Set(runs.map(({ stream }) => stream))
+  const entries: Placed[] = []
+  const open = new Set<string>()
+  const kinds = new Set<string>()
+  for await (const entry of allEntries(desk)) {
+    const puts = putsOf(entry)
+    for (const { kind } of puts) kinds.add(kind)
+    if (entry.payload === null) continue
+    if (!holds(entry.payload) && !puts.some(({ kind, id }) => kind === 'memory' && memories.has(id))) continue
+    if (entry.stream === WORKSPACE_STREAM || !openStreams.has(entry.stream)) entries.push(entry)
+    else open.add(entry.stream)
+  }
+  const mail: string[] = []
+  for (const run of runs)
+    if (
+      (await desk.env.store.mail({ workspace: desk.workspace, run: run.id }, 0)).some(({ payload }) => holds(payload))
+    )
+      mail.push(run.id)
+  return { entries, records: await recordsWith(desk, kinds, holds), open: [...open], mail }
+}
+
+async function openRuns({ env, workspace }: Desk): Promise<RunRow[]> {
+  const open: RunRow[] = []
+  for (let after = 0; ;) {
+    const rows = await env.store.runs(workspace, { state: 'open', after, limit: PAGE })
+    open.push(...rows)
+    if (rows.length < PAGE) return open
+    after = rows.at(-1)!.order
+  }
+}
+
+async function* allEntries({ env, workspace }: Desk): AsyncGenerator<Placed> {
+  for (let after = 0; ;) {
+    const page = await env.store.tail(workspace, after, PAGE)
+    yield* page
+    if (page.length < PAGE) return
+    after = page.at(-1)!.position
+  }
+}
+
+async function recordsWith(
+  { env, workspace }: Desk,
+  kinds: ReadonlySet<string>,
+  holds: (text: string) => boolean,
+): Promise<RecordRow[]> {
+  const found: RecordRow[] = []
+  for (const kind of kinds)
+    for (let after: { sort: number; id: string } | undefined; ;) {
+      const rows = await env.store.records(workspace, { kind, limit: PAGE, ...(after === undefined ? {} : { after }) })
+      found.push(...rows.filter((row) => holds(row.data)))
+      const last = rows.at(-1)
+      if (last === undefined || rows.length < PAGE) break
+      after = { sort: last.sort, id: last.id }
+    }
+  return found
+}

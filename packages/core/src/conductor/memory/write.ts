@@ -1,0 +1,69 @@
+/**
+ * Write: a change set as a unit: what it changes, its own record, and the run that asks about what must be proposed.
+ *
+ * W1. All of it is written together with the entry that says so, or not at all.
+ */
+import type { Actor } from '../../base/actor.ts'
+import type { Put } from '../../journal/put.ts'
+import type { NewRun } from '../../journal/store.ts'
+import {
+  applyOps,
+  changeSetPut,
+  type ChangeOp,
+  type ChangeSetRecord,
+  type Remembered,
+} from '../../memory/change-set.ts'
+import type { Source } from '../../memory/unit.ts'
+import { benchOf, memoryId, type Desk } from './desk.ts'
+import { proposalRun } from './proposal.ts'
+
+export interface Write {
+  readonly ops: readonly ChangeOp[]
+  readonly source: Source
+  readonly reason: string
+  /** The set's id; ids of memories are made of it. */
+  readonly set: string
+  readonly group?: string
+}
+
+export interface Drafted {
+  readonly puts: readonly Put[]
+  readonly starts: readonly NewRun[]
+  readonly results: readonly Remembered[]
+}
+
+/** Made anew whenever the unit meets a conflict. */
+export async function draftWrite(desk: Desk, write: Write): Promise<Drafted> {
+  const { env, scope } = desk
+  const { source, set, ops, reason, group } = write
+  const now = env.clock.now()
+  const bench = benchOf(desk)
+  const decided = source.by.kind === 'person'
+  const applied = await applyOps(bench, ops, { source, scope, now, set, decided, newId: (at) => memoryId(set, at) })
+  const base = { source, reason, createdAt: now, scope, ...(group === undefined ? {} : { group }) }
+  const puts = bench.puts()
+  if (applied.changes.length > 0)
+    puts.push(changeSetPut({ ...base, id: set, status: 'applied', changes: applied.changes }, 1))
+  const proposed =
+    applied.wider.length === 0
+      ? undefined
+      : draftProposal(
+          desk,
+          { ...base, id: `${set}-proposed`, status: 'proposed', changes: [], ops: applied.wider },
+          source.by,
+        )
+  const results = applied.results.map((result): Remembered => ({
+    ...result,
+    changeSet: result.status === 'proposed' ? `${set}-proposed` : set,
+  }))
+  return { puts: [...puts, ...(proposed?.puts ?? [])], starts: proposed?.starts ?? [], results }
+}
+
+/** A set that waits for a person, and the run that asks. */
+export function draftProposal(
+  desk: Pick<Desk, 'env' | 'workspace'>,
+  set: ChangeSetRecord,
+  by: Actor,
+): { puts: Put[]; starts: NewRun[] } {
+  return { puts: [changeSetPut(set, 1)], starts: [proposalRun(desk, set.id, by)] }
+}

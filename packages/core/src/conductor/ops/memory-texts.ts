@@ -1,0 +1,132 @@
+/**
+ * Memory texts: what a pass has read of memories, beside the journal, which holds their ids only.
+ *
+ * So a text stands in one place, from which it can be erased; a run that goes on after that reads '[erased]'.
+ */
+import type { Json } from '../../base/value.ts'
+import { deepFreeze, stored } from '../../base/json.ts'
+import { recordsOf } from '../../memory/recall/recall.ts'
+import type { ContextItem } from '../../memory/context.ts'
+import { memoryCandidate } from '../memory/gather.ts'
+import { lineOf } from '../../memory/context.ts'
+import type { Pass } from '../pass.ts'
+
+interface Kept {
+  readonly text: string
+  readonly value?: Json
+  /** Its line in a context. */
+  readonly line: string
+}
+
+interface Note {
+  readonly key: string
+  readonly text: string
+}
+
+const kept = new WeakMap<Pass, Map<string, Kept>>()
+const notes = new WeakMap<Pass, Note[]>()
+
+/** The run's working memory, as far as its code has seen it set. */
+export function notesOf(pass: Pass): Note[] {
+  const own = notes.get(pass) ?? []
+  notes.set(pass, own)
+  return own
+}
+
+function textsOf(pass: Pass): Map<string, Kept> {
+  const own = kept.get(pass) ?? new Map<string, Kept>()
+  kept.set(pass, own)
+  return own
+}
+
+/** Reads the texts of all memories that the journal names, before the code runs. */
+export async function loadTexts(pass: Pass): Promise<void> {
+  const ids = new Set<string>()
+  for (const { outcome } of pass.history.outcomes)
+    for (const read of (outcome as { reads?: readonly { memory?: string }[] }).reads ?? [])
+      if (read.memory !== undefined) ids.add(read.memory)
+  await learn(pass, [...ids])
+}
+
+async function learn(pass: Pass, ids: readonly string[]): Promise<void> {
+  const texts = textsOf(pass)
+  const missing = ids.filter((id) => !texts.has(id))
+  const { env, claimed } = pass.task
+  for (let at = 0; at < missing.length; at += 500) {
+    for (const [id, record] of await recordsOf(env.store, claimed.row.workspace, missing.slice(at, at + 500))) {
+      const erased = record.erased !== undefined
+      const { text, value } = erased ? { text: '[erased]', value: undefined } : record
+      texts.set(id, {
+        text,
+        ...(value === undefined ? {} : { value }),
+        line: lineOf(memoryCandidate('recall', { ...record, text })),
+      })
+    }
+  }
+}
+
+/** Keeps the texts of the memories in `seen`, and answers it without them, as it is journaled. */
+export function keep(pass: Pass, seen: unknown): Json {
+  const texts = textsOf(pass)
+  return stored(
+    mapMemories(seen, ({ text, value, ...memory }) => {
+      const line = lineOf(memoryCandidate('recall', { ...memory, text } as never))
+      texts.set(memory.id, { text, ...(value === undefined ? {} : { value: stored(value) }), line })
+      return { ...memory, text: null }
+    }),
+  )
+}
+
+/** What was journaled, with its texts. */
+export function whole(pass: Pass, seen: Json | undefined): unknown {
+  const texts = textsOf(pass)
+  const full = mapMemories(seen, (memory) => {
+    const { text, value } = texts.get(memory.id) ?? { text: '[erased]', value: undefined }
+    return { ...memory, text, ...(value === undefined ? {} : { value }) }
+  })
+  const pack = full as { text?: unknown; items?: readonly ContextItem[] } | null
+  if (!Array.isArray(pack?.text)) return deepFreeze(full as Json)
+  const lines = (pack.text as (string | { memory: string })[]).map((line) =>
+    typeof line === 'string' ? line : (texts.get(line.memory)?.line ?? '- [erased]'),
+  )
+  return deepFreeze({ ...pack, text: lines.join('\n') } as unknown as Json)
+}
+
+/** The text of a context in lines; those of memories by their ids. */
+export async function bare(pass: Pass, text: string, items: readonly ContextItem[]): Promise<Json> {
+  const ids = items.flatMap(({ source }) => (source.startsWith('memory:') ? [source.slice(7)] : []))
+  await learn(pass, ids)
+  const texts = textsOf(pass)
+  const byLine = new Map(ids.map((id) => [texts.get(id)?.line, id]))
+  return text.split('\n').map((line) => {
+    const memory = byLine.get(line)
+    return memory === undefined ? line : { memory }
+  })
+}
+
+/** The memories that a read saw, for whoever looks for what rests on them. */
+export function refsIn(seen: Json): Json[] {
+  const ids = new Set<string>()
+  mapMemories(seen, (memory) => {
+    ids.add(memory.id)
+    return memory
+  })
+  for (const { source } of (seen as { items?: readonly ContextItem[] } | null)?.items ?? [])
+    if (source.startsWith('memory:')) ids.add(source.slice(7))
+  return [...ids].map((memory) => ({ memory }))
+}
+
+interface MemoryLike {
+  readonly id: string
+  readonly text: string
+  readonly value?: unknown
+}
+
+/** `value` with each memory in it (at its top, in a list, or under `memory`) replaced by what `each` makes of it. */
+function mapMemories(value: unknown, each: (memory: MemoryLike) => unknown): unknown {
+  if (Array.isArray(value)) return value.map((one) => mapMemories(one, each))
+  if (typeof value !== 'object' || value === null) return value
+  if ('changeSet' in value && 'recordedAt' in value) return each(value as never)
+  if ('memory' in value) return { ...value, memory: mapMemories(value.memory, each) }
+  return value
+}

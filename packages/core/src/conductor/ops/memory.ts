@@ -1,0 +1,229 @@
+/**
+ * Memory: reads and writes of memory as operations.
+ *
+ * M1. A read is an entry with the ids of what it saw: a replay sees the same memories, in the same order, with the same scores.
+ *     Their texts, which never change, are read again from where they can be erased.
+ * M2. A write and its entry are one unit: exactly once. What a run may not do by itself is proposed in the same unit.
+ */
+import type { z } from 'zod'
+import { KeelsonError } from '../../base/errors.ts'
+import { sha256 } from '../../base/hash.ts'
+import { canonical, canonicalAround, parseStored } from '../../base/json.ts'
+import { fromStored, toStored } from '../../base/schema.ts'
+import type { Json } from '../../base/value.ts'
+import type { ChangeOp, Remembered } from '../../memory/change-set.ts'
+import { contextPut } from '../../memory/context.ts'
+import type { ContextQuery, RunMemory, Working } from '../../memory/handle.ts'
+import type { NewEvent, NewMemory } from '../../memory/input.ts'
+import type { Source } from '../../memory/unit.ts'
+import { narrowed, type Desk } from '../memory/desk.ts'
+import { contextFor } from '../memory/gather.ts'
+import { diffOf } from '../memory/proposal.ts'
+import { facts, get, history, recall } from '../memory/reads.ts'
+import { draftProposal, draftWrite } from '../memory/write.ts'
+import type { Pass } from '../pass.ts'
+import type { Perform } from './place.ts'
+import { bare, keep, notesOf, refsIn, whole } from './memory-texts.ts'
+
+export function memory(pass: Pass, perform: Perform, desk: Desk): RunMemory {
+  const read = <R>(verb: string, what: Json, look: () => Promise<unknown>): Promise<R> =>
+    perform(`memory.${verb}:${sha256(canonicalAround([desk.scope, desk.reader.scopes, what])).slice(0, 8)}`, (key) =>
+      readOp<R>(pass, key, [verb, desk.reader as unknown as Json, what], look),
+    )
+  const write = (verb: string, ops: readonly ChangeOp[]): Promise<readonly Remembered[]> =>
+    perform(`memory.${verb}`, (key) => writeOp(pass, desk, key, verb, ops))
+  return {
+    recall: (query) => read('recall', asJson(query), () => recall(desk, query)),
+    facts: (query) => read('facts', asJson(query ?? null), () => facts(desk, query)),
+    history: (query) => read('history', asJson(query ?? null), () => history(desk, query)),
+    get: (id) => read('get', id, () => get(desk, id)),
+    context: (query) => perform('memory.context', (key) => contextOp(pass, desk, key, query)),
+    remember: ((given: NewMemory | readonly NewMemory[]) =>
+      each(
+        given,
+        (one): ChangeOp => ({ op: 'add', memory: one }),
+        (ops) => write('remember', ops),
+      )) as RunMemory['remember'],
+    append: ((given: NewEvent | readonly NewEvent[]) =>
+      each(
+        given,
+        (event): ChangeOp => ({ op: 'event', event }),
+        (ops) => write('append', ops),
+      )) as RunMemory['append'],
+    propose: (ops, { reason }) => perform('memory.propose', (key) => proposeOp(pass, desk, key, ops, reason)),
+    working: (shape) => working(pass, perform, shape, write),
+    scope: (path, options) => memory(pass, perform, narrowed(desk, path, options)),
+  }
+}
+
+async function each<T>(
+  given: T | readonly T[],
+  op: (one: T) => ChangeOp,
+  write: (ops: readonly ChangeOp[]) => Promise<readonly Remembered[]>,
+): Promise<unknown> {
+  const list = Array.isArray(given) ? (given as readonly T[]) : [given as T]
+  const results = await write(list.map(op))
+  return Array.isArray(given) ? results : results[0]
+}
+
+function readOp<R>(pass: Pass, key: string, what: readonly Json[], look: () => Promise<unknown>): Promise<R> {
+  const hash = sha256(canonicalAround(what))
+  const live = async (): Promise<void> => {
+    await pass.work.run(async () => {
+      const seen = keep(pass, await look())
+      await pass.writer.append([{ kind: 'memory.completed', key, data: { hash, ok: seen, reads: refsIn(seen) } }])
+    })
+  }
+  return pass.operation<R>({ key, kind: 'memory', hash, live, value: ({ outcome }) => whole(pass, outcome.ok) as R })
+}
+
+function contextOp(pass: Pass, desk: Desk, key: string, query: ContextQuery): Promise<never> {
+  const { countTokens: _, ...said } = query
+  const hash = sha256(canonicalAround(['context', desk.scope, asJson(said)]))
+  const live = async (): Promise<void> => {
+    await pass.work.run(async () => {
+      const { row } = pass.task.claimed
+      const id = `context_${sha256(canonical([row.id, row.stream, key])).slice(0, 24)}`
+      const pack = { id, ...(await contextFor(desk, query, notesOf(pass))) }
+      const { text, ...shown } = pack
+      const at = new Date(pass.task.env.clock.now()).toISOString()
+      const put = contextPut({ ...shown, at, run: row.id, step: key, scope: desk.scope, task: query.task })
+      const seen = keep(pass, { ...shown, text: await bare(pass, text, pack.items) })
+      const there = await pass.task.env.store.records(row.workspace, { kind: put.kind, ids: [id], limit: 1 })
+      const puts = there.length === 0 ? [put] : []
+      await pass.writer.append([{ kind: 'memory.completed', key, data: { hash, ok: seen, reads: refsIn(seen), puts } }])
+    })
+  }
+  return pass.operation<never>({
+    key,
+    kind: 'memory',
+    hash,
+    live,
+    value: ({ outcome }) => whole(pass, outcome.ok) as never,
+  })
+}
+
+function sourceOf(pass: Pass, key: string): Source {
+  const { name, version } = pass.task.playbook
+  return { by: { kind: 'agent', id: `${name}@${version}` }, run: pass.task.claimed.row.id, step: key }
+}
+
+function setId(pass: Pass, key: string): string {
+  const { row } = pass.task.claimed
+  return `set_${sha256(canonical([row.id, row.stream, key])).slice(0, 24)}`
+}
+
+function writeOp(
+  pass: Pass,
+  desk: Desk,
+  key: string,
+  verb: string,
+  ops: readonly ChangeOp[],
+): Promise<readonly Remembered[]> {
+  const hash = sha256(canonicalAround([verb, desk.scope, asJson(ops)]))
+  const live = async (): Promise<void> => {
+    await pass.work.run(() =>
+      pass.writer.submit(async () => {
+        const set = setId(pass, key)
+        const drafted = await draftWrite(desk, {
+          ops,
+          source: sourceOf(pass, key),
+          reason: `${pass.task.playbook.name}: ${key}`,
+          set,
+        })
+        const ok = drafted.results as unknown as Json
+        return {
+          drafts: [{ kind: 'memory.completed', key, data: { hash, ok, puts: drafted.puts } }],
+          starts: drafted.starts,
+        }
+      }),
+    )
+    pass.task.env.nudge()
+  }
+  return pass.operation<readonly Remembered[]>({ key, kind: 'memory', hash, live })
+}
+
+function proposeOp(
+  pass: Pass,
+  desk: Desk,
+  key: string,
+  ops: readonly ChangeOp[],
+  reason: string,
+): Promise<{ changeSet: string }> {
+  const hash = sha256(canonicalAround(['propose', desk.scope, asJson(ops), reason]))
+  const live = async (): Promise<void> => {
+    await diffOf(desk, ops)
+    await pass.work.run(() =>
+      pass.writer.submit(async () => {
+        const source = sourceOf(pass, key)
+        const id = setId(pass, key)
+        const createdAt = desk.env.clock.now()
+        const { puts, starts } = draftProposal(
+          desk,
+          { id, status: 'proposed', source, reason, createdAt, scope: desk.scope, changes: [], ops },
+          source.by,
+        )
+        return { drafts: [{ kind: 'memory.completed', key, data: { hash, ok: { changeSet: id }, puts } }], starts }
+      }),
+    )
+    pass.task.env.nudge()
+  }
+  return pass.operation<{ changeSet: string }>({ key, kind: 'memory', hash, live })
+}
+
+type Shape = { readonly [key: string]: z.ZodType }
+
+/** Values by key, as far as the code has seen them set: the journal keeps them, and nothing outside of the run. */
+function working<S extends Shape>(
+  pass: Pass,
+  perform: Perform,
+  shape: S,
+  write: (verb: string, ops: readonly ChangeOp[]) => Promise<readonly Remembered[]>,
+): Working<S> {
+  const schemaOf = (key: string): z.ZodType => {
+    if (Object.hasOwn(shape, key)) return shape[key]!
+    throw new KeelsonError('INPUT_INVALID', `"${key}" is no key of this working memory`, {
+      hint: `It has ${Object.keys(shape).join(', ') || 'none'}.`,
+    })
+  }
+  const notes = notesOf(pass)
+  const textOf = (key: string): string | undefined => notes.find((note) => note.key === key)?.text
+  return {
+    get(key) {
+      const text = textOf(key)
+      return (text === undefined ? undefined : fromStored(schemaOf(key), text)) as never
+    },
+    set: (key, value) =>
+      perform(`memory.working.${key}`, (opKey) => {
+        const text = toStored(schemaOf(key), value, 'INPUT_INVALID', `the value of "${key}"`)
+        const hash = sha256(canonical([key, text]))
+        const live = async (): Promise<void> => {
+          await pass.work.run(() =>
+            pass.writer.append([{ kind: 'memory.completed', key: opKey, data: { hash, ok: parseStored(text) } }]),
+          )
+        }
+        const noted = (): void => {
+          const at = notes.findIndex((note) => note.key === key)
+          if (at === -1) notes.push({ key, text })
+          else notes[at] = { key, text }
+        }
+        return pass.operation<void>({ key: opKey, kind: 'memory', hash, live, value: noted })
+      }),
+    async promote(key, as = {}) {
+      schemaOf(key)
+      const text = textOf(key)
+      if (text === undefined)
+        throw new KeelsonError('INPUT_INVALID', `"${key}" has no value to promote`, { hint: 'Set it first.' })
+      const value = parseStored(text)
+      const said = typeof value === 'string' && value !== '' ? value : `${key}: ${text}`
+      return (await write('promote', [{ op: 'add', memory: { text: said, ...as, value } }]))[0]!
+    },
+  }
+}
+
+/** What was asked, as it is compared on replay: functions are no part of it. */
+function asJson(value: unknown): Json {
+  return JSON.parse(
+    JSON.stringify(value, (_, one: unknown) => (typeof one === 'function' ? undefined : one)) ?? 'null',
+  ) as Json
+}

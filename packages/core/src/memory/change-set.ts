@@ -1,0 +1,340 @@
+/**
+ * Change: what is written to memory, as sets that are proposed, applied, rejected, reverted.
+ *
+ * C1. Every write belongs to a set with a source. Nothing is overwritten: ends are added, and undone by a later set.
+ * C2. What no person decides may add, and may close only the same functional (scope, subject, predicate) of no higher
+ *     authority. All else is returned as what must be proposed.
+ * C3. The inverse of a set restores what stood: the same memories under the same ids.
+ */
+import type { Actor } from '../base/actor.ts'
+import { KeelsonError } from '../base/errors.ts'
+import { sha256 } from '../base/hash.ts'
+import { canonical } from '../base/json.ts'
+import type { Json } from '../base/value.ts'
+import type { Put } from '../journal/put.ts'
+import type { Bench } from './bench.ts'
+import { newEvent, newMemory, type NewEvent, type NewMemory, type Writing } from './input.ts'
+import { endOf, isLive, keyOf, yields, type Load, type MemoryRecord, type Source } from './unit.ts'
+
+/** One thing that a set does. */
+export type ChangeOp =
+  | {
+      readonly op: 'add'
+      readonly memory: NewMemory
+      /** These go: corrected by one, merged of several. */ readonly replaces?: readonly string[]
+    }
+  | { readonly op: 'event'; readonly event: NewEvent }
+  | {
+      readonly op: 'close'
+      readonly id: string
+      /** Since when it no longer holds. Default now. */ readonly at?: string
+    }
+  | { readonly op: 'forget'; readonly id: string; readonly graceMs?: number }
+  | { readonly op: 'expire'; readonly id: string; readonly graceMs?: number }
+  | { readonly op: 'restore'; readonly id: string }
+  | { readonly op: 'amend'; readonly id: string; readonly set: Amendment }
+
+export interface Amendment {
+  readonly pinned?: boolean
+  readonly load?: Load
+  /** null: no longer. */
+  readonly expiresAt?: string | null
+  readonly confidence?: number
+  readonly sensitivity?: number
+}
+
+/** What became of one op. */
+export interface Remembered {
+  /** The memory that says it now; of a proposal, '' until it is applied. */
+  readonly id: string
+  /** `known`: the same was remembered already; nothing was written. */
+  readonly status: 'applied' | 'known' | 'proposed'
+  readonly superseded?: string
+  /** The set to which it belongs, or by which it is proposed. */
+  readonly changeSet?: string
+  /** Why it must be proposed. */
+  readonly why?: string
+}
+
+/** One change as it happened, with what its inverse needs. */
+export type Change =
+  | { readonly did: 'added'; readonly id: string }
+  | { readonly did: 'ended'; readonly id: string }
+  | { readonly did: 'reopened'; readonly id: string }
+  | { readonly did: 'amended'; readonly id: string; readonly before: { readonly [field: string]: Json } }
+
+export interface ChangeSetRecord {
+  readonly id: string
+  readonly status: 'proposed' | 'applied' | 'rejected' | 'reverted'
+  readonly source: Source
+  readonly reason: string
+  readonly createdAt: number
+  /** Of a proposal: what it would do. Gone once it was decided, or erased. */
+  readonly ops?: readonly ChangeOp[]
+  /** The scope of ops that name none. */
+  readonly scope: string
+  readonly changes: readonly Change[]
+  readonly decidedBy?: Actor
+  readonly decidedAt?: number
+  readonly why?: string
+  /** Sets that this one takes back. */
+  readonly reverts?: readonly string[]
+  /** What it is a part of: the pieces of one import. */
+  readonly group?: string
+  /** The inbox item by which it is decided. */
+  readonly item?: string
+  /** What it was learned from: see learn.ts. */
+  readonly learned?: Json
+}
+
+export const CHANGE_SET_RECORD = 'change-set'
+
+export function changeSetPut(set: ChangeSetRecord, version: number): Put {
+  const { source, group } = set
+  return {
+    kind: CHANGE_SET_RECORD,
+    id: set.id,
+    version,
+    data: set as unknown as Json,
+    index: {
+      all: '1',
+      status: set.status,
+      actor: source.by.id,
+      ...(source.run === undefined ? {} : { run: source.run }),
+      ...(group === undefined ? {} : { group }),
+      ...(set.learned === undefined ? {} : { learned: '1' }),
+    },
+    sort: 'position',
+  }
+}
+
+export interface Applying extends Writing {
+  /** A person writes it, or has approved it. */
+  readonly decided: boolean
+  readonly newId: (at: number) => string
+}
+
+export interface Applied {
+  readonly results: readonly Remembered[]
+  readonly changes: readonly Change[]
+  /** What must be proposed, of a set that nobody decided. */
+  readonly wider: readonly ChangeOp[]
+}
+
+/** In the bin so long, unless said otherwise. */
+export const GRACE_MS = 30 * 86_400_000
+
+/** Does `ops` on the bench. */
+export async function applyOps(bench: Bench, ops: readonly ChangeOp[], applying: Applying): Promise<Applied> {
+  const made = ops.map((op, at) => recordOf(op, at, applying))
+  const named = ops.flatMap((op) => ('id' in op ? [op.id] : op.op === 'add' ? (op.replaces ?? []) : []))
+  const records = made.filter((record) => record !== undefined)
+  await bench.load(
+    [...named, ...records.map(({ id }) => id)],
+    records.filter(({ kind }) => kind !== 'event').map(keyOf),
+  )
+  const results: Remembered[] = []
+  const changes: Change[] = []
+  const wider: ChangeOp[] = []
+  for (const [at, op] of ops.entries()) {
+    const why = applying.decided ? undefined : needsPerson(op)
+    const result =
+      why === undefined
+        ? await applyOne(bench, op, made[at], applying, changes)
+        : { id: '', status: 'proposed' as const, why }
+    if (result.status === 'proposed') wider.push(op)
+    results.push(result)
+  }
+  return { results, changes, wider }
+}
+
+function recordOf(op: ChangeOp, at: number, applying: Applying): MemoryRecord | undefined {
+  if (op.op === 'event') return newEvent(op.event, eventId(op.event, applying) ?? applying.newId(at), at, applying)
+  if (op.op !== 'add') return undefined
+  const record = newMemory(op.memory, applying.newId(at), applying)
+  // What a person has approved is that person's word.
+  return applying.decided ? { ...record, authority: 'operator' } : record
+}
+
+/** The same id in the same scope is the same event. */
+function eventId({ id, scope }: NewEvent, applying: Applying): string | undefined {
+  return id === undefined ? undefined : `evt_${sha256(canonical([scope ?? applying.scope, id])).slice(0, 24)}`
+}
+
+function needsPerson(op: ChangeOp): string | undefined {
+  if (op.op === 'event') return undefined
+  if (op.op !== 'add') return `to ${op.op} a memory is decided by a person`
+  if ((op.replaces?.length ?? 0) > 0) return 'to replace memories is decided by a person'
+  const { kind, load } = op.memory
+  if (kind === 'rule' || load === 'always') return 'what is always loaded is decided by a person'
+  return undefined
+}
+
+async function applyOne(
+  bench: Bench,
+  op: ChangeOp,
+  record: MemoryRecord | undefined,
+  applying: Applying,
+  changes: Change[],
+): Promise<Remembered> {
+  switch (op.op) {
+    case 'event':
+      return applyEvent(bench, record!, changes)
+    case 'add':
+      for (const id of op.replaces ?? []) {
+        const how = op.replaces!.length === 1 ? 'corrected' : 'merged'
+        await end(bench, id, { how, at: applying.now, set: applying.set, by: record!.id }, changes)
+      }
+      return applyAdd(bench, record!, applying, changes)
+    case 'close':
+      return end(
+        bench,
+        op.id,
+        { how: 'closed', to: pastOf(op.at, applying.now), at: applying.now, set: applying.set },
+        changes,
+      )
+    case 'forget':
+    case 'expire': {
+      const until = applying.now + (op.graceMs ?? GRACE_MS)
+      return end(
+        bench,
+        op.id,
+        { how: op.op === 'forget' ? 'forgotten' : 'expired', at: applying.now, set: applying.set, until },
+        changes,
+      )
+    }
+    case 'restore':
+      return restore(bench, op.id, applying.now, changes)
+    case 'amend':
+      return amend(bench, op.id, op.set, changes)
+    default:
+      return op satisfies never
+  }
+}
+
+async function applyEvent(bench: Bench, record: MemoryRecord, changes: Change[]): Promise<Remembered> {
+  if ((await bench.memory(record.id)) !== undefined) return { id: record.id, status: 'known' }
+  await bench.set(record, true)
+  changes.push({ did: 'added', id: record.id })
+  return { id: record.id, status: 'applied' }
+}
+
+async function applyAdd(
+  bench: Bench,
+  record: MemoryRecord,
+  { now, set, decided }: Applying,
+  changes: Change[],
+): Promise<Remembered> {
+  const made = await bench.memory(record.id)
+  if (made !== undefined) return { id: record.id, status: 'known' }
+  const old = await bench.open(keyOf(record))
+  if (old !== undefined && isSame(old, record)) return { id: old.id, status: 'known' }
+  if (old !== undefined && !decided && (yields(record.authority, old.authority) || old.pinned === true))
+    return {
+      id: '',
+      status: 'proposed',
+      why: `it contradicts ${old.id}, which ${old.pinned === true ? 'is pinned' : `is the word of ${old.authority}`}`,
+    }
+  if (old !== undefined && record.from < old.from) {
+    const to = Math.min(record.to ?? Infinity, old.from)
+    await bench.set({ ...record, to }, false)
+    changes.push({ did: 'added', id: record.id })
+    return { id: record.id, status: 'applied' }
+  }
+  if (old !== undefined) {
+    await bench.end(old, { how: 'closed', to: record.from, at: now, set, by: record.id })
+    changes.push({ did: 'ended', id: old.id })
+  }
+  await bench.set(record, true)
+  changes.push({ did: 'added', id: record.id })
+  return { id: record.id, status: 'applied', ...(old === undefined ? {} : { superseded: old.id }) }
+}
+
+function isSame(old: MemoryRecord, record: MemoryRecord): boolean {
+  return (
+    old.text === record.text && canonical(old.value ?? null) === canonical(record.value ?? null) && old.to === record.to
+  )
+}
+
+async function end(
+  bench: Bench,
+  id: string,
+  given: MemoryRecord['ends'][number],
+  changes: Change[],
+): Promise<Remembered> {
+  const record = await standing(bench, id)
+  await bench.end(record, given)
+  changes.push({ did: 'ended', id })
+  return { id, status: 'applied' }
+}
+
+async function restore(bench: Bench, id: string, now: number, changes: Change[]): Promise<Remembered> {
+  const record = await known(bench, id)
+  const last = endOf(record)
+  if (last === undefined) return { id, status: 'known' }
+  if (record.erased !== undefined || last.until === undefined || last.until < now)
+    throw stale(id, `it is ${last.how}, not in the bin`)
+  await reopen(bench, record, last.set, now)
+  changes.push({ did: 'reopened', id })
+  return { id, status: 'applied' }
+}
+
+async function amend(bench: Bench, id: string, set: Amendment, changes: Change[]): Promise<Remembered> {
+  const record = await standing(bench, id)
+  const next: Record<string, Json | undefined> = {}
+  for (const [field, value] of Object.entries(set) as [keyof Amendment, Json][])
+    next[field] = field === 'expiresAt' ? (value === null ? undefined : instantOf(value as string)) : value
+  const before: Record<string, Json> = {}
+  for (const field of Object.keys(next)) before[field] = (record as unknown as Record<string, Json>)[field] ?? null
+  await bench.set(without({ ...record, ...next }), true)
+  changes.push({ did: 'amended', id, before })
+  return { id, status: 'applied' }
+}
+
+async function known(bench: Bench, id: string): Promise<MemoryRecord> {
+  const record = await bench.memory(id)
+  if (record !== undefined) return record
+  throw new KeelsonError('MEMORY_NOT_FOUND', `there is no memory "${id}"`, { data: { memory: id } })
+}
+
+async function standing(bench: Bench, id: string): Promise<MemoryRecord> {
+  const record = await known(bench, id)
+  if (isLive(record)) return record
+  throw stale(id, record.erased === undefined ? `it is ${endOf(record)?.how}` : 'it was erased')
+}
+
+function stale(id: string, why: string): KeelsonError {
+  return new KeelsonError('MEMORY_STALE', `memory "${id}" cannot be changed so: ${why}`, {
+    hint: 'Read it again and decide anew; what is in the bin can be restored.',
+    data: { memory: id },
+  })
+}
+
+function instantOf(text: string): number {
+  const at = Date.parse(text)
+  if (!Number.isNaN(at)) return at
+  throw new KeelsonError('INPUT_INVALID', `"${text}" is no instant`, { hint: 'Use ISO 8601.' })
+}
+
+function pastOf(text: string | undefined, now: number): number {
+  const at = text === undefined ? now : instantOf(text)
+  if (at <= now) return at
+  throw new KeelsonError('INPUT_INVALID', `a memory cannot be closed as of ${text}, which is still to come`, {
+    hint: 'Amend it with expiresAt.',
+  })
+}
+
+/** Undoes the end that a set made. It stands again when no other end is left. */
+export async function reopen(bench: Bench, record: MemoryRecord, set: string, now: number): Promise<void> {
+  const at = record.ends.findLastIndex((one) => one.set === set && one.undoneAt === undefined)
+  const ends = record.ends.map((one, i) => (i === at ? { ...one, undoneAt: now } : one))
+  const again = { ...record, ends }
+  await bench.set(again, isLive(again))
+}
+
+/** Without the fields that were set to nothing. */
+export function without(record: MemoryRecord): MemoryRecord {
+  return Object.fromEntries(
+    Object.entries(record).filter(([, value]) => value !== undefined),
+  ) as unknown as MemoryRecord
+}

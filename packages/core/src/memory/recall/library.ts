@@ -1,0 +1,189 @@
+/**
+ * Library: the segments of a workspace, kept current from the store: by root scope, loaded when first asked for.
+ *
+ * L1. Before each answer, what was written behind the last look is read: an answer never misses what was committed
+ *     before the question, by this process or another.
+ * L2. Other roots are not read: their data cost nothing and change no score.
+ * L3. Segments are a cache: beyond `unitsMax` the root that was asked for longest ago is dropped.
+ */
+import { turn } from '../../base/clock.ts'
+import type { MemoryStore, RecordRow } from '../../journal/store.ts'
+import { isWithin, rootOf } from '../scope.ts'
+import { isLive, MEMORY_RECORD, type MemoryRecord } from '../unit.ts'
+import { Segment, type Indexed } from './segment.ts'
+
+/** What the index keeps of a memory: enough to tell whether it may be found, and none of its text. */
+export interface Unit extends Indexed {
+  readonly record: Pick<MemoryRecord, (typeof KEPT)[number]>
+}
+
+const KEPT = [
+  ...(['kind', 'subject', 'load', 'role', 'authority', 'sensitivity', 'thread'] as const),
+  ...(['from', 'to', 'expiresAt', 'recordedAt', 'ends', 'erased'] as const),
+] as const
+
+interface Root {
+  readonly segments: Map<string, Segment<Unit>>
+  readonly scopeOf: Map<string, string>
+  live: Cursor | undefined
+  past: Cursor
+  reading: Promise<void>
+  used: number
+}
+
+interface Cursor {
+  readonly sort: number
+  readonly id: string
+}
+
+const START: Cursor = { sort: -1, id: '' }
+const PAGE = 1000
+const UNITS_MAX = 300_000
+
+export class Library {
+  readonly #store: MemoryStore
+  readonly #workspace: string
+  readonly #roots = new Map<string, Root>()
+  #uses = 0
+
+  constructor(store: MemoryStore, workspace: string) {
+    this.#store = store
+    this.#workspace = workspace
+  }
+
+  /** The segments of a scope and of those below it. */
+  async segments(scopes: readonly string[]): Promise<Segment<Unit>[]> {
+    const found = new Set<Segment<Unit>>()
+    for (const name of new Set(scopes.map(rootOf))) {
+      const root = await this.#root(name)
+      for (const [path, segment] of root.segments)
+        if (segment.size > 0 && scopes.some((scope) => isWithin(path, scope))) found.add(segment)
+    }
+    return [...found]
+  }
+
+  /** The segments of just these scopes. */
+  async exactly(scopes: readonly string[]): Promise<Segment<Unit>[]> {
+    const found: Segment<Unit>[] = []
+    for (const scope of scopes) {
+      const segment = (await this.#root(rootOf(scope))).segments.get(scope)
+      if (segment !== undefined) found.push(segment)
+    }
+    return found
+  }
+
+  /** Forgets all: the next question reads anew. */
+  clear(): void {
+    this.#roots.clear()
+  }
+
+  async #root(name: string): Promise<Root> {
+    let root = this.#roots.get(name)
+    if (root === undefined || !this.#store.feeds) {
+      root = {
+        segments: new Map(),
+        scopeOf: new Map(),
+        live: undefined,
+        past: START,
+        reading: Promise.resolve(),
+        used: 0,
+      }
+      this.#roots.set(name, root)
+    }
+    const own = root
+    own.used = ++this.#uses
+    const read = own.reading.then(() => this.#catchUp(name, own))
+    own.reading = read.catch(() => {
+      // What was read half is read again.
+      if (this.#roots.get(name) === own) this.#roots.delete(name)
+    })
+    await read
+    this.#drop(own)
+    return own
+  }
+
+  async #catchUp(name: string, root: Root): Promise<void> {
+    if (root.live === undefined) {
+      // What ended before this look needs no reading: what is live now is all that counts.
+      root.past = (await this.#last(`past:${name}`)) ?? START
+      root.live = START
+    }
+    root.live = await this.#read(`live:${name}`, root.live, (record) => add(root, record))
+    root.past = await this.#read(`past:${name}`, root.past, (record) => remove(root, record))
+  }
+
+  async #last(value: string): Promise<Cursor | undefined> {
+    const where = { field: 'in', value }
+    const [row] = await this.#store.records(this.#workspace, {
+      kind: MEMORY_RECORD,
+      where,
+      order: 'descending',
+      limit: 1,
+    })
+    return row
+  }
+
+  async #read(value: string, from: Cursor, each: (record: MemoryRecord) => void): Promise<Cursor> {
+    const where = { field: 'in', value }
+    for (let after = from; ;) {
+      const page = { kind: MEMORY_RECORD, where, after: { sort: after.sort, id: after.id }, limit: PAGE }
+      const rows: readonly RecordRow[] = await this.#store.records(this.#workspace, page)
+      for (const row of rows) each(JSON.parse(row.data) as MemoryRecord)
+      after = rows.at(-1) ?? after
+      if (rows.length < PAGE) return after
+      await turn()
+    }
+  }
+
+  #drop(kept: Root): void {
+    let units = 0
+    for (const { scopeOf } of this.#roots.values()) units += scopeOf.size
+    while (units > UNITS_MAX && this.#roots.size > 1) {
+      const oldest = [...this.#roots].filter(([, root]) => root !== kept).sort(([, a], [, b]) => a.used - b.used)[0]!
+      units -= oldest[1].scopeOf.size
+      this.#roots.delete(oldest[0])
+    }
+  }
+}
+
+/** Segments of records that were read otherwise: of what held at another time. */
+export function segmentsOf(records: Iterable<MemoryRecord>): Segment<Unit>[] {
+  const segments = new Map<string, Segment<Unit>>()
+  for (const record of records) segmentIn(segments, record.scope).add(unitOf(record), record.text)
+  return [...segments.values()]
+}
+
+function segmentIn(segments: Map<string, Segment<Unit>>, scope: string): Segment<Unit> {
+  const segment = segments.get(scope) ?? new Segment<Unit>()
+  segments.set(scope, segment)
+  return segment
+}
+
+function add(root: Root, record: MemoryRecord): void {
+  if (!isLive(record)) return
+  segmentIn(root.segments, record.scope).add(unitOf(record), record.text)
+  root.scopeOf.set(record.id, record.scope)
+}
+
+function remove(root: Root, record: MemoryRecord): void {
+  const scope = root.scopeOf.get(record.id)
+  if (scope === undefined || isLive(record)) return
+  const segment = root.segments.get(scope)!
+  segment.remove(record.id)
+  root.scopeOf.delete(record.id)
+  if (segment.size === 0) root.segments.delete(scope)
+}
+
+function unitOf(record: MemoryRecord): Unit {
+  const { id, from, thread, ord, speaker, names } = record
+  const kept = Object.fromEntries(
+    KEPT.flatMap((field) => (record[field] === undefined ? [] : [[field, record[field]]])),
+  )
+  return {
+    ...{ id, at: from, record: kept as Unit['record'], always: record.load === 'always' },
+    ...(thread === undefined ? {} : { thread }),
+    ...(ord === undefined ? {} : { ord }),
+    ...(speaker === undefined ? {} : { speaker }),
+    ...(names === undefined ? {} : { about: names }),
+  }
+}

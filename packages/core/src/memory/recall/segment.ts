@@ -1,0 +1,282 @@
+/**
+ * Segment: the inverted index of one scope, in memory, made of the units that the store holds.
+ *
+ * X1. What a segment answers depends on the units that are in it now, never on the order in which they came or on what
+ *     has left: counts are integers, and all order is that of the units themselves.
+ * X2. A segment holds no text. It is a cache: dropped at will, rebuilt from records.
+ */
+import { rawWords, termsOf } from './words.ts'
+import { speaksOfTime } from './dates.ts'
+
+/** What is indexed of a unit: a turn, a fact, a rule, a note. */
+export interface Indexed {
+  readonly id: string
+  /** When it was said or began to hold. */
+  readonly at: number
+  /** Units of one thread are neighbours, in the order of `ord`. */
+  readonly thread?: string
+  readonly ord?: number
+  /** It is loaded without being asked for. */
+  readonly always?: boolean
+  /** Who said it. */
+  readonly speaker?: string
+  /** What it is about: names of entities. */
+  readonly about?: readonly string[]
+}
+
+/** One unit as the ranking sees it. `U` is what the caller keeps beside it. */
+export interface Doc<U> {
+  readonly unit: U
+  readonly id: string
+  readonly at: number
+  readonly ord: number
+  readonly thread: Thread<U> | undefined
+  /** Its place in the thread, once the thread is in order. */
+  place: number
+  /** Terms in it. */
+  readonly length: number
+  /** Words in it: what decides whether it takes and gives context. */
+  readonly words: number
+  readonly asks: boolean
+  readonly timed: boolean
+  readonly speaker: string | undefined
+  readonly about: readonly string[]
+  /** Term, count, term, count … */
+  readonly terms: Int32Array
+  alive: boolean
+  /** Its length with that of its neighbours, in twentieths; -1: not known. */
+  weight: number
+  /* while one question is answered */
+  hits: number
+  score: number
+}
+
+export interface Thread<U> {
+  docs: Doc<U>[]
+  sorted: boolean
+  length: number
+  /* while one question is answered */
+  hits: number
+  score: number
+}
+
+interface Posting<U> {
+  docs: Doc<U>[]
+  counts: number[]
+  /** Of `docs`, those alive. */
+  alive: number
+}
+
+/** Context of a unit: its neighbours in the thread, by distance, in twentieths of its own words. */
+export const NEIGHBOURS = [20, 7, 7, 4]
+/** The unit behind a question answers it, so it takes more of the question's words. */
+export const ANSWERS = 14
+/** Longer units (in words) have enough words of their own: they give no context and take none. */
+export const SHORT_WORDS = 80
+
+export class Segment<U extends Indexed> {
+  readonly #docs = new Map<string, Doc<U>>()
+  readonly #terms = new Map<string, number>()
+  readonly #postings: Posting<U>[] = []
+  readonly #threads = new Map<string, Thread<U>>()
+  readonly #names = new Map<string, number>()
+  readonly #always = new Set<Doc<U>>()
+  #length = 0
+  #weight = 0
+  #stale = true
+
+  get size(): number {
+    return this.#docs.size
+  }
+
+  has(id: string): boolean {
+    return this.#docs.has(id)
+  }
+
+  get(id: string): Doc<U> | undefined {
+    return this.#docs.get(id)
+  }
+
+  docs(): IterableIterator<Doc<U>> {
+    return this.#docs.values()
+  }
+
+  /** Units of the one kind that is never searched for, because they are always loaded. */
+  *always(): IterableIterator<Doc<U>> {
+    for (const doc of this.#always) yield doc
+  }
+
+  posting(term: string): Posting<U> | undefined {
+    const number = this.#terms.get(term)
+    return number === undefined ? undefined : this.#postings[number]
+  }
+
+  /** How often a term is in a unit itself. */
+  countOf(doc: Doc<U>, term: string): number {
+    const number = this.#terms.get(term)
+    for (let at = 0; at < doc.terms.length; at += 2) if (doc.terms[at] === number) return doc.terms[at + 1]!
+    return 0
+  }
+
+  /** Is this the name of somebody who speaks here, or of what is spoken about? */
+  knows(name: string): boolean {
+    return this.#names.has(name)
+  }
+
+  threads(): number {
+    return this.#threads.size
+  }
+
+  /** Terms in all units, and the same with context (in twentieths). */
+  lengths(): { own: number; weighted: number } {
+    if (this.#stale) {
+      this.#weight = 0
+      for (const thread of this.#threads.values()) if (!thread.sorted) arrange(thread)
+      for (const doc of this.#docs.values()) this.#weight += doc.weight < 0 ? (doc.weight = weigh(doc)) : doc.weight
+      this.#stale = false
+    }
+    return { own: this.#length, weighted: this.#weight }
+  }
+
+  /** Adds a unit with its text, in place of what was there under its id. */
+  add(unit: U, text: string): void {
+    this.remove(unit.id)
+    const counts = new Map<number, number>()
+    const terms = termsOf(text)
+    for (const term of terms) {
+      const number = this.#numberOf(term)
+      counts.set(number, (counts.get(number) ?? 0) + 1)
+    }
+    const doc = this.#docOf(unit, text, terms.length, Int32Array.from([...counts].flat()))
+    for (const [number, count] of counts) {
+      const posting = this.#postings[number]!
+      posting.docs.push(doc)
+      posting.counts.push(count)
+      posting.alive++
+    }
+    this.#docs.set(unit.id, doc)
+    if (unit.always === true) this.#always.add(doc)
+    this.#length += doc.length
+    this.#stale = true
+    for (const name of namesOf(doc)) this.#names.set(name, (this.#names.get(name) ?? 0) + 1)
+  }
+
+  remove(id: string): boolean {
+    const doc = this.#docs.get(id)
+    if (doc === undefined) return false
+    this.#docs.delete(id)
+    this.#always.delete(doc)
+    doc.alive = false
+    this.#length -= doc.length
+    this.#stale = true
+    for (let at = 0; at < doc.terms.length; at += 2) tidy(this.#postings[doc.terms[at]!]!)
+    if (doc.thread !== undefined) this.#leave(doc.thread, doc)
+    for (const name of namesOf(doc)) {
+      const left = this.#names.get(name)! - 1
+      if (left === 0) this.#names.delete(name)
+      else this.#names.set(name, left)
+    }
+    return true
+  }
+
+  #docOf(unit: U, text: string, length: number, terms: Int32Array): Doc<U> {
+    const thread = unit.thread === undefined ? undefined : this.#threadOf(unit.thread)
+    const doc: Doc<U> = {
+      ...{ unit, id: unit.id, at: unit.at, ord: unit.ord ?? 0, thread, place: 0, length, terms },
+      words: rawWords(text).length,
+      asks: /[?？]\s*$/.test(text),
+      timed: speaksOfTime(text),
+      speaker: unit.speaker === undefined ? undefined : nameOf(unit.speaker),
+      about: (unit.about ?? []).map(nameOf),
+      ...{ alive: true, weight: thread === undefined ? NEIGHBOURS[0]! * length : -1, hits: 0, score: 0 },
+    }
+    if (thread !== undefined) {
+      thread.docs.push(doc)
+      thread.sorted = false
+      thread.length += length
+    }
+    return doc
+  }
+
+  #threadOf(name: string): Thread<U> {
+    let thread = this.#threads.get(name)
+    if (thread === undefined) {
+      thread = { docs: [], sorted: true, length: 0, hits: 0, score: 0 }
+      this.#threads.set(name, thread)
+    }
+    return thread
+  }
+
+  #leave(thread: Thread<U>, doc: Doc<U>): void {
+    thread.docs.splice(thread.docs.indexOf(doc), 1)
+    thread.length -= doc.length
+    thread.sorted = false
+    if (thread.docs.length === 0) this.#threads.delete(doc.unit.thread!)
+  }
+
+  #numberOf(term: string): number {
+    const known = this.#terms.get(term)
+    if (known !== undefined) return known
+    const number = this.#postings.push({ docs: [], counts: [], alive: 0 }) - 1
+    this.#terms.set(term, number)
+    return number
+  }
+}
+
+/** A name as it is compared: folded words. */
+export function nameOf(text: string): string {
+  return rawWords(text).join(' ')
+}
+
+/** Calls `each` for the units that take context from `doc`, with how much of its words, in twentieths. */
+export function lend<U>(doc: Doc<U>, each: (to: Doc<U>, share: number) => void): void {
+  const { thread } = doc
+  if (thread === undefined || doc.words > SHORT_WORDS) return
+  for (let far = 1; far < NEIGHBOURS.length; far++) {
+    const before = thread.docs[doc.place - far]
+    const behind = thread.docs[doc.place + far]
+    if (before !== undefined && before.words <= SHORT_WORDS) each(before, NEIGHBOURS[far]!)
+    if (behind !== undefined && behind.words <= SHORT_WORDS)
+      each(behind, far === 1 && doc.asks ? ANSWERS : NEIGHBOURS[far]!)
+  }
+}
+
+function arrange<U>(thread: Thread<U>): void {
+  thread.docs.sort((a, b) => a.ord - b.ord || a.at - b.at || (a.id < b.id ? -1 : 1))
+  thread.docs.forEach((doc, place) => {
+    doc.place = place
+    doc.weight = -1
+  })
+  thread.sorted = true
+}
+
+function weigh<U>(doc: Doc<U>): number {
+  let weight = NEIGHBOURS[0]! * doc.length
+  if (doc.thread === undefined || doc.words > SHORT_WORDS) return weight
+  for (let far = 1; far < NEIGHBOURS.length; far++)
+    for (const place of [doc.place - far, doc.place + far]) {
+      const near = doc.thread.docs[place]
+      if (near !== undefined && near.words <= SHORT_WORDS) weight += NEIGHBOURS[far]! * near.length
+    }
+  return weight
+}
+
+/** Forgets the dead once they are a quarter of the list. */
+function tidy<U>(posting: Posting<U>): void {
+  posting.alive--
+  if (posting.docs.length - posting.alive <= Math.max(16, posting.docs.length / 4)) return
+  const kept = posting.docs.map((doc, at) => ({ doc, count: posting.counts[at]! })).filter(({ doc }) => doc.alive)
+  posting.docs = kept.map(({ doc }) => doc)
+  posting.counts = kept.map(({ count }) => count)
+}
+
+function namesOf<U>(doc: Doc<U>): Set<string> {
+  const names = new Set(doc.about)
+  if (doc.speaker !== undefined && doc.speaker !== '') {
+    names.add(doc.speaker)
+    const [first, ...more] = doc.speaker.split(' ')
+    if (more.length > 0 && first!.length > 2) names.add(first!)
+  }
+  names.delete('')
+  return names
+}

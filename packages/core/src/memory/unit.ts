@@ -1,0 +1,236 @@
+/**
+ * Unit: one thing that is remembered, as its record keeps it, and as it is handed out.
+ *
+ * U1. Text and value of a memory never change: a correction is another memory. What is added are its ends.
+ * U2. Two clocks: when it holds in the world (`from`, the `to` of an end) and when it was known here (`recordedAt`, the
+ *     `at` of an end, `undoneAt`). So what was known then about any instant can be asked.
+ */
+import type { Actor } from '../base/actor.ts'
+import { sha256 } from '../base/hash.ts'
+import { canonical } from '../base/json.ts'
+import type { Json } from '../base/value.ts'
+import type { Put } from '../journal/put.ts'
+import { rootOf } from './scope.ts'
+
+/** What a memory is. `event` is episodic; the others are semantic. */
+export type MemoryKind = 'event' | 'fact' | 'preference' | 'rule' | 'note' | 'summary' | 'decision'
+export const MEMORY_KINDS = ['event', 'fact', 'preference', 'rule', 'note', 'summary', 'decision'] as const
+/** Whose word it is. */
+export type Authority = 'operator' | 'import' | 'agent'
+/** Who said it, of an event. */
+export type Role = 'operator' | 'agent' | 'tool' | 'external'
+/** `always`: in every context of its scope. `never`: only looked up by name. */
+export type Load = 'always' | 'search' | 'never'
+
+/** What a memory rests on: a pointer, never the thing itself. */
+export interface Evidence {
+  readonly kind: 'memory' | 'entity' | 'run' | 'item' | 'artifact' | 'url'
+  readonly id: string
+  readonly sha256?: string
+}
+
+export interface Source {
+  readonly by: Actor
+  readonly run?: string
+  readonly step?: string
+}
+
+/** Why a memory no longer counts. */
+export interface End {
+  readonly how: 'closed' | 'corrected' | 'forgotten' | 'expired' | 'merged' | 'reverted'
+  /** Of one that is closed: since when it no longer holds in the world. */
+  readonly to?: number
+  /** When that became known here. */
+  readonly at: number
+  readonly set: string
+  /** The memory that took its place. */
+  readonly by?: string
+  readonly undoneAt?: number
+  /** In the bin until then: `restore` brings it back. */
+  readonly until?: number
+}
+
+export interface MemoryRecord {
+  readonly id: string
+  readonly scope: string
+  readonly kind: MemoryKind
+  /** '' once erased. */
+  readonly text: string
+  readonly value?: Json
+  readonly subject?: string
+  /** Names under which questions may mention its subject. */
+  readonly names?: readonly string[]
+  readonly predicate?: string
+  /** Only one value of this subject and predicate holds at a time. */
+  readonly functional?: boolean
+  readonly load: Load
+  readonly role?: Role
+  readonly speaker?: string
+  readonly thread?: string
+  readonly ord?: number
+  readonly authority: Authority
+  readonly confidence?: number
+  /** 0 open to all who may read the scope, 3 the most. */
+  readonly sensitivity: number
+  /** Its text came from outside of the company. */
+  readonly outside?: boolean
+  readonly from: number
+  readonly to?: number
+  readonly recordedAt: number
+  readonly ends: readonly End[]
+  readonly pinned?: boolean
+  readonly expiresAt?: number
+  readonly source: Source
+  readonly evidence: readonly Evidence[]
+  readonly set: string
+  /** Where its text is no longer: a keyed hash of what it was, and when it went. */
+  readonly erased?: { readonly at: number; readonly hash: string; readonly reason: string }
+}
+
+/** A memory as it is handed out. */
+export interface Memory {
+  readonly id: string
+  readonly kind: MemoryKind
+  readonly scope: string
+  readonly text: string
+  readonly value?: Json
+  readonly subject?: string
+  readonly predicate?: string
+  readonly functional: boolean
+  readonly load: Load
+  readonly role?: Role
+  readonly speaker?: string
+  readonly thread?: string
+  readonly authority: Authority
+  readonly confidence?: number
+  readonly sensitivity: number
+  readonly outside: boolean
+  readonly pinned: boolean
+  readonly validFrom: string
+  readonly validTo?: string
+  readonly recordedAt: string
+  readonly expiresAt?: string
+  readonly status: 'open' | 'closed' | 'retired' | 'bin' | 'erased'
+  readonly source: Source
+  readonly evidence: readonly Evidence[]
+  readonly changeSet: string
+}
+
+/** Two clocks: what held at `valid`, as far as it was known at `known`. Default: now, for both. */
+export interface AsOf {
+  readonly valid?: number
+  readonly known?: number
+}
+
+/** The end that counts; of several, the last. */
+export function endOf(record: Pick<MemoryRecord, 'ends'>, known = Infinity): End | undefined {
+  return record.ends.findLast((end) => end.at <= known && (end.undoneAt === undefined || end.undoneAt > known))
+}
+
+/** Does it still stand, as far as the record says? (An instant may yet come at which it no longer does.) */
+export function isLive(record: MemoryRecord): boolean {
+  return record.erased === undefined && endOf(record) === undefined
+}
+
+export function holdsAt(
+  record: Pick<MemoryRecord, 'from' | 'to' | 'recordedAt' | 'expiresAt' | 'ends' | 'erased'>,
+  valid: number,
+  known: number,
+): boolean {
+  if (record.erased !== undefined || record.recordedAt > known || record.from > valid) return false
+  if (record.to !== undefined && valid >= record.to) return false
+  const end = endOf(record, known)
+  if (end === undefined) return record.expiresAt === undefined || valid < record.expiresAt
+  return end.how === 'closed' && end.to !== undefined && valid < end.to
+}
+
+export function memoryOf(record: MemoryRecord, known = Infinity): Memory {
+  const end = endOf(record, known)
+  const to = end?.how === 'closed' ? end.to : record.to
+  const { confidence, expiresAt } = record
+  return {
+    id: record.id,
+    kind: record.kind,
+    scope: record.scope,
+    text: record.text,
+    ...optional(record, ['value', 'subject', 'predicate', 'role', 'speaker', 'thread']),
+    functional: record.functional ?? false,
+    load: record.load,
+    authority: record.authority,
+    ...(confidence === undefined ? {} : { confidence }),
+    sensitivity: record.sensitivity,
+    outside: record.outside ?? false,
+    pinned: record.pinned ?? false,
+    validFrom: iso(record.from),
+    ...(to === undefined ? {} : { validTo: iso(to) }),
+    recordedAt: iso(record.recordedAt),
+    ...(expiresAt === undefined ? {} : { expiresAt: iso(expiresAt) }),
+    status: statusOf(record, end),
+    source: record.source,
+    evidence: record.evidence,
+    changeSet: record.set,
+  }
+}
+
+function statusOf(record: MemoryRecord, end: End | undefined): Memory['status'] {
+  if (record.erased !== undefined) return 'erased'
+  if (end === undefined) return 'open'
+  if (end.how === 'closed') return 'closed'
+  return end.until === undefined ? 'retired' : 'bin'
+}
+
+function optional<K extends keyof MemoryRecord>(record: MemoryRecord, keys: readonly K[]): Pick<MemoryRecord, K> {
+  return Object.fromEntries(keys.flatMap((key) => (record[key] === undefined ? [] : [[key, record[key]]]))) as Pick<
+    MemoryRecord,
+    K
+  >
+}
+
+export const MEMORY_RECORD = 'memory'
+
+/** Look-ups: what stands and what no longer does, by root scope, in the order of commits; and by subject. */
+export function memoryPut(record: MemoryRecord, version: number): Put {
+  return {
+    kind: MEMORY_RECORD,
+    id: record.id,
+    version,
+    data: record as unknown as Json,
+    index: {
+      in: `${isLive(record) ? 'live' : 'past'}:${rootOf(record.scope)}`,
+      ...(record.subject === undefined || record.erased !== undefined ? {} : { subject: record.subject }),
+    },
+    sort: 'position',
+  }
+}
+
+/** Under which only one memory stands at a time: the functional fact, or the same thing said again. */
+export function keyOf(
+  record: Pick<MemoryRecord, 'scope' | 'kind' | 'subject' | 'predicate' | 'functional' | 'text' | 'value'>,
+): string {
+  const { scope, kind, subject = '', predicate = '', functional, text, value = null } = record
+  const what =
+    functional === true ? ['one', scope, subject, predicate] : ['same', scope, kind, subject, predicate, text, value]
+  return sha256(canonical(what)).slice(0, 32)
+}
+
+export const KEY_RECORD = 'memory-key'
+
+/** Which memory stands under a key; null: none any more. */
+export function keyPut(key: string, open: string | null, version: number): Put {
+  return { kind: KEY_RECORD, id: key, version, data: { open } }
+}
+
+const RANKS: Readonly<Record<Authority, number>> = { agent: 1, import: 2, operator: 3 }
+
+/** Does the word of `a` count for less than that of `b`? */
+export function yields(a: Authority, b: Authority): boolean {
+  return RANKS[a] < RANKS[b]
+}
+
+export function authorityOf(by: Actor): Authority {
+  return by.kind === 'person' ? 'operator' : by.kind === 'agent' ? 'agent' : 'import'
+}
+
+function iso(at: number): string {
+  return new Date(at).toISOString()
+}
