@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { action, definePlaybook, policy, type Conductor, type InboxItem } from '@keelson/core'
+import { manualClock } from '@keelson/testing'
 import { me, open, store } from '../support/open.ts'
 
 function setUp(rule?: Parameters<typeof policy.ask>[0]) {
@@ -121,6 +122,71 @@ describe('an approval', () => {
     const item = await asked(conductor)
     await conductor.inbox.decide(item.id, { hash: item.hash, by: me, edit: { to: 'ada', cents: 9999 } })
     await expect(run.result()).rejects.toMatchObject({ code: 'ACTION_DENIED' })
+    expect(sent).toEqual([])
+  })
+
+  it('for one run is none for another: its hash is refused there', async () => {
+    const { sent, payment, gate } = setUp()
+    const conductor = await open(store(), { playbooks: [payment], policy: gate })
+    await conductor.start(payment, { to: 'ada', cents: 1 }, { id: 'one' })
+    await conductor.start(payment, { to: 'ada', cents: 1 }, { id: 'two' })
+    await conductor.quiet()
+    const [one, two] = (await conductor.inbox.list()).items as [InboxItem, InboxItem]
+    expect(one.hash).not.toBe(two.hash)
+    const decided = await conductor.inbox.decide(two.id, { hash: one.hash, by: me, approve: true })
+    expect(decided).toMatchObject({ status: 'refused', why: 'changed' })
+    await conductor.quiet()
+    expect(sent).toEqual([])
+  })
+
+  it('after its time is refused, and expiry never approves', async () => {
+    const { sent, payment, gate } = setUp({ onSilence: 'reject', timeout: '1h' })
+    const clock = manualClock(Date.parse('2026-01-05T09:00:00Z'))
+    const options = { playbooks: [payment], policy: gate, clock: clock.process().clock }
+    const conductor = await open(store(), options)
+    const run = await conductor.start(payment, { to: 'ada', cents: 1 }, { id: 'p' })
+    const item = await asked(conductor)
+    clock.to(clock.now() + 3_600_001)
+    const decided = await conductor.inbox.decide(item.id, { hash: item.hash, by: me, approve: true })
+    expect(decided).toMatchObject({ status: 'refused', why: 'expired' })
+    await expect(run.result()).rejects.toMatchObject({ code: 'ACTION_DECLINED' })
+    expect(sent).toEqual([])
+  })
+
+  it('executes what was shown, though the input says something else when it is read again', async () => {
+    const { sent, pay, gate } = setUp()
+    const sly = definePlaybook({
+      name: 'sly',
+      version: 1,
+      input: z.object({}),
+      output: z.object({ ok: z.boolean() }),
+      run: (ctx) => {
+        let reads = 0
+        const input = {
+          cents: 1,
+          get to() {
+            return reads++ === 0 ? 'ada' : 'evil'
+          },
+        }
+        return ctx.act(pay, input)
+      },
+    })
+    const conductor = await open(store(), { playbooks: [sly], policy: gate })
+    await conductor.start(sly, {}, { id: 'p' })
+    const item = await asked(conductor)
+    await conductor.inbox.decide(item.id, { hash: item.hash, by: me, approve: true })
+    await conductor.quiet()
+    expect(sent).toEqual([(item as InboxItem & { kind: 'approval' }).input])
+  })
+
+  it('without a name for who decides is forbidden', async () => {
+    const { sent, payment, gate } = setUp()
+    const conductor = await open(store(), { playbooks: [payment], policy: gate })
+    await conductor.start(payment, { to: 'ada', cents: 1 }, { id: 'p' })
+    const item = await asked(conductor)
+    const nobody = { kind: 'person', id: '' } as const
+    const decided = await conductor.inbox.decide(item.id, { hash: item.hash, by: nobody, approve: true })
+    expect(decided).toMatchObject({ status: 'refused', why: 'forbidden' })
     expect(sent).toEqual([])
   })
 

@@ -9,8 +9,10 @@ import {
   definePersona,
   definePlaybook,
   policy,
+  type Context,
   type Entity,
   type InboxItem,
+  type Json,
   type Run,
   type Workspace,
 } from '@keelson/core'
@@ -182,5 +184,55 @@ describe('an inbox item', () => {
       }
     }
     expectTypeOf(text).returns.toEqualTypeOf<string>()
+  })
+
+  it('is what the intended surface says an item is', () => {
+    interface Base {
+      readonly id: string
+      readonly hash: string
+      readonly run?: string
+      readonly title: string
+      readonly openedAt: string
+      readonly expiresAt?: string
+      readonly why: readonly { label: string; trust: 'operator' | 'connector' | 'outside'; ref: string }[]
+    }
+    type Shown =
+      | { kind: 'fields'; rows: readonly { label: string; before?: string; after: string }[] }
+      | { kind: 'text'; before?: string; after: string }
+    type Surface =
+      | (Base & {
+          kind: 'approval'
+          action: string
+          preview: Shown
+          risk: 'low' | 'medium' | 'high'
+          reversibility: 'revert' | 'hold' | 'none'
+          allows: readonly ('approve' | 'edit' | 'reject' | 'respond' | 'snooze')[]
+          editSchema: Json
+          input: Json
+        })
+      | (Base & { kind: 'question'; question: string; answerSchema: Json })
+      | (Base & { kind: 'plan'; lines: readonly { id: string; action: string; preview: Shown }[] })
+      | (Base & {
+          kind: 'outcome-unknown'
+          action: string
+          answers: readonly ('happened' | 'did-not-happen' | 'look-again')[]
+        })
+      | (Base & { kind: 'attention'; code: string; hint: string })
+    expectTypeOf<InboxItem>().toExtend<Surface>()
+  })
+})
+
+describe('a plan', () => {
+  it('is made of inputs that fit their actions', () => {
+    const propose = async (ctx: Context): Promise<void> => {
+      const intent = ctx.intend(book, { start: 'a', end: 'b', title: 'c' }, { because: [], key: 'k' })
+      // @ts-expect-error not an input of the action
+      ctx.intend(book, { start: 'a' })
+      // @ts-expect-error no plan without its lines
+      await ctx.propose('title')
+      const { lines } = await ctx.propose('title', [intent], { timeout: '7d', revise: () => [intent] })
+      expectTypeOf(lines[0]!.state).toEqualTypeOf<'done' | 'skipped' | 'failed'>()
+    }
+    expectTypeOf(propose).returns.resolves.toEqualTypeOf<void>()
   })
 })
