@@ -89,12 +89,15 @@ function writes(file: () => OpenFile, path: string, isOpen: () => boolean): Writ
   let hot: Hot | undefined
   return {
     async write(workspace, unit) {
-      const { context, now } = file()
+      const { context, now, handle } = file()
       const at = now()
-      return file().submit({
+      const answer = await file().submit({
         work: () => writeUnit(context, workspace, unit, at),
         landed: () => landed(context, workspace, unit),
       })
+      // What was purged may still stand in the log; a reader elsewhere can keep it there until the file is idle.
+      if (unit.purge !== undefined) handle.pragma('wal_checkpoint(TRUNCATE)')
+      return answer
     },
     commit(lease, unit) {
       if (!isOpen()) return Promise.reject(closed(path))

@@ -1,0 +1,116 @@
+/** Erased is erased: no byte of a text in any file, and the chain still verifies. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it, onTestFinished } from 'vitest'
+import { z } from 'zod'
+import { createConductor, definePlaybook } from '@keelson/core'
+import { sqlite } from '@keelson/memory-sqlite'
+import { temporary } from '../../packages/memory-sqlite/test/subject.ts'
+import { me, open, store } from '../support/open.ts'
+
+const SECRET = 'Ada Lovelace hides 4711 gold coins "under" the stairs'
+/** As it would stand in JSON, and its rare words. */
+const TRACES = ['4711 gold', 'Lovelace', 'stairs']
+
+const reader = definePlaybook({
+  name: 'reader',
+  version: 1,
+  input: z.object({}),
+  output: z.object({ found: z.number() }),
+  async run(ctx) {
+    const found = await ctx.memory.recall('gold coins')
+    await ctx.memory.facts()
+    const { text } = await ctx.memory.context({ task: 'where are the coins' })
+    await ctx.memory.remember({ text: `I read ${found[0]?.memory.text ?? ''}`, evidence: [] })
+    await ctx.step('copy', () => text)
+    return { found: found.length }
+  },
+})
+
+it('leaves no byte of a text in any file, nor of what was made of it, and the chain verifies', async () => {
+  const { folder, remove } = temporary()
+  onTestFinished(remove)
+  const path = join(folder, 'company.db')
+  const keelson = await createConductor({
+    store: sqlite(path),
+    playbooks: [reader],
+    keepAlive: false,
+    log: { info() {}, warn() {}, error() {} },
+  })
+  const { memory } = keelson
+  const kept = await memory.import(
+    [
+      { text: 'The office is in Berlin.' },
+      { subject: 'coins', predicate: 'hidden', value: SECRET, functional: true },
+      { type: 'event', text: SECRET, speaker: 'Ada', thread: 'mail' },
+    ],
+    { by: me },
+  )
+  expect(kept.imported).toBe(3)
+  const run = await keelson.start(reader, {}, { id: 'one' })
+  expect(await run.result()).toEqual({ found: 2 })
+  await memory.changes.propose([{ op: 'add', memory: { text: `A rule about it: ${SECRET}` } }], {
+    by: { kind: 'agent', id: 'robot' },
+    reason: 'why not',
+  })
+  await keelson.quiet()
+  const before = JSON.stringify(await memory.recall('office'))
+  expect(bytesOf(folder)).toContain('4711 gold')
+  const ids = (await memory.recall('gold coins stairs')).map((one) => one.memory.id)
+  expect(ids.length).toBeGreaterThanOrEqual(3)
+  const erased = await memory.erase({ ids }, { by: me, reason: 'she asked for it' })
+  expect(erased.left).toEqual([])
+  expect(erased.erased.map((one) => one.memory).sort()).toEqual([...ids].sort())
+  const bytes = bytesOf(folder)
+  for (const trace of TRACES) expect(bytes.includes(trace), trace).toBe(false)
+  expect(await memory.recall('gold coins stairs')).toEqual([])
+  expect(await memory.facts({ about: 'coins', history: true })).toEqual([])
+  expect(JSON.stringify(await memory.recall('office'))).not.toBe('[]')
+  expect(JSON.parse(before)).toHaveLength(1)
+  expect(await memory.get(ids[0]!)).toMatchObject({ status: 'erased', text: '' })
+  expect((await keelson.audit.verify()).faults).toEqual([])
+  expect(await memory.changes.list({ status: 'proposed' })).toEqual([])
+  await keelson.stop()
+  const after = bytesOf(folder)
+  for (const trace of TRACES) expect(after.includes(trace), trace).toBe(false)
+})
+
+it('names what it had to leave, and takes it when asked again', async () => {
+  const waiting = definePlaybook({
+    name: 'waiting',
+    version: 1,
+    input: z.object({}),
+    output: z.object({ texts: z.array(z.string()) }),
+    async run(ctx) {
+      await ctx.memory.append({ text: SECRET })
+      await ctx.ask('Go on?', { answer: z.boolean() })
+      return { texts: (await ctx.memory.recall('gold coins')).map(({ memory }) => memory.text) }
+    },
+  })
+  const keelson = await open(store(), { playbooks: [waiting] })
+  const { memory } = keelson
+  const run = await keelson.start(waiting, {}, { id: 'one' })
+  await keelson.quiet()
+  const ids = (await memory.recall('gold coins')).map((one) => one.memory.id)
+  const first = await memory.erase({ ids }, { by: me, reason: 'asked' })
+  expect(first.left).toEqual([{ where: 'run:one:0', why: 'its run is open: erase again when it has ended' }])
+  const { items } = await keelson.inbox.list()
+  await keelson.inbox.decide(items[0]!.id, { hash: items[0]!.hash, by: me, answer: true })
+  expect(await run.result()).toEqual({ texts: [] })
+  const again = await memory.erase({ ids }, { by: me, reason: 'asked' })
+  expect(again.left).toEqual([])
+  expect((await keelson.audit.verify()).faults).toEqual([])
+})
+
+it('is done by a person only', async () => {
+  const { memory } = await open(store(), { playbooks: [reader] })
+  const { id } = await memory.remember({ text: 'something' }, { by: me })
+  await expect(memory.erase({ ids: [id] }, { by: { kind: 'agent', id: 'robot' }, reason: 'x' })).rejects.toMatchObject({
+    code: 'INPUT_INVALID',
+  })
+})
+
+function bytesOf(folder: string): string {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+  return files.map(({ parentPath, name }) => readFileSync(join(parentPath, name), 'latin1')).join('\n')
+}
