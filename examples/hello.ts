@@ -2,7 +2,7 @@
  * Hello: a playbook drafts a greeting, asks before it is sent, and remembers every step.
  *
  * Expected output:
- *   asked: mail.send (default: no rule speaks of this action)
+ *   asked: mail.send (no rule covers it yet, so you decide)
  *   sent to ada@example.org: Welcome aboard, Ada!
  *   { delivered: true }
  */

@@ -74,4 +74,33 @@ describe('a run that continues as new', () => {
     expect(await run.result()).toBe('two')
     await t.stop()
   })
+
+  it('sees no event of a long buffer twice, however long ago it had it', async () => {
+    const go = defineEvent({ name: 'go', schema: z.object({}) })
+    const heard: number[] = []
+    const rounds = [1003, 3, 2]
+    const listener = definePlaybook({
+      name: 'listener',
+      version: 1,
+      input: Round,
+      output: z.null(),
+      async run(ctx, { round }) {
+        if (round === 0) await ctx.waitFor(go)
+        for (let i = 0; i < rounds[round]!; i++) heard.push((await ctx.waitFor(tick)).round)
+        return round < 2 ? ctx.continueAsNew({ round: round + 1 }) : null
+      },
+    })
+    const all = rounds.reduce((sum, many) => sum + many)
+    const t = await testConductor({ playbooks: [listener] })
+    const run = await t.start(listener, { round: 0 })
+    await t.host(async (keelson) => {
+      for (let n = 0; n < all; n++) await keelson.send(tick, { round: n }, { id: `tick ${n}` })
+    })
+    await t.send(go, {})
+    expect(await run.result()).toBeNull()
+    expect(heard.length).toBe(all)
+    expect(new Set(heard).size).toBe(all)
+    expect(await t.keelson.audit.verify()).toMatchObject({ ok: true })
+    await t.stop()
+  }, 60_000)
 })

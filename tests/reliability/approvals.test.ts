@@ -347,7 +347,7 @@ describe('policy', () => {
     const { sent, payment } = setUp()
     const conductor = await open(store(), { playbooks: [payment] })
     await conductor.start(payment, { to: 'ada', cents: 1 }, { id: 'p' })
-    expect((await asked(conductor)).title).toContain('no rule speaks of this action')
+    expect((await asked(conductor)).title).toContain('(no rule covers it yet, so you decide)')
     expect(sent).toEqual([])
   })
 

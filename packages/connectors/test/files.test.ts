@@ -37,6 +37,15 @@ describe('files.write', () => {
     expect(output).toEqual({ path: 'a/b/c.txt', sha256: sha256Hex('héllo'), size: 6 })
   })
 
+  it('removes what a write of the same file left behind when it was cut short, and nothing else', async () => {
+    const { root, config } = setUp()
+    await run(files.write, { path: 'a.txt', text: 'one' }, { config })
+    const [left, other] = ['.a.txt.0123456789ab.keelson-tmp', '.b.txt.0123456789ab.keelson-tmp']
+    for (const name of [left, other]) writeFileSync(join(root, name), 'half')
+    await run(files.write, { path: 'a.txt', text: 'two' }, { config, key: 'two' })
+    expect(visible(root).sort()).toEqual([other, 'a.txt'])
+  })
+
   it('gives the same undo token when it is tried again after it was done', async () => {
     const { config, at, text } = setUp()
     writeFileSync(at('a.txt'), 'prior')

@@ -3,6 +3,7 @@ import type { Actor } from './base/actor.ts'
 import { KeelsonError } from './base/errors.ts'
 import { stored } from './base/json.ts'
 import { parse } from './base/schema.ts'
+import type { RunRow } from './journal/store.ts'
 import type { Environment } from './conductor/environment.ts'
 import { ANY, type Notifier } from './conductor/notifier.ts'
 import { handle, send, start, type Run, type StartOptions } from './conductor/runs.ts'
@@ -51,10 +52,11 @@ export interface RunSummary {
 export interface Runs extends RunVerbs {
   /** A handle on a run by its id; throws nothing until it is used. */
   get(run: string): Run<unknown>
-  /** Runs in the order of starting; `after` is the `next` of the page before. */
+  /** Runs in the order of starting; `after` is the `next` of the page before. Built-in playbooks (`keelson.…`) are left out unless asked for. */
   list(options?: {
     state?: 'open' | 'settled' | 'held'
     playbook?: string
+    builtIn?: boolean
     after?: number
     limit?: number
   }): Promise<{ runs: RunSummary[]; next?: number }>
@@ -168,18 +170,28 @@ export function workspaceOf(parts: WorkspaceParts, id: string): Workspace {
   }
 }
 
+/** Rows read at once. */
+const LIST_PAGE = 501
+
 async function listRuns(
   env: Environment,
   workspace: string,
   options: Parameters<Runs['list']>[0] = {},
 ): Promise<{ runs: RunSummary[]; next?: number }> {
   const limit = Math.min(Math.max(options.limit ?? 50, 1), 500)
-  const rows = await env.store.runs(workspace, {
-    limit: limit + 1,
-    ...(options.state === undefined ? {} : { state: options.state }),
-    ...(options.playbook === undefined ? {} : { playbook: options.playbook }),
-    ...(options.after === undefined ? {} : { after: options.after }),
-  })
+  const rows: RunRow[] = []
+  for (let { after } = options; ;) {
+    const found = await env.store.runs(workspace, {
+      limit: LIST_PAGE,
+      ...(options.state === undefined ? {} : { state: options.state }),
+      ...(options.playbook === undefined ? {} : { playbook: options.playbook }),
+      ...(after === undefined ? {} : { after }),
+    })
+    const asked = options.builtIn === true || options.playbook !== undefined
+    rows.push(...found.filter((row) => asked || !row.playbook.startsWith('keelson.')))
+    after = found.at(-1)?.order
+    if (rows.length > limit || found.length < LIST_PAGE) break
+  }
   const page = rows.slice(0, limit)
   const runs = await Promise.all(
     page.map(async (row) => ({

@@ -4,11 +4,11 @@
  * D1. A write goes to a temporary file in the same folder, is flushed, renamed over its target, and the folder flushed.
  */
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdir, open, readFile, rename, unlink } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { Failure } from '@keelson/core'
 
-/** The ending of every temporary file. A crash can leave one; it holds nothing that anybody was promised. */
+/** The ending of every temporary file. A crash can leave one, until `sweep`; it holds nothing that anybody was promised. */
 export const TEMPORARY = '.keelson-tmp'
 
 export interface WriteOptions {
@@ -21,7 +21,7 @@ export interface WriteOptions {
 /** Writes `bytes` to `path` in one step. */
 export async function writeAtomic(path: string, bytes: Uint8Array, options: WriteOptions = {}): Promise<void> {
   const folder = dirname(path)
-  const temporary = join(folder, `.${basename(path).slice(0, 100)}.${randomBytes(6).toString('hex')}${TEMPORARY}`)
+  const temporary = join(folder, `${prefixOf(path)}${randomBytes(6).toString('hex')}${TEMPORARY}`)
   try {
     const file = await open(temporary, 'wx', options.mode)
     try {
@@ -38,6 +38,20 @@ export async function writeAtomic(path: string, bytes: Uint8Array, options: Writ
     throw error
   }
   await syncFolder(folder)
+}
+
+/** Removes what writes to `path` left behind when they were cut short. Only for whoever keeps others from writing there. */
+export async function sweep(path: string): Promise<void> {
+  const own = prefixOf(path)
+  const names = await readdir(dirname(path)).catch(() => [])
+  const left = names.filter(
+    (name) => name.startsWith(own) && /^[0-9a-f]{12}\.keelson-tmp$/.test(name.slice(own.length)),
+  )
+  for (const name of left) await unlink(join(dirname(path), name)).catch(() => undefined)
+}
+
+function prefixOf(path: string): string {
+  return `.${basename(path).slice(0, 100)}.`
 }
 
 /** Flushes the names in a folder. Where the system cannot (Windows), the rename alone has to do. */

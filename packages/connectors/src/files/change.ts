@@ -11,7 +11,7 @@ import { lstat, readFile, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { ActionError } from '@keelson/core'
 import { z } from 'zod'
-import { ensureFolder, errorCode, readIfThere, sha256Hex, syncFolder, writeAtomic } from '../disk/atomic.ts'
+import { ensureFolder, errorCode, readIfThere, sha256Hex, sweep, syncFolder, writeAtomic } from '../disk/atomic.ts'
 import { withLock } from '../disk/lock.ts'
 import { blobsOf } from './blobs.ts'
 import { locate, OWN_FOLDER, rootOf } from './path.ts'
@@ -124,6 +124,7 @@ async function put(root: string, file: FileChange, sha256: string): Promise<void
   const bytes = await blobsOf(root).get(sha256)
   if (bytes === undefined) throw final(`the bytes of ${sha256} are no longer kept`)
   const path = await locate(root, file.path, { make: true })
+  await sweep(path)
   const before = (): Promise<void> => assertStill(root, file)
   await writeAtomic(path, bytes, { mode: file.mode, before })
 }
@@ -149,6 +150,7 @@ function noteAt(root: string, key: string): string {
 async function note(root: string, key: string, change: Change): Promise<void> {
   const path = noteAt(root, key)
   await ensureFolder(dirname(path))
+  await sweep(path)
   await writeAtomic(path, Buffer.from(JSON.stringify(change)))
 }
 

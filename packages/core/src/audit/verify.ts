@@ -59,6 +59,7 @@ export const RECORD_KINDS = [
   'timeline',
   'touch',
   'trust',
+  'had',
   'wait',
   'would',
 ] as const

@@ -21,6 +21,7 @@ import { intend, propose } from './ops/plan.ts'
 import { step } from './ops/step.ts'
 import { taxonomy, templates } from './ops/templates.ts'
 import { call, emit, sleep, waitFor, type WaitOptions } from './ops/waits.ts'
+import { located } from './located.ts'
 import type { Pass } from './pass.ts'
 
 export { loadTexts } from './ops/memory-texts.ts'
@@ -87,7 +88,7 @@ function named<T>(pass: Pass, { keys, memory }: Place, name: string, start: (key
     key = renamed(pass, keys.next(name))
     answer = start(key)
   } catch (thrown) {
-    return unheard(Promise.reject(thrown as Error))
+    return unheard(Promise.reject(located(pass.task.playbook, thrown, name, new Error()) as Error))
   }
   keys.hold(name)
   answer.then(

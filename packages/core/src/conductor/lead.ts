@@ -76,9 +76,8 @@ async function begin(pass: Pass): Promise<void> {
   if (closed !== undefined) return handOver(pass, { to: 'held', status: canonicalAround(waiting([closed])) }, 'held')
   await seeSettings(pass)
   await pass.mailbox.absorb(claimed.mail)
-  const still = pass.history.head.seq === before
   const { history } = pass
-  if (still && history.quarantined === undefined && isSuspicious(row)) return quarantine(pass)
+  if (history.head.seq === before && history.quarantined === undefined && isSuspicious(row)) return quarantine(pass)
   if (history.settled !== undefined) return settle(pass, history.settled)
   if (history.cancelling !== undefined && pass.task.internals?.mayCancel?.(pass) !== false) return cancel(pass)
   const kept = keptBack(history)

@@ -15,6 +15,7 @@ import type { EntryData, Outcome } from '../journal/kinds.ts'
 import type { Put } from '../journal/put.ts'
 import type { Mail, MemoryStore, NewRun } from '../journal/store.ts'
 import { matches } from '../playbook/event.ts'
+import { hadOf } from './had.ts'
 import { closing, itemPut, readItem, type ItemRecord } from './item.ts'
 
 /** What each kind of mail carries. */
@@ -69,6 +70,7 @@ export interface Left {
 export interface DigestAt {
   readonly store: MemoryStore
   readonly workspace: string
+  readonly run: string
   readonly entries: () => Promise<readonly Entry[]>
   /** Leaves an effect that was being sent to a run of its own; undefined: there is nothing to leave. */
   readonly leave: (op: Op) => Promise<Left | undefined>
@@ -229,7 +231,7 @@ async function take(mail: Mail, history: History, soFar: SoFar, at: DigestAt): P
   const data: unknown = JSON.parse(mail.payload)
   switch (mail.kind as keyof MailData) {
     case 'event':
-      return { drafts: takeEvent(data as MailData['event'], mail.at, history, soFar) }
+      return { drafts: await takeEvent(data as MailData['event'], mail.at, history, soFar, at) }
     case 'child': {
       const { key, outcome } = data as MailData['child']
       return { drafts: answer(open, key, { kind: 'call.completed', key, data: outcome }) }
@@ -284,8 +286,14 @@ function answer(open: Map<string, Open>, key: string, draft: Draft): Draft[] {
   return open.delete(key) ? [draft] : []
 }
 
-function takeEvent(data: MailData['event'], at: number, history: History, { open, had }: SoFar): Draft[] {
-  if (history.events.has(data.id) || had.has(data.id)) return []
+async function takeEvent(
+  data: MailData['event'],
+  at: number,
+  history: History,
+  { open, had }: SoFar,
+  from: DigestAt,
+): Promise<Draft[]> {
+  if (had.has(data.id) || (await hadOf(from, history, [data.id])).size > 0) return []
   for (const { op, entry } of open.values()) {
     if (entry.kind !== 'wait.opened') continue
     const wait = dataOf(entry as Entry & { kind: 'wait.opened' })

@@ -72,6 +72,7 @@ export class Mailbox {
       const found = await digest(history(), mail, clock.now(), {
         store,
         workspace: claimed.row.workspace,
+        run: claimed.row.id,
         entries: async () => all ?? [],
         leave,
       })

@@ -15,6 +15,7 @@ import type { AnyPlaybook } from '../playbook/playbook.ts'
 import { differenceOf, type Difference } from './divergence.ts'
 import type { Environment, Limits } from './environment.ts'
 import type { Left } from './mail.ts'
+import { located } from './located.ts'
 import { Mailbox } from './mailbox.ts'
 import { Replay, type Halt } from './replay.ts'
 import { actingFor } from './trail.ts'
@@ -149,7 +150,7 @@ export class Pass {
     const known = this.history.ops.get(asked.key)
     let site: Error | undefined
     if (known === undefined && isFull(this.history, this.task.env.limits)) {
-      reject(this.#located(tooLarge(this.history), asked.key, new Error()))
+      reject(located(this.task.playbook, tooLarge(this.history), asked.key, new Error()))
       return promise
     }
     if (known !== undefined && !fits(known, asked)) {
@@ -164,7 +165,7 @@ export class Pass {
         if (answered.outcome.error !== undefined) throw reviveError(answered.outcome.error)
         resolve(asked.value === undefined ? (answered.outcome.ok as T) : asked.value(answered))
       } catch (thrown) {
-        reject(this.#located(thrown, asked.key, site))
+        reject(located(this.task.playbook, thrown, asked.key, site))
       }
     }
     this.replay.ask({ key: asked.key, deliver })
@@ -196,6 +197,7 @@ export class Pass {
       busy: () => !this.work.quiet,
       onHalt: (halt) => this.#hooks.onHalt(halt),
       onRest: () => this.#hooks.onRest(),
+      onSilent: (last) => this.#silent(last),
       onError: (error) => this.end({ how: 'store', error }),
     })
     this.#arm()
@@ -255,6 +257,17 @@ export class Pass {
     if (again === 'escalated') env.nudge()
   }
 
+  /** It stays right, and stays in flight: only those who wait for it should know why. */
+  #silent(last: string): void {
+    const { env, claimed, playbook } = this.task
+    env.emit('run.stalled', {
+      workspace: claimed.row.workspace,
+      run: claimed.row.id,
+      playbook: playbook.name,
+      last,
+    })
+  }
+
   /** One timer for the next deadline of a run that is held by other work. */
   #arm(): void {
     this.#disarm?.()
@@ -268,24 +281,6 @@ export class Pass {
     const next = untils.reduce((a, b) => Math.min(a, b))
     const fire = (): void => void this.mailbox.absorb().then(() => this.#arm())
     this.#disarm = this.task.env.clock.timer(next, fire, { keepAlive: false })
-  }
-
-  /** An error as code gets it: it names playbook and step, and its stack is that of the call in the playbook. */
-  #located(thrown: unknown, key: string, site: Error | undefined): unknown {
-    if (!KeelsonError.is(thrown)) return thrown
-    const { name, version } = this.task.playbook
-    const frames = (site?.stack ?? '').split('\n').slice(1)
-    const at = frames.find((line) => !line.includes('/conductor/') && !line.includes('/core/dist/'))?.trim()
-    const error = new KeelsonError(thrown.code, thrown.message, {
-      ...(thrown.hint === undefined ? {} : { hint: thrown.hint }),
-      data: { ...thrown.data, playbook: `${name}@${version}`, step: key, ...(at === undefined ? {} : { at }) },
-    })
-    error.name = thrown.name
-    error.stack = [
-      `${error.name}: ${error.message}`,
-      ...(at === undefined ? frames : frames.slice(frames.findIndex((line) => line.trim() === at))),
-    ].join('\n')
-    return error
   }
 }
 

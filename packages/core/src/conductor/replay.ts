@@ -38,9 +38,14 @@ export interface ReplayOptions {
   readonly onHalt: (halt: Halt) => void
   /** Called when nothing moves any more: to park, perhaps. */
   readonly onRest: () => void
+  /** Called once when the code has all outcomes and asks for nothing for long; `last` is what it got last. */
+  readonly onSilent: (last: string) => void
   /** What must never happen has. */
   readonly onError: (error: unknown) => void
 }
+
+/** So many times `stallMs` may code be silent that has all outcomes. */
+const PATIENCE = 10
 
 export class Replay {
   readonly #history: History
@@ -55,6 +60,8 @@ export class Replay {
   readonly #early = new Set<string>()
   #handed: { readonly at: number; readonly seq: number }
   #moves = 0
+  #listening: (() => void) | undefined
+  #told = false
   #wake: (() => void) | undefined
   /** Nothing is handed out: it has not begun, the turn after the last outcome is not over, or something is waited for. */
   #held = true
@@ -222,7 +229,26 @@ export class Replay {
         this.#resting = false
         this.#options.onRest()
         if (moved()) this.#advance()
+        else this.#listen()
       })
+    })
+  }
+
+  #hush(): void {
+    const cancel = this.#listening
+    this.#listening = undefined
+    cancel?.()
+  }
+
+  /** The code asks for nothing, and nothing is under way for it: it awaits something outside ctx. Says so once, after a time. */
+  #listen(): void {
+    if (!this.#live || this.#asked.size > 0 || this.#told || this.#ended) return
+    const patience = grace(PATIENCE * this.#options.stallMs)
+    this.#listening = () => patience.cancel()
+    void patience.ended.then(() => {
+      if (this.#listening === undefined) return
+      this.#told = true
+      this.#options.onSilent(this.#last)
     })
   }
 
@@ -263,6 +289,7 @@ export class Replay {
 
   #moved(): void {
     this.#moves++
+    if (this.#listening !== undefined) this.#hush()
     this.#wake?.()
     this.#wake = undefined
     if (this.#live && !this.#held && this.#next() === undefined) this.#rest()

@@ -54,6 +54,7 @@ export async function start<In, Out>(
   }
   const company = env.company(workspace)
   await assertActive(env, workspace)
+  assertOwnId(options.id)
   await company.key()
   const settings = await company.settings()
   const run = newRun(known, {
@@ -82,6 +83,18 @@ function labelsOf(given: readonly Label[] = []): readonly Label[] {
   if (labels !== undefined) return labels
   throw new KeelsonError('INPUT_INVALID', `${JSON.stringify(given)} are not labels`, {
     hint: "The labels are 'untrusted' and 'private'.",
+  })
+}
+
+/** Ids that begin so belong to built-in playbooks: an effect, an event or a revert of the same name could never start. */
+const TAKEN = /^(effect|event|revert|schedule|escalation):/
+
+function assertOwnId(id: string): void {
+  const taken = TAKEN.exec(id)
+  if (taken === null) return
+  throw new KeelsonError('INPUT_INVALID', `a run id may not begin with "${taken[0]}": such runs are Keelson's own`, {
+    hint: 'Begin it with the name of what it is about in your domain: "onboarding:42".',
+    data: { run: id.slice(0, 100) },
   })
 }
 

@@ -41,6 +41,7 @@ export interface StartOptions {
     readonly lanes: readonly string[] | undefined
     readonly settings: Json | undefined
     readonly events: readonly string[]
+    readonly earlier: boolean
   }
   readonly now: number
   readonly salt: () => string
@@ -96,6 +97,7 @@ export function newRun(playbook: AnyPlaybook, options: StartOptions): NewRun {
     ...(options.carry?.parent === undefined ? {} : { parent: options.carry.parent }),
     ...(options.carry?.lanes === undefined ? {} : { lanes: options.carry.lanes }),
     ...(options.carry === undefined || options.carry.events.length === 0 ? {} : { events: options.carry.events }),
+    ...(options.carry?.earlier === true ? { earlier: true as const } : {}),
     ...(options.carry?.settings === undefined ? {} : { settings: options.carry.settings }),
     continuation,
   }

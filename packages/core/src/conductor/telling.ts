@@ -1,4 +1,5 @@
 /** Telling: a store that says, in this process, which runs it has just delivered mail to: one in flight takes it in at once. */
+import { KeelsonError } from '../base/errors.ts'
 import type { Answer, Delivery, MemoryStore } from '../journal/store.ts'
 
 /** `store`, calling back after each unit that delivered something. */
@@ -27,8 +28,14 @@ export function telling(store: MemoryStore, tell: (workspace: string, runs: read
     },
   }
   const bound = new Map<string | symbol, unknown>(Object.entries(over))
+  let closed = false
+  bound.set('close', async () => {
+    await store.close()
+    closed = true
+  })
   return new Proxy(store, {
     get(target, name) {
+      if (closed && name !== 'close' && typeof Reflect.get(target, name, target) === 'function') return stopped
       const known = bound.get(name)
       if (known !== undefined) return known
       const value: unknown = Reflect.get(target, name, target)
@@ -37,5 +44,11 @@ export function telling(store: MemoryStore, tell: (workspace: string, runs: read
       bound.set(name, method)
       return method
     },
+  })
+}
+
+async function stopped(): Promise<never> {
+  throw new KeelsonError('CONDUCTOR_STOPPED', 'this conductor was stopped, and its store is closed', {
+    hint: 'Create another one on the same store: what was started goes on there.',
   })
 }

@@ -50,6 +50,8 @@ export interface EntryData {
     readonly settings?: Json
     /** Events that the run had in its earlier journals, the newest of them. */
     readonly events?: readonly string[]
+    /** It had more, in journals before those: each is a record. */
+    readonly earlier?: true
     /** Lanes held by its ancestors: waiting for one of them could never end. */
     readonly lanes?: readonly string[]
     /** It leaves no mark outside; the run whose overlay it shares: itself, or the ancestor that was started in shadow. */

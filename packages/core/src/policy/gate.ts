@@ -10,7 +10,7 @@ import { labelNames, NO_LABELS, type Label, type Labels } from '../base/labels.t
 import { canonicalAround, deepFreeze, parseStored } from '../base/json.ts'
 import type { Settings } from './settings.ts'
 import { lookupKey, type AnyLookup, type PolicyGate, type Rule } from './rule.ts'
-import { ALLOW, combine, verdictOf, type Judgement, type Said } from './verdict.ts'
+import { ALLOW, BY_DEFAULT, combine, verdictOf, type Judgement, type Said } from './verdict.ts'
 
 /** What is about to happen. */
 export interface Intended {
@@ -228,13 +228,10 @@ function unchangeable(labels: readonly Label[]): ReadonlySet<string> {
 
 const NO_LABEL_SET = unchangeable([])
 
-/** The name under which it asks when no rule speaks of an action. */
-export const BY_DEFAULT = 'default'
-
 function byDefault(intended: Intended): Said {
   return intended.effect === 'read'
     ? { rule: BY_DEFAULT, verdict: ALLOW }
-    : { rule: BY_DEFAULT, verdict: { verdict: 'ask', reason: 'no rule speaks of this action' } }
+    : { rule: BY_DEFAULT, verdict: { verdict: 'ask', reason: 'no rule covers it yet, so you decide' } }
 }
 
 function isPromise(value: Judgement | Promise<Judgement>): value is Promise<Judgement> {

@@ -196,12 +196,21 @@ export function combine(
               .join(', ') || 'default'
           }`
         : [
-            ...asks.map((one) => `${one.rule}${one.reason === undefined ? '' : `: ${one.reason}`}`),
+            ...asks.map((one) => whyOf(one)),
             ...holds.map((one) => one.rule),
           ].join('; ')
   const names = [...new Set(holds.map((one) => one.rule))]
   const rests = isUnlabelled(labels) ? {} : { labels }
   return { verdict, reason, asks, holdMs, holds: names, denies, policy, found, ...rests }
+}
+
+/** The name under which it is judged when no rule speaks of an action. */
+export const BY_DEFAULT = 'default'
+
+/** Why a rule asks, for people. That no rule spoke is said without a name, which would read like an error. */
+export function whyOf({ rule, reason }: { readonly rule: string; readonly reason?: string }): string {
+  if (reason === undefined) return rule
+  return rule === BY_DEFAULT ? reason : `${rule}: ${reason}`
 }
 
 /** A reason is often cut from an input: half a character could not be stored. */

@@ -32,8 +32,8 @@ export interface Place {
   readonly stream: number
 }
 
-/** Names are kept up to this many, then looked up again. */
-const NAMES_MAX = 20_000
+/** Names are kept up to this many, then looked up again: about a megabyte, however many runs there are. */
+const NAMES_MAX = 4_000
 
 export function createContext(q: Queries, lastNumber: Context['lastNumber']): Context {
   const names = {

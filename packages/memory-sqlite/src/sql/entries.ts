@@ -24,7 +24,7 @@ export function* headOf(context: Context, stream: number): Work<number> {
   return seq
 }
 
-const HEADS_MAX = 10_000
+const HEADS_MAX = 4_000
 
 /** Appends entries that were found to continue their streams. */
 export function* append(context: Context, workspace: number, entries: readonly Entry[]): Work<void> {

@@ -6,7 +6,7 @@ import { fromStored, jsonSchema } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
 import type { AnyAction, Risk } from '../../connector/action.ts'
 import { dataOf, type Entry } from '../../journal/entry.ts'
-import type { Judgement, OnSilence } from '../../policy/verdict.ts'
+import { whyOf, type Judgement, type OnSilence } from '../../policy/verdict.ts'
 import type { ItemRecord, Provenance } from '../item.ts'
 import { askItem, type AskItem, type ItemText } from '../ops/ask.ts'
 import type { Pass } from '../pass.ts'
@@ -47,7 +47,7 @@ export function askItemOf(
   asks: Judgement['asks'],
   changed: boolean,
 ): AskItem {
-  const reasons = asks.map((one) => `${one.rule}${one.reason === undefined ? '' : `: ${one.reason}`}`).join('; ')
+  const reasons = asks.map((one) => whyOf(one)).join('; ')
   const timeouts = asks.flatMap((one) => (one.timeoutMs === undefined ? [] : [one.timeoutMs]))
   const undo = spec.mode === 'undo'
   const ladder = asks.find((one) => one.ladder !== undefined)?.ladder

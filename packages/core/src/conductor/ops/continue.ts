@@ -3,10 +3,11 @@ import { KeelsonError } from '../../base/errors.ts'
 import type { Json } from '../../base/value.ts'
 import { personasOf } from '../behalf.ts'
 import { closeOpen } from '../closing.ts'
+import { hadPuts } from '../had.ts'
 import type { Pass } from '../pass.ts'
 import { newRun } from '../start.ts'
 
-/** Events that a continuation remembers to have had. */
+/** Events that a journal names as had before it; those before them are records. */
 const EVENTS_MAX = 1000
 
 export async function continueAsNew(pass: Pass, input: Json): Promise<never> {
@@ -21,6 +22,7 @@ export async function continueAsNew(pass: Pass, input: Json): Promise<never> {
       hint: 'Await its effects first: their outcome belongs to this journal.',
     })
   }
+  const events = [...pass.history.events]
   const run = newRun(env.catalog.newest(playbook.name) ?? playbook, {
     workspace: row.workspace,
     id: row.id,
@@ -37,13 +39,15 @@ export async function continueAsNew(pass: Pass, input: Json): Promise<never> {
       parent: start.parent,
       lanes: start.lanes,
       settings: start.settings,
-      events: [...pass.history.events].slice(-EVENTS_MAX),
+      events: events.slice(-EVENTS_MAX),
+      earlier: start.earlier === true || events.length > EVENTS_MAX,
     },
   })
   await new Promise<void>((resolve) => pass.replay?.whenLive('continueAsNew', resolve))
   await pass.work.drain()
   await pass.writer.submit(async () => {
-    const { puts } = await closeOpen(pass)
+    const closed = await closeOpen(pass)
+    const puts = [...closed.puts, ...hadPuts(row.id, events.slice(0, -EVENTS_MAX))]
     const next = {
       to: 'continued',
       stream: run.stream,

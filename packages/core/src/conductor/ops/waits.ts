@@ -15,6 +15,7 @@ import { eventLabels, eventSchema, matches, waitToken, type EventType } from '..
 import { playbookOf } from '../../playbook/playbook.ts'
 import { lineOf, personasOf } from '../behalf.ts'
 import { eventRun, sentEvent } from '../event-run.ts'
+import { hadOf } from '../had.ts'
 import { labelsOf, waitGone } from '../mail.ts'
 import type { Pass } from '../pass.ts'
 import { rootOf } from '../shadow/mode.ts'
@@ -135,27 +136,29 @@ function familyOf(pass: Pass): { shadow?: string } {
 /** An event that was there before the wait: the oldest that matches and that this run has not had. */
 async function fromBuffer(pass: Pass, key: string, token: string, op: Op): Promise<void> {
   const { env, claimed } = pass.task
+  const { workspace, id } = claimed.row
   const wait = dataOf(op.opened as Entry & { kind: 'wait.opened' })
   await pass.writer.submit(async () => {
     let after: { sort: number; id: string } | undefined
     for (;;) {
-      const rows = await env.store.records(claimed.row.workspace, {
+      const rows = await env.store.records(workspace, {
         kind: 'event',
         where: { field: 'token', value: token },
         from: wait.since,
         limit: 200,
         ...(after === undefined ? {} : { after }),
       })
-      for (const row of rows) {
+      const fitting = rows.flatMap((row) => {
         const found = JSON.parse(row.data) as { id: string; event: string; payload: Json }
+        const fits = found.event === wait.event && matches(wait.match as Record<string, unknown>, found.payload)
+        return fits ? [{ found, sort: row.sort }] : []
+      })
+      const ids = fitting.map(({ found }) => found.id)
+      const had = await hadOf({ store: env.store, workspace, run: id }, pass.history, ids)
+      for (const { found, sort } of fitting) {
         if (op.outcome !== undefined) return undefined
-        if (
-          found.event !== wait.event ||
-          pass.history.events.has(found.id) ||
-          !matches(wait.match as Record<string, unknown>, found.payload)
-        )
-          continue
-        if (wait.until !== undefined && row.sort > wait.until) return undefined
+        if (had.has(found.id)) continue
+        if (wait.until !== undefined && sort > wait.until) return undefined
         const data = { ok: found.payload, event: found.id, ...labelsOf(wait), puts: waitGone(wait) }
         return { drafts: [{ kind: 'wait.completed', key, data }] }
       }

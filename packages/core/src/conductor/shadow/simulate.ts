@@ -14,7 +14,7 @@ import { connectorOf, type AnyAction, type Simulation } from '../../connector/ac
 import type { Preview } from '../../connector/preview.ts'
 import type { Draft } from '../../journal/entry.ts'
 import type { Put } from '../../journal/put.ts'
-import type { Judgement } from '../../policy/verdict.ts'
+import { whyOf, type Judgement } from '../../policy/verdict.ts'
 import type { Acting } from '../effect/act.ts'
 import { denied, judge } from '../effect/judge.ts'
 import { effectPut, readEffect, type EffectRecord } from '../effect/ledger.ts'
@@ -237,7 +237,7 @@ async function shown(pass: Pass, acting: Acting, verdict: Judgement): Promise<It
   const { env, claimed } = pass.task
   const { action, input, key } = acting
   const { row } = claimed
-  const reasons = verdict.asks.map((one) => `${one.rule}${one.reason === undefined ? '' : `: ${one.reason}`}`)
+  const reasons = verdict.asks.map((one) => whyOf(one))
   const bare: Omit<ItemRecord, 'hash'> = {
     id: itemId(row.stream, `would ${key}`, 0),
     kind: 'approval',
