@@ -195,10 +195,7 @@ export function combine(
               .map((one) => one.rule)
               .join(', ') || 'default'
           }`
-        : [
-            ...asks.map((one) => whyOf(one)),
-            ...holds.map((one) => one.rule),
-          ].join('; ')
+        : [...asks.map((one) => whyOf(one)), ...holds.map((one) => one.rule)].join('; ')
   const names = [...new Set(holds.map((one) => one.rule))]
   const rests = isUnlabelled(labels) ? {} : { labels }
   return { verdict, reason, asks, holdMs, holds: names, denies, policy, found, ...rests }
