@@ -22,6 +22,7 @@ import { eventPlaybook } from './conductor/event-run.ts'
 import { retryHeld } from './conductor/held.ts'
 import { createWorkspace, lifeOf, type Life } from './conductor/life.ts'
 import { Lifecycle, type LifecycleEvents } from './conductor/lifecycle.ts'
+import { speak } from './conductor/speak.ts'
 import { teller } from './conductor/notice.ts'
 import { Notifier } from './conductor/notifier.ts'
 import { ActionRegistry, type Credentials } from './conductor/registry.ts'
@@ -379,33 +380,6 @@ async function freezeCopy(env: Environment, workspace: string, why: 'copy' | 'be
     { hint: `workspace('${workspace}').adopt({ by }) makes it the one that goes on.` },
     `workspace ${workspace} starts frozen: ${reason}`,
   )
-}
-
-/** One readable line each for what a developer must not miss. */
-function speak(lifecycle: Lifecycle, log: Logger): void {
-  lifecycle.on('item.opened', (e) => log.info({ ...e, hint: howToAnswer(e) }, `${e.run} asks: ${e.title}`))
-  lifecycle.on('step.failed', (e) =>
-    log.warn(e, `${e.run}: try ${e.attempt} of "${e.step}" failed: ${e.message}; again at ${e.retryAt}`),
-  )
-  lifecycle.on('run.settled', (e) =>
-    e.status === 'failed' ? log.error(e, `${e.run} failed: ${e.error?.code}: ${e.error?.message}`) : undefined,
-  )
-  lifecycle.on('inbox.fatigued', (e) =>
-    log.warn(e, `${e.by} has approved ${e.straight} times in a row without a look: too much asks, or too little`),
-  )
-  lifecycle.on('run.diverged', (e) => log.error(e, `${e.run} no longer fits its journal: ${e.difference}`))
-  lifecycle.on('run.quarantined', (e) => log.error(e, `${e.run} is quarantined: ${e.reason}`))
-  lifecycle.on('run.stalled', (e) =>
-    log.warn(e, `${e.run} makes no progress after "${e.last}": it awaits something outside ctx`),
-  )
-}
-
-function howToAnswer({ workspace, item, kind }: LifecycleEvents['item.opened']): string {
-  const decision =
-    { question: 'answer: …', 'outcome-unknown': "outcome: 'happened'", attention: 'retry: true' }[kind] ??
-    'approve: true'
-  const inbox = workspace === 'default' ? 'conductor.inbox' : `conductor.workspace('${workspace}').inbox`
-  return `answer it: const { hash } = await ${inbox}.get('${item}'); await ${inbox}.decide('${item}', { hash, by, ${decision} })`
 }
 
 function assertStore(store: unknown): asserts store is MemoryStore {

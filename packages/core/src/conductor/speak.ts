@@ -1,0 +1,29 @@
+/** Speak: one readable line in the log for each thing that a developer must not miss. */
+import type { Logger } from '../base/log.ts'
+import type { Lifecycle, LifecycleEvents } from './lifecycle.ts'
+
+export function speak(lifecycle: Lifecycle, log: Logger): void {
+  lifecycle.on('item.opened', (e) => log.info({ ...e, hint: howToAnswer(e) }, `${e.run} asks: ${e.title}`))
+  lifecycle.on('step.failed', (e) =>
+    log.warn(e, `${e.run}: try ${e.attempt} of "${e.step}" failed: ${e.message}; again at ${e.retryAt}`),
+  )
+  lifecycle.on('run.settled', (e) =>
+    e.status === 'failed' ? log.error(e, `${e.run} failed: ${e.error?.code}: ${e.error?.message}`) : undefined,
+  )
+  lifecycle.on('inbox.fatigued', (e) =>
+    log.warn(e, `${e.by} has approved ${e.straight} times in a row without a look: too much asks, or too little`),
+  )
+  lifecycle.on('run.diverged', (e) => log.error(e, `${e.run} no longer fits its journal: ${e.difference}`))
+  lifecycle.on('run.quarantined', (e) => log.error(e, `${e.run} is quarantined: ${e.reason}`))
+  lifecycle.on('run.stalled', (e) =>
+    log.warn(e, `${e.run} makes no progress after "${e.last}": it awaits something outside ctx`),
+  )
+}
+
+function howToAnswer({ workspace, item, kind }: LifecycleEvents['item.opened']): string {
+  const decision =
+    { question: 'answer: …', 'outcome-unknown': "outcome: 'happened'", attention: 'retry: true' }[kind] ??
+    'approve: true'
+  const inbox = workspace === 'default' ? 'conductor.inbox' : `conductor.workspace('${workspace}').inbox`
+  return `answer it: const { hash } = await ${inbox}.get('${item}'); await ${inbox}.decide('${item}', { hash, by, ${decision} })`
+}
