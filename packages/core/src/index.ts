@@ -163,6 +163,11 @@ export type { ExportOptions } from './bundle/export.ts'
 export type { ImportOptions, ImportReport } from './bundle/import.ts'
 export type { BundleSource } from './bundle/read.ts'
 
+/* trust */
+export { defineTrust, type TrustRule } from './policy/trust-rule.ts'
+export type { Rung as TrustRung } from './policy/trust.ts'
+export type { Trust, Trusted } from './conductor/trust/trust.ts'
+
 /* metrics */
 export type { Metrics } from './metrics/metrics.ts'
 export type { MetricsQuery, MetricsReport } from './metrics/report.ts'

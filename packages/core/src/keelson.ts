@@ -34,6 +34,8 @@ import { definitionOf, type Action } from './connector/action.ts'
 import type { Connector } from './connector/connector.ts'
 import { keepAnchoring, type AnchorOptions } from './audit/schedule.ts'
 import type { AlertRung } from './conductor/alert.ts'
+import { trusting } from './conductor/trust/use.ts'
+import type { TrustRule } from './policy/trust-rule.ts'
 import { together } from './conductor/projections.ts'
 import { alertPlaybook } from './metrics/alerts.ts'
 import { counting } from './metrics/counting.ts'
@@ -78,6 +80,8 @@ export interface ConductorOptions {
   readonly zone?: string | ((settings: Settings) => string)
   /** Who hears of an alert, rung by rung, until somebody acknowledges it. */
   readonly alerts?: readonly AlertRung[]
+  /** Actions that may earn trust: made by `defineTrust`. */
+  readonly trust?: readonly TrustRule[]
   /** False: starts, decides and reads without working (a web process). Default true. */
   readonly work?: boolean
   /** Created again under the same name in one process, the earlier one is drained and replaced (hot reload). */
@@ -177,8 +181,9 @@ async function open(options: ConductorOptions): Promise<Conductor> {
     policy: engineOf(options.policy),
     models: options.models ?? noModels,
     ...limiting(options),
-    projections: together([counting, lessons]),
+    projections: together([counting, lessons, trusting]),
     alerts: options.alerts ?? [],
+    trust: options.trust ?? [],
     company: companiesOf({ store, clock, ids }),
     tell: teller(options.channels ?? {}, itemOf),
     ...remembering(store, options.embeddings),

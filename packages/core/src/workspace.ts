@@ -14,6 +14,7 @@ import { lifeVerbs, type LifeVerbs } from './conductor/life.ts'
 import { rehearse, upgrade, type Rehearsal, type RehearseOptions } from './conductor/upgrade.ts'
 import type { Upgraded, UpgradeOptions } from './conductor/upgrade.ts'
 import { grantsOf, type Grants } from './conductor/grants.ts'
+import { trustVerbs, type Trust } from './conductor/trust/trust.ts'
 import { shadowOf, type Shadow } from './conductor/shadow/shadow.ts'
 import { cacheDeskOf, type CacheDesk } from './conductor/cache-desk.ts'
 import { editor, type EntityDesk } from './conductor/editor.ts'
@@ -90,6 +91,7 @@ export interface Workspace extends FreezeVerbs, LifeVerbs {
   readonly metrics: Metrics
   /** What is remembered: search it, correct it, take it back, erase it. */
   readonly memory: WorkspaceMemory
+  readonly trust: Trust
   /** Canonical records, edited by a person or the host; in a playbook use `ctx.entities`. */
   entities<T>(type: EntityType<T>, options?: { by?: Actor }): EntityDesk<T>
   /** Changes this company's settings. Recorded; runs see them at their next pass. */
@@ -148,6 +150,7 @@ export function workspaceOf(parts: WorkspaceParts, id: string): Workspace {
     taxonomy: taxonomyDeskOf(env, id),
     metrics: metricsOf(env, id),
     memory: memoryFor(env, notifier, id),
+    trust: trustVerbs(env, id),
     entities: (type, options) => editor(env, id, type, options?.by),
     async configure(settings, { by }) {
       const value =

@@ -10,6 +10,7 @@ import type { Budget, Spending } from '../policy/budget.ts'
 import type { PolicyEngine } from '../policy/gate.ts'
 import type { Persona } from '../policy/persona.ts'
 import type { Settings } from '../policy/settings.ts'
+import type { TrustRule } from '../policy/trust-rule.ts'
 import type { AlertRung } from './alert.ts'
 import type { Library } from '../memory/recall/library.ts'
 import type { Vectors } from '../memory/recall/vector.ts'
@@ -70,6 +71,8 @@ export interface Environment {
   /** The index of a workspace's memory. */
   readonly library: (workspace: string) => Library
   readonly vectors: Vectors | undefined
+  /** What may earn trust. */
+  readonly trust: readonly TrustRule[]
   readonly company: (workspace: string) => Company
   readonly emit: <K extends keyof LifecycleEvents>(name: K, event: LifecycleEvents[K]) => void
   /** Called with the runs that a unit made due, so that they begin at once. */

@@ -31,7 +31,7 @@ import { Stage, whatWaits, type StageOptions } from './stage.ts'
 
 export interface HarnessOptions extends Pick<
   ConductorOptions,
-  'actions' | 'alerts' | 'channels' | 'credentials' | 'limits' | 'mayDecide' | 'policy' | 'settings'
+  'actions' | 'alerts' | 'channels' | 'credentials' | 'limits' | 'mayDecide' | 'policy' | 'settings' | 'trust'
 > {
   readonly playbooks: readonly Playbook<any, any>[]
   /** Fakes, or real connectors. */

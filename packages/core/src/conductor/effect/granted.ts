@@ -3,6 +3,7 @@ import { actorText } from '../../base/actor.ts'
 import type { Put } from '../../journal/put.ts'
 import type { Judgement } from '../../policy/verdict.ts'
 import { useGrant } from '../grants.ts'
+import { useTrust } from '../trust/use.ts'
 import type { Pass } from '../pass.ts'
 import { askOf } from './attempt.ts'
 import type { EffectSpec } from './spec.ts'
@@ -13,7 +14,7 @@ export async function byGrant(pass: Pass, spec: EffectSpec): Promise<{ spec: Eff
   if (asks.length === 0 || !asks.every((one) => one.grantable)) return { spec, puts: [] }
   const { action, input, effect } = spec
   const used = await useGrant(pass.task.env, pass.task.claimed.row.workspace, { action, input, effect })
-  if (used === undefined) return { spec, puts: [] }
+  if (used === undefined) return byTrust(pass, spec)
   const { grant, put } = used
   const verdict: Judgement = {
     ...spec.verdict,
@@ -23,4 +24,27 @@ export async function byGrant(pass: Pass, spec: EffectSpec): Promise<{ spec: Eff
   }
   const covered = asks.map((one) => askOf(one.rule))
   return { spec: { ...spec, verdict, judged: spec.verdict, covered, grant: grant.id }, puts: [put] }
+}
+
+/** A rung of trust answers where no grant does: at once, or after the time in which a person may stop it. */
+async function byTrust(pass: Pass, spec: EffectSpec): Promise<{ spec: EffectSpec; puts: readonly Put[] }> {
+  const { action, input, effect, labels } = spec
+  const { env, claimed } = pass.task
+  const untrusted = labels?.untrusted !== undefined
+  const said = await useTrust(env, claimed.row.workspace, { action, input, effect, untrusted })
+  if (said === undefined) return { spec, puts: [] }
+  const { asks, reason } = spec.verdict
+  const holdMs = Math.max(spec.verdict.holdMs, said.holdMs)
+  const verdict: Judgement = {
+    ...spec.verdict,
+    verdict: holdMs > 0 ? 'hold' : 'allow',
+    asks: [],
+    holdMs,
+    holds: said.holdMs > 0 ? [...spec.verdict.holds, 'trust'] : spec.verdict.holds,
+    reason: `trusted (${said.rung}, ${said.segment}): ${reason}`,
+  }
+  return {
+    spec: { ...spec, verdict, judged: spec.verdict, covered: asks.map((one) => askOf(one.rule)) },
+    puts: said.puts,
+  }
 }

@@ -1,0 +1,216 @@
+/** TrustRecord: where an action stands in one segment, as its record keeps it, and what each happening makes of it. */
+import { sha256 } from '../../base/hash.ts'
+import { canonicalAround } from '../../base/json.ts'
+import { fromStored, jsonSchema } from '../../base/schema.ts'
+import { canonical } from '../../base/json.ts'
+import type { Json } from '../../base/value.ts'
+import type { Put } from '../../journal/put.ts'
+import type { TrustRule } from '../../policy/trust-rule.ts'
+import { advance, standingAt, type Change, type Happening, type Rung, type Standing } from '../../policy/trust.ts'
+import type { Environment } from '../environment.ts'
+import { closing, itemHash, itemPut, type ItemRecord } from '../item.ts'
+
+export interface TrustRecord {
+  readonly action: string
+  readonly segment: string
+  readonly standing: Standing
+  /** The largest amount, and the domains, that people have let pass. */
+  readonly largest: number
+  readonly domains: readonly string[]
+  /** When it acted by itself in the last week. */
+  readonly uses: readonly number[]
+  readonly version: number
+}
+
+const DOMAINS_MAX = 500
+
+export function ruleOf(env: Environment, action: string | undefined): TrustRule | undefined {
+  return env.trust.find((one) => one.action === action)
+}
+
+/** The record as of now: under today's version, and with the time that has passed. */
+export async function trustOf(
+  env: Environment,
+  workspace: string,
+  rule: TrustRule,
+  segment: string,
+): Promise<TrustRecord> {
+  const id = `${rule.action}|${segment}`
+  const [row] = await env.store.records(workspace, { kind: 'trust', ids: [id], limit: 1 })
+  if (row !== undefined) return { ...(JSON.parse(row.data) as TrustRecord), version: row.version }
+  const standing = standingAt('approve', versionOf(env, rule), env.clock.now())
+  return { action: rule.action, segment, standing, largest: 0, domains: [], uses: [], version: 0 }
+}
+
+/** Segment of an input; undefined where the host's function threw: then nothing is trusted. */
+export function segmentOf(env: Environment, rule: TrustRule, input: Json): string | undefined {
+  try {
+    const action = env.actions.find(rule.action)
+    return rule.segment(action === undefined ? input : fromStored(action.input, canonical(input)))
+  } catch {
+    return undefined
+  }
+}
+
+/** Everything that decides how the action acts, as far as it is known here. */
+function versionOf(env: Environment, rule: TrustRule): string {
+  const action = env.actions.find(rule.action)
+  const schemas = action === undefined ? [] : [jsonSchema(action.input), jsonSchema(action.output)]
+  return sha256(canonicalAround([env.policy.version, rule.version, schemas])).slice(0, 12)
+}
+
+/** The record after what happened, with what a person is asked or told of it. */
+export async function happened(
+  env: Environment,
+  workspace: string,
+  rule: TrustRule,
+  record: TrustRecord,
+  happenings: readonly Happening[],
+  more: Partial<TrustRecord> = {},
+): Promise<{ record: TrustRecord; puts: Put[] }> {
+  const at = env.clock.now()
+  const puts: Put[] = []
+  let { standing } = record
+  const first: Happening[] = [
+    { what: 'version', version: versionOf(env, rule), at },
+    { what: 'time', at },
+  ]
+  for (const one of [...first, ...happenings]) {
+    const step = advance(standing, one, rule)
+    const proposal = proposalId(rule, record.segment, standing)
+    standing = step.standing
+    if (step.change === undefined) continue
+    if (step.change.kind !== 'proposed') puts.push(...(await closing(env.store, workspace, [proposal], 'withdrawn')))
+    const item = itemOf(rule, record, standing, step.change, at)
+    if (item !== undefined) puts.push(itemPut(item, await nextVersion(env, workspace, item.id)))
+  }
+  const next = { ...record, ...more, standing, version: record.version + 1 }
+  const put: Put = {
+    kind: 'trust',
+    id: `${rule.action}|${record.segment}`,
+    version: next.version,
+    data: next as unknown as Json,
+    index: { all: 'trust' },
+  }
+  return { record: next, puts: [put, ...puts] }
+}
+
+async function nextVersion(env: Environment, workspace: string, id: string): Promise<number> {
+  const [row] = await env.store.records(workspace, { kind: 'inbox', ids: [id], limit: 1 })
+  return (row?.version ?? 0) + 1
+}
+
+/** What people let pass widens what is usual. */
+export function widened(record: TrustRecord, input: Json): Partial<TrustRecord> {
+  const domains = [...new Set([...record.domains, ...domainsIn(input)])].slice(-DOMAINS_MAX)
+  return { largest: Math.max(record.largest, amountIn(input)), domains }
+}
+
+/** Why this one is not like those that trust was earned with; undefined: it is. */
+export function anomalyIn(record: TrustRecord, input: Json, untrusted: boolean): string | undefined {
+  if (untrusted) return 'text from outside had a part in it'
+  if (amountIn(input) > 1.5 * record.largest && amountIn(input) > 0) return 'the amount is far above any before'
+  const fresh = domainsIn(input).find((one) => !record.domains.includes(one))
+  return fresh === undefined ? undefined : `nothing went to ${fresh} before`
+}
+
+function amountIn(input: Json): number {
+  const values = typeof input === 'object' && input !== null ? Object.values(input) : []
+  return Math.max(
+    0,
+    ...values.map((one) => (one as { amount?: unknown } | null)?.amount).filter((one) => typeof one === 'number'),
+  )
+}
+
+function domainsIn(input: Json): string[] {
+  const values = typeof input === 'object' && input !== null ? Object.values(input) : []
+  return values
+    .filter((one): one is string => typeof one === 'string' && /^[^\s@]+@[^\s@]+$/.test(one))
+    .map((one) => one.slice(one.indexOf('@') + 1).toLowerCase())
+}
+
+export const PROPOSAL = 'TRUST_PROPOSAL'
+export const DEMOTED = 'TRUST_DEMOTED'
+export const AUDIT = 'TRUST_AUDIT'
+
+function proposalId(rule: TrustRule, segment: string, standing: Standing): string {
+  return sha256(canonical(['trust', rule.action, segment, standing.rung, standing.since])).slice(0, 16)
+}
+
+/** The item that a change puts before a person. */
+function itemOf(
+  rule: TrustRule,
+  record: TrustRecord,
+  standing: Standing,
+  change: Change,
+  at: number,
+): ItemRecord | undefined {
+  const where = record.segment === 'all' ? rule.action : `${rule.action} (${record.segment})`
+  const about = { action: rule.action, input: { segment: record.segment } as Json }
+  if (change.kind === 'proposed') {
+    const shown = `${standing.good} of ${standing.seen} were as they should be: at least ${percent(change.lower)}.`
+    const text = `${where} ${SENTENCE[change.to]}\n${shown} It may go no higher than "${rule.ceiling}".`
+    const id = proposalId(rule, record.segment, standing)
+    return attention(id, PROPOSAL, `Let ${where} go to "${change.to}"?`, text, at, {
+      ...about,
+      input: { segment: record.segment, to: change.to },
+    })
+  }
+  if (change.kind === 'withdrawn') return undefined
+  const id = sha256(canonical(['demoted', rule.action, record.segment, at])).slice(0, 16)
+  return attention(id, DEMOTED, `${where} went from "${change.from}" to "${change.to}"`, change.why, at, about)
+}
+
+const SENTENCE: { readonly [R in Rung]: string } = {
+  shadow: 'would only be simulated.',
+  approve: 'would ask each time.',
+  batch: 'would still ask; several can be decided together.',
+  veto: 'would happen by itself unless you stop it in time.',
+  automatic: 'would happen by itself; some are shown to you afterwards.',
+}
+
+/** An item that no run waits for. A proposal and an audit are answered, all are put away. */
+export function attention(
+  id: string,
+  code: string,
+  title: string,
+  text: string,
+  at: number,
+  about: { action: string; input: Json },
+): ItemRecord {
+  const bare: Omit<ItemRecord, 'hash'> = {
+    id,
+    kind: 'attention',
+    state: 'open',
+    run: '',
+    key: '',
+    title,
+    openedAt: at,
+    onSilence: 'wait',
+    reminders: 0,
+    allows: code === DEMOTED ? ['dismiss'] : ['answer', 'dismiss'],
+    why: [],
+    preview: { kind: 'text', after: text },
+    editSchema: code === DEMOTED ? {} : YES_OR_NO,
+    code,
+    hint:
+      code === PROPOSAL
+        ? 'Answer { good: true } to allow it.'
+        : code === AUDIT
+          ? 'Answer whether it was right.'
+          : 'Nothing is to be done.',
+    ...about,
+  }
+  return { ...bare, hash: itemHash(bare) }
+}
+
+const YES_OR_NO = {
+  type: 'object',
+  properties: { good: { type: 'boolean' } },
+  required: ['good'],
+  additionalProperties: false,
+} as const
+
+function percent(share: number): string {
+  return `${Math.floor(share * 100)} %`
+}

@@ -1,0 +1,140 @@
+/**
+ * Use: how a rung of trust answers an ask, and how what people decide moves it.
+ *
+ * Z1. A rung answers only asks that are all marked grantable, never a denial, and is journaled as the decider.
+ * Z2. What is unlike those that trust was earned with is asked, whatever the rung.
+ * Z3. Evidence is written in the unit of the decision that it is.
+ */
+import { sha256 } from '../../base/hash.ts'
+import type { Json } from '../../base/value.ts'
+import type { Put } from '../../journal/put.ts'
+import { auditShare, isAbove, type Happening, type Rung } from '../../policy/trust.ts'
+import type { EffectRecord } from '../effect/ledger.ts'
+import type { Environment } from '../environment.ts'
+import { itemPut, type ItemRecord } from '../item.ts'
+import { lookedAt } from '../looked.ts'
+import { NOTHING, type Counted, type Deciding, type Projections, type Settling } from '../projections.ts'
+import { REVERT_PLAYBOOK } from '../revert/revert.ts'
+import { fieldsOf, agrees, similarity } from '../shadow/agreement.ts'
+import { anomalyIn, attention, AUDIT, happened, PROPOSAL, ruleOf, segmentOf, trustOf, widened } from './record.ts'
+
+const WEEK_MS = 7 * 86_400_000
+const USES_MAX = 200
+
+/** What a rung says to an ask; undefined: a person is asked. `holdMs`: how long it can be stopped. */
+export async function useTrust(
+  env: Environment,
+  workspace: string,
+  use: { action: string; input: Json; effect: string; untrusted: boolean },
+): Promise<{ rung: Rung; segment: string; holdMs: number; puts: readonly Put[] } | undefined> {
+  const rule = ruleOf(env, use.action)
+  const segment = rule === undefined ? undefined : segmentOf(env, rule, use.input)
+  if (rule === undefined || segment === undefined) return undefined
+  const before = await trustOf(env, workspace, rule, segment)
+  if (!isAbove(before.standing.rung, 'batch') || anomalyIn(before, use.input, use.untrusted) !== undefined)
+    return undefined
+  const at = env.clock.now()
+  const uses = [...before.uses.filter((one) => at - one < WEEK_MS), at].slice(-USES_MAX)
+  const { record, puts } = await happened(env, workspace, rule, before, [{ what: 'executed', at }], { uses })
+  const { rung } = record.standing
+  if (!isAbove(rung, 'batch')) return undefined // it has just come down: the next decision records that
+  const drawn =
+    parseInt(
+      sha256(`audit ${use.effect}`)
+        .replaceAll(/[^a-z0-9]/gi, '')
+        .slice(0, 8),
+      36,
+    ) /
+    36 ** 8
+  const audits = drawn < auditShare(record.standing, uses.length) ? [auditItem(use, segment, at)] : []
+  return { rung, segment, holdMs: rung === 'veto' ? rule.vetoMs : 0, puts: [...puts, ...audits] }
+}
+
+function auditItem(use: { action: string; input: Json; effect: string }, segment: string, at: number): Put {
+  const id = sha256(`audit ${use.effect} ${at}`).slice(0, 16)
+  const text = Object.entries(use.input as object).map(([field, value]) => `${field}: ${JSON.stringify(value)}`)
+  const about = { action: use.action, input: { segment, input: use.input } }
+  return itemPut(attention(id, AUDIT, `Check this one: ${use.action}`, text.join('\n'), at, about), 1)
+}
+
+export const trusting: Projections<Environment> = {
+  decided: (env, workspace, deciding) => decided(env, workspace, deciding),
+  settled: (env, settling) => takenBack(env, settling),
+}
+
+async function decided(env: Environment, workspace: string, { item, at }: Deciding): Promise<Counted> {
+  const rule = ruleOf(env, item.action)
+  const looked = lookedAt(item)
+  if (rule === undefined || looked === undefined) return NOTHING
+  const told = toldBy(env, item, looked.verb, at)
+  const own = item.input as { segment?: string; input?: Json }
+  const input = item.kind === 'approval' ? (item.input ?? null) : (own.input ?? null)
+  const segment = item.kind === 'approval' ? segmentOf(env, rule, input) : own.segment
+  if (told === undefined || segment === undefined) return NOTHING
+  // Only what a person looked at is evidence; what they say of a rung counts as it is.
+  if (told.what === 'seen' && (!looked.opened || looked.stamp)) return NOTHING
+  const record = await trustOf(env, workspace, rule, segment)
+  // A shadow pair is evidence for leaving shadow, and for nothing else.
+  if (told.what === 'seen' && (item.shadow === true) !== (record.standing.rung === 'shadow')) return NOTHING
+  const good = told.what === 'seen' && told.good ? widened(record, input) : {}
+  return { puts: (await happened(env, workspace, rule, record, [told], good)).puts }
+}
+
+function toldBy(env: Environment, item: ItemRecord, verb: string, at: number): Happening | undefined {
+  const { answer, edit } = (item.decided?.decision ?? {}) as { answer?: { good?: boolean }; edit?: Json }
+  if (item.code === PROPOSAL) {
+    const { to } = item.input as { to: Rung }
+    return answer?.good === true ? { what: 'set', rung: to, at } : { what: 'declined', at }
+  }
+  if (item.code === AUDIT || item.shadow === true)
+    return answer?.good === undefined ? undefined : { what: 'seen', good: answer.good, at }
+  if (item.kind !== 'approval') return undefined
+  switch (verb) {
+    case 'approve':
+      return { what: 'seen', good: true, at }
+    case 'edit':
+      return { what: 'seen', good: isSlight(env, item, edit ?? null), at }
+    case 'reject':
+    case 'respond':
+      return { what: 'seen', good: false, at }
+    default:
+      return undefined
+  }
+}
+
+/** An edit of no material field, and of less than a twentieth of any text. */
+function isSlight(env: Environment, item: ItemRecord, edit: Json): boolean {
+  const material = env.actions.find(item.action ?? '')?.material ?? []
+  const fields = fieldsOf(item.input ?? null, edit, material, 0)
+  const exact = fields
+    .filter((one) => one.material && material.length > 0)
+    .every((one) => JSON.stringify(one.would) === JSON.stringify(one.did))
+  const texts = fields.every(
+    ({ would, did }) =>
+      typeof would !== 'string' || typeof did !== 'string' || would === did || similarity(would, did) >= 0.95,
+  )
+  return material.length > 0 ? exact && texts : agrees(fields) && texts
+}
+
+/** Effects that a person had taken back were wrong. */
+async function takenBack(env: Environment, { row, playbook, history }: Settling): Promise<Counted> {
+  if (playbook.name !== REVERT_PLAYBOOK || env.trust.length === 0 || history.start.by.kind !== 'person') return NOTHING
+  const { lines = [] } = history.start.input as { lines?: readonly { kind?: string; id?: string }[] }
+  const ids = lines.flatMap((one) => (one.kind === 'effect' && one.id !== undefined ? [one.id] : []))
+  const effects = await env.store.records(row.workspace, { kind: 'effect', ids, limit: ids.length })
+  const found = new Map<string, EffectRecord>()
+  for (const one of effects) {
+    const effect = JSON.parse(one.data) as EffectRecord
+    const rule = ruleOf(env, effect.action)
+    const segment = rule === undefined ? undefined : segmentOf(env, rule, effect.input)
+    if (segment !== undefined) found.set(`${effect.action}|${segment}`, effect)
+  }
+  const at = env.clock.now()
+  const puts: Put[] = []
+  for (const [id, effect] of found) {
+    const rule = ruleOf(env, effect.action)!
+    const record = await trustOf(env, row.workspace, rule, id.slice(effect.action.length + 1))
+    puts.push(...(await happened(env, row.workspace, rule, record, [{ what: 'taken-back', wrong: true, at }])).puts)
+  }
+  return { puts }
+}

@@ -1,0 +1,50 @@
+/** TrustRule: which action climbs the ladder of trust, in which segments, and how far. */
+import { durationMs, type Duration } from '../base/duration.ts'
+import { KeelsonError } from '../base/errors.ts'
+import { definitionOf, type Action } from '../connector/action.ts'
+import { RUNGS, type Rung } from './trust.ts'
+
+export interface TrustRule {
+  readonly action: string
+  readonly segment: (input: unknown) => string
+  readonly ceiling: Rung
+  readonly highRisk: boolean
+  readonly version: string
+  readonly vetoMs: number
+}
+
+/**
+ * Lets an action earn trust. Its asks must be marked `grantable`: no rung ever answers another.
+ *
+ * `ceiling`: the highest rung that is proposed; 'approve' where left out for what cannot be taken back (money, deletions,
+ * promises, first contacts), else 'automatic'. `version`: change it with the model or the prompt behind the action.
+ */
+export function defineTrust<In>(
+  action: Action<In, any>,
+  options: {
+    /** Cases that are trusted apart: an amount band, a known or a new recipient. Default: one for all. */
+    readonly segment?: (input: NoInfer<In>) => string
+    readonly ceiling?: Rung
+    /** Something wrong brings it down to asking each time. Default: true for what cannot be taken back. */
+    readonly highRisk?: boolean
+    readonly version?: string
+    /** How long it can be stopped on the rung 'veto'. Default '10m'. */
+    readonly veto?: Duration
+  } = {},
+): TrustRule {
+  const known = definitionOf(action)
+  const final = known.effect === 'irreversible'
+  const { segment, ceiling = final ? 'approve' : 'automatic', highRisk = final, version = '1', veto = '10m' } = options
+  if (!RUNGS.includes(ceiling))
+    throw new KeelsonError('DEFINITION_INVALID', `"${String(ceiling)}" is no rung of trust`, {
+      hint: `Choose one of ${RUNGS.join(', ')}.`,
+    })
+  return Object.freeze({
+    action: known.name,
+    segment: (input: unknown) => segment?.(input as never) ?? 'all',
+    ceiling,
+    highRisk,
+    version,
+    vetoMs: durationMs(veto),
+  })
+}
