@@ -1,4 +1,5 @@
 /** Entities: records, their history on two clocks, what leads to them, and what is refused. */
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { defineEntity, lifecycle, type Json } from '@keelson/core'
@@ -498,6 +499,8 @@ describe('a lifecycle', () => {
         '  void --> [*]',
       ].join('\n'),
     )
+    const guide = readFileSync(new URL('../docs/guides/entities.md', import.meta.url), 'utf8')
+    expect(guide).toContain(`\`\`\`mermaid\n${flow.mermaid()}\n\`\`\``)
     expect(lifecycle({ states: ['in review', 'out'], transitions: {} }).mermaid()).toContain('state "in review" as s0')
     expect(() => lifecycle({ states: ['a'], transitions: { go: { from: 'a', to: 'b' as 'a' } } })).toThrow('"b"')
   })
