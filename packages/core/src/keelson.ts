@@ -8,6 +8,7 @@ import { KeelsonError } from './base/errors.ts'
 import { systemIds, type Ids } from './base/ids.ts'
 import { lines, silent, type Logger } from './base/log.ts'
 import { budgetPlaybook } from './conductor/budget-run.ts'
+import { announcePolicy } from './conductor/policy-change.ts'
 import { Company } from './conductor/company.ts'
 import { Loop } from './conductor/conductor.ts'
 import { ReadCache } from './conductor/effect/read-cache.ts'
@@ -219,6 +220,9 @@ function begin(env: Environment, loop: Loop): void {
     )
   env.actions.onLearned(again)
   again()
+  announcePolicy(env).catch((error: unknown) =>
+    env.log.warn({}, `open effects could not be judged again: ${String(error)}`),
+  )
 }
 
 function companiesOf(parts: { store: MemoryStore; clock: Clock; ids: Ids }): Environment['company'] {

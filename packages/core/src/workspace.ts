@@ -13,6 +13,8 @@ import { freezeVerbs, type FreezeVerbs } from './conductor/freeze.ts'
 import { lifeVerbs, type LifeVerbs } from './conductor/life.ts'
 import { rehearse, upgrade, type Rehearsal, type RehearseOptions } from './conductor/upgrade.ts'
 import type { Upgraded, UpgradeOptions } from './conductor/upgrade.ts'
+import { budgetsOf, type Budgets } from './conductor/budgets.ts'
+import { policyOf, type PolicyVerbs } from './conductor/explain.ts'
 import { grantsOf, type Grants } from './conductor/grants.ts'
 import { trustVerbs, type Trust } from './conductor/trust/trust.ts'
 import { shadowOf, type Shadow } from './conductor/shadow/shadow.ts'
@@ -79,6 +81,8 @@ export interface Workspace extends FreezeVerbs, LifeVerbs {
   readonly revert: Revert
   readonly schedules: Schedules
   readonly grants: Grants
+  readonly budgets: Budgets
+  readonly policy: PolicyVerbs
   readonly shadow: Shadow
   /** What connectors' reads have answered. */
   readonly cache: CacheDesk
@@ -143,6 +147,8 @@ export function workspaceOf(parts: WorkspaceParts, id: string): Workspace {
     revert: revertOf(env, notifier, id),
     schedules: schedulesOf(env, id),
     grants: grantsOf(env, id),
+    budgets: budgetsOf(env, id),
+    policy: policyOf(env, id),
     shadow: shadowOf(env, id),
     cache: cacheDeskOf(env, id),
     artifacts: artifactsOf(env, id),

@@ -56,7 +56,9 @@ function inspect(node: unknown): boolean {
     case 'array':
       return inspect(def['element'])
     case 'tuple':
-      return (def['items'] as unknown[]).every(inspect) && ((def['rest'] ?? undefined) === undefined || inspect(def['rest']))
+      return (
+        (def['items'] as unknown[]).every(inspect) && ((def['rest'] ?? undefined) === undefined || inspect(def['rest']))
+      )
     case 'union':
       return (def['options'] as unknown[]).every(inspect)
     case 'intersection':

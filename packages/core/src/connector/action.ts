@@ -149,7 +149,10 @@ interface Base<I extends z.ZodType, O extends z.ZodType, U extends z.ZodType> {
   }
   /** Tags of cached reads that its end makes count no more; only for writes. */
   readonly invalidates?: Tags<z.output<I>>
-  /** What its output is to be taken for: an outsider may have written it, or it is private. */
+  /**
+   * What its output is to be taken for: an outsider may have written it, or it is private. Without it, for what its input
+   * was, as that may come back.
+   */
   readonly labels?: readonly Label[]
   /** False: what it is given stays with the company (its own disk, its own calendar). Default true, for reads too. */
   readonly outgoing?: boolean
@@ -198,7 +201,7 @@ export interface AnyAction {
   readonly settleWindowMs: number
   readonly timeoutMs: number
   readonly attempts: number
-  readonly labels: readonly Label[]
+  readonly labels: readonly Label[] | undefined
   readonly outgoing: boolean
   readonly rate: Rate | undefined
   readonly material: readonly string[]
@@ -298,7 +301,7 @@ function wear(definition: ActionDefinition<z.ZodType, z.ZodType, z.ZodType>): An
     attempts: d.attempts ?? 5,
     cache: cacheOf(d),
     invalidates: d.invalidates === undefined ? undefined : tagging(d.invalidates),
-    labels: labelsOf(d.name, d.labels),
+    labels: d.labels === undefined ? undefined : labelsOf(d.name, d.labels),
     outgoing: d.outgoing ?? true,
     rate: d.rate === undefined ? undefined : rateOf(d.rate, `action "${d.name}"`),
     material: (d.material as readonly string[] | undefined) ?? [],
@@ -322,8 +325,8 @@ function tagging(tags: Tags<unknown>): (input: unknown) => readonly string[] {
   return typeof tags === 'function' ? tags : () => tags
 }
 
-function labelsOf(name: string, labels: readonly Label[] | undefined): readonly Label[] {
-  const parsed = parseLabels(labels ?? [])
+function labelsOf(name: string, labels: readonly Label[]): readonly Label[] {
+  const parsed = parseLabels(labels)
   if (parsed === undefined)
     throw invalid(name, 'declares labels that there are not', "The labels are 'untrusted' and 'private'.")
   return parsed

@@ -31,7 +31,19 @@ import { Stage, whatWaits, type StageOptions } from './stage.ts'
 
 export interface HarnessOptions extends Pick<
   ConductorOptions,
-  'actions' | 'alerts' | 'channels' | 'credentials' | 'limits' | 'mayDecide' | 'policy' | 'settings' | 'trust'
+  | 'actions'
+  | 'alerts'
+  | 'budgets'
+  | 'channels'
+  | 'credentials'
+  | 'limits'
+  | 'mayDecide'
+  | 'personas'
+  | 'policy'
+  | 'prices'
+  | 'settings'
+  | 'trust'
+  | 'zone'
 > {
   readonly playbooks: readonly Playbook<any, any>[]
   /** Fakes, or real connectors. */

@@ -36,6 +36,10 @@ export interface Bytes {
   readonly edited: boolean
   readonly verdict: Judgement
   readonly covered: ReadonlySet<string>
+  /** When it was first held, where that was under other rules. */
+  readonly heldSince?: number | undefined
+  /** Other rules say something else: what they oblige to comes first. */
+  readonly judgedAgain?: true | undefined
   /** The standing grant that answered for some of it. */
   readonly grant?: string | undefined
   /** What it rests on outside, as it was read when somebody last saw it. */

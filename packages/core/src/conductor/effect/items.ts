@@ -20,6 +20,8 @@ export interface Decided {
   readonly decision: { readonly [verb: string]: Json }
   readonly by: Actor
   readonly item: string
+  /** Since when it was open, where it was judged again. */
+  readonly since?: number
 }
 
 /** Waits for a decision; 'expired' when its time came first. */

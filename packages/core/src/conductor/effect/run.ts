@@ -15,6 +15,7 @@ import { SYSTEM } from '../../base/actor.ts'
 import { KeelsonError, storeError, type StoredError } from '../../base/errors.ts'
 
 import { canonical, parseStored } from '../../base/json.ts'
+import { NO_LABELS } from '../../base/labels.ts'
 import { toStored } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
 import { connectorOf, type AnyAction } from '../../connector/action.ts'
@@ -22,12 +23,14 @@ import { playbookOf, registerPlaybook, type AnyPlaybook } from '../../playbook/p
 import type { Judgement } from '../../policy/verdict.ts'
 import type { Internals, Pass } from '../pass.ts'
 import { EFFECT_PLAYBOOK } from './hand-over.ts'
-import { ask, askItemOf, decisionOf, declined, holdItem, reauthItem, unknownItem } from './items.ts'
+import { ask, askItemOf, decisionOf, declined, holdItem, reauthItem, unknownItem, type Decided } from './items.ts'
 import { keptBy } from './fresh.ts'
 import { askOf, holdOf, HOURS, reconcileOnce, sendOnce, type Bytes, type Sent } from './attempt.ts'
 import { untilThereIsRoom } from './room.ts'
 import { settleEffect, type EffectEnd } from './settling.ts'
-import { actionOf, type EffectSpec } from './spec.ts'
+import { actionOf, behalfIn, type EffectSpec } from './spec.ts'
+import { judgeAgain } from '../policy-change.ts'
+import { judge } from './judge.ts'
 import { thawed } from './thaw.ts'
 
 export const effectPlaybook: AnyPlaybook = playbookOf(
@@ -99,6 +102,10 @@ async function execute(pass: Pass, spec: EffectSpec): Promise<EffectEnd> {
   for (let round = 1; ; round++) {
     const cleared = await obligations(pass, spec, action, bytes, round)
     if ('state' in cleared) return cleared
+    if (cleared.judgedAgain === true) {
+      bytes = { ...cleared, judgedAgain: undefined }
+      continue
+    }
     bytes = cleared
     const sent = await sendOnce(pass, spec, action, bytes, `send ${round}`)
     if (sent.state === 'changed') bytes = rejudged(bytes, sent)
@@ -126,7 +133,8 @@ async function obligations(
   const asks = bytes.stale === undefined ? uncovered : [FRESHNESS, ...uncovered]
   if (asks.length > 0) {
     const key = `approve ${round}`
-    const decided = await ask(pass, key, askItemOf(pass, spec, action, bytes, asks, round > 1))
+    const asked = askItemOf(pass, spec, action, bytes, asks, round > 1)
+    const decided = await ask(pass, key, { ...asked, again: judging(pass, spec, action, bytes, key) })
     if (decided === 'expired')
       return ended(
         bytes,
@@ -134,6 +142,7 @@ async function obligations(
         refusal(action, { reason: 'nobody answered in time', by: { kind: 'system', id: 'silence' } }),
       )
     const { decision, by } = decided
+    if ('judged' in decision) return judgedAgain(bytes, decided)
     if ('reject' in decision)
       return ended(bytes, 'declined', refusal(action, { reason: textOf(decision.reject), by, item: decided.item }))
     if ('respond' in decision)
@@ -181,10 +190,15 @@ async function held(
   key: string,
 ): Promise<Bytes | EffectEnd> {
   const covered = new Set([...bytes.covered, ...holds.map(holdOf)])
-  const decided = await ask(pass, key, holdItem(pass, spec, action, bytes))
+  const item0 = holdItem(pass, spec, action, bytes)
+  const until = bytes.heldSince === undefined ? item0.until! : bytes.heldSince + bytes.verdict.holdMs
+  const asked = { ...item0, until, item: { ...item0.item, dueAt: until } }
+  const again = holds.includes(HOURS) ? {} : { again: judging(pass, spec, action, bytes, key) }
+  const decided = await ask(pass, key, { ...asked, ...again })
   const seen = { ...bytes, covered, fresh: bytes.fresh ?? keptBy(pass, key) }
   if (decided === 'expired') return holds.includes(HOURS) ? { ...bytes, fresh: seen.fresh } : seen
   const { decision, by, item } = decided
+  if ('judged' in decision) return judgedAgain(bytes, decided)
   if ('reject' in decision)
     return ended(bytes, 'cancelled', refusal(action, { reason: textOf(decision['reject']), by, item }))
   if ('respond' in decision) {
@@ -202,6 +216,21 @@ function rejudged(bytes: Bytes, { verdict, revoked }: Sent & { state: 'changed' 
   if (revoked !== true) return { ...bytes, verdict }
   const covered = new Set([...bytes.covered].filter((one) => one.startsWith('hold:')))
   return { ...bytes, verdict, covered, grant: undefined }
+}
+
+/** Other rules are in force, and they say something else of it. */
+function judgedAgain(bytes: Bytes, decided: Decided): Bytes {
+  const verdict = decided.decision['judged'] as unknown as Judgement
+  return { ...bytes, verdict, judgedAgain: true, heldSince: bytes.heldSince ?? decided.since }
+}
+
+/** How an open item of these bytes is judged again. */
+function judging(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Bytes, key: string) {
+  const { env, claimed } = pass.task
+  const { workspace } = claimed.row
+  const about = { behalf: behalfIn(spec), labels: spec.labels ?? NO_LABELS, effect: spec.effect }
+  const judged = { workspace, action, input: canonical(bytes.input), ...about, undo: spec.mode === 'undo' }
+  return (item: string): Promise<void> => judgeAgain(pass, key, item, () => judge(env, judged))
 }
 
 /** What it rests on has changed: whoever agreed to it did so on other grounds, and is asked anew. */
@@ -262,6 +291,11 @@ async function resolve(pass: Pass, spec: EffectSpec, action: AnyAction, given: B
         const now = sent.state === 'stale' ? stale(bytes, sent.fresh) : rejudged(bytes, sent)
         const cleared = await obligations(pass, spec, action, now, RESENT + round)
         if ('state' in cleared) return cleared
+        if (cleared.judgedAgain === true) {
+          bytes = { ...cleared, judgedAgain: undefined }
+          sent = { state: 'changed', verdict: bytes.verdict }
+          break
+        }
         bytes = cleared
         sent = await again(pass, spec, action, bytes, `changed send ${round}`)
         break

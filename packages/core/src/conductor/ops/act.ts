@@ -17,7 +17,7 @@ import type { Receipt } from '../effect/settling.ts'
 import type { Pass } from '../pass.ts'
 import type { Perform } from './place.ts'
 import { sourcesIn, type ActMemory } from './sources.ts'
-import { restsOn } from './rests.ts'
+import { passing, restsOn } from './rests.ts'
 
 export const REVISIONS_MAX = 5
 
@@ -40,7 +40,7 @@ export async function actOp<In, Out>(
       const asked: Asked = {
         input: text,
         because: sourcesIn(pass, memory, options.because),
-        labels: () => restsOn(pass, memory, options.because),
+        labels: () => passing(known.input, restsOn(pass, memory, options.because)),
         extra: options.key,
         more: { revises, maxAgeMs },
       }

@@ -44,6 +44,8 @@ export type ItemText = Pick<ItemRecord, 'kind' | 'title' | 'allows' | 'why' | 'p
 const SILENCE_MS = { wait: undefined, remind: 86_400_000, escalate: 86_400_000, reject: 7 * 86_400_000 } as const
 
 export interface AskItem {
+  /** Looks, at each pass, whether the open item still says what it should. */
+  readonly again?: (item: string) => Promise<void>
   readonly item: ItemText
   /** Renders what is shown, once, when the item opens. */
   readonly render?: () => Promise<ItemRecord['preview']>
@@ -76,6 +78,8 @@ export function askItem<T>(pass: Pass, key: string, asked: AskItem, value: (ok: 
     if (op.opened === undefined) await pass.work.run(() => open(pass, key, asked, hash))
     if (pass.signal.aborted || op.outcome !== undefined) return
     const data = dataOf(op.opened as Entry & { kind: 'ask.opened' })
+    if (asked.again !== undefined) await pass.work.run(async () => asked.again?.(data.item))
+    if (pass.signal.aborted || op.outcome !== undefined) return
     const until = data.until === undefined ? {} : { until: iso(data.until) }
     pass.waits.set(key, { kind: asked.wait, what: asked.item.title, inbox: data.item, ...until })
     pass.replay?.poke()

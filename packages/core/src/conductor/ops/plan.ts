@@ -29,7 +29,7 @@ import { sourcesIn, type ActMemory } from './sources.ts'
 import { patience, type AskItem } from './ask.ts'
 import type { Perform } from './place.ts'
 import type { Place } from './place.ts'
-import { restsOn } from './rests.ts'
+import { passing, restsOn } from './rests.ts'
 
 /** More lines than this nobody reads. */
 const LINES_MAX = 100
@@ -71,7 +71,7 @@ export function intend<In, Out>(
     action: known,
     input: text,
     because: sourcesIn(pass, memory, options.because),
-    labels: () => restsOn(pass, memory, options.because),
+    labels: () => passing(known.input, restsOn(pass, memory, options.because)),
     key: options.key,
   })
   return intent

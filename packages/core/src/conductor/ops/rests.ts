@@ -21,9 +21,9 @@ function labelsOf(pass: Pass, memory: ActMemory, one: unknown): Labels | undefin
   return op.outcome.outcome.labels ?? NO_LABELS
 }
 
-/** What an action returns: as it declares, and whatever it was given may come back. */
+/** What an action returns: as it declares; where it does not, whatever it was given may come back. */
 export function labelsOfOutput(action: AnyAction, input: Labels | undefined): Labels {
-  return joinLabels(labelled(action.labels, action.name), passing(action.output, input ?? NO_LABELS))
+  return action.labels === undefined ? passing(action.output, input ?? NO_LABELS) : labelled(action.labels, action.name)
 }
 
 /** What has passed a schema that lets no words through is no longer untrusted. */
