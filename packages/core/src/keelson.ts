@@ -1,13 +1,14 @@
 /** Keelson: puts the parts together: createConductor opens, migrates and checks; runs go on by themselves. */
 import type { z } from 'zod'
 import { noModels, type Models } from './agent/model.ts'
-import { NO_PRICES, pricesOf, type Prices } from './agent/price.ts'
+import type { Prices } from './agent/price.ts'
 import type { Actor } from './base/actor.ts'
 import { systemClock, type Clock } from './base/clock.ts'
 import { KeelsonError } from './base/errors.ts'
 import { systemIds, type Ids } from './base/ids.ts'
 import { lines, silent, type Logger } from './base/log.ts'
 import { budgetPlaybook } from './conductor/budget-run.ts'
+import { limiting } from './limiting.ts'
 import { announcePolicy } from './conductor/policy-change.ts'
 import { Company } from './conductor/company.ts'
 import { Loop } from './conductor/conductor.ts'
@@ -51,7 +52,6 @@ import { Catalog } from './playbook/catalog.ts'
 import type { Playbook } from './playbook/context.ts'
 import type { Budget } from './policy/budget.ts'
 import { ruleEngine, type PolicyEngine } from './policy/gate.ts'
-import { isZone } from './policy/hours.ts'
 import type { Persona } from './policy/persona.ts'
 import type { PolicyGate } from './policy/rule.ts'
 import type { Settings } from './policy/settings.ts'
@@ -343,37 +343,6 @@ function registryOf(options: ConductorOptions): ActionRegistry {
   const catalog = new Catalog(options.playbooks)
   for (const playbook of catalog.all()) for (const used of playbook.usedActions) registry.learn(used)
   return registry
-}
-
-/** What bounds what runs may do beyond policy. */
-function limiting(
-  options: ConductorOptions,
-): Pick<Environment, 'personas' | 'budgets' | 'budgetOf' | 'zone' | 'prices'> {
-  const { budgets = [], zone = 'UTC', prices = NO_PRICES } = options
-  const twice = budgets.find((one, i) => budgets.findIndex((other) => other.name === one.name) !== i)
-  if (twice !== undefined) throw new KeelsonError('DEFINITION_INVALID', `two budgets are named "${twice.name}"`)
-  if (typeof zone === 'string' && !isZone(zone))
-    throw new KeelsonError('DEFINITION_INVALID', `"${String(zone)}" is not a zone`, {
-      hint: "Use an IANA name: 'Europe/Berlin'.",
-    })
-  const playbooks = new Catalog(options.playbooks)
-  const known = [...playbooks.all().flatMap(({ persona }) => persona ?? []), ...(options.personas ?? [])]
-  return {
-    personas: new Map(known.map((one) => [one.name, one])),
-    budgets,
-    budgetOf: (id) => {
-      const at = id.lastIndexOf('@')
-      return playbooks.get(id.slice(0, at), Number(id.slice(at + 1)))?.budget
-    },
-    zone: typeof zone === 'string' ? () => zone : (settings) => zoneFrom(zone, settings),
-    prices: pricesOf(prices),
-  }
-}
-
-/** A company that names no zone is counted in UTC; `configure` refuses one that is none. */
-function zoneFrom(zone: (settings: Settings) => string, settings: Settings): string {
-  const named: unknown = zone(settings)
-  return isZone(named) ? named : 'UTC'
 }
 
 function engineOf(policy: ConductorOptions['policy']): PolicyEngine {

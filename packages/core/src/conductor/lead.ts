@@ -21,7 +21,7 @@ import { shut } from './life.ts'
 import { leaveSending } from './effect/release.ts'
 import { DEATHS_MAX, isSuspicious, keptBack } from './keep.ts'
 import { toParent } from './parent.ts'
-import { insideStep, Pass, type Internals, type PassEnd, type Task } from './pass.ts'
+import { insideStep, Pass, type Internals, type Missing, type PassEnd, type Task } from './pass.ts'
 import { NOTHING } from './projections.ts'
 import { raise, recover } from './raise.ts'
 import type { Halt } from './replay.ts'
@@ -138,7 +138,7 @@ async function play(pass: Pass, input: unknown): Promise<void> {
 async function finish(pass: Pass, result: { value: unknown } | { thrown: unknown }): Promise<void> {
   const replay = pass.replay!
   const missing = 'thrown' in result ? pass.task.internals?.holdFor?.(pass, result.thrown) : undefined
-  if (missing !== undefined) return hold(pass, missing.wait, missing.wake)
+  if (missing !== undefined) return hold(pass, missing)
   if (replay.unasked().length > 0) {
     return diverged(pass, haltDifference({ why: 'diverged', unasked: replay.unasked(), fresh: [], later: [] }))
   }
@@ -282,17 +282,19 @@ async function noteLane(pass: Pass): Promise<number[]> {
 }
 
 /** Leaves the run held for something from outside, and wakes runs that may bring it. */
-async function hold(pass: Pass, info: WaitInfo, wake: readonly string[]): Promise<void> {
-  const { env } = pass.task
+async function hold(pass: Pass, { wait, wake, isThere }: Missing): Promise<void> {
+  const { env, claimed } = pass.task
   await pass.work.drain()
   const at = env.clock.now()
   const deliveries = wake.map((run) => ({ run, onceKey: `wake:${env.ids.id()}`, kind: 'wake', payload: '{}', at }))
   await pass.writer.submit(() => ({
     drafts: [],
     deliveries,
-    next: { to: 'held', status: canonicalAround(waiting([info])) },
+    next: { to: 'held', status: canonicalAround(waiting([wait])) },
   }))
   pass.end({ how: 'held' })
+  // Whoever brought it meanwhile has looked for held runs before this one was.
+  if (isThere()) await env.store.write(claimed.row.workspace, { touch: [{ run: claimed.row.id, state: 'due' }] })
   env.nudge()
 }
 

@@ -51,6 +51,14 @@ export interface Task {
   readonly redirect?: WriterOptions['redirect']
 }
 
+/** What a run is held for. */
+export interface Missing {
+  readonly wait: WaitInfo
+  readonly wake: readonly string[]
+  /** It has come meanwhile. */
+  readonly isThere: () => boolean
+}
+
 export interface Internals {
   /** Adds to the unit that settles the run. */
   settle?(
@@ -60,7 +68,7 @@ export interface Internals {
   /** False when a cancel comes too late. */
   mayCancel?(pass: Pass): boolean
   /** What a thrown error says must come from outside before the run can go on, and whom to wake for it; undefined: it failed. */
-  holdFor?(pass: Pass, thrown: unknown): { wait: WaitInfo; wake: readonly string[] } | undefined
+  holdFor?(pass: Pass, thrown: unknown): Missing | undefined
 }
 
 /** What the pass reports to whoever leads it. */

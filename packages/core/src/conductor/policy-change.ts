@@ -80,7 +80,9 @@ export async function judgeAgain(
       const puts = [itemPut({ ...found.item, ...now }, found.version + 1)]
       return { drafts: [{ kind: 'ask.judged', key, data: { policy: verdict.policy, reason: verdict.reason, puts } }] }
     }
-    const ok = JSON.parse(canonical({ decision: { judged: verdict }, by: SYSTEM, since: found.item.openedAt })) as Json
+    const { dueAt, openedAt } = found.item
+    const since = dueAt === undefined ? openedAt : dueAt - before.holdMs
+    const ok = JSON.parse(canonical({ decision: { judged: verdict }, by: SYSTEM, since })) as Json
     const puts = [itemPut({ ...found.item, ...now, state: 'withdrawn' }, found.version + 1)]
     const draft: Draft = { kind: 'ask.completed', key, data: { ok, by: SYSTEM, puts } }
     return { drafts: [draft] }

@@ -48,8 +48,9 @@ export const effectInternals: Internals = {
   mayCancel: (pass) => surelyNothing(pass),
   holdFor(pass, thrown) {
     if (!KeelsonError.is(thrown, 'ACTION_NOT_FOUND')) return undefined
-    const { owner } = pass.history.start.input as unknown as EffectSpec
-    return { wait: { kind: 'version', what: thrown.message }, wake: [owner.run] } // its code may bring the action
+    const { owner, action } = pass.history.start.input as unknown as EffectSpec
+    const isThere = (): boolean => pass.task.env.actions.find(action) !== undefined
+    return { wait: { kind: 'version', what: thrown.message }, wake: [owner.run], isThere } // its code may bring the action
   },
   async settle(pass, outcome) {
     const spec = pass.history.start.input as unknown as EffectSpec

@@ -1,0 +1,49 @@
+/** Limiting: the part of createConductor's options that bounds what runs may do beyond policy. */
+import { NO_PRICES, pricesOf, type Prices } from './agent/price.ts'
+import { KeelsonError } from './base/errors.ts'
+import type { Environment } from './conductor/environment.ts'
+import { Catalog } from './playbook/catalog.ts'
+import type { Playbook } from './playbook/context.ts'
+import type { Budget } from './policy/budget.ts'
+import { isZone } from './policy/hours.ts'
+import type { Persona } from './policy/persona.ts'
+import type { Settings } from './policy/settings.ts'
+
+export interface LimitingOptions {
+  readonly playbooks: readonly Playbook<any, any>[]
+  readonly personas?: readonly Persona[]
+  readonly budgets?: readonly Budget[]
+  readonly prices?: Prices
+  readonly zone?: string | ((settings: Settings) => string)
+}
+
+/** What bounds what runs may do beyond policy. */
+export function limiting(
+  options: LimitingOptions,
+): Pick<Environment, 'personas' | 'budgets' | 'budgetOf' | 'zone' | 'prices'> {
+  const { budgets = [], zone = 'UTC', prices = NO_PRICES } = options
+  const twice = budgets.find((one, i) => budgets.findIndex((other) => other.name === one.name) !== i)
+  if (twice !== undefined) throw new KeelsonError('DEFINITION_INVALID', `two budgets are named "${twice.name}"`)
+  if (typeof zone === 'string' && !isZone(zone))
+    throw new KeelsonError('DEFINITION_INVALID', `"${String(zone)}" is not a zone`, {
+      hint: "Use an IANA name: 'Europe/Berlin'.",
+    })
+  const playbooks = new Catalog(options.playbooks)
+  const known = [...playbooks.all().flatMap(({ persona }) => persona ?? []), ...(options.personas ?? [])]
+  return {
+    personas: new Map(known.map((one) => [one.name, one])),
+    budgets,
+    budgetOf: (id) => {
+      const at = id.lastIndexOf('@')
+      return playbooks.get(id.slice(0, at), Number(id.slice(at + 1)))?.budget
+    },
+    zone: typeof zone === 'string' ? () => zone : (settings) => zoneFrom(zone, settings),
+    prices: pricesOf(prices),
+  }
+}
+
+/** A company that names no zone is counted in UTC; `configure` refuses one that is none. */
+function zoneFrom(zone: (settings: Settings) => string, settings: Settings): string {
+  const named: unknown = zone(settings)
+  return isZone(named) ? named : 'UTC'
+}
