@@ -11,6 +11,7 @@ import {
   defineEntity,
   defineEvent,
   definePlaybook,
+  diffBundles,
   KeelsonError,
   policy,
   type Conductor,
@@ -261,6 +262,28 @@ describe('a bundle', () => {
     })
     await expect((await target()).import(['no json'], { by: me })).rejects.toMatchObject({ code: 'BUNDLE_INVALID' })
     await expect((await target()).import([], { by: me })).rejects.toMatchObject({ code: 'BUNDLE_INVALID' })
+  })
+
+  it('is compared with another, field by field', async () => {
+    const of = world()
+    const here = await open(memoryStore(), of)
+    const acme = await fill(here, of)
+    const before = await linesOf(acme)
+    const hand = (await acme.entities(Customer).find({ name: 'hand' }))!
+    await acme.entities(Customer, { by: me }).update(hand.id, { stage: 'won' })
+    await acme.send(signed, { who: 'bob' }, { id: 'signed-bob' })
+    await here.quiet()
+    const { same, changes, report } = await diffBundles(before, await linesOf(acme))
+    expect(same).toBe(false)
+    const changed = changes.find((one) => one.what === 'record' && one.kind === 'entity' && one.id.endsWith(hand.id))
+    expect(changed).toMatchObject({ change: 'changed' })
+    expect(changed).toHaveProperty(
+      'fields',
+      expect.arrayContaining([{ path: 'data.stage', before: 'new', after: 'won' }]),
+    )
+    expect(report).toContain('data.stage: "new" → "won"')
+    expect(report).toContain('~ run bob: onboard@1 completed')
+    expect(await diffBundles(before, before)).toMatchObject({ same: true, changes: [] })
   })
 
   it('goes on after an import that failed at any write, and executes nothing before it is whole', async () => {

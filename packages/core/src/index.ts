@@ -164,6 +164,7 @@ export type { Verdict as RehearsalVerdict } from './conductor/rehearse.ts'
 export type { ExportOptions } from './bundle/export.ts'
 export type { ImportOptions, ImportReport } from './bundle/import.ts'
 export type { BundleSource } from './bundle/read.ts'
+export { diffBundles, type BundleChange, type BundleDiff, type FieldChange } from './bundle/diff.ts'
 
 /* trust */
 export { defineTrust, type TrustRule } from './policy/trust-rule.ts'
