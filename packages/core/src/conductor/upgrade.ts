@@ -59,6 +59,7 @@ export interface Upgraded {
 }
 
 const PAGE = 200
+const DAY = 86_400_000
 /** Keelson's own playbooks come with the release; nobody edits them. */
 const isOurs = (row: RunRow): boolean => row.playbook.startsWith('keelson.')
 
@@ -151,6 +152,8 @@ async function rehearsed(env: Environment, row: RunRow, version: number): Promis
 }
 
 async function replayed(env: Environment, row: RunRow, code: AnyPlaybook): Promise<Verdict> {
+  // A replay waits in real time that keeps no process alive: until it has ended, this does.
+  const alive = env.clock.timer(env.clock.now() + DAY, () => {})
   try {
     const entries = await env.store.entries(row.workspace, row.stream)
     if (entries.length > 0) return await rehearseRun(env, row, entries, code)
@@ -158,6 +161,8 @@ async function replayed(env: Environment, row: RunRow, code: AnyPlaybook): Promi
   } catch (thrown) {
     if (!KeelsonError.is(thrown, 'STORE_CORRUPT')) throw thrown
     return { verdict: 'needs-migration', text: thrown.message, hint: thrown.hint ?? '' }
+  } finally {
+    alive()
   }
 }
 
