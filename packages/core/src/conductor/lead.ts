@@ -5,9 +5,8 @@
  * L2. Settling awaits started steps, and withdraws what is still waited for in the same unit.
  * L3. A cancelled run's code is not resumed.
  */
-import { KeelsonError, storeError, type StoredError } from '../base/errors.ts'
 import { canonical, canonicalAround, parseStored } from '../base/json.ts'
-import { parse, toStored } from '../base/schema.ts'
+import { parse } from '../base/schema.ts'
 import type { Json } from '../base/value.ts'
 import type { Draft } from '../journal/entry.ts'
 import type { Claimed, Next } from '../journal/store.ts'
@@ -15,15 +14,13 @@ import { hasCode, type AnyPlaybook } from '../playbook/playbook.ts'
 import { contextOf, loadTexts } from './context.ts'
 import { haltDifference, type Difference } from './divergence.ts'
 import type { Environment } from './environment.ts'
-import { closeOpen, cancelOpen } from './closing.ts'
 import { left } from './effect/hand-over.ts'
 import { shut } from './life.ts'
 import { leaveSending } from './effect/release.ts'
 import { DEATHS_MAX, isSuspicious, keptBack } from './keep.ts'
-import { toParent } from './parent.ts'
 import { insideStep, Pass, type Internals, type Missing, type PassEnd, type Task } from './pass.ts'
-import { NOTHING } from './projections.ts'
 import { raise, recover } from './raise.ts'
+import { cancel, outcomeOf, settle } from './settle.ts'
 import type { Halt } from './replay.ts'
 import { inShadow } from './shadow/mode.ts'
 import { iso, type Status, type WaitInfo } from './waiting.ts'
@@ -147,84 +144,6 @@ async function finish(pass: Pass, result: { value: unknown } | { thrown: unknown
   if (pass.history.raised !== undefined) await recover(pass)
   await leaveSending(pass)
   await settle(pass, outcomeOf(pass, result))
-}
-
-type Settled = { status: 'completed' | 'failed' | 'declined' | 'cancelled'; output?: Json; error?: StoredError }
-
-function outcomeOf(pass: Pass, result: { value: unknown } | { thrown: unknown }): Settled {
-  const { playbook } = pass.task
-  try {
-    if ('thrown' in result) throw result.thrown
-    const what = `the result of ${playbook.name}`
-    const write = playbook.internal ? canonicalAround : canonical
-    const text = toStored(playbook.output, result.value, 'OUTPUT_INVALID', what, write)
-    return { status: 'completed', output: parseStored(text) }
-  } catch (thrown) {
-    const declined = KeelsonError.is(thrown, 'ACTION_DECLINED')
-    return { status: declined ? 'declined' : 'failed', error: storeError(thrown) }
-  }
-}
-
-/** Commits the end of the run, and tells whoever waits for it. */
-async function settle(pass: Pass, settled: Settled): Promise<void> {
-  const { claimed, playbook, env } = pass.task
-  const { row } = claimed
-  const { status, output, error } = settled
-  const known = pass.history.settled !== undefined
-  await pass.writer.submit(async () => {
-    const closed = await closeOpen(pass)
-    const extra = await pass.task.internals?.settle?.(pass, settled)
-    const raised =
-      status === 'failed' && pass.history.start.parent === undefined ? await raise(pass, failure(pass, error!)) : []
-    const counted = known
-      ? NOTHING
-      : await env.projections.settled(env, { row, playbook, history: pass.history, status })
-    const puts = [...closed.puts, ...raised, ...(extra?.puts ?? []), ...counted.puts]
-    const draft: Draft = {
-      kind: 'run.settled',
-      data: {
-        status,
-        ...(output === undefined ? {} : { output }),
-        ...(error === undefined ? {} : { error }),
-        ...(closed.withdrawn.length === 0 ? {} : { withdrawn: closed.withdrawn }),
-        ...(puts.length === 0 ? {} : { puts }),
-      },
-    }
-    const end: Status =
-      status === 'completed'
-        ? { state: status, ...(output === undefined ? {} : { output }) }
-        : { state: status, error: error as unknown as Json }
-    return {
-      drafts: known ? [] : [draft],
-      ...(counted.starts === undefined ? {} : { starts: counted.starts }),
-      deliveries: [...toParent(pass, settled), ...(extra?.deliveries ?? [])],
-      next: { to: 'settled', status: canonicalAround(end), at: env.clock.now() },
-    }
-  })
-  env.emit('run.settled', {
-    workspace: row.workspace,
-    run: row.id,
-    playbook: playbook.name,
-    status,
-    ...(error === undefined ? {} : { error: { code: error.code, message: error.message } }),
-  })
-  pass.end({ how: 'settled' })
-  env.nudge()
-}
-
-function failure(pass: Pass, error: StoredError): { code: string; title: string; hint: string } {
-  return {
-    code: error.code,
-    title: `${pass.task.playbook.name} failed: ${error.message}`,
-    hint: error.hint ?? 'Retry a step, set its outcome by hand, run again from a checkpoint, or dismiss this.',
-  }
-}
-
-async function cancel(pass: Pass): Promise<void> {
-  const { by, reason } = pass.history.cancelling!
-  await cancelOpen(pass)
-  const error = { code: 'RUN_CANCELLED', message: `cancelled by ${by.name ?? by.id}: ${reason}` }
-  await settle(pass, { status: 'cancelled', error })
 }
 
 /** Nothing moves: park, if all that the code waits for is known. */

@@ -1,0 +1,95 @@
+/**
+ * Settle: the end of a run: its outcome, its parent's mail, what is still open withdrawn, in one unit.
+ *
+ * A cancelled run's code is not resumed.
+ */
+import { KeelsonError, storeError, type StoredError } from '../base/errors.ts'
+import { canonical, canonicalAround, parseStored } from '../base/json.ts'
+import { toStored } from '../base/schema.ts'
+import type { Json } from '../base/value.ts'
+import type { Draft } from '../journal/entry.ts'
+import { closeOpen, cancelOpen } from './closing.ts'
+import { toParent } from './parent.ts'
+import type { Pass } from './pass.ts'
+import { NOTHING } from './projections.ts'
+import { raise } from './raise.ts'
+import type { Status } from './waiting.ts'
+
+/** How a run ended. */
+export type Settled = { status: 'completed' | 'failed' | 'declined' | 'cancelled'; output?: Json; error?: StoredError }
+
+export function outcomeOf(pass: Pass, result: { value: unknown } | { thrown: unknown }): Settled {
+  const { playbook } = pass.task
+  try {
+    if ('thrown' in result) throw result.thrown
+    const what = `the result of ${playbook.name}`
+    const write = playbook.internal ? canonicalAround : canonical
+    const text = toStored(playbook.output, result.value, 'OUTPUT_INVALID', what, write)
+    return { status: 'completed', output: parseStored(text) }
+  } catch (thrown) {
+    const declined = KeelsonError.is(thrown, 'ACTION_DECLINED')
+    return { status: declined ? 'declined' : 'failed', error: storeError(thrown) }
+  }
+}
+
+/** Commits the end of the run, and tells whoever waits for it. */
+export async function settle(pass: Pass, settled: Settled): Promise<void> {
+  const { claimed, playbook, env } = pass.task
+  const { row } = claimed
+  const { status, output, error } = settled
+  const known = pass.history.settled !== undefined
+  await pass.writer.submit(async () => {
+    const closed = await closeOpen(pass)
+    const extra = await pass.task.internals?.settle?.(pass, settled)
+    const raised =
+      status === 'failed' && pass.history.start.parent === undefined ? await raise(pass, failure(pass, error!)) : []
+    const counted = known
+      ? NOTHING
+      : await env.projections.settled(env, { row, playbook, history: pass.history, status })
+    const puts = [...closed.puts, ...raised, ...(extra?.puts ?? []), ...counted.puts]
+    const draft: Draft = {
+      kind: 'run.settled',
+      data: {
+        status,
+        ...(output === undefined ? {} : { output }),
+        ...(error === undefined ? {} : { error }),
+        ...(closed.withdrawn.length === 0 ? {} : { withdrawn: closed.withdrawn }),
+        ...(puts.length === 0 ? {} : { puts }),
+      },
+    }
+    const end: Status =
+      status === 'completed'
+        ? { state: status, ...(output === undefined ? {} : { output }) }
+        : { state: status, error: error as unknown as Json }
+    return {
+      drafts: known ? [] : [draft],
+      ...(counted.starts === undefined ? {} : { starts: counted.starts }),
+      deliveries: [...toParent(pass, settled), ...(extra?.deliveries ?? [])],
+      next: { to: 'settled', status: canonicalAround(end), at: env.clock.now() },
+    }
+  })
+  env.emit('run.settled', {
+    workspace: row.workspace,
+    run: row.id,
+    playbook: playbook.name,
+    status,
+    ...(error === undefined ? {} : { error: { code: error.code, message: error.message } }),
+  })
+  pass.end({ how: 'settled' })
+  env.nudge()
+}
+
+function failure(pass: Pass, error: StoredError): { code: string; title: string; hint: string } {
+  return {
+    code: error.code,
+    title: `${pass.task.playbook.name} failed: ${error.message}`,
+    hint: error.hint ?? 'Retry a step, set its outcome by hand, run again from a checkpoint, or dismiss this.',
+  }
+}
+
+export async function cancel(pass: Pass): Promise<void> {
+  const { by, reason } = pass.history.cancelling!
+  await cancelOpen(pass)
+  const error = { code: 'RUN_CANCELLED', message: `cancelled by ${by.name ?? by.id}: ${reason}` }
+  await settle(pass, { status: 'cancelled', error })
+}
