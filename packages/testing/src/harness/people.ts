@@ -64,7 +64,10 @@ async function find(keelson: Conductor, wanted: Wanted): Promise<InboxItem> {
 }
 
 export function approvalOf(action: string): Wanted {
-  return { what: `approval of ${action}`, is: (item) => item.kind === 'approval' && item.action === action }
+  return {
+    what: `approval of ${action}`,
+    is: (item) => item.kind === 'approval' && item.action === action && item.shadow !== true,
+  }
 }
 
 export function questionOf(question: string | RegExp | undefined): Wanted {
