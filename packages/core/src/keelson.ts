@@ -203,8 +203,7 @@ async function open(options: ConductorOptions): Promise<Conductor> {
   for (const { workspace, why } of opened.frozen) await freezeCopy(env, workspace, why)
   const unwatch = store.watch((change) => {
     notifier.tell(change)
-    for (const run of change.runs) loop.mailFor(change.workspace, run)
-    loop.poke()
+    loop.changed(change.workspace, change.runs)
   })
   if (options.work !== false) begin(env, loop)
   const endAnchors = options.anchors === undefined ? async () => {} : keepAnchoring(env, options.anchors)

@@ -8,7 +8,7 @@
  * C5. A worker that was taken for dead abandons its passes, says so, and goes on under new leases.
  * C6. A suspect is led alone. Under steady load nothing new is claimed for a while, so that its turn comes.
  */
-import { grace } from '../base/clock.ts'
+import { afterTurn, grace } from '../base/clock.ts'
 import { KeelsonError } from '../base/errors.ts'
 import type { Claimed, ClaimQuery } from '../journal/store.ts'
 import { catalogId } from '../playbook/catalog.ts'
@@ -87,6 +87,14 @@ export class Loop {
   mailFor(workspace: string, run: string): void {
     const flight = this.#flights.get(idOf(workspace, run))
     if (flight?.pass.replay !== undefined) void flight.pass.mailbox.absorb()
+  }
+
+  /** Something was said of runs: of one that has just been settled or parked here, too, which then is no longer in flight. */
+  changed(workspace: string, runs: readonly string[]): void {
+    for (const run of runs) {
+      if (this.#flights.has(idOf(workspace, run))) afterTurn(() => this.mailFor(workspace, run))
+    }
+    this.poke()
   }
 
   /** Resolves when nothing is in flight and nothing more is due now. */

@@ -128,7 +128,7 @@ function logger(pass: Pass): Logger {
   const say =
     (level: keyof Logger) =>
     (fields: object, message?: string): void => {
-      if (pass.replay?.live === true && !pass.signal.aborted)
+      if (pass.replay?.live === true && !pass.work.aborted)
         pass.task.env.log[level]({ workspace: row.workspace, run: row.id, playbook: row.playbook, ...fields }, message)
     }
   return { info: say('info'), warn: say('warn'), error: say('error') }

@@ -84,12 +84,7 @@ async function begin(pass: Pass): Promise<void> {
   if (!hasCode(playbook)) return handOver(pass, due(pass), 'due')
   let input: unknown
   try {
-    input = parse(
-      playbook.input,
-      parseStored(canonicalAround(history.start.input)),
-      'INPUT_INVALID',
-      `the input of ${playbook.name}`,
-    )
+    input = parse(playbook.input, history.start.input, 'INPUT_INVALID', `the input of ${playbook.name}`)
   } catch (thrown) {
     return diverged(pass, {
       at: 'input',
@@ -98,7 +93,7 @@ async function begin(pass: Pass): Promise<void> {
     })
   }
   await loadTexts(pass)
-  if (pass.signal.aborted) return
+  if (pass.work.aborted) return
   if (row.deaths === 0 && row.claims <= 1 && history.head.seq === 1) {
     env.emit('run.started', { workspace: row.workspace, run: row.id, playbook: playbook.name })
   }
@@ -140,7 +135,7 @@ async function finish(pass: Pass, result: { value: unknown } | { thrown: unknown
     return diverged(pass, haltDifference({ why: 'diverged', unasked: replay.unasked(), fresh: [], later: [] }))
   }
   await pass.work.drain()
-  if (pass.signal.aborted) return
+  if (pass.work.aborted) return
   if (pass.history.raised !== undefined) await recover(pass)
   await leaveSending(pass)
   await settle(pass, outcomeOf(pass, result))
@@ -149,7 +144,7 @@ async function finish(pass: Pass, result: { value: unknown } | { thrown: unknown
 /** Nothing moves: park, if all that the code waits for is known. */
 function rest(pass: Pass): void {
   const { replay } = pass
-  if (replay === undefined || !replay.live || !pass.work.quiet || pass.signal.aborted) return
+  if (replay === undefined || !replay.live || !pass.work.quiet || pass.work.aborted) return
   const keys = [...replay.open]
   if (keys.length === 0 || !keys.every((key) => pass.waits.has(key))) return
   void park(pass, keys)
@@ -241,7 +236,7 @@ async function halted(pass: Pass, halt: Halt): Promise<void> {
 
 async function diverged(pass: Pass, difference: Difference): Promise<void> {
   const { env, claimed, playbook } = pass.task
-  if (pass.signal.aborted) return
+  if (pass.work.aborted) return
   pass.replay?.end()
   await pass.work.drain(true)
   const { raised } = pass.history
@@ -291,7 +286,7 @@ async function quarantine(pass: Pass): Promise<void> {
 }
 
 async function handOver(pass: Pass, next: Next | (() => Next), how: 'parked' | 'held' | 'due'): Promise<void> {
-  if (pass.signal.aborted && how !== 'due') return
+  if (pass.work.aborted && how !== 'due') return
   await pass.writer.submit(() => ({ drafts: [], next: typeof next === 'function' ? next() : next }))
   pass.end({ how })
   if (how === 'due') pass.task.env.nudge()

@@ -44,6 +44,7 @@ export class Mailbox {
       this.#again = true
       return this.#absorbing
     }
+    if (first?.length === 0 && this.#options.history().ops.size === 0) return // nothing came, and nothing waits
     this.#absorbing = this.#absorb(first)
     try {
       await this.#absorbing

@@ -135,7 +135,7 @@ export class Pass {
       history: () => this.history,
       entries: () => this.#entries,
       onControl: (kind) => hooks.onControl(kind),
-      over: () => this.signal.aborted,
+      over: () => this.work.aborted,
       leave: (op) => hooks.onForgotten(op),
     })
   }
@@ -226,7 +226,7 @@ export class Pass {
   }
 
   #failed<T>(asked: Operation<T>, thrown: unknown): void {
-    if (this.signal.aborted) return
+    if (this.work.aborted) return
     if (!KeelsonError.is(thrown) || thrown.code.startsWith('STORE_')) return this.end({ how: 'store', error: thrown })
     const data = { error: storeError(thrown), ...(asked.hash === undefined ? {} : { hash: asked.hash }) }
     this.writer.put([{ kind: `${asked.kind}.completed`, key: asked.key, data } as unknown as Draft], () => {})

@@ -2,7 +2,7 @@
 import { SYSTEM, type Actor } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { sha256 } from '../base/hash.ts'
-import { canonical, canonicalAround, parseStored } from '../base/json.ts'
+import { canonical, canonicalAround, parseStored, verbatim } from '../base/json.ts'
 import { parse } from '../base/schema.ts'
 import { isUnlabelled, type Labels } from '../base/labels.ts'
 import type { Json } from '../base/value.ts'
@@ -84,7 +84,7 @@ export function newRun(playbook: AnyPlaybook, options: StartOptions): NewRun {
   const start = {
     playbook: playbook.name,
     version: playbook.version,
-    input: JSON.parse(text) as Json,
+    input: verbatim(text),
     inputHash: sha256(text),
     by: options.by ?? SYSTEM,
     ...(parent === undefined ? {} : { parent: { run: parent.run, key: parent.key } }),

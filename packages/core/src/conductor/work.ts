@@ -2,7 +2,9 @@
 import { KeelsonError } from '../base/errors.ts'
 
 export class Work {
-  readonly #abort = new AbortController()
+  /** Made when somebody asks for its signal: most passes end without. */
+  #controller: AbortController | undefined
+  #reason: (() => KeelsonError) | undefined
   readonly #onIdle: () => void
   readonly #writing: () => boolean
   #busy = 0
@@ -17,7 +19,13 @@ export class Work {
 
   /** Aborted when the pass ends, or its run is cancelled. */
   get signal(): AbortSignal {
-    return this.#abort.signal
+    this.#controller ??= new AbortController()
+    if (this.aborted && !this.#controller.signal.aborted) this.#controller.abort(this.#reason?.())
+    return this.#controller.signal
+  }
+
+  get aborted(): boolean {
+    return this.#reason !== undefined
   }
 
   /** Nothing new is begun any more. */
@@ -53,14 +61,14 @@ export class Work {
   /** Lets what runs end and be recorded, begins nothing new; resolves when all is quiet. */
   async drain(abort = false): Promise<void> {
     this.#stopping = true
-    if (abort) this.#abort.abort(new KeelsonError('RUN_CANCELLED', 'the run is being cancelled'))
+    if (abort) this.#abort(() => new KeelsonError('RUN_CANCELLED', 'the run is being cancelled'))
     while (!this.quiet) await new Promise<void>((resolve) => this.#waiting.push(resolve))
   }
 
   /** At once: whoever waits for quiet is let go. */
   stop(): void {
     this.#stopping = true
-    this.#abort.abort(new KeelsonError('CONDUCTOR_STOPPED', 'this pass over the run has ended'))
+    this.#abort(() => new KeelsonError('CONDUCTOR_STOPPED', 'this pass over the run has ended'))
     this.idle()
   }
 
@@ -71,5 +79,11 @@ export class Work {
     const waiting = this.#waiting
     this.#waiting = []
     for (const resolve of waiting) resolve()
+  }
+
+  #abort(reason: () => KeelsonError): void {
+    if (this.aborted) return
+    this.#reason = reason
+    this.#controller?.abort(reason())
   }
 }

@@ -9,7 +9,7 @@
  */
 import type { Statement } from 'better-sqlite3'
 import { KeelsonError } from '@keelson/core/ports'
-import { rolledBack, type Context } from '../sql/context.ts'
+import { begins, rolledBack, type Context } from '../sql/context.ts'
 import type { Work } from '../sql/statement.ts'
 import { PATIENCE_MS, RETRY_MS, type Runner } from './connection.ts'
 import { closed, failure, isBusy } from './failure.ts'
@@ -98,7 +98,7 @@ export class GroupCommit {
     }
     let committing = false
     try {
-      this.#context.last = undefined
+      begins(this.#context)
       answers = group.map(({ job }) => job.hot?.() ?? this.#runner.run(job.work()))
       committing = true
       this.#commit.run()

@@ -45,7 +45,6 @@ export class Hot {
       names.heads.set(place.stream, entries.at(-1)!.seq)
       return DONE
     }
-    names.heads.delete(place.stream)
     return undefined
   }
 
@@ -80,8 +79,9 @@ export class Hot {
         )
         if (changes === 0) return false
       } catch (error) {
-        if (isTaken(error)) return false
-        throw error
+        if (!isTaken(error)) throw error
+        this.context.names.heads.delete(stream) // it has grown elsewhere
+        return false
       }
     }
     return true

@@ -34,8 +34,8 @@ export interface OpenOptions {
 
 /** The log is emptied this long after the last write, and the anchor written. */
 const IDLE_MS = 1_000
-/** Under constant load the anchor is written once per so many entries. */
-const ANCHOR_EVERY = 1_000
+/** Under constant load the anchor is written this often: a write beside the store is dear. */
+const ANCHOR_MS = 1_000
 /** A worker that opens waits this long for whoever is just asking whether it is alive. */
 const LOCK_PATIENCE_MS = 1_000
 
@@ -66,6 +66,7 @@ export class OpenFile {
   #id = ''
   #position = 0
   #anchored = 0
+  #anchoredAt = 0
 
   private constructor(path: string, options: OpenOptions, parts: Parts) {
     this.path = path
@@ -219,7 +220,7 @@ export class OpenFile {
       for (const [workspace, runs] of changes) this.#tell({ workspace, runs: [...runs] })
     }
     this.#position = this.context.last ?? this.#position
-    if (this.#position - this.#anchored >= ANCHOR_EVERY) this.#anchor()
+    if (performance.now() - this.#anchoredAt >= ANCHOR_MS) this.#anchor()
     this.#idle ??= setTimeout(() => this.#tidy(), IDLE_MS).unref()
     this.#idle.refresh()
   }
@@ -250,6 +251,7 @@ export class OpenFile {
   }
 
   #anchor(): void {
+    this.#anchoredAt = performance.now()
     if (this.#position === this.#anchored) return
     writeAnchor(this.path, { id: this.#id, position: this.#position })
     this.#anchored = this.#position

@@ -9,6 +9,8 @@ export interface Context {
   readonly names: Names
   /** The number in front of the next free one, in this transaction; undefined: not asked yet. */
   last: number | undefined
+  /** Numbers of the last runs, by workspace, in this transaction. */
+  readonly lastRuns: Map<number, number>
   /** Asks for `last`: positions grow in commit order (S6). */
   readonly lastNumber: (q: Queries) => Work<number>
   /** Runs that became due or settled, by workspace; told once they are durable. */
@@ -44,14 +46,20 @@ export function createContext(q: Queries, lastNumber: Context['lastNumber']): Co
     workspaceNames: new Map(),
     heads: new Map(),
   }
-  return { q, names, last: undefined, lastNumber, changes: new Map() }
+  return { q, names, last: undefined, lastRuns: new Map(), lastNumber, changes: new Map() }
+}
+
+/** Forgets what only counted within one transaction: others may have written since. */
+export function begins(context: Context): void {
+  context.last = undefined
+  context.lastRuns.clear()
 }
 
 /** Forgets what a transaction that is gone may have named. */
 export function rolledBack(context: Context): void {
   const { names } = context
   for (const map of Object.values(names) as Map<unknown, unknown>[]) map.clear()
-  context.last = undefined
+  begins(context)
   context.changes = new Map()
 }
 

@@ -13,6 +13,12 @@ export function* headSeq(context: Context, workspace: number, name: string): Wor
   return yield* headOf(context, stream)
 }
 
+/** The last seq of a stream that was seen here, without asking. */
+export function* seenHead(context: Context, workspace: number, name: string): Work<number | undefined> {
+  const stream = yield* findStream(context, workspace, name)
+  return stream === undefined ? undefined : context.names.heads.get(stream)
+}
+
 /** The last seq of a stream as far as it is known here: never more than it is. */
 export function* headOf(context: Context, stream: number): Work<number> {
   const { heads } = context.names

@@ -29,13 +29,18 @@ export function* saveRun(context: Context, row: RunsTable): Work<void> {
   changed(context, yield* workspaceName(context, row.workspace), told ? row.id : undefined)
 }
 
-export function* startRun(context: Context, workspace: number, start: NewRun, now: Instant): Work<void> {
-  const before = yield* findRun(context, workspace, start.id)
+export function* startRun(
+  context: Context,
+  workspace: number,
+  start: NewRun,
+  { now, restoring }: { now: Instant; restoring: boolean },
+): Work<void> {
+  const before = restoring ? yield* findRun(context, workspace, start.id) : undefined
   if (before !== undefined) {
     yield* run(context.q.removeMailOfRun, { workspace, run: start.id })
     yield* run(context.q.removeRun, { workspace, id: start.id })
   }
-  const num = before?.num ?? ((yield* first(context.q.lastRun, { workspace }))?.num ?? 0) + 1
+  const num = before?.num ?? (yield* nextNumber(context, workspace))
   const row: Omit<RunsTable, 'crc'> = {
     ...{ workspace, id: start.id, stream: start.stream, playbook: start.playbook, version: start.version },
     ...dueFrom(start.dueAt, now),
@@ -47,6 +52,13 @@ export function* startRun(context: Context, workspace: number, start: NewRun, no
   yield* run(context.q.addRun, sealed.seal(row))
   const told = row.state === 'due' ? row.id : undefined
   changed(context, yield* workspaceName(context, workspace), told)
+}
+
+/** Asked for once in a transaction: nobody else starts runs meanwhile. */
+function* nextNumber(context: Context, workspace: number): Work<number> {
+  const last = context.lastRuns.get(workspace) ?? (yield* first(context.q.lastRun, { workspace }))?.num ?? 0
+  context.lastRuns.set(workspace, last + 1)
+  return last + 1
 }
 
 /** A run that is restored may have ended already. */

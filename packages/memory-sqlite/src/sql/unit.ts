@@ -6,7 +6,7 @@
  */
 import type { Answer, Conflict, Entry, Instant, Lease, NewRun, PassUnit, Unit } from '@keelson/core/ports'
 import { findWorkspace, makeWorkspace, type Context } from './context.ts'
-import { append, hasEntry, headSeq } from './entries.ts'
+import { append, hasEntry, headSeq, seenHead } from './entries.ts'
 import { deliver } from './deliver.ts'
 import { purge } from './purge.ts'
 import { dropMail, readMail, wasDelivered } from './mail.ts'
@@ -34,7 +34,7 @@ export function* commitUnit(context: Context, lease: Lease, unit: PassUnit, now:
   const space = yield* findWorkspace(context, lease.workspace)
   const row = space === undefined ? undefined : yield* findRun(context, space, lease.run)
   if (space === undefined || row === undefined || !holds(row, lease)) return { status: 'fenced' }
-  const judged = yield* judge(context, space, unit)
+  const judged = yield* judge(context, space, unit, row.stream)
   if (judged.conflicts.length > 0) return { status: 'conflict', rows: judged.conflicts }
   const refused = yield* apply(context, space, unit, judged, now)
   yield* advance(context, lease, unit, row, now)
@@ -71,7 +71,8 @@ interface Judged {
   readonly refused: readonly Refused[]
 }
 
-function* judge(context: Context, workspace: number | undefined, unit: PassUnit): Work<Judged> {
+/** `own`: the stream of the run under whose lease the unit is written. */
+function* judge(context: Context, workspace: number | undefined, unit: PassUnit, own?: string): Work<Judged> {
   const space = workspace ?? NO_WORKSPACE
   const rows = new Map<string, Conflict>()
   const conflict = (row: Conflict): unknown => rows.set(JSON.stringify(row), row)
@@ -94,7 +95,7 @@ function* judge(context: Context, workspace: number | undefined, unit: PassUnit)
     }
   }
   yield* judgeRecords(context, space, unit, conflict)
-  yield* judgeEntries(context, space, entriesOf(unit, starts), conflict)
+  yield* judgeEntries(context, space, { entries: entriesOf(unit, starts), own }, conflict)
   for (const { run } of unit.touch ?? []) {
     const row = yield* findRun(context, space, run)
     if (row === undefined || row.worker !== null) conflict({ run })
@@ -120,14 +121,16 @@ function* judgeRecords(context: Context, space: number, unit: Unit, conflict: (r
 function* judgeEntries(
   context: Context,
   space: number,
-  entries: readonly Entry[],
+  { entries, own }: { entries: readonly Entry[]; own: string | undefined },
   conflict: (row: Conflict) => unknown,
 ): Work<void> {
   const heads = new Map<string, { stored: number; next: number }>()
   for (const { stream, seq } of entries) {
     let head = heads.get(stream)
     if (head === undefined) {
-      const stored = yield* headSeq(context, space, stream)
+      // The stream of a leased run has one writer: where it was seen to end is where it ends.
+      const seen = stream === own ? yield* seenHead(context, space, stream) : undefined
+      const stored = seen === seq - 1 ? seen : yield* headSeq(context, space, stream)
       head = { stored, next: stored + 1 }
       heads.set(stream, head)
     }
@@ -150,7 +153,7 @@ function* apply(context: Context, space: number, unit: Unit, judged: Judged, now
   for (const write of unit.records ?? []) yield* putRecord(context, space, write)
   for (const bytes of unit.artifacts ?? []) yield* putBytes(context, space, bytes)
   for (const start of judged.starts) {
-    yield* startRun(context, space, start, now)
+    yield* startRun(context, space, start, { now, restoring: unit.restoring === true })
     yield* append(context, space, start.entries)
   }
   for (const { run, state, version } of unit.touch ?? []) {

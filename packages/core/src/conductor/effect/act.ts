@@ -78,13 +78,13 @@ export async function act(pass: Pass, acting: Acting, op: Op): Promise<void> {
   if (mayResend(acting.action, op.sentAt!, pass.task.env.clock.now()))
     return pass.work.run(() => send(pass, acting, op, false))
   await pass.work.run(() => handOver(pass, acting.key, sent, sentOf(op)))
-  if (!pass.signal.aborted) awaitRun(pass, acting, op.opened!)
+  if (!pass.work.aborted) awaitRun(pass, acting, op.opened!)
 }
 
 /** Looks up the intent, judges it, and commits what follows. */
 async function decide(pass: Pass, acting: Acting, op: Op): Promise<void> {
   await pass.writer.submit(() => decision(pass, acting))
-  if (pass.signal.aborted) return
+  if (pass.work.aborted) return
   if (op.opened !== undefined) awaitRun(pass, acting, op.opened)
   else if (op.outcome === undefined) await send(pass, acting, op, true)
 }
@@ -250,7 +250,7 @@ async function send(pass: Pass, acting: Acting, op: Op, recorded: boolean): Prom
   for (let ready = recorded; ; ready = false) {
     if (op.retryAt !== undefined && !(await sleepWithin(pass, acting.key, op.retryAt, what))) return
     if (!ready) await pass.writer.submit(() => again(pass, acting, op))
-    if (pass.signal.aborted) return
+    if (pass.work.aborted) return
     if (op.opened !== undefined) return awaitRun(pass, acting, op.opened)
     const sent = sentBy(op)
     const tried = await tryOnce({
@@ -264,7 +264,7 @@ async function send(pass: Pass, acting: Acting, op: Op, recorded: boolean): Prom
       signal: pass.signal,
       onLate: (late) => reportLate(pass, effectRunId(sent.effect, sent.generation), late),
     })
-    if (pass.signal.aborted || (await settleTry(pass, acting, op, sent, tried))) return
+    if (pass.work.aborted || (await settleTry(pass, acting, op, sent, tried))) return
   }
 }
 
@@ -326,7 +326,7 @@ async function settleTry(pass: Pass, acting: Acting, op: Op, sent: Sent, tried: 
   }
   if (tried.end === 'unknown' || tried.end === 'reauth') {
     await handOver(pass, acting.key, sent, sentOf(op))
-    if (pass.signal.aborted) return true
+    if (pass.work.aborted) return true
     awaitRun(pass, acting, op.opened!)
     return true
   }

@@ -112,11 +112,11 @@ async function send(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Byte
     const attempt = op.attempts + 1
     if (bytes.fresh !== undefined && action.fresh !== undefined && firstSentAt(pass, spec) === undefined) {
       const fresh = await restedOn(pass, action, bytes.input)
-      if (pass.signal.aborted) return
+      if (pass.work.aborted) return
       if (canonical(fresh) !== canonical(bytes.fresh)) return complete(pass, key, { state: 'stale', fresh })
     }
     await pass.writer.submit(() => sending(pass, spec, action, bytes, key, remote, attempt))
-    if (pass.signal.aborted || op.outcome !== undefined) return
+    if (pass.work.aborted || op.outcome !== undefined) return
     const sentAt = op.sending!.at
     const tried = await tryOnce({
       env,
@@ -129,7 +129,7 @@ async function send(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Byte
       signal: pass.signal,
       onLate: (late) => reportLate(pass, pass.task.claimed.row.id, late),
     })
-    if (pass.signal.aborted) return
+    if (pass.work.aborted) return
     if (tried.end === 'done')
       return complete(
         pass,

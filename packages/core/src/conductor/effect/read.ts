@@ -41,7 +41,7 @@ export async function read(pass: Pass, acting: Acting, op: Op): Promise<boolean>
   for (;;) {
     if (op.retryAt !== undefined && !(await sleepWithin(pass, key, op.retryAt, `${action.name} is tried again`)))
       return true
-    if (pass.signal.aborted || (await pass.work.run(() => once(pass, acting, op, verdict)))) return true
+    if (pass.work.aborted || (await pass.work.run(() => once(pass, acting, op, verdict)))) return true
   }
 }
 
@@ -65,7 +65,7 @@ async function once(pass: Pass, acting: Acting, op: Op, verdict: Judgement): Pro
   const attempt = op.attempts + 1
   const { workspace, id: run, playbook } = claimed.row
   const tried = await cachedOr(pass, acting, attempt)
-  if (pass.signal.aborted) return true
+  if (pass.work.aborted) return true
   if (tried.end === 'done') {
     const ok = await overlaidRead(pass, acting, tried.output)
     const receipt = {

@@ -26,9 +26,9 @@ export async function answers(pass: Pass, asked: Question, op: Op): Promise<void
     const attempt = op.attempts + 1
     const go: Try = { attempt, id: reservationId(pass, key, op.sends + 1), model: modelOf(agent, attempt) }
     const begun = await pass.work.run(() => begin(pass, asked, go))
-    if (!begun || pass.signal.aborted) return
+    if (!begun || pass.work.aborted) return
     if (await pass.work.run(() => once(pass, asked, op, go))) return
-    if (pass.signal.aborted) return
+    if (pass.work.aborted) return
   }
 }
 
@@ -109,11 +109,11 @@ async function once(pass: Pass, asked: Question, op: Op, go: Try): Promise<boole
   try {
     const call = { agent, input, about, repair, model, signal }
     const answer = await within(env, agent.timeoutMs, late(agent), () => env.models(call))
-    if (pass.signal.aborted) return true
+    if (pass.work.aborted) return true
     return await record(pass, asked, go, answer)
   } catch (thrown) {
     stop.abort(thrown)
-    if (pass.signal.aborted) return true
+    if (pass.work.aborted) return true
     const { how, usage } = failureOf(thrown)
     return failed(pass, asked, go, { error: errorOf(thrown, how), usage, paid: how !== 'refused' })
   }

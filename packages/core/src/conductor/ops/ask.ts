@@ -76,7 +76,7 @@ export function askItem<T>(pass: Pass, key: string, asked: AskItem, value: (ok: 
   const hash = sha256(canonicalAround([kind, kind === 'question' ? title : null, action, input]))
   const live = async (op: Op): Promise<void> => {
     if (op.opened === undefined) await pass.work.run(() => open(pass, key, asked, hash))
-    if (pass.signal.aborted || op.outcome !== undefined) return
+    if (pass.work.aborted || op.outcome !== undefined) return
     const data = dataOf(op.opened as Entry & { kind: 'ask.opened' })
     if (asked.again !== undefined) await pass.work.run(async () => asked.again?.(data.item))
     if (pass.signal.aborted || op.outcome !== undefined) return
@@ -122,7 +122,7 @@ async function open(pass: Pass, key: string, asked: AskItem, hash: string): Prom
     }
     return { drafts: [{ kind: 'ask.opened', key, data } satisfies Draft] }
   })
-  if (!pass.signal.aborted) tell(pass, item)
+  if (!pass.work.aborted) tell(pass, item)
 }
 
 /** The item that this one revises says which one that is. */

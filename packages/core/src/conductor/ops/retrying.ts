@@ -22,5 +22,5 @@ export async function sleepWithin(pass: Pass, key: string, at: number, what: str
         pass.signal.addEventListener('abort', () => (cancel(), resolve()), { once: true })
       }),
   )
-  return !pass.signal.aborted && !pass.work.stopping
+  return !pass.work.aborted && !pass.work.stopping
 }

@@ -26,7 +26,7 @@ export function step(pass: Pass, key: string, work: Work, options: StepOptions =
 function firstTry(pass: Pass, key: string, work: Work, options: StepOptions, op: Op): 'succeeded' | Promise<void> {
   const failed = async (thrown: unknown): Promise<void> => {
     const done = await pass.work.run(() => fail(pass, key, thrown, op.attempts + 1, options)).finally(over)
-    if (!done && !pass.signal.aborted) return tries(pass, key, work, options, op)
+    if (!done && !pass.work.aborted) return tries(pass, key, work, options, op)
   }
   const over = (): void => pass.work.ended()
   const succeeded = (value: unknown): void => {
@@ -35,12 +35,22 @@ function firstTry(pass: Pass, key: string, work: Work, options: StepOptions, op:
   }
   pass.work.began()
   try {
-    const value = insideStep.run(key, work, { signal: pass.signal, attempt: op.attempts + 1 })
+    const value = insideStep.run(key, work, given(pass, op.attempts + 1))
     if (isThenable(value)) return Promise.resolve(value).then(succeeded).catch(failed)
     succeeded(value)
     return 'succeeded'
   } catch (thrown) {
     return failed(thrown)
+  }
+}
+
+/** What a step's code gets: a signal is made when it is asked for. */
+function given(pass: Pass, attempt: number): { signal: AbortSignal; attempt: number } {
+  return {
+    get signal() {
+      return pass.signal
+    },
+    attempt,
   }
 }
 
@@ -65,13 +75,13 @@ async function tries(pass: Pass, key: string, work: Work, options: StepOptions, 
         return fail(pass, key, thrown, attempt, options)
       }
     })
-    if (done || pass.signal.aborted) return
+    if (done || pass.work.aborted) return
   }
 }
 
 /** Records a failed try. True when there will be no other. */
 async function fail(pass: Pass, key: string, thrown: unknown, attempt: number, options: StepOptions): Promise<boolean> {
-  if (pass.signal.aborted) return true
+  if (pass.work.aborted) return true
   const most = Math.max(1, options.retry?.attempts ?? 3)
   const error = storeError(thrown)
   if (attempt >= most || (KeelsonError.is(thrown) && FINAL.has(thrown.code))) {

@@ -39,7 +39,7 @@ export function sleep(
     if (op.opened === undefined) {
       const until = fixed ?? pass.task.env.clock.now() + ms!
       await pass.writer.append([{ kind: 'sleep.opened', key, data: { hash, until } }])
-      if (pass.signal.aborted) return
+      if (pass.work.aborted) return
     }
     const { until } = dataOf(op.opened as Entry & { kind: 'sleep.opened' })
     pass.waits.set(key, { kind: 'timer', what: `sleeps until ${iso(until)}`, ...wait, until: iso(until) })
@@ -112,9 +112,9 @@ async function openWait(
       const data = { hash, event, match, since, ...ends, ...(isUnlabelled(labels) ? {} : { labels }), puts: [put] }
       await pass.writer.append([{ kind: 'wait.opened', key, data }])
     }
-    if (!pass.signal.aborted && op.outcome === undefined) await fromBuffer(pass, key, token, op)
+    if (!pass.work.aborted && op.outcome === undefined) await fromBuffer(pass, key, token, op)
   })
-  if (pass.signal.aborted || op.outcome !== undefined) return
+  if (pass.work.aborted || op.outcome !== undefined) return
   const { until } = dataOf(op.opened as Entry & { kind: 'wait.opened' })
   pass.waits.set(
     key,
@@ -224,7 +224,7 @@ export function call(pass: Pass, key: string, target: { readonly name: string },
       await pass.work.run(() => pass.writer.submit(() => opening(pass, opened, run)))
       env.nudge()
     }
-    if (op.outcome !== undefined || pass.signal.aborted) return
+    if (op.outcome !== undefined || pass.work.aborted) return
     pass.waits.set(key, { kind: 'child', what: `run ${child} of ${playbook.name}`, run: child })
     pass.replay?.poke()
   }

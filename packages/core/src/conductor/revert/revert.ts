@@ -122,7 +122,7 @@ async function compensate(pass: Pass, key: string, line: Line & { kind: 'effect'
   const hash = sha256(canonical([line.id, line.generation]))
   const live = async (op: Op): Promise<void> => {
     if (op.opened === undefined) await pass.work.run(() => open(pass, key, line, hash))
-    if (pass.signal.aborted || op.outcome !== undefined || op.opened === undefined) return
+    if (pass.work.aborted || op.outcome !== undefined || op.opened === undefined) return
     pass.waits.set(key, {
       kind: 'effect',
       what: `${line.action} is taken back`,
