@@ -15,10 +15,10 @@ const options = optionsOf({
   peers: 'openworkflow,langgraph',
   /** Runs of ours per run in flight, and the least. */
   'runs-per-flight': '5',
-  'runs-least': '500',
+  'runs-least': '3000',
   /** The same for the peers. */
   'peer-runs-per-flight': '1',
-  'peer-runs-least': '100',
+  'peer-runs-least': '200',
   'bare-seconds': '0.7',
   dir: '',
 })
@@ -101,7 +101,7 @@ async function measure(engine: string, inFlight: number): Promise<Load> {
     runs,
     inFlight,
     steps: STEPS,
-    warmUp: Math.min(ours ? 200 : 20, runs),
+    warmUp: Math.min(ours ? 1000 : 50, runs),
     thread: engine.endsWith('(worker)') ? 'worker' : 'main',
   }
   const load = await inChild<Load>(`../subjects/${engine.split(' ')[0]}.ts`, 'load', task)
