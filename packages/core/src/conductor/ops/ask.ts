@@ -79,7 +79,7 @@ export function askItem<T>(pass: Pass, key: string, asked: AskItem, value: (ok: 
     if (pass.work.aborted || op.outcome !== undefined) return
     const data = dataOf(op.opened as Entry & { kind: 'ask.opened' })
     if (asked.again !== undefined) await pass.work.run(async () => asked.again?.(data.item))
-    if (pass.signal.aborted || op.outcome !== undefined) return
+    if (pass.work.aborted || op.outcome !== undefined) return
     const until = data.until === undefined ? {} : { until: iso(data.until) }
     pass.waits.set(key, { kind: asked.wait, what: asked.item.title, inbox: data.item, ...until })
     pass.replay?.poke()
