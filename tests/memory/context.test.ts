@@ -18,7 +18,7 @@ it('holds rules, records, what happened, what is recalled, each with its source'
   await memory.remember(
     [
       { kind: 'rule', text: 'Write in plain words.' },
-      { subject: acme as never, predicate: 'pays', value: 'late' },
+      { subject: acme, predicate: 'pays', value: 'late' },
       { text: 'A secret of the board about paying.', sensitivity: 3 },
     ],
     { by: me },
@@ -29,7 +29,7 @@ it('holds rules, records, what happened, what is recalled, each with its source'
   )
   const pack = await memory
     .scope('workspace', { maxSensitivity: 1 })
-    .context({ task: 'remind them to pay', about: [acme as never], thread: 'mail', budgetTokens: 400 })
+    .context({ task: 'remind them to pay', about: [acme], thread: 'mail', budgetTokens: 400 })
   expect(pack.items.map(({ section }) => section)).toEqual(['rules', 'entity', 'timeline', 'timeline', 'recall'])
   expect(pack.text).toContain('- Write in plain words.')
   expect(pack.text).toContain('Berlin')
@@ -65,7 +65,7 @@ it('is never over its budget, however it is counted', async () => {
         const scope = memory.scope(`s${++worlds}`)
         for (const { text, kind } of units) {
           if (kind === 'event') await scope.append({ text, role: 'external' }, { by: me })
-          else await scope.remember({ text, kind: kind as 'rule' }, { by: me })
+          else await scope.remember({ text, kind: kind }, { by: me })
         }
         const { text, tokens, items } = await scope.context({
           task: units[0]?.text ?? 'x',
