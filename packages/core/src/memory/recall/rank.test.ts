@@ -1,0 +1,118 @@
+/** Ranking on its own: what words, neighbours, names, dates and authority do, and that order of writing does nothing. */
+import { describe, expect, it } from 'vitest'
+import { rank } from './rank.ts'
+import { Segment, type Indexed } from './segment.ts'
+import { stem } from './stem.ts'
+
+interface Turn extends Indexed {
+  readonly weight?: number
+}
+
+function segment(turns: readonly (Omit<Turn, 'id' | 'at'> & { at?: number; text: string })[]): Segment<Turn> {
+  const made = new Segment<Turn>()
+  turns.forEach(({ text, ...turn }, ord) => made.add({ id: String(ord), at: 0, thread: 'one', ord, ...turn }, text))
+  return made
+}
+
+function found(made: Segment<Turn>, question: string): string[] {
+  return rank([made], question, { limit: 10, authority: ({ weight = 1 }) => weight }).map(({ unit }) => unit.id)
+}
+
+/** Two hundred words that say nothing about what is asked. */
+const LONG = Array.from({ length: 200 }, (_, i) => `filler${i % 50}`).join(' ')
+
+describe('rank', () => {
+  it('finds other forms of a word', () => {
+    expect(['painted', 'painting', 'paints'].map(stem)).toEqual(['paint', 'paint', 'paint'])
+    expect(
+      found(
+        segment([
+          { text: 'She went to the market', thread: 'a' },
+          { text: 'nothing', thread: 'b' },
+        ]),
+        'where did she go',
+      ),
+    ).toEqual(['0'])
+  })
+
+  it('finds the answer to a question by the words of the question', () => {
+    const turns = segment([
+      { text: 'What did the dentist cost?' },
+      { text: 'About ninety.' },
+      { text: 'Fine weather.' },
+    ])
+    expect(found(turns, 'dentist cost').slice(0, 2).sort()).toEqual(['0', '1'])
+  })
+
+  it('lends no context to long messages and takes none from them', () => {
+    const long = segment([{ text: `dentist ${LONG}` }, { text: 'About ninety.' }, { text: `Fine weather. ${LONG}` }])
+    expect(found(long, 'dentist')).toEqual(['0'])
+    const alone = segment([
+      { text: `dentist ${LONG}`, thread: 'a' },
+      { text: 'About ninety.', thread: 'b' },
+      { text: `Fine weather. ${LONG}`, thread: 'c' },
+    ])
+    const score = (made: Segment<Turn>): number =>
+      rank([made], 'dentist', { limit: 1, authority: () => 1 })[0]!.parts.lexical
+    expect(score(long)).toBeCloseTo(score(alone), 10)
+  })
+
+  it('takes a name for the one who speaks, and not for a word', () => {
+    const turns = segment([
+      { text: 'Bob, I love tea', speaker: 'Ada', thread: 'a' },
+      { text: 'I love tea', speaker: 'Bob', thread: 'b' },
+    ])
+    expect(found(turns, 'What does Bob love?')).toEqual(['1', '0'])
+  })
+
+  it('prefers a date that is named, and whose word counts for more', () => {
+    const [march, may] = [Date.UTC(2023, 2, 8), Date.UTC(2023, 4, 8)]
+    expect(
+      found(
+        segment([
+          { text: 'we met', at: march, thread: 'a' },
+          { text: 'we met', at: may, thread: 'b' },
+        ]),
+        'met in March 2023',
+      ),
+    ).toEqual(['0', '1'])
+    expect(
+      found(
+        segment([
+          { text: 'we met', weight: 0.4, thread: 'a' },
+          { text: 'we met', weight: 1, thread: 'b' },
+        ]),
+        'met',
+      ),
+    ).toEqual(['1', '0'])
+  })
+
+  it('finds the same with the same scores, whatever came and went before', () => {
+    const texts = Array.from(
+      { length: 60 },
+      (_, i) =>
+        `turn ${i} of ${['gold', 'silver', 'tea'][i % 3]} and ${['cats', 'dogs'][i % 2]}${i % 7 === 0 ? '?' : ''}`,
+    )
+    const look = (made: Segment<Turn>): string =>
+      JSON.stringify(
+        rank([made], 'gold tea and cats', { limit: 50, authority: () => 1 }).map(({ unit, score, parts }) => [
+          unit.id,
+          score,
+          parts,
+        ]),
+      )
+    const straight = segment(texts.map((text) => ({ text })))
+    const other = new Segment<Turn>()
+    const turn = (ord: number): Turn => ({ id: String(ord), at: 0, thread: 'one', ord })
+    for (let i = 200; i < 300; i++) other.add(turn(i), `gold noise ${i}`)
+    texts.map((_, i) => (i * 37) % 60).forEach((ord) => other.add(turn(ord), texts[ord]!))
+    for (let i = 200; i < 300; i++) other.remove(String(i))
+    for (const ord of [3, 9, 30]) other.remove(String(ord))
+    for (const ord of [30, 3, 9]) other.add(turn(ord), texts[ord]!)
+    expect(look(other)).toBe(look(straight))
+  })
+
+  it('reads scripts without spaces', () => {
+    expect(found(segment([{ text: '昨日東京に行きました' }, { text: '今日は晴れです' }]), '東京')).toContain('0')
+  })
+})
