@@ -5,7 +5,7 @@
  * L2. Settling awaits started steps, and withdraws what is still waited for in the same unit.
  * L3. A cancelled run's code is not resumed.
  */
-import { canonical, canonicalAround, parseStored } from '../base/json.ts'
+import { canonical, canonicalAround } from '../base/json.ts'
 import { parse } from '../base/schema.ts'
 import type { Json } from '../base/value.ts'
 import type { Draft } from '../journal/entry.ts'
