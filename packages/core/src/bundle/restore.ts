@@ -4,7 +4,8 @@
  * R1. What the workspace holds already must be the beginning of what comes: then it is gone over, and the rest is written.
  *     So an import that was cut off goes on when it is called again, and nothing else is ever written over.
  * R2. A record must be what the last entry that put it says; a line that says otherwise is refused before it is written.
- * R3. Runs come last: nothing executes before all of it is there and the hash at the end was right.
+ * R3. Runs come last: nothing executes before all of it is there and the hash at the end was right. Until then the
+ *     workspace is marked as suspended, so that no conductor writes into what is there by half.
  */
 import { createHash } from 'node:crypto'
 import { sha256 } from '../base/hash.ts'
@@ -49,6 +50,8 @@ interface Gathered {
   readonly mail: Map<string, Delivery[]>
   /** Entries of the workspace up to here. */
   entries: number
+  /** Whether it is suspended, as the bundle says: the last thing that is written. */
+  life: RecordWrite | undefined
 }
 
 /** Writes the bundles, a whole one first and then its increments, behind one another. */
@@ -56,7 +59,9 @@ export async function restore(parts: RestoreParts, sources: readonly BundleSourc
   const gathered: Gathered = {
     counts: { entries: 0, records: 0, runs: 0, artifacts: 0 },
     ...{ missing: [], puts: new Map(), runs: new Map(), mail: new Map(), entries: 0 },
+    life: undefined,
   }
+  const marked = parts.dryRun ? false : await mark(parts)
   const present = existing(parts)
   try {
     for (const [at, source] of sources.entries()) await takeIn(parts, source, at, present, gathered)
@@ -66,7 +71,29 @@ export async function restore(parts: RestoreParts, sources: readonly BundleSourc
     await present.return(undefined)
   }
   await start(parts, gathered)
+  if (marked || gathered.life !== undefined) await unmark(parts, gathered)
   return gathered
+}
+
+const IMPORTING = canonicalAround({ state: 'suspended', reason: 'it is being imported' })
+
+/** While only a part of it is there, nobody works in it. Answers whether this import (or one that was cut off) said so. */
+async function mark({ env, workspace }: RestoreParts): Promise<boolean> {
+  const [life] = await env.store.records(workspace, { kind: 'company', ids: ['life'], limit: 1 })
+  if (life !== undefined) return life.data === IMPORTING
+  if ((await env.store.tail(workspace, 0, 1)).length > 0) return false
+  await env.store.write(workspace, { records: [lifeWrite(1, IMPORTING)] })
+  return true
+}
+
+async function unmark({ env, workspace, dryRun }: RestoreParts, { life }: Gathered): Promise<void> {
+  if (dryRun) return
+  const write = life ?? lifeWrite(2, null)
+  await env.store.write(workspace, { records: [write], restoring: true })
+}
+
+function lifeWrite(version: number, data: string | null): RecordWrite {
+  return { kind: 'company', id: 'life', version, data, index: {}, sort: 0 }
 }
 
 async function takeIn(
@@ -102,7 +129,8 @@ async function takeIn(
         const expected = gathered.puts.get(`${kind}/${id}`)
         if (expected === undefined || expected !== digest(write))
           throw invalid(number, `record ${kind}/${id} is not what its entries put`)
-        await batch.add({ records: [write] })
+        if (kind === 'company' && id === 'life') gathered.life = write
+        else await batch.add({ records: [write] })
         break
       }
       case 'run':

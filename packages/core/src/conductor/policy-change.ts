@@ -17,6 +17,7 @@ import type { Judgement } from '../policy/verdict.ts'
 import { EFFECT_PLAYBOOK } from './effect/hand-over.ts'
 import type { Environment } from './environment.ts'
 import { itemPut, readItem } from './item.ts'
+import { lifeOf } from './life.ts'
 import type { Pass } from './pass.ts'
 
 /** Wakes what is open in every workspace whose rules were others. */
@@ -29,6 +30,7 @@ async function announce(env: Environment, workspace: string): Promise<void> {
   let open = 0
   let from = ''
   const written = await env.company(workspace).edit(async () => {
+    if ((await lifeOf(env, workspace)).state !== 'active') return undefined
     const [row] = await env.store.records(workspace, { kind: 'company', ids: ['policy'], limit: 1 })
     from = row === undefined ? '' : (JSON.parse(row.data) as { version: string }).version
     if (from === env.policy.version) return undefined
