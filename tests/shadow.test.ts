@@ -1,5 +1,7 @@
 /** Runs in shadow: they see what is real, and nothing outside sees them. */
 import { action, defineConnector, defineEntity, defineEvent, definePlaybook, policy } from '@keelson/core'
+import { billing as bank } from '@keelson/connectors/billing'
+import { files } from '@keelson/connectors/files'
 import { fake, testConductor, type Harness } from '@keelson/testing'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
@@ -368,5 +370,31 @@ describe('revert.plan', () => {
     const mixed = await t.start(collect, { invoice: 'i2', cents: 100 })
     const { lines } = (await t.keelson.revert.plan({ run: mixed.id })) as unknown as { lines: { kind: string }[] }
     expect(lines.map((one) => one.kind)).toEqual(['entity'])
+  })
+})
+
+describe('connectors that come along', () => {
+  it('show a run in shadow the file that it would have written, and the invoice that it would have charged for', async () => {
+    const office = definePlaybook({
+      name: 'office',
+      version: 1,
+      input: z.object({}),
+      output: z.array(z.string()),
+      async run(ctx) {
+        await ctx.act(files.write, { path: 'a.txt', text: 'hello' })
+        const written = await ctx.act(files.read, { path: 'a.txt' })
+        await ctx.act(files.remove, { path: 'a.txt' })
+        const gone = await ctx.act(files.read, { path: 'a.txt' })
+        await ctx.act(bank.charge, { invoiceId: 'i1', amount: { amount: 100, currency: 'EUR' } })
+        const { open } = await ctx.act(bank.invoice, { invoiceId: 'i1' })
+        return [written?.content ?? '-', gone?.content ?? '-', `${open}`]
+      },
+    })
+    const invoice = () => ({ open: true, amount: { amount: 100, currency: 'EUR' }, email: 'a@x.org' })
+    const outside = [fake(files), fake(bank, { 'billing.invoice': invoice })]
+    const t = await testConductor({ playbooks: [office], connectors: outside })
+    const run = await t.start(office, {}, { shadow: true })
+    expect(await run.result()).toEqual(['hello', '-', 'false'])
+    expect([t.world(files.write), t.world(bank.charge)]).toEqual([[], []])
   })
 })

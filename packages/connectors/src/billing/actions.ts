@@ -59,6 +59,10 @@ export const invoice = action({
   effect: 'read',
   input: z.object({ invoiceId: InvoiceId }),
   output: z.object({ open: z.boolean(), amount: MoneyValue, email: z.string() }),
+  simulate: ({ invoiceId }, { effects, real }) =>
+    real !== undefined && effects.some(({ input }) => (input as { invoiceId?: string }).invoiceId === invoiceId)
+      ? { ...real, open: false }
+      : undefined,
   async run({ invoiceId }, { signal, config }) {
     return { output: await driverFrom(config).invoice(invoiceId, { signal }) }
   },

@@ -29,6 +29,17 @@ export const read = action({
   }),
   /** null where there is no such file. */
   output: Kept.extend({ content: z.string() }).nullable(),
+  simulate({ path, as }, { effects }) {
+    for (const { action: name, input } of [...effects].reverse()) {
+      const done = input as { path?: string; text?: string; from?: string }
+      if (done.from === path || (name === 'files.remove' && done.path === path)) return null
+      if (done.path !== path || done.text === undefined) continue
+      const bytes = Buffer.from(done.text)
+      const content = as === 'base64' ? bytes.toString('base64') : done.text
+      return { path, sha256: sha256Hex(done.text), size: bytes.length, content }
+    }
+    return undefined
+  },
   async run({ path, as }, { config }) {
     const found = await findFile(await rootOf(rootFrom(config)), path)
     if (found === undefined) return { output: null }
