@@ -190,11 +190,7 @@ export function combine(
     denies.length > 0
       ? denies.map((one) => `${one.rule}: ${one.reason}`).join('; ')
       : verdict === 'allow'
-        ? `allowed by ${
-            of('allow')
-              .map((one) => one.rule)
-              .join(', ') || 'default'
-          }`
+        ? `allowed by ${namesOf(of('allow'))}`
         : [...asks.map((one) => whyOf(one)), ...holds.map((one) => one.rule)].join('; ')
   const names = [...new Set(holds.map((one) => one.rule))]
   const rests = isUnlabelled(labels) ? {} : { labels }
@@ -209,6 +205,14 @@ export function whyOf({ rule, reason }: { readonly rule: string; readonly reason
   if (reason === undefined) return rule
   return rule === BY_DEFAULT ? reason : `${rule}: ${reason}`
 }
+
+/** A few of the rules by name: the reason is kept with every effect. */
+function namesOf(said: readonly Said[]): string {
+  const names = said.slice(0, NAMES_MAX).map((one) => one.rule)
+  return `${names.join(', ') || 'default'}${said.length > NAMES_MAX ? ` and ${said.length - NAMES_MAX} more` : ''}`
+}
+
+const NAMES_MAX = 5
 
 /** A reason is often cut from an input: half a character could not be stored. */
 function textOf(reason: string | undefined): string | undefined {
