@@ -8,6 +8,7 @@
 import { KeelsonError, storeError } from '../../base/errors.ts'
 import { sha256 } from '../../base/hash.ts'
 import { canonical } from '../../base/json.ts'
+import { isUnlabelled, joinLabels, labelled, type Labels } from '../../base/labels.ts'
 import type { Json } from '../../base/value.ts'
 import type { Draft } from '../../journal/entry.ts'
 import { entityTypeOf, type AnyEntityType, type Entity, type EntityType } from '../../memory/entity.ts'
@@ -135,27 +136,36 @@ function needsAgreement(type: AnyEntityType, patch: object): boolean {
 export function readOp<R>(
   pass: Pass,
   key: string,
-  type: { readonly name: string },
+  type: { readonly name: string; readonly private?: ReadonlySet<string> },
   what: readonly Json[],
   look: () => Promise<Json | undefined>,
 ): Promise<R> {
   const hash = sha256(canonical([type.name, ...what]))
   const live = async (): Promise<void> => {
     await pass.work.run(async () => {
-      const draft = await outcome(look, hash)
+      const draft = await outcome(look, hash, labelsOf(type))
       await pass.writer.append([draft(key)])
     })
   }
   return pass.operation<R>({ key, kind: 'read', hash, live })
 }
 
-async function outcome(look: () => Promise<Json | undefined>, hash: string): Promise<(key: string) => Draft> {
+/** What holds private fields is private. */
+function labelsOf(type: { readonly name: string; readonly private?: ReadonlySet<string> }): { labels?: Labels } {
+  return (type.private?.size ?? 0) === 0 ? {} : { labels: labelled(['private'], `entity ${type.name}`) }
+}
+
+async function outcome(
+  look: () => Promise<Json | undefined>,
+  hash: string,
+  labels: { labels?: Labels },
+): Promise<(key: string) => Draft> {
   try {
     const ok = await look()
     return (key) => ({
       kind: 'read.completed',
       key,
-      data: { hash, ...(ok === undefined ? {} : { ok }), reads: refs(ok) },
+      data: { hash, ...(ok === undefined ? {} : { ok, ...labels }), reads: refs(ok) },
     })
   } catch (thrown) {
     if (!KeelsonError.is(thrown) || thrown.code.startsWith('STORE_')) throw thrown
@@ -186,7 +196,9 @@ function writeOp<T>(
       pass.writer.submit(async () => {
         try {
           const { ok, puts, cached } = await build()
-          return { drafts: [{ kind: 'entity.completed', key, data: { hash, ok, puts } }], cached }
+          const labels = joinLabels(pass.history.labels, labelsOf(type).labels) // nobody says what it was written from
+          const of = isUnlabelled(labels) ? {} : { labels }
+          return { drafts: [{ kind: 'entity.completed', key, data: { hash, ok, ...of, puts } }], cached }
         } catch (thrown) {
           if (!KeelsonError.is(thrown) || thrown.code.startsWith('STORE_')) throw thrown
           return { drafts: [{ kind: 'entity.completed', key, data: { hash, error: storeError(thrown) } }] }
