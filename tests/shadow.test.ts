@@ -2,7 +2,7 @@
 import { action, defineConnector, defineEntity, defineEvent, definePlaybook, policy } from '@keelson/core'
 import { billing as bank } from '@keelson/connectors/billing'
 import { files } from '@keelson/connectors/files'
-import { fake, testConductor, type Harness } from '@keelson/testing'
+import { fake, memoryStore, testConductor, type Harness } from '@keelson/testing'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 
@@ -261,6 +261,28 @@ describe('a run in shadow', () => {
 })
 
 const by = { kind: 'person', id: 'ann' } as const
+
+describe('a kept state', () => {
+  it('is never that of a run in shadow', async () => {
+    const change = definePlaybook({
+      name: 'change',
+      version: 1,
+      input: z.object({ id: z.string() }),
+      output: z.number(),
+      run: async (ctx, { id }) => (await ctx.entities(Customer).update(id, { stage: 'shadow' })).version,
+    })
+    const store = memoryStore()
+    const t = await harness({ playbooks: [change], store })
+    const customers = t.keelson.entities(Customer)
+    const { id } = await customers.create({ email: 'a', stage: 's1' })
+    for (let v = 2; v < 100; v++) await customers.update(id, { stage: `s${v}` })
+    const run = await t.start(change, { id }, { shadow: true })
+    expect(await run.result()).toBe(100)
+    const session = store.session()
+    await session.open({ worker: 'looks', now: () => 0 })
+    expect(await session.records('default', { kind: 'snapshot', limit: 10 })).toEqual([])
+  })
+})
 
 describe('what is put in shadow', () => {
   it('is a playbook, from its next start on, and real again when it is taken out', async () => {
