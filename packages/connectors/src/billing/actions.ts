@@ -57,6 +57,8 @@ export const invoice = action({
   name: 'billing.invoice',
   title: 'Look at an invoice',
   effect: 'read',
+  outgoing: false,
+  labels: ['private'],
   input: z.object({ invoiceId: InvoiceId }),
   output: z.object({ open: z.boolean(), amount: MoneyValue, email: z.string() }),
   simulate: ({ invoiceId }, { effects, real }) =>

@@ -33,6 +33,7 @@ export const findTime = action({
   name: 'calendar.findTime',
   title: 'Find a free time',
   effect: 'read',
+  outgoing: false,
   input: z.object({
     minutes: z.number().int().min(1).max(1440),
     /** How far ahead to look: '36h', '5d'. The whole slot lies within. */

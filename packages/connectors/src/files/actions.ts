@@ -22,6 +22,7 @@ export const read = action({
   name: 'files.read',
   title: 'Read a file',
   effect: 'read',
+  outgoing: false,
   input: z.object({
     path: FileName,
     /** 'base64' gives the bytes of any file; 'text' (the default) refuses what is not UTF-8. */
@@ -55,6 +56,7 @@ export const list = action({
   name: 'files.list',
   title: 'List files',
   effect: 'read',
+  outgoing: false,
   input: z.object({
     /** Below this folder, at any depth; the whole root if left out. */
     folder: FolderName.optional(),
