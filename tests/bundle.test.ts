@@ -286,6 +286,56 @@ describe('a bundle', () => {
     expect(await diffBundles(before, before)).toMatchObject({ same: true, changes: [] })
   })
 
+  it('is merged into a company that has its own: created, known by key or identity, kept or taken, upcast', async () => {
+    const Person = defineEntity({
+      name: 'person',
+      version: 1,
+      schema: z.object({ mail: z.string(), name: z.string() }),
+      key: ({ mail }) => mail,
+    })
+    const Deal = defineEntity({
+      name: 'deal',
+      version: 1,
+      schema: z.object({ title: z.string(), person: z.string() }),
+      links: { person: Person },
+    })
+    const from = (await open(memoryStore(), world(), false)).workspace('theirs')
+    const ada = await from.entities(Person, { by: me }).create({ mail: 'ada@x.org', name: 'Ada' })
+    const bob = await from.entities(Person, { by: me }).create({ mail: 'bob@x.org', name: 'Bob' })
+    await from.entities(Person, { by: me }).identify(bob.id, { refs: { stripe: 'cus_1' } })
+    await from.entities(Deal, { by: me }).create({ title: 'site', person: ada.id })
+    await from.memory.remember({ subject: 'ada', predicate: 'likes', value: 'tea' }, { by: me })
+    const bundle = await linesOf(from)
+    const Person2 = defineEntity({
+      name: 'person',
+      version: 2,
+      schema: z.object({ mail: z.string(), name: z.string(), vip: z.boolean() }),
+      upcast: { 2: (old) => ({ ...old, vip: false }) },
+      key: ({ mail }) => mail,
+    })
+    const host = { ...world(), options: { ...world().options, entities: [Person2, Deal] } }
+    const target = (await open(sqlite(file()), host, false)).workspace('ours')
+    const own = await target.entities(Person2, { by: me }).create({ mail: 'ada@x.org', name: 'Ada L.', vip: true })
+    const dry = await target.merge(bundle, { by: me, dryRun: true })
+    expect(dry.entities.map(({ what }) => what).sort()).toEqual(['created', 'created', 'kept'])
+    expect(await target.entities(Person2).list()).toMatchObject({ entities: [{ id: own.id }] })
+    const report = await target.merge(bundle, { by: me })
+    expect(report.entities).toContainEqual({
+      ...{ type: 'person', id: ada.id, here: own.id, what: 'kept', fields: ['name', 'vip'], upcast: true },
+    })
+    expect(report.memories).toMatchObject({ imported: 1 })
+    expect(await target.entities(Deal).find({ person: own.id })).toMatchObject({ data: { title: 'site' } })
+    expect(await target.entities(Person2).byRef('stripe', 'cus_1')).toMatchObject({ data: { name: 'Bob', vip: false } })
+    const again = await target.merge(bundle, { by: me, onConflict: 'take' })
+    expect(again.entities.map(({ what }) => what).sort()).toEqual(['same', 'same', 'taken'])
+    expect(again.memories).toMatchObject({ imported: 0, known: 1 })
+    expect(await target.entities(Person2).get(own.id)).toMatchObject({ data: { name: 'Ada', vip: false } })
+    const stranger = (await open(memoryStore(), world(), false)).workspace('s')
+    const { entities } = await stranger.merge(bundle, { by: me })
+    expect(entities.map(({ what }) => what)).toEqual(['missing', 'missing', 'missing'])
+    expect(await target.audit.verify()).toMatchObject({ ok: true })
+  })
+
   it('goes on after an import that failed at any write, and executes nothing before it is whole', async () => {
     const of = world()
     const bundle = await linesOf(await fill(await open(memoryStore(), of), of))

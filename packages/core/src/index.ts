@@ -163,6 +163,7 @@ export type { Verdict as RehearsalVerdict } from './conductor/rehearse.ts'
 /* moving */
 export type { ExportOptions } from './bundle/export.ts'
 export type { ImportOptions, ImportReport } from './bundle/import.ts'
+export type { Merged, MergeOptions, MergeReport } from './bundle/merge.ts'
 export type { BundleSource } from './bundle/read.ts'
 export { diffBundles, type BundleChange, type BundleDiff, type FieldChange } from './bundle/diff.ts'
 

@@ -30,6 +30,7 @@ import type { WorkspaceMemory } from './memory/handle.ts'
 import { auditOf, type Audit } from './audit/audit.ts'
 import { exportLines, type ExportOptions } from './bundle/export.ts'
 import { importBundle, type ImportOptions, type ImportReport } from './bundle/import.ts'
+import { mergeBundle, type MergeOptions, type MergeReport } from './bundle/merge.ts'
 import type { BundleSource } from './bundle/read.ts'
 import type { Deciding, MayDecide } from './inbox/decide.ts'
 import { straightStamps } from './inbox/fatigue.ts'
@@ -107,6 +108,8 @@ export interface Workspace extends FreezeVerbs, LifeVerbs {
   export(options?: ExportOptions): AsyncIterable<string>
   /** Takes a bundle in, or a whole one and its increments in order. What was imported is frozen until `adopt()`. */
   import(bundle: BundleSource | readonly BundleSource[], options: ImportOptions): Promise<ImportReport>
+  /** Takes the entities and memories of a bundle, of any workspace, into what is here. */
+  merge(bundle: BundleSource, options: MergeOptions): Promise<MergeReport>
   /** What a run waits for, since when, and who can end it. */
   why(run: string): Promise<string>
 }
@@ -170,6 +173,7 @@ export function workspaceOf(parts: WorkspaceParts, id: string): Workspace {
     ...lifeVerbs(env, id),
     export: (options) => exportLines(env, id, options),
     rehearse: (options) => rehearse(env, [id], options),
+    merge: (bundle, options) => mergeBundle(env, id, bundle, options),
     async import(bundle, options) {
       const report = await importBundle(env, id, bundle, options)
       env.library(id).clear()

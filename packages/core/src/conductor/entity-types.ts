@@ -14,6 +14,10 @@ export class EntityTypes {
     if (known === undefined || known.version <= type.version) this.#known.set(type.name, type)
   }
 
+  knows(name: string): boolean {
+    return this.#known.has(name)
+  }
+
   /** The type, or one that stands for it where this process does not know it: data as they were stored, of any schema. */
   named(name: string, schema: number): AnyEntityType {
     return this.#known.get(name) ?? bareType(name, schema)

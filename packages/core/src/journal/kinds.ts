@@ -225,7 +225,12 @@ export interface EntryData {
   'memory.changed': { readonly by: Actor } & WithPuts
   'memory.erased': { readonly by: Actor; readonly reason: string; readonly memories: readonly string[] } & WithPuts
   'memory.shown': WithPuts
-  'trust.set': { readonly by: Actor; readonly action: string; readonly segment: string; readonly rung: string } & WithPuts
+  'trust.set': {
+    readonly by: Actor
+    readonly action: string
+    readonly segment: string
+    readonly rung: string
+  } & WithPuts
   'budget.raised': { readonly by: Actor; readonly budget: string } & WithPuts
   'grant.made': { readonly by: Actor } & WithPuts
   'grant.revoked': { readonly by: Actor } & WithPuts

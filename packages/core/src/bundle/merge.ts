@@ -1,0 +1,192 @@
+/**
+ * Merge: the entities and memories of a bundle into a workspace that has its own, each as a change of that workspace.
+ *
+ * G1. An entity is the same one when its id is there, or its key, or one of its outside identities. Equal data change nothing.
+ * G2. What differs is a conflict: kept as it is here, or taken from the bundle, as told; it is named either way.
+ * G3. Nothing of the other journal enters: runs, approvals and grants stay behind. Who merged is on each change.
+ */
+import type { Actor } from '../base/actor.ts'
+import { KeelsonError } from '../base/errors.ts'
+import { canonical } from '../base/json.ts'
+import type { Json } from '../base/value.ts'
+import { edit, writingOf } from '../conductor/editor.ts'
+import type { Environment } from '../conductor/environment.ts'
+import { deskOf } from '../conductor/memory/desk.ts'
+import { importAll } from '../conductor/memory/import.ts'
+import { shelfOf } from '../conductor/shelf.ts'
+import type { AnyEntityType, EntityRecord } from '../memory/entity.ts'
+import { headOf, holderOfRef, present } from '../memory/entity-read.ts'
+import * as verbs from '../memory/entity-verbs.ts'
+import { createEntity, keyedId } from '../memory/entity-write.ts'
+import { upcastTo } from '../memory/upcast.ts'
+import { itemsOf, type Remembering } from './merge-memory.ts'
+import { readLines, type BundleSource } from './read.ts'
+
+export interface MergeOptions {
+  readonly by: Actor
+  /** What becomes of an entity that differs here: 'keep' (default) leaves it, 'take' writes the bundle's data over it. */
+  readonly onConflict?: 'keep' | 'take'
+  /** Says what would be done, writes nothing. */
+  readonly dryRun?: boolean
+  readonly onProgress?: (done: { readonly entities: number }) => void
+  readonly signal?: AbortSignal
+}
+
+/** One entity of the bundle. */
+export interface Merged {
+  readonly type: string
+  readonly id: string
+  /** The entity here that it is; the same id unless key or identity led to another. */
+  readonly here: string
+  readonly what: 'created' | 'same' | 'kept' | 'taken' | 'missing' | 'refused'
+  /** Fields that differ. */
+  readonly fields?: readonly string[]
+  /** It was stored by an older version of its schema. */
+  readonly upcast?: true
+  /** Why it was refused; of 'missing', that its type is unknown here. */
+  readonly why?: string
+}
+
+export interface MergeReport {
+  readonly entities: readonly Merged[]
+  /** Memories written, known already, and proposed to the operator. With `dryRun`, how many would be looked at. */
+  readonly memories: { readonly imported: number; readonly known: number; readonly proposed: number }
+}
+
+interface Parts {
+  readonly env: Environment
+  readonly workspace: string
+  readonly options: MergeOptions
+  /** Entities of the bundle that are others here: for the links of those that follow. */
+  readonly ids: Map<string, string>
+}
+
+/** Reads a whole bundle and writes its entities, in the order in which their links allow it, and then its memories. */
+export async function mergeBundle(
+  env: Environment,
+  workspace: string,
+  source: BundleSource,
+  options: MergeOptions,
+): Promise<MergeReport> {
+  const { waiting, memories } = await contentsOf(source, options.signal)
+  const parts: Parts = { env, workspace, options, ids: new Map() }
+  const entities: Merged[] = []
+  for (let left = waiting, before = Infinity; left.length > 0 && left.length < before;) {
+    before = left.length
+    const again: EntityRecord[] = []
+    for (const record of left) {
+      options.signal?.throwIfAborted()
+      const one = await mergeOne(parts, record)
+      if (one.what === 'refused' && left.length > 1) again.push(record)
+      else entities.push(one)
+      options.onProgress?.({ entities: entities.length })
+    }
+    left = again
+    if (left.length === before) for (const record of left) entities.push(await mergeOne(parts, record))
+  }
+  return { entities, memories: await rememberAll(parts, memories) }
+}
+
+async function contentsOf(
+  source: BundleSource,
+  signal: AbortSignal | undefined,
+): Promise<{ waiting: EntityRecord[]; memories: Remembering[] }> {
+  const waiting: EntityRecord[] = []
+  const memories: Remembering[] = []
+  for await (const line of readLines(source)) {
+    signal?.throwIfAborted()
+    if (line.type !== 'record' || line.data === null) continue
+    if (line.kind === 'memory') memories.push(line.data as unknown as Remembering)
+    if (line.kind !== 'entity') continue
+    const record = line.data as unknown as EntityRecord
+    if (record.mergedInto === undefined) waiting.push(record)
+  }
+  return { waiting, memories }
+}
+
+async function mergeOne(parts: Parts, record: EntityRecord): Promise<Merged> {
+  const { env } = parts
+  const about = { type: record.type, id: record.id, here: record.id }
+  const type = env.entities.named(record.type, record.schema)
+  if (!env.entities.knows(record.type)) {
+    return {
+      ...about,
+      what: 'missing',
+      why: `no entity type "${record.type}" is known here: pass it in createConductor({ entities })`,
+    }
+  }
+  const upcast = record.schema < type.version ? { upcast: true as const } : {}
+  try {
+    const data = linked(parts, type, upcastTo(type, record.data, record.schema))
+    return { ...about, ...upcast, ...(await settle(parts, type, { ...record, data })) }
+  } catch (thrown) {
+    if (!KeelsonError.is(thrown) || thrown.code.startsWith('STORE_')) throw thrown
+    return { ...about, ...upcast, what: 'refused', why: thrown.message }
+  }
+}
+
+/** Links that led to an entity which is another one here lead to that one. */
+function linked({ ids }: Parts, type: AnyEntityType, data: EntityRecord['data']): EntityRecord['data'] {
+  const fields = Object.entries(type.links).map(([field, to]): [string, Json] => {
+    const follow = (id: Json): Json => (typeof id === 'string' ? (ids.get(`${to.name}/${id}`) ?? id) : id)
+    const value = data[field] ?? null
+    return [field, Array.isArray(value) ? value.map(follow) : follow(value)]
+  })
+  return { ...data, ...Object.fromEntries(fields.filter(([field]) => data[field] !== undefined)) }
+}
+
+async function settle(
+  parts: Parts,
+  type: AnyEntityType,
+  record: EntityRecord,
+): Promise<Pick<Merged, 'here' | 'what' | 'fields'>> {
+  const { env, workspace, options, ids } = parts
+  const shelf = shelfOf(env, workspace)
+  const here = await sameAs(parts, type, record)
+  if (here !== record.id) ids.set(`${type.name}/${record.id}`, here)
+  const head = await headOf(shelf, type, here)
+  const writing = writingOf(shelf, type, options.by, { reason: 'merged from a bundle' })
+  const names = { refs: record.refs ?? {}, aliases: record.aliases ?? [] }
+  if (head === undefined) {
+    if (options.dryRun !== true) {
+      await edit(env, writing, options.by, (w) => createEntity(w, here, record.data))
+      await edit(env, writing, options.by, (w) => verbs.identify(w, here, names))
+    }
+    return { here, what: 'created' }
+  }
+  const there = present(type, head.record)
+  const fields = [...new Set([...Object.keys(there), ...Object.keys(record.data)])]
+    .filter((field) => canonical(there[field] ?? null) !== canonical(record.data[field] ?? null))
+    .sort()
+  if (fields.length === 0) return { here, what: 'same' }
+  if (options.onConflict !== 'take') return { here, what: 'kept', fields }
+  if (options.dryRun !== true) {
+    const patch = Object.fromEntries(fields.map((field) => [field, record.data[field]]))
+    await edit(env, writing, options.by, (w) => verbs.update(w, here, patch))
+  }
+  return { here, what: 'taken', fields }
+}
+
+/** The id under which it is here, if it is (G1). */
+async function sameAs({ env, workspace }: Parts, type: AnyEntityType, record: EntityRecord): Promise<string> {
+  const shelf = shelfOf(env, workspace)
+  if ((await headOf(shelf, type, record.id)) !== undefined) return record.id
+  const keyed = await keyedId(shelf, type, record.data)
+  if (keyed !== undefined) return keyed
+  for (const [system, ref] of Object.entries(record.refs ?? {})) {
+    const holder = await holderOfRef(shelf, type, system, ref)
+    if (holder !== undefined) return holder
+  }
+  return record.id
+}
+
+async function rememberAll(parts: Parts, memories: readonly Remembering[]): Promise<MergeReport['memories']> {
+  const { env, workspace, options, ids } = parts
+  const items = itemsOf(memories, ids)
+  if (options.dryRun === true || items.length === 0) return { imported: items.length, known: 0, proposed: 0 }
+  const { imported, known, proposed } = await importAll(deskOf(env, workspace), items, {
+    by: options.by,
+    reason: 'merged from a bundle',
+  })
+  return { imported, known, proposed }
+}
