@@ -46,6 +46,7 @@ export interface Ranked<U> {
 
 export interface RankOptions<U> {
   readonly limit: number
+  /** At most 1. */
   readonly authority: (unit: U) => number
   /** Units that may be found. Default all. */
   readonly where?: (unit: U) => boolean
@@ -60,6 +61,8 @@ const DATE = 1.5
 const ASKS = 0.8
 const TIME = 1.2
 const LENGTH_POWER = 0.2
+/** No factors together make more of a score: what would not do with this is not looked at closely. */
+const FACTOR_MAX = NAME * DATE * TIME * 1.1
 /** Terms beyond which a unit gains nothing by its length. */
 const LENGTH_MAX = 24
 
@@ -167,6 +170,8 @@ function top<U extends Indexed>(
 ): { doc: Doc<U>; score: number }[] {
   const best: { doc: Doc<U>; score: number }[] = []
   for (const doc of found) {
+    const most = (doc.score + THREAD_SHARE * (doc.thread?.score ?? 0)) * FACTOR_MAX
+    if (best.length >= limit && most < (best.at(-1)?.score ?? 0)) continue
     if (where !== undefined && !where(doc.unit)) continue
     const score = (doc.score + THREAD_SHARE * (doc.thread?.score ?? 0)) * factorOf(doc, question, authority(doc.unit))
     const last = best.at(-1)
