@@ -1,7 +1,7 @@
 /** Grants: standing approvals within a scope and a cap, each use recorded, and suggested only by decisions with a look. */
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { action, defineConnector, definePlaybook, policy } from '@keelson/core'
+import { action, defineConnector, definePersona, definePlaybook, policy } from '@keelson/core'
 import { exploreCrashes, fake, testConductor, type Harness, type HarnessOptions } from '@keelson/testing'
 
 const real = (): Promise<never> => Promise.reject(new Error('a test reached the real world'))
@@ -126,6 +126,91 @@ describe('a grant', () => {
       },
       { harness: () => setUp(), depth: 1 },
     )
+  })
+})
+
+describe('a grant that is passed on', () => {
+  const junior = definePersona({ name: 'junior', may: ['shop.*'] })
+  const lead = definePersona({ name: 'lead', may: ['shop.*'] })
+  const desk = definePlaybook({
+    name: 'desk',
+    version: 1,
+    input: z.object({ order: z.string(), cents: z.int() }),
+    output: z.object({ verdict: z.string() }),
+    persona: lead,
+    run: (ctx, input) => ctx.call(giveBack, input),
+  })
+  const until = '2027-01-01'
+  const where = { cents: { max: 1000 } }
+
+  it('answers for whom it was given to; for those whom they call, once it is passed on to them', async () => {
+    const t = await testConductor({ ...setUp(), playbooks: [giveBack, desk] })
+    const held = { playbook: desk, persona: lead }
+    const { id } = await t.keelson.grants.create({ action: refund, where, cap: { count: 9 }, until, by: ann, ...held })
+    await t.start(desk, { order: '1', cents: 5 })
+    expect(t.world(refund)).toEqual([])
+    const child = await t.keelson.grants.attenuate(id, { playbook: giveBack, where: { cents: { max: 10 } }, by: ann })
+    await t.start(desk, { order: '2', cents: 5 })
+    await t.start(desk, { order: '3', cents: 500 })
+    await t.start(giveBack, { order: '4', cents: 5 }) // without the persona
+    expect(t.world(refund).map((one) => one.input.order)).toEqual(['2'])
+    expect((await t.keelson.grants.uses(child.id)).uses).toMatchObject([{ input: { order: '2' }, state: 'done' }])
+    expect(await t.keelson.audit.verify()).toMatchObject({ ok: true })
+    await t.stop()
+  })
+
+  it('counts against the cap of the other, too', async () => {
+    const t = await testConductor(setUp())
+    const { id } = await t.keelson.grants.create({ action: refund, where, cap: { count: 3 }, until, by: ann })
+    const one = await t.keelson.grants.attenuate(id, { persona: junior, cap: { count: 2, per: '1d' }, by: ann })
+    const two = await t.keelson.grants.attenuate(one.id, { by: ann })
+    for (const order of ['1', '2', '3', '4', '5', '6'])
+      await t.start(giveBack, { order, cents: 5 }, order === '6' ? {} : { persona: junior })
+    expect(t.world(refund)).toHaveLength(3)
+    const all = Object.fromEntries((await t.keelson.grants.list()).map((grant) => [grant.id, grant]))
+    expect(all[id]).toMatchObject({ left: { count: 0 }, used: { count: 3 } })
+    expect(all[one.id]!.used.count + all[two.id]!.used.count).toBeLessThanOrEqual(4)
+    await t.advance('1d')
+    await t.start(giveBack, { order: '7', cents: 5 }, { persona: junior })
+    expect(t.world(refund)).toHaveLength(3)
+    await t.stop()
+  })
+
+  it('ends with the other: a held effect that it decided is asked for', async () => {
+    const t = await testConductor(setUp([asks, policy.rule('window', { on: refund }, () => policy.hold('10m'))]))
+    const { id } = await t.keelson.grants.create({ action: refund, where, cap: { count: 9 }, until, by: ann })
+    const one = await t.keelson.grants.attenuate(id, { persona: junior, by: ann })
+    await t.keelson.grants.attenuate(one.id, { by: ann })
+    await t.start(giveBack, { order: '1', cents: 5 }, { persona: junior })
+    expect((await t.keelson.holds.list()).holds).toHaveLength(1)
+    await t.keelson.grants.revoke(id, { by: ann })
+    expect((await t.keelson.grants.list()).map((grant) => grant.state)).toEqual(['revoked', 'revoked', 'revoked'])
+    await t.advance('10m')
+    expect(t.world(refund)).toEqual([])
+    expect((await t.inbox.list()).items).toMatchObject([{ kind: 'approval', action: 'shop.refund' }])
+    await expect(t.keelson.grants.attenuate(one.id, { by: ann })).rejects.toMatchObject({ code: 'GRANT_WIDER' })
+    await t.stop()
+  })
+
+  it('is never more: in what it covers, how often, how long, or by whom', async () => {
+    const t = await testConductor(setUp())
+    const { id } = await t.keelson.grants.create({ action: refund, where, cap: { count: 3 }, until, by: ann })
+    const wider = [
+      { where: { cents: { max: 1001 } } },
+      { where: { cents: 2000 } },
+      { cap: { count: 4 } },
+      { until: '2027-01-02' },
+    ]
+    for (const one of wider)
+      await expect(t.keelson.grants.attenuate(id, { ...one, by: ann })).rejects.toMatchObject({ code: 'GRANT_WIDER' })
+    const wrong = { by: { kind: 'agent', id: 'bot' } } as const
+    await expect(t.keelson.grants.attenuate(id, wrong)).rejects.toMatchObject({ code: 'INPUT_INVALID' })
+    await expect(t.keelson.grants.attenuate('none', { by: ann })).rejects.toMatchObject({ code: 'GRANT_NOT_FOUND' })
+    expect(await t.keelson.grants.list()).toHaveLength(1)
+    let last = id
+    for (let i = 0; i < 7; i++) last = (await t.keelson.grants.attenuate(last, { by: ann })).id
+    await expect(t.keelson.grants.attenuate(last, { by: ann })).rejects.toMatchObject({ code: 'GRANT_WIDER' })
+    await t.stop()
   })
 })
 

@@ -126,7 +126,16 @@ export type { RateLimit } from './base/rate.ts'
 export type { Settings } from './policy/settings.ts'
 
 /* people */
-export type { Grant, GrantOptions, Grants, GrantStatus, GrantUse } from './conductor/grants.ts'
+export type {
+  AttenuateOptions,
+  GrantCap,
+  GrantHolder,
+  GrantOptions,
+  Grants,
+  GrantStatus,
+  GrantUse,
+} from './conductor/grants.ts'
+export type { Grant } from './policy/grant.ts'
 export type { GrantSuggestion, SuggestOptions } from './conductor/suggest.ts'
 export type { Shadow, ShadowTarget } from './conductor/shadow/shadow.ts'
 export type { Outcome, ShadowDiff, ShadowOptions, ShadowPair, ShadowReport } from './conductor/shadow/report.ts'

@@ -2,16 +2,31 @@
  * Grants: standing approvals with a scope, a cap and an end. One answers an ask that its rule marked `grantable`.
  *
  * B1. A grant never answers a denial, an ask that is not grantable, or an input beyond its `where`.
- * B2. Each use is recorded with the grant in the unit that records the intent, so a cap is never overrun.
+ * B2. Each use is recorded with the grant, and with those that it was passed on from, in the unit that records the intent: a
+ *     cap is never overrun.
+ * B3. Revoking ends what was passed on from it as well.
  */
-import { isMoney, type Actor, type Money } from '../base/actor.ts'
+import type { Actor, Money } from '../base/actor.ts'
 import { durationMs, type Duration } from '../base/duration.ts'
 import { KeelsonError } from '../base/errors.ts'
-import { canonical, stored } from '../base/json.ts'
+import { stored } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
 import type { Action } from '../connector/action.ts'
 import type { Put } from '../journal/put.ts'
+import type { RecordRow } from '../journal/store.ts'
+import {
+  answering,
+  below,
+  beyond,
+  inPeriod,
+  lineOf,
+  withUse,
+  type Grant,
+  type Holder,
+  type Use,
+} from '../policy/grant.ts'
 import type { EffectRecord } from './effect/ledger.ts'
+import type { Edit } from './company.ts'
 import type { Environment } from './environment.ts'
 import { suggestions, type GrantSuggestion, type SuggestOptions } from './suggest.ts'
 
@@ -28,29 +43,37 @@ type Where<T> = {
             : never)
 }
 
-export interface GrantOptions<In> {
+export interface GrantCap {
+  readonly count?: number
+  readonly amount?: Money
+  readonly per?: Duration
+}
+
+/** Who may use it: runs of this persona, of this playbook; neither: whoever asks. What they call holds it only if it is passed on. */
+export interface GrantHolder {
+  readonly persona?: string | { readonly name: string }
+  readonly playbook?: string | { readonly name: string }
+}
+
+export interface GrantOptions<In> extends GrantHolder {
   readonly action: Action<In, any>
   /** Inputs that it covers; an empty one covers all. */
   readonly where: Where<NoInfer<In>>
   /** At most so many uses, or so much money, per period (over its whole life without `per`). */
-  readonly cap: { readonly count?: number; readonly amount?: Money; readonly per?: Duration }
+  readonly cap: GrantCap
   /** ISO date or instant at which it ends. */
   readonly until: string
   readonly by: Actor
 }
 
-export interface Grant {
-  readonly id: string
-  readonly action: string
-  readonly where: Json
-  readonly cap: { readonly count?: number; readonly amount?: Money; readonly perMs?: number }
-  readonly until: number
+/** What is left out is as in the grant that is passed on. */
+export interface AttenuateOptions extends GrantHolder {
+  /** Narrows what it covers further. */
+  readonly where?: { readonly [field: string]: Json }
+  /** Of this one alone; each use counts against the cap of the other, too. */
+  readonly cap?: GrantCap
+  readonly until?: string
   readonly by: Actor
-  readonly revoked: boolean
-  /** Uses that count against the cap now: those of the period. */
-  readonly uses: readonly { readonly effect: string; readonly at: number; readonly amount?: Money }[]
-  /** Of its whole life. */
-  readonly used: { readonly count: number; readonly amount?: number; readonly lastAt?: number }
 }
 
 /** A grant as it stands. */
@@ -72,11 +95,16 @@ export interface GrantUse {
 
 export interface Grants {
   create<In>(options: GrantOptions<In>): Promise<{ id: string }>
+  /**
+   * Passes a grant on, narrower: another holder, fewer inputs, a smaller cap, an earlier end. Never more: `GRANT_WIDER`.
+   * Throws `GRANT_NOT_FOUND`.
+   */
+  attenuate(id: string, options: AttenuateOptions): Promise<{ id: string }>
   /** All of them, with what they were used for and what is left. */
   list(): Promise<readonly GrantStatus[]>
-  /** What it decided, the oldest first; `after` is the `next` of the page before. Throws `GRANT_NOT_FOUND`. */
+  /** What it decided itself, the oldest first; `after` is the `next` of the page before. Throws `GRANT_NOT_FOUND`. */
   uses(id: string, options?: { after?: string; limit?: number }): Promise<{ uses: GrantUse[]; next?: string }>
-  /** Ends it at once; a held effect that it decided is asked for instead of sent. */
+  /** Ends it, and what was passed on from it, at once; a held effect that it decided is asked for instead of sent. */
   revoke(id: string, options: { by: Actor }): Promise<void>
   /** Grants that past decisions speak for, each with a sentence that says what it rests on. Makes none. */
   suggest(options?: SuggestOptions): Promise<readonly GrantSuggestion[]>
@@ -85,7 +113,11 @@ export interface Grants {
 export function grantsOf(env: Environment, workspace: string): Grants {
   return {
     create: (options) => create(env, workspace, options),
-    list: async () => (await all(env, workspace)).map((grant) => statusOf(grant, env.clock.now())),
+    attenuate: (id, options) => attenuate(env, workspace, id, options),
+    list: async () => {
+      const all = await grantsWhere(env, workspace, 'kind', 'grant')
+      return all.map(({ grant }) => statusOf(grant, env.clock.now()))
+    },
     uses: (id, options = {}) => usesOf(env, workspace, id, options),
     suggest: (options = {}) => suggestions(env, workspace, options),
     revoke: (id, { by }) => revoke(env, workspace, id, by),
@@ -93,62 +125,146 @@ export function grantsOf(env: Environment, workspace: string): Grants {
 }
 
 async function create<In>(env: Environment, workspace: string, options: GrantOptions<In>): Promise<{ id: string }> {
-  const until = Date.parse(options.until)
-  const { count, amount, per } = options.cap
-  if (options.by?.id === undefined || options.by.kind === 'agent')
+  const cap = capOf(options.cap)
+  if (cap.count === undefined && cap.amount === undefined)
+    throw invalid('it has no cap', 'Cap it by count or amount, per period.')
+  const grant = newGrant(env, options, {
+    action: options.action.name,
+    where: stored(options.where),
+    cap,
+    until: endOf(env, options.until),
+  })
+  await env.company(workspace).edit(async () => made(grant))
+  return { id: grant.id }
+}
+
+/** How often a grant may be passed on from one to the next. */
+const LINE_MAX = 8
+
+async function attenuate(
+  env: Environment,
+  workspace: string,
+  id: string,
+  options: AttenuateOptions,
+): Promise<{ id: string }> {
+  let newId: string | undefined
+  await env.company(workspace).edit(async () => {
+    const parent = (await grantOf(env, workspace, id)).grant
+    const all = await grantsWhere(env, workspace, 'action', parent.action)
+    const line = lineOf(new Map(all.map(({ grant }) => [grant.id, grant])), parent)
+    if (line === undefined || line.some((one) => one.revoked)) throw wider(id, 'it has been revoked')
+    if (line.length >= LINE_MAX) throw wider(id, `it was passed on ${LINE_MAX} times already`)
+    const grant = newGrant(env, options, {
+      action: parent.action,
+      where: { ...(parent.where as object), ...(stored(options.where ?? {}) as object) },
+      cap: options.cap === undefined ? parent.cap : capOf(options.cap),
+      until: options.until === undefined ? parent.until : endOf(env, options.until),
+      parent: id,
+      ...(parent.holder === undefined ? {} : { holder: parent.holder }),
+    })
+    const more = beyond(grant, parent)
+    if (more !== undefined) throw wider(id, more)
+    newId = grant.id
+    return made(grant)
+  })
+  return { id: newId! }
+}
+
+type Terms = Pick<Grant, 'action' | 'where' | 'cap' | 'until' | 'parent' | 'holder'>
+
+function newGrant(env: Environment, given: GrantHolder & { by: Actor }, terms: Terms): Grant {
+  if (given.by?.id === undefined || given.by.kind === 'agent')
     throw invalid('an agent may not make one', 'Pass the person who allows it: { kind, id, name }.')
+  const holder: Holder = { ...terms.holder, ...named('persona', given.persona), ...named('playbook', given.playbook) }
+  const held = Object.keys(holder).length === 0 ? {} : { holder }
+  return { id: env.ids.id(), ...terms, ...held, by: given.by, revoked: false, uses: [], used: { count: 0 } }
+}
+
+function named(what: 'persona' | 'playbook', one: string | { readonly name: string } | undefined): Holder {
+  return one === undefined ? {} : { [what]: typeof one === 'string' ? one : one.name }
+}
+
+function capOf({ count, amount, per }: GrantCap): Grant['cap'] {
   if (count !== undefined && !(Number.isSafeInteger(count) && count > 0))
     throw invalid(`"${count}" is no number of uses`, 'Cap it by a whole number from 1.')
   if (amount !== undefined && !(Number.isSafeInteger(amount.amount) && amount.amount > 0))
     throw invalid('its amount is no money', 'Cap it by minor units: { amount: 4200, currency: "EUR" } is 42 euros.')
-  if (!Number.isFinite(until)) throw invalid(`"${options.until}" is not a date`, "Write ISO text: '2027-01-01'.")
-  if (until <= env.clock.now()) throw invalid('it would have ended already', 'Choose an end in the future.')
-  if (count === undefined && amount === undefined)
-    throw invalid('it has no cap', 'Cap it by count or amount, per period.')
-  const grant: Grant = {
-    id: env.ids.id(),
-    action: options.action.name,
-    where: stored(options.where),
-    cap: {
-      ...(count === undefined ? {} : { count }),
-      ...(amount === undefined ? {} : { amount }),
-      ...(per === undefined ? {} : { perMs: durationMs(per) }),
-    },
-    until,
-    by: options.by,
-    revoked: false,
-    uses: [],
-    used: { count: 0 },
+  return {
+    ...(count === undefined ? {} : { count }),
+    ...(amount === undefined ? {} : { amount }),
+    ...(per === undefined ? {} : { perMs: durationMs(per) }),
   }
-  await env
-    .company(workspace)
-    .edit(async () => ({ drafts: [{ kind: 'grant.made', data: { by: options.by, puts: [putOf(grant, 1)] } }] }))
-  return { id: grant.id }
 }
 
+function endOf(env: Environment, text: string): number {
+  const until = Date.parse(text)
+  if (!Number.isFinite(until)) throw invalid(`"${text}" is not a date`, "Write ISO text: '2027-01-01'.")
+  if (until <= env.clock.now()) throw invalid('it would have ended already', 'Choose an end in the future.')
+  return until
+}
+
+function made(grant: Grant): Edit {
+  return { drafts: [{ kind: 'grant.made', data: { by: grant.by, puts: [putOf(grant, 1)] } }] }
+}
+
+/** B3. */
 async function revoke(env: Environment, workspace: string, id: string, by: Actor): Promise<void> {
   await env.company(workspace).edit(async () => {
-    const [row] = await env.store.records(workspace, { kind: 'grant', ids: [id], limit: 1 })
-    if (row === undefined)
-      throw new KeelsonError('GRANT_NOT_FOUND', `there is no grant "${id}"`, { data: { grant: id } })
-    const grant = JSON.parse(row.data) as Grant
-    if (grant.revoked) return undefined
-    return {
-      drafts: [{ kind: 'grant.revoked', data: { by, puts: [putOf({ ...grant, revoked: true }, row.version + 1)] } }],
-    }
+    const { grant } = await grantOf(env, workspace, id)
+    const all = await grantsWhere(env, workspace, 'action', grant.action)
+    const ids = new Set([
+      id,
+      ...below(
+        all.map((one) => one.grant),
+        id,
+      ).map((one) => one.id),
+    ])
+    const puts = all
+      .filter((one) => ids.has(one.grant.id) && !one.grant.revoked)
+      .map((one) => putOf({ ...one.grant, revoked: true }, one.row.version + 1))
+    return puts.length === 0 ? undefined : { drafts: [{ kind: 'grant.revoked', data: { by, puts } }] }
   })
 }
 
-async function all(env: Environment, workspace: string): Promise<Grant[]> {
-  const where = { field: 'kind', value: 'grant' }
-  const rows = await env.store.records(workspace, { kind: 'grant', where, limit: 1000 })
-  return rows.map((row) => JSON.parse(row.data) as Grant)
+interface Kept {
+  readonly grant: Grant
+  readonly row: RecordRow
 }
 
-/** A grant that was revoked, or is gone, decides nothing any more. */
-export async function isRevoked(env: Environment, workspace: string, id: string): Promise<boolean> {
+async function grantOf(env: Environment, workspace: string, id: string): Promise<Kept> {
   const [row] = await env.store.records(workspace, { kind: 'grant', ids: [id], limit: 1 })
-  return row === undefined || (JSON.parse(row.data) as Grant).revoked
+  if (row === undefined) throw new KeelsonError('GRANT_NOT_FOUND', `there is no grant "${id}"`, { data: { grant: id } })
+  return { grant: JSON.parse(row.data) as Grant, row }
+}
+
+async function grantsWhere(
+  env: Environment,
+  workspace: string,
+  field: 'kind' | 'action',
+  value: string,
+): Promise<Kept[]> {
+  const found: Kept[] = []
+  let after: { sort: number; id: string } | undefined
+  for (;;) {
+    const page = after === undefined ? {} : { after }
+    const rows = await env.store.records(workspace, { kind: 'grant', where: { field, value }, limit: 500, ...page })
+    found.push(...rows.map((row) => ({ grant: JSON.parse(row.data) as Grant, row })))
+    const last = rows.at(-1)
+    if (last === undefined || rows.length < 500) return found
+    after = { sort: last.sort, id: last.id }
+  }
+}
+
+/** A grant that was revoked, or is gone, decides nothing any more; nor does one that was passed on from such a one. */
+export async function isRevoked(env: Environment, workspace: string, id: string): Promise<boolean> {
+  for (let at: string | undefined = id; at !== undefined;) {
+    const [row]: readonly RecordRow[] = await env.store.records(workspace, { kind: 'grant', ids: [at], limit: 1 })
+    if (row === undefined) return true
+    const grant = JSON.parse(row.data) as Grant
+    if (grant.revoked) return true
+    at = grant.parent
+  }
+  return false
 }
 
 function statusOf(grant: Grant, now: number): GrantStatus {
@@ -166,21 +282,13 @@ function statusOf(grant: Grant, now: number): GrantStatus {
   }
 }
 
-/** A period is the time before now, sliding: `per: '30d'` counts what was used in the last thirty days. */
-function inPeriod(grant: Grant, now: number): Grant['uses'] {
-  const { perMs } = grant.cap
-  return perMs === undefined ? grant.uses : grant.uses.filter((one) => one.at > now - perMs)
-}
-
 async function usesOf(
   env: Environment,
   workspace: string,
   id: string,
   { after, limit = 50 }: { after?: string; limit?: number },
 ): Promise<{ uses: GrantUse[]; next?: string }> {
-  const [grant] = await env.store.records(workspace, { kind: 'grant', ids: [id], limit: 1 })
-  if (grant === undefined)
-    throw new KeelsonError('GRANT_NOT_FOUND', `there is no grant "${id}"`, { data: { grant: id } })
+  await grantOf(env, workspace, id)
   const [sort, last] = after === undefined ? [] : [Number(after.split(':')[0]), after.slice(after.indexOf(':') + 1)]
   const rows = await env.store.records(workspace, {
     kind: 'effect',
@@ -197,75 +305,23 @@ async function usesOf(
   return rows.length > limit && end !== undefined ? { uses, next: `${end.sort}:${end.id}` } : { uses }
 }
 
-/** A grant that covers this input now, and the put that records its use; undefined: a person is asked. */
+/** A grant that covers this input now, and the puts that record its use; undefined: a person is asked. */
 export async function useGrant(
   env: Environment,
   workspace: string,
-  use: { action: string; input: Json; effect: string },
-): Promise<{ grant: Grant; put: Put } | undefined> {
-  const rows = await env.store.records(workspace, {
-    kind: 'grant',
-    where: { field: 'action', value: use.action },
-    limit: 1000,
-  })
+  use: Use,
+): Promise<{ grant: Grant; puts: readonly Put[] } | undefined> {
+  const all = await grantsWhere(env, workspace, 'action', use.action)
   const now = env.clock.now()
-  for (const row of rows) {
-    const grant = JSON.parse(row.data) as Grant
-    if (grant.revoked || now >= grant.until || !coversInput(grant.where, use.input)) continue
-    const uses = inPeriod(grant, now)
-    const amount = moneyIn(use.input)
-    if (!withinCap(grant, uses, amount)) continue
-    const next = [...uses, { effect: use.effect, at: now, ...(amount === undefined ? {} : { amount }) }]
-    const spent = amount === undefined ? {} : { amount: (grant.used?.amount ?? 0) + amount.amount }
-    const used = { ...grant.used, count: (grant.used?.count ?? 0) + 1, lastAt: now, ...spent }
-    return { grant, put: putOf({ ...grant, uses: next, used }, row.version + 1) }
-  }
-  return undefined
-}
-
-function withinCap(grant: Grant, uses: Grant['uses'], amount: Money | undefined): boolean {
-  const { count, amount: most } = grant.cap
-  if (count !== undefined && uses.length >= count) return false
-  if (most === undefined) return true
-  if (amount?.currency !== most.currency) return false
-  const spent = uses.reduce((sum, one) => sum + (one.amount?.amount ?? 0), 0)
-  return amount.amount >= 0 && spent + amount.amount <= most.amount
-}
-
-/** The money of an input: its first field that is money, in order of name. */
-function moneyIn(input: Json): Money | undefined {
-  if (typeof input !== 'object' || input === null || Array.isArray(input)) return undefined
-  return Object.values(input).find(isMoney) as Money | undefined
-}
-
-function coversInput(where: Json, input: Json): boolean {
-  const fields = (typeof input === 'object' && input !== null ? input : {}) as Record<string, Json>
-  return Object.entries(where as Record<string, Json>).every(([name, wanted]) => coversField(wanted, fields[name]))
-}
-
-function coversField(wanted: Json, value: Json | undefined): boolean {
-  if (value === undefined) return false
-  if (canonical(wanted) === canonical(value)) return true
-  if (Array.isArray(wanted)) return wanted.some((one: Json) => canonical(one) === canonical(value))
-  if (typeof wanted !== 'object' || wanted === null) return false
-  const bound = wanted as { max?: number | Money; min?: number; endsWith?: string }
-  if (typeof value === 'number') {
-    const known = typeof bound.max === 'number' || typeof bound.min === 'number'
-    return known && value <= ((bound.max as number | undefined) ?? Infinity) && value >= (bound.min ?? -Infinity)
-  }
-  if (isMoney(value))
-    return (
-      isMoney(bound.max) &&
-      bound.max.currency === value.currency &&
-      value.amount >= 0 &&
-      value.amount <= bound.max.amount
-    )
-  return (
-    typeof value === 'string' &&
-    typeof bound.endsWith === 'string' &&
-    bound.endsWith !== '' &&
-    value.endsWith(bound.endsWith)
+  const line = answering(
+    all.map((one) => one.grant),
+    use,
+    now,
   )
+  const grant = line?.[0]
+  if (line === undefined || grant === undefined) return undefined
+  const version = new Map(all.map((one) => [one.grant.id, one.row.version]))
+  return { grant, puts: line.map((one) => putOf(withUse(one, use, now, grant.id), version.get(one.id)! + 1)) }
 }
 
 function putOf(grant: Grant, version: number): Put {
@@ -280,4 +336,11 @@ function putOf(grant: Grant, version: number): Put {
 
 function invalid(what: string, hint: string): KeelsonError {
   return new KeelsonError('INPUT_INVALID', `this grant cannot be made: ${what}`, { hint })
+}
+
+function wider(id: string, what: string): KeelsonError {
+  return new KeelsonError('GRANT_WIDER', `grant "${id}" cannot be passed on like this: ${what}`, {
+    hint: 'What is passed on may be narrower, never more. For more, a person makes a grant with create().',
+    data: { grant: id },
+  })
 }

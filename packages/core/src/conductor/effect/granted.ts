@@ -2,20 +2,23 @@
 import { actorText } from '../../base/actor.ts'
 import type { Put } from '../../journal/put.ts'
 import type { Judgement } from '../../policy/verdict.ts'
+import type { Holder } from '../../policy/grant.ts'
+import type { Behalf } from '../behalf.ts'
 import { useGrant } from '../grants.ts'
 import { useTrust } from '../trust/use.ts'
 import type { Pass } from '../pass.ts'
 import { askOf } from './attempt.ts'
-import type { EffectSpec } from './spec.ts'
+import { behalfIn, type EffectSpec } from './spec.ts'
 
 /** A standing grant may answer asks that are all grantable; it is then the decider, and its use is recorded with the intent. */
 export async function byGrant(pass: Pass, spec: EffectSpec): Promise<{ spec: EffectSpec; puts: readonly Put[] }> {
   const { asks, holdMs, reason } = spec.verdict
   if (asks.length === 0 || !asks.every((one) => one.grantable)) return { spec, puts: [] }
   const { action, input, effect } = spec
-  const used = await useGrant(pass.task.env, pass.task.claimed.row.workspace, { action, input, effect })
+  const holder = holderOf(behalfIn(spec))
+  const used = await useGrant(pass.task.env, pass.task.claimed.row.workspace, { action, input, effect, holder })
   if (used === undefined) return byTrust(pass, spec)
-  const { grant, put } = used
+  const { grant, puts } = used
   const verdict: Judgement = {
     ...spec.verdict,
     verdict: holdMs > 0 ? 'hold' : 'allow',
@@ -23,7 +26,14 @@ export async function byGrant(pass: Pass, spec: EffectSpec): Promise<{ spec: Eff
     reason: `granted by ${actorText(grant.by)} (grant ${grant.id}): ${reason}`,
   }
   const covered = asks.map((one) => askOf(one.rule))
-  return { spec: { ...spec, verdict, judged: spec.verdict, covered, grant: grant.id }, puts: [put] }
+  return { spec: { ...spec, verdict, judged: spec.verdict, covered, grant: grant.id }, puts }
+}
+
+/** Who acts: nobody further up the line. */
+function holderOf({ personas, line }: Behalf): Holder {
+  const persona = personas.at(-1)?.name ?? ''
+  const playbook = line[0]?.playbook.replace(/@\d+$/, '')
+  return { ...(persona === '' ? {} : { persona }), ...(playbook === undefined ? {} : { playbook }) }
 }
 
 /** A rung of trust answers where no grant does: at once, or after the time in which a person may stop it. */
