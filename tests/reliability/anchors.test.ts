@@ -50,7 +50,8 @@ const deposit = definePlaybook({
 interface Company {
   readonly file: string
   readonly anchors: Anchor[]
-  open(): Promise<Conductor>
+  /** One that does not work writes nothing by itself, not even which rules it came with. */
+  open(work?: boolean): Promise<Conductor>
   /** One more run, and an anchor over it. */
   work(owner: string): Promise<void>
 }
@@ -60,8 +61,9 @@ function company(name = 'company'): Company {
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   const file = join(folder, `${name}.db`)
   const anchors: Anchor[] = []
-  const open = async (): Promise<Conductor> =>
+  const open = async (work = true): Promise<Conductor> =>
     createConductor({
+      work,
       store: sqlite(file, { durability: 'process' }),
       playbooks: [deposit],
       anchors: { signer, sink: (anchor) => void anchors.push(anchor) },
@@ -276,7 +278,7 @@ describe('an anchor', () => {
   it('is made of what came since the last one, and not at all when nothing did', async () => {
     const acme = company()
     await acme.work('ada')
-    const keelson = await acme.open()
+    const keelson = await acme.open(false)
     onTestFinished(() => keelson.stop())
     expect(await keelson.audit.anchor()).toBeUndefined()
     expect(acme.anchors).toHaveLength(1)

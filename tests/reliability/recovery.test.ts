@@ -429,7 +429,7 @@ describe('a conductor', () => {
     const second = await open(data, { playbooks: [wait], name: 'app' })
     await second.send(go, {}, { id: 'g' })
     expect(await second.runs.get('r').result()).toBe('done')
-    await expect(first.start(wait, {}, { id: 's' })).rejects.toMatchObject({ code: 'STORE_CLOSED' })
+    await expect(first.start(wait, {}, { id: 's' })).rejects.toMatchObject({ code: 'CONDUCTOR_STOPPED' })
   })
 
   it('that does not work starts and decides; another executes', async () => {

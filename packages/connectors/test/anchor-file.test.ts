@@ -21,7 +21,7 @@ describe('anchorFile', () => {
   it('gives back the anchors of a workspace in order, those given at once included', async () => {
     const file = anchorFile(await place())
     expect(await file.read()).toEqual([])
-    await Promise.all([1, 2, 3].map((number) => file.sink(anchor(number))))
+    await Promise.all([1, 2, 3].map(async (number) => file.sink(anchor(number))))
     await file.sink(anchor(1, 'acme'))
     expect(await file.read()).toEqual([anchor(1), anchor(2), anchor(3)])
     expect(await file.read('acme')).toEqual([anchor(1, 'acme')])
