@@ -176,6 +176,10 @@ export type { Merged, MergeOptions, MergeReport } from './bundle/merge.ts'
 export type { BundleSource } from './bundle/read.ts'
 export { diffBundles, type BundleChange, type BundleDiff, type FieldChange } from './bundle/diff.ts'
 
+/* maintenance */
+export type { Maintenance } from './conductor/upkeep/maintenance.ts'
+export type { PruneOptions, PruneReport } from './conductor/upkeep/prune.ts'
+
 /* trust */
 export { defineTrust, type TrustRule } from './policy/trust-rule.ts'
 export type { Rung as TrustRung } from './policy/trust.ts'

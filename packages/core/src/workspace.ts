@@ -24,6 +24,7 @@ import { artifactsOf, taxonomyDeskOf, templatesOf } from './conductor/library.ts
 import type { ArtifactDesk, TaxonomyDesk, TemplateDesk } from './conductor/library.ts'
 import { revertOf, type Revert } from './conductor/revert/revert.ts'
 import { schedulesOf, type Schedules } from './conductor/schedule.ts'
+import { maintenanceOf, type Maintenance } from './conductor/upkeep/maintenance.ts'
 import type { Anchoring } from './audit/anchor.ts'
 import { memoryFor } from './conductor/memory/host.ts'
 import type { WorkspaceMemory } from './memory/handle.ts'
@@ -97,6 +98,8 @@ export interface Workspace extends FreezeVerbs, LifeVerbs {
   /** What is remembered: search it, correct it, take it back, erase it. */
   readonly memory: WorkspaceMemory
   readonly trust: Trust
+  /** What keeps the workspace small and safe. */
+  readonly maintenance: Maintenance
   /** Canonical records, edited by a person or the host; in a playbook use `ctx.entities`. */
   entities<T>(type: EntityType<T>, options?: { by?: Actor }): EntityDesk<T>
   /** Changes this company's settings. Recorded; runs see them at their next pass. */
@@ -160,6 +163,7 @@ export function workspaceOf(parts: WorkspaceParts, id: string): Workspace {
     metrics: metricsOf(env, id),
     memory: memoryFor(env, notifier, id),
     trust: trustVerbs(env, id),
+    maintenance: maintenanceOf(env, id),
     entities: (type, options) => editor(env, id, type, options?.by),
     async configure(settings, { by }) {
       const value =

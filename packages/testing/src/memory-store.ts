@@ -148,6 +148,7 @@ function conflicts(space: Space, unit: PassUnit): Conflict[] {
     heads.set(stream, seq)
   }
   for (const { run } of unit.touch ?? []) check(space.runs.get(run)?.row.worker === null, { run })
+  for (const run of unit.purge?.runs ?? []) check((space.runs.get(run)?.row.state ?? 'settled') === 'settled', { run })
   return [...rows.values()]
 }
 

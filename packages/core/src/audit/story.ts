@@ -7,9 +7,14 @@ import type { Environment } from '../conductor/environment.ts'
 import { readItem } from '../conductor/item.ts'
 import { rowOf } from '../conductor/status.ts'
 import { streamOf } from '../conductor/start.ts'
+import { TRAIL, type TrailRecord } from '../conductor/trail.ts'
+import { isPruned } from '../conductor/upkeep/journal.ts'
+import { iso, type Status } from '../conductor/waiting.ts'
+import type { RunRow } from '../journal/store.ts'
 
 export async function storyOf(env: Environment, workspace: string, run: string): Promise<string[]> {
-  await rowOf(env, workspace, run)
+  const row = await rowOf(env, workspace, run)
+  if (await isPruned(env, row)) return outlineOf(env, row)
   const lines: string[] = []
   for (let continuation = 0; ; continuation++) {
     const entries = await env.store.entries(workspace, streamOf(run, continuation))
@@ -20,6 +25,19 @@ export async function storyOf(env: Environment, workspace: string, run: string):
     }
     if (entries.at(-1)?.kind !== 'run.continued') return lines
   }
+}
+
+/** Of a run whose journal was pruned: what the audit trail has kept of it, and how it ended. */
+async function outlineOf(env: Environment, row: RunRow): Promise<string[]> {
+  const where = { field: 'run', value: row.id }
+  const rows = await env.store.records(row.workspace, { kind: TRAIL, where, limit: 1000 })
+  const kept = rows.map(({ data }) => {
+    const { at, by, what } = JSON.parse(data) as TrailRecord
+    return `${iso(at)}  ${actorText(by)}: ${what}`
+  })
+  const { state } = JSON.parse(row.status) as Status
+  const end = `${iso(row.settledAt ?? row.createdAt)}  ended: ${state}; its journal was pruned since`
+  return [...kept, `${end}${kept.length === 0 ? '' : ', the audit trail has kept the lines above'}`]
 }
 
 /** What happened in the effect's own run, indented. */

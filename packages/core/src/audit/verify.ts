@@ -9,7 +9,7 @@
  */
 import { canonicalAround } from '../base/json.ts'
 import { sha256 } from '../base/hash.ts'
-import { EMPTY_HEAD, fault, type Head } from '../journal/entry.ts'
+import { EMPTY_HEAD, fault, prunedIn, type Head } from '../journal/entry.ts'
 import { putsOf, writeOf } from '../journal/records.ts'
 import type { MemoryStore, RecordRow, RecordWrite, RunRow } from '../journal/store.ts'
 import type { Environment } from '../conductor/environment.ts'
@@ -71,6 +71,8 @@ interface Expected {
   readonly heads: Map<string, Head>
   readonly faults: string[]
   readonly records: Map<string, RecordWrite>
+  /** Runs whose journals were taken away. */
+  readonly pruned: Set<string>
   readonly check?: AnchorCheck
 }
 
@@ -84,7 +86,10 @@ export async function verify(env: Environment, workspace: string, given?: Anchor
     else if (!expected.records.has(id)) faults.push(`record ${id} was put by no entry`)
     else faults.push(`record ${id} is not what its entries put`)
   }
-  await verifyRuns(env, workspace, faults)
+  await verifyRuns(env, workspace, faults, async (run) => {
+    if (!expected.pruned.has(run)) await readOn(env.store, workspace, expected)
+    return expected.pruned.has(run)
+  })
   return {
     ok: faults.length === 0,
     entries: expected.entries,
@@ -163,13 +168,13 @@ async function rowsOf(store: MemoryStore, workspace: string, ids: ReadonlySet<st
 }
 
 function nothing(check?: AnchorCheck): Expected {
-  const none = { after: 0, entries: 0, heads: new Map(), faults: [], records: new Map() }
+  const none = { after: 0, entries: 0, heads: new Map(), faults: [], records: new Map(), pruned: new Set<string>() }
   return check === undefined ? none : { ...none, check }
 }
 
 /** Reads the entries that have come since. Answers the ids of the records that they put. */
 async function readOn(store: MemoryStore, workspace: string, expected: Expected): Promise<Set<string>> {
-  const { heads, faults, records } = expected
+  const { heads, faults, records, pruned } = expected
   const moved = new Set<string>()
   for (;;) {
     const page = await store.tail(workspace, expected.after, PAGE)
@@ -178,6 +183,7 @@ async function readOn(store: MemoryStore, workspace: string, expected: Expected)
       expected.check?.see(entry)
       const wrong = fault(workspace, entry, heads.get(entry.stream) ?? EMPTY_HEAD)
       if (wrong !== undefined) faults.push(`stream ${entry.stream}: ${wrong}`)
+      for (const run of prunedIn(entry)) pruned.add(run)
       heads.set(entry.stream, { seq: entry.seq, hash: entry.hash })
       for (const put of putsOf(entry)) {
         const id = `${put.kind}/${put.id}`
@@ -213,8 +219,13 @@ function digest(row: RecordWrite): string {
   return sha256(canonicalAround({ version, data, index, sort }))
 }
 
-/** A settled run's row says what its last entry says. */
-async function verifyRuns(env: Environment, workspace: string, faults: string[]): Promise<void> {
+/** A settled run's row says what its last entry says; of one whose journal was pruned, an entry says so. */
+async function verifyRuns(
+  env: Environment,
+  workspace: string,
+  faults: string[],
+  isPruned: (run: string) => Promise<boolean>,
+): Promise<void> {
   for (let after = 0; ;) {
     const rows = await env.store.runs(workspace, { limit: PAGE, after })
     for (const row of rows) {
@@ -223,8 +234,9 @@ async function verifyRuns(env: Environment, workspace: string, faults: string[])
         (entry) => entry.kind === 'run.settled' || entry.kind === 'run.reopened' || entry.kind === 'run.rewound',
       )
       const settled = last?.kind === 'run.settled'
-      if (entries.length === 0) faults.push(`run ${row.id} has no entries`)
-      else if (row.state === 'settled' && !settled && (await isStill(env.store, row)))
+      if (entries.length === 0) {
+        if (row.state !== 'settled' || !(await isPruned(row.id))) faults.push(`run ${row.id} has no entries`)
+      } else if (row.state === 'settled' && !settled && (await isStill(env.store, row)))
         faults.push(`run ${row.id} is settled by no entry`)
     }
     const last = rows.at(-1)

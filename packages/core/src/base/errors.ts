@@ -52,6 +52,7 @@ export const ERROR_CODES = [
   'RUN_EXISTS',
   'RUN_FAILED',
   'RUN_NOT_FOUND',
+  'RUN_PRUNED',
   'RUN_QUARANTINED',
   'RUN_TOO_DEEP',
   'RUN_TOO_LARGE',

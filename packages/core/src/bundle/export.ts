@@ -10,7 +10,7 @@ import { KeelsonError } from '../base/errors.ts'
 import { parseStored } from '../base/json.ts'
 import type { Environment } from '../conductor/environment.ts'
 import { IN_COMMIT_ORDER, putsOf } from '../journal/records.ts'
-import type { Placed } from '../journal/entry.ts'
+import { prunedIn, type Placed } from '../journal/entry.ts'
 import type { Mail, MemoryStore, RunRow } from '../journal/store.ts'
 import { artifactsIn } from './artifact.ts'
 import { BUNDLE_FORMAT, writeLine, type BundleLine, type LineOf } from './line.ts'
@@ -68,12 +68,15 @@ async function* body(
   const state = emptyState()
   const artifacts = new Set<string>()
   /** Records and streams that the bundle speaks of. */
-  const touched = { records: new Set<string>(), streams: new Set<string>() }
+  const touched = { records: new Set<string>(), streams: new Set<string>(), pruned: new Set<string>() }
   let mail: Map<string, readonly Mail[]> | undefined
   for (let round = 0; mail === undefined; round++) {
     if (round >= ROUNDS_MAX) throw busy(workspace)
     for await (const entry of tail(store, workspace, state)) {
-      if (state.entries <= from) continue
+      if (state.count.all <= from) continue
+      const pruned = prunedIn(entry)
+      if (pruned.length > 0 && from > 0) throw prunedSince(workspace, from)
+      for (const run of pruned) touched.pruned.add(run)
       touched.streams.add(entry.stream)
       for (const { kind, id } of putsOf(entry)) touched.records.add(`${kind}/${id}`)
       for (const sha256 of artifactsIn(entry)) artifacts.add(sha256)
@@ -81,14 +84,14 @@ async function* body(
     }
     mail = await unread(store, workspace, state)
   }
-  if (from > state.entries) throw ahead(workspace, from, state.entries)
+  if (from > state.count.all) throw ahead(workspace, from, state.count.all)
   yield* artifactLines(store, workspace, artifacts, options.artifacts ?? 'inline')
   for (const id of [...touched.records].sort()) {
     const record = state.records.get(id)!
     if (from > 0 || !record.ended) yield await recordLine(store, workspace, record)
   }
-  yield* runLines(store, workspace, state, touched.streams, mail)
-  yield { type: 'end', lines: 0, entries: state.entries, sha256: '' }
+  yield* runLines(store, workspace, state, touched, mail)
+  yield { type: 'end', lines: 0, entries: state.count.all, sha256: '' }
 }
 
 async function* tail(store: MemoryStore, workspace: string, state: State): AsyncGenerator<Placed> {
@@ -158,14 +161,15 @@ async function* runLines(
   store: MemoryStore,
   workspace: string,
   state: State,
-  streams: ReadonlySet<string>,
+  touched: { readonly streams: ReadonlySet<string>; readonly pruned: ReadonlySet<string> },
   mail: ReadonlyMap<string, readonly Mail[]>,
 ): AsyncGenerator<BundleLine> {
   for (let after = 0; ;) {
     const rows = await store.runs(workspace, { limit: PAGE, after })
     for (const row of rows) {
       const known = state.runs.get(row.id)
-      if (known === undefined || !(streams.has(known.stream) || mail.has(row.id))) continue
+      if (touched.pruned.has(row.id)) yield prunedLine(row)
+      if (known === undefined || !(touched.streams.has(known.stream) || mail.has(row.id))) continue
       yield runLine(row, state)
       for (const { run, onceKey, kind, payload, at } of mail.get(row.id) ?? [])
         yield { type: 'mail', run, onceKey, kind, payload, at }
@@ -183,6 +187,20 @@ function runLine(row: RunRow, state: State): LineOf<'run'> {
     ...{ type: 'run', id, stream, playbook, version, lane, laneWhileRunning, root, createdAt },
     ...(settled === undefined ? {} : { settled }),
   }
+}
+
+/** Its entries are gone; its row cannot change any more. */
+function prunedLine(row: RunRow): LineOf<'run'> {
+  const { id, stream, playbook, version, lane, laneWhileRunning, root, createdAt, settledAt, status } = row
+  const settled = { at: settledAt ?? createdAt, status }
+  return { ...{ type: 'run', id, stream, playbook, version, lane, laneWhileRunning, root, createdAt }, settled }
+}
+
+function prunedSince(workspace: string, from: number): KeelsonError {
+  return new KeelsonError('BUNDLE_GAP', `journals of workspace ${workspace} were pruned behind entry ${from}`, {
+    hint: 'An increment adds; it cannot take away what the bundle before it holds. Export the workspace whole.',
+    data: { from },
+  })
 }
 
 function busy(workspace: string): KeelsonError {

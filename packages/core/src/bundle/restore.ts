@@ -17,6 +17,7 @@ import { putsOf, writeOf } from '../journal/records.ts'
 import type { Delivery, NewRun, RecordWrite, Unit } from '../journal/store.ts'
 import { invalid, type LineOf } from './line.ts'
 import { entryOf, readLines, type BundleSource } from './read.ts'
+import { Count } from './state.ts'
 
 export interface Counts {
   entries: number
@@ -49,7 +50,7 @@ interface Gathered {
   readonly runs: Map<string, LineOf<'run'>>
   readonly mail: Map<string, Delivery[]>
   /** Entries of the workspace up to here. */
-  entries: number
+  readonly count: Count
   /** Whether it is suspended, as the bundle says: the last thing that is written. */
   life: RecordWrite | undefined
 }
@@ -58,7 +59,7 @@ interface Gathered {
 export async function restore(parts: RestoreParts, sources: readonly BundleSource[]): Promise<Omit<Gathered, 'puts'>> {
   const gathered: Gathered = {
     counts: { entries: 0, records: 0, runs: 0, artifacts: 0 },
-    ...{ missing: [], puts: new Map(), runs: new Map(), mail: new Map(), entries: 0 },
+    ...{ missing: [], puts: new Map(), runs: new Map(), mail: new Map(), count: new Count() },
     life: undefined,
   }
   const marked = parts.dryRun ? false : await mark(parts)
@@ -115,7 +116,7 @@ async function takeIn(
       case 'entry': {
         const entry = entryOf(line)
         if (entry.stream === REPLACED_STREAM) break
-        gathered.entries++
+        gathered.count.take(entry)
         for (const put of putsOf(entry)) gathered.puts.set(`${put.kind}/${put.id}`, digest(writeOf(put)))
         if (!(await matches(parts.workspace, entry, present))) await batch.add({ entries: [entry] })
         break
@@ -165,12 +166,14 @@ async function begin(
       hint: `Import it into workspace('${head.workspace}'): its chain is bound to that name. Or merge it, which takes its entities over.`,
     })
   }
-  if (at > 0 && head.from !== gathered.entries) throw gap(head.from, gathered.entries)
+  if (at > 0 && head.from !== gathered.count.all) throw gap(head.from, gathered.count.all)
   if (at > 0 || head.from === 0) return
-  while (gathered.entries < head.from) {
-    if ((await present.next()).done === true) throw gap(head.from, gathered.entries)
-    gathered.entries++
+  while (gathered.count.all < head.from) {
+    const next = await present.next()
+    if (next.done === true) throw gap(head.from, gathered.count.all)
+    gathered.count.take(next.value)
   }
+  if (gathered.count.all !== head.from) throw gap(head.from, gathered.count.all)
 }
 
 /** Whether the workspace holds this entry already (R1). */

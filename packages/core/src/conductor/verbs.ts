@@ -6,10 +6,11 @@ import type { Json } from '../base/value.ts'
 import { dataOf, type Entry } from '../journal/entry.ts'
 import { fold, openEffect } from '../journal/fold.ts'
 import type { Outcome } from '../journal/kinds.ts'
-import type { RunRow, Unit } from '../journal/store.ts'
+import type { Expect, RunRow, Unit } from '../journal/store.ts'
 import type { Environment } from './environment.ts'
 import type { MailData } from './mail.ts'
 import { rowOf } from './status.ts'
+import { assertJournal } from './upkeep/journal.ts'
 
 export interface By {
   readonly by: Actor
@@ -39,6 +40,7 @@ export function runVerbs(env: Environment, workspace: string): RunVerbs {
     why: string,
     outcome?: MailData['rewind']['outcome'],
   ): Promise<void> => {
+    await assertJournal(env, await rowOf(env, workspace, run))
     const found = await reaches(env, workspace, run, to)
     if (!found) {
       throw new KeelsonError('STEP_NOT_FOUND', `run ${run} has no ${describe(to)}`, {
@@ -61,6 +63,7 @@ export function runVerbs(env: Environment, workspace: string): RunVerbs {
       await command(env, workspace, run, 'resume', { by } as unknown as Json)
     },
     async retry(run, { by, step }) {
+      await assertJournal(env, await rowOf(env, workspace, run))
       const key = step ?? (await failedStep(env, workspace, run))
       if (key !== undefined) return rewind(run, { key }, by, `${key} is tried again`)
       const payload = { by, why: 'it is tried again' } as unknown as Json
@@ -86,6 +89,7 @@ async function move(env: Environment, workspace: string, run: string, { by, to }
       hint: 'Pass it in createConductor({ playbooks }).',
     })
   }
+  await assertJournal(env, row)
   const entries = await env.store.entries(workspace, row.stream)
   const open = openEffect(fold(entries))
   if (open !== undefined) {
@@ -104,7 +108,7 @@ async function move(env: Environment, workspace: string, run: string, { by, to }
   })
 }
 
-/** Delivers a verb. Throws `RUN_NOT_FOUND`, `STORE_CORRUPT`, and `RUN_CLOSED` for one that has ended and is not to be reopened. */
+/** Delivers a verb. Throws `RUN_NOT_FOUND`, `STORE_CORRUPT`, `RUN_PRUNED`, and `RUN_CLOSED` for one that has ended and is not to be reopened. */
 async function command(
   env: Environment,
   workspace: string,
@@ -134,14 +138,27 @@ async function command(
       : options.reopen === true
         ? [{ run, state: 'due' }]
         : undefined
+  const expect = options.expect ?? (row.state === 'settled' ? [await endOf(env, row)] : undefined)
   const first = await env.store.write(workspace, {
     deliveries: [delivery],
     ...(touch === undefined ? {} : { touch }),
-    ...(options.expect === undefined ? {} : { expect: options.expect }),
+    ...(expect === undefined ? {} : { expect }),
   })
-  if (first.status === 'conflict') await env.store.write(workspace, { deliveries: [delivery] }) // somebody holds it, or did just now: its pass takes the mail
+  if (first.status === 'conflict') {
+    // Somebody holds it, or did just now: its pass takes the mail. Or it was pruned.
+    const second = await env.store.write(workspace, { deliveries: [delivery] })
+    if (second.status === 'done' && second.refused.length > 0)
+      await assertJournal(env, await rowOf(env, workspace, run))
+  }
   env.nudge()
   return row
+}
+
+/** Where the journal of a settled run ends: it is reopened as it was seen, or not at all. Throws `RUN_PRUNED`. */
+async function endOf(env: Environment, row: RunRow): Promise<Expect> {
+  await assertJournal(env, row)
+  const entries = await env.store.entries(row.workspace, row.stream)
+  return { stream: row.stream, seq: entries.at(-1)?.seq ?? 0 }
 }
 
 /** The operation whose error ended the run: the one that its error names, or the last that failed if nothing came after. */

@@ -80,6 +80,12 @@ export function dataOf<K extends EntryKind>(entry: Entry & { kind: K }): EntryDa
   return parseStored(entry.payload) as unknown as EntryData[K]
 }
 
+/** The runs of which an entry says that their journals were taken away. */
+export function prunedIn(entry: Entry): readonly string[] {
+  if (entry.kind !== 'stream.pruned' || entry.payload === null) return []
+  return dataOf(entry as Entry & { kind: 'stream.pruned' }).runs ?? []
+}
+
 /** What is wrong with `entry` behind `head`, or undefined. */
 export function fault(workspace: string, entry: Entry, head: Head): string | undefined {
   if (entry.seq !== head.seq + 1) return `entry ${head.seq + 1} is missing or out of place (found ${entry.seq})`

@@ -188,7 +188,11 @@ export interface EntryData {
       readonly first: string
       readonly seq: number
     }[]
+    /** The runs whose journals these were. Their rows stay. */
+    readonly runs?: readonly string[]
   } & WithPuts
+  /** Records whose last put went with a pruned stream: put again as they are, and not written again. */
+  'record.kept': { readonly kept: readonly Put[] }
   /** Word of an anchor that was made; the anchor itself is kept elsewhere. */
   'audit.anchored': { readonly number: number; readonly hash: string; readonly root: string } & WithPuts
   'workspace.created': { readonly by: Actor } & WithPuts

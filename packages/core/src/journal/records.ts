@@ -7,11 +7,13 @@ import type { RecordWrite } from './store.ts'
 /** Kinds of records whose `sort` is 'position': where they stand is each store's own, and no part of what they are. */
 export const IN_COMMIT_ORDER: ReadonlySet<string> = new Set(['change-set', 'memory'])
 
-/** The records that an entry puts. */
+/** The records that an entry puts, or puts again as they were. */
 export function putsOf(entry: Entry): readonly Put[] {
-  if (entry.payload === null || !entry.payload.includes('"puts":')) return []
-  const data = JSON.parse(entry.payload) as { puts?: readonly Put[] }
-  return data.puts ?? []
+  if (entry.payload === null) return []
+  const field = entry.kind === 'record.kept' ? 'kept' : 'puts'
+  if (!entry.payload.includes(`"${field}":`)) return []
+  const data = JSON.parse(entry.payload) as { puts?: readonly Put[]; kept?: readonly Put[] }
+  return data[field] ?? []
 }
 
 /** A put as a store writes it. */

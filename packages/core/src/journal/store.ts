@@ -134,6 +134,8 @@ export interface Purge {
   readonly payloads?: readonly { readonly stream: string; readonly seq: number }[]
   /** Entries with their envelopes, of whole streams. */
   readonly streams?: readonly string[]
+  /** All mail of these runs; their rows stay. The unit conflicts on a run that is there and has not settled. */
+  readonly runs?: readonly string[]
   /** All runs, mail, records, artifacts and entries of the workspace, but for the envelopes of this one stream. */
   readonly allBut?: string
 }

@@ -8,6 +8,7 @@ export function* purge(context: Context, workspace: number, what: Purge): Work<v
   if (what.streams !== undefined || what.allBut !== undefined) yield* keepLast(context)
   for (const { stream, seq } of what.payloads ?? []) yield* erase(context, workspace, stream, seq)
   for (const name of what.streams ?? []) yield* dropStream(context, workspace, name)
+  for (const id of what.runs ?? []) yield* run(context.q.removeMailOfRun, { workspace, run: id })
   if (what.allBut !== undefined) yield* dropAllBut(context, workspace, what.allBut)
 }
 

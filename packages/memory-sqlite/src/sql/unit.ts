@@ -100,6 +100,10 @@ function* judge(context: Context, workspace: number | undefined, unit: PassUnit,
     const row = yield* findRun(context, space, run)
     if (row === undefined || row.worker !== null) conflict({ run })
   }
+  for (const run of unit.purge?.runs ?? []) {
+    const row = yield* findRun(context, space, run)
+    if (row !== undefined && row.state !== 'settled') conflict({ run })
+  }
   return { conflicts: [...rows.values()], starts, refused }
 }
 

@@ -2,9 +2,10 @@
 import type { Purge } from '@keelson/core/ports'
 import type { Space } from './data.ts'
 
-export function purge(space: Space, { payloads = [], streams = [], allBut }: Purge): void {
+export function purge(space: Space, { payloads = [], streams = [], runs = [], allBut }: Purge): void {
   for (const { stream, seq } of payloads) erase(space, stream, seq)
   for (const stream of streams) drop(space, stream)
+  for (const run of runs) forgetMail(space, run)
   if (allBut === undefined) return
   for (const stream of [...space.streams.keys()]) if (stream !== allBut) drop(space, stream)
   for (const [at] of (space.streams.get(allBut) ?? []).entries()) erase(space, allBut, at + 1)
@@ -17,6 +18,13 @@ function erase(space: Space, stream: string, seq: number): void {
   const position = space.streams.get(stream)?.[seq - 1]
   if (position === undefined) return
   space.log[position - 1] = Object.freeze({ ...space.log[position - 1]!, payload: null, salt: null })
+}
+
+function forgetMail(space: Space, id: string): void {
+  const run = space.runs.get(id)
+  if (run === undefined) return
+  run.mail = []
+  run.onceKeys.clear()
 }
 
 function drop(space: Space, stream: string): void {

@@ -1,7 +1,8 @@
 /** Checks of what takes whole streams away, and of what puts a workspace back as it was. */
 import { describe, expect } from 'vitest'
 import { assertChained, EMPTY_HEAD, headOf } from '@keelson/core/ports'
-import { deliver, done, entries, newRun, put, recordOf, rowOf, start, take, unplaced, W } from './rows.ts'
+import { deliver, delivery, done, entries, newRun, put, recordOf, rowOf } from './rows.ts'
+import { settled, start, take, takeOne, unplaced, W } from './rows.ts'
 import { checks, type StoreSuite } from './subject.ts'
 
 const OTHER = 'other'
@@ -27,6 +28,27 @@ function purging(suite: StoreSuite): void {
     expect(await store.write(W, { purge: { streams: ['a'] }, entries: next })).toEqual(done)
     const [entry] = await store.tail(W, last, 10)
     expect(entry).toMatchObject({ stream: 'log', seq: 2 })
+  })
+  given('takes the mail of a settled run with its stream, and leaves its row', async ({ store }) => {
+    await start(store, 'r')
+    await deliver(store, 'r', 'k')
+    const { lease } = await takeOne(store)
+    await store.commit(lease, { next: settled })
+    const row = await rowOf(store, 'r')
+    expect(await store.write(W, { purge: { streams: [row.stream], runs: ['r', 'ghost'] } })).toEqual(done)
+    expect(await store.entries(W, row.stream)).toEqual([])
+    expect(await rowOf(store, 'r')).toEqual(row)
+    // Had its key been kept, this would be a duplicate.
+    const late = { ...(await store.write(W, { deliveries: [delivery('r', 'k')] })) }
+    expect(late).toEqual({ status: 'done', refused: [{ delivery: 'k', why: 'closed' }] })
+    expect(await store.write(W, { starts: [newRun('r')] })).toMatchObject({ refused: [{ start: 'r', why: 'exists' }] })
+  })
+  given('takes nothing of a run that has not settled', async ({ store }) => {
+    await start(store, 'r')
+    const { stream } = await rowOf(store, 'r')
+    const answer = await store.write(W, { purge: { streams: [stream], runs: ['r'] } })
+    expect(answer).toEqual({ status: 'conflict', rows: [{ run: 'r' }] })
+    expect(await store.entries(W, stream)).not.toEqual([])
   })
   given('takes all of a workspace away but for the envelopes of one stream', async ({ store }) => {
     await store.write(W, { entries: [...entries('log', 2), ...entries('s', 2)], records: [put('a', 1)] })

@@ -29,7 +29,8 @@ export async function traces(desk: Desk, texts: readonly string[], memories: Rea
   for await (const entry of allEntries(desk)) {
     const puts = putsOf(entry)
     for (const { kind } of puts) kinds.add(kind)
-    if (entry.payload === null) continue
+    // What was pruned is told by hashes and ids alone, and must stay told.
+    if (entry.payload === null || entry.kind === 'stream.pruned') continue
     if (!holds(entry.payload) && !puts.some(({ kind, id }) => kind === 'memory' && memories.has(id))) continue
     if (entry.stream === WORKSPACE_STREAM || !openStreams.has(entry.stream)) entries.push(entry)
     else open.add(entry.stream)

@@ -21,6 +21,7 @@ import type { Pass } from '../pass.ts'
 import { rootOf } from '../shadow/mode.ts'
 import { newRun } from '../start.ts'
 import { assertWithin } from './caps.ts'
+import { pruned } from '../upkeep/journal.ts'
 import { runVerbs } from '../verbs.ts'
 import { iso, type Status, type WaitInfo } from '../waiting.ts'
 import type { Built } from '../writer.ts'
@@ -247,10 +248,14 @@ async function opening(pass: Pass, opened: Draft & { kind: 'call.opened'; key: s
   const { workspace, id } = claimed.row
   const [row] = await env.store.runs(workspace, { ids: [run.id], limit: 1 })
   const [first] = row === undefined ? [] : await env.store.entries(workspace, row.stream, 0, 1)
-  if (row === undefined || first === undefined) return { drafts: [opened], starts: [run] }
+  if (row === undefined) return { drafts: [opened], starts: [run] }
   const answered = (outcome: Outcome): Built => ({
     drafts: [opened, { kind: 'call.completed', key: opened.key, data: outcome }],
   })
+  if (first === undefined) {
+    const { code, message } = pruned(run.id)
+    return answered({ error: { code, message } })
+  }
   const { parent } = dataOf(first as Entry & { kind: 'run.started' })
   if (parent?.run !== id || parent.key !== opened.key)
     return answered({ error: { code: 'RUN_EXISTS', message: `run "${run.id}" exists, and was not called from here` } })

@@ -20,6 +20,8 @@ export interface Deeds {
   readonly runs: ReadonlySet<string>
   /** Of these, the ones that have not ended and may do more. */
   readonly running: readonly string[]
+  /** Of these, the ones whose journals were taken away. */
+  readonly pruned: readonly string[]
   /** Position of the first thing done. */
   readonly since: number
 }
@@ -41,7 +43,18 @@ export async function deedsOf(env: Environment, parts: readonly Part[]): Promise
   })
   const positions = parts.flatMap(({ entries, counts }) => entries.filter(counts).map(({ position }) => position))
   const since = positions.reduce((least, position) => Math.min(least, position), Infinity)
-  return { effects: found.effects, entities, runs: found.runs, running: [...found.running].sort(), since }
+  return {
+    effects: found.effects,
+    entities,
+    runs: found.runs,
+    running: [...found.running].sort(),
+    pruned: prunedOf(parts),
+    since,
+  }
+}
+
+function prunedOf(parts: readonly Part[]): string[] {
+  return parts.filter(({ row, entries }) => row.state === 'settled' && entries.length === 0).map(({ row }) => row.id)
 }
 
 async function collect(env: Environment, { row, entries, counts }: Part, found: Found): Promise<void> {

@@ -24,6 +24,8 @@ export interface RevertPlan {
   readonly dependents: readonly Dependent[]
   /** Runs of the target that have not ended and may do more: cancel them first. */
   readonly running: readonly string[]
+  /** Runs of the target whose journals were pruned: what they did is in no line. Take back their effects one by one. */
+  readonly pruned: readonly string[]
   readonly hash: string
 }
 
@@ -34,7 +36,7 @@ export async function planOf(env: Environment, workspace: string, target: Target
       : await deedsOf(env, await partsOf(env, workspace, target))
   const lines = await linesOf(env, workspace, deeds)
   const dependents = await dependentsOf(env, workspace, deeds)
-  const bare = { target, lines, dependents, running: deeds.running }
+  const bare = { target, lines, dependents, running: deeds.running, pruned: deeds.pruned }
   return { ...bare, hash: sha256(canonicalAround(bare)) }
 }
 
@@ -43,7 +45,7 @@ async function oneDeed(env: Environment, workspace: string, id: string): Promise
   if (found === undefined)
     throw new KeelsonError('STEP_NOT_FOUND', `there is no effect "${id}"`, { data: { effect: id } })
   const runs = new Set([found.record.owner.run])
-  return { effects: new Map([[id, 0]]), entities: [], runs, running: [], since: Infinity }
+  return { effects: new Map([[id, 0]]), entities: [], runs, running: [], pruned: [], since: Infinity }
 }
 
 async function linesOf(env: Environment, workspace: string, deeds: Deeds): Promise<Line[]> {

@@ -6,6 +6,7 @@ import type { Environment } from '../environment.ts'
 import { streamOf } from '../start.ts'
 import { rowOf } from '../status.ts'
 import { actorValue, TRAIL, type TrailRecord } from '../trail.ts'
+import { assertJournal } from '../upkeep/journal.ts'
 
 export type Target =
   /** A run with all that it called; with `to`, only what came behind that checkpoint. */
@@ -26,7 +27,7 @@ export interface Part {
   readonly counts: (entry: Placed) => boolean
 }
 
-/** Throws `RUN_NOT_FOUND`, `STEP_NOT_FOUND`, `INPUT_INVALID`. */
+/** Throws `RUN_NOT_FOUND`, `RUN_PRUNED`, `STEP_NOT_FOUND`, `INPUT_INVALID`. */
 export async function partsOf(
   env: Environment,
   workspace: string,
@@ -56,7 +57,9 @@ async function journalOf(env: Environment, row: RunRow): Promise<Placed[]> {
 }
 
 async function runPart(env: Environment, workspace: string, run: string, to: string | undefined): Promise<Part> {
-  const part = await partOf(env, await rowOf(env, workspace, run))
+  const row = await rowOf(env, workspace, run)
+  await assertJournal(env, row)
+  const part = await partOf(env, row)
   if (to === undefined) return part
   const reached = part.entries.findLast(
     (entry) => entry.kind === 'checkpoint.completed' && entry.payload !== null && okOf(entry) === to,
@@ -80,7 +83,8 @@ async function versionParts(env: Environment, workspace: string, playbook: strin
     for (const row of rows) {
       const { entries } = await partOf(env, row)
       const under = entriesUnder(entries, version)
-      if (under.size > 0) parts.push({ row, entries, counts: ({ position }) => under.has(position) })
+      if (under.size > 0 || (entries.length === 0 && row.version === version))
+        parts.push({ row, entries, counts: ({ position }) => under.has(position) })
     }
     const last = rows.at(-1)
     if (last === undefined || rows.length < 200) return parts
