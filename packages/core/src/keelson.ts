@@ -10,7 +10,7 @@ import { lines, silent, type Logger } from './base/log.ts'
 import { budgetPlaybook } from './conductor/budget-run.ts'
 import { limiting } from './limiting.ts'
 import { announcePolicy } from './conductor/policy-change.ts'
-import { Company } from './conductor/company.ts'
+import { Company, type Life } from './conductor/company.ts'
 import { Loop } from './conductor/conductor.ts'
 import { ReadCache } from './conductor/effect/read-cache.ts'
 import { EntityTypes } from './conductor/entity-types.ts'
@@ -22,7 +22,7 @@ import type { Environment, Limits } from './conductor/environment.ts'
 import { escalationPlaybook } from './conductor/escalation.ts'
 import { eventPlaybook } from './conductor/event-run.ts'
 import { retryHeld } from './conductor/held.ts'
-import { createWorkspace, lifeOf, type Life } from './conductor/life.ts'
+import { createWorkspace, lifeOf } from './conductor/life.ts'
 import { Lifecycle, type LifecycleEvents } from './conductor/lifecycle.ts'
 import { speak } from './conductor/speak.ts'
 import { teller } from './conductor/notice.ts'
@@ -161,8 +161,11 @@ async function open(options: ConductorOptions): Promise<Conductor> {
   const clock = options.clock ?? systemClock
   const ids = options.ids ?? systemIds
   const worker = `${options.name ?? 'conductor'}-${ids.id()}`
-  const store = telling(options.store, (workspace, runs) => {
-    for (const run of runs) loop.mailFor(workspace, run)
+  const store = telling(options.store, {
+    delivered: (workspace, runs) => {
+      for (const run of runs) loop.mailFor(workspace, run)
+    },
+    companyMoved: (workspace) => env.company(workspace).moved(),
   })
   const opened = await openChecked(store, { worker, now: () => clock.now() }, options.entities)
   const lifecycle = new Lifecycle((thrown, name) =>
@@ -202,6 +205,7 @@ async function open(options: ConductorOptions): Promise<Conductor> {
   speak(lifecycle, log)
   for (const { workspace, why } of opened.frozen) await freezeCopy(env, workspace, why)
   const unwatch = store.watch((change) => {
+    if (change.runs.length === 0) env.company(change.workspace).moved()
     notifier.tell(change)
     loop.changed(change.workspace, change.runs)
   })

@@ -118,7 +118,10 @@ function perform(data: Data, space: Space, unit: PassUnit, run: Run | undefined,
     if (why !== undefined) refused.push({ delivery: delivery.onceKey, why })
     else changed.add(delivery.run)
   }
-  if (run !== undefined) changed.add(advance(space, run, unit, now))
+  if (run !== undefined) {
+    const moved = advance(space, run, unit, now)
+    if (unit.next !== undefined) changed.add(moved)
+  }
   if (space.runs.size + space.log.length + space.records.size + space.artifacts.size > 0)
     data.spaces.set(space.name, space)
   tell(data, space, changed)
@@ -283,11 +286,8 @@ function release(data: Data, worker: string, change: (row: RunRow) => RunRow): v
   }
 }
 
-/** Names the runs that are due or settled; an empty list when only a wake-up or a lane moved. */
-function tell(data: Data, space: Space, changed: ReadonlySet<string>): void {
-  const rows = [...changed].map((id) => space.runs.get(id)!.row).filter((row) => row.worker === null)
-  if (rows.length === 0) return
-  const runs = rows.filter((row) => row.state === 'due' || row.state === 'settled').map((row) => row.id)
+function tell(data: Data, space: Space, runs: ReadonlySet<string>): void {
+  if (runs.size === 0) return
   for (const [listener, owner] of data.listeners)
     if (data.alive.has(owner)) listener({ workspace: space.name, runs: [...runs] })
 }

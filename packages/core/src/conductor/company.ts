@@ -1,10 +1,12 @@
 /**
- * Company: one workspace's own state (its index key, settings, freeze) and the one way to write outside of runs.
+ * Company: one workspace's own state (its life, index key, settings, freeze) and the one way to write outside of runs.
  *
- * The stream 'workspace' has many writers: each edit expects its head and is built again when another was faster.
+ * Y1. The stream 'workspace' has many writers: each edit expects its head and is built again when another was faster.
+ * Y2. What a start and a pass ask of it is read once for all that begin in one turn of the event loop. What this process
+ *     has written is seen by whatever begins after the write was answered; what another has, at the latest at the next claim.
  */
 import { SYSTEM, type Actor } from '../base/actor.ts'
-import type { Clock } from '../base/clock.ts'
+import { afterTurn, type Clock } from '../base/clock.ts'
 import { KeelsonError } from '../base/errors.ts'
 import type { Ids } from '../base/ids.ts'
 import type { Json } from '../base/value.ts'
@@ -22,6 +24,28 @@ export interface Frozen {
   readonly reason: string
   /** Grows with each freeze and thaw; every intent expects it. */
   readonly epoch: number
+}
+
+export interface Life {
+  readonly state: 'active' | 'suspended' | 'deleted'
+  readonly reason: string
+  /** Grows with each change; 0 for a workspace of which nothing was ever said. */
+  readonly version: number
+}
+
+/** What a company has put in shadow: names of actions, of playbooks, and 'name@version'. */
+export interface ShadowModes {
+  readonly actions: readonly string[]
+  readonly playbooks: readonly string[]
+}
+
+export const SHADOW_MODES = 'shadow'
+
+/** What a start and a pass ask of a company before anything else. */
+export interface Standing {
+  readonly life: Life
+  readonly settings: { readonly version: number; readonly value: Settings }
+  readonly shadow: ShadowModes
 }
 
 /** What an edit wants written; undefined: nothing. */
@@ -42,6 +66,7 @@ export class Company {
   readonly #ids: Ids
   #head: Head = EMPTY_HEAD
   #key: Promise<string> | undefined
+  #standing: Promise<Standing> | undefined
   #writing: Promise<unknown> = Promise.resolve()
 
   constructor(workspace: string, options: { store: MemoryStore; clock: Clock; ids: Ids }) {
@@ -60,10 +85,24 @@ export class Company {
     return this.#key
   }
 
-  async settings(): Promise<{ version: number; value: Settings }> {
-    const row = await this.#record('settings')
-    if (row === undefined) return { version: 0, value: {} }
-    return { version: row.version, value: JSON.parse(row.data) as Settings }
+  /** Y2. Not for what is about to be changed: an edit reads anew. */
+  standing(): Promise<Standing> {
+    if (this.#standing !== undefined) return this.#standing
+    const reading = this.#readStanding()
+    const forget = (): void => void (this.#standing === reading && this.moved())
+    this.#standing = reading
+    reading.catch(forget)
+    afterTurn(forget)
+    return reading
+  }
+
+  /** Its rows may have changed: what was read of them counts no more. */
+  moved(): void {
+    this.#standing = undefined
+  }
+
+  async settings(): Promise<Standing['settings']> {
+    return settingsIn(await this.#record('settings'))
   }
 
   async freeze(): Promise<Frozen> {
@@ -146,8 +185,16 @@ export class Company {
 
   /** Drops what it remembers: the workspace was written by other means. */
   forget(): void {
+    this.moved()
     this.#head = EMPTY_HEAD
     this.#key = undefined
+  }
+
+  async #readStanding(): Promise<Standing> {
+    const ids = ['life', 'settings', SHADOW_MODES]
+    const rows = await this.#store.records(this.workspace, { kind: 'company', ids, limit: ids.length })
+    const [life, settings, shadow] = ids.map((id) => rows.find((row) => row.id === id))
+    return { life: lifeIn(life), settings: settingsIn(settings), shadow: shadowIn(shadow) }
   }
 
   async #record(id: string): Promise<RecordRow | undefined> {
@@ -161,4 +208,18 @@ export class Company {
       if (more.length < 1000) return
     }
   }
+}
+
+export function lifeIn(row: RecordRow | undefined): Life {
+  if (row === undefined) return { state: 'active', reason: '', version: 0 }
+  return { ...(JSON.parse(row.data) as Pick<Life, 'state' | 'reason'>), version: row.version }
+}
+
+export function shadowIn(row: RecordRow | undefined): ShadowModes {
+  return row === undefined ? { actions: [], playbooks: [] } : (JSON.parse(row.data) as ShadowModes)
+}
+
+function settingsIn(row: RecordRow | undefined): Standing['settings'] {
+  if (row === undefined) return { version: 0, value: {} }
+  return { version: row.version, value: JSON.parse(row.data) as Settings }
 }

@@ -7,6 +7,7 @@
  * C4. When the store works again, what is leased to this worker and led by nobody is given back.
  * C5. A worker that was taken for dead abandons its passes, says so, and goes on under new leases.
  * C6. A suspect is led alone. Under steady load nothing new is claimed for a while, so that its turn comes.
+ * C7. When another process has written to a workspace, the runs of it that are led here look for mail: it may be theirs.
  */
 import { afterTurn, grace } from '../base/clock.ts'
 import { KeelsonError } from '../base/errors.ts'
@@ -48,6 +49,8 @@ export class Loop {
   readonly #options: LoopOptions
   readonly #flights = new Map<string, Flight>()
   readonly #idle = new Set<() => void>()
+  /** Workspaces of which the runs in flight are about to look for mail. */
+  readonly #looking = new Set<string>()
   #claiming = false
   #again = false
   #stopping = false
@@ -91,10 +94,22 @@ export class Loop {
 
   /** Something was said of runs: of one that has just been settled or parked here, too, which then is no longer in flight. */
   changed(workspace: string, runs: readonly string[]): void {
+    if (runs.length === 0) this.#lookForMail(workspace)
     for (const run of runs) {
       if (this.#flights.has(idOf(workspace, run))) afterTurn(() => this.mailFor(workspace, run))
     }
     this.poke()
+  }
+
+  /** C7. Once for all that is said in one turn: another process may say it with each of its commits. */
+  #lookForMail(workspace: string): void {
+    if (this.#looking.has(workspace)) return
+    this.#looking.add(workspace)
+    afterTurn(() => {
+      this.#looking.delete(workspace)
+      for (const { claimed } of this.#flights.values())
+        if (claimed.row.workspace === workspace) this.mailFor(workspace, claimed.row.id)
+    })
   }
 
   /** Resolves when nothing is in flight and nothing more is due now. */
@@ -168,6 +183,8 @@ export class Loop {
     for (const { workspace, run, why } of corrupt ?? []) this.#tellCorrupt(workspace, run, why)
     if (this.#stopping) return
     this.#passedOver = suspects === true ? this.#passedOver + 1 : 0
+    // What others have written of a company by now counts for these passes.
+    for (const { row } of claimed) this.#env.company(row.workspace).moved()
     for (const one of claimed) this.#fly(one)
     if (claimed.length > 0) this.#again = true
     this.#arm(nextAt)

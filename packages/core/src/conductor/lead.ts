@@ -13,6 +13,7 @@ import type { Claimed, Next } from '../journal/store.ts'
 import { hasCode, type AnyPlaybook } from '../playbook/playbook.ts'
 import { contextOf, loadTexts } from './context.ts'
 import { haltDifference, type Difference } from './divergence.ts'
+import type { Standing } from './company.ts'
 import type { Environment } from './environment.ts'
 import { left } from './effect/hand-over.ts'
 import { shut } from './life.ts'
@@ -69,9 +70,10 @@ async function begin(pass: Pass): Promise<void> {
   const { claimed, playbook, env } = pass.task
   const { row } = claimed
   const before = pass.history.head.seq
-  const closed = await shut(env, row.workspace)
+  const { life, settings } = await env.company(row.workspace).standing()
+  const closed = shut(life)
   if (closed !== undefined) return handOver(pass, { to: 'held', status: canonicalAround(waiting([closed])) }, 'held')
-  await seeSettings(pass)
+  await seeSettings(pass, settings)
   await pass.mailbox.absorb(claimed.mail)
   const { history } = pass
   if (history.head.seq === before && history.quarantined === undefined && isSuspicious(row)) return quarantine(pass)
@@ -101,11 +103,9 @@ async function begin(pass: Pass): Promise<void> {
 }
 
 /** Settings that changed since the run last looked count from here: before what came in the meantime. */
-async function seeSettings(pass: Pass): Promise<void> {
-  const { env, claimed } = pass.task
+async function seeSettings(pass: Pass, { version, value }: Standing['settings']): Promise<void> {
   const { history } = pass
   if (history.settled !== undefined || history.paused !== undefined || history.cancelling !== undefined) return
-  const { version, value } = await env.company(claimed.row.workspace).settings()
   const started = (history.start.settings as { version?: number } | undefined)?.version ?? 0
   if (version === (history.settings.at(-1)?.data.version ?? started)) return
   await pass.writer.append([{ kind: 'settings.seen', data: { version, value: value as unknown as Json } }])

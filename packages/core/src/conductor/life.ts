@@ -7,7 +7,7 @@
 import type { Actor } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
 import type { Put } from '../journal/put.ts'
-import { WORKSPACE_STREAM } from './company.ts'
+import { lifeIn, WORKSPACE_STREAM, type Life } from './company.ts'
 import type { Environment } from './environment.ts'
 import { retryHeldOf } from './held.ts'
 import type { WaitInfo } from './waiting.ts'
@@ -32,28 +32,19 @@ export function lifeVerbs(env: Environment, workspace: string): LifeVerbs {
   }
 }
 
-export interface Life {
-  readonly state: 'active' | 'suspended' | 'deleted'
-  readonly reason: string
-  /** Grows with each change; 0 for a workspace of which nothing was ever said. */
-  readonly version: number
-}
-
 export async function lifeOf(env: Pick<Environment, 'store'>, workspace: string): Promise<Life> {
   const [row] = await env.store.records(workspace, { kind: 'company', ids: ['life'], limit: 1 })
-  if (row === undefined) return { state: 'active', reason: '', version: 0 }
-  return { ...(JSON.parse(row.data) as Pick<Life, 'state' | 'reason'>), version: row.version }
+  return lifeIn(row)
 }
 
 /** What keeps the runs of a workspace that is not active; undefined when it is. */
-export async function shut(env: Environment, workspace: string): Promise<WaitInfo | undefined> {
-  const { state, reason } = await lifeOf(env, workspace)
+export function shut({ state, reason }: Life): WaitInfo | undefined {
   return state === 'active' ? undefined : { kind: 'suspended', what: `the workspace is ${state}: ${reason}` }
 }
 
 /** Throws `WORKSPACE_CLOSED` unless new work may begin in it. */
 export async function assertActive(env: Environment, workspace: string): Promise<void> {
-  const { state, reason } = await lifeOf(env, workspace)
+  const { state, reason } = (await env.company(workspace).standing()).life
   if (state === 'active') return
   throw new KeelsonError('WORKSPACE_CLOSED', `workspace ${workspace} is ${state}: ${reason}`, {
     hint: state === 'suspended' ? 'resume() it first.' : `workspaces.create('${workspace}') begins it anew, empty.`,

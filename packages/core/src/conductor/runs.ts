@@ -56,7 +56,7 @@ export async function start<In, Out>(
   await assertActive(env, workspace)
   assertOwnId(options.id)
   await company.key()
-  const settings = await company.settings()
+  const { settings } = await company.standing()
   const run = newRun(known, {
     workspace,
     id: options.id,

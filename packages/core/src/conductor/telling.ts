@@ -1,30 +1,37 @@
-/** Telling: a store that says, in this process, which runs it has just delivered mail to: one in flight takes it in at once. */
+/**
+ * Telling: a store that says, in this process, what a unit has just done: to which runs it delivered mail, which one in
+ * flight takes in at once, and that it wrote rows of a company, of which what was read then counts no more.
+ */
 import { KeelsonError } from '../base/errors.ts'
-import type { Answer, Delivery, MemoryStore } from '../journal/store.ts'
+import type { Answer, MemoryStore, Unit } from '../journal/store.ts'
 
-/** `store`, calling back after each unit that delivered something. */
-export function telling(store: MemoryStore, tell: (workspace: string, runs: readonly string[]) => void): MemoryStore {
-  const told = async (workspace: string, deliveries: readonly Delivery[], answer: Promise<Answer>): Promise<Answer> => {
-    const done = await answer
-    if (done.status === 'done') {
-      const runs = deliveries.map((one) => one.run)
-      tell(workspace, runs)
+export interface Told {
+  delivered(workspace: string, runs: readonly string[]): void
+  /** Also when nobody knows what came of the unit. */
+  companyMoved(workspace: string): void
+}
+
+/** `store`, calling back after each unit that there is something to say of, before its answer is given. */
+export function telling(store: MemoryStore, told: Told): MemoryStore {
+  const after = async (workspace: string, unit: Unit, answer: Promise<Answer>): Promise<Answer> => {
+    try {
+      const done = await answer
+      const runs = (unit.deliveries ?? []).map((one) => one.run)
+      if (done.status === 'done' && runs.length > 0) told.delivered(workspace, runs)
+      return done
+    } finally {
+      if (movesCompany(unit)) told.companyMoved(workspace)
     }
-    return done
   }
-  // Nearly every unit delivers nothing: its answer is handed on as it is.
+  // Of nearly every unit there is nothing to say: its answer is handed on as it is.
   const over: Pick<MemoryStore, 'write' | 'commit'> = {
     write(workspace, unit) {
       const answer = store.write(workspace, unit)
-      return unit.deliveries === undefined || unit.deliveries.length === 0
-        ? answer
-        : told(workspace, unit.deliveries, answer)
+      return isSilent(unit) ? answer : after(workspace, unit, answer)
     },
     commit(lease, unit) {
       const answer = store.commit(lease, unit)
-      return unit.deliveries === undefined || unit.deliveries.length === 0
-        ? answer
-        : told(lease.workspace, unit.deliveries, answer)
+      return isSilent(unit) ? answer : after(lease.workspace, unit, answer)
     },
   }
   const bound = new Map<string | symbol, unknown>(Object.entries(over))
@@ -45,6 +52,14 @@ export function telling(store: MemoryStore, tell: (workspace: string, runs: read
       return method
     },
   })
+}
+
+function isSilent(unit: Unit): boolean {
+  return (unit.deliveries === undefined || unit.deliveries.length === 0) && !movesCompany(unit)
+}
+
+function movesCompany({ records, purge }: Unit): boolean {
+  return purge?.allBut !== undefined || (records?.some((one) => one.kind === 'company') ?? false)
 }
 
 async function stopped(): Promise<never> {

@@ -270,7 +270,10 @@ export interface RunQuery {
 /** What happened that another worker or a waiting caller may want to know. */
 export interface Change {
   readonly workspace: string
-  /** The runs that became due or settled; empty: look yourself (another process wrote). */
+  /**
+   * The runs that were started, given back (due, parked, held, settled), touched, or delivered to, leased or not. Empty:
+   * look yourself, another process wrote.
+   */
   readonly runs: readonly string[]
 }
 

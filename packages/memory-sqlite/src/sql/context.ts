@@ -13,7 +13,7 @@ export interface Context {
   readonly lastRuns: Map<number, number>
   /** Asks for `last`: positions grow in commit order (S6). */
   readonly lastNumber: (q: Queries) => Work<number>
-  /** Runs that became due or settled, by workspace; told once they are durable. */
+  /** Runs that moved while nobody held them, or were delivered to, by workspace; told once that is durable. */
   changes: Map<string, Set<string>>
 }
 
@@ -75,10 +75,10 @@ export function* position(context: Context): Work<number> {
   return context.last ?? (yield* context.lastNumber(context.q))
 }
 
-export function changed(context: Context, workspace: string, id?: string): void {
+export function changed(context: Context, workspace: string, run: string): void {
   const runs = context.changes.get(workspace) ?? new Set()
   context.changes.set(workspace, runs)
-  if (id !== undefined) runs.add(id)
+  runs.add(run)
 }
 
 /** The number of a workspace; undefined when it holds nothing. */

@@ -1,6 +1,6 @@
 /** Deliver: puts mail into a run's box, once per key, and wakes the run. */
 import type { Delivery } from '@keelson/core/ports'
-import type { Context } from './context.ts'
+import { changed, workspaceName, type Context } from './context.ts'
 import { addMail, wasDelivered } from './mail.ts'
 import { dueFrom, saveRun, troubleOf } from './runs.ts'
 import { first, type Work } from './statement.ts'
@@ -18,5 +18,6 @@ export function* deliver(context: Context, workspace: number, delivery: Delivery
   yield* addMail(context, workspace, num, delivery)
   const wakes = row.worker === null && row.state !== 'due'
   yield* saveRun(context, { ...row, mails: num, ...(wakes ? dueFrom(delivery.at, delivery.at) : {}) })
+  if (row.worker !== null) changed(context, yield* workspaceName(context, workspace), row.id)
   return undefined
 }

@@ -24,9 +24,7 @@ export function* findRun(context: Context, workspace: number, id: string): Work<
 /** Writes a run's row and remembers whom to tell. */
 export function* saveRun(context: Context, row: RunsTable): Work<void> {
   yield* run(context.q.setRun, sealed.seal(row))
-  if (row.worker !== null) return
-  const told = row.state === 'due' || row.state === 'settled'
-  changed(context, yield* workspaceName(context, row.workspace), told ? row.id : undefined)
+  if (row.worker === null) changed(context, yield* workspaceName(context, row.workspace), row.id)
 }
 
 export function* startRun(
@@ -50,8 +48,7 @@ export function* startRun(
     ...endOf(start),
   }
   yield* run(context.q.addRun, sealed.seal(row))
-  const told = row.state === 'due' ? row.id : undefined
-  changed(context, yield* workspaceName(context, workspace), told)
+  changed(context, yield* workspaceName(context, workspace), row.id)
 }
 
 /** Asked for once in a transaction: nobody else starts runs meanwhile. */

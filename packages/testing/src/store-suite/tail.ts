@@ -77,34 +77,40 @@ function heard(store: MemoryStore, run: string): Promise<Change> {
   })
 }
 
+/** What makes a store say that run 'r' has changed. */
+const CAUSES: readonly (readonly [string, (store: MemoryStore) => Promise<() => Promise<unknown>>])[] = [
+  ['starts', async (store) => () => start(store, 'r')],
+  ['is delivered to', async (store) => (await startParked(store, 'r'), () => deliver(store, 'r', 'k'))],
+  [
+    'is touched',
+    async (store) => (await startParked(store, 'r'), () => store.write(W, { touch: [{ run: 'r', state: 'due' }] })),
+  ],
+  [
+    'is delivered to while it is leased',
+    async (store) => (await start(store, 'r'), await takeOne(store), () => deliver(store, 'r', 'k')),
+  ],
+  [
+    'settles',
+    async (store) => {
+      await start(store, 'r')
+      const { lease } = await takeOne(store)
+      return () => store.commit(lease, { next: settled })
+    },
+  ],
+  [
+    'is left due',
+    async (store) => {
+      await start(store, 'r')
+      const { lease } = await takeOne(store)
+      return () => store.commit(lease, { deliveries: [delivery('r', 'k')], next: parked() })
+    },
+  ],
+]
+
 function watch(suite: StoreSuite): void {
   const given = checks(suite)
   const ofTwo = checksOfTwo(suite)
-  const causes: readonly (readonly [string, (store: MemoryStore) => Promise<() => Promise<unknown>>])[] = [
-    ['starts', async (store) => () => start(store, 'r')],
-    ['is delivered to', async (store) => (await startParked(store, 'r'), () => deliver(store, 'r', 'k'))],
-    [
-      'is touched',
-      async (store) => (await startParked(store, 'r'), () => store.write(W, { touch: [{ run: 'r', state: 'due' }] })),
-    ],
-    [
-      'settles',
-      async (store) => {
-        await start(store, 'r')
-        const { lease } = await takeOne(store)
-        return () => store.commit(lease, { next: settled })
-      },
-    ],
-    [
-      'is left due',
-      async (store) => {
-        await start(store, 'r')
-        const { lease } = await takeOne(store)
-        return () => store.commit(lease, { deliveries: [delivery('r', 'k')], next: parked() })
-      },
-    ],
-  ]
-  for (const [what, prepare] of causes) {
+  for (const [what, prepare] of CAUSES) {
     given(`calls back when a run ${what}`, async ({ store }) => {
       const cause = await prepare(store)
       const change = heard(store, 'r')

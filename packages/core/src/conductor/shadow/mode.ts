@@ -8,19 +8,11 @@ import type { Json } from '../../base/value.ts'
 import { dataOf, type Entry } from '../../journal/entry.ts'
 import type { Claimed } from '../../journal/store.ts'
 import type { AnyPlaybook } from '../../playbook/playbook.ts'
+import { SHADOW_MODES, shadowIn, type ShadowModes } from '../company.ts'
 import type { Environment } from '../environment.ts'
 import type { Pass, Task } from '../pass.ts'
 import type { Built } from '../writer.ts'
 import { expectedOf, overlaidStore, redirected } from './overlay.ts'
-
-/** What a company has put in shadow: names of actions, of playbooks, and 'name@version'. */
-export interface ShadowModes {
-  readonly actions: readonly string[]
-  readonly playbooks: readonly string[]
-}
-
-const NONE: ShadowModes = { actions: [], playbooks: [] }
-const ID = 'shadow'
 
 /** The environment of a pass: for a run in shadow one that reads and writes its overlay. */
 export function inShadow(env: Environment, claimed: Claimed): Pick<Task, 'env' | 'redirect'> {
@@ -48,7 +40,7 @@ export async function rootOf(
   asked: boolean | undefined,
 ): Promise<{ shadow?: string }> {
   if (asked === true) return { shadow: run }
-  const { playbooks } = await modesOf(env, workspace)
+  const { playbooks } = (await env.company(workspace).standing()).shadow
   const listed = playbooks.includes(playbook.name) || playbooks.includes(`${playbook.name}@${playbook.version}`)
   return listed ? { shadow: run } : {}
 }
@@ -71,8 +63,8 @@ export async function shadowed(pass: Pass, action: string): Promise<Shadowed | u
 }
 
 export async function modesOf(env: Environment, workspace: string): Promise<ShadowModes> {
-  const [row] = await env.store.records(workspace, { kind: 'company', ids: [ID], limit: 1 })
-  return row === undefined ? NONE : (JSON.parse(row.data) as ShadowModes)
+  const [row] = await env.store.records(workspace, { kind: 'company', ids: [SHADOW_MODES], limit: 1 })
+  return shadowIn(row)
 }
 
 /** Puts one name into shadow, or takes it out. Recorded with who did it. */
@@ -85,12 +77,12 @@ export async function setMode(
   by: Actor,
 ): Promise<void> {
   await env.company(workspace).edit(async () => {
-    const [row] = await env.store.records(workspace, { kind: 'company', ids: [ID], limit: 1 })
-    const modes = row === undefined ? NONE : (JSON.parse(row.data) as ShadowModes)
+    const [row] = await env.store.records(workspace, { kind: 'company', ids: [SHADOW_MODES], limit: 1 })
+    const modes = shadowIn(row)
     if (modes[list].includes(name) === on) return undefined
     const others = modes[list].filter((one) => one !== name)
     const data: ShadowModes = { ...modes, [list]: on ? [...others, name].sort() : others }
-    const put = { kind: 'company', id: ID, version: (row?.version ?? 0) + 1, data: data as unknown as Json }
+    const put = { kind: 'company', id: SHADOW_MODES, version: (row?.version ?? 0) + 1, data: data as unknown as Json }
     return { drafts: [{ kind: 'shadow.set', data: { by, what: name, on, puts: [put] } }] }
   })
 }

@@ -5,7 +5,8 @@ import type { Playbook } from '../../playbook/context.ts'
 import { playbookOf } from '../../playbook/playbook.ts'
 import type { Environment } from '../environment.ts'
 import { observe, type DeedOptions } from './deed.ts'
-import { modesOf, setMode, type ShadowModes } from './mode.ts'
+import type { ShadowModes } from '../company.ts'
+import { modesOf, setMode } from './mode.ts'
 import { diff, report, type ShadowDiff, type ShadowOptions, type ShadowReport } from './report.ts'
 
 /** What can be put in shadow: an action, or a playbook: all its versions, or that one. */

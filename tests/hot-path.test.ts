@@ -1,0 +1,107 @@
+/** The hot path: what a run asks of its store, counted; and that what is asked once is never stale. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { createConductor, type Conductor, type MemoryStore } from '@keelson/core'
+import { sqlite } from '@keelson/memory-sqlite'
+import { memoryStore } from '@keelson/testing'
+import { code, me, open } from './support/open.ts'
+
+const quiet = { info: () => {}, warn: () => {}, error: () => {} }
+const one = code(async (ctx) => ctx.step('one', () => 1))
+const settings = code(async (ctx) => (ctx.settings as { tone?: string }).tone ?? 'none')
+
+/** `store`, counting the reads that `counts` names. */
+function counting(store: MemoryStore, counts: (name: string, args: readonly unknown[]) => boolean) {
+  const seen = { reads: 0 }
+  const counted = new Proxy(store, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target)
+      if (typeof value !== 'function') return value
+      return (...args: unknown[]) => {
+        if (counts(String(name), args)) seen.reads++
+        return (value as (...args: unknown[]) => unknown).apply(target, args)
+      }
+    },
+  })
+  return { store: counted, seen }
+}
+
+const ofCompany = (name: string, [, query]: readonly unknown[]): boolean =>
+  name === 'records' && (query as { kind: string }).kind === 'company'
+
+async function conductorOn(store: MemoryStore, options = {}): Promise<Conductor> {
+  const playbooks = [one]
+  const conductor = await createConductor({ store, playbooks, log: quiet, keepAlive: false, ...options })
+  onTestFinished(() => conductor.stop({ withinMs: 100 }))
+  return conductor
+}
+
+function file(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'keelson-hot-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  return join(folder, 'company.db')
+}
+
+describe('what a start and a pass ask of their company', () => {
+  it('is read once for all that begin in one turn', async () => {
+    const { store, seen } = counting(sqlite(file()), ofCompany)
+    const conductor = await conductorOn(store)
+    await (await conductor.start(one, {}, { id: 'first' })).result()
+    const before = seen.reads
+    const ids = Array.from({ length: 60 }, (_, at) => `r${at}`)
+    const runs = await Promise.all(ids.map((id) => conductor.start(one, {}, { id })))
+    await Promise.all(runs.map((run) => run.result()))
+    expect(seen.reads - before).toBeLessThanOrEqual(6)
+  })
+
+  it('is what this process has written, at once', async () => {
+    const shared = memoryStore()
+    const conductor = await open(shared, { playbooks: [settings] })
+    expect(await (await conductor.start(settings, {}, { id: 'a' })).result()).toBe('none')
+    await conductor.configure({ tone: 'dry' }, { by: me })
+    expect(await (await conductor.start(settings, {}, { id: 'b' })).result()).toBe('dry')
+    await conductor.suspend({ by: me, reason: 'enough' })
+    await expect(conductor.start(settings, {}, { id: 'c' })).rejects.toMatchObject({ code: 'WORKSPACE_CLOSED' })
+    await conductor.resume({ by: me })
+    expect(await (await conductor.start(settings, {}, { id: 'c' })).result()).toBe('dry')
+  })
+
+  it('is what another process has written, at the latest at the next claim', async () => {
+    const path = file()
+    const web = await conductorOn(sqlite(path), { work: false, playbooks: [settings] })
+    const worker = await conductorOn(sqlite(path), { playbooks: [settings] })
+    await (await worker.start(settings, {}, { id: 'a' })).result()
+    await web.suspend({ by: me, reason: 'enough' })
+    await expect(worker.start(settings, {}, { id: 'b' })).rejects.toMatchObject({ code: 'WORKSPACE_CLOSED' })
+    await web.resume({ by: me })
+    await web.configure({ tone: 'dry' }, { by: me })
+    const run = await web.start(settings, {}, { id: 'b' })
+    expect(await run.result()).toBe('dry')
+  })
+})
+
+describe('mail of another process', () => {
+  for (const [name, stores] of [
+    ['SQLite', () => ((path) => [sqlite(path), sqlite(path)] as const)(file())],
+    ['memory', () => ((shared) => [shared.session(), shared.session()] as const)(memoryStore())],
+  ] as const)
+    it(`reaches a run that is being led, on ${name}, without a beat`, async () => {
+      const entered = Promise.withResolvers<void>()
+      const slow = code(async (ctx) => {
+        await ctx.step('slow', ({ signal }) => {
+          entered.resolve()
+          return new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(new Error('over'))))
+        })
+      })
+      const [mine, theirs] = stores()
+      const limits = { beatMs: 3_600_000 }
+      const first = await conductorOn(mine, { playbooks: [slow], limits })
+      const second = await conductorOn(theirs, { playbooks: [slow], work: false, limits })
+      const run = await first.start(slow, {}, { id: 'r' })
+      await entered.promise
+      await second.runs.cancel('r', { by: me, reason: 'enough' })
+      await expect(run.result()).rejects.toMatchObject({ code: 'RUN_CANCELLED' })
+    })
+})
