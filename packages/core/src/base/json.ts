@@ -109,12 +109,23 @@ function writeRecord(value: object, path: Path, within: Within): string {
     const member = (value as Record<string, unknown>)[key]
     if (member === undefined) continue
     path.push(key)
-    if (key === '__proto__') throw refuse('is a key that JavaScript treats specially', path)
-    if (!key.isWellFormed()) throw refuse('is a key that holds half of a surrogate pair', path)
-    text += (text.length === 1 ? '' : ',') + JSON.stringify(key) + ':' + write(member, path, within)
+    text += (text.length === 1 ? '' : ',') + (KEYS.get(key) ?? writeKey(key, path)) + write(member, path, within)
     path.pop()
   }
   return text + '}'
+}
+
+/** Keys are few and come again and again: as they are written, with their colon. */
+const KEYS = new Map<string, string>()
+const KEYS_MAX = 2_000
+const KEY_LENGTH_MAX = 64
+
+function writeKey(key: string, path: Path): string {
+  if (key === '__proto__') throw refuse('is a key that JavaScript treats specially', path)
+  if (!key.isWellFormed()) throw refuse('is a key that holds half of a surrogate pair', path)
+  const text = `${JSON.stringify(key)}:`
+  if (KEYS.size < KEYS_MAX && key.length <= KEY_LENGTH_MAX) KEYS.set(key, text)
+  return text
 }
 
 /** A plain object of another realm (a vm context, a test runner's sandbox). */

@@ -12,7 +12,7 @@ import type { Ids } from '../base/ids.ts'
 import type { Json } from '../base/value.ts'
 import { chain, EMPTY_HEAD, headOf, type Draft, type Head } from '../journal/entry.ts'
 import type { Put } from '../journal/put.ts'
-import { writeOf } from '../journal/records.ts'
+import { inked } from '../journal/records.ts'
 import type { Answer, Expect, MemoryStore, RecordRow, RecordWrite, Unit } from '../journal/store.ts'
 import type { Settings } from '../policy/settings.ts'
 import { withTrail } from './trail.ts'
@@ -157,11 +157,11 @@ export class Company {
     const salt = (): string => this.#ids.salt()
     const at = this.#clock.now()
     const drafts = withTrail(edit.drafts, { stream: WORKSPACE_STREAM, seq: this.#head.seq, at, by: SYSTEM })
-    const entries = chain(this.workspace, WORKSPACE_STREAM, this.#head, drafts, at, salt)
-    const puts = drafts.flatMap((draft) => (draft.data as { puts?: readonly Put[] }).puts ?? [])
+    const { drafts: written, records } = inked(drafts)
+    const entries = chain(this.workspace, WORKSPACE_STREAM, this.#head, written, at, salt)
     const answer = await this.#store.write(this.workspace, {
       entries,
-      records: [...puts.map(writeOf), ...(edit.cached ?? [])],
+      records: [...records, ...(edit.cached ?? [])],
       ...(expect === undefined ? {} : { expect }),
       ...unit,
     })

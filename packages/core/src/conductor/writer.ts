@@ -10,8 +10,7 @@ import type { Clock } from '../base/clock.ts'
 import { KeelsonError } from '../base/errors.ts'
 import type { Ids } from '../base/ids.ts'
 import { chain, type Draft, type Entry, type Head } from '../journal/entry.ts'
-import type { Put } from '../journal/put.ts'
-import { writeOf } from '../journal/records.ts'
+import { inked } from '../journal/records.ts'
 import type {
   Answer,
   Delivery,
@@ -250,10 +249,9 @@ export class Writer {
   #unit(built: Built): { unit: PassUnit; entries: Entry[] } {
     const { lease, stream, clock, by } = this.#options
     const at = clock.now()
-    const drafts = withTrail(built.drafts, { stream, seq: this.#head.seq, at, by, run: lease.run })
-    const entries = chain(lease.workspace, stream, this.#head, drafts, at, this.#salt)
-    const puts = drafts.flatMap((draft) => (draft.data as { puts?: readonly Put[] }).puts ?? [])
-    const records = [...puts.map(writeOf), ...(built.cached ?? [])]
+    const ink = inked(withTrail(built.drafts, { stream, seq: this.#head.seq, at, by, run: lease.run }))
+    const entries = chain(lease.workspace, stream, this.#head, ink.drafts, at, this.#salt)
+    const records = [...ink.records, ...(built.cached ?? [])]
     const unit: PassUnit = {
       ...(entries.length === 0 ? {} : { entries }),
       ...(records.length === 0 ? {} : { records }),

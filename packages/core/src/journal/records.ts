@@ -1,6 +1,6 @@
 /** Records: what entries put, as a store writes it; the projection is this and no more. */
-import { canonicalAround } from '../base/json.ts'
-import type { Entry } from './entry.ts'
+import { canonicalAround, verbatim } from '../base/json.ts'
+import type { Draft, Entry } from './entry.ts'
 import type { Put } from './put.ts'
 import type { RecordWrite } from './store.ts'
 
@@ -14,6 +14,21 @@ export function putsOf(entry: Entry): readonly Put[] {
   if (!entry.payload.includes(`"${field}":`)) return []
   const data = JSON.parse(entry.payload) as { puts?: readonly Put[]; kept?: readonly Put[] }
   return data[field] ?? []
+}
+
+/** The puts of drafts as writes, and drafts that carry the texts of those: each is written once for both. */
+export function inked(drafts: readonly Draft[]): { drafts: Draft[]; records: RecordWrite[] } {
+  const records: RecordWrite[] = []
+  const ink = (put: Put): Put => {
+    const write = writeOf(put)
+    records.push(write)
+    return write.data === null ? put : { ...put, data: verbatim(write.data) }
+  }
+  const inkedDrafts = drafts.map((draft) => {
+    const { puts } = draft.data as { puts?: readonly Put[] }
+    return puts === undefined ? draft : ({ ...draft, data: { ...draft.data, puts: puts.map(ink) } } as Draft)
+  })
+  return { drafts: inkedDrafts, records }
 }
 
 /** A put as a store writes it. */

@@ -5,7 +5,7 @@
  */
 import type { Put } from '../journal/put.ts'
 import type { RecordQuery, RecordRow } from '../journal/store.ts'
-import { KEY_RECORD, keyOf, keyPut, MEMORY_RECORD, memoryPut, type End, type MemoryRecord } from './unit.ts'
+import { hasKey, KEY_RECORD, keyOf, keyPut, MEMORY_RECORD, memoryPut, type End, type MemoryRecord } from './unit.ts'
 
 /** How a bench reads: the store's `records`, of one workspace. */
 export type Look = (query: RecordQuery) => Promise<readonly RecordRow[]>
@@ -52,7 +52,9 @@ export class Bench {
   async open(key: string): Promise<MemoryRecord | undefined> {
     if (!this.#keys.has(key)) await this.load([], [key])
     const id = this.#keys.get(key)!.value
-    return id === null ? undefined : this.memory(id)
+    const record = id === null ? undefined : await this.memory(id)
+    if (record !== undefined) hasKey(record, key)
+    return record
   }
 
   /** Puts a record in place of what is held under its id, and gives it its key or takes it. */
@@ -72,7 +74,9 @@ export class Bench {
   }
 
   async end(record: MemoryRecord, end: End): Promise<void> {
-    await this.set({ ...record, ends: [...record.ends, end] }, false)
+    const ended = { ...record, ends: [...record.ends, end] }
+    if (record.kind !== 'event') hasKey(ended, keyOf(record))
+    await this.set(ended, false)
   }
 
   puts(): Put[] {

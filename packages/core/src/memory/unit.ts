@@ -204,9 +204,25 @@ export function memoryPut(record: MemoryRecord, version: number): Put {
 }
 
 /** Under which only one memory stands at a time: the functional fact, or the same thing said again. */
-export function keyOf(
-  record: Pick<MemoryRecord, 'scope' | 'kind' | 'subject' | 'predicate' | 'functional' | 'text' | 'value'>,
-): string {
+export function keyOf(record: Keyed): string {
+  const known = KEYS.get(record)
+  if (known !== undefined) return known
+  const key = makeKey(record)
+  KEYS.set(record, key)
+  return key
+}
+
+type Keyed = Pick<MemoryRecord, 'scope' | 'kind' | 'subject' | 'predicate' | 'functional' | 'text' | 'value'>
+
+/** A record is asked for its key several times while it is written. */
+const KEYS = new WeakMap<Keyed, string>()
+
+/** Says which key a record has, where that is known already. */
+export function hasKey(record: Keyed, key: string): void {
+  KEYS.set(record, key)
+}
+
+function makeKey(record: Keyed): string {
   const { scope, kind, subject = '', predicate = '', functional, text, value = null } = record
   const what =
     functional === true ? ['one', scope, subject, predicate] : ['same', scope, kind, subject, predicate, text, value]

@@ -17,21 +17,35 @@ const sealed = sealOf<RecordsTable>(
   (row) => `${row.kind} ${row.id}`,
 )
 
+/** Rows that were read while a unit was judged, by kind and id: they are as they were until it writes them. */
+export type Seen = Map<string, RecordsTable | undefined>
+
+export function seenKey({ kind, id }: Pick<RecordWrite, 'kind' | 'id'>): string {
+  return `${kind}\u0000${id}`
+}
+
 /** 0 when there is none. */
 export function* versionOf(context: Context, workspace: number, kind: string, id: string): Work<number> {
   return (yield* findRecord(context, workspace, kind, id))?.version ?? 0
 }
 
-function* findRecord(context: Context, workspace: number, kind: string, id: string): Work<RecordsTable | undefined> {
+export function* findRecord(
+  context: Context,
+  workspace: number,
+  kind: string,
+  id: string,
+): Work<RecordsTable | undefined> {
   const row = yield* first(context.q.record, { workspace, kind, id })
   return row === undefined ? undefined : sealed.open(row)
 }
 
 /** Writes a record whose version was found to fit. */
-export function* putRecord(context: Context, workspace: number, write: RecordWrite): Work<void> {
+export function* putRecord(context: Context, workspace: number, write: RecordWrite, seen?: Seen): Work<void> {
   const { kind, id, version, data } = write
   const sort = write.sort === 'position' ? yield* position(context) : write.sort
-  const before = yield* findRecord(context, workspace, kind, id)
+  const key = seenKey(write)
+  const before = seen?.has(key) === true ? seen.get(key) : yield* findRecord(context, workspace, kind, id)
+  seen?.delete(key)
   const place = { workspace, kind, id }
   const fields = writeFields(write.index)
   const moved = before === undefined || data === null || before.fields !== fields || before.sort !== sort

@@ -11,7 +11,7 @@ import { deliver } from './deliver.ts'
 import { purge } from './purge.ts'
 import { dropMail, readMail, wasDelivered } from './mail.ts'
 import { hasBytes, putBytes } from './artifacts.ts'
-import { hasRecord, putRecord, versionOf } from './records.ts'
+import { findRecord, hasRecord, putRecord, seenKey, versionOf, type Seen } from './records.ts'
 import { dueFrom, findRun, moved, placeInLane, saveRun, startRun } from './runs.ts'
 import type { Work } from './statement.ts'
 import type { RunsTable } from './tables.ts'
@@ -69,6 +69,8 @@ interface Judged {
   /** Starts whose run does not exist yet. */
   readonly starts: readonly NewRun[]
   readonly refused: readonly Refused[]
+  /** The records that it writes, as they are before. */
+  readonly seen: Seen
 }
 
 /** `own`: the stream of the run under whose lease the unit is written. */
@@ -94,7 +96,7 @@ function* judge(context: Context, workspace: number | undefined, unit: PassUnit,
       if (version !== expect.version) conflict({ record: expect.record, id: expect.id, version })
     }
   }
-  yield* judgeRecords(context, space, unit, conflict)
+  const seen = yield* judgeRecords(context, space, unit, conflict)
   yield* judgeEntries(context, space, { entries: entriesOf(unit, starts), own }, conflict)
   for (const { run } of unit.touch ?? []) {
     const row = yield* findRun(context, space, run)
@@ -104,22 +106,26 @@ function* judge(context: Context, workspace: number | undefined, unit: PassUnit,
     const row = yield* findRun(context, space, run)
     if (row !== undefined && row.state !== 'settled') conflict({ run })
   }
-  return { conflicts: [...rows.values()], starts, refused }
+  return { conflicts: [...rows.values()], starts, refused, seen }
 }
 
 /** Workspaces are numbered from 1. */
 const NO_WORKSPACE = 0
 
-function* judgeRecords(context: Context, space: number, unit: Unit, conflict: (row: Conflict) => unknown): Work<void> {
+function* judgeRecords(context: Context, space: number, unit: Unit, conflict: (row: Conflict) => unknown): Work<Seen> {
   const written = new Map<string, number>()
-  for (const { kind, id, version, data } of unit.records ?? []) {
-    const key = JSON.stringify([kind, id])
-    const stored = yield* versionOf(context, space, kind, id)
+  const seen: Seen = new Map()
+  for (const write of unit.records ?? []) {
+    const { kind, id, version, data } = write
+    const key = seenKey(write)
+    if (!seen.has(key)) seen.set(key, yield* findRecord(context, space, kind, id))
+    const stored = seen.get(key)?.version ?? 0
     const before = written.get(key) ?? stored
     const restored = unit.restoring === true && before <= version
     if (!restored && before !== version - 1) conflict({ record: kind, id, version: stored })
     written.set(key, data === null ? 0 : version)
   }
+  return seen
 }
 
 function* judgeEntries(
@@ -154,7 +160,8 @@ function* apply(context: Context, space: number, unit: Unit, judged: Judged, now
   const refused = [...judged.refused]
   if (unit.purge !== undefined) yield* purge(context, space, unit.purge)
   yield* append(context, space, unit.entries ?? [])
-  for (const write of unit.records ?? []) yield* putRecord(context, space, write)
+  const seen = unit.purge === undefined ? judged.seen : undefined
+  for (const write of unit.records ?? []) yield* putRecord(context, space, write, seen)
   for (const bytes of unit.artifacts ?? []) yield* putBytes(context, space, bytes)
   for (const start of judged.starts) {
     yield* startRun(context, space, start, { now, restoring: unit.restoring === true })

@@ -2,7 +2,6 @@
 import type { Actor } from '../../base/actor.ts'
 import { KeelsonError } from '../../base/errors.ts'
 import { sha256 } from '../../base/hash.ts'
-import { canonical } from '../../base/json.ts'
 import { Bench } from '../../memory/bench.ts'
 import { above, scopeOf, WORKSPACE_SCOPE } from '../../memory/scope.ts'
 import type { ScopeOptions } from '../../memory/handle.ts'
@@ -46,8 +45,10 @@ export function benchOf({ env, workspace }: Pick<Desk, 'env' | 'workspace'>): Be
   return new Bench((query) => env.store.records(workspace, query))
 }
 
-export function memoryId(set: string, at: number): string {
-  return `mem_${sha256(canonical([set, at])).slice(0, 24)}`
+/** Memories of one set stand together, so that a store writes them in one place. */
+export function memoryIds(set: string): (at: number) => string {
+  const own = `mem_${sha256(set).slice(0, 20)}`
+  return (at) => own + at.toString(36).padStart(4, '0')
 }
 
 export function assertActor(by: Actor | undefined): void {

@@ -27,7 +27,7 @@ import { askItem } from '../ops/ask.ts'
 import type { Pass } from '../pass.ts'
 import { newRun } from '../start.ts'
 import type { Built } from '../writer.ts'
-import { benchOf, deskOf, memoryId, type Desk } from './desk.ts'
+import { benchOf, deskOf, memoryIds, type Desk } from './desk.ts'
 
 export const PROPOSAL_PLAYBOOK = 'keelson.proposal'
 
@@ -158,7 +158,7 @@ async function build(
       now,
       set,
       decided: true,
-      newId: (at) => memoryId(set, at),
+      newId: memoryIds(set),
     })
     return answered('applied', [
       ...bench.puts(),

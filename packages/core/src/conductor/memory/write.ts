@@ -14,7 +14,7 @@ import {
   type Remembered,
 } from '../../memory/change-set.ts'
 import type { Source } from '../../memory/unit.ts'
-import { benchOf, memoryId, type Desk } from './desk.ts'
+import { benchOf, memoryIds, type Desk } from './desk.ts'
 import { proposalRun } from './proposal.ts'
 
 export interface Write {
@@ -39,7 +39,7 @@ export async function draftWrite(desk: Desk, write: Write): Promise<Drafted> {
   const now = env.clock.now()
   const bench = benchOf(desk)
   const decided = source.by.kind === 'person'
-  const applied = await applyOps(bench, ops, { source, scope, now, set, decided, newId: (at) => memoryId(set, at) })
+  const applied = await applyOps(bench, ops, { source, scope, now, set, decided, newId: memoryIds(set) })
   const base = { source, reason, createdAt: now, scope, ...(group === undefined ? {} : { group }) }
   const puts = bench.puts()
   if (applied.changes.length > 0)
