@@ -44,6 +44,10 @@ export function limiting(
 
 /** A company that names no zone is counted in UTC; `configure` refuses one that is none. */
 function zoneFrom(zone: (settings: Settings) => string, settings: Settings): string {
-  const named: unknown = zone(settings)
-  return isZone(named) ? named : 'UTC'
+  try {
+    const named: unknown = zone(settings)
+    return isZone(named) ? named : 'UTC'
+  } catch {
+    return 'UTC'
+  }
 }

@@ -7,7 +7,7 @@
  */
 import { createHash } from 'node:crypto'
 import { KeelsonError } from '../base/errors.ts'
-import { parseStored } from '../base/json.ts'
+import { canonicalAround, parseStored } from '../base/json.ts'
 import type { Environment } from '../conductor/environment.ts'
 import { IN_COMMIT_ORDER, putsOf } from '../journal/records.ts'
 import { prunedIn, type Placed } from '../journal/entry.ts'
@@ -183,9 +183,10 @@ async function* runLines(
 function runLine(row: RunRow, state: State): LineOf<'run'> {
   const { stream, playbook, version, settled } = state.runs.get(row.id)!
   const { id, lane, laneWhileRunning, root, createdAt } = row
+  const of = playbook === undefined ? { playbook: row.playbook, version: row.version } : { playbook, version }
   return {
-    ...{ type: 'run', id, stream, playbook, version, lane, laneWhileRunning, root, createdAt },
-    ...(settled === undefined ? {} : { settled }),
+    ...{ type: 'run', id, stream, ...of, lane, laneWhileRunning, root, createdAt },
+    ...(settled === undefined ? {} : { settled: { at: settled.at, status: settled.status ?? bareStatus(row) } }),
   }
 }
 
@@ -201,6 +202,12 @@ function prunedSince(workspace: string, from: number): KeelsonError {
     hint: 'An increment adds; it cannot take away what the bundle before it holds. Export the workspace whole.',
     data: { from },
   })
+}
+
+/** How it ended, where what it ended with was erased. */
+function bareStatus({ state, status }: RunRow): string {
+  const ended = state === 'settled' ? (JSON.parse(status) as { state: string }).state : 'completed'
+  return canonicalAround({ state: ended })
 }
 
 function busy(workspace: string): KeelsonError {

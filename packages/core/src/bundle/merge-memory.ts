@@ -1,5 +1,6 @@
 /** Memories of a bundle as what an import takes: those that hold, and what was said; what is gone stays gone. */
 import type { ImportItem } from '../memory/handle.ts'
+import type { Subject } from '../memory/input.ts'
 import type { MemoryRecord } from '../memory/unit.ts'
 
 export type Remembering = MemoryRecord
@@ -15,25 +16,28 @@ function iso(instant: number): string {
   return new Date(instant).toISOString()
 }
 
-/** The subject as the target knows it; entities are `type/id`. */
-function subjectOf({ subject }: MemoryRecord, ids: ReadonlyMap<string, string>): string | undefined {
+/** The subject as the target knows it; entities are `type/id`, with the name by which they are asked for. */
+function subjectOf({ subject, names }: MemoryRecord, ids: ReadonlyMap<string, string>): Subject | undefined {
   if (subject === undefined) return undefined
-  const [type] = subject.split('/')
-  const here = ids.get(subject)
-  return here === undefined ? subject : `${type}/${here}`
+  const [type, ...rest] = subject.split('/')
+  if (rest.length === 0) return subject
+  const [name] = names ?? []
+  return { type: type!, id: ids.get(subject) ?? rest.join('/'), ...(name === undefined ? {} : { name }) }
 }
 
 function eventOf(record: MemoryRecord, ids: ReadonlyMap<string, string>): ImportItem {
-  const { text, role, speaker, thread, ord, scope, sensitivity, from } = record
+  const { id, text, role, speaker, thread, ord, scope, sensitivity, from, outside, evidence } = record
   const about = subjectOf(record, ids)
   return {
     type: 'event',
-    ...{ text, scope, sensitivity, at: iso(from) },
+    // Under an id made of its own: merged again, it is the same event.
+    ...{ id, text, scope, sensitivity, evidence, outside: outside ?? false, at: iso(from) },
     ...(role === undefined ? {} : { role }),
     ...(speaker === undefined ? {} : { speaker }),
     ...(thread === undefined ? {} : { thread }),
     ...(ord === undefined ? {} : { ord }),
     ...(about === undefined ? {} : { about }),
+    ...(record.expiresAt === undefined ? {} : { expiresAt: iso(record.expiresAt) }),
   }
 }
 

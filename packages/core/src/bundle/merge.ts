@@ -16,6 +16,7 @@ import { importAll } from '../conductor/memory/import.ts'
 import { shelfOf } from '../conductor/shelf.ts'
 import type { AnyEntityType, EntityRecord } from '../memory/entity.ts'
 import { headOf, holderOfRef, present } from '../memory/entity-read.ts'
+import { withNames } from '../memory/entity-identity.ts'
 import * as verbs from '../memory/entity-verbs.ts'
 import { createEntity, keyedId } from '../memory/entity-write.ts'
 import { upcastTo } from '../memory/upcast.ts'
@@ -149,8 +150,9 @@ async function settle(
   const names = { refs: record.refs ?? {}, aliases: record.aliases ?? [] }
   if (head === undefined) {
     if (options.dryRun !== true) {
-      await edit(env, writing, options.by, (w) => createEntity(w, here, record.data))
-      await edit(env, writing, options.by, (w) => verbs.identify(w, here, names))
+      // With its names in one unit: cut off in between, it would be there without what leads to it.
+      await edit(env, writing, options.by, async (w) => withNames(w, await createEntity(w, here, record.data), names))
+      if (record.archived === true) await edit(env, writing, options.by, (w) => verbs.archive(w, here))
     }
     return { here, what: 'created' }
   }

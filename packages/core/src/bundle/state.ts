@@ -8,9 +8,11 @@ import type { Status } from '../conductor/waiting.ts'
 export interface RunState {
   readonly id: string
   stream: string
-  playbook: string
+  /** Undefined where the entry that says it was erased: its row knows. */
+  playbook: string | undefined
   version: number
-  settled: { at: number; status: string } | undefined
+  /** `status` undefined where it was erased. */
+  settled: { at: number; status: string | undefined } | undefined
 }
 
 /** Where a record was last put, or that it has ended. */
@@ -83,8 +85,7 @@ function takeRun(state: State, id: string, entry: Placed): void {
   const run = state.runs.get(id)
   switch (entry.kind) {
     case 'run.started': {
-      if (entry.payload === null) return
-      const { playbook, version } = dataOf(entry as Placed & { kind: 'run.started' })
+      const { playbook, version = 0 } = entry.payload === null ? {} : dataOf(entry as Placed & { kind: 'run.started' })
       state.runs.set(id, { id, stream: entry.stream, playbook, version, settled: undefined })
       return
     }
@@ -104,8 +105,8 @@ function takeRun(state: State, id: string, entry: Placed): void {
 }
 
 /** The status of a run's row, as the pass that settled it wrote it. */
-function endOf(entry: Placed & { kind: 'run.settled' }): string {
-  if (entry.payload === null) return canonicalAround({ state: 'completed' } satisfies Status)
+function endOf(entry: Placed & { kind: 'run.settled' }): string | undefined {
+  if (entry.payload === null) return undefined
   const { status, output, error } = dataOf(entry)
   const end: Status =
     status === 'completed'

@@ -1,6 +1,7 @@
 /** BudgetLines: which budgets a charge counts against, each under the id of its period. */
 import type { Money } from '../base/actor.ts'
-import { counts, type Amount, type Per, type Spending } from '../policy/budget.ts'
+import { KeelsonError } from '../base/errors.ts'
+import { counts, spendingOf, type Amount, type Budget, type Per, type Spending } from '../policy/budget.ts'
 import type { Settings } from '../policy/settings.ts'
 import { asDefined } from './behalf.ts'
 import type { Charge, Spend } from './charge.ts'
@@ -30,7 +31,7 @@ export function linesOf(env: Environment, charge: Charge, settings: Settings, da
   const own = env.budgets
     .filter((budget) => counts(budget, charge.name))
     .flatMap((budget) => {
-      const rest = { limit: budget.limit(settings), unpriced: budget.unpriced }
+      const rest = { limit: limitOf(budget, settings), unpriced: budget.unpriced }
       return periods(budget.per, of, day).map((period) => lineOf(budget.name, period, rest))
     })
   const bound = personas.flatMap(({ name, limits }) =>
@@ -43,6 +44,17 @@ export function linesOf(env: Environment, charge: Charge, settings: Settings, da
     return limit === undefined ? [] : [lineOf('playbook', periodOf({ run }), { limit, unpriced: undefined })]
   })
   return takes(charge.spend) ? [...own, ...bound, ...playbooks] : []
+}
+
+/** What the budget says for these settings. Throws `DEFINITION_INVALID`: what cannot be told is no room. */
+function limitOf({ name, limit }: Budget, settings: Settings): Spending {
+  const what = `budget "${name}"`
+  try {
+    return spendingOf(limit(settings), what)
+  } catch (cause) {
+    if (KeelsonError.is(cause)) throw cause
+    throw new KeelsonError('DEFINITION_INVALID', `${what} could not say its limit: ${String(cause)}`, { cause })
+  }
 }
 
 /** What a charge takes of a line; undefined where its money cannot be counted there. */

@@ -6,6 +6,7 @@
  * L2. Ledgers and slots are records: two who take of one at a time conflict, and the second is judged again.
  * L3. What has a reservation has passed: a second try takes nothing.
  */
+import { KeelsonError } from '../base/errors.ts'
 import { slotFor, type Rate, type Slot } from '../base/rate.ts'
 import type { Json } from '../base/value.ts'
 import type { Put } from '../journal/put.ts'
@@ -58,11 +59,22 @@ export async function clear(env: Environment, workspace: string, charge: Charge,
   const now = env.clock.now()
   const hours = charge.inHours && !exempt ? closed(env, charge.behalf, zone, now) : undefined
   if (hours !== undefined) return { ...CLEAR, limit: hours }
-  const lines = linesOf(env, charge, settings, dayOf(zone, now))
+  const lines = linesFor(env, charge, settings, dayOf(zone, now))
+  if ('limit' in lines) return lines
   const budgets = await reserved(env, workspace, charge, lines)
   if (budgets.limit !== undefined) return budgets
   const turn = await slots(env, workspace, charge, now)
   return turn.limit === undefined ? { puts: [...budgets.puts, ...turn.puts], starts: [] } : turn
+}
+
+/** A budget that cannot say its limit lets nothing out. */
+function linesFor(...of: Parameters<typeof linesOf>): Line[] | (Cleared & { limit: Limit }) {
+  try {
+    return linesOf(...of)
+  } catch (thrown) {
+    if (!KeelsonError.is(thrown, 'DEFINITION_INVALID')) throw thrown
+    return { ...CLEAR, limit: { kind: 'unpriced', what: thrown.message } }
+  }
 }
 
 function isUnlimited(env: Environment, { behalf, rate }: Charge): boolean {

@@ -90,6 +90,18 @@ async function refEnd(shelf: Writing['shelf'], type: AnyEntityType, system: stri
   return { kind: 'ref', id, version: (row?.version ?? 0) + 1, data: null }
 }
 
+/** The identity leads to another entity from now on. */
+async function refMoved(
+  shelf: Writing['shelf'],
+  type: AnyEntityType,
+  system: string,
+  ref: string,
+  entity: string,
+): Promise<Put> {
+  const { version } = await refEnd(shelf, type, system, ref)
+  return refPut(shelf, type, system, ref, entity, version)
+}
+
 async function aliasPut(shelf: Writing['shelf'], type: AnyEntityType, entity: string, name: string): Promise<Put> {
   const alias = aliasToken(type.name, name, await shelf.key())
   const id = `${type.name}/${entity}/${sha256(canonical(plainName(name))).slice(0, 16)}`
@@ -148,7 +160,7 @@ async function joined(writing: Writing, kept: Written, gone: Written, lost: Head
   }
   const moved: Put[] = []
   for (const [system, ref] of Object.entries(lost.record.refs ?? {}))
-    moved.push(await refPut(shelf, type, system, ref, record.id, 2))
+    moved.push(await refMoved(shelf, type, system, ref, record.id))
   return {
     puts: [...kept.puts.with(at, { ...put, data: merged as never }), ...gone.puts, ...moved],
     cached: [...kept.cached, ...gone.cached] satisfies RecordWrite[],
@@ -188,12 +200,6 @@ async function unmerge(writing: Writing, head: Head): Promise<Written> {
     },
   })
   const moved: Put[] = []
-  for (const [system, ref] of theirs) {
-    const [row] = await shelf.store.records(shelf.workspace, {
-      ...{ kind: 'ref', limit: 1 },
-      ids: [refId(type.name, system, ref, await shelf.key())],
-    })
-    moved.push(await refPut(shelf, type, system, ref, head.record.id, (row?.version ?? 0) + 1))
-  }
+  for (const [system, ref] of theirs) moved.push(await refMoved(shelf, type, system, ref, head.record.id))
   return { puts: [...back.puts, ...left.puts, ...moved], cached: [...back.cached, ...left.cached], ok: back.ok }
 }

@@ -132,6 +132,13 @@ export function isLive(record: MemoryRecord): boolean {
   return record.erased === undefined && endOf(record) === undefined
 }
 
+/** May it still be found now, or at an instant to come? One that ends later holds until then. */
+export function mayHold(record: MemoryRecord): boolean {
+  const end = endOf(record)
+  const later = end?.how === 'closed' && end.to !== undefined && end.to > end.at
+  return record.erased === undefined && (end === undefined || later)
+}
+
 export function holdsAt(
   record: Pick<MemoryRecord, 'from' | 'to' | 'recordedAt' | 'expiresAt' | 'ends' | 'erased'>,
   valid: number,
@@ -196,7 +203,7 @@ export function memoryPut(record: MemoryRecord, version: number): Put {
     version,
     data: record as unknown as Json,
     index: {
-      in: `${isLive(record) ? 'live' : 'past'}:${rootOf(record.scope)}`,
+      in: `${mayHold(record) ? 'live' : 'past'}:${rootOf(record.scope)}`,
       ...(record.subject === undefined || record.erased !== undefined ? {} : { subject: record.subject }),
     },
     sort: 'position',

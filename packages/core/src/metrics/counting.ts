@@ -102,7 +102,7 @@ async function decided(env: Environment, workspace: string, { item, by, at }: De
     ...(looked.stamp ? { rubber: true } : {}),
     ...(item.shadow === true ? { shadow: true } : {}),
   }
-  return { puts: [touchPut(touch, `item:${item.id}:${at}`)] }
+  return { puts: [touchPut(touch, `item:${item.id}:${env.ids.id()}`)] }
 }
 
 function kindOf({ kind, code }: ItemRecord): Touch['kind'] {

@@ -39,7 +39,14 @@ export function defineEvent<S extends z.ZodType>(definition: {
 
 /** The tags that an event makes count no more. */
 export function eventTags(type: { readonly name: string }, payload: unknown): readonly string[] {
-  return invalidating.get(type)?.(payload) ?? []
+  try {
+    return [...(invalidating.get(type)?.(payload) ?? [])].map(String)
+  } catch (cause) {
+    throw new KeelsonError('INPUT_INVALID', `invalidates() of event ${type.name} threw: ${String(cause)}`, {
+      hint: 'The event was not sent. Mend invalidates(), then send it again.',
+      cause,
+    })
+  }
 }
 
 export function eventLabels(type: { readonly name: string }): Labels {

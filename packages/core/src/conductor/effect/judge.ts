@@ -6,6 +6,7 @@ import { labelNames, type Labels } from '../../base/labels.ts'
 import { fromStored } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
 import type { AnyAction } from '../../connector/action.ts'
+import type { MemoryStore, RecordQuery, RecordRow } from '../../journal/store.ts'
 import { entityTypeOf, indexValue, type EntityRecord } from '../../memory/entity.ts'
 import { present } from '../../memory/entity-read.ts'
 import { judgeSafely, labelSet } from '../../policy/gate.ts'
@@ -74,8 +75,7 @@ async function findOne(env: Environment, workspace: string, lookup: AnyLookup & 
   }
   const key = await env.company(workspace).key()
   const where = { field: `${type.name}.${first[0]}`, value: indexValue(type, first[0], first[1], key) }
-  const rows = await env.store.records(workspace, { kind: 'entity', where, limit: 1000 })
-  for (const row of rows) {
+  for await (const row of pagesOf(env.store, workspace, { kind: 'entity', where })) {
     const record = JSON.parse(row.data) as EntityRecord
     const data: Record<string, unknown> = present(type, record)
     if (
@@ -94,23 +94,27 @@ async function count(env: Environment, judged: Judged, lookup: AnyLookup & { loo
   const where = { field: 'action', value: lookup.action }
   const wanted = Object.entries(lookup.where).filter(([, value]) => value !== undefined)
   let found = 0
+  for await (const row of pagesOf(env.store, judged.workspace, { kind: 'effect', where, from })) {
+    const record = JSON.parse(row.data) as EffectRecord
+    if (record.id === judged.effect || (record.state !== 'done' && record.state !== 'open')) continue
+    const input = record.input as Record<string, Json>
+    if (wanted.every(([field, value]) => JSON.stringify(input[field]) === JSON.stringify(value))) found++
+  }
+  return found
+}
+
+/** All rows of a look-up: what stands behind the first page counts, too. */
+async function* pagesOf(
+  store: MemoryStore,
+  workspace: string,
+  query: Omit<RecordQuery, 'limit' | 'after'>,
+): AsyncGenerator<RecordRow> {
   let after: { sort: number; id: string } | undefined
   for (;;) {
-    const rows = await env.store.records(judged.workspace, {
-      kind: 'effect',
-      where,
-      from,
-      limit: 500,
-      ...(after === undefined ? {} : { after }),
-    })
-    for (const row of rows) {
-      const record = JSON.parse(row.data) as EffectRecord
-      if (record.id === judged.effect || (record.state !== 'done' && record.state !== 'open')) continue
-      const input = record.input as Record<string, Json>
-      if (wanted.every(([field, value]) => JSON.stringify(input[field]) === JSON.stringify(value))) found++
-    }
+    const rows = await store.records(workspace, { ...query, limit: 500, ...(after === undefined ? {} : { after }) })
+    yield* rows
     const last = rows.at(-1)
-    if (last === undefined || rows.length < 500) return found
+    if (last === undefined || rows.length < 500) return
     after = { sort: last.sort, id: last.id }
   }
 }

@@ -4,10 +4,12 @@ import { isUnlabelled, NO_LABELS, type Labels } from '../../base/labels.ts'
 import { canonicalAround } from '../../base/json.ts'
 import { fromStored } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
+import { connectorOf } from '../../connector/action.ts'
 import type { Outcome } from '../../journal/kinds.ts'
 import type { Put } from '../../journal/put.ts'
 import type { Delivery } from '../../journal/store.ts'
 import { timelinePut } from '../../memory/change.ts'
+import { recordId } from '../../memory/entity.ts'
 import { settled } from '../limits.ts'
 import { labelsOfOutput } from '../ops/rests.ts'
 import type { Pass } from '../pass.ts'
@@ -103,7 +105,14 @@ async function invalidated(pass: Pass, spec: EffectSpec, end: EffectEnd, now: nu
   const { env, claimed } = pass.task
   const action = env.actions.find(spec.action)
   if (action?.invalidates === undefined) return []
-  const tags = action.invalidates(fromStored(action.input, canonicalAround(end.input)))
+  let tags: string[] = []
+  try {
+    tags = [...action.invalidates(fromStored(action.input, canonicalAround(end.input)))].map(String)
+  } catch (thrown) {
+    // What has happened is recorded, whatever its code throws; here, nothing that the connector answered is given again.
+    env.log.error({ action: action.name }, `invalidates() of ${action.name} threw: ${String(thrown)}`)
+    env.cache.forget(connectorOf(action.name))
+  }
   return invalidations(env, claimed.row.workspace, tags, now)
 }
 
@@ -125,7 +134,8 @@ function lines(spec: EffectSpec, end: EffectEnd, now: number): Put[] {
   const entities = spec.because.filter(
     (one): one is { entity: string; id: string } => typeof one === 'object' && one !== null && 'entity' in one,
   )
-  return entities.map(({ entity, id }) =>
+  const once = new Map(entities.map((one) => [recordId(one.entity, one.id), one]))
+  return [...once.values()].map(({ entity, id }) =>
     timelinePut(entity, id, `effect:${spec.effect}:${spec.generation}`, now, {
       what: spec.compensates === undefined ? `${spec.action} executed` : `${spec.action} taken back`,
       run: spec.owner.run,

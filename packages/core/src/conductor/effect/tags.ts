@@ -1,4 +1,5 @@
 /** Tags: under which cached reads count, until somebody moves them on. */
+import { KeelsonError } from '../../base/errors.ts'
 import { keyedHash } from '../../base/hash.ts'
 import { canonical } from '../../base/json.ts'
 import type { AnyAction } from '../../connector/action.ts'
@@ -7,17 +8,24 @@ import type { Environment } from '../environment.ts'
 
 /** The tags that an answer stands under: those that its action declares, and one for the action itself. */
 export function tagsOf(action: AnyAction, input: unknown): string[] {
-  return [...new Set([actionTag(action.name), ...(action.cache?.tags(input) ?? [])])].sort()
+  try {
+    return [...new Set([actionTag(action.name), ...(action.cache?.tags(input) ?? []).map(String)])].sort()
+  } catch (cause) {
+    throw new KeelsonError('ACTION_FAILED', `cache.tags() of ${action.name} threw: ${String(cause)}`, {
+      hint: 'Nothing was read. Mend cache.tags(), then retry.',
+      cause,
+    })
+  }
 }
 
 export function actionTag(name: string): string {
   return `action:${name}`
 }
 
-/** Where tags stand now. */
+/** Where tags stand now. Ids are keyed: of a workspace that was deleted and begun anew, they are others. */
 export async function marksOf(env: Environment, workspace: string, tags: readonly string[]): Promise<string> {
   const rows = await rowsOf(env, workspace, tags)
-  return rows.map(({ version }) => version).join(',')
+  return rows.map(({ id, version }) => `${id.slice(0, 12)}:${version}`).join(',')
 }
 
 /** What moves tags on: whatever was kept under them counts no more. */

@@ -42,9 +42,25 @@ export async function contextFor(desk: Desk, query: ContextQuery, notes: Notes =
   ]
   const pack = assemble(candidates, {
     budgetTokens,
-    ...(query.countTokens === undefined ? {} : { countTokens: query.countTokens }),
+    ...(query.countTokens === undefined ? {} : { countTokens: counting(query.countTokens) }),
   })
   return { ...pack, left: [...pack.left, ...hidden] }
+}
+
+/** A counter is somebody's code: what it throws, or a count that is none, is told to who gave it. */
+function counting(countTokens: (text: string) => number): (text: string) => number {
+  return (text) => {
+    let count: unknown
+    try {
+      count = countTokens(text)
+    } catch (thrown) {
+      count = String(thrown)
+    }
+    if (typeof count === 'number' && count >= 0) return count
+    throw new KeelsonError('INPUT_INVALID', `countTokens did not answer with a number: ${String(count)}`, {
+      hint: 'Answer the number of tokens of the text, at once.',
+    })
+  }
 }
 
 /** Rules of the scopes that are read, those below them, and those above. */

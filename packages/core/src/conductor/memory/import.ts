@@ -1,5 +1,6 @@
 /** Import: many memories in units of some hundred, as change sets of one group. */
 import { sha256 } from '../../base/hash.ts'
+import { canonicalAround } from '../../base/json.ts'
 import type { ChangeOp } from '../../memory/change-set.ts'
 import type { Imported, ImportItem, WorkspaceMemory } from '../../memory/handle.ts'
 import { assertActor, type Desk } from './desk.ts'
@@ -24,8 +25,10 @@ export async function importAll(
     if (part.length === 0) return
     const ops = part
     part = []
-    const set = `set_${sha256(`${group}/${++parts}`).slice(0, 20)}`
-    for (const { status } of await writePart(desk, { ops, source: { by }, reason, set, group })) {
+    const ids = `set_${sha256(`${group}/${++parts}`).slice(0, 20)}`
+    // A part that holds more than it did is another set; the memories that it had are known by their ids.
+    const set = `set_${sha256(canonicalAround([ids, ops])).slice(0, 20)}`
+    for (const { status } of await writePart(desk, { ops, source: { by }, reason, set, ids, group })) {
       if (status === 'applied') sum.imported++
       else sum[status]++
     }

@@ -8,6 +8,7 @@ import type { Put } from '../../journal/put.ts'
 import type { NewRun } from '../../journal/store.ts'
 import {
   applyOps,
+  CHANGE_SET_RECORD,
   changeSetPut,
   type ChangeOp,
   type ChangeSetRecord,
@@ -21,8 +22,10 @@ export interface Write {
   readonly ops: readonly ChangeOp[]
   readonly source: Source
   readonly reason: string
-  /** The set's id; ids of memories are made of it. */
+  /** The set's id. One of that id which is there already held the same ops: its proposal is not made again. */
   readonly set: string
+  /** What ids of memories are made of. Default: the set's id. */
+  readonly ids?: string
   readonly group?: string
 }
 
@@ -35,17 +38,17 @@ export interface Drafted {
 /** Made anew whenever the unit meets a conflict. */
 export async function draftWrite(desk: Desk, write: Write): Promise<Drafted> {
   const { env, scope } = desk
-  const { source, set, ops, reason, group } = write
+  const { source, set, ids = set, ops, reason, group } = write
   const now = env.clock.now()
   const bench = benchOf(desk)
   const decided = source.by.kind === 'person'
-  const applied = await applyOps(bench, ops, { source, scope, now, set, decided, newId: memoryIds(set) })
+  const applied = await applyOps(bench, ops, { source, scope, now, set, decided, newId: memoryIds(ids) })
   const base = { source, reason, createdAt: now, scope, ...(group === undefined ? {} : { group }) }
   const puts = bench.puts()
   if (applied.changes.length > 0)
     puts.push(changeSetPut({ ...base, id: set, status: 'applied', changes: applied.changes }, 1))
   const proposed =
-    applied.wider.length === 0
+    applied.wider.length === 0 || (await isThere(desk, `${set}-proposed`))
       ? undefined
       : draftProposal(
           desk,
@@ -57,6 +60,10 @@ export async function draftWrite(desk: Desk, write: Write): Promise<Drafted> {
     changeSet: result.status === 'proposed' ? `${set}-proposed` : set,
   }))
   return { puts: [...puts, ...(proposed?.puts ?? [])], starts: proposed?.starts ?? [], results }
+}
+
+export async function isThere({ env, workspace }: Pick<Desk, 'env' | 'workspace'>, set: string): Promise<boolean> {
+  return (await env.store.records(workspace, { kind: CHANGE_SET_RECORD, ids: [set], limit: 1 })).length > 0
 }
 
 /** A set that waits for a person, and the run that asks. */

@@ -6,7 +6,7 @@
  * M2. A write and its entry are one unit: exactly once. What a run may not do by itself is proposed in the same unit.
  */
 import type { z } from 'zod'
-import { KeelsonError } from '../../base/errors.ts'
+import { KeelsonError, storeError } from '../../base/errors.ts'
 import { sha256 } from '../../base/hash.ts'
 import { canonical, canonicalAround, parseStored } from '../../base/json.ts'
 import { fromStored, toStored } from '../../base/schema.ts'
@@ -20,8 +20,9 @@ import { narrowed, type Desk } from '../memory/desk.ts'
 import { contextFor } from '../memory/gather.ts'
 import { diffOf } from '../memory/proposal.ts'
 import { facts, get, history, recall } from '../memory/reads.ts'
-import { draftProposal, draftWrite } from '../memory/write.ts'
+import { draftProposal, draftWrite, isThere } from '../memory/write.ts'
 import type { Pass } from '../pass.ts'
+import type { Built } from '../writer.ts'
 import type { Perform } from './place.ts'
 import { bare, keep, notesOf, refsIn, whole } from './memory-texts.ts'
 
@@ -108,9 +109,10 @@ function sourceOf(pass: Pass, key: string): Source {
   return { by: { kind: 'agent', id: `${name}@${version}` }, run: pass.task.claimed.row.id, step: key }
 }
 
-function setId(pass: Pass, key: string): string {
+/** The same for the same ops only: behind a rewind, the code may write something else under this key. */
+function setId(pass: Pass, key: string, hash: string): string {
   const { row } = pass.task.claimed
-  return `set_${sha256(canonical([row.id, row.stream, key])).slice(0, 24)}`
+  return `set_${sha256(canonical([row.id, row.stream, key, hash])).slice(0, 24)}`
 }
 
 function writeOp(
@@ -123,24 +125,36 @@ function writeOp(
   const hash = sha256(canonicalAround([verb, desk.scope, asJson(ops)]))
   const live = async (): Promise<void> => {
     await pass.work.run(() =>
-      pass.writer.submit(async () => {
-        const set = setId(pass, key)
-        const drafted = await draftWrite(desk, {
-          ops,
-          source: sourceOf(pass, key),
-          reason: `${pass.task.playbook.name}: ${key}`,
-          set,
-        })
-        const ok = drafted.results as unknown as Json
-        return {
-          drafts: [{ kind: 'memory.completed', key, data: { hash, ok, puts: drafted.puts } }],
-          starts: drafted.starts,
-        }
-      }),
+      pass.writer.submit(() =>
+        orItsError(key, hash, async () => {
+          const set = setId(pass, key, hash)
+          const drafted = await draftWrite(desk, {
+            ops,
+            source: sourceOf(pass, key),
+            reason: `${pass.task.playbook.name}: ${key}`,
+            set,
+          })
+          const ok = drafted.results as unknown as Json
+          return {
+            drafts: [{ kind: 'memory.completed', key, data: { hash, ok, puts: drafted.puts } }],
+            starts: drafted.starts,
+          }
+        }),
+      ),
     )
     pass.task.env.nudge()
   }
   return pass.operation<readonly Remembered[]>({ key, kind: 'memory', hash, live })
+}
+
+/** What cannot be written is the outcome of its operation; only a store that fails ends the pass. */
+async function orItsError(key: string, hash: string, build: () => Promise<Built>): Promise<Built> {
+  try {
+    return await build()
+  } catch (thrown) {
+    if (!KeelsonError.is(thrown) || thrown.code.startsWith('STORE_')) throw thrown
+    return { drafts: [{ kind: 'memory.completed', key, data: { hash, error: storeError(thrown) } }] }
+  }
 }
 
 function proposeOp(
@@ -156,14 +170,16 @@ function proposeOp(
     await pass.work.run(() =>
       pass.writer.submit(async () => {
         const source = sourceOf(pass, key)
-        const id = setId(pass, key)
+        const id = setId(pass, key, hash)
+        const ok = { changeSet: id }
+        if (await isThere(desk, id)) return { drafts: [{ kind: 'memory.completed', key, data: { hash, ok } }] }
         const createdAt = desk.env.clock.now()
         const { puts, starts } = draftProposal(
           desk,
           { id, status: 'proposed', source, reason, createdAt, scope: desk.scope, changes: [], ops },
           source.by,
         )
-        return { drafts: [{ kind: 'memory.completed', key, data: { hash, ok: { changeSet: id }, puts } }], starts }
+        return { drafts: [{ kind: 'memory.completed', key, data: { hash, ok, puts } }], starts }
       }),
     )
     pass.task.env.nudge()

@@ -7,6 +7,7 @@ import type { Actor } from '../../base/actor.ts'
 import type { Json } from '../../base/value.ts'
 import { dataOf, type Entry } from '../../journal/entry.ts'
 import type { Claimed } from '../../journal/store.ts'
+import { Library } from '../../memory/recall/library.ts'
 import type { AnyPlaybook } from '../../playbook/playbook.ts'
 import { SHADOW_MODES, shadowIn, type ShadowModes } from '../company.ts'
 import type { Environment } from '../environment.ts'
@@ -28,7 +29,14 @@ export function inShadow(env: Environment, claimed: Claimed): Pick<Task, 'env' |
     const expect = expectedOf(built.expect)
     return { ...built, drafts, cached: [], ...(expect === undefined ? {} : { expect }) }
   }
-  return { env: { ...env, store: overlaidStore(store, root) }, redirect }
+  const overlaid = overlaidStore(store, root)
+  const libraries = new Map<string, Library>()
+  const library = (of: string): Library => {
+    const own = libraries.get(of) ?? new Library(overlaid, of)
+    libraries.set(of, own)
+    return own
+  }
+  return { env: { ...env, store: overlaid, library }, redirect }
 }
 
 /** The overlay of a run that is about to start: its own, when it or its playbook is in shadow. */

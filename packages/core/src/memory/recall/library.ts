@@ -9,7 +9,7 @@
 import { turn } from '../../base/clock.ts'
 import type { MemoryStore, RecordRow } from '../../journal/store.ts'
 import { isWithin, rootOf } from '../scope.ts'
-import { isLive, MEMORY_RECORD, type MemoryRecord } from '../unit.ts'
+import { mayHold, MEMORY_RECORD, type MemoryRecord } from '../unit.ts'
 import { Segment, type Indexed } from './segment.ts'
 
 /** What the index keeps of a memory: enough to tell whether it may be found, and none of its text. */
@@ -160,14 +160,14 @@ function segmentIn(segments: Map<string, Segment<Unit>>, scope: string): Segment
 }
 
 function add(root: Root, record: MemoryRecord): void {
-  if (!isLive(record)) return
+  if (!mayHold(record)) return
   segmentIn(root.segments, record.scope).add(unitOf(record), record.text)
   root.scopeOf.set(record.id, record.scope)
 }
 
 function remove(root: Root, record: MemoryRecord): void {
   const scope = root.scopeOf.get(record.id)
-  if (scope === undefined || isLive(record)) return
+  if (scope === undefined || mayHold(record)) return
   const segment = root.segments.get(scope)!
   segment.remove(record.id)
   root.scopeOf.delete(record.id)

@@ -136,9 +136,19 @@ async function embedMissing(
 }
 
 async function vectorsOf(embedder: Embedder, texts: readonly string[]): Promise<Float32Array[]> {
-  const vectors = (await embedder.embed(texts)).map((one) => Float32Array.from(one))
+  const vectors = (await embedded(embedder, texts)).map((one) => Float32Array.from(one))
   if (vectors.length === texts.length) return vectors
   throw new KeelsonError('MODEL_FAILED', `${embedder.model} embedded ${vectors.length} of ${texts.length} texts`)
+}
+
+/** An embedder may be anybody's code: whatever it throws is its failure, and no other. */
+async function embedded(embedder: Embedder, texts: readonly string[]): ReturnType<Embedder['embed']> {
+  try {
+    return await embedder.embed(texts)
+  } catch (cause) {
+    if (KeelsonError.is(cause)) throw cause
+    throw new KeelsonError('MODEL_FAILED', `${embedder.model} could not embed: ${String(cause)}`, { cause })
+  }
 }
 
 /** Vectors are found by id: a memory's text never changes. */
