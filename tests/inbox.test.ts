@@ -172,6 +172,24 @@ describe('an item', () => {
     expect(t.world(send)).toHaveLength(1)
   })
 
+  it('is shown to who watches when it comes back, though nothing else happens', async () => {
+    const t = await testConductor(setUp())
+    await t.start(write, letter)
+    const { id } = await only(t)
+    await t.inbox.snooze(id, { by: ann, until: '5h' })
+    const watching = t.inbox.watch()[Symbol.asyncIterator]()
+    const first = watching.next()
+    await t.advance('4h')
+    await t.inbox.opened(id, { by: ann }) // a change, and not yet its time
+    await t.advance('1h')
+    expect(await first).toMatchObject({ value: { id } })
+    await t.inbox.snooze(id, { by: ann, until: '1h' })
+    const second = watching.next()
+    await t.advance('1h')
+    expect(await second).toMatchObject({ value: { id } })
+    await watching.return?.(undefined)
+  })
+
   it('cannot be put off beyond its end, into the past, or once it is decided', async () => {
     const t = await testConductor(setUp([asks({ onSilence: 'reject', timeout: '1h' })]))
     await t.start(write, letter)

@@ -95,7 +95,12 @@ describe('metrics.report', () => {
     ])
   })
 
-  it('counts what was taken back as a loss', async () => {
+  it.each([
+    ['wrong', [0, 1, 1]],
+    ['changed-mind', [0, 0, 0]],
+    ['test', [15, 0, 0]],
+    [undefined, [0, 1, 1]],
+  ] as const)('counts what was taken back as a loss, by its cause (%s)', async (cause, counted) => {
     const book = action({
       name: 'room.book',
       effect: 'reversible',
@@ -119,10 +124,12 @@ describe('metrics.report', () => {
     const run = await t.start(plan, {})
     expect((await t.keelson.metrics.report()).total.saved.high).toBe(15)
     await t.host(async (keelson) => {
-      await keelson.revert.apply(await keelson.revert.plan({ run: run.id }), { by })
+      const why = cause === undefined ? {} : { cause, reason: 'said so' }
+      await keelson.revert.apply(await keelson.revert.plan({ run: run.id }), { by, ...why })
     })
     const { saved, interventions } = (await t.keelson.metrics.report()).total
-    expect([saved.high, interventions.byKind.revert, interventions.unplanned]).toEqual([0, 1, 1])
+    expect([saved.high, interventions.byKind.revert, interventions.unplanned]).toEqual(counted)
+    expect((await t.keelson.audit.verify()).ok).toBe(true)
   })
 
   it('sees corrections, those that were needed before, and how far they reach', async () => {

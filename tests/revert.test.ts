@@ -226,6 +226,35 @@ describe('an entity', () => {
     expect((await people.get(id)).data.title).toBe('by the run')
   })
 
+  it('is left alone when somebody changes it while the revert runs', async () => {
+    const { put, gate } = outside()
+    const both = definePlaybook({
+      name: 'both',
+      version: 1,
+      input: z.object({ id: z.string() }),
+      output: z.null(),
+      async run(ctx, { id }) {
+        await ctx.entities(Page).update(id, { title: 'by the run' })
+        await ctx.act(put, { slug: 'p', text: 'x' })
+        return null
+      },
+    })
+    const asks = policy.rule('asks', { on: put, undo: true }, () => policy.ask())
+    const t = await testConductor({ playbooks: [both], policy: policy([...gate, asks]) })
+    const people = t.keelson.entities(Page, { by: ann })
+    const { id } = await people.create({ slug: 'p', title: 'first' })
+    const run = await t.start(both, { id })
+    const reverting = await t.host(async (k) => k.revert.apply(await k.revert.plan({ run: run.id }), { by: ann }))
+    await people.update(id, { tone: 'soft' }) // what is asked for comes first: the entity's turn is yet to come
+    await t.approve(put)
+    const { undone, failed } = (await t.keelson.runs.get(reverting.id).result()) as RevertResult
+    expect(undone).toEqual(['site.put slug: p, text: x'])
+    expect(failed).toMatchObject([
+      { why: expect.stringContaining('was changed since the plan (version 3, planned 2)') },
+    ])
+    expect((await people.get(id)).data).toEqual({ slug: 'p', title: 'by the run', tone: 'soft' })
+  })
+
   it('names the runs that read it, the effects that rest on it, and what they did with it', async () => {
     const { mail, gate } = outside()
     const reader = definePlaybook({

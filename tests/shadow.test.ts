@@ -162,6 +162,34 @@ describe('a run in shadow', () => {
     expect(t.world(charge)).toEqual([])
   })
 
+  it('simulates the lines of a plan without waiting for anybody, and sends none', async () => {
+    const planned = definePlaybook({
+      name: 'planned',
+      version: 1,
+      input: z.object({}),
+      output: z.array(z.string()),
+      async run(ctx) {
+        const lines = [ctx.intend(charge, { invoice: 'i1', cents: 5 }), ctx.intend(charge, { invoice: 'i2', cents: 7 })]
+        const done = await ctx.propose('Charge both', lines, { timeout: '1d' })
+        const open = await ctx.act(invoice, { invoice: 'i1' })
+        return [...done.lines.map(({ id, state }) => `${id} ${state}`), `open: ${open.open}`]
+      },
+    })
+    const asks = policy([policy.rule('asks', { on: charge }, () => policy.ask())])
+    const t = await harness({ playbooks: [planned], policy: asks })
+    const run = await t.start(planned, {}, { shadow: true })
+    const { items } = await t.inbox.list()
+    expect(items.flatMap(({ allows }) => allows)).not.toContain('approve')
+    expect(await run.result()).toEqual(['1 done', '2 done', 'open: false'])
+    expect(t.world(charge)).toEqual([])
+    const diff = await t.keelson.shadow.diff(run.id)
+    expect(diff.pairs.map(({ would }) => would)).toEqual([
+      { invoice: 'i1', cents: 5 },
+      { invoice: 'i2', cents: 7 },
+    ])
+    expect((await t.keelson.audit.verify()).ok).toBe(true)
+  })
+
   it('is denied what policy denies', async () => {
     const gate = policy([policy.rule('no', { on: charge }, () => policy.deny('never'))])
     const t = await harness({ policy: gate })

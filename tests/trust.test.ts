@@ -90,6 +90,19 @@ describe('trust', () => {
     expect(strict.world(note)).toHaveLength(0)
   })
 
+  it.each(['changed-mind', 'test'] as const)('stays where something was taken back as %s', async (cause) => {
+    const t = await harness()
+    await t.keelson.trust.set(note, 'automatic', { by })
+    const run = await t.start(write, { about: 'a' })
+    await t.host(async (keelson) => {
+      await keelson.revert.apply(await keelson.revert.plan({ run: run.id }), { by, cause })
+    })
+    expect(await t.keelson.trust.list()).toMatchObject([{ rung: 'automatic' }])
+    const plan = await t.keelson.revert.plan({ run: run.id })
+    const junk = t.keelson.revert.apply(plan, { by, cause: 'because' as 'test' })
+    await expect(junk).rejects.toMatchObject({ code: 'INPUT_INVALID' })
+  })
+
   it('comes down at once when a person takes something back, and says so', async () => {
     const t = await harness()
     await t.keelson.trust.set(note, 'automatic', { by })

@@ -343,6 +343,15 @@ describe('email.connect', () => {
     expect(await at({ keepsSent: true, lookup: thrower })).toBe('unknown')
   })
 
+  it('says for how long what is not found may still be in a queue', async () => {
+    const lookup = async () => 'not-found' as const
+    const at = (more: Partial<EmailOptions>) =>
+      reconcile(email.send, mail, { config: configFor(1, { lookup, keepsSent: true, ...more }) })
+    expect(await at({ settleMs: 600_000 })).toEqual({ state: 'not-found', settleMs: 600_000 })
+    expect(await at({})).toEqual({ state: 'not-found' })
+    expect(await at({ settleMs: 600_000, lookup: async () => 'found' as const })).toMatchObject({ state: 'done' })
+  })
+
   it('asks the operator when there is nothing to look at', async () => {
     const config = configFor(1)
     expect((await reconcile(email.send, mail, { config })).state).toBe('unknown')

@@ -36,7 +36,7 @@ import type { BundleSource } from './bundle/read.ts'
 import type { Deciding, MayDecide } from './inbox/decide.ts'
 import { straightStamps } from './inbox/fatigue.ts'
 import { holdsOf, type Holds } from './inbox/holds.ts'
-import { inboxOf, type Inbox } from './inbox/inbox.ts'
+import { inboxOf, type Inbox, type InboxOptions } from './inbox/inbox.ts'
 import type { EntityType } from './memory/entity.ts'
 import { metricsOf, type Metrics } from './metrics/metrics.ts'
 import type { Playbook } from './playbook/context.ts'
@@ -130,13 +130,7 @@ export function workspaceOf(parts: WorkspaceParts, id: string): Workspace {
   const { env, notifier } = parts
   const company = env.company(id)
   const verbs = runVerbs(env, id)
-  const deciding: Deciding = {
-    env,
-    workspace: id,
-    mayDecide: parts.mayDecide,
-    retry: (run, by) => verbs.retry(run, { by }),
-    onDecided: straightStamps(env, id),
-  }
+  const deciding = decidingOf(parts, id, verbs)
   return {
     id,
     start: (playbook, input, options) => start(env, notifier, id, playbook, input, options),
@@ -147,7 +141,7 @@ export function workspaceOf(parts: WorkspaceParts, id: string): Workspace {
       list: (options) => listRuns(env, id, options),
       upgrade: (options) => upgrade(env, id, verbs, options),
     },
-    inbox: inboxOf({ ...deciding, changed: () => notifier.watch(id, ANY) }),
+    inbox: inboxOf({ ...deciding, ...hearing(notifier, id) }),
     holds: holdsOf(deciding),
     audit: auditOf(env, id, parts.anchors),
     revert: revertOf(env, notifier, id),
@@ -233,4 +227,17 @@ export function assertWorkspace(id: string): void {
       hint: 'Use 1 to 128 letters, digits, "_", "-", ".", "@" or ":", beginning with a letter or digit.',
     },
   )
+}
+
+/** How the inbox learns of what changes in its workspace. */
+function hearing(notifier: Notifier, workspace: string): Pick<InboxOptions, 'changed' | 'touched'> {
+  return {
+    changed: () => notifier.watch(workspace, ANY),
+    touched: () => notifier.tell({ workspace, runs: [ANY] }),
+  }
+}
+
+function decidingOf({ env, mayDecide }: WorkspaceParts, workspace: string, verbs: RunVerbs): Deciding {
+  const retry: Deciding['retry'] = (run, by) => verbs.retry(run, { by })
+  return { env, workspace, mayDecide, retry, onDecided: straightStamps(env, workspace) }
 }

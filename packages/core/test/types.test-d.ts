@@ -206,7 +206,7 @@ describe('an inbox item', () => {
           preview: Shown
           risk: 'low' | 'medium' | 'high'
           reversibility: 'revert' | 'hold' | 'none'
-          allows: readonly ('approve' | 'edit' | 'reject' | 'respond' | 'snooze')[]
+          allows: readonly ('approve' | 'edit' | 'reject' | 'respond' | 'snooze' | 'answer' | 'dismiss')[]
           editSchema: Json
           input: Json
         })

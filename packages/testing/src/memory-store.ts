@@ -236,9 +236,11 @@ function deliver(space: Space, delivery: Delivery): 'closed' | 'unknown' | 'dupl
 }
 
 /** The part of a pass's unit that concerns its own run. */
-function advance(space: Space, run: Run, { entries = [], consumed = [], next }: PassUnit, now: Instant): string {
+function advance(space: Space, run: Run, unit: PassUnit, now: Instant): string {
+  const { entries = [], consumed = [], again = false, next } = unit
   run.mail = run.mail.filter((mail) => !consumed.includes(mail.row))
-  if (entries.length + consumed.length > 0 || next?.to === 'continued') run.row = { ...run.row, deaths: 0, claims: 0 }
+  const taken = again ? 0 : entries.length + consumed.length
+  if (taken > 0 || next?.to === 'continued') run.row = { ...run.row, deaths: 0, claims: 0 }
   if (next !== undefined) move(space, run, next, now)
   return Object.freeze(run.row).id
 }

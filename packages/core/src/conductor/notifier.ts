@@ -17,13 +17,13 @@ export class Notifier {
 
   watch(workspace: string, run: string): Watched {
     const id = JSON.stringify([workspace, run])
-    const set = this.#waiting.get(id) ?? new Set()
     const mine = new Set<() => void>()
     return {
       next: () =>
         new Promise((resolve, reject) => {
           if (this.#closed) return reject(closedError())
-          this.#waiting.set(id, set) // another who watched may have been the last, and left
+          const set = this.#waiting.get(id) ?? new Set()
+          this.#waiting.set(id, set)
           const wake = (): void => {
             set.delete(wake)
             mine.delete(wake)
@@ -34,8 +34,9 @@ export class Notifier {
           mine.add(wake)
         }),
       end: () => {
-        for (const wake of mine) set.delete(wake)
-        if (set.size === 0) this.#waiting.delete(id)
+        const set = this.#waiting.get(id)
+        for (const wake of mine) set?.delete(wake)
+        if (set?.size === 0) this.#waiting.delete(id)
       },
     }
   }

@@ -122,7 +122,7 @@ export class Pass {
       clock: env.clock,
       ids: env.ids,
       by: actingFor(task.playbook, this.history.start),
-      onEntries: (entries) => this.#onEntries(entries),
+      onEntries: (entries, again) => this.#onEntries(entries, again),
       onEnd: (end) => this.end(end.why === 'fenced' ? { how: 'fenced' } : { how: 'store', error: end.error }),
       onIdle: () => this.work.idle(),
       redirect: task.redirect,
@@ -232,7 +232,7 @@ export class Pass {
     this.writer.put([{ kind: `${asked.kind}.completed`, key: asked.key, data } as unknown as Draft], () => {})
   }
 
-  #onEntries(entries: readonly Entry[]): void {
+  #onEntries(entries: readonly Entry[], again = false): void {
     const { env, claimed } = this.task
     const warnAt = env.limits.entriesMax / 5
     if (this.history.head.seq < warnAt && this.history.head.seq + entries.length >= warnAt) {
@@ -248,7 +248,7 @@ export class Pass {
     }
     if (this.#entries !== undefined && entries.some((entry) => entry.kind === 'run.rewound'))
       this.history = fold(this.#entries)
-    this.#hooks.onProgress()
+    if (!again) this.#hooks.onProgress()
     this.replay?.poke()
   }
 

@@ -34,6 +34,8 @@ export interface Built {
   /** Rows that no entry puts: caches, which can be made again. */
   readonly cached?: readonly RecordWrite[]
   readonly artifacts?: readonly Uint8Array[]
+  /** It begins anew what died with a worker: no progress. */
+  readonly again?: boolean
   readonly next?: Next
 }
 
@@ -57,7 +59,7 @@ export interface WriterOptions {
   /** Who does what the run does, for the audit trail. */
   readonly by: Actor
   /** Called in commit order, before the asker is answered. */
-  readonly onEntries: (entries: readonly Entry[]) => void
+  readonly onEntries: (entries: readonly Entry[], again?: boolean) => void
   readonly onEnd: (end: WriterEnd) => void
   /** Nothing is on its way any more. */
   readonly onIdle: () => void
@@ -159,7 +161,7 @@ export class Writer {
       const { unit, entries } = this.#unit(built)
       const answer = await this.#options.store.commit(this.#options.lease, unit)
       if (answer.status === 'done') {
-        this.#written(entries)
+        this.#written(entries, built.again)
         if (!this.#ended) done({ entries, answer })
         return this.#next()
       }
@@ -224,10 +226,10 @@ export class Writer {
     }
   }
 
-  #written(entries: readonly Entry[]): void {
+  #written(entries: readonly Entry[], again?: boolean): void {
     const last = entries.at(-1)
     if (last !== undefined) this.#head = { seq: last.seq, hash: last.hash }
-    if (!this.#ended) this.#options.onEntries(entries)
+    if (!this.#ended) this.#options.onEntries(entries, again)
   }
 
   /** W2: after a conflict over records. Of two writers of one stream, this is the one that has lost its lease. */
@@ -260,6 +262,7 @@ export class Writer {
       ...(built.deliveries === undefined ? {} : { deliveries: built.deliveries }),
       ...(built.artifacts === undefined ? {} : { artifacts: built.artifacts }),
       ...(built.consumed === undefined ? {} : { consumed: built.consumed }),
+      ...(built.again === true ? { again: true } : {}),
       ...(built.next === undefined ? {} : { next: built.next }),
     }
     return { unit, entries }

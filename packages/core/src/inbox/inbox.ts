@@ -41,13 +41,15 @@ export interface Inbox {
   delegate(id: string, options: { by: Actor; to: Actor; note?: string }): Promise<Decided>
   /** What the asking costs, and whether anybody still looks: since an instant, or for so long back ('7d'). */
   fatigue(options: { since: string }): Promise<Fatigue>
-  /** Items as they open, beginning with those that are open. Ends when the signal is aborted or the conductor stops. */
+  /** Items as they open, or come back from being put off, beginning with those that are open. Ends when the signal is aborted or the conductor stops. */
   watch(options?: { signal?: AbortSignal }): AsyncIterable<InboxItem>
 }
 
 export interface InboxOptions extends Deciding {
   /** Resolves when something in the workspace may have changed; rejects when the conductor has stopped. */
   readonly changed: () => { next(): Promise<unknown>; end(): void }
+  /** Tells those who wait for `changed` of a change that concerns no run. */
+  readonly touched: () => void
 }
 
 export function inboxOf(options: InboxOptions): Inbox {
@@ -63,7 +65,11 @@ export function inboxOf(options: InboxOptions): Inbox {
     decide: (id, decision) => decide(options, id, decision),
     groups: () => groupsOf(options),
     batch: (items, decision) => decideBatch(options, items, decision),
-    snooze: (id, given) => snooze(options, id, given),
+    async snooze(id, given) {
+      const said = await snooze(options, id, given)
+      options.touched()
+      return said
+    },
     delegate: (id, given) => delegate(options, id, given),
     fatigue: ({ since }) => fatigueOf(env, workspace, since),
     watch: (query = {}) => watch(options, query.signal),
@@ -134,23 +140,35 @@ async function opened(env: Environment, workspace: string, id: string, by: Actor
 
 async function* watch(options: InboxOptions, signal: AbortSignal | undefined): AsyncGenerator<InboxItem> {
   const { env, workspace } = options
-  const told = new Set<string>()
+  const told = new Map<string, number | undefined>() // until when it had been put off by then
   const watched = options.changed()
   const aborted = new Promise<'aborted'>((resolve) =>
     signal?.addEventListener('abort', () => resolve('aborted'), { once: true }),
   )
+  let changed: Promise<'changed' | 'aborted'> | undefined
   try {
     while (signal?.aborted !== true) {
-      const changed = watched.next().then(
+      changed ??= watched.next().then(
         () => 'changed' as const,
         () => 'aborted' as const,
       )
+      let backAt = Infinity
       for (const item of await itemsWhere(env.store, workspace, { field: 'state', value: 'open' })) {
-        if (told.has(item.id) || !wanted(item, {}, env.clock.now())) continue
-        told.add(item.id)
-        yield itemOf(item)
+        if (!wanted(item, {}, env.clock.now())) {
+          told.delete(item.id)
+          backAt = Math.min(backAt, item.snoozedUntil ?? Infinity)
+        } else if (!told.has(item.id) || (told.get(item.id) ?? 0) < (item.snoozedUntil ?? 0)) {
+          told.set(item.id, item.snoozedUntil)
+          yield itemOf(item)
+        }
       }
-      if ((await Promise.race([changed, aborted])) === 'aborted') return
+      const { promise: back, resolve } = Promise.withResolvers<'back'>()
+      const disarm =
+        backAt === Infinity ? undefined : env.clock.timer(backAt, () => resolve('back'), { keepAlive: false })
+      const woken = await Promise.race([changed, aborted, back])
+      disarm?.()
+      if (woken === 'aborted') return
+      if (woken === 'changed') changed = undefined
     }
   } finally {
     watched.end()

@@ -42,7 +42,8 @@ export type InboxItem =
       readonly account: string
       readonly risk: Risk
       readonly reversibility: 'revert' | 'hold' | 'none'
-      readonly allows: readonly ('approve' | 'edit' | 'reject' | 'respond' | 'snooze')[]
+      /** In shadow: 'answer' (was it good?) and 'dismiss' alone; nothing there can be approved. */
+      readonly allows: readonly ('approve' | 'edit' | 'reject' | 'respond' | 'snooze' | 'answer' | 'dismiss')[]
       /** Exactly what executes, unescaped: show `preview` instead. */
       readonly input: Json
       readonly cost?: Money

@@ -155,6 +155,8 @@ export interface Touch {
 export interface PassUnit extends Unit {
   /** Mail rows that `entries` of this unit have taken into the stream. */
   readonly consumed?: readonly number[]
+  /** Its entries begin anew what died with a worker: they are no progress. */
+  readonly again?: boolean
   readonly next?: Next
 }
 
@@ -297,7 +299,7 @@ export interface MemoryStore {
   write(workspace: string, unit: Unit): Promise<Answer>
   /** Takes due runs: oldest first, fair between workspaces, one per lane; each gets a new epoch. Leases of dead workers count as due. */
   claim(query: ClaimQuery): Promise<ClaimAnswer>
-  /** Writes under a lease (S3). A unit with entries or consumed mail is progress: it resets the run's `deaths` and `claims`. */
+  /** Writes under a lease (S3). A unit with entries or consumed mail, and without `again`, is progress: it resets the run's `deaths` and `claims`. */
   commit(lease: Lease, unit: PassUnit): Promise<Answer>
   /** Renews all leases of the worker. False: it was thought dead, its leases are gone, and it is registered as alive anew. */
   beat(worker: string): Promise<boolean>

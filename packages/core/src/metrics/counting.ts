@@ -6,7 +6,7 @@
  */
 import type { EffectSpec } from '../conductor/effect/spec.ts'
 import type { EffectRecord } from '../conductor/effect/ledger.ts'
-import { REVERT_PLAYBOOK } from '../conductor/revert/revert.ts'
+import { causeOf, REVERT_PLAYBOOK } from '../conductor/revert/revert.ts'
 import type { Put } from '../journal/put.ts'
 import { EFFECT_PLAYBOOK } from '../conductor/effect/hand-over.ts'
 import type { Environment } from '../conductor/environment.ts'
@@ -66,7 +66,8 @@ async function versionOf(env: Environment, workspace: string, id: string): Promi
 /** A person had what runs did taken back: one revert of each run whose effects were. */
 async function reverted(env: Environment, { row: { workspace, id }, history }: Settling): Promise<Put[]> {
   const { by, input } = history.start
-  if (by.kind !== 'person') return []
+  const cause = causeOf(input)
+  if (by.kind !== 'person' || cause === 'test') return []
   const { lines = [] } = input as { lines?: readonly { kind?: string; id?: string }[] }
   const ids = lines.flatMap((one) => (one.kind === 'effect' && one.id !== undefined ? [one.id] : []))
   const effects = await env.store.records(workspace, { kind: 'effect', ids, limit: ids.length })
@@ -75,7 +76,7 @@ async function reverted(env: Environment, { row: { workspace, id }, history }: S
   return rows.map((row) => {
     const { run, playbook, status, baselineMs } = JSON.parse(row.data) as Outcome
     const lost = status === 'completed' && baselineMs !== undefined ? { baselineMs } : {}
-    const touch: Touch = { kind: 'revert', at: env.clock.now(), by: by.id, activeMs: 0, run, playbook, ...lost }
+    const touch: Touch = { kind: 'revert', at: env.clock.now(), by: by.id, activeMs: 0, run, playbook, cause, ...lost }
     return touchPut(touch, `revert:${id}:${run}`)
   })
 }

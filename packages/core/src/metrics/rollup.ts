@@ -185,7 +185,7 @@ function ofTouch(touch: Touch): Rollup {
   return {
     ...empty,
     activeMs,
-    touches: { ...empty.touches, [kind]: 1 },
+    touches: { ...empty.touches, [kind]: touch.cause === 'changed-mind' ? 0 : 1 },
     approvals: kind === 'gate' ? 1 : 0,
     rubber: kind === 'gate' && touch.rubber === true ? 1 : 0,
     revertedMs: touch.baselineMs ?? 0,

@@ -28,6 +28,8 @@ export interface Touch {
   readonly repeat?: boolean
   /** Of a correction: `type/id`. */
   readonly about?: string
+  /** Of a revert: why. What nobody holds against the run is a loss of what it had saved, and no intervention. */
+  readonly cause?: 'wrong' | 'changed-mind'
   /** Of a revert: the baseline of what was taken back. */
   readonly baselineMs?: number
   /** Of a run in shadow: investment, not use. */

@@ -189,7 +189,7 @@ function* advance(context: Context, lease: Lease, unit: PassUnit, before: RunsTa
   // Read again where the unit itself may have delivered to its own run.
   const mayHaveMail = (unit.deliveries?.length ?? 0) > 0
   const row = mayHaveMail ? (yield* findRun(context, space, lease.run))! : before
-  const taken = (unit.entries?.length ?? 0) + (consumed?.length ?? 0)
+  const taken = unit.again === true ? 0 : (unit.entries?.length ?? 0) + (consumed?.length ?? 0)
   const progress = taken > 0 || next?.to === 'continued'
   const counted = progress && (row.deaths > 0 || row.claims > 0) ? { ...row, deaths: 0, claims: 0 } : row
   if (next === undefined) {

@@ -222,6 +222,15 @@ function deaths(suite: StoreSuite): void {
     await store.commit(lease, { entries: [entryAt('r/0', 2)] })
     expect(await rowOf(store, 'r')).toMatchObject({ deaths: 0, claims: 0 })
   })
+  ofTwo('is not forgotten by a run that begins the same again', async ({ store, another, kill }) => {
+    await start(store, 'r')
+    await takeOne(await another(), { worker: 'two' })
+    await kill('two')
+    const { lease } = await takeOne(store)
+    expect(await store.commit(lease, { entries: [entryAt('r/0', 2)], again: true })).toEqual(done)
+    expect(await rowOf(store, 'r')).toMatchObject({ deaths: 1, claims: 2 })
+    expect(await store.entries('acme', 'r/0')).toHaveLength(2)
+  })
 }
 
 /** A run that took `deaths` workers with it, and then younger ones that took none. */

@@ -286,7 +286,8 @@ async function again(pass: Pass, acting: Acting, op: Op): Promise<Built> {
     return handedOver(pass, acting.key, now, found!, sentOf(op), op.dangling ? 'reconcile' : 'judge')
   }
   const data = { ...sent, attempt: op.attempts + 1 } // a try that a death ended has not failed
-  return { drafts: [{ kind: 'effect.sending', key: acting.key, data }], expect: [company.expectFreeze(frozen)] }
+  const expect = [company.expectFreeze(frozen)]
+  return { drafts: [{ kind: 'effect.sending', key: acting.key, data }], expect, again: op.dangling }
 }
 
 /** Records what a try came to. True when the operation needs no further try here. */

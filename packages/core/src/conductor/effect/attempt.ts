@@ -63,7 +63,9 @@ export function holdOf(rule: string): string {
 export type Sent =
   | { readonly state: 'done'; readonly output: Json; readonly undo?: Json }
   | { readonly state: 'failed' | 'reauth'; readonly error: StoredError }
-  | { readonly state: 'unknown' | 'undecided'; readonly error: StoredError; readonly sentAt: number }
+  /** `died`: with the process that sent it. */
+  | { readonly state: 'unknown'; readonly error: StoredError; readonly sentAt: number; readonly died?: true }
+  | { readonly state: 'undecided'; readonly error: StoredError; readonly sentAt: number }
   | { readonly state: 'not-happened'; readonly sentAt: number }
   /** `revoked`: so was the grant that had answered. */
   | { readonly state: 'changed'; readonly verdict: Judgement; readonly revoked?: true }
@@ -105,7 +107,7 @@ async function send(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Byte
   const remote = remoteKey(spec.effect, spec.generation)
   if (op.dangling && !mayResend(action, firstSentAt(pass, spec)!, env.clock.now())) {
     const error = { code: 'ACTION_FAILED', message: 'its process ended while it was being sent' }
-    return complete(pass, key, { state: 'unknown', error, sentAt: op.sending!.at })
+    return complete(pass, key, { state: 'unknown', error, sentAt: op.sending!.at, died: true })
   }
   for (;;) {
     if (op.retryAt !== undefined && !(await sleepWithin(pass, key, op.retryAt, `${action.name} is tried again`))) return
@@ -188,18 +190,18 @@ async function sending(
     const sent: Sent = { state: 'limited', limit: taken.limit, at: env.clock.now() }
     return { drafts: [completed(key, sent, taken.puts)], starts: taken.starts }
   }
-  const { effect, generation } = spec
   const data = {
     hash: '',
     action: action.name,
-    effect,
-    generation,
+    effect: spec.effect,
+    generation: spec.generation,
     key: remote,
     attempt,
     verdict: verdict as unknown as Json,
     ...(taken.puts.length === 0 ? {} : { puts: taken.puts }),
   }
-  return { drafts: [{ kind: 'effect.sending', key, data }], expect: [company.expectFreeze(frozen)] }
+  const again = pass.history.ops.get(key)?.dangling === true
+  return { drafts: [{ kind: 'effect.sending', key, data }], expect: [company.expectFreeze(frozen)], again }
 }
 
 function superseded(action: AnyAction): StoredError {

@@ -29,6 +29,7 @@ import { askOf, holdOf, HOURS, reconcileOnce, sendOnce, type Bytes, type Sent } 
 import { untilThereIsRoom } from './room.ts'
 import { settleEffect, type EffectEnd } from './settling.ts'
 import { actionOf, behalfIn, type EffectSpec } from './spec.ts'
+import { DEATHS_MAX } from '../keep.ts'
 import { judgeAgain } from '../policy-change.ts'
 import { judge } from './judge.ts'
 import { thawed } from './thaw.ts'
@@ -252,6 +253,7 @@ const FRESHNESS: Judgement['asks'][number] = {
 async function resolve(pass: Pass, spec: EffectSpec, action: AnyAction, given: Bytes, first: Sent): Promise<EffectEnd> {
   let bytes: Bytes = { ...given, covered: new Set([...given.covered, ...answeredFor(spec.verdict)]) }
   let sent = first
+  const died = { times: diedIn(first) }
   for (let round = 1; ; round++) {
     switch (sent.state) {
       case 'done':
@@ -259,7 +261,8 @@ async function resolve(pass: Pass, spec: EffectSpec, action: AnyAction, given: B
       case 'failed':
         return ended(bytes, 'failed', sent.error)
       case 'not-happened':
-        sent = await again(pass, spec, action, bytes, `resend ${round}`)
+        sent = died.times < DEATHS_MAX ? await again(pass, spec, action, bytes, `resend ${round}`) : deadly(died, sent)
+        died.times += diedIn(sent)
         break
       case 'reauth':
         await decisionOf(pass, `reauth ${round}`, reauthItem(spec, action, sent.error))
@@ -305,6 +308,17 @@ async function resolve(pass: Pass, spec: EffectSpec, action: AnyAction, given: B
         return sent satisfies never
     }
   }
+}
+
+function diedIn(sent: Sent): number {
+  return sent.state === 'unknown' && sent.died === true ? 1 : 0
+}
+
+/** It did not happen, and each time its process ended: whether it is tried once more is for a person to say. */
+function deadly(died: { times: number }, { sentAt }: { sentAt: number }): Sent {
+  const message = `its process ended each of the ${died.times} times that it was sent`
+  died.times = 0
+  return { state: 'undecided', error: { code: 'ACTION_FAILED', message }, sentAt }
 }
 
 /** Rounds of obligations that come up when an effect is sent anew are named apart from the first ones. */

@@ -40,17 +40,25 @@ export interface RevertResult {
   readonly left: readonly { readonly what: string; readonly why: string }[]
 }
 
+/** Why something is taken back. Only what was wrong counts against the action that did it. */
+export type RevertCause = (typeof CAUSES)[number]
+const CAUSES = ['wrong', 'changed-mind', 'test'] as const
+
 export interface Revert {
   /** What can be taken back, what cannot and why. Changes nothing. */
   plan(target: Target): Promise<RevertPlan>
-  /** Takes back, last first. Throws `PLAN_CHANGED` if anything has moved since the plan was made. */
-  apply(plan: RevertPlan, options: { by: Actor }): Promise<Run<RevertResult>>
+  /**
+   * Takes back, last first. `cause`: by default it was wrong, which lowers the trust in what did it and shows in the metrics; a
+   * 'test' shows nowhere. Throws `PLAN_CHANGED` if anything has moved since the plan was made.
+   */
+  apply(plan: RevertPlan, options: { by: Actor; cause?: RevertCause; reason?: string }): Promise<Run<RevertResult>>
 }
 
 export function revertOf(env: Environment, notifier: Notifier, workspace: string): Revert {
   return {
     plan: (target) => planOf(env, workspace, target),
-    async apply(plan, { by }) {
+    async apply(plan, { by, cause = 'wrong', reason }) {
+      if (!CAUSES.includes(cause)) throw noCause(cause)
       const { id, there } = await runOf(env, workspace, plan)
       if (there) return handle(env, notifier, workspace, id)
       const now = await planOf(env, workspace, plan.target)
@@ -62,7 +70,7 @@ export function revertOf(env: Environment, notifier: Notifier, workspace: string
       const run = newRun(revertPlaybook, {
         workspace,
         id,
-        input: { lines: plan.lines, hash: plan.hash },
+        input: { lines: plan.lines, hash: plan.hash, cause, ...(reason === undefined ? {} : { reason }) },
         by,
         now: env.clock.now(),
         salt: () => env.ids.salt(),
@@ -73,6 +81,17 @@ export function revertOf(env: Environment, notifier: Notifier, workspace: string
       return handle(env, notifier, workspace, id)
     },
   }
+}
+
+function noCause(cause: string): KeelsonError {
+  return new KeelsonError('INPUT_INVALID', `"${cause}" is no cause of a revert`, {
+    hint: `Say one of ${CAUSES.join(', ')}.`,
+  })
+}
+
+/** Why a run of `keelson.revert` was started. */
+export function causeOf(input: unknown): RevertCause {
+  return (input as { cause?: RevertCause }).cause ?? 'wrong'
 }
 
 /** The run that applies a plan: applied twice it is one; one that could not take all back makes room for another. */

@@ -14,7 +14,7 @@ import type { Environment } from '../environment.ts'
 import { itemPut, type ItemRecord } from '../item.ts'
 import { lookedAt } from '../looked.ts'
 import { NOTHING, type Counted, type Deciding, type Projections, type Settling } from '../projections.ts'
-import { REVERT_PLAYBOOK } from '../revert/revert.ts'
+import { causeOf, REVERT_PLAYBOOK } from '../revert/revert.ts'
 import { fieldsOf, agrees, similarity } from '../shadow/agreement.ts'
 import { anomalyIn, attention, AUDIT, happened, PROPOSAL, ruleOf, segmentOf, trustOf, widened } from './record.ts'
 
@@ -116,9 +116,11 @@ function isSlight(env: Environment, item: ItemRecord, edit: Json): boolean {
   return material.length > 0 ? exact && texts : agrees(fields) && texts
 }
 
-/** Effects that a person had taken back were wrong. */
+/** Effects that a person had taken back were wrong, unless they say otherwise. */
 async function takenBack(env: Environment, { row, playbook, history }: Settling): Promise<Counted> {
   if (playbook.name !== REVERT_PLAYBOOK || env.trust.length === 0 || history.start.by.kind !== 'person') return NOTHING
+  if (causeOf(history.start.input) === 'test') return NOTHING
+  const wrong = causeOf(history.start.input) === 'wrong'
   const { lines = [] } = history.start.input as { lines?: readonly { kind?: string; id?: string }[] }
   const ids = lines.flatMap((one) => (one.kind === 'effect' && one.id !== undefined ? [one.id] : []))
   const effects = await env.store.records(row.workspace, { kind: 'effect', ids, limit: ids.length })
@@ -134,7 +136,7 @@ async function takenBack(env: Environment, { row, playbook, history }: Settling)
   for (const [id, effect] of found) {
     const rule = ruleOf(env, effect.action)!
     const record = await trustOf(env, row.workspace, rule, id.slice(effect.action.length + 1))
-    puts.push(...(await happened(env, row.workspace, rule, record, [{ what: 'taken-back', wrong: true, at }])).puts)
+    puts.push(...(await happened(env, row.workspace, rule, record, [{ what: 'taken-back', wrong, at }])).puts)
   }
   return { puts }
 }
