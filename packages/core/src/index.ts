@@ -177,7 +177,8 @@ export type { BundleSource } from './bundle/read.ts'
 export { diffBundles, type BundleChange, type BundleDiff, type FieldChange } from './bundle/diff.ts'
 
 /* maintenance */
-export type { Maintenance } from './conductor/upkeep/maintenance.ts'
+export type { Maintenance, MaintenanceSchedule, MaintenanceStatus } from './conductor/upkeep/maintenance.ts'
+export type { MaintenancePart, MaintenancePlan, MaintenanceReport, PartReport } from './conductor/upkeep/playbook.ts'
 export type { PruneOptions, PruneReport } from './conductor/upkeep/prune.ts'
 
 /* trust */

@@ -30,6 +30,7 @@ import { Notifier } from './conductor/notifier.ts'
 import { ActionRegistry, type Credentials } from './conductor/registry.ts'
 import { revertPlaybook } from './conductor/revert/revert.ts'
 import { rehearse, type Rehearsal, type RehearseOptions } from './conductor/upgrade.ts'
+import { maintenancePlaybook } from './conductor/upkeep/playbook.ts'
 import { schedulePlaybook } from './conductor/schedule.ts'
 import { telling } from './conductor/telling.ts'
 import { definitionOf, type Action } from './connector/action.ts'
@@ -50,6 +51,7 @@ import { remembering } from './conductor/memory/vectors.ts'
 import type { Embedder } from './memory/recall/vector.ts'
 import { Catalog } from './playbook/catalog.ts'
 import type { Playbook } from './playbook/context.ts'
+import { playbookOf } from './playbook/playbook.ts'
 import type { Budget } from './policy/budget.ts'
 import { ruleEngine, type PolicyEngine } from './policy/gate.ts'
 import type { Persona } from './policy/persona.ts'
@@ -332,6 +334,7 @@ function catalogOf(options: ConductorOptions): Catalog {
     schedulePlaybook,
     budgetPlaybook,
     proposalPlaybook,
+    playbookOf(maintenancePlaybook),
   ]
   for (const own of built) catalog.add(own)
   return catalog

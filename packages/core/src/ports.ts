@@ -21,10 +21,13 @@ export type { Put } from './journal/put.ts'
 export type { EntryData, EntryKind } from './journal/kinds.ts'
 export type {
   Answer,
+  Backup,
+  BackupRequest,
   Change,
   ClaimAnswer,
   ClaimQuery,
   Claimed,
+  Compacted,
   Conflict,
   Delivery,
   Expect,
@@ -43,6 +46,7 @@ export type {
   RunRow,
   Touch,
   Unit,
+  Upkeep,
 } from './journal/store.ts'
 export { definitionOf, handle, isAction, type AnyAction } from './connector/action.ts'
 export { actionsOf, withActions, type ConnectorUse } from './connector/connector.ts'

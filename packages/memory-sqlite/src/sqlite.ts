@@ -1,9 +1,10 @@
 /** sqlite: the store of a host, on one file or on one file per workspace, in its own thread or in that of the host. */
-import { KeelsonError, type MemoryStore } from '@keelson/core/ports'
+import { KeelsonError, type Backup, type MemoryStore, type Upkeep } from '@keelson/core/ports'
 import type { BackupProgress } from './file/backup.ts'
 import { fileStore, type FileStore } from './file/store.ts'
 import { PerWorkspace } from './per-workspace.ts'
 import { Thread } from './thread.ts'
+import { backUp, nameOf, sum } from './upkeep.ts'
 
 export interface SqliteOptions {
   /** 'disk' (default): what was answered survives a power cut. 'process': only the death of the process. */
@@ -21,6 +22,7 @@ export interface BackupOptions {
 }
 
 export interface SqliteStore extends MemoryStore {
+  readonly upkeep: Upkeep
   /** Copies the store to `path` while it is in use, and checks the copy before it counts. */
   backup(path: string, options?: BackupOptions): Promise<void>
 }
@@ -37,6 +39,10 @@ export function sqlite(path: string | ((workspace: string) => string), options: 
   const store = make(path)
   return {
     ...store,
+    upkeep: {
+      backup: (request) => backUp(store, nameOf(path), request),
+      compact: () => store.compact(),
+    },
     async backup(to, { workspace, progress } = {}) {
       if (workspace !== undefined) {
         throw new KeelsonError('INPUT_INVALID', 'a workspace that shares its file cannot be backed up alone', {
@@ -71,6 +77,7 @@ export function manyFiles(files: PerWorkspace): SqliteStore & Pick<PerWorkspace,
     getArtifact: (workspace, sha256) =>
       files.on(workspace, (store) => store.getArtifact(workspace, sha256), { answer: undefined }),
     adopt: (workspace) => files.on(workspace, (store) => store.adopt(workspace), { answer: undefined }),
+    upkeep: upkeepOf(files),
     async backup(to, { workspace, progress } = {}) {
       if (workspace === undefined) {
         throw new KeelsonError('INPUT_INVALID', 'say whose file to back up: each workspace has its own', {
@@ -78,6 +85,29 @@ export function manyFiles(files: PerWorkspace): SqliteStore & Pick<PerWorkspace,
         })
       }
       await files.on(workspace, (store) => store.backup(to, progress))
+    },
+  }
+}
+
+/** Each workspace has a file of its own: what is done for all is done for one after the other. */
+function upkeepOf(files: PerWorkspace): Upkeep {
+  const named = async (workspace: string | undefined): Promise<readonly string[]> =>
+    workspace === undefined ? files.workspaces() : [workspace]
+  return {
+    async backup(request) {
+      const made: Backup[] = []
+      for (const workspace of await named(request.workspace))
+        made.push(await files.on(workspace, (store) => backUp(store, encodeURIComponent(workspace), request)))
+      return sum(made)
+    },
+    async compact({ workspace } = {}) {
+      let [before, after] = [0, 0]
+      for (const one of await named(workspace)) {
+        const done = await files.on(one, (store) => store.compact())
+        before += done.before
+        after += done.after
+      }
+      return { before, after }
     },
   }
 }

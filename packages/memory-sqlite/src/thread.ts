@@ -58,6 +58,7 @@ export class Thread {
       close: () => this.#close(file),
       watch: (listener) => this.#watch(file, listener),
       backup: (to, progress) => this.#call(file, 'backup', [to], progress),
+      compact: call('compact'),
       abandon: () => void this.#call(file, 'abandon', []),
       landed: call('landed'),
       dueAt: call('dueAt'),
@@ -207,7 +208,7 @@ export class Thread {
 
   async #finish(file: Remote, orphan: Pending): Promise<void> {
     const { method, args } = orphan.request
-    if (method === 'backup') return orphan.reject(gone())
+    if (method === 'backup' || method === 'compact') return orphan.reject(gone())
     const [place, unit] = args as [Lease | string, PassUnit]
     if (method === 'write' || method === 'commit') {
       const asked = typeof place === 'string' ? [place, unit] : [place.workspace, unit, place]

@@ -1,7 +1,7 @@
 /** intercept: any MemoryStore with a stop before and behind each of its operations, for tests that crash or fail there. */
 import { KeelsonError, type MemoryStore } from '@keelson/core/ports'
 
-export type Operation = Exclude<keyof MemoryStore, 'kind' | 'feeds' | 'watch'>
+export type Operation = Exclude<keyof MemoryStore, 'kind' | 'feeds' | 'upkeep' | 'watch'>
 
 /** The arguments of a call, as the port has them: `[lease, unit]` of a commit, `[workspace, unit]` of a write. */
 export type Detail = Parameters<MemoryStore[Operation]>
@@ -30,6 +30,7 @@ export function intercept(store: MemoryStore, hooks: Hooks): MemoryStore {
   return {
     kind: store.kind,
     feeds: store.feeds,
+    ...(store.upkeep === undefined ? {} : { upkeep: store.upkeep }),
     open: wrap('open'),
     close: wrap('close'),
     workspaces: wrap('workspaces'),

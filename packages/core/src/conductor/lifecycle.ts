@@ -33,6 +33,13 @@ export interface LifecycleEvents {
   'item.reminded': OfRun & { readonly item: string; readonly title: string; readonly onSilence: string }
   /** '' where the workspaces could not even be listed. */
   'anchor.failed': { readonly workspace: string; readonly message: string }
+  /** A part of a run of maintenance failed; the others went on. */
+  'maintenance.failed': {
+    readonly workspace: string
+    readonly run: string
+    readonly part: string
+    readonly message: string
+  }
   /** What is stored of it is not what was written: it is set aside, and the others go on. */
   'run.corrupt': { readonly workspace: string; readonly run: string; readonly message: string }
   /** The store took this worker for dead: its passes were abandoned, and it went on. */

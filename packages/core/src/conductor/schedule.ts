@@ -78,10 +78,8 @@ export function schedulesOf(env: Environment, workspace: string): Schedules {
       if (row !== undefined) await runVerbs(env, workspace).cancel(row.id, { by, reason: 'the schedule was removed' })
     },
     async next(name, count = 5) {
-      const row = await current(env, workspace, name)
-      if (row === undefined) return []
-      const [first] = await env.store.entries(workspace, row.stream, 0, 1)
-      const plan = (JSON.parse(first?.payload ?? '{}') as { input: Plan }).input
+      const plan = await planOf(env, workspace, name)
+      if (plan === undefined) return []
       return cronOf(plan)
         .nextRuns(count, new Date(env.clock.now()))
         .map((at) => at.toISOString())
@@ -131,6 +129,14 @@ async function setSchedule<In, Out>(
   })
   await env.store.write(workspace, { starts: [run] })
   env.nudge()
+}
+
+/** What a schedule is set to; undefined when there is none. */
+export async function planOf(env: Environment, workspace: string, name: string): Promise<Plan | undefined> {
+  const row = await current(env, workspace, name)
+  if (row === undefined) return undefined
+  const [first] = await env.store.entries(workspace, row.stream, 0, 1)
+  return (JSON.parse(first?.payload ?? '{}') as { input: Plan }).input
 }
 
 /** The open run of a schedule. */

@@ -284,11 +284,50 @@ export interface Opened {
   readonly frozen: readonly { readonly workspace: string; readonly why: 'copy' | 'behind' }[]
 }
 
+/** A copy that was made and proved: every page, every row against its checksum, every chain. */
+export interface Backup {
+  /** Files, one for each that the store consists of. */
+  readonly files: readonly string[]
+  readonly bytes: number
+  /** What the copy holds, as it was read back. */
+  readonly entries: number
+  readonly records: number
+  readonly runs: number
+}
+
+export interface BackupRequest {
+  /** Made where it is missing. */
+  readonly folder: string
+  /** When: names the copy, behind the name of what it is of. */
+  readonly at: Instant
+  /** The workspace in question; one that shares its file with others is copied with them. Default: all. */
+  readonly workspace?: string
+  /** So many of the copies that this has made stay, the newest; older ones go when the new one was proved. Default: all. */
+  readonly keep?: number
+  readonly onProgress?: (at: { readonly total: number; readonly remaining: number }) => void
+}
+
+/** Bytes on the disk, before and after. */
+export interface Compacted {
+  readonly before: number
+  readonly after: number
+}
+
+/** What a store can do for its own keeping: an ability that it may have, and no part of what units promise. */
+export interface Upkeep {
+  /** A copy while the store is in use. Throws, and leaves the copies that were there, unless the new one is proved. */
+  backup(request: BackupRequest): Promise<Backup>
+  /** Empties the log, and gives space back that nothing needs any more. */
+  compact(options?: { readonly workspace?: string }): Promise<Compacted>
+}
+
 export interface MemoryStore {
   /** 'sqlite', 'postgres', 'memory' … */
   readonly kind: string
   /** S8 holds. Without it, whoever keeps an index current reads all of it again. */
   readonly feeds: boolean
+  /** Undefined for a store that has nothing to keep, or is kept by other means. */
+  readonly upkeep?: Upkeep
   /** Opens, migrates and checks; registers `worker` as alive. Throws `STORE_NEWER`, `STORE_READ_ONLY`, `STORE_CORRUPT`. */
   open(options: { worker: string; now: () => Instant }): Promise<Opened>
   /** Frees what it holds; the worker's leases become claimable. */

@@ -3,6 +3,7 @@ import { mkdirSync, renameSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { loadDriver, type Handle } from './connection.ts'
 import { failure } from './failure.ts'
+import { prove, type Proof } from './proof.ts'
 import { assertSound } from './schema.ts'
 
 /** How far a backup is, in pages of the file. */
@@ -15,7 +16,7 @@ export interface BackupProgress {
 const PAGES = 256
 
 /** The file at `to` is only replaced by a copy that was found sound. */
-export async function backupTo(handle: Handle, to: string, progress?: (at: BackupProgress) => void): Promise<void> {
+export async function backupTo(handle: Handle, to: string, progress?: (at: BackupProgress) => void): Promise<Proof> {
   const unfinished = `${to}.unfinished`
   try {
     mkdirSync(dirname(to), { recursive: true })
@@ -26,8 +27,9 @@ export async function backupTo(handle: Handle, to: string, progress?: (at: Backu
         return PAGES
       },
     })
-    await verify(unfinished)
+    const proof = await verify(unfinished)
     renameSync(unfinished, to)
+    return proof
   } catch (error) {
     try {
       remove(unfinished)
@@ -38,13 +40,14 @@ export async function backupTo(handle: Handle, to: string, progress?: (at: Backu
   }
 }
 
-async function verify(path: string): Promise<void> {
+async function verify(path: string): Promise<Proof> {
   const Database = await loadDriver()
   const copy = new Database(path)
   try {
     // One file, without a log beside it.
     copy.pragma('journal_mode = DELETE')
     assertSound(copy, path)
+    return await prove(copy)
   } finally {
     copy.close()
   }

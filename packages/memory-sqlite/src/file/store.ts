@@ -3,7 +3,7 @@
  *
  * Writes go through the group commit; reads run at once on the same connection, between two groups.
  */
-import { turn, type Lease, type MemoryStore, type PassUnit } from '@keelson/core/ports'
+import { turn, type Compacted, type Lease, type MemoryStore, type PassUnit } from '@keelson/core/ports'
 import { claimRuns, dueAt, type Turns } from '../sql/claim.ts'
 import { findWorkspace } from '../sql/context.ts'
 import { readEntries, readTail } from '../sql/entries.ts'
@@ -16,16 +16,19 @@ import { findRun } from '../sql/runs.ts'
 import { commitUnit, holds, landed, writeUnit } from '../sql/unit.ts'
 import { holders, isWorker } from '../sql/workers.ts'
 import { backupTo, type BackupProgress } from './backup.ts'
+import { compact } from './compact.ts'
 import type { Durability } from './connection.ts'
 import { closed } from './failure.ts'
 import { Hot } from './hot.ts'
 import { thaw } from './identity.ts'
 import { OpenFile, type OpenOptions } from './open-file.ts'
+import type { Proof } from './proof.ts'
 import type { Migrations } from './schema.ts'
 
 /** The port, and what the package itself asks of a file. */
-export interface FileStore extends MemoryStore {
-  backup(path: string, progress?: (at: BackupProgress) => void): Promise<void>
+export interface FileStore extends Omit<MemoryStore, 'upkeep'> {
+  backup(path: string, progress?: (at: BackupProgress) => void): Promise<Proof>
+  compact(): Promise<Compacted>
   /** The worker counts as dead from now on; the session can still be called, as a late answer would. */
   abandon(): void
   /** Does the store hold what the unit says? Asked when nobody knows what came of a write. */
@@ -77,6 +80,7 @@ export function fileStore(path: string, options: FileOptions): FileStore {
     leased: async () => file().read(holders(file().context)).length > 0,
     watch: (listener) => file().watch(listener),
     backup: async (to, progress) => backupTo(file().handle, to, progress),
+    compact: async () => compact(file().handle, path),
     ...writes(file, path, () => open !== undefined),
     ...reads(file),
   }
@@ -123,7 +127,7 @@ function writes(file: () => OpenFile, path: string, isOpen: () => boolean): Writ
   }
 }
 
-type Reads = Omit<MemoryStore, keyof Writes | 'kind' | 'feeds' | 'open' | 'close' | 'watch'>
+type Reads = Omit<MemoryStore, keyof Writes | 'kind' | 'feeds' | 'upkeep' | 'open' | 'close' | 'watch'>
 
 function reads(file: () => OpenFile): Reads {
   return {
