@@ -141,6 +141,7 @@ describe('a run of maintenance', () => {
         const plan = { by: me, id: 'm', prune: { olderThan: '1s' } } as const
         await t.host((keelson) => keelson.maintenance.run(plan).then(() => undefined))
         await t.settle()
+        await t.advance('5m')
         const status = await t.host((keelson) => keelson.maintenance.status())
         return status.last?.report?.ok
       },

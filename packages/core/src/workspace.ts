@@ -156,8 +156,7 @@ export function workspaceOf(parts: WorkspaceParts, id: string): Workspace {
     taxonomy: taxonomyDeskOf(env, id),
     metrics: metricsOf(env, id),
     memory: memoryFor(env, notifier, id),
-    trust: trustVerbs(env, id),
-    maintenance: maintenanceOf(env, notifier, id),
+    ...{ trust: trustVerbs(env, id), maintenance: maintenanceOf(env, notifier, id) },
     entities: (type, options) => editor(env, id, type, options?.by),
     async configure(settings, { by }) {
       const value =

@@ -48,7 +48,7 @@ export interface MaintenanceReport {
 
 const duration = z.custom<Duration>((value) => {
   try {
-    return typeof value === 'string' && durationMs(value as Duration) > 0
+    return typeof value === 'string' && durationMs(value) > 0
   } catch {
     return false
   }
@@ -92,21 +92,29 @@ function partsOf(plan: MaintenancePlan): readonly MaintenancePart[] {
 
 async function maintain(ctx: Context, plan: MaintenancePlan, pass: Pass): Promise<MaintenanceReport> {
   const parts: PartReport[] = []
-  for (const part of partsOf(plan)) parts.push(await ctx.step(part, () => partOf(pass, part, plan)))
+  for (const part of partsOf(plan)) {
+    const done = ctx.step(part, () => partOf(pass, part, plan), { retry: { attempts: 4, first: '10s' } })
+    parts.push(await done.catch((thrown: unknown) => failedBy(pass, part, thrown)))
+  }
   await tell(pass, parts)
   return { ok: parts.every(({ ok }) => ok), parts }
 }
 
-/** A part that throws is one that failed; a store that fails as such ends the pass elsewhere, and this is done again. */
+/** A part that throws is one that failed. Where the store failed under it, it is tried again: what it did is whole. */
 async function partOf(pass: Pass, part: MaintenancePart, plan: MaintenancePlan): Promise<PartReport> {
   try {
     return { part, ok: true, ...(await DO[part](pass, plan)) }
   } catch (thrown) {
-    const text = thrown instanceof Error ? thrown.message : String(thrown)
-    const { workspace, id: run } = pass.task.claimed.row
-    pass.task.env.log.error({ workspace, run }, `maintenance: ${part} failed: ${text}`)
-    return { part, ok: false, text: text.slice(0, 1000).toWellFormed() }
+    if (part !== 'backup' && KeelsonError.is(thrown, 'STORE_FAILED')) throw thrown
+    return failedBy(pass, part, thrown)
   }
+}
+
+function failedBy(pass: Pass, part: MaintenancePart, thrown: unknown): PartReport {
+  const text = thrown instanceof Error ? thrown.message : String(thrown)
+  const { workspace, id: run } = pass.task.claimed.row
+  pass.task.env.log.error({ workspace, run }, `maintenance: ${part} failed: ${text}`)
+  return { part, ok: false, text: text.slice(0, 1000).toWellFormed() }
 }
 
 type Done = Pick<PartReport, 'text' | 'data'>
