@@ -89,6 +89,7 @@ function newClient({ name = '', email = '' } = {}): Markup {
 }
 
 async function progress(company: Workspace, id: string): Promise<Page> {
+  await moment(company, id)
   const run = company.runs.get(id)
   const { state } = await run.status()
   const { items } = await company.inbox.list({ run: id, snoozed: true })
@@ -98,6 +99,18 @@ async function progress(company: Workspace, id: string): Promise<Page> {
   const body = markup`<p>It is <b>${state}</b>.</p>${links}${table(rows)}<pre>${await company.why(id)}</pre>`
   const isMoving = state === 'due' || state === 'running' || (state === 'waiting' && items.length === 0)
   return { title: id, body, ...(isMoving ? { again: 1 } : {}) }
+}
+
+/** Until there is something to look at, a question or the end; a second at most. */
+async function moment({ inbox, runs }: Workspace, id: string): Promise<void> {
+  const over = new AbortController()
+  const signal = AbortSignal.any([over.signal, AbortSignal.timeout(1000)])
+  const asked = async (): Promise<void> => {
+    for await (const item of inbox.watch({ signal })) if (item.run === id) return
+  }
+  const ended = runs.get(id).result({ signal })
+  await Promise.race([asked(), ended.catch(() => undefined)])
+  over.abort()
 }
 
 async function login(sessions: Sessions, form: URLSearchParams, request: Request): Promise<Response> {
