@@ -136,7 +136,7 @@ function finished(
     const { section, source, outside } = candidate
     return { section, source, tokens, outside }
   })
-  return { text, tokens: count(text), budgetTokens, items, left }
+  return { text, tokens: text === '' ? 0 : count(text), budgetTokens, items, left }
 }
 
 function textOf(lines: readonly Line[]): string {

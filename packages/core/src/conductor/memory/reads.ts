@@ -40,7 +40,8 @@ export async function facts(desk: Desk, query: FactsQuery = {}): Promise<Memory[
   const found: MemoryRecord[] = []
   for await (const record of recordsAbout(desk, query)) if (matches(record)) found.push(record)
   found.sort((a, b) => a.from - b.from || a.recordedAt - b.recordedAt || (a.id < b.id ? -1 : 1))
-  return found.slice(0, limitOf(query.limit, 200)).map((record) => memoryOf(record, at.known))
+  const limit = limitOf(query.limit, 200)
+  return limit === 0 ? [] : found.slice(-limit).map((record) => memoryOf(record, at.known))
 }
 
 export async function history(desk: Desk, query: HistoryQuery = {}): Promise<Memory[]> {

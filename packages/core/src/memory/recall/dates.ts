@@ -1,5 +1,4 @@
 /** Dates: the days, months and years that a text names, and whether it speaks of time at all. */
-import { rawWords } from './words.ts'
 
 /** A span that was named: what is not said holds for all. */
 export interface Mention {
@@ -64,8 +63,8 @@ export function isOn(instant: number, { year, month, day }: Mention): boolean {
   return day === undefined || Math.abs(date.getUTCDate() - day) <= 1
 }
 
-export function speaksOfTime(text: string): boolean {
-  return rawWords(text).some((word) => TIME_WORDS.has(word) || yearOf(word) !== undefined)
+export function speaksOfTime(words: readonly string[]): boolean {
+  return words.some((word) => TIME_WORDS.has(word) || yearOf(word) !== undefined)
 }
 
 /** "may" is a month beside a number, or behind a word that dates have. */

@@ -176,11 +176,10 @@ function remove(root: Root, record: MemoryRecord): void {
 
 function unitOf(record: MemoryRecord): Unit {
   const { id, from, thread, ord, speaker, names } = record
-  const kept = Object.fromEntries(
-    KEPT.flatMap((field) => (record[field] === undefined ? [] : [[field, record[field]]])),
-  )
+  const kept: Record<string, unknown> = {}
+  for (const field of KEPT) if (record[field] !== undefined) kept[field] = record[field]
   return {
-    ...{ id, at: from, record: kept as Unit['record'], always: record.load === 'always' },
+    ...{ id, at: from, record: kept as unknown as Unit['record'], always: record.load === 'always' },
     ...(thread === undefined ? {} : { thread }),
     ...(ord === undefined ? {} : { ord }),
     ...(speaker === undefined ? {} : { speaker }),

@@ -13,7 +13,7 @@
  */
 import { isOn } from './dates.ts'
 import { questionOf, type Question } from './question.ts'
-import { lend, NEIGHBOURS, type Doc, type Indexed, type Segment, type Thread } from './segment.ts'
+import { lend, NEIGHBOURS, type Doc, type Indexed, type Posting, type Segment, type Thread } from './segment.ts'
 
 /** What a score is made of: (`lexical` + `context` + `thread`) times all the others. */
 export interface Parts {
@@ -61,10 +61,11 @@ const DATE = 1.5
 const ASKS = 0.8
 const TIME = 1.2
 const LENGTH_POWER = 0.2
-/** No factors together make more of a score: what would not do with this is not looked at closely. */
-const FACTOR_MAX = NAME * DATE * TIME * 1.1
 /** Terms beyond which a unit gains nothing by its length. */
 const LENGTH_MAX = 24
+const LENGTHS = Array.from({ length: LENGTH_MAX + 1 }, (_, terms) => Math.pow((terms + 1) / LENGTH_MAX, LENGTH_POWER))
+/** More than length ever makes of a score. */
+const LENGTH_MOST = 1.01
 
 export function rank<U extends Indexed>(
   segments: readonly Segment<U>[],
@@ -73,19 +74,34 @@ export function rank<U extends Indexed>(
 ): Ranked<U>[] {
   const question = questionOf(text, (name) => segments.some((segment) => segment.knows(name)))
   const totals = totalsOf(segments)
-  const found = new Set<Doc<U>>()
-  for (const term of question.terms) addTerm(segments, term, totals, found)
+  const found = segments.map((segment): Found<U> => ({ segment, ...segment.slots(), slots: [], threads: [] }))
+  const worths = new Map<string, number>()
+  for (const term of question.terms) addTerm(found, term, totals, worths)
   const best = top(found, question, options)
-  const ranked = best.map(({ doc, score }) => ({
-    unit: doc.unit,
-    score,
-    parts: partsOf(segments, doc, question, totals, options),
+  const ranked = best.map((one) => ({
+    unit: one.doc.unit,
+    score: one.score,
+    parts: partsOf(one, { question, totals, worths }, options),
   }))
-  for (const doc of found) {
-    doc.score = 0
-    if (doc.thread !== undefined) doc.thread.score = 0
+  for (const { scores, slots, threads } of found) {
+    for (const slot of slots) scores[slot] = 0
+    for (const thread of threads) thread.score = 0
   }
   return ranked
+}
+
+/** What a question finds in one segment. */
+interface Found<U extends Indexed> extends ReturnType<Segment<U>['slots']> {
+  readonly segment: Segment<U>
+  /** Those with a score, and threads with one. */
+  readonly slots: number[]
+  readonly threads: Thread<U>[]
+}
+
+interface Best<U extends Indexed> {
+  readonly doc: Doc<U>
+  readonly score: number
+  readonly found: Found<U>
 }
 
 interface Totals {
@@ -115,40 +131,64 @@ function totalsOf<U extends Indexed>(segments: readonly Segment<U>[]): Totals {
 
 /** Adds what one term is worth to every unit that has it, itself or around it. */
 function addTerm<U extends Indexed>(
-  segments: readonly Segment<U>[],
+  all: readonly Found<U>[],
   term: string,
   totals: Totals,
-  found: Set<Doc<U>>,
+  worths: Map<string, number>,
 ): void {
-  const postings = segments.flatMap((segment) => segment.posting(term) ?? [])
-  const worth = worthOf(
-    totals.units,
-    postings.reduce((sum, posting) => sum + posting.alive, 0),
-  )
-  const touched: Doc<U>[] = []
+  const postings = all.map(({ segment }) => segment.posting(term))
+  const having = postings.reduce((sum, posting) => sum + (posting?.alive ?? 0), 0)
+  if (having === 0) return
+  const worth = worthOf(totals.units, having)
+  worths.set(term, worth)
+  postings.forEach((posting, at) => {
+    if (posting === undefined) return
+    if (all[at]!.segment.threads() === 0) addAlone(all[at]!, posting, worth, totals)
+    else addPosting(all[at]!, posting, worth, totals)
+  })
+}
+
+/** The same as `addPosting` where no unit has neighbours. */
+function addAlone<U extends Indexed>(found: Found<U>, posting: Posting, worth: number, totals: Totals): void {
+  const { weights, scores } = found
+  const { slots, counts } = posting
+  for (let at = 0; at < slots.length; at++) {
+    const slot = slots[at]!
+    const weight = weights[slot]!
+    if (weight === 0) continue
+    if (scores[slot] === 0) found.slots.push(slot)
+    scores[slot]! += worth * saturated(counts[at]!, weight / ONE / totals.length)
+  }
+}
+
+function addPosting<U extends Indexed>(found: Found<U>, posting: Posting, worth: number, totals: Totals): void {
+  const { docs, hits, scores, weights } = found
+  const { slots, counts } = posting
+  const touched: number[] = []
   const threads: Thread<U>[] = []
-  const touch = (doc: Doc<U>, hits: number): void => {
-    if (doc.hits === 0) touched.push(doc)
-    doc.hits += hits
+  for (let at = 0; at < slots.length; at++) {
+    const slot = slots[at]!
+    const doc = docs[slot]
+    if (doc === undefined) continue
+    const count = counts[at]!
+    if (hits[slot] === 0) touched.push(slot)
+    hits[slot]! += ONE * count
+    const { thread } = doc
+    if (thread === undefined) continue
+    if (thread.hits === 0) threads.push(thread)
+    thread.hits += count
+    lend(doc, (to, share) => {
+      if (hits[to.slot] === 0) touched.push(to.slot)
+      hits[to.slot]! += share * count
+    })
   }
-  for (const { docs, counts } of postings) {
-    for (let at = 0; at < docs.length; at++) {
-      const doc = docs[at]!
-      if (!doc.alive) continue
-      const count = counts[at]!
-      touch(doc, ONE * count)
-      if (doc.thread === undefined) continue
-      if (doc.thread.hits === 0) threads.push(doc.thread)
-      doc.thread.hits += count
-      lend(doc, (to, share) => touch(to, share * count))
-    }
-  }
-  for (const doc of touched) {
-    doc.score += worth * saturated(doc.hits / ONE, doc.weight / ONE / totals.length)
-    doc.hits = 0
-    found.add(doc)
+  for (const slot of touched) {
+    if (scores[slot] === 0) found.slots.push(slot)
+    scores[slot]! += worth * saturated(hits[slot]! / ONE, weights[slot]! / ONE / totals.length)
+    hits[slot] = 0
   }
   for (const thread of threads) {
+    if (thread.score === 0) found.threads.push(thread)
     thread.score += worth * saturated(thread.hits, thread.length / totals.threadLength)
     thread.hits = 0
   }
@@ -164,27 +204,44 @@ function saturated(count: number, length: number): number {
 }
 
 function top<U extends Indexed>(
-  found: ReadonlySet<Doc<U>>,
+  all: readonly Found<U>[],
   question: Question,
   { limit, where, authority }: RankOptions<U>,
-): { doc: Doc<U>; score: number }[] {
-  const best: { doc: Doc<U>; score: number }[] = []
-  for (const doc of found) {
-    const most = (doc.score + THREAD_SHARE * (doc.thread?.score ?? 0)) * FACTOR_MAX
-    if (best.length >= limit && most < (best.at(-1)?.score ?? 0)) continue
-    if (where !== undefined && !where(doc.unit)) continue
-    const score = (doc.score + THREAD_SHARE * (doc.thread?.score ?? 0)) * factorOf(doc, question, authority(doc.unit))
-    const last = best.at(-1)
-    if (best.length >= limit && last !== undefined && !isBefore({ doc, score }, last)) continue
-    let at = best.length
-    while (at > 0 && isBefore({ doc, score }, best[at - 1]!)) at--
-    best.splice(at, 0, { doc, score })
-    if (best.length > limit) best.pop()
+): Best<U>[] {
+  const best: Best<U>[] = []
+  const most = mostOf(question)
+  let least = limit === 0 ? Infinity : 0
+  for (const found of all) {
+    const { docs, scores } = found
+    for (const slot of found.slots) {
+      const score = found.threads.length === 0 ? scores[slot]! : withThread(scores[slot]!, docs[slot]!)
+      if (score * most < least) continue
+      const doc = docs[slot]!
+      if (where !== undefined && !where(doc.unit)) continue
+      const one = { doc, score: score * factorOf(doc, question, authority(doc.unit)), found }
+      if (best.length >= limit && (limit === 0 || !isBefore(one, best.at(-1)!))) continue
+      let at = best.length
+      while (at > 0 && isBefore(one, best[at - 1]!)) at--
+      best.splice(at, 0, one)
+      if (best.length > limit) best.pop()
+      if (best.length === limit) least = best.at(-1)!.score
+    }
   }
   return best
 }
 
-function isBefore<U>(a: { doc: Doc<U>; score: number }, b: { doc: Doc<U>; score: number }): boolean {
+function withThread<U>(score: number, doc: Doc<U>): number {
+  return score + THREAD_SHARE * (doc.thread?.score ?? 0)
+}
+
+/** No factors make more of a score than this: what would not do with it is not looked at closely. */
+function mostOf({ names, dates, asksWhen }: Question): number {
+  return (names.length === 1 ? NAME : 1) * (dates.length > 0 ? DATE : 1) * (asksWhen ? TIME : 1) * LENGTH_MOST
+}
+
+type Scored<U> = { readonly doc: Doc<U>; readonly score: number }
+
+function isBefore<U>(a: Scored<U>, b: Scored<U>): boolean {
   if (a.score !== b.score) return a.score > b.score
   return a.doc.at === b.doc.at ? a.doc.id < b.doc.id : a.doc.at > b.doc.at
 }
@@ -203,7 +260,7 @@ function factorsOf<U>(
     date: dates.length > 0 && dates.some((mention) => isOn(doc.at, mention)) ? DATE : 1,
     question: doc.asks ? ASKS : 1,
     time: asksWhen && doc.timed ? TIME : 1,
-    length: Math.pow((Math.min(doc.length, LENGTH_MAX) + 1) / LENGTH_MAX, LENGTH_POWER),
+    length: LENGTHS[Math.min(doc.length, LENGTH_MAX)]!,
   }
 }
 
@@ -219,25 +276,21 @@ export function factorsFor<U>(doc: Doc<U>, text: string, authority: number): Par
 
 /** How the score of one unit came to be: only made for what is handed out. */
 function partsOf<U extends Indexed>(
-  segments: readonly Segment<U>[],
-  doc: Doc<U>,
-  question: Question,
-  totals: Totals,
+  { doc, found }: Best<U>,
+  { question, totals, worths }: { question: Question; totals: Totals; worths: ReadonlyMap<string, number> },
   { authority }: RankOptions<U>,
 ): Parts {
-  const own = segments.find((segment) => segment.get(doc.id) === doc)!
   let lexical = 0
   const matched: string[] = []
   for (const term of question.terms) {
-    const count = own.countOf(doc, term)
+    const count = found.segment.countOf(doc, term)
     if (count === 0) continue
-    const having = segments.reduce((sum, segment) => sum + (segment.posting(term)?.alive ?? 0), 0)
-    lexical += worthOf(totals.units, having) * saturated(count, doc.weight / ONE / totals.length)
+    lexical += worths.get(term)! * saturated(count, found.weights[doc.slot]! / ONE / totals.length)
     matched.push(term)
   }
   return {
     lexical,
-    context: Math.max(0, doc.score - lexical),
+    context: Math.max(0, found.scores[doc.slot]! - lexical),
     thread: THREAD_SHARE * (doc.thread?.score ?? 0),
     ...factorsOf(doc, question),
     authority: authority(doc.unit),

@@ -4,8 +4,9 @@
  * X1. What a segment answers depends on the units that are in it now, never on the order in which they came or on what
  *     has left: counts are integers, and all order is that of the units themselves.
  * X2. A segment holds no text. It is a cache: dropped at will, rebuilt from records.
+ * X3. Units are numbered by slots. A unit that leaves keeps its slot until so many have left that all are numbered anew.
  */
-import { rawWords, termsOf } from './words.ts'
+import { rawWords, termsIn } from './words.ts'
 import { speaksOfTime } from './dates.ts'
 
 /** What is indexed of a unit: a turn, a fact, a rule, a note. */
@@ -31,6 +32,8 @@ export interface Doc<U> {
   readonly at: number
   readonly ord: number
   readonly thread: Thread<U> | undefined
+  /** Its place in the lists of its segment. */
+  slot: number
   /** Its place in the thread, once the thread is in order. */
   place: number
   /** Terms in it. */
@@ -43,28 +46,31 @@ export interface Doc<U> {
   readonly about: readonly string[]
   /** Term, count, term, count … */
   readonly terms: Int32Array
-  alive: boolean
-  /** Its length with that of its neighbours, in twentieths; -1: not known. */
-  weight: number
-  /* while one question is answered */
-  hits: number
-  score: number
 }
 
 export interface Thread<U> {
   docs: Doc<U>[]
-  sorted: boolean
   length: number
   /* while one question is answered */
   hits: number
   score: number
 }
 
-interface Posting<U> {
-  docs: Doc<U>[]
+export interface Posting {
+  /** Units that have the term, or had it. */
+  slots: number[]
   counts: number[]
-  /** Of `docs`, those alive. */
+  /** Those that have it. */
   alive: number
+}
+
+/** What stands in each slot, and room to add up what one question finds there. */
+export interface Slots<U> {
+  readonly docs: readonly (Doc<U> | undefined)[]
+  readonly hits: Int32Array
+  readonly scores: Float64Array
+  /** Lengths with those of their neighbours, in twentieths; 0: nobody is there. */
+  readonly weights: Int32Array
 }
 
 /** Context of a unit: its neighbours in the thread, by distance, in twentieths of its own words. */
@@ -77,20 +83,21 @@ export const SHORT_WORDS = 80
 export class Segment<U extends Indexed> {
   readonly #docs = new Map<string, Doc<U>>()
   readonly #terms = new Map<string, number>()
-  readonly #postings: Posting<U>[] = []
+  readonly #postings: Posting[] = []
   readonly #threads = new Map<string, Thread<U>>()
   readonly #names = new Map<string, number>()
   readonly #always = new Set<Doc<U>>()
+  readonly #stale = new Set<Thread<U>>()
+  #slots: Slots<U> & { docs: (Doc<U> | undefined)[] } = slotsFor([], 64)
   #length = 0
   #weight = 0
-  #stale = true
 
   get size(): number {
     return this.#docs.size
   }
 
-  has(id: string): boolean {
-    return this.#docs.has(id)
+  slots(): Slots<U> {
+    return this.#slots
   }
 
   get(id: string): Doc<U> | undefined {
@@ -106,7 +113,7 @@ export class Segment<U extends Indexed> {
     for (const doc of this.#always) yield doc
   }
 
-  posting(term: string): Posting<U> | undefined {
+  posting(term: string): Posting | undefined {
     const number = this.#terms.get(term)
     return number === undefined ? undefined : this.#postings[number]
   }
@@ -129,12 +136,11 @@ export class Segment<U extends Indexed> {
 
   /** Terms in all units, and the same with context (in twentieths). */
   lengths(): { own: number; weighted: number } {
-    if (this.#stale) {
-      this.#weight = 0
-      for (const thread of this.#threads.values()) if (!thread.sorted) arrange(thread)
-      for (const doc of this.#docs.values()) this.#weight += doc.weight < 0 ? (doc.weight = weigh(doc)) : doc.weight
-      this.#stale = false
+    for (const thread of this.#stale) {
+      arrange(thread)
+      for (const doc of thread.docs) this.#weight += this.#slots.weights[doc.slot] = weigh(doc)
     }
+    this.#stale.clear()
     return { own: this.#length, weighted: this.#weight }
   }
 
@@ -142,22 +148,27 @@ export class Segment<U extends Indexed> {
   add(unit: U, text: string): void {
     this.remove(unit.id)
     const counts = new Map<number, number>()
-    const terms = termsOf(text)
+    const words = rawWords(text)
+    const terms = termsIn(words)
     for (const term of terms) {
       const number = this.#numberOf(term)
       counts.set(number, (counts.get(number) ?? 0) + 1)
     }
-    const doc = this.#docOf(unit, text, terms.length, Int32Array.from([...counts].flat()))
+    const flat = new Int32Array(2 * counts.size)
+    const doc = this.#docOf(unit, { text, words }, terms.length, flat)
+    let at = 0
     for (const [number, count] of counts) {
+      flat[at++] = number
+      flat[at++] = count
       const posting = this.#postings[number]!
-      posting.docs.push(doc)
+      posting.slots.push(doc.slot)
       posting.counts.push(count)
       posting.alive++
     }
     this.#docs.set(unit.id, doc)
     if (unit.always === true) this.#always.add(doc)
     this.#length += doc.length
-    this.#stale = true
+    if (doc.thread === undefined) this.#weight += this.#slots.weights[doc.slot] = NEIGHBOURS[0]! * doc.length
     for (const name of namesOf(doc)) this.#names.set(name, (this.#names.get(name) ?? 0) + 1)
   }
 
@@ -166,62 +177,107 @@ export class Segment<U extends Indexed> {
     if (doc === undefined) return false
     this.#docs.delete(id)
     this.#always.delete(doc)
-    doc.alive = false
+    this.#slots.docs[doc.slot] = undefined
     this.#length -= doc.length
-    this.#stale = true
-    for (let at = 0; at < doc.terms.length; at += 2) tidy(this.#postings[doc.terms[at]!]!)
-    if (doc.thread !== undefined) this.#leave(doc.thread, doc)
+    for (let at = 0; at < doc.terms.length; at += 2) this.#postings[doc.terms[at]!]!.alive--
+    if (doc.thread === undefined) this.#weight -= this.#slots.weights[doc.slot]!
+    else this.#leave(doc.thread, doc)
+    this.#slots.weights[doc.slot] = 0
     for (const name of namesOf(doc)) {
       const left = this.#names.get(name)! - 1
       if (left === 0) this.#names.delete(name)
       else this.#names.set(name, left)
     }
+    if (this.#slots.docs.length - this.#docs.size > Math.max(GONE_MIN, this.#docs.size / 4)) this.#numberAnew()
     return true
   }
 
-  #docOf(unit: U, text: string, length: number, terms: Int32Array): Doc<U> {
+  #docOf(unit: U, { text, words }: { text: string; words: readonly string[] }, length: number, terms: Int32Array) {
     const thread = unit.thread === undefined ? undefined : this.#threadOf(unit.thread)
     const doc: Doc<U> = {
-      ...{ unit, id: unit.id, at: unit.at, ord: unit.ord ?? 0, thread, place: 0, length, terms },
-      words: rawWords(text).length,
+      ...{ unit, id: unit.id, at: unit.at, ord: unit.ord ?? 0, thread, slot: this.#slots.docs.length, place: 0 },
+      ...{ length, terms, words: words.length },
       asks: /[?？]\s*$/.test(text),
-      timed: speaksOfTime(text),
+      timed: speaksOfTime(words),
       speaker: unit.speaker === undefined ? undefined : nameOf(unit.speaker),
-      about: (unit.about ?? []).map(nameOf),
-      ...{ alive: true, weight: thread === undefined ? NEIGHBOURS[0]! * length : -1, hits: 0, score: 0 },
+      about: unit.about === undefined ? NONE : unit.about.map(nameOf),
     }
+    this.#seat(doc)
     if (thread !== undefined) {
+      this.#unsettle(thread)
       thread.docs.push(doc)
-      thread.sorted = false
       thread.length += length
     }
     return doc
   }
 
+  #seat(doc: Doc<U>): void {
+    const slots = this.#slots
+    if (slots.docs.push(doc) <= slots.hits.length) return
+    this.#slots = slotsFor(slots.docs, 2 * doc.slot)
+    this.#slots.weights.set(slots.weights)
+  }
+
   #threadOf(name: string): Thread<U> {
     let thread = this.#threads.get(name)
     if (thread === undefined) {
-      thread = { docs: [], sorted: true, length: 0, hits: 0, score: 0 }
+      thread = { docs: [], length: 0, hits: 0, score: 0 }
       this.#threads.set(name, thread)
     }
     return thread
   }
 
   #leave(thread: Thread<U>, doc: Doc<U>): void {
+    this.#unsettle(thread)
     thread.docs.splice(thread.docs.indexOf(doc), 1)
     thread.length -= doc.length
-    thread.sorted = false
-    if (thread.docs.length === 0) this.#threads.delete(doc.unit.thread!)
+    if (thread.docs.length > 0) return
+    this.#stale.delete(thread)
+    this.#threads.delete(doc.unit.thread!)
+  }
+
+  /** Its order and weights are made anew before the next answer. */
+  #unsettle(thread: Thread<U>): void {
+    if (this.#stale.has(thread)) return
+    this.#stale.add(thread)
+    for (const doc of thread.docs) this.#weight -= this.#slots.weights[doc.slot]!
   }
 
   #numberOf(term: string): number {
     const known = this.#terms.get(term)
     if (known !== undefined) return known
-    const number = this.#postings.push({ docs: [], counts: [], alive: 0 }) - 1
+    const number = this.#postings.push({ slots: [], counts: [], alive: 0 }) - 1
     this.#terms.set(term, number)
     return number
   }
+
+  /** Forgets the slots of what has left. */
+  #numberAnew(): void {
+    const before = this.#slots.docs
+    const docs = before.filter((doc) => doc !== undefined)
+    for (const posting of this.#postings) {
+      if (posting.alive === posting.slots.length) continue
+      const kept = posting.slots.flatMap((slot, at) => (before[slot] === undefined ? [] : [at]))
+      posting.counts = kept.map((at) => posting.counts[at]!)
+      posting.slots = kept.map((at) => posting.slots[at]!)
+    }
+    const { weights } = this.#slots
+    this.#slots = slotsFor(docs, weights.length)
+    docs.forEach((doc, slot) => {
+      this.#slots.weights[slot] = weights[doc.slot]!
+      doc.slot = slot
+    })
+    for (const posting of this.#postings) posting.slots = posting.slots.map((slot) => before[slot]!.slot)
+  }
 }
+
+function slotsFor<U>(docs: (Doc<U> | undefined)[], room: number): Slots<U> & { docs: (Doc<U> | undefined)[] } {
+  return { docs, hits: new Int32Array(room), scores: new Float64Array(room), weights: new Int32Array(room) }
+}
+
+/** So many slots may be empty, however few units there are. */
+const GONE_MIN = 1000
+const NONE: readonly string[] = []
 
 /** A name as it is compared: folded words. */
 export function nameOf(text: string): string {
@@ -243,11 +299,7 @@ export function lend<U>(doc: Doc<U>, each: (to: Doc<U>, share: number) => void):
 
 function arrange<U>(thread: Thread<U>): void {
   thread.docs.sort((a, b) => a.ord - b.ord || a.at - b.at || (a.id < b.id ? -1 : 1))
-  thread.docs.forEach((doc, place) => {
-    doc.place = place
-    doc.weight = -1
-  })
-  thread.sorted = true
+  thread.docs.forEach((doc, place) => (doc.place = place))
 }
 
 function weigh<U>(doc: Doc<U>): number {
@@ -259,15 +311,6 @@ function weigh<U>(doc: Doc<U>): number {
       if (near !== undefined && near.words <= SHORT_WORDS) weight += NEIGHBOURS[far]! * near.length
     }
   return weight
-}
-
-/** Forgets the dead once they are a quarter of the list. */
-function tidy<U>(posting: Posting<U>): void {
-  posting.alive--
-  if (posting.docs.length - posting.alive <= Math.max(16, posting.docs.length / 4)) return
-  const kept = posting.docs.map((doc, at) => ({ doc, count: posting.counts[at]! })).filter(({ doc }) => doc.alive)
-  posting.docs = kept.map(({ doc }) => doc)
-  posting.counts = kept.map(({ count }) => count)
 }
 
 function namesOf<U>(doc: Doc<U>): Set<string> {

@@ -34,13 +34,15 @@ export function rawWords(text: string): string[] {
   return folded.match(WORD) ?? []
 }
 
-/** The terms of a text, in order, repeated as often as they occur. Longer texts than `limit` words are read that far. */
-export function termsOf(text: string, limit = Infinity): string[] {
+/** The terms of a text, in order, repeated as often as they occur. */
+export function termsOf(text: string): string[] {
+  return termsIn(rawWords(text))
+}
+
+/** The same of its words. */
+export function termsIn(words: readonly string[]): string[] {
   const terms: string[] = []
-  for (const word of rawWords(text)) {
-    if (terms.length >= limit) break
-    push(terms, word)
-  }
+  for (const word of words) push(terms, word)
   return terms
 }
 
