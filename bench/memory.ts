@@ -3,80 +3,96 @@
  * remember changes neither the time nor the score of anything.
  *
  * One scope holds 1 % of a small company's memories and of a large one's; then strangers' memories are added to the large.
+ *
+ * Full size takes minutes: with `--dir` the databases and the figures so far stay there, `--parts` names what is measured now,
+ * `--seconds` ends the filling in between; the same command goes on. What was measured is told with what was measured before.
  */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createConductor, type Conductor, type ImportItem, type WorkspaceMemory } from '@keelson/core'
 import { sqlite } from '@keelson/memory-sqlite'
-import { tell } from './measure/claim.ts'
+import { tell, type Target } from './measure/claim.ts'
 import { optionsOf } from './measure/options.ts'
 import { newPlace, removePlace } from './measure/place.ts'
 import { progress } from './measure/progress.ts'
 import { percentile } from './measure/stats.ts'
 
 const options = optionsOf({
+  parts: 'small,large,strangers,cold,import,supersede',
   small: '10000',
   large: '1000000',
   foreign: '1000000',
   import: '100000',
   supersede: '20000',
   questions: '300',
+  seconds: '0',
   dir: '',
 })
 const by = { kind: 'system', id: 'bench' } as const
+const PIECE = 10_000
+const began = performance.now()
 
-const folder = newPlace(options.text('dir'))
-const figures: Record<string, number> = {}
-const canary: string[] = []
+const kept = options.text('dir') !== ''
+if (kept) mkdirSync(options.text('dir'), { recursive: true })
+const folder = kept ? options.text('dir') : newPlace('')
+const known = join(folder, 'figures.json')
+const found: { figures: Record<string, number>; canary: Record<string, string> } = existsSync(known)
+  ? (JSON.parse(readFileSync(known, 'utf8')) as never)
+  : { figures: {}, canary: {} }
+const { figures, canary } = found
 
-const small = await opened('small')
-await company(small, options.number('small'), 'small')
-figures['recall p50, small, ms'] = await recallMs(small.memory.scope('own'))
-await small.stop()
+const PARTS: Readonly<Record<string, () => Promise<void>>> = {
+  small: () =>
+    on('small', async (conductor) => {
+      await company(conductor, options.number('small'), 'small')
+      figures['recall p50, small, ms'] = await recallMs(conductor.memory.scope('own'))
+    }),
+  large: () =>
+    on('large', async (conductor) => {
+      await company(conductor, options.number('large'), 'large')
+      figures['recall p50, large, ms'] = await recallMs(conductor.memory.scope('own'))
+      canary['before'] = await scores(conductor.memory.scope('own'))
+    }),
+  strangers: () =>
+    on('large', async (conductor) => {
+      await fill(conductor.memory.scope('strangers'), options.number('foreign'), 'strangers')
+      figures['recall p50, with strangers, ms'] = await recallMs(conductor.memory.scope('own'))
+      canary['after'] = await scores(conductor.memory.scope('own'))
+    }),
+  cold: async () => {
+    await on('cold', ({ memory }) => fill(memory.scope('cold'), 100_000, 'cold'))
+    await on('cold', async ({ memory }) => {
+      figures['first recall of 100,000, s'] = await seconds(() => memory.scope('cold').recall('w20 w30'))
+    })
+  },
+  import: () =>
+    on(`import-${Date.now()}`, async ({ memory }) => {
+      let reports = 0
+      figures['import, s'] = await seconds(() =>
+        memory
+          .scope('imported')
+          .import(facts(options.number('import'), 'imported'), { by, onProgress: () => reports++ }),
+      )
+      figures['progress reports'] = reports
+    }),
+  supersede: () =>
+    on(`supersede-${Date.now()}`, async ({ memory }) => {
+      figures['superseded per second'] = options.number('supersede') / (await supersede(memory.scope('facts')))
+    }),
+}
 
-const large = await opened('large')
-await company(large, options.number('large'), 'large')
-figures['recall p50, large, ms'] = await recallMs(large.memory.scope('own'))
-canary.push(await scores(large.memory.scope('own')))
-progress('memory: strangers move in')
-await large.memory.scope('strangers').import(facts(options.number('foreign'), 'strangers'), { by })
-figures['recall p50, with strangers, ms'] = await recallMs(large.memory.scope('own'))
-canary.push(await scores(large.memory.scope('own')))
-await large.stop()
-
-const other = await opened('other')
-let reports = 0
-const importSeconds = await seconds(() =>
-  other.memory
-    .scope('imported')
-    .import(facts(options.number('import'), 'imported'), { by, onProgress: () => reports++ }),
-)
-figures['import, s'] = importSeconds
-figures['progress reports'] = reports
-figures['superseded per second'] = options.number('supersede') / (await supersede(other.memory.scope('facts')))
-await other.stop()
-removePlace(folder)
+for (const part of options.list('parts')) {
+  progress(`memory: ${part}`)
+  await PARTS[part]!()
+  writeFileSync(known, JSON.stringify(found))
+}
+if (!kept) removePlace(folder)
 
 tell(
   {
     claim: 'memory',
     tables: [{ title: 'memory at size', columns: Object.keys(figures), rows: [Object.values(figures)] }],
-    targets: [
-      {
-        name: 'recall p50 in a scope of 1 %, large over small',
-        measured: figures['recall p50, large, ms']! / figures['recall p50, small, ms']!,
-        unit: '×',
-        atMost: 1.5,
-      },
-      {
-        name: 'recall p50 with strangers over without',
-        measured: figures['recall p50, with strangers, ms']! / figures['recall p50, large, ms']!,
-        unit: '×',
-        atMost: 1.2,
-      },
-      { name: 'scores that strangers changed', measured: canary[0] === canary[1] ? 0 : 1, unit: '', atMost: 0 },
-      { name: 'facts superseded', measured: figures['superseded per second']!, unit: '/s', atLeast: 10_000 },
-      { name: `import of ${options.text('import')} memories`, measured: importSeconds, unit: 's', atMost: 30 },
-    ],
+    targets: targets(),
     notes: [
       'recall goes through the public API: what is new is looked for in the store, memories are read from it',
       'superseding and importing are one commit for 500 changes, each journaled',
@@ -85,8 +101,35 @@ tell(
   options,
 )
 
-function opened(name: string): Promise<Conductor> {
-  return createConductor({ store: sqlite(join(folder, `${name}.db`)), playbooks: [], work: false })
+/** Of what was measured. */
+function targets(): Target[] {
+  const figure = (name: string): number => figures[name] ?? NaN
+  const all: Target[] = [
+    {
+      name: 'recall p50 in a scope of 1 %, large over small',
+      measured: figure('recall p50, large, ms') / figure('recall p50, small, ms'),
+      unit: '×',
+      atMost: 1.5,
+    },
+    {
+      name: 'recall p50 with strangers over without',
+      measured: figure('recall p50, with strangers, ms') / figure('recall p50, large, ms'),
+      unit: '×',
+      atMost: 1.2,
+    },
+    { name: 'facts superseded', measured: figure('superseded per second'), unit: '/s', atLeast: 10_000 },
+    { name: 'import', measured: figure('import, s'), unit: 's', atMost: 30 },
+  ]
+  const same = canary['before'] === canary['after'] ? 0 : 1
+  if (canary['after'] !== undefined && canary['before'] !== undefined)
+    all.push({ name: 'scores that strangers changed', measured: same, unit: '', atMost: 0 })
+  return all.filter(({ measured }) => !Number.isNaN(measured))
+}
+
+async function on(name: string, work: (conductor: Conductor) => Promise<void>): Promise<void> {
+  const conductor = await createConductor({ store: sqlite(join(folder, `${name}.db`)), playbooks: [], work: false })
+  await work(conductor)
+  await conductor.stop()
 }
 
 /** One hundredth in the scope that is asked, half in a noisy one, the rest spread over a hundred. */
@@ -94,11 +137,26 @@ async function company({ memory }: Conductor, size: number, name: string): Promi
   const own = Math.round(size / 100)
   const noisy = Math.round(size / 2)
   const each = Math.max(1, Math.floor((size - own - noisy) / 100))
-  const told = (scope: string) => (done: number) =>
-    done % 50_000 === 0 && progress(`memory: ${name}, ${scope}: ${done}`)
-  await memory.scope('own').import(facts(own, 'own'), { by, onProgress: told('own') })
-  await memory.scope('noisy').import(facts(noisy, 'noisy'), { by, onProgress: told('noisy') })
-  for (let i = 0; i < 100; i++) await memory.scope(`other:${i}`).import(facts(each, `other${i}`), { by })
+  await fill(memory.scope('own'), own, `${name} own`)
+  await fill(memory.scope('noisy'), noisy, `${name} noisy`)
+  for (let i = 0; i < 100; i++) await fill(memory.scope(`other:${i}`), each, `${name} other ${i}`)
+}
+
+/** Piece by piece; what is there already is passed over. Ends the process when the time is over. */
+async function fill(memory: WorkspaceMemory, size: number, seed: string): Promise<void> {
+  for (let at = 0; at < size; at += PIECE) {
+    const piece = `${seed} ${at}`
+    const done = `filled ${piece} of ${size}`
+    if (canary[done] !== undefined) continue
+    if (options.number('seconds') > 0 && performance.now() - began > options.number('seconds') * 1000) {
+      writeFileSync(known, JSON.stringify(found))
+      console.error(`\nmemory: filled up to ${piece}; the same command goes on`)
+      process.exit(3)
+    }
+    await memory.import(facts(Math.min(PIECE, size - at), piece), { by, id: piece })
+    canary[done] = 'yes'
+    progress(`memory: filled ${piece}`)
+  }
 }
 
 /** Sentences of 15 to 25 words, frequent ones and rare ones as in a language (Zipf). */

@@ -20,7 +20,7 @@ export interface FactsQuery {
   readonly asOf?: { readonly valid?: string; readonly known?: string }
   /** Also what no longer holds. */
   readonly history?: boolean
-  /** Default 200, at most 1000. */
+  /** The last so many, oldest first. Default 200, at most 1000. */
   readonly limit?: number
 }
 
