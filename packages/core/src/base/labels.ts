@@ -33,6 +33,15 @@ export function withoutUntrusted(labels: Labels): Labels {
   return rest
 }
 
+/** Labels as they come out of where they were kept: the first source and the last place are named. */
+export function keptIn(labels: Labels, place: string): Labels {
+  const entries = Object.entries(labels).map(([label, sources]) => [
+    label,
+    sources.map((source) => `${source.replace(/ via [^]*$/, '')} via ${place}`),
+  ])
+  return entries.length === 0 ? NO_LABELS : (Object.fromEntries(entries) as Labels)
+}
+
 export function isUnlabelled(labels: Labels): boolean {
   return labels.untrusted === undefined && labels.private === undefined
 }

@@ -43,6 +43,13 @@ export function isMute(schema: z.ZodType): boolean {
   return mute
 }
 
+/** Of one field of an object's schema; false for what is no such field. */
+export function isMuteField(schema: z.ZodType, field: string): boolean {
+  const { type, shape } = (schema as unknown as { _zod: { def: { type: string; shape?: Record<string, z.ZodType> } } })
+    ._zod.def
+  return type === 'object' && shape !== undefined && Object.hasOwn(shape, field) && isMute(shape[field]!)
+}
+
 function inspect(node: unknown): boolean {
   const def = (node as { _zod?: { def: Record<string, unknown> } } | undefined)?._zod?.def
   if (def === undefined) return false

@@ -39,7 +39,7 @@ export function contextOf(
     if (place.ended) return never()
     return named(pass, place, name, start)
   }
-  const files = artifacts(pass, perform)
+  const files = artifacts(pass, perform, acts)
   const context: Omit<Context, 'step' | 'waitFor'> & { step: unknown; waitFor: unknown } = {
     step: (name: string, work: Parameters<typeof step>[2], options: Parameters<typeof step>[3]) =>
       perform(name, (key) => step(pass, key, work, options)),
@@ -68,7 +68,7 @@ export function contextOf(
     templates: templates(pass, perform, files),
     taxonomy: () => taxonomy(pass, perform),
     entities: (type) => entities(pass, perform, acts, type),
-    memory: memory(pass, perform, deskOf(pass.task.env, row.workspace)),
+    memory: memory(pass, perform, acts, deskOf(pass.task.env, row.workspace)),
     get settings() {
       return settingsAt(pass)
     },

@@ -1,6 +1,7 @@
 /** Editor: entities written by a person or the host, outside of any run, through the stream of the workspace. */
 import { SYSTEM, actorText, type Actor } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
+import { labelled } from '../base/labels.ts'
 import { deepFreeze, stored } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
 import { entityTypeOf, type AnyEntityType, type Entity, type EntityType } from '../memory/entity.ts'
@@ -62,13 +63,14 @@ export function editor<T>(env: Environment, workspace: string, type: EntityType<
 
 /** A write from outside. A person who edits has agreed to what they do. */
 export function writingOf(shelf: Shelf, type: AnyEntityType, by: Actor, options: WriteOptions = {}): Writing {
-  const { because, ...rest } = options
+  const { because, labels = [], ...rest } = options
   return {
     shelf,
     type,
     who: { by: actorText(by) },
     options: because === undefined ? rest : { ...rest, because: because.map((one) => stored(one)) },
     allowed: by.kind === 'person' ? 'any' : [],
+    ...(labels.length === 0 ? {} : { labels: labelled(labels, actorText(by)) }),
   }
 }
 

@@ -14,6 +14,7 @@ import {
 import type { Artifacts, Made } from '../memory/artifact.ts'
 import { diffOf } from '../memory/diff.ts'
 import { entityTypeOf, notFound } from '../memory/entity.ts'
+import { labelsIn } from '../memory/entity-labels.ts'
 import { foldedTo } from '../memory/entity-history.ts'
 import { getEntity, headOf, type Shelf } from '../memory/entity-read.ts'
 import { taxonomyOf } from '../memory/entity-rules.ts'
@@ -67,6 +68,7 @@ export async function templateAt(shelf: Shelf, name: string, version: number | u
   if ((await headOf(shelf, type, id)) === undefined) throw notFound(type, name)
   if (version === undefined) return (await getEntity(shelf, type, id)) as unknown as TemplateEntity
   const state = await foldedTo(shelf, type, id, version)
+  shelf.saw?.(labelsIn({ type: type.name, id, ...(state.labels === undefined ? {} : { labels: state.labels }) }))
   if (state.version !== version || version < 1) throw notFound(type, `${name} version ${version}`)
   return { type: type.name, id, version, data: state.data } as unknown as TemplateEntity
 }

@@ -73,7 +73,7 @@ export async function migrate(
         const head = await headOf(shelf, type, id)
         const writing = { shelf, type, who: { by: actorText(by) }, options: {}, allowed: [] }
         const old = head !== undefined && head.record.schema < type.version
-        const { puts, cached } = old ? await upgradeEntity(writing, head) : unchangedOf(type, head)
+        const { puts, cached } = old ? await upgradeEntity(writing, head) : unchangedOf({ shelf, type }, head)
         return puts.length === 0 ? undefined : { drafts: [{ kind: 'entity.edited', data: { by, puts } }], cached }
       })
       done++
@@ -85,8 +85,8 @@ export async function migrate(
   return { done, left }
 }
 
-function unchangedOf(type: AnyEntityType, head: Parameters<typeof unchanged>[1] | undefined) {
-  return head === undefined ? { puts: [], cached: [] } : unchanged(type, head)
+function unchangedOf(writing: Parameters<typeof unchanged>[0], head: Parameters<typeof unchanged>[1] | undefined) {
+  return head === undefined ? { puts: [], cached: [] } : unchanged(writing, head)
 }
 
 async function countOf(store: MemoryStore, workspace: string, type: AnyEntityType, from: number): Promise<number> {

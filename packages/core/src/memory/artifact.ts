@@ -1,6 +1,7 @@
 /** Artifact: bytes that are kept under their sha-256, referred to and never held in an entry. */
 import { z } from 'zod'
 import { KeelsonError } from '../base/errors.ts'
+import { isUnlabelled, joinLabels, keptIn, labelled, NO_LABELS, type Labels } from '../base/labels.ts'
 import { sha256Hex } from '../base/hash.ts'
 import { stored } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
@@ -27,6 +28,8 @@ export interface ArtifactOptions {
   readonly type?: string
   /** What it was made from, beside who made it. */
   readonly origin?: Json
+  /** What it was made from: outcomes of earlier operations, whose labels it gets. Default: all that the run has seen. */
+  readonly because?: readonly unknown[]
 }
 
 /** A text that knows what it was made from: a filled template. */
@@ -107,13 +110,33 @@ export function shaOf(artifact: ArtifactRef | string): string {
 }
 
 /** The record of an artifact: what is known of it, found by where it came from. */
-export function artifactPut(ref: ArtifactRef, at: number, by: { run?: string; by?: string }): Put {
+export function artifactPut(
+  ref: ArtifactRef,
+  at: number,
+  by: { run?: string; by?: string },
+  written: Labels = NO_LABELS,
+): Put {
+  const labels = joinLabels(written, labelsOfOrigin(ref.origin))
   return {
     kind: 'artifact',
     id: ref.sha256,
     version: 1,
-    data: { ...ref, ...by, at: new Date(at).toISOString() } as Json,
+    data: { ...ref, ...by, at: new Date(at).toISOString(), ...(isUnlabelled(labels) ? {} : { labels }) } as Json,
     index: by.run === undefined ? {} : { run: by.run },
     sort: at,
   }
+}
+
+/** What comes from a connector, or is said to come from outside, is untrusted. */
+function labelsOfOrigin(origin: Json | undefined): Labels {
+  const { connector, outside } = (origin ?? {}) as { connector?: Json; outside?: Json }
+  if (typeof connector === 'string') return labelled(['untrusted'], connector)
+  return labelled(outside === true ? ['untrusted'] : [], 'outside')
+}
+
+/** What the artifact of this record is to be taken for. */
+export function labelsOfArtifact(row: { readonly id: string; readonly data: string } | undefined): Labels {
+  if (row === undefined) return NO_LABELS
+  const { labels, name } = JSON.parse(row.data) as { labels?: Labels; name?: string }
+  return keptIn(labels ?? NO_LABELS, `artifact ${name ?? row.id.slice(0, 12)}`)
 }

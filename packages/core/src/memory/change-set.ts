@@ -9,6 +9,7 @@
 import type { Actor } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { sha256 } from '../base/hash.ts'
+import type { Labels } from '../base/labels.ts'
 import { canonical } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
 import type { Put } from '../journal/put.ts'
@@ -83,6 +84,8 @@ export interface ChangeSetRecord {
   readonly group?: string
   /** The inbox item by which it is decided. */
   readonly item?: string
+  /** What all that it writes is to be taken for. */
+  readonly labels?: Labels
   /** What it was learned from: see learn.ts. */
   readonly learned?: Json
 }

@@ -9,8 +9,8 @@ import { canonical, canonicalAround } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
 import type { Put } from '../journal/put.ts'
 import type { RecordRow, RecordWrite } from '../journal/store.ts'
-import type { AnyEntityType } from './entity.ts'
-import { recordId } from './entity.ts'
+import { recordId, type AnyEntityType, type FieldLabels } from './entity.ts'
+import { mixed, relabelled } from './entity-labels.ts'
 import { upcastTo } from './upcast.ts'
 
 /** What happened to an entity. */
@@ -38,6 +38,8 @@ export interface TimelineEvent {
   /** Whatever else is known about it. */
   readonly data?: Json
   readonly artifacts?: readonly Json[]
+  /** What the changed fields, or the data, are to be taken for. */
+  readonly labels?: FieldLabels
 }
 
 /** A change as its line keeps it. */
@@ -87,6 +89,7 @@ export interface Folded {
   readonly at: number
   readonly archived: boolean
   readonly into?: string
+  readonly labels?: FieldLabels
 }
 
 export const NOTHING: Folded = { schema: 0, data: {}, since: {}, version: 0, at: 0, archived: false }
@@ -112,7 +115,10 @@ function take(type: AnyEntityType, open: Open, change: Change): void {
   const at = Date.parse(change.at)
   const validAt = change.validAt === undefined ? at : Date.parse(change.validAt)
   const schema = Math.max(open.schema, change.schema ?? 1)
-  if (open.schema !== 0 && open.schema !== schema) open.data = { ...upcastTo(type, open.data, open.schema, schema) }
+  if (open.schema !== 0 && open.schema !== schema) {
+    open.data = { ...upcastTo(type, open.data, open.schema, schema) }
+    relabel(open, mixed(type, open.labels, open.data))
+  }
   const wins = (field: string): boolean => {
     const held = open.since[field]
     if (held !== undefined && (held[0] > validAt || (held[0] === validAt && held[1] > change.version))) return false
@@ -120,8 +126,12 @@ function take(type: AnyEntityType, open: Open, change: Change): void {
     return true
   }
   const changed = (change.changed ?? {}) as Record<string, Json>
-  for (const field of Object.keys(changed)) if (wins(field)) open.data[field] = changed[field]!
-  for (const field of change.dropped ?? []) if (wins(field)) delete open.data[field]
+  const won = Object.keys(changed).filter(wins)
+  const lost = (change.dropped ?? []).filter(wins)
+  for (const field of won) open.data[field] = changed[field]!
+  for (const field of lost) delete open.data[field]
+  const own = Object.entries(change.labels ?? {}).filter(([field]) => won.includes(field))
+  relabel(open, relabelled(open.labels, { changed: won, dropped: lost, labels: Object.fromEntries(own) }))
   const became = change.version > open.version ? change.became : undefined
   if (became === 'archived') open.archived = true
   if (became === 'restored') open.archived = false
@@ -130,6 +140,11 @@ function take(type: AnyEntityType, open: Open, change: Change): void {
   open.schema = schema
   open.version = Math.max(change.version, open.version)
   open.at = Math.max(at, open.at)
+}
+
+function relabel(open: Open, labels: FieldLabels | undefined): void {
+  if (labels === undefined) delete open.labels
+  else open.labels = labels
 }
 
 /** `state` as a row that no entry puts: a cache. */

@@ -5,6 +5,7 @@
  * T2. What did not fit, was there already, or may not be shown is named with the reason.
  * T3. Text from outside stands in a fence that says that it is data; nothing in it can end the fence.
  */
+import type { Labels } from '../base/labels.ts'
 import type { Json } from '../base/value.ts'
 
 export type Section = 'rules' | 'entity' | 'timeline' | 'recall' | 'working'
@@ -17,6 +18,8 @@ export interface Candidate {
   readonly source: string
   readonly text: string
   readonly outside: boolean
+  /** What it is to be taken for. */
+  readonly labels?: Labels
 }
 
 export interface ContextItem {

@@ -10,6 +10,7 @@ import type { RecordQuery, RecordRow } from '../journal/store.ts'
 import { changeId, changeOf, foldChange, foldChanges, NOTHING, SNAPSHOT_EVERY, snapshotRow } from './change.ts'
 import type { Change, Folded, TimelineEvent } from './change.ts'
 import { notFound, recordId, type AnyEntityType } from './entity.ts'
+import { allOf, labelsIn } from './entity-labels.ts'
 import { headOf, survivorOf, type Shelf } from './entity-read.ts'
 import type { AsOf, Changed, TimelineOptions, When, Why } from './entity-store.ts'
 import { upcastTo } from './upcast.ts'
@@ -39,6 +40,7 @@ export async function stateAsOf(shelf: Shelf, type: AnyEntityType, id: string, a
     return undefined
   }
   if (state.into !== undefined) return stateAsOf(shelf, type, state.into, at)
+  shelf.saw?.(labelsIn({ type: type.name, id, ...(state.labels === undefined ? {} : { labels: state.labels }) }))
   const data = upcastTo(type, state.data, state.schema)
   return { type: type.name, id, version: state.version, data, ...(state.archived ? { archived: true } : {}) }
 }
@@ -175,6 +177,7 @@ export async function historyOf(
     const changes = await changesAfter(shelf, type, id, state, Math.min(PAGE, limit - found.length))
     if (changes.length === 0) break
     for (const change of changes) {
+      shelf.saw?.(labelsIn({ type: type.name, id, labels: { ...state.labels, ...change.labels } }))
       found.push(changedBy(type, state, change))
       state = foldChange(type, state, change)
     }
@@ -189,6 +192,8 @@ export async function whyField(shelf: Shelf, type: AnyEntityType, id: string, fi
   if (made === undefined) return undefined
   const { change, before, since, state } = made
   const value = upcastTo(type, state.data, state.schema)[field]
+  const labels = { before: allOf(before.labels), now: allOf(state.labels) }
+  shelf.saw?.(labelsIn({ type: type.name, id, labels }))
   return { field, value, since: new Date(since).toISOString(), change: changedBy(type, before, change) }
 }
 
@@ -251,7 +256,9 @@ export async function timelineOf(
   const rows = lists.flat()
   const sign = order === 'ascending' ? 1 : -1
   if (lists.length > 1) rows.sort((a, b) => sign * (a.sort - b.sort))
-  return rows.slice(0, limit).map((row) => JSON.parse(row.data) as TimelineEvent)
+  const events = rows.slice(0, limit).map((row) => JSON.parse(row.data) as TimelineEvent)
+  for (const { labels } of events) if (labels !== undefined) shelf.saw?.(labelsIn({ type: type.name, id, labels }))
+  return events
 }
 
 async function linesOf(

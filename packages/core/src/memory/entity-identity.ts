@@ -6,6 +6,7 @@ import type { Put } from '../journal/put.ts'
 import type { RecordWrite } from '../journal/store.ts'
 import type { AnyEntityType, EntityRecord } from './entity.ts'
 import { aliasToken, headOf, holderOfRef, plainName, refId, present, survivorOf, type Head } from './entity-read.ts'
+import { mixed } from './entity-labels.ts'
 import { commitChange, expected, same, unchanged, updateEntity, type Writing, type Written } from './entity-write.ts'
 
 type Refs = { readonly [system: string]: string | null }
@@ -32,7 +33,7 @@ export async function identifyEntity(
 ): Promise<Written> {
   const head = await expected(writing, id)
   const { state, puts } = await namesOf(writing, head.record, names)
-  if (puts.length === 0) return unchanged(writing.type, head)
+  if (puts.length === 0) return unchanged(writing, head)
   const written = await commitChange(writing, head, { ...same(head), what: 'identified', state })
   return { ...written, puts: [...written.puts, ...puts] }
 }
@@ -125,7 +126,7 @@ export async function mergeEntities(
   const { type, shelf } = writing
   const survivor = await expected(writing, into)
   const lost = await survivorOf(shelf, type, from)
-  if (lost.record.id === survivor.record.id) return unchanged(type, survivor)
+  if (lost.record.id === survivor.record.id) return unchanged(writing, survivor)
   const clash = Object.entries(lost.record.refs ?? {}).find(([system]) => survivor.record.refs?.[system] !== undefined)
   if (clash !== undefined) {
     throw new KeelsonError('REF_TAKEN', `both have an identity in ${clash[0]}: they cannot be one`, {
@@ -135,7 +136,8 @@ export async function mergeEntities(
   }
   const theirs = present(type, lost.record)
   const patch = Object.fromEntries(take.filter((field) => Object.hasOwn(theirs, field)).map((f) => [f, theirs[f]!]))
-  const kept = await updateEntity(writing, survivor.record.id, patch, `merged with ${lost.record.id}`)
+  const labels = lost.record.schema === type.version ? lost.record.labels : mixed(type, lost.record.labels, theirs)
+  const kept = await updateEntity(writing, survivor.record.id, patch, `merged with ${lost.record.id}`, labels)
   const left = { ...writing, options: { ...writing.options, expect: undefined } } as unknown as Writing
   const gone = await commitChange(left, lost, {
     ...same(lost),
@@ -174,7 +176,7 @@ export async function restoreEntity(writing: Writing, id: string): Promise<Writt
   const head = await headOf(shelf, type, id)
   if (head?.record.mergedInto !== undefined) return unmerge(writing, head)
   const own = await expected(writing, id)
-  if (own.record.archived !== true) return unchanged(type, own)
+  if (own.record.archived !== true) return unchanged(writing, own)
   const { archived: _, ...rest } = own.record
   return commitChange(writing, { ...own, record: rest }, { ...same(own), what: 'restored', became: 'restored' })
 }

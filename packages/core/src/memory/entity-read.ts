@@ -4,9 +4,11 @@ import { keyedHash } from '../base/hash.ts'
 import { canonical } from '../base/json.ts'
 import { parseStored } from '../base/json.ts'
 import { toStored } from '../base/schema.ts'
+import type { Labels } from '../base/labels.ts'
 import type { Json } from '../base/value.ts'
 import type { MemoryStore, RecordRow } from '../journal/store.ts'
 import { indexValue, notFound, recordId, type AnyEntityType, type EntityRecord } from './entity.ts'
+import { labelsIn } from './entity-labels.ts'
 import type { ListOptions } from './entity-store.ts'
 import { upcastTo } from './upcast.ts'
 
@@ -17,6 +19,8 @@ export interface Shelf {
   /** The workspace's secret, for what is indexed as a keyed hash. */
   readonly key: () => Promise<string>
   readonly now: () => number
+  /** Hears what is handed out is to be taken for. */
+  readonly saw?: (labels: Labels) => void
 }
 
 /** A record as it stands, with its version. */
@@ -68,8 +72,14 @@ export function entityJson(type: AnyEntityType, { record, version }: Head): Json
   return { type: type.name, id: record.id, version, data: present(type, record), ...state }
 }
 
+/** As code gets it, with word of what it is to be taken for. */
+export function handedOut({ saw }: Pick<Shelf, 'saw'>, type: AnyEntityType, head: Head): Json {
+  saw?.(labelsIn(head.record))
+  return entityJson(type, head)
+}
+
 export async function getEntity(shelf: Shelf, type: AnyEntityType, id: string): Promise<Json> {
-  return entityJson(type, await survivorOf(shelf, type, id))
+  return handedOut(shelf, type, await survivorOf(shelf, type, id))
 }
 
 /** The first whose indexed fields equal `where`, by creation. */
@@ -100,8 +110,8 @@ export async function listEntities(
     const page = await pageOf(shelf, lookups, { order, limit: rest.length === 0 ? limit + 1 : 200, after })
     for (const row of page.rows) {
       const head = headFrom(row)
-      const json = entityJson(type, head)
-      if (fits(type, head.record, rest)) found.push({ at: { sort: row.sort, id: row.id }, json })
+      if (fits(type, head.record, rest))
+        found.push({ at: { sort: row.sort, id: row.id }, json: handedOut(shelf, type, head) })
       if (found.length > limit) break
     }
     if (found.length > limit || page.last === undefined) break
@@ -230,5 +240,5 @@ export async function entitiesByAlias(shelf: Shelf, type: AnyEntityType, name: s
     rows.map((row) => survivorOf(shelf, type, (JSON.parse(row.data) as { entity: string }).entity)),
   )
   const seen = new Map(heads.map((head) => [head.record.id, head]))
-  return [...seen.values()].filter(({ record }) => record.archived !== true).map((head) => entityJson(type, head))
+  return [...seen.values()].filter(({ record }) => record.archived !== true).map((head) => handedOut(shelf, type, head))
 }

@@ -1,4 +1,5 @@
 /** EntityStore: what code may do with entities of one type: in a playbook, or from outside. */
+import type { Label } from '../base/labels.ts'
 import type { Json } from '../base/value.ts'
 import type { ArtifactRef } from './artifact.ts'
 import type { TimelineEvent } from './change.ts'
@@ -16,6 +17,8 @@ export interface WriteOptions {
   readonly reason?: string
   /** What it rests on: entities, outputs of earlier steps. */
   readonly because?: readonly unknown[]
+  /** What the written fields are to be taken for, beside what they were written from. */
+  readonly labels?: readonly Label[]
 }
 
 export interface CreateOptions extends Omit<WriteOptions, 'expect'> {

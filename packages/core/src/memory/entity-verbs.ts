@@ -1,4 +1,5 @@
 /** Verbs of an entity store that write, each as what it puts; for a run and for an edit from outside. */
+import { isUnlabelled } from '../base/labels.ts'
 import type { Json } from '../base/value.ts'
 import { sha256 } from '../base/hash.ts'
 import { canonical } from '../base/json.ts'
@@ -24,7 +25,7 @@ export async function create(
   const { shelf, type, who } = writing
   const id = (await keyedId(shelf, type, data)) ?? own(who.step ?? '')
   const there = await headOf(shelf, type, id)
-  if (there !== undefined && (await madeBy(writing, id))) return unchanged(type, there)
+  if (there !== undefined && (await madeBy(writing, id))) return unchanged(writing, there)
   await assertFree(shelf, type, id)
   return withNames(writing, await createEntity(writing, id, data), names(options))
 }
@@ -66,11 +67,12 @@ export async function note(writing: Writing, id: string, line: Note): Promise<Wr
     ...who,
     ...(line.data === undefined ? {} : { data: line.data }),
     ...(line.artifacts === undefined ? {} : { artifacts: line.artifacts as unknown as readonly Json[] }),
+    ...(writing.labels === undefined || isUnlabelled(writing.labels) ? {} : { labels: { data: writing.labels } }),
   }
   // Behind the changes of the same instant.
   const mark = `~note:${sha256(canonical([at, event])).slice(0, 16)}`
   const put = timelinePut(type.name, head.record.id, mark, at, event)
   const query = { kind: 'timeline', ids: [put.id], limit: 1 }
   const there = (await shelf.store.records(shelf.workspace, query)).length > 0
-  return { ...unchanged(type, head), puts: there ? [] : [put] }
+  return { ...unchanged(writing, head), puts: there ? [] : [put] }
 }

@@ -8,15 +8,24 @@ import { KeelsonError } from '../base/errors.ts'
 import { keyedHash } from '../base/hash.ts'
 import { canonical, parseStored } from '../base/json.ts'
 import { toStored } from '../base/schema.ts'
+import { joinLabels, NO_LABELS, type Labels } from '../base/labels.ts'
 import type { Json } from '../base/value.ts'
 import type { Put } from '../journal/put.ts'
 import type { RecordWrite } from '../journal/store.ts'
 import { difference, foldChange, NOTHING, SNAPSHOT_EVERY, snapshotRow, timelinePut, versionMark } from './change.ts'
 import type { Change, TimelineEvent } from './change.ts'
-import { conflict, entityPut, indexedFields, type AnyEntityType, type EntityRecord } from './entity.ts'
-import { foldedTo, instant } from './entity-history.ts'
-import { entityJson, headOf, present, survivorOf, type Head, type Shelf } from './entity-read.ts'
+import {
+  conflict,
+  entityPut,
+  indexedFields,
+  type AnyEntityType,
+  type EntityRecord,
+  type FieldLabels,
+} from './entity.ts'
+import { changesOf, foldedTo, instant } from './entity-history.ts'
+import { handedOut, headOf, present, survivorOf, type Head, type Shelf } from './entity-read.ts'
 import type { WriteOptions } from './entity-store.ts'
+import { labelsFor, mixed, relabelled } from './entity-labels.ts'
 import { assertLinks, assertTermsOf, assertTransitions, type Allowed } from './entity-rules.ts'
 
 type Data = EntityRecord['data']
@@ -45,6 +54,8 @@ export interface Writing {
   readonly options: Omit<WriteOptions, 'because'> & { readonly because?: readonly Json[] }
   /** What a person has agreed to. */
   readonly allowed: Allowed
+  /** What all that is written is to be taken for. */
+  readonly labels?: Labels
 }
 
 /** A new record under `id`, which is free. */
@@ -56,7 +67,13 @@ export async function createEntity(writing: Writing, id: string, given: unknown)
 }
 
 /** The named fields of a record changed. */
-export async function updateEntity(writing: Writing, id: string, patch: object, what = 'updated'): Promise<Written> {
+export async function updateEntity(
+  writing: Writing,
+  id: string,
+  patch: object,
+  what = 'updated',
+  labels?: FieldLabels,
+): Promise<Written> {
   const { type } = writing
   const head = await expected(writing, id)
   if (head.record.archived === true) throw archived(type, head.record.id)
@@ -64,7 +81,7 @@ export async function updateEntity(writing: Writing, id: string, patch: object, 
   const data = fitted(type, { ...before, ...patch }, `the changed ${type.name}`)
   assertSameKey(type, before, data)
   await assertRules(writing, head.record.id, before, data)
-  return commitChange(writing, head, { id: head.record.id, data, what, named: Object.keys(patch) })
+  return commitChange(writing, head, { id: head.record.id, data, what, named: Object.keys(patch), labels })
 }
 
 /** Data put as they were, for a revert: they fitted once. */
@@ -77,7 +94,25 @@ export async function restoreFields(
   const head = await expected(writing, id)
   const held = Object.entries(head.record.data).filter(([field]) => !drop.includes(field))
   const data = { ...Object.fromEntries(held), ...fields }
-  return commitChange(writing, head, { id, data, what: 'restored', named: Object.keys(fields), raw: true })
+  const labels = await labelsBefore(writing, id, fields)
+  return commitChange(writing, head, { id, data, what: 'restored', named: Object.keys(fields), raw: true, labels })
+}
+
+/** Of values that it had: those of the writes that gave them. */
+async function labelsBefore({ shelf, type }: Writing, id: string, fields: Data): Promise<FieldLabels> {
+  const found: Record<string, Labels> = {}
+  for await (const { labels = {}, schema, changed } of changesOf(shelf, type.name, id)) {
+    const gave = (changed ?? {}) as Data
+    for (const [field, value] of Object.entries(fields)) {
+      const isThat = Object.hasOwn(gave, field) ? canonical(gave[field]) === canonical(value) : schema !== type.version
+      if (isThat)
+        found[field] = joinLabels(
+          found[field],
+          ...(Object.hasOwn(gave, field) ? [labels[field]] : Object.values(labels)),
+        )
+    }
+  }
+  return found
 }
 
 /** A record of an older schema stored anew, as of today. */
@@ -88,7 +123,7 @@ export async function upgradeEntity(writing: Writing, head: Head): Promise<Writt
 
 export async function archiveEntity(writing: Writing, id: string): Promise<Written> {
   const head = await expected(writing, id)
-  if (head.record.archived === true) return unchanged(writing.type, head)
+  if (head.record.archived === true) return unchanged(writing, head)
   const state = { archived: true }
   return commitChange(writing, head, { ...same(head), what: 'archived', became: 'archived', state })
 }
@@ -98,8 +133,8 @@ export function same(head: Head): { id: string; data: Data; named: readonly stri
   return { id: head.record.id, data: head.record.data, named: [], raw: true }
 }
 
-export function unchanged(type: AnyEntityType, head: Head): Written {
-  return { puts: [], cached: [], ok: entityJson(type, head) }
+export function unchanged({ shelf, type }: Pick<Writing, 'shelf' | 'type'>, head: Head): Written {
+  return { puts: [], cached: [], ok: handedOut(shelf, type, head) }
 }
 
 /** The record that a write is about. Throws `ENTITY_NOT_FOUND`, `ENTITY_CONFLICT`. */
@@ -124,6 +159,8 @@ export interface Wanted {
   readonly state?: Partial<EntityRecord>
   /** The data keep the schema that they have. */
   readonly raw?: boolean
+  /** Of values that were taken from elsewhere, beside those of the writing. */
+  readonly labels?: FieldLabels | undefined
 }
 
 /** The unit's part of one change. */
@@ -136,6 +173,7 @@ export async function commitChange(writing: Writing, head: Head | undefined, wan
   const schema = wanted.raw === true ? before!.schema : type.version
   const base = before === undefined ? {} : wanted.raw === true ? before.data : present(type, before)
   const { changed, dropped } = difference(base, wanted.data, wanted.named)
+  const labels = labelsOfChange(writing, Object.keys(changed), wanted.labels)
   const event: Omit<TimelineEvent, 'at'> = {
     what: `${type.name} ${wanted.what}`,
     ...who,
@@ -148,33 +186,71 @@ export async function commitChange(writing: Writing, head: Head | undefined, wan
     ...(options.because === undefined || options.because.length === 0 ? {} : { because: options.because }),
     ...(wanted.became === undefined ? {} : { became: wanted.became }),
     ...(wanted.into === undefined ? {} : { into: wanted.into }),
+    ...(labels === undefined ? {} : { labels }),
   }
   const change = { ...event, at: new Date(at).toISOString() } as Change
-  const data = validAt < (before?.validAt ?? 0) ? await folded(writing, head!, change) : wanted.data
-  const record: EntityRecord = {
-    ...before,
-    createdAt: before?.createdAt ?? at,
-    ...{
-      type: type.name,
-      schema,
-      id: wanted.id,
-      data,
-      indexed: wanted.raw === true ? before!.indexed : indexedFields(type),
-    },
-    ...{ at, validAt: Math.max(validAt, before?.validAt ?? 0) },
-    ...wanted.state,
-  }
+  const record = await recordAfter(writing, head, { wanted, change, base, at, validAt, schema })
   const puts = [
     entityPut(record, version, await shelf.key()),
     timelinePut(type.name, wanted.id, versionMark(version), at, event),
   ]
-  return { puts, cached: await snapshotOf(writing, wanted.id, change), ok: entityJson(type, { record, version }) }
+  return { puts, cached: await snapshotOf(writing, wanted.id, change), ok: handedOut(shelf, type, { record, version }) }
+}
+
+interface Made {
+  readonly wanted: Wanted
+  readonly change: Change
+  /** The data before, as of the schema of the change. */
+  readonly base: Data
+  readonly at: number
+  readonly validAt: number
+  readonly schema: number
+}
+
+async function recordAfter(writing: Writing, head: Head | undefined, made: Made): Promise<EntityRecord> {
+  const { type } = writing
+  const { wanted, change, base, at, validAt, schema } = made
+  const { labels: had, ...before } = head?.record ?? {}
+  const held = head?.record.schema === schema ? had : mixed(type, had, base)
+  const changed = Object.keys((change.changed ?? {}) as Data)
+  const { dropped = [], labels } = change
+  const late = validAt < (head?.record.validAt ?? 0)
+  const state = late
+    ? await folded(writing, head!, change)
+    : { data: wanted.data, labels: relabelled(held, { changed, dropped, labels }) }
+  return {
+    ...before,
+    createdAt: head?.record.createdAt ?? at,
+    type: type.name,
+    schema,
+    id: wanted.id,
+    data: state.data,
+    indexed: wanted.raw === true ? head!.record.indexed : indexedFields(type),
+    at,
+    validAt: Math.max(validAt, head?.record.validAt ?? 0),
+    ...(state.labels === undefined ? {} : { labels: state.labels }),
+    ...wanted.state,
+  }
+}
+
+function labelsOfChange(
+  { type, labels = NO_LABELS }: Writing,
+  fields: readonly string[],
+  taken: FieldLabels = {},
+): FieldLabels | undefined {
+  const written = labelsFor(type, fields, labels) ?? {}
+  const all = fields.map((field) => [field, joinLabels(written[field], taken[field])] as const)
+  return relabelled(undefined, { changed: [], dropped: [], labels: Object.fromEntries(all) })
 }
 
 /** What took effect earlier than something else does not always count now. */
-async function folded({ shelf, type }: Writing, head: Head, change: Change): Promise<Data> {
+async function folded(
+  { shelf, type }: Writing,
+  head: Head,
+  change: Change,
+): Promise<{ data: Data; labels?: FieldLabels | undefined }> {
   const state = await foldedTo(shelf, type, head.record.id, head.version)
-  return foldChange(type, state, change).data
+  return foldChange(type, state, change)
 }
 
 /** Every hundredth change leaves a snapshot. */

@@ -4,6 +4,7 @@ import { KeelsonError } from '../base/errors.ts'
 import { keyedHash, sha256 } from '../base/hash.ts'
 import { canonical } from '../base/json.ts'
 import { assertPlain } from '../base/schema.ts'
+import type { Labels } from '../base/labels.ts'
 import type { Json } from '../base/value.ts'
 import type { Put } from '../journal/put.ts'
 import { lifecycleOf, type AnyLifecycle, type Lifecycle } from './lifecycle.ts'
@@ -131,6 +132,9 @@ export function bareType(name: string, version: number): AnyEntityType {
   return { name, version, schema: z.unknown(), index: [], private: new Set(), upcast, ...none }
 }
 
+/** What fields are to be taken for; only those that have any label. */
+export type FieldLabels = { readonly [field: string]: Labels }
+
 /** An entity as its record keeps it. Instants are milliseconds. */
 export interface EntityRecord {
   readonly type: string
@@ -152,6 +156,8 @@ export interface EntityRecord {
   readonly merged?: readonly string[]
   readonly refs?: { readonly [system: string]: string }
   readonly aliases?: readonly string[]
+  /** What its fields are to be taken for, where they were written from something labelled. */
+  readonly labels?: FieldLabels
 }
 
 export function recordId(type: string, id: string): string {

@@ -60,14 +60,20 @@ export interface MemoryReads {
   context(query: ContextQuery): Promise<ContextPack>
 }
 
+/** What a write rests on: outcomes of earlier operations. */
+interface From {
+  readonly because?: readonly unknown[]
+}
+
 /** Memory as a run has it: reads are journaled, writes are part of the commit that journals them. */
 export interface RunMemory extends MemoryReads {
-  remember(memory: NewMemory): Promise<Remembered>
-  remember(memories: readonly NewMemory[]): Promise<readonly Remembered[]>
-  append(event: NewEvent): Promise<Remembered>
-  append(events: readonly NewEvent[]): Promise<readonly Remembered[]>
+  /** `because`: what it was taken from; it gets its labels. Default: all that the run has seen. */
+  remember(memory: NewMemory, options?: From): Promise<Remembered>
+  remember(memories: readonly NewMemory[], options?: From): Promise<readonly Remembered[]>
+  append(event: NewEvent, options?: From): Promise<Remembered>
+  append(events: readonly NewEvent[], options?: From): Promise<readonly Remembered[]>
   /** Asks the operator for what a run may not do by itself. Does not wait. */
-  propose(ops: readonly ChangeOp[], options: { reason: string }): Promise<{ changeSet: string }>
+  propose(ops: readonly ChangeOp[], options: From & { reason: string }): Promise<{ changeSet: string }>
   /** Values of this run only, under typed keys; gone with it unless promoted. */
   working<S extends { readonly [key: string]: z.ZodType }>(shape: S): Working<S>
   /** The same with another scope to read and write. */

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import type { Actor } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
+import { isUnlabelled, NO_LABELS, type Labels } from '../base/labels.ts'
 import { canonical, stored } from '../base/json.ts'
 import { parse } from '../base/schema.ts'
 import type { Json } from '../base/value.ts'
@@ -125,6 +126,8 @@ export interface Writing {
   readonly scope: string
   readonly now: number
   readonly set: string
+  /** What all that is written is to be taken for. */
+  readonly labels?: Labels | undefined
 }
 
 /** The record of a new memory. Throws `INPUT_INVALID`. */
@@ -176,12 +179,15 @@ export function newEvent(input: NewEvent, id: string, at: number, writing: Writi
   }
 }
 
-function common(given: Pick<z.output<typeof MEMORY>, keyof typeof shared>, { source, now, set }: Writing) {
+/** What labels say counts, whatever the code says beside it. */
+function common(given: Pick<z.output<typeof MEMORY>, keyof typeof shared>, writing: Writing) {
+  const { source, now, set, labels = NO_LABELS } = writing
   const { expiresAt } = given
   return {
     authority: authorityOf(source.by),
-    sensitivity: given.sensitivity ?? 0,
-    ...(given.outside === true ? { outside: true } : {}),
+    sensitivity: Math.max(given.sensitivity ?? 0, labels.private === undefined ? 0 : 1),
+    ...(given.outside === true || labels.untrusted !== undefined ? { outside: true } : {}),
+    ...(isUnlabelled(labels) ? {} : { labels }),
     recordedAt: now,
     ends: [],
     ...(expiresAt === undefined ? {} : { expiresAt: Date.parse(expiresAt) }),

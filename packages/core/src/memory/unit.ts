@@ -6,6 +6,7 @@
  *     `at` of an end, `undoneAt`). So what was known then about any instant can be asked.
  */
 import type { Actor } from '../base/actor.ts'
+import { keptIn, NO_LABELS, type Labels } from '../base/labels.ts'
 import { sha256 } from '../base/hash.ts'
 import { canonical } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
@@ -74,6 +75,8 @@ export interface MemoryRecord {
   readonly sensitivity: number
   /** Its text came from outside of the company. */
   readonly outside?: boolean
+  /** What it was written from is to be taken for. */
+  readonly labels?: Labels
   readonly from: number
   readonly to?: number
   readonly recordedAt: number
@@ -105,6 +108,7 @@ export interface Memory {
   readonly confidence?: number
   readonly sensitivity: number
   readonly outside: boolean
+  readonly labels?: Labels
   readonly pinned: boolean
   readonly validFrom: string
   readonly validTo?: string
@@ -120,6 +124,17 @@ export interface Memory {
 export interface AsOf {
   readonly valid?: number
   readonly known?: number
+}
+
+/** What a memory is to be taken for: from outside is untrusted, and not open to all is private. */
+export function labelsOfMemory(memory: Pick<Memory, 'id' | 'labels' | 'sensitivity'> & { outside?: boolean }): Labels {
+  const { id, labels = NO_LABELS, outside, sensitivity } = memory
+  const place = `memory ${id}`
+  const kept = keptIn(labels, place)
+  return {
+    ...(outside === true ? { untrusted: kept.untrusted ?? [place] } : {}),
+    ...(sensitivity > 0 ? { private: kept.private ?? [place] } : {}),
+  }
 }
 
 /** The end that counts; of several, the last. */
@@ -160,7 +175,7 @@ export function memoryOf(record: MemoryRecord, known = Infinity): Memory {
     kind: record.kind,
     scope: record.scope,
     text: record.text,
-    ...optional(record, ['value', 'subject', 'predicate', 'role', 'speaker', 'thread']),
+    ...optional(record, ['value', 'subject', 'predicate', 'role', 'speaker', 'thread', 'labels']),
     functional: record.functional ?? false,
     load: record.load,
     authority: record.authority,

@@ -1,13 +1,15 @@
 /** Gather: what may go into a context: rules that always load, records, timelines, what is recalled, notes of the run. */
 import { KeelsonError } from '../../base/errors.ts'
 import { canonical } from '../../base/json.ts'
+import { joinLabels, labelled, type Labels } from '../../base/labels.ts'
 import { assemble, type Candidate, type ContextPack, type Section } from '../../memory/context.ts'
 import type { TimelineEvent } from '../../memory/change.ts'
 import type { EntityRecord } from '../../memory/entity.ts'
+import { labelsIn } from '../../memory/entity-labels.ts'
 import type { ContextQuery } from '../../memory/handle.ts'
 import { subjectOf, type Subject } from '../../memory/input.ts'
 import { recordsOf, search } from '../../memory/recall/recall.ts'
-import { holdsAt, type Memory, type MemoryRecord } from '../../memory/unit.ts'
+import { holdsAt, labelsOfMemory, type Memory, type MemoryRecord } from '../../memory/unit.ts'
 import { askedOf, ruling, type Desk } from './desk.ts'
 import { facts, history } from './reads.ts'
 
@@ -17,8 +19,12 @@ const EVENTS_MAX = 10
 
 export type Notes = readonly { readonly key: string; readonly text: string }[]
 
-/** The pack, and what was chosen for it. `notes`: the working memory of the run that asks. */
-export async function contextFor(desk: Desk, query: ContextQuery, notes: Notes = []): Promise<Omit<ContextPack, 'id'>> {
+/** The pack, and what all that was chosen for it is to be taken for. `notes`: the working memory of the run that asks. */
+export async function contextFor(
+  desk: Desk,
+  query: ContextQuery,
+  notes: Notes = [],
+): Promise<Omit<ContextPack, 'id'> & { labels: Labels }> {
   const budgetTokens = query.budgetTokens ?? 2000
   if (typeof query.task !== 'string' || !Number.isFinite(budgetTokens) || budgetTokens < 0)
     throw new KeelsonError('INPUT_INVALID', 'a context needs a task and a budget', {
@@ -44,7 +50,9 @@ export async function contextFor(desk: Desk, query: ContextQuery, notes: Notes =
     budgetTokens,
     ...(query.countTokens === undefined ? {} : { countTokens: counting(query.countTokens) }),
   })
-  return { ...pack, left: [...pack.left, ...hidden] }
+  const shown = new Set(pack.items.map(({ source }) => source))
+  const labels = joinLabels(...candidates.filter(({ source }) => shown.has(source)).map((one) => one.labels))
+  return { ...pack, left: [...pack.left, ...hidden], labels }
 }
 
 /** A counter is somebody's code: what it throws, or a count that is none, is told to who gave it. */
@@ -94,8 +102,11 @@ async function records({ env, workspace }: Desk, about: readonly Subject[]): Pro
   const ids = about.map((one) => subjectOf(one).subject)
   const rows = ids.length === 0 ? [] : await env.store.records(workspace, { kind: 'entity', ids, limit: ids.length })
   return rows.map((row) => {
-    const { data } = JSON.parse(row.data) as EntityRecord
-    return { section: 'entity', source: `entity:${row.id}`, text: `${row.id}: ${canonical(data)}`, outside: false }
+    const record = JSON.parse(row.data) as EntityRecord
+    const secret = env.entities.named(record.type, record.schema).private.size > 0
+    const labels = joinLabels(labelsIn(record), labelled(secret ? ['private'] : [], `entity ${record.type}`))
+    const text = `${row.id}: ${canonical(record.data)}`
+    return { section: 'entity', source: `entity:${row.id}`, text, outside: labels.untrusted !== undefined, labels }
   })
 }
 
@@ -105,7 +116,7 @@ async function timelines({ env, workspace }: Desk, about: readonly Subject[]): P
     const where = { field: 'entity', value: subjectOf(one).subject }
     const rows = await env.store.records(workspace, { kind: 'timeline', where, order: 'descending', limit: EVENTS_MAX })
     for (const row of rows) {
-      const { at, what } = JSON.parse(row.data) as TimelineEvent
+      const { at, what } = JSON.parse(row.data) as TimelineEvent // not its data
       candidates.push({
         section: 'timeline',
         source: `event:${row.id}`,
@@ -161,5 +172,6 @@ export function memoryCandidate(section: Section, memory: MemoryRecord | Memory)
   const day = new Date('from' in memory ? memory.from : Date.parse(memory.validFrom)).toISOString().slice(0, 10)
   const who = memory.speaker ?? memory.role
   const text = memory.kind === 'event' ? `${day} ${who === undefined ? '' : `${who}: `}${memory.text}` : memory.text
-  return { section, source: `memory:${memory.id}`, text, outside: memory.outside ?? false }
+  const { outside = false } = memory
+  return { section, source: `memory:${memory.id}`, text, outside, labels: labelsOfMemory(memory) }
 }

@@ -75,7 +75,8 @@ function readsOn(desk: Desk): Pick<WorkspaceMemory, 'recall' | 'facts' | 'histor
     get: (id) => get(desk, id),
     async context(query) {
       const { env, workspace, scope } = desk
-      const pack = { id: `context_${env.ids.id()}`, ...(await contextFor(desk, query)) }
+      const { labels: _labels, ...made } = await contextFor(desk, query)
+      const pack = { id: `context_${env.ids.id()}`, ...made }
       const { text: _, ...shown } = pack
       const log: ContextLog = { ...shown, at: new Date(env.clock.now()).toISOString(), scope, task: query.task }
       await env

@@ -158,6 +158,7 @@ async function build(
       now,
       set,
       decided: true,
+      labels: record.labels,
       newId: memoryIds(set),
     })
     return answered('applied', [

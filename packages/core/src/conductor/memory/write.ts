@@ -4,6 +4,7 @@
  * W1. All of it is written together with the entry that says so, or not at all.
  */
 import type { Actor } from '../../base/actor.ts'
+import { isUnlabelled, type Labels } from '../../base/labels.ts'
 import type { Put } from '../../journal/put.ts'
 import type { NewRun } from '../../journal/store.ts'
 import {
@@ -27,6 +28,8 @@ export interface Write {
   /** What ids of memories are made of. Default: the set's id. */
   readonly ids?: string
   readonly group?: string
+  /** What all of it is to be taken for. */
+  readonly labels?: Labels
 }
 
 export interface Drafted {
@@ -39,11 +42,12 @@ export interface Drafted {
 export async function draftWrite(desk: Desk, write: Write): Promise<Drafted> {
   const { env, scope } = desk
   const { source, set, ids = set, ops, reason, group } = write
+  const labels = write.labels === undefined || isUnlabelled(write.labels) ? {} : { labels: write.labels }
   const now = env.clock.now()
   const bench = benchOf(desk)
   const decided = source.by.kind === 'person'
-  const applied = await applyOps(bench, ops, { source, scope, now, set, decided, newId: memoryIds(ids) })
-  const base = { source, reason, createdAt: now, scope, ...(group === undefined ? {} : { group }) }
+  const applied = await applyOps(bench, ops, { source, scope, now, set, decided, ...labels, newId: memoryIds(ids) })
+  const base = { source, reason, createdAt: now, scope, ...labels, ...(group === undefined ? {} : { group }) }
   const puts = bench.puts()
   if (applied.changes.length > 0)
     puts.push(changeSetPut({ ...base, id: set, status: 'applied', changes: applied.changes }, 1))

@@ -7,11 +7,13 @@
 import { KeelsonError } from '../../base/errors.ts'
 import { sha256 } from '../../base/hash.ts'
 import { canonical } from '../../base/json.ts'
+import { isUnlabelled, type Labels } from '../../base/labels.ts'
 import type { Json } from '../../base/value.ts'
 import {
   artifactMissing,
   artifactOf,
   artifactPut,
+  labelsOfArtifact,
   shaOf,
   type ArtifactRef,
   type Artifacts,
@@ -20,10 +22,12 @@ import { diffOf } from '../../memory/diff.ts'
 import type { Pass } from '../pass.ts'
 import { readOp } from './entities.ts'
 import type { Perform } from './place.ts'
+import { restsOn } from './rests.ts'
+import type { ActMemory } from './sources.ts'
 
 const KIND = { name: 'artifact' }
 
-export function artifacts(pass: Pass, perform: Perform): Artifacts {
+export function artifacts(pass: Pass, perform: Perform, memory: ActMemory): Artifacts {
   const get = (artifact: ArtifactRef | string): Promise<Uint8Array> => {
     const sha = shaOf(artifact)
     return perform(`artifact.get:${sha.slice(0, 12)}`, (key) => fetched(pass, key, sha))
@@ -32,7 +36,9 @@ export function artifacts(pass: Pass, perform: Perform): Artifacts {
   return {
     put: async (content, options) => {
       const { ref, bytes } = artifactOf(content, options)
-      return perform('artifact.put', (key) => kept(pass, key, ref, bytes))
+      return perform('artifact.put', (key) =>
+        kept(pass, key, { ref, bytes, labels: () => restsOn(pass, memory, options?.because) }),
+      )
     },
     get,
     text,
@@ -40,7 +46,14 @@ export function artifacts(pass: Pass, perform: Perform): Artifacts {
   }
 }
 
-function kept(pass: Pass, key: string, ref: ArtifactRef, bytes: Uint8Array): Promise<ArtifactRef> {
+interface Given {
+  readonly ref: ArtifactRef
+  readonly bytes: Uint8Array
+  readonly labels: () => Labels
+}
+
+/** The same bytes are what they were when they were kept first. */
+function kept(pass: Pass, key: string, { ref, bytes, labels }: Given): Promise<ArtifactRef> {
   const { env, claimed } = pass.task
   const { workspace, id: run } = claimed.row
   const hash = sha256(canonical(ref))
@@ -48,9 +61,11 @@ function kept(pass: Pass, key: string, ref: ArtifactRef, bytes: Uint8Array): Pro
     await pass.work.run(() =>
       pass.writer.submit(async () => {
         const [known] = await env.store.records(workspace, { kind: 'artifact', ids: [ref.sha256], limit: 1 })
-        const puts = known === undefined ? [artifactPut(ref, env.clock.now(), { run })] : []
+        const of = labels()
+        const puts = known === undefined ? [artifactPut(ref, env.clock.now(), { run }, of)] : []
+        const data = { hash, ok: ref as Json, ...(isUnlabelled(of) ? {} : { labels: of }), puts }
         return {
-          drafts: [{ kind: 'artifact.completed', key, data: { hash, ok: ref as Json, puts } }],
+          drafts: [{ kind: 'artifact.completed', key, data }],
           artifacts: [bytes],
         }
       }),
@@ -61,8 +76,11 @@ function kept(pass: Pass, key: string, ref: ArtifactRef, bytes: Uint8Array): Pro
 
 async function fetched(pass: Pass, key: string, sha: string): Promise<Uint8Array> {
   const bytes = await bytesOf(pass, sha)
-  await readOp(pass, key, KIND, ['get', sha], async () => {
+  const { env, claimed } = pass.task
+  await readOp(pass, key, KIND, ['get', sha], async (saw) => {
     if (bytes === undefined) throw artifactMissing(sha)
+    const [row] = await env.store.records(claimed.row.workspace, { kind: 'artifact', ids: [sha], limit: 1 })
+    saw(labelsOfArtifact(row))
     return { sha256: sha, size: bytes.length }
   })
   if (bytes !== undefined) return bytes

@@ -104,5 +104,5 @@ async function keptOurs(writing: Writing, id: string, mark: string, system: stri
   const event = { what: `${type.name} kept as it is against ${system}`, ...who, data: { system, fields } as Json }
   const put = timelinePut(type.name, head.record.id, mark, shelf.now(), event)
   const rows = await shelf.store.records(shelf.workspace, { kind: 'timeline', ids: [put.id], limit: 1 })
-  return { ...unchanged(type, head), puts: rows.length > 0 ? [] : [put] }
+  return { ...unchanged(writing, head), puts: rows.length > 0 ? [] : [put] }
 }

@@ -8,7 +8,7 @@
 import { KeelsonError, storeError } from '../../base/errors.ts'
 import { sha256 } from '../../base/hash.ts'
 import { canonical } from '../../base/json.ts'
-import { isUnlabelled, joinLabels, labelled, type Labels } from '../../base/labels.ts'
+import { isUnlabelled, joinLabels, labelled, NO_LABELS, type Labels } from '../../base/labels.ts'
 import type { Json } from '../../base/value.ts'
 import type { Draft } from '../../journal/entry.ts'
 import { entityTypeOf, type AnyEntityType, type Entity, type EntityType } from '../../memory/entity.ts'
@@ -29,6 +29,7 @@ import { shelfOf } from '../shelf.ts'
 import { agreement, type Agreed } from './agree.ts'
 import { drift, type DriftParts } from './drift.ts'
 import type { Perform } from './place.ts'
+import { restsOn } from './rests.ts'
 import { sourcesIn, type ActMemory } from './sources.ts'
 
 export function entities<T>(pass: Pass, perform: Perform, memory: ActMemory, type: EntityType<T>): RunEntityStore<T> {
@@ -36,9 +37,9 @@ export function entities<T>(pass: Pass, perform: Perform, memory: ActMemory, typ
   const { env, claimed } = pass.task
   env.entities.learn(known)
   const shelf = shelfOf(env, claimed.row.workspace)
-  const read = <R>(verb: string, what: Json, look: () => Promise<Json | undefined>): Promise<R> =>
+  const read = <R>(verb: string, what: Json, look: (shelf: Shelf) => Promise<Json | undefined>): Promise<R> =>
     perform(`${known.name}.${verb}:${sha256(canonical(what)).slice(0, 8)}`, (key) =>
-      readOp<R>(pass, key, known, [verb, what], look),
+      readOp<R>(pass, key, known, [verb, what], (saw) => look({ ...shelf, saw })),
     )
   const write = (
     verb: string,
@@ -48,20 +49,22 @@ export function entities<T>(pass: Pass, perform: Perform, memory: ActMemory, typ
     agreed: Agreed = {},
   ): Promise<Entity<T>> =>
     perform(`${known.name}.${verb}`, (key) => {
-      const { because, ...rest } = { ...options, ...agreed.options }
-      const writing: Writing = {
-        shelf,
+      const { because, labels: said, ...rest } = { ...options, ...agreed.options }
+      const writing: Omit<Writing, 'labels' | 'shelf'> = {
         type: known,
         who: { run: claimed.row.id, step: key },
         options: because === undefined ? rest : { ...rest, because: sourcesIn(pass, memory, because) },
         allowed: agreed.allowed ?? [],
       }
-      return writeOp<T>(pass, key, known, [verb, ...what], () => build(writing))
+      return writeOp<T>(pass, key, known, [verb, ...what], (saw) => {
+        const labels = joinLabels(restsOn(pass, memory, because), labelled(said ?? [], claimed.row.playbook))
+        return build({ ...writing, shelf: { ...shelf, saw }, labels })
+      })
     })
   const ask = (id: string, patch: object): Promise<Agreed> =>
-    agreement(pass, perform, known, (name) => read(name, id, () => getEntity(shelf, known, id)), { id, patch })
+    agreement(pass, perform, known, (name) => read(name, id, (seen) => getEntity(seen, known, id)), { id, patch })
   const store: EntityStore<T> = {
-    ...reads<T>(shelf, known, read),
+    ...reads<T>(known, read),
     create: async (data, options) => {
       const json = data as Json
       const agreed = known.owner === 'operator' ? await ask('', json as object) : {}
@@ -98,24 +101,25 @@ function given(what: readonly Json[], options: object | undefined): Json[] {
   return Object.keys(rest).length === 0 ? [...what] : [...what, rest]
 }
 
-type Read = <R>(verb: string, what: Json, look: () => Promise<Json | undefined>) => Promise<R>
+type Read = <R>(verb: string, what: Json, look: (shelf: Shelf) => Promise<Json | undefined>) => Promise<R>
 
 function reads<T>(
-  shelf: Shelf,
   type: AnyEntityType,
   read: Read,
 ): Pick<EntityStore<T>, 'get' | 'find' | 'list' | 'byRef' | 'byAlias' | 'asOf' | 'history' | 'why' | 'timeline'> {
   return {
-    get: (id) => read('get', id, () => getEntity(shelf, type, id)),
-    find: (where) => read('find', where as Json, () => findEntity(shelf, type, where)),
-    list: (options = {}) => read('list', options as Json, () => plain(listEntities(shelf, type, options as object))),
-    byRef: (system, ref) => read('byRef', [system, ref], () => entityByRef(shelf, type, system, ref)),
-    byAlias: (name) => read('byAlias', name, () => plain(entitiesByAlias(shelf, type, name))),
-    asOf: (id, at) => read('asOf', [id, at as Json], () => stateAsOf(shelf, type, id, at)),
-    history: (id, options = {}) => read('history', [id, options], () => plain(historyOf(shelf, type, id, options))),
-    why: (id, field) => read('why', [id, field], () => plain(whyField(shelf, type, id, field))),
+    get: (id) => read('get', id, (shelf) => getEntity(shelf, type, id)),
+    find: (where) => read('find', where as Json, (shelf) => findEntity(shelf, type, where)),
+    list: (options = {}) =>
+      read('list', options as Json, (shelf) => plain(listEntities(shelf, type, options as object))),
+    byRef: (system, ref) => read('byRef', [system, ref], (shelf) => entityByRef(shelf, type, system, ref)),
+    byAlias: (name) => read('byAlias', name, (shelf) => plain(entitiesByAlias(shelf, type, name))),
+    asOf: (id, at) => read('asOf', [id, at as Json], (shelf) => stateAsOf(shelf, type, id, at)),
+    history: (id, options = {}) =>
+      read('history', [id, options], (shelf) => plain(historyOf(shelf, type, id, options))),
+    why: (id, field) => read('why', [id, field], (shelf) => plain(whyField(shelf, type, id, field))),
     timeline: (id, options) =>
-      read('timeline', options === undefined ? id : [id, options as Json], () =>
+      read('timeline', options === undefined ? id : [id, options as Json], (shelf) =>
         plain(timelineOf(shelf, type, id, options)),
       ),
   }
@@ -138,7 +142,7 @@ export function readOp<R>(
   key: string,
   type: { readonly name: string; readonly private?: ReadonlySet<string> },
   what: readonly Json[],
-  look: () => Promise<Json | undefined>,
+  look: (saw: Saw) => Promise<Json | undefined>,
 ): Promise<R> {
   const hash = sha256(canonical([type.name, ...what]))
   const live = async (): Promise<void> => {
@@ -151,21 +155,26 @@ export function readOp<R>(
 }
 
 /** What holds private fields is private. */
-function labelsOf(type: { readonly name: string; readonly private?: ReadonlySet<string> }): { labels?: Labels } {
-  return (type.private?.size ?? 0) === 0 ? {} : { labels: labelled(['private'], `entity ${type.name}`) }
+function labelsOf(type: { readonly name: string; readonly private?: ReadonlySet<string> }): Labels {
+  return (type.private?.size ?? 0) === 0 ? NO_LABELS : labelled(['private'], `entity ${type.name}`)
 }
 
+/** Hears what is handed out is to be taken for. */
+type Saw = (labels: Labels) => void
+
 async function outcome(
-  look: () => Promise<Json | undefined>,
+  look: (saw: Saw) => Promise<Json | undefined>,
   hash: string,
-  labels: { labels?: Labels },
+  own: Labels,
 ): Promise<(key: string) => Draft> {
   try {
-    const ok = await look()
+    let labels = own
+    const ok = await look((more) => (labels = joinLabels(labels, more)))
+    const of = isUnlabelled(labels) ? {} : { labels }
     return (key) => ({
       kind: 'read.completed',
       key,
-      data: { hash, ...(ok === undefined ? {} : { ok, ...labels }), reads: refs(ok) },
+      data: { hash, ...(ok === undefined ? {} : { ok, ...of }), reads: refs(ok) },
     })
   } catch (thrown) {
     if (!KeelsonError.is(thrown) || thrown.code.startsWith('STORE_')) throw thrown
@@ -188,15 +197,15 @@ function writeOp<T>(
   key: string,
   type: AnyEntityType,
   what: readonly Json[],
-  build: () => Promise<Written>,
+  build: (saw: Saw) => Promise<Written>,
 ): Promise<Entity<T>> {
   const hash = sha256(canonical([type.name, ...what]))
   const live = async (): Promise<void> => {
     await pass.work.run(() =>
       pass.writer.submit(async () => {
         try {
-          const { ok, puts, cached } = await build()
-          const labels = joinLabels(pass.history.labels, labelsOf(type).labels) // nobody says what it was written from
+          let labels = labelsOf(type)
+          const { ok, puts, cached } = await build((more) => (labels = joinLabels(labels, more)))
           const of = isUnlabelled(labels) ? {} : { labels }
           return { drafts: [{ kind: 'entity.completed', key, data: { hash, ok, ...of, puts } }], cached }
         } catch (thrown) {

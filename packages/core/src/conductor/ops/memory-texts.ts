@@ -4,8 +4,10 @@
  * So a text stands in one place, from which it can be erased; a run that goes on after that reads '[erased]'.
  */
 import type { Json } from '../../base/value.ts'
+import { joinLabels, NO_LABELS, type Labels } from '../../base/labels.ts'
 import { deepFreeze, stored } from '../../base/json.ts'
 import { recordsOf } from '../../memory/recall/recall.ts'
+import { labelsOfMemory } from '../../memory/unit.ts'
 import type { ContextItem } from '../../memory/context.ts'
 import { memoryCandidate } from '../memory/gather.ts'
 import { lineOf } from '../../memory/context.ts'
@@ -114,6 +116,16 @@ export function refsIn(seen: Json): Json[] {
   for (const { source } of (seen as { items?: readonly ContextItem[] } | null)?.items ?? [])
     if (source.startsWith('memory:')) ids.add(source.slice(7))
   return [...ids].map((memory) => ({ memory }))
+}
+
+/** What all memories in an answer are to be taken for. */
+export function labelsIn(seen: Json): Labels {
+  let labels = NO_LABELS
+  mapMemories(seen, (memory) => {
+    labels = joinLabels(labels, labelsOfMemory(memory as never))
+    return memory
+  })
+  return labels
 }
 
 interface MemoryLike {

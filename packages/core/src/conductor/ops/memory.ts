@@ -8,6 +8,7 @@
 import type { z } from 'zod'
 import { KeelsonError, storeError } from '../../base/errors.ts'
 import { sha256 } from '../../base/hash.ts'
+import { isUnlabelled, type Labels } from '../../base/labels.ts'
 import { canonical, canonicalAround, parseStored } from '../../base/json.ts'
 import { fromStored, toStored } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
@@ -24,37 +25,55 @@ import { draftProposal, draftWrite, isThere } from '../memory/write.ts'
 import type { Pass } from '../pass.ts'
 import type { Built } from '../writer.ts'
 import type { Perform } from './place.ts'
-import { bare, keep, notesOf, refsIn, whole } from './memory-texts.ts'
+import { bare, keep, labelsIn, notesOf, refsIn, whole } from './memory-texts.ts'
+import { restsOn } from './rests.ts'
+import type { ActMemory } from './sources.ts'
 
-export function memory(pass: Pass, perform: Perform, desk: Desk): RunMemory {
+export function memory(pass: Pass, perform: Perform, acts: ActMemory, desk: Desk): RunMemory {
   const read = <R>(verb: string, what: Json, look: () => Promise<unknown>): Promise<R> =>
     perform(`memory.${verb}:${sha256(canonicalAround([desk.scope, desk.reader.scopes, what])).slice(0, 8)}`, (key) =>
       readOp<R>(pass, key, [verb, desk.reader as unknown as Json, what], look),
     )
-  const write = (verb: string, ops: readonly ChangeOp[]): Promise<readonly Remembered[]> =>
-    perform(`memory.${verb}`, (key) => writeOp(pass, desk, key, verb, ops))
+  const write = (verb: string, ops: readonly ChangeOp[], from: From = {}): Promise<readonly Remembered[]> =>
+    perform(`memory.${verb}`, (key) =>
+      writeOp(pass, desk, key, verb, { ops, labels: () => restsOn(pass, acts, from.because) }),
+    )
   return {
     recall: (query) => read('recall', asJson(query), () => recall(desk, query)),
     facts: (query) => read('facts', asJson(query ?? null), () => facts(desk, query)),
     history: (query) => read('history', asJson(query ?? null), () => history(desk, query)),
     get: (id) => read('get', id, () => get(desk, id)),
     context: (query) => perform('memory.context', (key) => contextOp(pass, desk, key, query)),
-    remember: ((given: NewMemory | readonly NewMemory[]) =>
+    remember: ((given: NewMemory | readonly NewMemory[], from?: From) =>
       each(
         given,
         (one): ChangeOp => ({ op: 'add', memory: one }),
-        (ops) => write('remember', ops),
+        (ops) => write('remember', ops, from),
       )) as RunMemory['remember'],
-    append: ((given: NewEvent | readonly NewEvent[]) =>
+    append: ((given: NewEvent | readonly NewEvent[], from?: From) =>
       each(
         given,
         (event): ChangeOp => ({ op: 'event', event }),
-        (ops) => write('append', ops),
+        (ops) => write('append', ops, from),
       )) as RunMemory['append'],
-    propose: (ops, { reason }) => perform('memory.propose', (key) => proposeOp(pass, desk, key, ops, reason)),
+    propose: (ops, { reason, because }) =>
+      perform('memory.propose', (key) =>
+        proposeOp(pass, desk, key, { ops, labels: () => restsOn(pass, acts, because) }, reason),
+      ),
     working: (shape) => working(pass, perform, shape, write),
-    scope: (path, options) => memory(pass, perform, narrowed(desk, path, options)),
+    scope: (path, options) => memory(pass, perform, acts, narrowed(desk, path, options)),
   }
+}
+
+/** What is written rests on. */
+interface From {
+  readonly because?: readonly unknown[]
+}
+
+/** What is written, and what it is to be taken for. */
+interface Given {
+  readonly ops: readonly ChangeOp[]
+  readonly labels: () => Labels
 }
 
 async function each<T>(
@@ -72,7 +91,9 @@ function readOp<R>(pass: Pass, key: string, what: readonly Json[], look: () => P
   const live = async (): Promise<void> => {
     await pass.work.run(async () => {
       const seen = keep(pass, await look())
-      await pass.writer.append([{ kind: 'memory.completed', key, data: { hash, ok: seen, reads: refsIn(seen) } }])
+      await pass.writer.append([
+        { kind: 'memory.completed', key, data: { hash, ok: seen, ...labelled(labelsIn(seen)), reads: refsIn(seen) } },
+      ])
     })
   }
   return pass.operation<R>({ key, kind: 'memory', hash, live, value: ({ outcome }) => whole(pass, outcome.ok) as R })
@@ -85,14 +106,16 @@ function contextOp(pass: Pass, desk: Desk, key: string, query: ContextQuery): Pr
     await pass.work.run(async () => {
       const { row } = pass.task.claimed
       const id = `context_${sha256(canonical([row.id, row.stream, key])).slice(0, 24)}`
-      const pack = { id, ...(await contextFor(desk, query, notesOf(pass))) }
+      const { labels, ...made } = await contextFor(desk, query, notesOf(pass))
+      const pack = { id, ...made }
       const { text, ...shown } = pack
       const at = new Date(pass.task.env.clock.now()).toISOString()
       const put = contextPut({ ...shown, at, run: row.id, step: key, scope: desk.scope, task: query.task })
       const seen = keep(pass, { ...shown, text: await bare(pass, text, pack.items) })
       const there = await pass.task.env.store.records(row.workspace, { kind: put.kind, ids: [id], limit: 1 })
       const puts = there.length === 0 ? [put] : []
-      await pass.writer.append([{ kind: 'memory.completed', key, data: { hash, ok: seen, reads: refsIn(seen), puts } }])
+      const data = { hash, ok: seen, ...labelled(labels), reads: refsIn(seen), puts }
+      await pass.writer.append([{ kind: 'memory.completed', key, data }])
     })
   }
   return pass.operation<never>({
@@ -120,7 +143,7 @@ function writeOp(
   desk: Desk,
   key: string,
   verb: string,
-  ops: readonly ChangeOp[],
+  { ops, labels }: Given,
 ): Promise<readonly Remembered[]> {
   const hash = sha256(canonicalAround([verb, desk.scope, asJson(ops)]))
   const live = async (): Promise<void> => {
@@ -128,15 +151,17 @@ function writeOp(
       pass.writer.submit(() =>
         orItsError(key, hash, async () => {
           const set = setId(pass, key, hash)
+          const of = labels()
           const drafted = await draftWrite(desk, {
             ops,
             source: sourceOf(pass, key),
             reason: `${pass.task.playbook.name}: ${key}`,
             set,
+            labels: of,
           })
           const ok = drafted.results as unknown as Json
           return {
-            drafts: [{ kind: 'memory.completed', key, data: { hash, ok, puts: drafted.puts } }],
+            drafts: [{ kind: 'memory.completed', key, data: { hash, ok, ...labelled(of), puts: drafted.puts } }],
             starts: drafted.starts,
           }
         }),
@@ -161,7 +186,7 @@ function proposeOp(
   pass: Pass,
   desk: Desk,
   key: string,
-  ops: readonly ChangeOp[],
+  { ops, labels }: Given,
   reason: string,
 ): Promise<{ changeSet: string }> {
   const hash = sha256(canonicalAround(['propose', desk.scope, asJson(ops), reason]))
@@ -176,7 +201,17 @@ function proposeOp(
         const createdAt = desk.env.clock.now()
         const { puts, starts } = draftProposal(
           desk,
-          { id, status: 'proposed', source, reason, createdAt, scope: desk.scope, changes: [], ops },
+          {
+            id,
+            status: 'proposed',
+            source,
+            reason,
+            createdAt,
+            scope: desk.scope,
+            changes: [],
+            ops,
+            ...labelled(labels()),
+          },
           source.by,
         )
         return { drafts: [{ kind: 'memory.completed', key, data: { hash, ok, puts } }], starts }
@@ -185,6 +220,10 @@ function proposeOp(
     pass.task.env.nudge()
   }
   return pass.operation<{ changeSet: string }>({ key, kind: 'memory', hash, live })
+}
+
+function labelled(labels: Labels): { labels?: Labels } {
+  return isUnlabelled(labels) ? {} : { labels }
 }
 
 type Shape = { readonly [key: string]: z.ZodType }

@@ -24,7 +24,7 @@ export function templates(pass: Pass, perform: Perform, artifacts: Artifacts): T
         key,
         KIND,
         what,
-        async () => (await templateAt(shelf, name, options.version)) as never,
+        async (saw) => (await templateAt({ ...shelf, saw }, name, options.version)) as never,
       ),
     )
     const { id, version, data } = found
