@@ -229,6 +229,18 @@ describe('working hours', () => {
   })
 })
 
+describe('the zone of a company', () => {
+  it('is refused by configure where it is none, and what was set stays', async () => {
+    const t = await setUp({ zone: ({ zone }: { zone?: string }) => zone })
+    await t.host((keelson) => keelson.configure({ zone: 'Europe/Berlin' }, { by: me }))
+    for (const zone of ['Mars/Olympus', 7, ''])
+      await expect(t.keelson.configure({ zone }, { by: me })).rejects.toMatchObject({ code: 'SETTINGS_INVALID' })
+    expect(await t.keelson.settings()).toEqual({ zone: 'Europe/Berlin' })
+    await t.keelson.configure({}, { by: me }) // names none: UTC
+    await t.stop()
+  })
+})
+
 describe('runs that call runs', () => {
   const ping = { name: 'ping', version: 1, input: z.object({}), output: z.object({}) }
 

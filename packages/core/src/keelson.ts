@@ -80,7 +80,7 @@ export interface ConductorOptions {
   /** What models cost: without it, questions to them have no price. */
   readonly prices?: Prices
   /** IANA zone in which days and working hours are counted, or what says it for a company. Default 'UTC'. */
-  readonly zone?: string | ((settings: Settings) => string)
+  readonly zone?: string | ((settings: Settings) => string | undefined)
   /** Who hears of an alert, rung by rung, until somebody acknowledges it. */
   readonly alerts?: readonly AlertRung[]
   /** Actions that may earn trust: made by `defineTrust`. */

@@ -14,13 +14,13 @@ export interface LimitingOptions {
   readonly personas?: readonly Persona[]
   readonly budgets?: readonly Budget[]
   readonly prices?: Prices
-  readonly zone?: string | ((settings: Settings) => string)
+  readonly zone?: string | ((settings: Settings) => string | undefined)
 }
 
 /** What bounds what runs may do beyond policy. */
 export function limiting(
   options: LimitingOptions,
-): Pick<Environment, 'personas' | 'budgets' | 'budgetOf' | 'zone' | 'prices'> {
+): Pick<Environment, 'personas' | 'budgets' | 'budgetOf' | 'zone' | 'assertZone' | 'prices'> {
   const { budgets = [], zone = 'UTC', prices = NO_PRICES } = options
   const twice = budgets.find((one, i) => budgets.findIndex((other) => other.name === one.name) !== i)
   if (twice !== undefined) throw new KeelsonError('DEFINITION_INVALID', `two budgets are named "${twice.name}"`)
@@ -38,12 +38,26 @@ export function limiting(
       return playbooks.get(id.slice(0, at), Number(id.slice(at + 1)))?.budget
     },
     zone: typeof zone === 'string' ? () => zone : (settings) => zoneFrom(zone, settings),
+    assertZone: (settings) => (typeof zone === 'string' ? undefined : assertZone(zone, settings)),
     prices: pricesOf(prices),
   }
 }
 
+function assertZone(zone: (settings: Settings) => string | undefined, settings: Settings): void {
+  let named: unknown
+  try {
+    named = zone(settings)
+  } catch (cause) {
+    throw new KeelsonError('SETTINGS_INVALID', `zone() threw for these settings: ${String(cause)}`, { cause })
+  }
+  if (named === undefined || isZone(named)) return
+  throw new KeelsonError('SETTINGS_INVALID', `${JSON.stringify(named)} is not a zone`, {
+    hint: "Use an IANA name: 'Europe/Berlin'.",
+  })
+}
+
 /** A company that names no zone is counted in UTC; `configure` refuses one that is none. */
-function zoneFrom(zone: (settings: Settings) => string, settings: Settings): string {
+function zoneFrom(zone: (settings: Settings) => string | undefined, settings: Settings): string {
   try {
     const named: unknown = zone(settings)
     return isZone(named) ? named : 'UTC'

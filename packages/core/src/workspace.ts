@@ -3,6 +3,7 @@ import type { Actor } from './base/actor.ts'
 import { KeelsonError } from './base/errors.ts'
 import { stored } from './base/json.ts'
 import { parse } from './base/schema.ts'
+import type { Json } from './base/value.ts'
 import type { RunRow } from './journal/store.ts'
 import type { Environment } from './conductor/environment.ts'
 import { ANY, type Notifier } from './conductor/notifier.ts'
@@ -102,7 +103,7 @@ export interface Workspace extends FreezeVerbs, LifeVerbs {
   readonly maintenance: Maintenance
   /** Canonical records, edited by a person or the host; in a playbook use `ctx.entities`. */
   entities<T>(type: EntityType<T>, options?: { by?: Actor }): EntityDesk<T>
-  /** Changes this company's settings. Recorded; runs see them at their next pass. */
+  /** Changes this company's settings. Recorded; runs see them at their next pass. Throws `SETTINGS_INVALID`: nothing has changed then. */
   configure(settings: Settings, options: { by: Actor }): Promise<void>
   settings(): Promise<Settings>
   /** Replays open runs, and the newest finished ones, on the code of this process. Nothing is executed or written. */
@@ -158,13 +159,7 @@ export function workspaceOf(parts: WorkspaceParts, id: string): Workspace {
     memory: memoryFor(env, notifier, id),
     ...{ trust: trustVerbs(env, id), maintenance: maintenanceOf(env, notifier, id) },
     entities: (type, options) => editor(env, id, type, options?.by),
-    async configure(settings, { by }) {
-      const value =
-        parts.settings === undefined
-          ? settings
-          : parse(parts.settings, settings, 'SETTINGS_INVALID', `the settings of workspace ${id}`)
-      await company.configure(stored(value), by)
-    },
+    configure: async (settings, { by }) => company.configure(checked(parts, id, settings), by),
     settings: async () => (await company.settings()).value,
     ...freezeVerbs(env, id),
     ...lifeVerbs(env, id),
@@ -178,6 +173,14 @@ export function workspaceOf(parts: WorkspaceParts, id: string): Workspace {
     },
     why: async (run) => whyOf(env, await rowOf(env, id, run)),
   }
+}
+
+function checked({ settings: schema, env }: WorkspaceParts, id: string, given: Settings): Json {
+  const what = `the settings of workspace ${id}`
+  const value = schema === undefined ? given : parse(schema, given, 'SETTINGS_INVALID', what)
+  const json = stored(value)
+  env.assertZone(json as Settings)
+  return json
 }
 
 /** Rows read at once. */

@@ -60,6 +60,8 @@ export interface Environment {
   readonly budgetOf: (playbook: string) => Spending | undefined
   /** The zone in which a company's days and hours are counted. */
   readonly zone: (settings: Settings) => string
+  /** Throws `SETTINGS_INVALID` for settings that name a zone that is none. */
+  readonly assertZone: (settings: Settings) => void
   readonly prices: Prices
   readonly models: Models
   /** Tells somebody through a channel of the host. */

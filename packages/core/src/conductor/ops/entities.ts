@@ -49,17 +49,10 @@ export function entities<T>(pass: Pass, perform: Perform, memory: ActMemory, typ
     agreed: Agreed = {},
   ): Promise<Entity<T>> =>
     perform(`${known.name}.${verb}`, (key) => {
-      const { because, labels: said, ...rest } = { ...options, ...agreed.options }
-      const writing: Omit<Writing, 'labels' | 'shelf'> = {
-        type: known,
-        who: { run: claimed.row.id, step: key },
-        options: because === undefined ? rest : { ...rest, because: sourcesIn(pass, memory, because) },
-        allowed: agreed.allowed ?? [],
-      }
-      return writeOp<T>(pass, key, known, [verb, ...what], (saw) => {
-        const labels = joinLabels(restsOn(pass, memory, because), labelled(said ?? [], claimed.row.playbook))
-        return build({ ...writing, shelf: { ...shelf, saw }, labels })
-      })
+      const about = writingIn(pass, memory, known, key, { ...options, ...agreed.options })
+      return writeOp<T>(pass, key, known, [verb, ...what], (saw) =>
+        build({ ...about(), shelf: { ...shelf, saw }, allowed: agreed.allowed ?? [] }),
+      )
     })
   const ask = (id: string, patch: object): Promise<Agreed> =>
     agreement(pass, perform, known, (name) => read(name, id, (seen) => getEntity(seen, known, id)), { id, patch })
@@ -93,6 +86,20 @@ export function entities<T>(pass: Pass, perform: Perform, memory: ActMemory, typ
   const plainly: DriftParts['write'] = (verb, what, build) => write(verb, what, undefined, build)
   const parts = { pass, perform, shelf, type: known, read, write: plainly }
   return { ...store, drift: (id, outside) => drift(parts, store, id, outside) }
+}
+
+/** Who writes, on what, and what that is to be taken for as of now. */
+function writingIn(
+  pass: Pass,
+  memory: ActMemory,
+  type: AnyEntityType,
+  step: string,
+  { because, labels: said = [], ...rest }: WriteOptions,
+): () => Pick<Writing, 'type' | 'who' | 'options' | 'labels'> {
+  const { id: run, playbook } = pass.task.claimed.row
+  const options = because === undefined ? rest : { ...rest, because: sourcesIn(pass, memory, because) }
+  const labels = (): Labels => joinLabels(restsOn(pass, memory, because), labelled(said, playbook))
+  return () => ({ type, who: { run, step }, options, labels: labels() })
 }
 
 /** What an operation asked for, as it is compared in a replay: options count where they are given. */
