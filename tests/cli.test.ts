@@ -1,6 +1,6 @@
 /** The terminal, as a second process on the store of a running app. */
 import { execFile } from 'node:child_process'
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -199,5 +199,57 @@ describe('keelson at the terminal', () => {
     const applied = await keelson(['revert', store, 'one', '--with', withActions, '--hash', hash, '--json'])
     const { appliedBy } = JSON.parse(applied.stdout) as { appliedBy: string }
     expect(await app.runs.get(appliedBy).result({ timeout: '10s' })).toMatchObject({ failed: [] })
+  })
+
+  it('exports a workspace, takes it into another store, and tells what differs', async () => {
+    const [whole, other, target] = ['whole.jsonl', 'other.jsonl', 'target.db'].map((name) => join(folder, name))
+    const exported = await keelson(['export', store, '--out', whole!, '--json'])
+    expect(exported.code).toBe(0)
+    const { entries } = JSON.parse(exported.stdout) as { entries: number }
+    expect((await keelson(['export', store])).stdout).toBe(await readFile(whole!, 'utf8'))
+    const dry = await keelson(['import', target!, whole!, '--dry-run', '--by', 'ann'])
+    expect(dry).toMatchObject({ code: 0, stdout: expect.stringContaining('would write') })
+    const taken = await keelson(['import', target!, whole!, '--adopt', '--by', 'ann', '--json'])
+    expect(taken).toMatchObject({ code: 0 })
+    expect(JSON.parse(taken.stdout)).toMatchObject({ workspace: 'default', frozen: false })
+    await keelson(['export', target!, '-o', other!])
+    expect((await keelson(['diff', whole!, other!])).stdout).toContain('0 added, 0 changed, 0 removed')
+    const more = await keelson(['export', store, '--since', String(entries)])
+    expect(more.stdout.split('\n').length).toBeLessThan((await readFile(whole!, 'utf8')).split('\n').length)
+    expect(await keelson(['import', target!, join(folder, 'notes.txt')])).toMatchObject({ code: 2 })
+    expect(await keelson(['export', store, '--since', 'yesterday'])).toMatchObject({ code: 2 })
+    expect(await keelson(['diff', whole!])).toMatchObject({ code: 2 })
+  })
+
+  it('copies the file while the app runs, prunes, and says what it left', async () => {
+    const copy = join(folder, 'copy.db')
+    expect(await keelson(['backup', store])).toMatchObject({ code: 2, stderr: expect.stringContaining('--out') })
+    expect(await keelson(['backup', store, '--out', copy])).toMatchObject({ code: 0 })
+    const dry = await keelson(['prune', copy, '--older-than', '90d', '--dry-run'])
+    expect(dry).toMatchObject({ code: 0, stdout: expect.stringContaining('would prune the journals of 0 runs') })
+    const pruned = await keelson(['prune', copy, '--older-than', '0s', '--json'])
+    expect((JSON.parse(pruned.stdout) as { runs: number }).runs).toBeGreaterThanOrEqual(3)
+    expect(await keelson(['verify', copy])).toMatchObject({ code: 0 })
+    expect((await keelson(['story', copy, 'one'])).stdout).toContain('its journal was pruned')
+    expect(await keelson(['prune', copy, '--older-than', 'ages'])).toMatchObject({ code: 1 })
+  })
+
+  it('rehearses the runs of a store on the playbooks of a module', async () => {
+    await asked('open', { to: 'bob', cents: 1 })
+    const book = (run: string) =>
+      `import { definePlaybook } from '@keelson/core'
+       import { z } from 'zod'
+       export const payment = definePlaybook({ name: 'payment', version: 1, input: z.any(), output: z.any(), run: ${run} })`.replaceAll(
+        /from '([^']+)'/g,
+        (_all, name: string) => `from ${JSON.stringify(import.meta.resolve(name))}`,
+      )
+    const [none, other] = [join(folder, 'none.mjs'), join(folder, 'other.mjs')]
+    await writeFile(none, 'export const nothing = 1')
+    await writeFile(other, book('async (ctx) => { await ctx.step("new", () => 1); return {} }'))
+    expect(await keelson(['rehearse', store, '--playbooks', none])).toMatchObject({ code: 2 })
+    const branches = await keelson(['rehearse', store, '--playbooks', other])
+    expect(branches.code).toBe(1)
+    expect(branches.stdout).toContain('default/open (payment@1)')
+    expect(branches.stdout).toContain('runs replayed:')
   })
 })

@@ -1,9 +1,10 @@
 /** Open: the app's own store, beside the app: looked at and decided on, never worked on. */
+import { existsSync } from 'node:fs'
 import { open as openFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { createConductor, type Conductor, type ConductorOptions, type Workspace } from '@keelson/core'
-import { sqlite } from '@keelson/memory-sqlite'
+import { sqlite, type SqliteStore } from '@keelson/memory-sqlite'
 import { Misuse, type Asked } from './usage.ts'
 
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
@@ -11,23 +12,32 @@ const quiet = { info: () => {}, warn: () => {}, error: () => {} }
 export interface Opened {
   readonly keelson: Conductor
   readonly workspace: Workspace
+  readonly store: SqliteStore
+}
+
+export interface OpenAs {
+  /** The store may be made, and the workspace in it. */
+  readonly into?: string
+  readonly options?: Partial<ConductorOptions>
 }
 
 /** Throws `Misuse` for a path that is no store, before anything is made there. */
-export async function openStore(asked: Asked): Promise<Opened> {
-  await assertStore(asked.store)
+export async function openStore(asked: Asked, { into, options = {} }: OpenAs = {}): Promise<Opened> {
+  if (into === undefined || existsSync(asked.store)) await assertStore(asked.store)
   const more = asked.with === undefined ? {} : await optionsOf(asked.with)
+  const store = sqlite(asked.store)
   const keelson = await createConductor({
     playbooks: [],
     ...more,
-    store: sqlite(asked.store),
+    ...options,
+    store,
     work: false,
     keepAlive: false,
     log: quiet,
     name: `terminal-${process.pid}`,
   })
   try {
-    return { keelson, workspace: keelson.workspace(await workspaceOf(keelson, asked)) }
+    return { keelson, store, workspace: keelson.workspace(into ?? (await workspaceOf(keelson, asked))) }
   } catch (error) {
     await keelson.stop()
     throw error

@@ -1,16 +1,21 @@
 /** Perform: one command on a store. */
 import type { Workspace } from '@keelson/core'
 import { actorOf, decideAt, itemLike } from './decide.ts'
+import { diffOf, exportTo, importFrom } from './move.ts'
 import { openStore } from './open.ts'
 import { out, printHolds, printItem, printItems, printJson, printRuns } from './print.ts'
 import { safe } from './safe.ts'
+import { backupOf, pruneOf, rehearseOn } from './upkeep.ts'
 import { Misuse, type Asked } from './usage.ts'
 
 /** Answers the exit code. Throws what the user must be told. */
 export async function performOn(wanted: Asked): Promise<number> {
-  const { keelson, workspace } = await openStore(wanted)
+  if (wanted.command === 'import') return importFrom(wanted)
+  if (wanted.command === 'diff') return diffOf(wanted)
+  if (wanted.command === 'rehearse') return rehearseOn(wanted)
+  const { keelson, workspace, store } = await openStore(wanted)
   try {
-    return await perform(workspace, wanted)
+    return wanted.command === 'backup' ? await backupOf(store, wanted) : await perform(workspace, wanted)
   } finally {
     await keelson.stop()
   }
@@ -47,6 +52,10 @@ async function perform(workspace: Workspace, wanted: Asked): Promise<number> {
       return verify(workspace, wanted)
     case 'revert':
       return revert(workspace, wanted)
+    case 'export':
+      return exportTo(workspace, wanted)
+    case 'prune':
+      return pruneOf(workspace, wanted)
     default:
       return decideAt(workspace, wanted)
   }

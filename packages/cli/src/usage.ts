@@ -16,6 +16,13 @@ export const USAGE = `keelson: what runs, why it waits, and what waits for you
   keelson verify  <store>               proves that nothing was changed
   keelson revert  <store> <run>         shows what can be taken back; --yes takes it back
 
+  keelson export   <store>              a workspace as a bundle, to the terminal or --out
+  keelson import   <store> <bundle>…    a whole bundle and its increments; the store is made if it is missing
+  keelson diff     <bundle> <bundle>    what differs, field by field
+  keelson backup   <store> --out file   a copy while the app runs, proved before it counts
+  keelson prune    <store> --older-than 90d   takes away the journals of runs that ended so long ago
+  keelson rehearse <store> --playbooks module   which runs fit the playbooks that it exports
+
   <store>  the SQLite file of the app, which may be running
   <item>   an id, or the beginning of one
 
@@ -24,12 +31,20 @@ export const USAGE = `keelson: what runs, why it waits, and what waits for you
   --yes              decides without asking back
   --hash <hash>      decides only about exactly this (or its beginning)
   --file <path>      for edit: takes the input from a file
-  --as <id>          who decides; default: your login
+  --as, --by <id>    who decides or does it; default: your login
   --workspace <id>   default: the only one in the store, or "default"
   --state <state>    for runs: open, settled, held
+  --out <path>       for export and backup: the file to write
+  --since <entries>  for export: only what came since, by the last line of the bundle before
+  --dry-run          for import and prune: says what would be done
+  --replace          for import: gives up what is there
+  --adopt            for import: this store goes on and acts; the one it came from must not
+  --playbook <name>  for prune and rehearse: only runs of this one
+  --to <version>     for rehearse: on this version, instead of their own
   --with <module>    a module whose default export adds connectors, playbooks, mayDecide …
 
-Ends with 0 when done, 1 on a failure, 2 when it was called wrongly, 3 when a decision was refused, 4 when verify finds a fault.`
+Ends with 0 when done, 1 on a failure, 2 when it was called wrongly, 3 when a decision was refused, 4 when verify finds a fault.
+rehearse ends with 1 when an open run does not continue.`
 
 export const COMMANDS = [
   'runs',
@@ -44,6 +59,12 @@ export const COMMANDS = [
   'holds',
   'verify',
   'revert',
+  'export',
+  'import',
+  'diff',
+  'backup',
+  'prune',
+  'rehearse',
 ] as const
 
 export type Command = (typeof COMMANDS)[number]
@@ -63,12 +84,30 @@ export interface Asked {
   readonly workspace: string | undefined
   readonly state: 'open' | 'settled' | 'held' | undefined
   readonly with: string | undefined
+  /** Further words: bundles. */
+  readonly more: readonly string[]
+  readonly out: string | undefined
+  readonly since: number | undefined
+  readonly dryRun: boolean
+  readonly replace: boolean
+  readonly adopt: boolean
+  readonly olderThan: string | undefined
+  readonly playbook: string | undefined
+  readonly playbooks: string | undefined
+  readonly to: number | undefined
 }
 
 /** A mistake of whoever called. */
 export class Misuse extends Error {}
 
-const NEEDS_SUBJECT: readonly Command[] = ['why', 'story', 'approve', 'edit', 'reject', 'respond', 'answer', 'revert']
+const NEEDS_SUBJECT: Partial<Record<Command, string>> = {
+  ...{ why: 'a run', story: 'a run', revert: 'a run', import: 'a bundle', diff: 'two bundles' },
+  ...{ approve: 'an item', edit: 'an item', reject: 'an item', respond: 'an item', answer: 'an item' },
+}
+/** Options without which a command does not know what to do. */
+const NEEDS: Partial<Record<Command, 'out' | 'older-than' | 'playbooks'>> = {
+  ...{ backup: 'out', prune: 'older-than', rehearse: 'playbooks' },
+}
 const NEEDS_MESSAGE: readonly Command[] = ['reject', 'respond', 'answer']
 
 /** Throws `Misuse`. */
@@ -78,9 +117,11 @@ export function asked(args: readonly string[]): Asked | 'help' {
   if (values.help === true || command === undefined || command === 'help') return 'help'
   if (!isCommand(command)) throw new Misuse(`there is no command "${command}"`)
   if (store === undefined) throw new Misuse(`keelson ${command} needs the path of a store`)
-  if (more.length > 0) throw new Misuse(`"${more[0]}" is one too many`)
-  if (subject === undefined && NEEDS_SUBJECT.includes(command))
-    throw new Misuse(`keelson ${command} needs ${['why', 'story', 'revert'].includes(command) ? 'a run' : 'an item'}`)
+  if (more.length > 0 && command !== 'import') throw new Misuse(`"${more[0]}" is one too many`)
+  const what = NEEDS_SUBJECT[command]
+  if (subject === undefined && what !== undefined) throw new Misuse(`keelson ${command} needs ${what}`)
+  const option = NEEDS[command]
+  if (option !== undefined && values[option] === undefined) throw new Misuse(`keelson ${command} needs --${option}`)
   if (values.message === undefined && NEEDS_MESSAGE.includes(command))
     throw new Misuse(`say it: keelson ${command} ${store} ${subject} -m "…"`)
   if (values.state !== undefined && !['open', 'settled', 'held'].includes(values.state))
@@ -95,11 +136,22 @@ export function asked(args: readonly string[]): Asked | 'help' {
     hash: values.hash,
     file: values.file,
     message: values.message,
-    as: values.as,
+    as: values.by ?? values.as,
     workspace: values.workspace,
     state: values.state as Asked['state'],
     with: values.with,
+    ...{ more, out: values.out, playbook: values.playbook, playbooks: values.playbooks },
+    ...{ dryRun: values['dry-run'] === true, replace: values.replace === true, adopt: values.adopt === true },
+    since: numberOf(values.since, '--since'),
+    to: numberOf(values.to, '--to'),
+    olderThan: values['older-than'],
   }
+}
+
+function numberOf(text: string | undefined, option: string): number | undefined {
+  if (text === undefined) return undefined
+  if (/^\d+$/.test(text)) return Number(text)
+  throw new Misuse(`${option} takes a number, not "${text}"`)
 }
 
 function parsed(args: readonly string[]) {
@@ -119,6 +171,16 @@ function parsed(args: readonly string[]) {
         workspace: { type: 'string', short: 'w' },
         state: { type: 'string' },
         with: { type: 'string' },
+        by: { type: 'string' },
+        out: { type: 'string', short: 'o' },
+        since: { type: 'string' },
+        'dry-run': { type: 'boolean' },
+        replace: { type: 'boolean' },
+        adopt: { type: 'boolean' },
+        'older-than': { type: 'string' },
+        playbook: { type: 'string' },
+        playbooks: { type: 'string' },
+        to: { type: 'string' },
       },
     })
   } catch (error) {
