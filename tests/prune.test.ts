@@ -270,6 +270,7 @@ describe('pruning', () => {
       },
     })
     const { acme } = await open(racing, { clock: world.clock, work: false })
+    await acme.configure({ first: 'so that this process knows where its stream ends' }, { by: me })
     const report = await acme.maintenance.prune({ olderThan, by: me })
     expect(report.runs).toBe(4) // neither ada nor her child
     await world.conductor.quiet()
