@@ -20,7 +20,7 @@ import {
 } from '@keelson/core'
 import { sha256 } from '@keelson/core/ports'
 import { sqlite } from '@keelson/memory-sqlite'
-import { checksum, pack, unpack } from '../../packages/memory-sqlite/src/sql/checksum.ts'
+import { checksum, pack, unpackHex } from '../../packages/memory-sqlite/src/sql/checksum.ts'
 import { me } from '../support/open.ts'
 
 type Row = Record<string, string | number | Uint8Array | null>
@@ -129,7 +129,7 @@ function reseal(db: Database.Database, table: 'entries' | 'records'): void {
     const columns = Object.keys(row).filter((name) => name !== 'crc' && name !== 'place')
     const values = columns.map((name) => {
       const value = row[name]!
-      return packed.includes(name) ? unpack(value as Uint8Array) : (value as string | number | null)
+      return packed.includes(name) ? unpackHex((value as Buffer).toString('hex')) : (value as string | number | null)
     })
     db.prepare(`update ${table} set crc = ? where rowid = ?`).run(checksum(table, values), row['place'])
   }
@@ -161,7 +161,7 @@ const forge = (db: Database.Database): void => {
 const rewrite = (db: Database.Database): void => {
   const row = db.prepare<[], Row>(`select payload, salt from entries where ${MIDDLE}`).get()!
   const payload = (row['payload'] as string).replace('ada', 'eve')
-  const hash = pack(sha256(unpack(row['salt'] as Uint8Array) + payload))
+  const hash = pack(sha256(unpackHex((row['salt'] as Buffer).toString('hex')) + payload))
   db.prepare(`update entries set payload = ?, payload_hash = ? where ${MIDDLE}`).run(payload, hash)
 }
 

@@ -15,12 +15,38 @@ let store: FileStore
 
 beforeEach(async () => {
   ;({ folder, remove } = temporary())
-  store = await open((given) => (handle = given))
+  store = await open((given) => {
+    handle = given
+    listen(given)
+  })
 })
 afterEach(async () => {
   await store.close()
   remove()
 })
+
+/** The statements that were asked. */
+const asked: string[] = []
+
+function listen(given: Handle): void {
+  const prepare = given.prepare.bind(given) as unknown as (sql: string) => Record<string, unknown>
+  const heard = (sql: string): unknown => {
+    const statement = prepare(sql)
+    for (const name of ['run', 'all', 'get']) {
+      const call = (statement[name] as (...args: unknown[]) => unknown).bind(statement)
+      statement[name] = (...args: unknown[]) => {
+        asked.push(sql)
+        return call(...args)
+      }
+    }
+    return statement
+  }
+  Object.assign(given, { prepare: heard })
+}
+
+function readsRuns(sql: string): boolean {
+  return sql.startsWith('select') && sql.includes('from "runs"')
+}
 
 const path = (): string => join(folder, 'store.db')
 
@@ -36,6 +62,50 @@ function commits(): number {
   for (let at = 32; at + frame <= log.length; at += frame) if (log.readUInt32BE(at + 4) > 0) count++
   return count
 }
+
+describe('the first entries after a claim', () => {
+  it('reset what counts against the run, without its row being read', async () => {
+    const { lease, entries } = await claimedAndWatched()
+    expect(await store.commit(lease, { entries })).toEqual({ status: 'done', refused: [] })
+    expect(asked.filter(readsRuns)).toEqual([])
+    await uncounted()
+  })
+
+  it('do so when mail has changed the row meanwhile, and take the long way for it', async () => {
+    const { lease, entries } = await claimedAndWatched()
+    const mail = { run: 'r', onceKey: 'k', kind: 'event', payload: '{}', at: 1 }
+    await store.write(W, { deliveries: [mail] })
+    asked.length = 0
+    expect(await store.commit(lease, { entries })).toEqual({ status: 'done', refused: [] })
+    expect(asked.filter(readsRuns)).not.toEqual([])
+    await uncounted()
+    expect(await store.mail(lease, 0)).toHaveLength(1)
+  })
+
+  it('are refused under a lease that is over', async () => {
+    const { lease, entries } = await claimedAndWatched()
+    await store.commit(lease, { next: { to: 'due', status: '', at: 0 } })
+    await store.claim(query('one'))
+    expect(await store.commit(lease, { entries })).toEqual({ status: 'fenced' })
+  })
+
+  /** A run that was claimed twice, and the statements that are asked from now on. */
+  async function claimedAndWatched() {
+    await store.write(W, { starts: [newRun('r')] })
+    const first = (await store.claim(query('one'))).claimed[0]!
+    await store.commit(first.lease, { next: { to: 'parked', wakeAt: 0, status: '', seenMail: 0 } })
+    const { lease, row, entries } = (await store.claim(query('one'))).claimed[0]!
+    expect(row.claims).toBe(2)
+    asked.length = 0
+    return { lease, entries: more('r', entries) }
+  }
+
+  async function uncounted(): Promise<void> {
+    const [row] = await store.runs(W, { ids: ['r'], limit: 1 })
+    expect(row).toMatchObject({ claims: 0, deaths: 0, worker: 'one' })
+    expect(row?.corrupt).toBeUndefined()
+  }
+})
 
 describe('units of one turn', () => {
   it('share one transaction, even with one that conflicts (S2)', async () => {

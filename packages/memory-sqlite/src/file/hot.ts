@@ -3,20 +3,30 @@
  *
  * Fenced by the run's row in the statement that writes it. That they continue their stream is known from the last head
  * that was seen: streams only grow, and a head that grew elsewhere meets the unique index. When nothing is written the
- * reason is looked for the long way, which also resets what counts against the run.
+ * reason is looked for the long way.
+ *
+ * The first after a claim also resets what counts against the run. Its row is known from the claim, so it is not read: its
+ * checksum in the fence says that it is still that row, and when it is not, the long way is taken.
  */
 import type { Statement } from 'better-sqlite3'
 import type { Answer, Entry, Lease, PassUnit } from '@keelson/core/ports'
-import { placeOf, type Context, type Place } from '../sql/context.ts'
+import { leaseName, placeOf, type Context, type Place } from '../sql/context.ts'
 import { toRow } from '../sql/entries.ts'
+import { progressed } from '../sql/runs.ts'
+import type { RunsTable } from '../sql/tables.ts'
 import type { Handle } from './connection.ts'
 
 const DONE: Answer = { status: 'done', refused: [] }
 
-const FENCED = `insert into entries
+const FENCE = `insert into entries
 (position, workspace, stream, seq, kind, "key", "at", payload, salt, payload_hash, hash, crc)
 select ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? where exists (
-  select 1 from runs where workspace = ? and id = ? and worker = ? and epoch = ? and deaths = 0 and claims = 0)`
+  select 1 from runs where workspace = ? and id = ? and worker = ? and epoch = ? and`
+
+const FENCED = `${FENCE} deaths = 0 and claims = 0)`
+const FIRST = `${FENCE} crc = ?)`
+
+const RESET = 'update runs set deaths = 0, claims = 0, crc = ? where workspace = ? and id = ?'
 
 const LAST = 'select max(position) from entries'
 
@@ -24,6 +34,8 @@ export class Hot {
   readonly context: Context
   readonly #handle: Handle
   #fenced: Statement<unknown[]> | undefined
+  #first: Statement<unknown[]> | undefined
+  #reset: Statement<unknown[]> | undefined
   #last: Statement<[], number | null> | undefined
 
   constructor(handle: Handle, context: Context) {
@@ -40,7 +52,11 @@ export class Hot {
     const place = placeOf(this.context, lease.workspace, first.stream)
     if (place === undefined || names.heads.get(place.stream) !== first.seq - 1) return undefined
     const last = this.context.last ?? this.#lastPosition()
-    if (this.#append(lease, place, entries, last)) {
+    const name = leaseName(lease.workspace, lease.run)
+    const claimed = names.claimed.get(name)
+    names.claimed.delete(name)
+    if (this.#append(lease, place, entries, last, claimed)) {
+      if (claimed !== undefined) this.#progress(claimed)
       this.context.last = last + entries.length
       names.heads.set(place.stream, entries.at(-1)!.seq)
       return DONE
@@ -53,8 +69,18 @@ export class Hot {
     return this.#last.get() ?? 0
   }
 
-  #append(lease: Lease, { workspace, stream }: Place, entries: readonly Entry[], last: number): boolean {
-    const fenced = (this.#fenced ??= this.#handle.prepare(FENCED))
+  #progress(claimed: RunsTable): void {
+    const reset = (this.#reset ??= this.#handle.prepare(RESET))
+    reset.run(progressed(claimed).crc, claimed.workspace, claimed.id)
+  }
+
+  #append(lease: Lease, place: Place, entries: readonly Entry[], last: number, claimed?: RunsTable): boolean {
+    const { workspace, stream } = place
+    const fenced =
+      claimed === undefined
+        ? (this.#fenced ??= this.#handle.prepare(FENCED))
+        : (this.#first ??= this.#handle.prepare(FIRST))
+    const crc = claimed === undefined ? [] : [claimed.crc]
     let position = last
     for (const entry of entries) {
       const row = toRow(workspace, stream, ++position, entry)
@@ -76,6 +102,7 @@ export class Hot {
           lease.run,
           lease.worker,
           lease.epoch,
+          ...crc,
         )
         if (changes === 0) return false
       } catch (error) {

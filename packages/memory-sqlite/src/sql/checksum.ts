@@ -73,7 +73,11 @@ export function pack(text: string): Uint8Array {
   return Buffer.concat([Buffer.of(TEXT), Buffer.from(text)])
 }
 
-export function unpack(bytes: Uint8Array): string {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  return buffer[0] === BASE64 ? buffer.toString('base64url', 1) : buffer.toString('utf8', 1)
+/** What `pack` made, read as hexadecimal text: bytes that a database hands over as such cost a buffer each. */
+export function unpackHex(hex: string): string {
+  const bytes = hex.length <= 2 * room.length ? room : Buffer.allocUnsafe(hex.length >>> 1)
+  const end = bytes.write(hex, 'hex')
+  return bytes.toString(bytes[0] === BASE64 ? 'base64url' : 'utf8', 1, end)
 }
+
+const room = Buffer.alloc(128)

@@ -8,7 +8,7 @@
  */
 import { sql } from 'kysely'
 import { KeelsonError, type ClaimAnswer, type ClaimQuery, type Claimed } from '@keelson/core/ports'
-import { findWorkspace, workspaceName, type Context } from './context.ts'
+import { findWorkspace, leaseName, workspaceName, type Context } from './context.ts'
 import { readEntries } from './entries.ts'
 import { unreadMail } from './mail.ts'
 import { findRun, saveRun, toRunRow, troubleOf } from './runs.ts'
@@ -219,14 +219,20 @@ export function* dueAt(context: Context, db: Sql, can: readonly string[]): Work<
 function* grab(context: Context, row: RunsTable, worker: string): Work<Claimed> {
   const epoch = row.epoch + 1
   const held = { ...row, state: 'due', worker, epoch, claims: row.claims + 1, shown: row.mails }
-  yield* saveRun(context, held)
+  const stored = yield* saveRun(context, held)
   const workspace = yield* workspaceName(context, row.workspace)
+  const { claimed } = context.names
+  if (claimed.size >= CLAIMED_MAX) claimed.clear()
+  claimed.set(leaseName(workspace, row.id), stored)
   return {
     lease: { workspace, run: row.id, worker, epoch },
     row: toRunRow(workspace, held),
     ...(yield* journalOf(context, row)),
   }
 }
+
+/** More than a process leads at once. */
+const CLAIMED_MAX = 2_000
 
 /** What a pass begins with; or that it cannot be believed, which is for whoever claimed the run to deal with. */
 function* journalOf(context: Context, row: RunsTable): Work<Pick<Claimed, 'entries' | 'mail' | 'corrupt'>> {

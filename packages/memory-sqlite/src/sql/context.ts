@@ -2,6 +2,7 @@
 import { checksum, corrupt } from './checksum.ts'
 import type { Queries } from './queries.ts'
 import { all, first, run, type Work } from './statement.ts'
+import type { RunsTable } from './tables.ts'
 
 export interface Context {
   readonly q: Queries
@@ -26,6 +27,12 @@ export interface Names {
   readonly workspaceNames: Map<number, string>
   /** The last seq of streams that was seen: the stream may have grown since, in another connection. */
   readonly heads: Map<number, number>
+  /** Rows of runs that were claimed here and have recorded nothing since, by `leaseName`: they may have changed since. */
+  readonly claimed: Map<string, RunsTable>
+}
+
+export function leaseName(workspace: string, run: string): string {
+  return `${workspace}/${run}`
 }
 
 export interface Place {
@@ -45,6 +52,7 @@ export function createContext(q: Queries, lastNumber: Context['lastNumber']): Co
     streamNames: new Map(),
     workspaceNames: new Map(),
     heads: new Map(),
+    claimed: new Map(),
   }
   return { q, names, last: undefined, lastRuns: new Map(), lastNumber, changes: new Map() }
 }

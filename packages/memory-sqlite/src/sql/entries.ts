@@ -1,9 +1,9 @@
 /** Entries: appending to streams, reading them, and erasing what they say. */
 import type { Entry, EntryKind, Placed } from '@keelson/core/ports'
-import { checksum, corrupt, pack, unpack } from './checksum.ts'
+import { checksum, corrupt, pack, unpackHex } from './checksum.ts'
 import { findStream, makeStream, numbers, streamName, type Context } from './context.ts'
 import { all, first, run, type Work } from './statement.ts'
-import type { EntriesTable } from './tables.ts'
+import type { EntriesTable, EntryRow } from './tables.ts'
 
 /** The last seq of a stream; 0 when it has none. */
 export function* headSeq(context: Context, workspace: number, name: string): Work<number> {
@@ -103,14 +103,14 @@ export function toRow(workspace: number, stream: number, position: number, entry
   }
 }
 
-function fromRow(workspace: number, name: string, row: EntriesTable): Placed {
+function fromRow(workspace: number, name: string, row: EntryRow): Placed {
   const { position, stream, seq, key, at, payload } = row
   const kind = row.kind as EntryKind
-  const packed = [row.payload_hash, row.hash, row.salt ?? row.hash]
-  if (!packed.every((bytes) => bytes instanceof Uint8Array)) corrupt('entries', `${name} #${seq}`)
-  const salt = row.salt === null ? null : unpack(row.salt)
-  const payloadHash = unpack(row.payload_hash)
-  const hash = unpack(row.hash)
+  const packed = typeof row.packed === 'string' ? row.packed.split(',') : []
+  if (packed.length !== 3) corrupt('entries', `${name} #${seq}`)
+  const salt = packed[0] === '' ? null : unpackHex(packed[0]!)
+  const payloadHash = unpackHex(packed[1]!)
+  const hash = unpackHex(packed[2]!)
   const sum = checksum('entries', [position, workspace, stream, seq, kind, key, at, payload, salt, payloadHash, hash])
   if (sum !== row.crc || row.workspace !== workspace) corrupt('entries', `${name} #${seq}`)
   return { stream: name, seq, kind, key, at, payload, salt, payloadHash, hash, position }

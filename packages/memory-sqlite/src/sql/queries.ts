@@ -1,13 +1,17 @@
 /** Queries: every fixed statement of a store, compiled once for the dialect of the Kysely instance given. */
-import { sql } from 'kysely'
+import { sql, type RawBuilder } from 'kysely'
 import { statement } from './statement.ts'
 import type { EntriesTable, MailTable, RecordsTable, RunsTable, Sql, Tables } from './tables.ts'
 
 export type Queries = ReturnType<typeof queries>
 
-export function queries(db: Sql) {
+/** The three packed columns of an entry as hexadecimal text with commas between; nothing for what is null. */
+const PACKED = sql<string>`hex(salt) || ',' || hex(payload_hash) || ',' || hex(hash)`
+
+/** `packed`: the same in another dialect than SQLite's. */
+export function queries(db: Sql, packed: RawBuilder<string> = PACKED) {
   return {
-    ...{ ...nameQueries(db), ...entryQueries(db), ...runQueries(db), ...mailQueries(db), ...recordQueries(db) },
+    ...{ ...nameQueries(db), ...entryQueries(db, packed), ...runQueries(db), ...mailQueries(db), ...recordQueries(db) },
     ...purgeQueries(db),
   }
 }
@@ -59,7 +63,12 @@ export const ENTRY_COLUMNS = [
   ...['at', 'payload', 'salt', 'payload_hash', 'hash', 'crc'],
 ] as (keyof EntriesTable)[]
 
-function entryQueries(db: Sql) {
+/** One text in place of three byte strings: a row is read in less than half the time. */
+function entryQueries(db: Sql, packed: RawBuilder<string>) {
+  const entries = db
+    .selectFrom('entries')
+    .select(['position', 'workspace', 'stream', 'seq', 'kind', 'key', 'at', 'payload', 'crc'])
+    .select(packed.as('packed'))
   return {
     head: statement((a: { stream: number }) =>
       db
@@ -70,24 +79,16 @@ function entryQueries(db: Sql) {
     lastPosition: statement(() => db.selectFrom('entries').select((e) => e.fn.max('position').as('position'))),
     addEntry: statement((a: Row<EntriesTable>) => db.insertInto('entries').values(only(a, ENTRY_COLUMNS))),
     entry: statement((a: { stream: number; seq: number }) =>
-      db.selectFrom('entries').selectAll().where('stream', '=', a.stream).where('seq', '=', a.seq),
+      entries.where('stream', '=', a.stream).where('seq', '=', a.seq),
     ),
     entries: statement((a: { stream: number; after: number; limit: number }) =>
-      db
-        .selectFrom('entries')
-        .selectAll()
-        .where('stream', '=', a.stream)
-        .where('seq', '>', a.after)
-        .orderBy('seq')
-        .limit(a.limit),
+      entries.where('stream', '=', a.stream).where('seq', '>', a.after).orderBy('seq').limit(a.limit),
     ),
     erase: statement((a: { position: number; crc: number }) =>
       db.updateTable('entries').set({ payload: null, salt: null, crc: a.crc }).where('position', '=', a.position),
     ),
     tail: statement((a: { workspace: number; after: number; before: number; limit: number }) =>
-      db
-        .selectFrom('entries')
-        .selectAll()
+      entries
         .where('workspace', '=', a.workspace)
         .where('position', '>', a.after)
         .where('position', '<', a.before)

@@ -21,10 +21,17 @@ export function* findRun(context: Context, workspace: number, id: string): Work<
   return row === undefined ? undefined : openRun(row)
 }
 
-/** Writes a run's row and remembers whom to tell. */
-export function* saveRun(context: Context, row: RunsTable): Work<void> {
-  yield* run(context.q.setRun, sealed.seal(row))
+/** Writes a run's row and remembers whom to tell. Answers it as it is stored. */
+export function* saveRun(context: Context, row: RunsTable): Work<RunsTable> {
+  const stored = sealed.seal(row)
+  yield* run(context.q.setRun, stored)
   if (row.worker === null) changed(context, yield* workspaceName(context, row.workspace), row.id)
+  return stored
+}
+
+/** The row of a run that has made progress: nothing counts against it any more. */
+export function progressed(row: RunsTable): RunsTable {
+  return sealed.seal({ ...row, deaths: 0, claims: 0 })
 }
 
 export function* startRun(

@@ -57,6 +57,11 @@ export interface EntriesTable {
   crc: number
 }
 
+/** An entry as it is read. */
+export interface EntryRow extends Omit<EntriesTable, 'salt' | 'payload_hash' | 'hash'> {
+  packed: string
+}
+
 export interface RunsTable {
   workspace: number
   id: string
