@@ -105,3 +105,43 @@ describe('mail of another process', () => {
       await expect(run.result()).rejects.toMatchObject({ code: 'RUN_CANCELLED' })
     })
 })
+
+describe('a workspace with a long past', () => {
+  it('is edited after a look at the last entry of its stream, and at no other', async () => {
+    const shared = memoryStore()
+    const before = await open(shared, { playbooks: [one] })
+    for (let at = 0; at < 30; at++) await before.configure({ at }, { by: me })
+    const lengths: number[] = []
+    const session = shared.session()
+    const read = session.entries.bind(session)
+    const store: MemoryStore = Object.assign(session, {
+      entries: async (...asked: Parameters<MemoryStore['entries']>) => {
+        const found = await read(...asked)
+        if (asked[1] === 'workspace') lengths.push(found.length)
+        return found
+      },
+    })
+    const conductor = await conductorOn(store)
+    await conductor.configure({ at: 'last' }, { by: me })
+    expect(await conductor.settings()).toEqual({ at: 'last' })
+    expect(lengths.reduce((sum, length) => sum + length, 0)).toBeLessThanOrEqual(2)
+    expect(await conductor.audit.verify()).toMatchObject({ ok: true })
+  })
+})
+
+describe('a schedule', () => {
+  it('is found by its name alone, however often it was set', async () => {
+    const conductor = await open(memoryStore(), { playbooks: [one] })
+    const set = (name: string, minute: number): Promise<void> =>
+      conductor.schedules.set(name, one, { cron: `${minute} 9 * * *`, input: {}, by: me })
+    await set('daily#1', 7)
+    for (let at = 0; at < 55; at++) await set('daily', at)
+    await conductor.quiet()
+    const { runs } = await conductor.runs.list({ playbook: 'keelson.schedule', state: 'open', limit: 100 })
+    expect(runs.map(({ id }) => id)).toEqual(['schedule:daily#1#1', 'schedule:daily#55'])
+    await conductor.schedules.remove('daily', { by: me })
+    await conductor.quiet()
+    expect(await conductor.schedules.next('daily')).toEqual([])
+    expect(await conductor.schedules.next('daily#1', 1)).toHaveLength(1)
+  })
+})

@@ -13,7 +13,7 @@ import type { Json } from '../base/value.ts'
 import { chain, EMPTY_HEAD, headOf, type Draft, type Head } from '../journal/entry.ts'
 import type { Put } from '../journal/put.ts'
 import { inked } from '../journal/records.ts'
-import type { Answer, Expect, MemoryStore, RecordRow, RecordWrite, Unit } from '../journal/store.ts'
+import type { Answer, Conflict, Expect, MemoryStore, RecordRow, RecordWrite, Unit } from '../journal/store.ts'
 import type { Settings } from '../policy/settings.ts'
 import { withTrail } from './trail.ts'
 
@@ -165,7 +165,7 @@ export class Company {
       ...(expect === undefined ? {} : { expect }),
       ...unit,
     })
-    if (answer.status !== 'done') await this.#catchUp()
+    if (answer.status === 'conflict') await this.#catchUp(answer.rows)
     else if (entries.length > 0) this.#head = headOf(entries)
     return answer
   }
@@ -201,12 +201,12 @@ export class Company {
     return (await this.#store.records(this.workspace, { kind: 'company', ids: [id], limit: 1 }))[0]
   }
 
-  async #catchUp(): Promise<void> {
-    for (;;) {
-      const more = await this.#store.entries(this.workspace, WORKSPACE_STREAM, this.#head.seq, 1000)
-      this.#head = headOf(more, this.#head)
-      if (more.length < 1000) return
-    }
+  /** The conflict says where the stream ends: its last entry is all that is read. */
+  async #catchUp(rows: readonly Conflict[]): Promise<void> {
+    const end = rows.find((row) => 'stream' in row && row.stream === WORKSPACE_STREAM)
+    if (end === undefined || !('seq' in end)) return
+    const last = end.seq === 0 ? [] : await this.#store.entries(this.workspace, WORKSPACE_STREAM, end.seq - 1, 1)
+    this.#head = headOf(last)
   }
 }
 

@@ -10,6 +10,7 @@ import type { Actor } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { stored } from '../base/json.ts'
 import { parse } from '../base/schema.ts'
+import type { RunRow } from '../journal/store.ts'
 import type { Playbook } from '../playbook/context.ts'
 import { playbookOf, registerPlaybook, type AnyPlaybook } from '../playbook/playbook.ts'
 import type { Environment } from './environment.ts'
@@ -74,7 +75,7 @@ export function schedulesOf(env: Environment, workspace: string): Schedules {
   return {
     set: (name, playbook, options) => setSchedule(env, workspace, name, playbook, options),
     async remove(name, { by }) {
-      const row = await current(env, workspace, name)
+      const row = openOf(await newest(env, workspace, name))
       if (row !== undefined) await runVerbs(env, workspace).cancel(row.id, { by, reason: 'the schedule was removed' })
     },
     async next(name, count = 5) {
@@ -107,7 +108,8 @@ async function setSchedule<In, Out>(
   }
   cronOf(plan) // an expression that does not parse is refused here, and so is an input that the playbook would refuse
   parse(known.input, plan.input, 'INPUT_INVALID', `the input of schedule "${name}" for ${known.name}`)
-  const row = await current(env, workspace, name)
+  const last = await newest(env, workspace, name)
+  const row = openOf(last)
   if (row !== undefined) {
     const [first] = await env.store.entries(workspace, row.stream, 0, 1)
     const before = (JSON.parse(first?.payload ?? '{}') as { input: Plan }).input
@@ -117,11 +119,11 @@ async function setSchedule<In, Out>(
       reason: 'the schedule was replaced',
     })
   }
-  const number = (row === undefined ? await count(env, workspace, name) : Number(row.id.split('#').at(-1))) + 1
+  const number = last.number + 1
   const by = options.by === undefined ? {} : { by: options.by }
   const run = newRun(schedulePlaybook, {
     workspace,
-    id: `schedule:${name}#${number}`,
+    id: idOf(name, number),
     input: plan,
     ...by,
     now: env.clock.now(),
@@ -133,25 +135,39 @@ async function setSchedule<In, Out>(
 
 /** What a schedule is set to; undefined when there is none. */
 export async function planOf(env: Environment, workspace: string, name: string): Promise<Plan | undefined> {
-  const row = await current(env, workspace, name)
+  const row = openOf(await newest(env, workspace, name))
   if (row === undefined) return undefined
   const [first] = await env.store.entries(workspace, row.stream, 0, 1)
   return (JSON.parse(first?.payload ?? '{}') as { input: Plan }).input
 }
 
-/** The open run of a schedule. */
-async function current(
-  env: Environment,
-  workspace: string,
-  name: string,
-): Promise<{ id: string; stream: string } | undefined> {
-  const rows = await env.store.runs(workspace, { playbook: SCHEDULE_PLAYBOOK, state: 'open', limit: 1000 })
-  return rows.find((row) => row.id.startsWith(`schedule:${name}#`))
+interface Newest {
+  /** 0: the schedule has never been set. */
+  readonly number: number
+  readonly row: RunRow | undefined
 }
 
-async function count(env: Environment, workspace: string, name: string): Promise<number> {
-  const rows = await env.store.runs(workspace, { playbook: SCHEDULE_PLAYBOOK, state: 'settled', limit: 100_000 })
-  return rows.filter((row) => row.id.startsWith(`schedule:${name}#`)).length
+/** The last run of a schedule. They are numbered from 1, without a gap. */
+async function newest(env: Environment, workspace: string, name: string): Promise<Newest> {
+  for (let number = 0, row: RunRow | undefined; ;) {
+    const ids = Array.from({ length: NUMBERS_PAGE }, (_, at) => idOf(name, number + 1 + at))
+    const rows = new Map((await env.store.runs(workspace, { ids, limit: ids.length })).map((one) => [one.id, one]))
+    const found = ids.findIndex((id) => !rows.has(id))
+    const count = found < 0 ? ids.length : found
+    row = count === 0 ? row : rows.get(ids[count - 1]!)
+    number += count
+    if (count < ids.length) return { number, row }
+  }
+}
+
+const NUMBERS_PAGE = 50
+
+function idOf(name: string, number: number): string {
+  return `schedule:${name}#${number}`
+}
+
+function openOf({ row }: Newest): RunRow | undefined {
+  return row === undefined || row.state === 'settled' ? undefined : row
 }
 
 function cronOf(plan: Pick<Plan, 'name' | 'cron' | 'timezone'>): Cron {
