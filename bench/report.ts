@@ -1,34 +1,40 @@
-/** Report: runs the claims, keeps what they said in results.jsonl, and writes it into README.md with a chart. */
+/**
+ * Report: runs the claims, keeps what they said in results.jsonl, and writes it into README.md with a chart.
+ *
+ * `--sizes` hands options on to one claim, whose answer is then kept as a piece of it: pieces of the same claim stand together
+ * in the page, until the claim is run as a whole again.
+ */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { chart, type Group } from './measure/chart.ts'
-import { markdown, readable, shown, verdict, wanted, type Printed, type Table } from './measure/claim.ts'
+import { markdown, passed, readable, shown, verdict, wanted, type Printed, type Table } from './measure/claim.ts'
 import { optionsOf } from './measure/options.ts'
 
 const CLAIMS = ['throughput', 'latency', 'recovery', 'history', 'parked', 'footprint']
 /** `--claims none` only writes again what was measured before. */
-const options = optionsOf({ claims: CLAIMS.join(',') })
+const options = optionsOf({ claims: CLAIMS.join(','), sizes: '' })
+
+/** What one call of a claim has said. Without `sizes`: all of it. */
+interface Piece extends Printed {
+  readonly sizes?: string
+}
 
 const here = (name: string): string => join(import.meta.dirname, name)
 const kept = here('results.jsonl')
 const lines = existsSync(kept) ? readFileSync(kept, 'utf8').trim().split('\n') : []
-const results = Object.fromEntries(lines.map((line) => JSON.parse(line) as Printed).map((each) => [each.claim, each]))
+let pieces = lines.map((line) => JSON.parse(line) as Piece)
+const sizes = options.text('sizes')
 
 for (const claim of options.list('claims')) {
-  const args = ['--no-warnings', here(`${claim}.ts`), '--json']
+  const args = ['--no-warnings', here(`${claim}.ts`), '--json', ...sizes.split(' ').filter((part) => part !== '')]
   const { stdout } = spawnSync(process.execPath, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
-  results[claim] = JSON.parse(stdout) as Printed
-  writeFileSync(
-    kept,
-    Object.values(results)
-      .map((each) => `${JSON.stringify(each)}\n`)
-      .join(''),
-  )
+  const printed = JSON.parse(stdout) as Printed
+  keep(sizes === '' ? printed : { ...printed, sizes })
 }
 
-const measured = CLAIMS.flatMap((claim) => results[claim] ?? [])
-const throughput = results['throughput']
+const measured = CLAIMS.flatMap((claim) => together(pieces.filter((piece) => piece.claim === claim)))
+const throughput = measured.find((each) => each.claim === 'throughput')
 if (throughput !== undefined) {
   writeFileSync(
     here('throughput.svg'),
@@ -37,6 +43,38 @@ if (throughput !== undefined) {
 }
 writeReadme()
 process.exitCode = measured.every((each) => each.passed) ? 0 : 1
+
+/** In place of what the same call said before; the whole takes the place of all pieces, and a piece that of the whole. */
+function keep(piece: Piece): void {
+  const replaced = (one: Piece): boolean =>
+    one.claim === piece.claim && (piece.sizes === undefined || one.sizes === undefined || one.sizes === piece.sizes)
+  const at = pieces.findIndex(replaced)
+  const others = pieces.filter((one) => !replaced(one))
+  others.splice(at < 0 ? others.length : at, 0, piece)
+  pieces = others
+  writeFileSync(kept, pieces.map((each) => `${JSON.stringify(each)}\n`).join(''))
+}
+
+/** Pieces as one report: tables of one title in one, the last that was said of a target. */
+function together(parts: readonly Piece[]): Printed[] {
+  const [first] = parts
+  if (first === undefined) return []
+  const tables = new Map<string, Table>()
+  const targets = new Map<string, Printed['targets'][number]>()
+  for (const part of parts) {
+    for (const table of part.tables) {
+      const before = tables.get(table.title)
+      tables.set(table.title, before === undefined ? table : { ...before, rows: [...before.rows, ...table.rows] })
+    }
+    for (const target of part.targets) targets.set(target.name, target)
+  }
+  const all = [...targets.values()]
+  const notes = [...new Set(parts.flatMap((part) => part.notes ?? []))]
+  const machine = [...new Set(parts.map((part) => part.machine))].join('; ')
+  const command = parts.map((part) => part.command).join('`, `')
+  const merged = { ...first, tables: [...tables.values()], targets: all, notes, machine, command }
+  return [{ ...merged, passed: all.every(passed) }]
+}
 
 function groupOf(table: Table): Group {
   const at = table.columns.findIndex((column) => column.startsWith('×'))
