@@ -115,7 +115,9 @@ export interface ItemRecord {
 /** A short id that is the same whenever the same operation asks. */
 export function itemId(run: string, key: string, round: number): string {
   // At a terminal, what begins with a dash is an option.
-  return sha256(canonical([run, key, round])).slice(0, 16).replace(/^-/, '_')
+  return sha256(canonical([run, key, round]))
+    .slice(0, 16)
+    .replace(/^-/, '_')
 }
 
 export function itemHash(item: Omit<ItemRecord, 'hash'>): string {
