@@ -1,11 +1,12 @@
 /** The crash matrix: each program, cut at a share of its points, ends as it does uncut. `npm run crashes` explores all. */
 import { exploreCrashes, testConductor } from '@keelson/testing'
 import { describe, expect, it } from 'vitest'
+import { peoplePrograms } from './crash-people.ts'
 import { programs } from './crash-programs.ts'
 import { revertPrograms } from './crash-reverts.ts'
 import { sqliteFiles } from './crash-sqlite.ts'
 
-describe.each([...programs, ...revertPrograms])('$name', ({ harness, test }) => {
+describe.each([...programs, ...revertPrograms, ...peoplePrograms])('$name', ({ harness, test }) => {
   it('ends the same wherever it is cut', { timeout: 3_600_000 }, async () => {
     const explored = await exploreCrashes(test, {
       harness,

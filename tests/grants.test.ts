@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { action, defineConnector, definePersona, definePlaybook, policy } from '@keelson/core'
-import { exploreCrashes, fake, testConductor, type Harness, type HarnessOptions } from '@keelson/testing'
+import { fake, testConductor, type Harness, type HarnessOptions } from '@keelson/testing'
 
 const real = (): Promise<never> => Promise.reject(new Error('a test reached the real world'))
 const refund = action({
@@ -110,22 +110,6 @@ describe('a grant', () => {
     ]
     for (const one of wrong) await expect(t.keelson.grants.create(one)).rejects.toMatchObject({ code: 'INPUT_INVALID' })
     expect(await t.keelson.grants.list()).toEqual([])
-  })
-
-  it('is used once for one effect wherever it is cut', { timeout: 600_000 }, async () => {
-    await exploreCrashes(
-      async (t) => {
-        await t.host(async (keelson) => {
-          if ((await keelson.grants.list()).length > 0) return
-          await keelson.grants.create({ action: refund, where: {}, cap: { count: 1 }, until: '2027-01-01', by: ann })
-        })
-        const first = await t.start(giveBack, { order: '1', cents: 500 })
-        const second = await t.start(giveBack, { order: '2', cents: 500 })
-        await t.approve(refund)
-        return { result: async () => [await first.result(), await second.result()].length }
-      },
-      { harness: () => setUp(), depth: 1 },
-    )
   })
 })
 

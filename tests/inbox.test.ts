@@ -424,18 +424,6 @@ describe('the outbox', () => {
     await expect(run.result()).rejects.toMatchObject({ code: 'ACTION_DENIED' })
     expect(t.world(send)).toEqual([])
   })
-
-  it('sends once, at the time that it was put to, wherever it is cut', { timeout: 600_000 }, async () => {
-    await exploreCrashes(
-      async (t) => {
-        const run = await t.start(write, letter)
-        await t.reschedule(send, '2026-01-05T10:00:00Z')
-        await t.advance('1h')
-        return run
-      },
-      { harness: () => setUp([held]), depth: 2, limit: 150 },
-    )
-  })
 })
 
 describe('whatever comes between', () => {

@@ -11,6 +11,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
 import { parseArgs } from 'node:util'
 import { exploreCrashes } from '@keelson/testing'
+import { peoplePrograms } from '../tests/crash-people.ts'
 import { programs as first } from '../tests/crash-programs.ts'
 import { revertPrograms } from '../tests/crash-reverts.ts'
 import { sqliteFiles } from '../tests/crash-sqlite.ts'
@@ -23,7 +24,7 @@ const { values, positionals } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 })
-const programs = [...first, ...revertPrograms]
+const programs = [...first, ...revertPrograms, ...peoplePrograms]
 /** Parts of one program on one kind of store: what is lost when a run is cut short. */
 const SLICES = 8
 const notes = 'node_modules/.cache/keelson/crashes.json'

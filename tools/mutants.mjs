@@ -51,7 +51,9 @@ function copyOfTree() {
 function assertPassing() {
   for (const project of new Set(chosen.map(({ test }) => test.project))) {
     const files = chosen.flatMap(({ test }) => (test.project === project ? [test.file] : []))
-    const args = ['vitest', 'run', '--typecheck.enabled=false', '--project', project, ...new Set(files)]
+    const titles = new Set(chosen.flatMap(({ test }) => (test.project === project ? [test.title] : [])))
+    const named = titles.has('') ? [] : ['-t', [...titles].join('|')]
+    const args = ['vitest', 'run', '--typecheck.enabled=false', '--project', project, ...new Set(files), ...named]
     const { status, stdout } = spawnSync('npx', args, {
       cwd: tree,
       encoding: 'utf8',

@@ -1,5 +1,5 @@
 /** The safety mutants can still be applied, name tests that exist, and are in the docs as in the table. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 // @ts-expect-error a table of plain data, shared with a program
@@ -19,6 +19,15 @@ const text = (path: string): string => readFileSync(join(root, path), 'utf8')
 const fileOf = ({ project, file }: Mutant['test']): string =>
   project === 'tests' ? file : `packages/${project}/${file}`
 
+/** The files that hold a store against its port take their tests from the suite. */
+const isOfSuite = ({ file }: Mutant['test']): boolean => /(conformance|memory-store)\.test\.ts$/.test(file)
+const suite = (): string => {
+  const folder = 'packages/testing/src/store-suite'
+  return readdirSync(join(root, folder))
+    .map((name) => text(`${folder}/${name}`))
+    .join('\n')
+}
+
 describe('the safety mutants', () => {
   it('are at least twenty-five, each under a name of its own', () => {
     expect(new Set(mutants.map(({ name }) => name)).size).toBe(mutants.length)
@@ -31,7 +40,7 @@ describe('the safety mutants', () => {
 
   it.each(mutants)('$name names a test that exists', ({ test }) => {
     expect(existsSync(join(root, fileOf(test)))).toBe(true)
-    expect(text(fileOf(test))).toContain(test.title)
+    expect(text(fileOf(test)) + (isOfSuite(test) ? suite() : '')).toContain(test.title)
   })
 
   it('are told in the docs', () => {

@@ -187,3 +187,29 @@ describe('an effect of which a newer generation counts', () => {
     expect((await t.keelson.audit.verify()).ok).toBe(true)
   })
 })
+
+describe('an effect that failed and is asked for again', () => {
+  it('goes out under another key: to the outside it is another one', async () => {
+    const keys: string[] = []
+    const post = action({
+      name: 'letter.post',
+      effect: 'irreversible',
+      idempotency: { by: 'key' },
+      intent: ({ to }) => [to],
+      ...shapes,
+      run: (_input, { key }) => {
+        keys.push(key)
+        if (keys.length === 1) throw new ActionError({ class: 'final' }, 'no stamps')
+        return { output: { id: 'sent' } }
+      },
+    })
+    const work = code(async (ctx) => ctx.act(post, { to: 'ada' }))
+    const t = await testConductor({
+      playbooks: [work],
+      policy: policy([policy.rule('free', { on: post }, () => policy.allow())]),
+    })
+    await expect((await t.start(work, {})).result()).rejects.toThrow('no stamps')
+    expect(await (await t.start(work, {})).result()).toEqual({ id: 'sent' })
+    expect(new Set(keys).size).toBe(2)
+  })
+})
