@@ -194,6 +194,13 @@ function chunks(ids: readonly string[]): (readonly string[])[] {
 
 function inOrder(query: RecordQuery): (a: RecordRow, b: RecordRow) => number {
   const sign = query.order === 'descending' ? -1 : 1
-  return (a, b) =>
-    sign * ((query.where === undefined ? 0 : a.sort - b.sort) || Buffer.compare(Buffer.from(a.id), Buffer.from(b.id)))
+  return (a, b) => sign * ((query.where === undefined ? 0 : a.sort - b.sort) || compareIds(a.id, b.id))
 }
+
+/** As the database orders texts: by their bytes. Without surrogates that is the order of their units. */
+function compareIds(a: string, b: string): number {
+  if (SURROGATE.test(a) || SURROGATE.test(b)) return Buffer.compare(Buffer.from(a), Buffer.from(b))
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+const SURROGATE = /[\ud800-\udfff]/

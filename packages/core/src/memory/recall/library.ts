@@ -9,7 +9,7 @@
 import { turn } from '../../base/clock.ts'
 import type { MemoryStore, RecordRow } from '../../journal/store.ts'
 import { isWithin, rootOf } from '../scope.ts'
-import { mayHold, MEMORY_RECORD, type MemoryRecord } from '../unit.ts'
+import { mayHold, MEMORY_RECORD, type MemoryRecord, type Authority, type Role } from '../unit.ts'
 import { Segment, type Indexed } from './segment.ts'
 
 /** What the index keeps of a memory: enough to tell whether it may be found, and none of its text. */
@@ -35,6 +35,10 @@ interface Cursor {
   readonly sort: number
   readonly id: string
 }
+
+/** A word of the operator counts for more than one of an agent. Whose word an event is, its role says. */
+const AUTHORITY: Readonly<Record<Authority, number>> = { operator: 1, import: 0.9, agent: 0.7 }
+const ROLES: Readonly<Record<Role, number>> = { operator: 1, external: 0.9, tool: 0.7, agent: 0.4 }
 
 const START: Cursor = { sort: -1, id: '' }
 const PAGE = 1000
@@ -180,6 +184,7 @@ function unitOf(record: MemoryRecord): Unit {
   for (const field of KEPT) if (record[field] !== undefined) kept[field] = record[field]
   return {
     ...{ id, at: from, record: kept as unknown as Unit['record'], always: record.load === 'always' },
+    authority: record.role === undefined ? AUTHORITY[record.authority] : ROLES[record.role],
     ...(thread === undefined ? {} : { thread }),
     ...(ord === undefined ? {} : { ord }),
     ...(speaker === undefined ? {} : { speaker }),

@@ -4,9 +4,7 @@ import { rank } from './rank.ts'
 import { Segment, type Indexed } from './segment.ts'
 import { stem } from './stem.ts'
 
-interface Turn extends Indexed {
-  readonly weight?: number
-}
+type Turn = Indexed
 
 function segment(turns: readonly (Omit<Turn, 'id' | 'at'> & { at?: number; text: string })[]): Segment<Turn> {
   const made = new Segment<Turn>()
@@ -15,7 +13,7 @@ function segment(turns: readonly (Omit<Turn, 'id' | 'at'> & { at?: number; text:
 }
 
 function found(made: Segment<Turn>, question: string): string[] {
-  return rank([made], question, { limit: 10, authority: ({ weight = 1 }) => weight }).map(({ unit }) => unit.id)
+  return rank([made], question, { limit: 10 }).map(({ unit }) => unit.id)
 }
 
 /** Two hundred words that say nothing about what is asked. */
@@ -52,8 +50,7 @@ describe('rank', () => {
       { text: 'About ninety.', thread: 'b' },
       { text: `Fine weather. ${LONG}`, thread: 'c' },
     ])
-    const score = (made: Segment<Turn>): number =>
-      rank([made], 'dentist', { limit: 1, authority: () => 1 })[0]!.parts.lexical
+    const score = (made: Segment<Turn>): number => rank([made], 'dentist', { limit: 1 })[0]!.parts.lexical
     expect(score(long)).toBeCloseTo(score(alone), 10)
   })
 
@@ -79,8 +76,8 @@ describe('rank', () => {
     expect(
       found(
         segment([
-          { text: 'we met', weight: 0.4, thread: 'a' },
-          { text: 'we met', weight: 1, thread: 'b' },
+          { text: 'we met', authority: 0.4, thread: 'a' },
+          { text: 'we met', authority: 1, thread: 'b' },
         ]),
         'met',
       ),
@@ -95,11 +92,7 @@ describe('rank', () => {
     )
     const look = (made: Segment<Turn>): string =>
       JSON.stringify(
-        rank([made], 'gold tea and cats', { limit: 50, authority: () => 1 }).map(({ unit, score, parts }) => [
-          unit.id,
-          score,
-          parts,
-        ]),
+        rank([made], 'gold tea and cats', { limit: 50 }).map(({ unit, score, parts }) => [unit.id, score, parts]),
       )
     const straight = segment(texts.map((text) => ({ text })))
     const other = new Segment<Turn>()

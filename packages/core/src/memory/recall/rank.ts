@@ -13,7 +13,17 @@
  */
 import { isOn } from './dates.ts'
 import { questionOf, type Question } from './question.ts'
-import { lend, NEIGHBOURS, type Doc, type Indexed, type Posting, type Segment, type Thread } from './segment.ts'
+import {
+  asksFactor,
+  lend,
+  lengthFactor,
+  NEIGHBOURS,
+  type Doc,
+  type Indexed,
+  type Posting,
+  type Segment,
+  type Thread,
+} from './segment.ts'
 
 /** What a score is made of: (`lexical` + `context` + `thread`) times all the others. */
 export interface Parts {
@@ -46,8 +56,6 @@ export interface Ranked<U> {
 
 export interface RankOptions<U> {
   readonly limit: number
-  /** At most 1. */
-  readonly authority: (unit: U) => number
   /** Units that may be found. Default all. */
   readonly where?: (unit: U) => boolean
 }
@@ -58,14 +66,9 @@ const ONE = NEIGHBOURS[0]!
 const THREAD_SHARE = 0.25
 const NAME = 1.35
 const DATE = 1.5
-const ASKS = 0.8
 const TIME = 1.2
-const LENGTH_POWER = 0.2
-/** Terms beyond which a unit gains nothing by its length. */
-const LENGTH_MAX = 24
-const LENGTHS = Array.from({ length: LENGTH_MAX + 1 }, (_, terms) => Math.pow((terms + 1) / LENGTH_MAX, LENGTH_POWER))
-/** More than length ever makes of a score. */
-const LENGTH_MOST = 1.01
+/** Products differ by the order in which they are made: this much is no difference. */
+const NEARLY = 1 + 1e-9
 
 export function rank<U extends Indexed>(
   segments: readonly Segment<U>[],
@@ -81,7 +84,7 @@ export function rank<U extends Indexed>(
   const ranked = best.map((one) => ({
     unit: one.doc.unit,
     score: one.score,
-    parts: partsOf(one, { question, totals, worths }, options),
+    parts: partsOf(one, { question, totals, worths }),
   }))
   for (const { scores, slots, threads } of found) {
     for (const slot of slots) scores[slot] = 0
@@ -206,19 +209,19 @@ function saturated(count: number, length: number): number {
 function top<U extends Indexed>(
   all: readonly Found<U>[],
   question: Question,
-  { limit, where, authority }: RankOptions<U>,
+  { limit, where }: RankOptions<U>,
 ): Best<U>[] {
   const best: Best<U>[] = []
   const most = mostOf(question)
   let least = limit === 0 ? Infinity : 0
   for (const found of all) {
-    const { docs, scores } = found
+    const { docs, scores, factors } = found
     for (const slot of found.slots) {
       const score = found.threads.length === 0 ? scores[slot]! : withThread(scores[slot]!, docs[slot]!)
-      if (score * most < least) continue
+      if (score * most * factors[slot]! < least) continue
       const doc = docs[slot]!
       if (where !== undefined && !where(doc.unit)) continue
-      const one = { doc, score: score * factorOf(doc, question, authority(doc.unit)), found }
+      const one = { doc, score: score * factorOf(doc, question, doc.unit.authority ?? 1), found }
       if (best.length >= limit && (limit === 0 || !isBefore(one, best.at(-1)!))) continue
       let at = best.length
       while (at > 0 && isBefore(one, best[at - 1]!)) at--
@@ -234,9 +237,9 @@ function withThread<U>(score: number, doc: Doc<U>): number {
   return score + THREAD_SHARE * (doc.thread?.score ?? 0)
 }
 
-/** No factors make more of a score than this: what would not do with it is not looked at closely. */
+/** No factors of the question make more of a score: what would not do with them is not looked at closely. */
 function mostOf({ names, dates, asksWhen }: Question): number {
-  return (names.length === 1 ? NAME : 1) * (dates.length > 0 ? DATE : 1) * (asksWhen ? TIME : 1) * LENGTH_MOST
+  return (names.length === 1 ? NAME : 1) * (dates.length > 0 ? DATE : 1) * (asksWhen ? TIME : 1) * NEARLY
 }
 
 type Scored<U> = { readonly doc: Doc<U>; readonly score: number }
@@ -258,9 +261,9 @@ function factorsOf<U>(
   return {
     name: names.length === 1 && isNamed(doc, names[0]!) ? NAME : 1,
     date: dates.length > 0 && dates.some((mention) => isOn(doc.at, mention)) ? DATE : 1,
-    question: doc.asks ? ASKS : 1,
+    question: asksFactor(doc),
     time: asksWhen && doc.timed ? TIME : 1,
-    length: LENGTHS[Math.min(doc.length, LENGTH_MAX)]!,
+    length: lengthFactor(doc),
   }
 }
 
@@ -278,7 +281,6 @@ export function factorsFor<U>(doc: Doc<U>, text: string, authority: number): Par
 function partsOf<U extends Indexed>(
   { doc, found }: Best<U>,
   { question, totals, worths }: { question: Question; totals: Totals; worths: ReadonlyMap<string, number> },
-  { authority }: RankOptions<U>,
 ): Parts {
   let lexical = 0
   const matched: string[] = []
@@ -293,7 +295,7 @@ function partsOf<U extends Indexed>(
     context: Math.max(0, found.scores[doc.slot]! - lexical),
     thread: THREAD_SHARE * (doc.thread?.score ?? 0),
     ...factorsOf(doc, question),
-    authority: authority(doc.unit),
+    authority: doc.unit.authority ?? 1,
     matched,
   }
 }

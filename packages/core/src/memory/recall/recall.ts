@@ -8,16 +8,7 @@ import { KeelsonError } from '../../base/errors.ts'
 import type { MemoryStore } from '../../journal/store.ts'
 import { isWithin, rootOf } from '../scope.ts'
 import { subjectOf, type Subject } from '../input.ts'
-import {
-  holdsAt,
-  MEMORY_RECORD,
-  memoryOf,
-  type Authority,
-  type Memory,
-  type MemoryKind,
-  type MemoryRecord,
-  type Role,
-} from '../unit.ts'
+import { holdsAt, MEMORY_RECORD, memoryOf, type Memory, type MemoryKind, type MemoryRecord } from '../unit.ts'
 import { segmentsOf, type Library, type Unit } from './library.ts'
 import { rank, type Parts, type Ranked } from './rank.ts'
 import type { Segment } from './segment.ts'
@@ -56,16 +47,8 @@ export interface Reader {
   readonly maxSensitivity: number
 }
 
-/** A word of the operator counts for more than one of an agent. */
-const AUTHORITY: Readonly<Record<Authority, number>> = { operator: 1, import: 0.9, agent: 0.7 }
-const ROLES: Readonly<Record<Role, number>> = { operator: 1, external: 0.9, tool: 0.7, agent: 0.4 }
 const LIMIT = 20
 const LIMIT_MAX = 200
-
-/** Whose word an event is, its role says; of all else its authority. */
-export function authorityFactor({ record }: Unit): number {
-  return record.role === undefined ? AUTHORITY[record.authority] : ROLES[record.role]
-}
 
 export interface Asked {
   readonly store: MemoryStore
@@ -99,7 +82,7 @@ export async function search(
       holdsAt(record, at.valid, at.known)
     )
   }
-  const ranked = rank(segments, query.text, { limit, authority: authorityFactor, where })
+  const ranked = rank(segments, query.text, { limit, where })
   return { ranked, segments, where }
 }
 

@@ -23,6 +23,8 @@ export interface Indexed {
   readonly speaker?: string
   /** What it is about: names of entities. */
   readonly about?: readonly string[]
+  /** Whose word it is, as a factor of at most 1. Default 1. */
+  readonly authority?: number
 }
 
 /** One unit as the ranking sees it. `U` is what the caller keeps beside it. */
@@ -71,6 +73,8 @@ export interface Slots<U> {
   readonly scores: Float64Array
   /** Lengths with those of their neighbours, in twentieths; 0: nobody is there. */
   readonly weights: Int32Array
+  /** What a unit's own factors make of a score, whatever is asked. */
+  readonly factors: Float64Array
 }
 
 /** Context of a unit: its neighbours in the thread, by distance, in twentieths of its own words. */
@@ -203,6 +207,7 @@ export class Segment<U extends Indexed> {
       about: unit.about === undefined ? NONE : unit.about.map(nameOf),
     }
     this.#seat(doc)
+    this.#slots.factors[doc.slot] = ownFactor(doc)
     if (thread !== undefined) {
       this.#unsettle(thread)
       thread.docs.push(doc)
@@ -216,6 +221,7 @@ export class Segment<U extends Indexed> {
     if (slots.docs.push(doc) <= slots.hits.length) return
     this.#slots = slotsFor(slots.docs, 2 * doc.slot)
     this.#slots.weights.set(slots.weights)
+    this.#slots.factors.set(slots.factors)
   }
 
   #threadOf(name: string): Thread<U> {
@@ -261,10 +267,11 @@ export class Segment<U extends Indexed> {
       posting.counts = kept.map((at) => posting.counts[at]!)
       posting.slots = kept.map((at) => posting.slots[at]!)
     }
-    const { weights } = this.#slots
+    const { weights, factors } = this.#slots
     this.#slots = slotsFor(docs, weights.length)
     docs.forEach((doc, slot) => {
       this.#slots.weights[slot] = weights[doc.slot]!
+      this.#slots.factors[slot] = factors[doc.slot]!
       doc.slot = slot
     })
     for (const posting of this.#postings) posting.slots = posting.slots.map((slot) => before[slot]!.slot)
@@ -272,12 +279,38 @@ export class Segment<U extends Indexed> {
 }
 
 function slotsFor<U>(docs: (Doc<U> | undefined)[], room: number): Slots<U> & { docs: (Doc<U> | undefined)[] } {
-  return { docs, hits: new Int32Array(room), scores: new Float64Array(room), weights: new Int32Array(room) }
+  return {
+    docs,
+    hits: new Int32Array(room),
+    scores: new Float64Array(room),
+    weights: new Int32Array(room),
+    factors: new Float64Array(room),
+  }
 }
 
 /** So many slots may be empty, however few units there are. */
 const GONE_MIN = 1000
 const NONE: readonly string[] = []
+
+/** A question is rarely an answer. */
+export function asksFactor({ asks }: { readonly asks: boolean }): number {
+  return asks ? ASKS : 1
+}
+
+/** A short unit says less. */
+export function lengthFactor({ length }: { readonly length: number }): number {
+  return LENGTHS[Math.min(length, LENGTH_MAX)]!
+}
+
+function ownFactor<U extends Indexed>(doc: Doc<U>): number {
+  return asksFactor(doc) * lengthFactor(doc) * (doc.unit.authority ?? 1)
+}
+
+const ASKS = 0.8
+const LENGTH_POWER = 0.2
+/** Terms beyond which a unit gains nothing by its length. */
+const LENGTH_MAX = 24
+const LENGTHS = Array.from({ length: LENGTH_MAX + 1 }, (_, terms) => Math.pow((terms + 1) / LENGTH_MAX, LENGTH_POWER))
 
 /** A name as it is compared: folded words. */
 export function nameOf(text: string): string {

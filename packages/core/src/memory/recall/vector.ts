@@ -9,7 +9,6 @@ import { KeelsonError } from '../../base/errors.ts'
 import type { RecallQuery, Asked, Why } from './recall.ts'
 import { recordsOf, search } from './recall.ts'
 import type { Unit } from './library.ts'
-import { authorityFactor } from './recall.ts'
 import { factorsFor, type Ranked } from './rank.ts'
 
 /** Embeds texts, in order: a model of the AI SDK through `embeddings(model)`, or a function of your own. */
@@ -80,7 +79,7 @@ export async function weighed(
   const scored = near.map(({ doc, cosine: value }) => {
     const words = found.get(doc.id)
     const adds = weight * unit * ((value - meanOf) / spread)
-    const parts = words?.parts ?? factorsFor(doc, query.text, authorityFactor(doc.unit))
+    const parts = words?.parts ?? factorsFor(doc, query.text, doc.unit.authority ?? 1)
     return {
       unit: doc.unit,
       score: (words?.score ?? 0) + adds,
