@@ -206,8 +206,10 @@ function prunedSince(workspace: string, from: number): KeelsonError {
 
 /** How it ended, where what it ended with was erased. */
 function bareStatus({ state, status }: RunRow): string {
-  const ended = state === 'settled' ? (JSON.parse(status) as { state: string }).state : 'completed'
-  return canonicalAround({ state: ended })
+  if (state !== 'settled') return canonicalAround({ state: 'completed' })
+  const ended = JSON.parse(status) as { state: string; error?: { code: string } }
+  const error = ended.error === undefined ? {} : { error: { code: ended.error.code, message: '[erased]' } }
+  return canonicalAround({ state: ended.state, ...error })
 }
 
 function busy(workspace: string): KeelsonError {

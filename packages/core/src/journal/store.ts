@@ -136,6 +136,8 @@ export interface Purge {
   readonly streams?: readonly string[]
   /** All mail of these runs; their rows stay. The unit conflicts on a run that is there and has not settled. */
   readonly runs?: readonly string[]
+  /** What the rows of settled runs say of how they ended is replaced by this; other rows stay as they are. */
+  readonly statuses?: readonly { readonly run: string; readonly status: string }[]
   /** All runs, mail, records, artifacts and entries of the workspace, but for the envelopes of this one stream. */
   readonly allBut?: string
 }

@@ -2,6 +2,7 @@
 import type { Purge } from '@keelson/core/ports'
 import { findStream, type Context } from './context.ts'
 import { erase, headSeq } from './entries.ts'
+import { findRun, saveRun } from './runs.ts'
 import { run, type Work } from './statement.ts'
 
 export function* purge(context: Context, workspace: number, what: Purge): Work<void> {
@@ -9,6 +10,10 @@ export function* purge(context: Context, workspace: number, what: Purge): Work<v
   for (const { stream, seq } of what.payloads ?? []) yield* erase(context, workspace, stream, seq)
   for (const name of what.streams ?? []) yield* dropStream(context, workspace, name)
   for (const id of what.runs ?? []) yield* run(context.q.removeMailOfRun, { workspace, run: id })
+  for (const { run: id, status } of what.statuses ?? []) {
+    const row = yield* findRun(context, workspace, id)
+    if (row?.state === 'settled') yield* saveRun(context, { ...row, status })
+  }
   if (what.allBut !== undefined) yield* dropAllBut(context, workspace, what.allBut)
 }
 

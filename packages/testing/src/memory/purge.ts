@@ -2,10 +2,14 @@
 import type { Purge } from '@keelson/core/ports'
 import type { Space } from './data.ts'
 
-export function purge(space: Space, { payloads = [], streams = [], runs = [], allBut }: Purge): void {
+export function purge(space: Space, { payloads = [], streams = [], runs = [], statuses = [], allBut }: Purge): void {
   for (const { stream, seq } of payloads) erase(space, stream, seq)
   for (const stream of streams) drop(space, stream)
   for (const run of runs) forgetMail(space, run)
+  for (const { run: id, status } of statuses) {
+    const run = space.runs.get(id)
+    if (run?.row.state === 'settled') run.row = Object.freeze({ ...run.row, status })
+  }
   if (allBut === undefined) return
   for (const stream of [...space.streams.keys()]) if (stream !== allBut) drop(space, stream)
   for (const [at] of (space.streams.get(allBut) ?? []).entries()) erase(space, allBut, at + 1)

@@ -9,6 +9,7 @@ const OTHER = 'other'
 
 export function checkRestoring(suite: StoreSuite): void {
   describe('purging streams', () => purging(suite))
+  describe('purging runs', () => purgingRuns(suite))
   describe('restoring', () => puttingBack(suite))
 }
 
@@ -29,6 +30,10 @@ function purging(suite: StoreSuite): void {
     const [entry] = await store.tail(W, last, 10)
     expect(entry).toMatchObject({ stream: 'log', seq: 2 })
   })
+}
+
+function purgingRuns(suite: StoreSuite): void {
+  const given = checks(suite)
   given('takes the mail of a settled run with its stream, and leaves its row', async ({ store }) => {
     await start(store, 'r')
     await deliver(store, 'r', 'k')
@@ -49,6 +54,17 @@ function purging(suite: StoreSuite): void {
     const answer = await store.write(W, { purge: { streams: [stream], runs: ['r'] } })
     expect(answer).toEqual({ status: 'conflict', rows: [{ run: 'r' }] })
     expect(await store.entries(W, stream)).not.toEqual([])
+  })
+  given('says of a settled run what is given, and of no other', async ({ store }) => {
+    await start(store, 'r')
+    const { lease } = await takeOne(store)
+    await store.commit(lease, { next: settled })
+    await start(store, 'open')
+    const [ended, open] = [await rowOf(store, 'r'), await rowOf(store, 'open')]
+    const statuses = [ended.id, open.id, 'ghost'].map((run) => ({ run, status: '{"state":"erased"}' }))
+    expect(await store.write(W, { purge: { statuses } })).toEqual(done)
+    expect(await rowOf(store, ended.id)).toEqual({ ...ended, status: '{"state":"erased"}' })
+    expect(await rowOf(store, open.id)).toEqual(open)
   })
   given('takes all of a workspace away but for the envelopes of one stream', async ({ store }) => {
     await store.write(W, { entries: [...entries('log', 2), ...entries('s', 2)], records: [put('a', 1)] })

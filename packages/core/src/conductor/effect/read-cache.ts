@@ -36,12 +36,21 @@ const LENGTH_MAX = 65_536
 export class ReadCache {
   readonly #kept = new Map<string, Kept>()
   readonly #refreshing = new Set<string>()
+  /** How often each connector was forgotten. */
+  readonly #epochs = new Map<string, number>()
 
   get(asked: Asked): Kept | undefined {
     return this.#kept.get(keyOf(asked))
   }
 
-  set(asked: Asked, kept: Kept): void {
+  /** Grows when what the action's connector answered is forgotten. */
+  epoch({ action }: Pick<Asked, 'action'>): number {
+    return this.#epochs.get(connectorOf(action.name)) ?? 0
+  }
+
+  /** `epoch`: that of when the read began. What was read with credentials that are others now is not kept. */
+  set(asked: Asked, kept: Kept, epoch: number): void {
+    if (epoch !== this.epoch(asked)) return
     const key = keyOf(asked)
     this.#kept.delete(key)
     if (JSON.stringify(kept.output)?.length > LENGTH_MAX) return
@@ -52,6 +61,7 @@ export class ReadCache {
 
   /** Forgets all that a connector answered. */
   forget(connector: string): void {
+    this.#epochs.set(connector, (this.#epochs.get(connector) ?? 0) + 1)
     for (const key of this.#kept.keys()) if (key.startsWith(`${connector}.`)) this.#kept.delete(key)
   }
 

@@ -1,5 +1,5 @@
 /** Read: an action that changes nothing: judged, tried, and recorded like a step; no intent, no ledger. */
-import { KeelsonError, storeError } from '../../base/errors.ts'
+import { storeError } from '../../base/errors.ts'
 import type { Op } from '../../journal/fold.ts'
 import type { Judgement } from '../../policy/verdict.ts'
 import { parseStored } from '../../base/json.ts'
@@ -16,7 +16,7 @@ import { chargeOf, turnOf } from '../charge.ts'
 import { clear } from '../limits.ts'
 import { labelsOfOutput } from '../ops/rests.ts'
 import type { Acting } from './act.ts'
-import { judge, judgedOf } from './judge.ts'
+import { denied, judge, judgedOf } from './judge.ts'
 import type { Asked } from './read-cache.ts'
 import { marksOf, tagsOf } from './tags.ts'
 import { backoffMs, tryOnce, type Tried } from './send.ts'
@@ -30,9 +30,7 @@ export async function read(pass: Pass, acting: Acting, op: Op): Promise<boolean>
     judge(env, { workspace, action, input, behalf: behalfOf(pass), labels: acting.labels, effect: acting.effect }),
   )
   if (verdict.verdict === 'deny') {
-    const error = new KeelsonError('ACTION_DENIED', `${action.name} was denied: ${verdict.reason}`, {
-      data: { action: action.name },
-    })
+    const error = denied(action, verdict)
     const judged = judgedOf(acting, verdict)
     await pass.writer.append([{ kind: 'effect.completed', key, data: { hash, error: storeError(error), judged } }])
     return true
@@ -134,8 +132,9 @@ async function readNow(
   const { workspace, action, input } = asked
   const { effect, attempt, signal, marks } = how
   const since = env.clock.now()
+  const epoch = env.cache.epoch(asked)
   const tried = await tryOnce({ env, workspace, action, input, key: effect, attempt, since, signal })
   if (tried.end !== 'done') return tried
-  if (action.cache !== undefined) env.cache.set(asked, { output: tried.output, at: since, marks })
+  if (action.cache !== undefined) env.cache.set(asked, { output: tried.output, at: since, marks }, epoch)
   return { end: 'done', output: tried.output, readAt: since, cached: false }
 }

@@ -369,6 +369,7 @@ function edited(action: AnyAction, input: Json): Json {
 function deniedError(action: AnyAction, reason: string): StoredError {
   return storeError(
     new KeelsonError('ACTION_DENIED', `${action.name} was denied: ${reason}`, {
+      hint: 'Change the policy or the input; a denial is recorded and answers every replay.',
       data: { action: action.name },
     }),
   )

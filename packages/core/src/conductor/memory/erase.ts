@@ -7,7 +7,7 @@
  */
 import { KeelsonError } from '../../base/errors.ts'
 import { keyedHash } from '../../base/hash.ts'
-import { canonical } from '../../base/json.ts'
+import { canonical, canonicalAround } from '../../base/json.ts'
 import type { Json } from '../../base/value.ts'
 import type { Put } from '../../journal/put.ts'
 import { IN_COMMIT_ORDER, putsOf } from '../../journal/records.ts'
@@ -29,7 +29,7 @@ type Which = Parameters<WorkspaceMemory['erase']>[0]
 type Options = Parameters<WorkspaceMemory['erase']>[1]
 
 /** Records that memory itself made of a text: here it is taken out. Others belong to others. */
-const OWN = new Set([MEMORY_RECORD, KEY_RECORD, CHANGE_SET_RECORD, 'inbox', 'memory-context', 'lesson'])
+const OWN = new Set([MEMORY_RECORD, KEY_RECORD, CHANGE_SET_RECORD, 'inbox', 'memory-context', 'lesson', 'overlay'])
 
 export async function erase(desk: Desk, notifier: Notifier, which: Which, { by, reason }: Options): Promise<Erased> {
   assertActor(by)
@@ -66,12 +66,13 @@ export async function erase(desk: Desk, notifier: Notifier, which: Which, { by, 
         puts.set(`${row.kind}/${row.id}`, redacted(row, texts))
     for (const put of await carried(desk, seen.entries, new Set(puts.keys()))) puts.set(`${put.kind}/${put.id}`, put)
     result = { erased: tombs, left: leftOf(seen) }
-    if (puts.size === 0 && seen.entries.length === 0) return undefined
+    if (puts.size === 0 && seen.entries.length === 0 && seen.ended.length === 0) return undefined
+    const statuses = seen.ended.map(({ id, status }) => ({ run: id, status: redactedText(status, texts) }))
     const payloads = seen.entries.map(({ stream, seq }) => ({ stream, seq }))
     const memories = found.map(({ id }) => id)
     return {
       drafts: [{ kind: 'memory.erased', data: { by, reason, memories, puts: [...puts.values()] } }],
-      unit: { purge: { payloads } },
+      unit: { purge: { payloads, statuses } },
     }
   })
   env.library(workspace).clear()
@@ -174,8 +175,18 @@ function redacted(row: RecordRow, texts: readonly string[]): Put {
     version: row.version + 1,
     data,
     index: row.index,
-    sort: IN_COMMIT_ORDER.has(row.kind) ? 'position' : row.sort,
+    sort: sortOf(row),
   }
+}
+
+/** Where it stands, as its put says it: a place in the order of commits is each store's own. */
+function sortOf({ kind, sort, data }: RecordRow): Put['sort'] & {} {
+  const of = kind === 'overlay' ? (JSON.parse(data) as { kind: string }).kind : kind
+  return IN_COMMIT_ORDER.has(of) ? 'position' : sort
+}
+
+function redactedText(text: string, texts: readonly string[]): string {
+  return canonicalAround(without(JSON.parse(text) as Json, texts))
 }
 
 export function without(value: Json, texts: readonly string[]): Json {
@@ -202,7 +213,7 @@ async function carried(desk: Desk, entries: readonly Placed[], done: ReadonlySet
         version: version + 1,
         data: JSON.parse(row.data) as Json,
         index: row.index,
-        sort: IN_COMMIT_ORDER.has(kind) ? 'position' : row.sort,
+        sort: sortOf(row),
       })
     }
   return puts

@@ -9,6 +9,8 @@ export interface Traces {
   /** Entries whose payload may go. */
   readonly entries: readonly Placed[]
   readonly records: readonly RecordRow[]
+  /** Runs that ended, and say it of how. */
+  readonly ended: readonly RunRow[]
   /** Streams of open runs that hold it. */
   readonly open: readonly string[]
   /** Runs with unread mail that holds it. */
@@ -16,16 +18,20 @@ export interface Traces {
 }
 
 const PAGE = 1000
+/** Kinds of records that no entry puts. */
+const UNPUT = ['snapshot']
 
 /** Everything that holds one of the texts, or puts one of the memories. */
 export async function traces(desk: Desk, texts: readonly string[], memories: ReadonlySet<string>): Promise<Traces> {
   const needles = texts.map((text) => JSON.stringify(text).slice(1, -1))
   const holds = (text: string): boolean => needles.some((needle) => text.includes(needle))
-  const runs = await openRuns(desk)
+  const all = await runsOf(desk, holds)
+  const runs = all.filter(({ state }) => state !== 'settled')
+  const ended = all.filter(({ state }) => state === 'settled')
   const openStreams = new Set(runs.map(({ stream }) => stream))
   const entries: Placed[] = []
   const open = new Set<string>()
-  const kinds = new Set<string>()
+  const kinds = new Set<string>(UNPUT)
   for await (const entry of allEntries(desk)) {
     const puts = putsOf(entry)
     for (const { kind } of puts) kinds.add(kind)
@@ -41,15 +47,16 @@ export async function traces(desk: Desk, texts: readonly string[], memories: Rea
       (await desk.env.store.mail({ workspace: desk.workspace, run: run.id }, 0)).some(({ payload }) => holds(payload))
     )
       mail.push(run.id)
-  return { entries, records: await recordsWith(desk, kinds, holds), open: [...open], mail }
+  return { entries, records: await recordsWith(desk, kinds, holds), ended, open: [...open], mail }
 }
 
-async function openRuns({ env, workspace }: Desk): Promise<RunRow[]> {
-  const open: RunRow[] = []
+/** Those that are open, and those that ended with it. */
+async function runsOf({ env, workspace }: Desk, holds: (text: string) => boolean): Promise<RunRow[]> {
+  const found: RunRow[] = []
   for (let after = 0; ;) {
-    const rows = await env.store.runs(workspace, { state: 'open', after, limit: PAGE })
-    open.push(...rows)
-    if (rows.length < PAGE) return open
+    const rows = await env.store.runs(workspace, { after, limit: PAGE })
+    found.push(...rows.filter(({ state, status }) => state !== 'settled' || holds(status)))
+    if (rows.length < PAGE) return found
     after = rows.at(-1)!.order
   }
 }
