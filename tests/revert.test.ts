@@ -195,7 +195,7 @@ describe('an entity', () => {
     return { t, people, id }
   }
 
-  it('keeps what a person has changed since, says who and when, and gets the rest back', async () => {
+  it('#22 keeps what a person has changed since, says who and when, and gets the rest back', async () => {
     const { t, people, id } = await begin()
     const run = await t.start(edit, { id, title: 'by the run', tone: 'loud' })
     await people.update(id, { title: 'by a person' })
@@ -318,7 +318,7 @@ describe('an effect', () => {
     expect(world.site.size).toBe(0)
   })
 
-  it('whose compensation fails is listed, and the others are taken back all the same', async () => {
+  it('#21 whose compensation fails is listed, and the others are taken back all the same', async () => {
     const { site, put, mail, gate } = outside()
     const write = definePlaybook({
       name: 'write',

@@ -351,7 +351,7 @@ describe('policy', () => {
     expect(sent).toEqual([])
   })
 
-  it('denies when an engine exceeds its time', async () => {
+  it('#30 denies when an engine exceeds its time', async () => {
     const { sent, payment } = setUp()
     const never = { version: 'slow', judge: () => new Promise<never>(() => {}) }
     const conductor = await open(store(), { playbooks: [payment], policy: never, limits: { policyMs: 10 } })
