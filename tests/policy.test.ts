@@ -7,6 +7,7 @@ import {
   aiModels,
   defineAgent,
   defineEntity,
+  definePersona,
   definePlaybook,
   policy,
   type Conductor,
@@ -102,6 +103,21 @@ describe('policy.explain', () => {
     expect(unknown.changes.map((one) => one.to)).toEqual(['unknown', 'unknown'])
     expect(unknown.changes[0]!.why).toContain('count')
     expect((await t.keelson.policy.explain({ since: '2030-01-01', candidate: strict })).judged).toBe(0)
+    await t.stop()
+  })
+})
+
+describe('policy.explain of what a persona did not allow', () => {
+  it('counts it, and changes nothing of it: no rule had a word in it', async () => {
+    const clerk = definePersona({ name: 'clerk', may: ['other.*'] })
+    const t = await testConductor({ playbooks: [mail], actions: [send], policy: policy([]) })
+    await expect((await t.start(mail, { to: 'a' }, { persona: clerk })).result()).rejects.toMatchObject({
+      code: 'ACTION_DENIED',
+    })
+    await t.start(mail, { to: 'b' })
+    const free = policy([policy.rule('free', { on: send }, () => policy.allow())])
+    const explained = await t.keelson.policy.explain({ candidate: free })
+    expect(explained).toMatchObject({ judged: 2, barred: 1, changes: [{ input: { to: 'b' }, to: 'allow' }] })
     await t.stop()
   })
 })

@@ -28,6 +28,8 @@ export interface Change {
 export interface Explained {
   /** Effects that were judged in that time. */
   readonly judged: number
+  /** Of them, those that a persona did not allow: so it was journaled, and other rules change nothing of it. */
+  readonly barred: number
   readonly changes: readonly Change[]
 }
 
@@ -56,7 +58,7 @@ async function explain(
   const again = rehearsal(candidate)
   const changes: Change[] = []
   let settings: Settings = {}
-  let judged = 0
+  let [judged, barred] = [0, 0]
   for (let after = 0; ;) {
     const page = await env.store.tail(workspace, after, PAGE)
     for (const entry of page) {
@@ -64,6 +66,10 @@ async function explain(
       const found = entry.at < from ? undefined : judgementIn(env, workspace, entry, settings)
       if (found === undefined) continue
       judged++
+      if (isBarred(found.verdict)) {
+        barred++
+        continue
+      }
       const to = await again(found.recorded, found.verdict)
       const why = difference(found.verdict, to)
       if (why === undefined) continue
@@ -80,7 +86,7 @@ async function explain(
       })
     }
     const last = page.at(-1)
-    if (last === undefined || page.length < PAGE) return { judged, changes }
+    if (last === undefined || page.length < PAGE) return { judged, barred, changes }
     after = last.position
   }
 }
@@ -91,11 +97,15 @@ interface Found {
   readonly verdict: Judgement
 }
 
-/** The first judgement of an effect, a denial, or that of a read; a persona's denial is no matter of rules. */
+function isBarred({ denies }: Judgement): boolean {
+  return denies.some((one) => one.rule === 'persona')
+}
+
+/** The first judgement of an effect, a denial, or that of a read. */
 function judgementIn(env: Environment, workspace: string, entry: Placed, settings: Settings): Found | undefined {
   if (entry.payload === null) return undefined
   const found = of(entry)
-  if (found === undefined || found.verdict.denies.some((one) => one.rule === 'persona')) return undefined
+  if (found === undefined) return undefined
   const known = env.actions.find(found.action)
   const recorded: Recorded = {
     workspace,
