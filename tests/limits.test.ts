@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import {
   action,
+  ActionError,
   defineAgent,
   defineBudget,
   defineConnector,
@@ -78,6 +79,25 @@ describe('a budget', () => {
     expect(t.world(charge)).toHaveLength(3)
     expect((await t.inbox.list()).items).toMatchObject([{ code: 'BUDGET_REACHED' }])
     expect((await t.keelson.audit.verify()).faults).toEqual([])
+    await t.stop()
+  })
+
+  it('counts what is under way: nothing else takes its room while it is tried again', async () => {
+    let busy = true
+    const bill = fake(bank, {
+      'bank.charge': () => {
+        if (busy) throw new ActionError({ class: 'rate-limited', afterMs: 3_600_000 }, 'later')
+        return {}
+      },
+    })
+    const t = await setUp({ budgets: [daily], connectors: [bill] })
+    await t.start(pay, { who: 'a', cents: 600 }, { id: 'a' })
+    busy = false
+    await t.start(pay, { who: 'b', cents: 600 }, { id: 'b' })
+    expect(t.world(charge)).toEqual([])
+    await t.advance('1h')
+    expect(t.world(charge).map(({ input }) => input.who)).toEqual(['a'])
+    expect((await t.inbox.list()).items).toMatchObject([{ code: 'BUDGET_REACHED' }])
     await t.stop()
   })
 

@@ -19,7 +19,9 @@ const Op = z.union([
 type Op = z.infer<typeof Op>
 type Meddling = { kind: 'outside'; name: 'x' | 'y' } | { kind: 'entity'; field: 'a' | 'b' }
 
-const letter = fc.constantFrom('1', '2', '3')
+/** What is put with this value cannot be taken back. */
+const STUCK = '3'
+const letter = fc.constantFrom('1', '2', STUCK)
 const anyOp: fc.Arbitrary<Op> = fc.oneof(
   fc.record({ do: fc.constant('put' as const), name: fc.constantFrom('x' as const, 'y' as const), value: letter }),
   fc.record({ do: fc.constant('send' as const), to: letter }),
@@ -53,6 +55,7 @@ function world() {
     },
     compensate({ name, before, mark }) {
       if (values.get(name) !== mark) throw new ActionError({ class: 'final' }, 'edited since')
+      if (mark.startsWith(STUCK)) throw new ActionError({ class: 'final' }, 'stuck')
       if (before === null) values.delete(name)
       else values.set(name, before)
     },
@@ -119,17 +122,20 @@ describe('a revert', () => {
         const edited = new Set(meddling.map((one) => (one.kind === 'outside' ? one.name : one.field)))
         const was: Record<string, string | undefined> = { x: 'first', y: undefined }
         for (const name of ['x', 'y'] as const) {
-          const puts = done.filter((op) => op.do === 'put' && op.name === name).length
+          const puts = done.flatMap((op) => (op.do === 'put' && op.name === name ? [op.value] : []))
           const left = result.failed.filter(({ what }) => what.includes(`name: ${name}`)).length
-          expect(values.get(name)).toBe(edited.has(name) ? 'by a person' : was[name])
-          expect(left).toBe(edited.has(name) ? puts : 0)
+          const stuck = puts.lastIndexOf(STUCK) // what was put before it is under it
+          if (edited.has(name)) expect(values.get(name)).toBe('by a person')
+          else if (stuck >= 0) expect(values.get(name)).toMatch(/^3#/)
+          else expect(values.get(name)).toBe(was[name])
+          expect(left).toBe(edited.has(name) ? puts.length : stuck + 1)
         }
         for (const field of ['a', 'b'] as const) expect(data[field]).toBe(edited.has(field) ? 'by a person' : '0')
         const reasons = (why: string): number => result.left.filter((one) => one.why.includes(why)).length
         expect(sent).toEqual(done.flatMap((op) => (op.do === 'send' ? [op.to] : [])))
         expect(reasons('irreversible')).toBe(sent.length)
         expect(reasons('created it')).toBe(done.filter(({ do: what }) => what === 'make').length)
-        expect(result.failed.every(({ why }) => why === 'edited since')).toBe(true)
+        expect(result.failed.every(({ why }) => why === 'edited since' || why === 'stuck')).toBe(true)
       }),
       { numRuns: Number(process.env['KEELSON_RUNS'] ?? 60) },
     )

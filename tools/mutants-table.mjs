@@ -415,7 +415,7 @@ export const mutants = [
     file: core('conductor/limits.ts'),
     find: '{ ...reserve(data, amount), ...about(line, data) }',
     replace: '{ ...data, ...about(line, data) }',
-    test: at('tests', 'tests/limits.test.ts', 'that is reached parks what would pass it'),
+    test: at('tests', 'tests/limits.test.ts', 'counts what is under way'),
   },
   {
     name: 'plan-order',
