@@ -345,6 +345,22 @@ describe('an agent', () => {
     expect(asked).toBe(3)
   })
 
+  it('without a price is not asked where money is counted, and says what to configure', async () => {
+    let asked = 0
+    const models: Models = async () => {
+      asked++
+      return { output: { text: 'done' } }
+    }
+    const budgets = [defineBudget({ name: 'models', limit: { money: { amount: 250, currency: 'EUR' } } })]
+    const t = await open(store(), { playbooks: [ask], models, budgets })
+    const run = await t.start(ask, { n: 1 }, { id: 'r' })
+    await expect(run.result()).rejects.toMatchObject({
+      code: 'BUDGET_REFUSED',
+      message: expect.stringContaining('no worst case') as string,
+    })
+    expect(asked).toBe(0)
+  })
+
   it('that a persona does not name is not asked', async () => {
     const clerk = definePersona({ name: 'clerk', may: ['*'], agents: ['other'] })
     const t = await testConductor({ playbooks: [ask] })
