@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { action, createConductor, definePlaybook, policy, type Conductor, type InboxItem } from '@keelson/core'
 import { sqlite } from '@keelson/memory-sqlite'
+import { asked as read } from '../packages/cli/src/usage.ts'
 
 const sent: { to: string; cents: number }[] = []
 const pay = action({
@@ -99,6 +100,15 @@ describe('keelson at the terminal', () => {
     expect(ended.map((one) => one.code)).toEqual(wrong.map(() => 2))
   })
 
+  it('takes an id that begins with a dash for an id, and not for options', async () => {
+    const dashed = await keelson(['inbox', store, '-tJr4FQFInkBWlN0', '--json'])
+    expect(dashed.stderr).toContain('no open item has an id that begins with "-tJr4FQFInkBWlN0"')
+    expect(read(['inbox', 'app.db', '-tJr4', '-w', 'acme'])).toMatchObject({ subject: '-tJr4', workspace: 'acme' })
+    expect(read(['reject', 'app.db', '--bQx', '-m', 'no'])).toMatchObject({ subject: '--bQx', message: 'no' })
+    expect(read(['runs', 'app.db', '--json'])).toMatchObject({ subject: undefined, json: true })
+    expect(read(['reject', 'app.db', '-mno', 'abc'])).toMatchObject({ subject: 'abc', message: 'no' })
+  })
+
   it('makes no store where there is none, and names what is there instead', async () => {
     const text = join(folder, 'notes.txt')
     await writeFile(text, 'not a store')
@@ -114,6 +124,7 @@ describe('keelson at the terminal', () => {
     const item = await asked('one')
     const list = await keelson(['inbox', store])
     expect(list.stdout).toContain(`${item.id}  approval [low]  bank.pay (money: money moves)`)
+    expect(list.stdout).toContain('  one: cents: 4200, to: ada')
     const why = await keelson(['why', store, 'one'])
     expect(why.stdout).toContain(item.id)
     const shown = await keelson(['inbox', store, item.id.slice(0, 6), '--as', 'ann'])

@@ -8,6 +8,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
+import { KeelsonError } from '@keelson/core'
 import type { Actor, Decided, Decision, InboxItem, Json, Workspace } from '@keelson/core'
 import { out, printItem, printJson } from './print.ts'
 import { safe } from './safe.ts'
@@ -45,7 +46,11 @@ export async function itemLike(workspace: Workspace, id: string): Promise<InboxI
     after = page.next
   } while (after !== undefined)
   if (found.length > 1) throw new Misuse(`"${id}" begins the ids of ${found.length} items: write more of it`)
-  return found[0] ?? workspace.inbox.get(id)
+  if (found[0] !== undefined) return found[0]
+  return workspace.inbox.get(id).catch((thrown: unknown) => {
+    if (!KeelsonError.is(thrown, 'ITEM_NOT_FOUND')) throw thrown
+    throw new Misuse(`no open item has an id that begins with "${id}"; one that is closed needs its whole id`)
+  })
 }
 
 function assertHash({ hash, id }: InboxItem, asked: Asked): void {

@@ -22,8 +22,17 @@ export function printItems(o: Out, items: readonly InboxItem[]): void {
   for (const item of items) {
     const risk = 'risk' in item ? ` [${item.risk}]` : ''
     o.line(`${o.strong(item.id)}  ${item.kind}${risk}  ${safe(item.title)}  (${item.openedAt})`)
+    o.line(`  ${item.run === undefined ? '' : `${safe(item.run)}: `}${inOneLine(item)}`)
     for (const flag of item.flags) o.line(`  ${o.warn(`! ${safe(flag.text)}`)}`)
   }
+}
+
+/** What tells an item from others of the same title. */
+function inOneLine({ preview }: InboxItem): string {
+  const text =
+    preview.kind === 'text' ? preview.after : preview.rows.map(({ label, after }) => `${label}: ${after}`).join(', ')
+  const line = safe(text).replaceAll(/\s+/g, ' ').trim()
+  return line.length > 100 ? `${line.slice(0, 99).toWellFormed()}…` : line
 }
 
 export function printItem(o: Out, item: InboxItem): void {

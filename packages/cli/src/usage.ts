@@ -108,6 +108,7 @@ const NEEDS_SUBJECT: Partial<Record<Command, string>> = {
 const NEEDS: Partial<Record<Command, 'out' | 'older-than' | 'playbooks'>> = {
   ...{ backup: 'out', prune: 'older-than', rehearse: 'playbooks' },
 }
+const NEEDS_ITEM: readonly Command[] = ['inbox', 'approve', 'edit', 'reject', 'respond', 'answer']
 const NEEDS_MESSAGE: readonly Command[] = ['reject', 'respond', 'answer']
 
 /** Throws `Misuse`. */
@@ -154,35 +155,43 @@ function numberOf(text: string | undefined, option: string): number | undefined 
   throw new Misuse(`${option} takes a number, not "${text}"`)
 }
 
+const OPTIONS = {
+  json: { type: 'boolean' },
+  plain: { type: 'boolean' },
+  yes: { type: 'boolean', short: 'y' },
+  help: { type: 'boolean', short: 'h' },
+  hash: { type: 'string' },
+  file: { type: 'string' },
+  message: { type: 'string', short: 'm' },
+  as: { type: 'string' },
+  workspace: { type: 'string', short: 'w' },
+  state: { type: 'string' },
+  with: { type: 'string' },
+  by: { type: 'string' },
+  out: { type: 'string', short: 'o' },
+  since: { type: 'string' },
+  'dry-run': { type: 'boolean' },
+  replace: { type: 'boolean' },
+  adopt: { type: 'boolean' },
+  'older-than': { type: 'string' },
+  playbook: { type: 'string' },
+  playbooks: { type: 'string' },
+  to: { type: 'string' },
+} as const
+
+/** The id of an item may begin with a dash: what stands in its place and is no option is one. */
+function isDashedId(text: string | undefined): text is string {
+  if (text === undefined || !/^-[\w-]{3,15}$/.test(text)) return false
+  if (text.length === 16) return true
+  return !(text.startsWith('--') ? Object.keys(OPTIONS).includes(text.slice(2)) : /^-[yhmwo]/.test(text))
+}
+
 function parsed(args: readonly string[]) {
+  const [command, store, subject, ...rest] = args
+  const dashed = NEEDS_ITEM.some((one) => one === command) && store?.startsWith('-') === false && isDashedId(subject)
+  const ordered = dashed ? [...[command, store].filter((one) => one !== undefined), ...rest, '--', subject] : [...args]
   try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        json: { type: 'boolean' },
-        plain: { type: 'boolean' },
-        yes: { type: 'boolean', short: 'y' },
-        help: { type: 'boolean', short: 'h' },
-        hash: { type: 'string' },
-        file: { type: 'string' },
-        message: { type: 'string', short: 'm' },
-        as: { type: 'string' },
-        workspace: { type: 'string', short: 'w' },
-        state: { type: 'string' },
-        with: { type: 'string' },
-        by: { type: 'string' },
-        out: { type: 'string', short: 'o' },
-        since: { type: 'string' },
-        'dry-run': { type: 'boolean' },
-        replace: { type: 'boolean' },
-        adopt: { type: 'boolean' },
-        'older-than': { type: 'string' },
-        playbook: { type: 'string' },
-        playbooks: { type: 'string' },
-        to: { type: 'string' },
-      },
-    })
+    return parseArgs({ args: ordered, allowPositionals: true, options: OPTIONS })
   } catch (error) {
     throw new Misuse((error as Error).message)
   }
