@@ -1,6 +1,14 @@
 /** The harness: a whole playbook in one test, with its people, its time and its faults. */
-import { action, defineConnector, defineEntity, defineEvent, definePlaybook, policy } from '@keelson/core'
-import { exploreCrashes, fake, testConductor, type Harness, type HarnessOptions } from '@keelson/testing'
+import {
+  action,
+  createConductor,
+  defineConnector,
+  defineEntity,
+  defineEvent,
+  definePlaybook,
+  policy,
+} from '@keelson/core'
+import { exploreCrashes, fake, memoryStore, testConductor, type Harness, type HarnessOptions } from '@keelson/testing'
 import '@keelson/testing/vitest'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
@@ -169,5 +177,46 @@ describe('exploreCrashes', () => {
     const [, only] = /only: '([\d,]+)'/.exec(failed as string) ?? []
     expect(failed).toMatch(/the store may not fail/)
     await expect(exploreCrashes(test, { harness, invariant, only: only! })).rejects.toThrow(/the store may not fail/)
+  })
+})
+
+describe('a host that calls past the harness', () => {
+  it('is told so when its conductor dies under it, and goes on through host', async () => {
+    const Person = defineEntity({ name: 'person', version: 1, schema: z.object({ name: z.string() }) })
+    const harness = (): HarnessOptions => ({ playbooks: [], entities: [Person] })
+    const past = exploreCrashes((t) => t.keelson.entities(Person).create({ name: 'Ada' }), { harness, limit: 4 })
+    await expect(past).rejects.toMatchObject({ code: 'RUN_WAITING', hint: expect.stringContaining('t.host') })
+    const through = (t: Harness) => t.host((keelson) => keelson.entities(Person).list())
+    await expect(exploreCrashes(through, { harness })).resolves.toMatchObject({ schedules: expect.any(Number) })
+  })
+})
+
+describe('what a developer is told', () => {
+  it('names what to do about a failed run, and only answers that an item allows', async () => {
+    const broken = definePlaybook({
+      name: 'broken',
+      version: 1,
+      input: z.object({}),
+      output: z.object({}),
+      run: async (ctx) => {
+        await ctx.ask('Which?', { answer: z.object({ which: z.string() }) })
+        throw new Error('no')
+      },
+    })
+    const t = await testConductor({ playbooks: [broken] })
+    await t.start(broken, {})
+    await t.answer({ which: 'this' })
+    const hints = t.log.map(({ fields }) => (fields as { hint?: string }).hint ?? '')
+    expect(hints.some((hint) => hint.includes('answer: …'))).toBe(true)
+    expect(hints.find((hint) => hint.includes('retry: true'))).toMatch(/^Retry a step/)
+    await t.stop()
+  })
+
+  it('names connect where a connector was passed without it', async () => {
+    const connectors = [email as never]
+    await expect(createConductor({ store: memoryStore(), playbooks: [], connectors })).rejects.toMatchObject({
+      code: 'DEFINITION_INVALID',
+      hint: 'Pass email.connect() in connectors.',
+    })
   })
 })

@@ -63,6 +63,7 @@ export interface ConductorOptions {
   readonly store: MemoryStore
   /** All playbooks, old versions too, until their last run has ended. */
   readonly playbooks: readonly Playbook<any, any>[]
+  /** What `connect()` of a connector returns. */
   readonly connectors?: readonly Connector[]
   /** Entity types to check at the start: that all records that are stored can still be read. */
   readonly entities?: readonly EntityType<any>[]

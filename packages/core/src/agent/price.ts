@@ -10,7 +10,7 @@ export interface Price {
 }
 
 export interface Prices {
-  /** By the name of a model: as in an agent's `models`, or as the model is called. */
+  /** By the name of a model: as in an agent's `model`. An agent that names none counts as `unpriced`, since its cost is reserved beforehand. */
   readonly models: Readonly<Record<string, Price>>
   /** What a question to a model counts for that is not in the table, or does not say what it used. */
   readonly unpriced?: Money

@@ -186,7 +186,10 @@ function textOf(story: Omit<FieldStory, 'text'>): string {
   const who = by === undefined ? '' : ` by ${by.name ?? by.id}`
   const how = run === undefined ? '' : ` in run ${run}, step "${step}"`
   const [source] = sources
-  const from = source === undefined ? '' : `; it came from ${source.kind} "${source.key}"`
+  const from =
+    source === undefined
+      ? ''
+      : `; it came from ${source.kind === 'input' ? 'its input' : `${source.kind} "${source.key}"`}`
   const agreed = approvals.map(({ by: one, at: when }) => `; ${one.name ?? one.id} agreed at ${when}`).join('')
   const held = value === undefined ? 'is gone' : `is ${canonical(value)}`
   return `${field} ${held} since version ${version} of ${at}${who}${how}${from}${agreed}`

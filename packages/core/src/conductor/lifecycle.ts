@@ -29,7 +29,14 @@ export interface LifecycleEvents {
   'effect.asked': OfRun & { readonly action: string; readonly item: string; readonly title: string }
   'effect.held': OfRun & { readonly action: string; readonly item: string; readonly until: string }
   'effect.unknown': OfRun & { readonly action: string; readonly item: string }
-  'item.opened': OfRun & { readonly item: string; readonly title: string; readonly kind: string }
+  'item.opened': OfRun & {
+    readonly item: string
+    readonly title: string
+    readonly kind: string
+    readonly allows: readonly string[]
+    /** What to do about it, where it says so. */
+    readonly advice?: string
+  }
   'item.reminded': OfRun & { readonly item: string; readonly title: string; readonly onSilence: string }
   /** '' where the workspaces could not even be listed. */
   'anchor.failed': { readonly workspace: string; readonly message: string }

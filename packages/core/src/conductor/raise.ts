@@ -33,6 +33,8 @@ export async function raise(pass: Pass, about: { code: string; title: string; hi
     item: id,
     title: bare.title,
     kind: 'attention',
+    allows: bare.allows,
+    advice: about.hint,
   })
   return [
     itemPut(

@@ -20,10 +20,17 @@ export function speak(lifecycle: Lifecycle, log: Logger): void {
   )
 }
 
-function howToAnswer({ workspace, item, kind }: LifecycleEvents['item.opened']): string {
-  const decision =
-    { question: 'answer: …', 'outcome-unknown': "outcome: 'happened'", attention: 'retry: true' }[kind] ??
-    'approve: true'
+function howToAnswer({ workspace, item, allows, advice }: LifecycleEvents['item.opened']): string {
+  const decision = DECISIONS.find(([verb]) => allows.includes(verb))?.[1] ?? 'dismiss: true'
   const inbox = workspace === 'default' ? 'conductor.inbox' : `conductor.workspace('${workspace}').inbox`
-  return `answer it: const { hash } = await ${inbox}.get('${item}'); await ${inbox}.decide('${item}', { hash, by, ${decision} })`
+  const how = `answer it: const { hash } = await ${inbox}.get('${item}'); await ${inbox}.decide('${item}', { hash, by, ${decision} })`
+  return advice === undefined ? how : `${advice}\n        ${how}`
 }
+
+/** What is suggested first, of what an item allows. */
+const DECISIONS = [
+  ['approve', 'approve: true'],
+  ['outcome', "outcome: 'happened'"],
+  ['retry', 'retry: true'],
+  ['answer', 'answer: …'],
+] as const

@@ -62,7 +62,13 @@ export function defineConnector<
 
 /** The actions of a connector by name, as core executes them. */
 export function actionsOf(connector: Connector): AnyAction[] {
-  return connector.actions.map((made) => definitionOf(made))
+  const { name, actions }: Partial<Connector> = connector
+  if (actions === undefined) {
+    throw new KeelsonError('DEFINITION_INVALID', `connector "${name}" is a definition, and not connected`, {
+      hint: `Pass ${name}.connect() in connectors.`,
+    })
+  }
+  return actions.map((made) => definitionOf(made))
 }
 
 /** `connector` with other ways to execute its actions: what fakes are made of. */

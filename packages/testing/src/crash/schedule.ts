@@ -1,11 +1,11 @@
 /** Schedule: one run of a test with crashes at given points, from an empty store to rest. */
-import { actionsOf, playbookOf, type AnyAction, type Placed } from '@keelson/core/ports'
+import { actionsOf, KeelsonError, playbookOf, type AnyAction, type Placed } from '@keelson/core/ports'
 import { recipeFor, type Recipe } from '../fake/fake.ts'
 import type { World } from '../fake/world.ts'
 import { harnessOf, type Harness, type HarnessOptions } from '../harness/harness.ts'
 import type { TestStore } from '../harness/life.ts'
 import { answerTruly } from '../harness/people.ts'
-import type { Stage } from '../harness/stage.ts'
+import { realMs, type Stage } from '../harness/stage.ts'
 import { more, observe, type Ended, type Observed } from './observe.ts'
 import { Points, probeAt, type Schedule } from './points.ts'
 
@@ -33,6 +33,9 @@ export interface Outcome {
 
 /** Steps of time after which a run that is still open is taken to stay so. */
 const STEPS_MAX = 200
+/** Real time in which a test that met a crash does nothing with its harness, before it is taken to hang: five seconds. */
+const ABANDONED_TURNS = 500
+const TURN_MS = 10
 
 export async function runSchedule(
   test: Test,
@@ -53,10 +56,17 @@ export async function runSchedule(
     },
   )
   await stage.ready()
-  const ended = await test.run(harness).then(
-    (value): Ended => ({ value }),
-    (thrown: unknown): Ended => ({ thrown }),
-  )
+  const ended = await Promise.race([
+    test.run(harness).then(
+      (value): Ended => ({ value }),
+      (thrown: unknown): Ended => ({ thrown }),
+    ),
+    abandoned(stage, points),
+  ]).catch(async (hangs: unknown) => {
+    await stage.stop()
+    await store.close?.()
+    throw hangs
+  })
   const { world } = stage.setting
   const observed = await comeToRest(stage, world, ended, without)
   const broken = await (async () => test.invariant?.(harness))().then(
@@ -67,6 +77,19 @@ export async function runSchedule(
   await stage.stop()
   await store.close?.()
   return { points, observed, entries, broken }
+}
+
+/** A call that the test made past the harness died with its conductor, and nobody will ever answer it. */
+async function abandoned(stage: Stage, points: Points): Promise<Ended> {
+  for (let idle = 0; idle < ABANDONED_TURNS; idle++) {
+    await realMs(TURN_MS)
+    if (stage.stopped) return { value: undefined }
+    if (stage.busy || points.fired.length === 0) idle = 0
+  }
+  throw new KeelsonError('RUN_WAITING', 'the test goes no further: it waits for a call to a conductor that died', {
+    hint: 'Call through the harness: await t.host((keelson) => …) instead of t.keelson. It is done again by the next.',
+    data: { points: points.fired.map(({ label }) => label) },
+  })
 }
 
 /** Lets time pass as long as something is open that would not be without a crash. */

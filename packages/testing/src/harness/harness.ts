@@ -36,6 +36,7 @@ export interface HarnessOptions extends Pick<
   | 'budgets'
   | 'channels'
   | 'credentials'
+  | 'entities'
   | 'limits'
   | 'mayDecide'
   | 'personas'
@@ -119,7 +120,7 @@ export interface Harness {
   /** The conductor dies as a killed process would; another goes on with its store. */
   crash(): Promise<void>
   stop(): Promise<void>
-  /** The conductor of now: a new one after `crash()`. */
+  /** The conductor of now: a new one after `crash()`. A call to one that dies never ends: in `exploreCrashes` use `host`. */
   readonly keelson: Conductor
   readonly inbox: Inbox
   readonly clock: ManualClock

@@ -37,6 +37,7 @@ export class Stage {
   #living: Promise<Life>
   #life!: Life
   #stopped = false
+  #verbs = 0
 
   constructor(setting: Setting, options: StageOptions = {}) {
     this.setting = setting
@@ -47,6 +48,15 @@ export class Stage {
   /** The conductor of now. */
   get keelson(): Conductor {
     return this.#life.keelson
+  }
+
+  get stopped(): boolean {
+    return this.#stopped
+  }
+
+  /** Whether a verb of the harness is under way. */
+  get busy(): boolean {
+    return this.#verbs > 0
   }
 
   get patient(): boolean {
@@ -77,6 +87,19 @@ export class Stage {
 
   /** Does what a host does; goes on against the next conductor if this one dies meanwhile. */
   async perform<T>(verb: (keelson: Conductor) => Promise<T>): Promise<T> {
+    return this.#during(() => this.#perform(verb))
+  }
+
+  async #during<T>(verb: () => Promise<T>): Promise<T> {
+    this.#verbs++
+    try {
+      return await verb()
+    } finally {
+      this.#verbs--
+    }
+  }
+
+  async #perform<T>(verb: (keelson: Conductor) => Promise<T>): Promise<T> {
     for (let tries = 1; ; tries++) {
       const life = await this.#living
       const asked = verb(life.keelson).then(
@@ -93,6 +116,10 @@ export class Stage {
 
   /** Until nothing moves any more. */
   async settle(): Promise<void> {
+    return this.#during(() => this.#settle())
+  }
+
+  async #settle(): Promise<void> {
     let idle = fresh(-1)
     for (let turns = 0; !this.#stopped; turns++) {
       if (turns > TURNS_MAX) throw await hanging((await this.#living).keelson)
@@ -172,7 +199,7 @@ async function isQuiet(life: Life): Promise<boolean> {
   return quiet && !life.dead && !life.degraded
 }
 
-function realMs(ms: number): Promise<void> {
+export function realMs(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
