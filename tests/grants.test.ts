@@ -97,6 +97,19 @@ describe('a grant', () => {
     expect(await t.keelson.grants.list()).toMatchObject([{ state: 'revoked' }])
   })
 
+  it('that ends while its effect is held lets nothing out: a person is asked', async () => {
+    const held = policy.rule('window', { on: refund }, () => policy.hold('2h'))
+    const t = await testConductor({ ...setUp([asks, held]), now: '2026-01-01T00:00:00Z' })
+    const until = '2026-01-01T01:00:00Z'
+    await t.keelson.grants.create({ action: refund, where: {}, cap: { count: 9 }, until, by: ann })
+    const run = await t.start(giveBack, { order: '1', cents: 500 })
+    expect((await t.keelson.holds.list()).holds).toHaveLength(1)
+    await t.advance('2h')
+    expect(t.world(refund)).toEqual([])
+    await t.approve(refund)
+    expect(await run.status()).toEqual({ state: 'completed' })
+  })
+
   it('is not made without a cap, an end to come, a whole number, or by an agent', async () => {
     const t = await testConductor(setUp())
     const base = { action: refund, where: {}, cap: { count: 1 }, until: '2027-01-01', by: ann } as const

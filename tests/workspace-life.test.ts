@@ -4,7 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
-import { createConductor, defineEvent, definePlaybook, type Conductor, type MemoryStore } from '@keelson/core'
+import {
+  createConductor,
+  defineEntity,
+  defineEvent,
+  definePlaybook,
+  type Conductor,
+  type MemoryStore,
+} from '@keelson/core'
 import { sqlite } from '@keelson/memory-sqlite'
 import { memoryStore } from '@keelson/testing'
 import { me } from './support/open.ts'
@@ -69,6 +76,26 @@ describe('a workspace', () => {
     await acme.runs.resume('r', { by: me })
     await acme.send(go, {}, { id: 'go' })
     expect(await run.result()).toEqual({ secret: 's' })
+  })
+
+  it('that another process deleted and began anew is found under its new key', async () => {
+    const Person = defineEntity({
+      name: 'person',
+      version: 1,
+      schema: z.object({ mail: z.string() }),
+      index: ['mail'],
+      private: ['mail'],
+    })
+    const store = memoryStore()
+    const [one, two] = [await open(store), await open(store.session())]
+    const [here, there] = [one.workspace('acme'), two.workspace('acme')]
+    await there.entities(Person, { by: me }).create({ mail: 'a@x.org' })
+    expect(await here.entities(Person).find({ mail: 'a@x.org' })).toBeDefined()
+    await here.suspend({ by: me, reason: 'they left' })
+    await here.delete({ by: me, confirm: 'acme' })
+    await one.workspaces.create('acme', { by: me })
+    await here.entities(Person, { by: me }).create({ mail: 'b@x.org' })
+    expect(await there.entities(Person).find({ mail: 'b@x.org' })).toBeDefined()
   })
 
   it('is deleted only when it is suspended, at rest and confirmed, and then nothing of it is left in the file', async () => {

@@ -66,6 +66,8 @@ export class Company {
   readonly #ids: Ids
   #head: Head = EMPTY_HEAD
   #key: Promise<string> | undefined
+  /** The version of its life under which the key was read. */
+  #lives = -1
   #standing: Promise<Standing> | undefined
   #writing: Promise<unknown> = Promise.resolve()
 
@@ -77,7 +79,8 @@ export class Company {
   }
 
   /** The secret under which personal index values are hashed. Made at first use; kept in the first entry of the workspace. */
-  key(): Promise<string> {
+  async key(): Promise<string> {
+    await this.standing()
     this.#key ??= this.#open().catch((error: unknown) => {
       this.#key = undefined
       throw error
@@ -194,7 +197,11 @@ export class Company {
     const ids = ['life', 'settings', SHADOW_MODES]
     const rows = await this.#store.records(this.workspace, { kind: 'company', ids, limit: ids.length })
     const [life, settings, shadow] = ids.map((id) => rows.find((row) => row.id === id))
-    return { life: lifeIn(life), settings: settingsIn(settings), shadow: shadowIn(shadow) }
+    const standing = { life: lifeIn(life), settings: settingsIn(settings), shadow: shadowIn(shadow) }
+    // Another process may have deleted it and begun it anew, under another key.
+    if (this.#lives !== standing.life.version) this.#key = undefined
+    this.#lives = standing.life.version
+    return standing
   }
 
   async #record(id: string): Promise<RecordRow | undefined> {

@@ -255,13 +255,13 @@ async function grantsWhere(
   }
 }
 
-/** A grant that was revoked, or is gone, decides nothing any more; nor does one that was passed on from such a one. */
-export async function isRevoked(env: Environment, workspace: string, id: string): Promise<boolean> {
+/** A grant that was revoked, has ended, or is gone, decides nothing any more; nor does one passed on from such a one. */
+export async function isOver(env: Environment, workspace: string, id: string): Promise<boolean> {
   for (let at: string | undefined = id; at !== undefined;) {
     const [row]: readonly RecordRow[] = await env.store.records(workspace, { kind: 'grant', ids: [at], limit: 1 })
     if (row === undefined) return true
     const grant = JSON.parse(row.data) as Grant
-    if (grant.revoked) return true
+    if (grant.revoked || env.clock.now() >= grant.until) return true
     at = grant.parent
   }
   return false

@@ -16,7 +16,7 @@ import type { Op } from '../../journal/fold.ts'
 import type { Put } from '../../journal/put.ts'
 import type { Judgement } from '../../policy/verdict.ts'
 import type { Environment } from '../environment.ts'
-import { isRevoked } from '../grants.ts'
+import { isOver } from '../grants.ts'
 import { chargeOf } from '../charge.ts'
 import { clear, type Cleared, type Limit } from '../limits.ts'
 import { sleepWithin } from '../ops/retrying.ts'
@@ -231,13 +231,13 @@ function changed(verdict: Judgement, bytes: Bytes, covered: ReadonlySet<string>)
   return { state: 'changed', verdict, ...(covered.size < bytes.covered.size ? { revoked: true } : {}) }
 }
 
-/** What has been answered for: what a grant answered no longer is, once the grant was revoked. */
+/** What has been answered for: what a grant answered no longer is, once the grant was revoked or has ended. */
 export async function stillCovered(
   env: Environment,
   workspace: string,
   { covered = [], grant }: { covered?: readonly string[]; grant?: string | undefined },
 ): Promise<ReadonlySet<string>> {
-  if (grant === undefined || !(await isRevoked(env, workspace, grant))) return new Set(covered)
+  if (grant === undefined || !(await isOver(env, workspace, grant))) return new Set(covered)
   return new Set(covered.filter((one) => !one.startsWith('ask:')))
 }
 
