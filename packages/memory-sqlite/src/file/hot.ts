@@ -120,7 +120,7 @@ function isTaken(error: unknown): boolean {
 }
 
 function isPlain(unit: PassUnit): boolean {
-  if (unit.next !== undefined || unit.purge !== undefined) return false
+  if (unit.next !== undefined || unit.purge !== undefined || unit.again === true) return false
   return (
     isNone(unit.records) &&
     isNone(unit.expect) &&
