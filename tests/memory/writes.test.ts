@@ -257,6 +257,8 @@ describe('the operator', () => {
     const set = await memory.retention.run({ by: host })
     await t.settle()
     expect(await memory.recall('short-lived')).toHaveLength(1)
+    const bot = { kind: 'agent', id: 'bot' } as const
+    await expect(memory.changes.apply(set!, { by: bot })).rejects.toMatchObject({ code: 'INPUT_INVALID' })
     await memory.changes.apply(set!, { by: me })
     expect(await memory.recall('short-lived')).toEqual([])
     expect(await memory.get(id)).toMatchObject({ status: 'bin' })

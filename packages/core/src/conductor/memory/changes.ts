@@ -120,6 +120,11 @@ async function decide(
   given: { by: ChangeSetRecord['source']['by']; decision: { approve: true } | { reject: string } },
 ): Promise<ChangeSet> {
   assertActor(given.by)
+  if (given.by.kind === 'agent') {
+    throw new KeelsonError('INPUT_INVALID', `an agent (${given.by.id}) cannot decide what is proposed to the operator`, {
+      hint: 'Name the person who decides: { by: { kind: "person", id } }.',
+    })
+  }
   const { env, workspace } = desk
   const { record } = await readSet(desk, id)
   if (record.status !== 'proposed') {
