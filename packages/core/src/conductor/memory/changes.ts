@@ -121,9 +121,13 @@ async function decide(
 ): Promise<ChangeSet> {
   assertActor(given.by)
   if (given.by.kind === 'agent') {
-    throw new KeelsonError('INPUT_INVALID', `an agent (${given.by.id}) cannot decide what is proposed to the operator`, {
-      hint: 'Name the person who decides: { by: { kind: "person", id } }.',
-    })
+    throw new KeelsonError(
+      'INPUT_INVALID',
+      `an agent (${given.by.id}) cannot decide what is proposed to the operator`,
+      {
+        hint: 'Name the person who decides: { by: { kind: "person", id } }.',
+      },
+    )
   }
   const { env, workspace } = desk
   const { record } = await readSet(desk, id)
