@@ -217,7 +217,7 @@ describe('a file per workspace', () => {
     const pathOf = (workspace: string): string => at(`${encodeURIComponent(workspace)}/store.db`)
     const first = sqlite(pathOf)
     await first.open({ worker: 'one', now: () => 1 })
-    for (const workspace of ['a', 'b c']) await first.write(workspace, { entries: more('s', []) })
+    for (const workspace of ['a', 'b c']) await first.write(workspace, { entries: more('s', [], 1, 'x', workspace) })
     await first.close()
     const second = sqlite(pathOf, { openFiles: 1 })
     expect(await second.open({ worker: 'one', now: () => 1 })).toEqual({ frozen: [] })

@@ -5,13 +5,13 @@ import type { ClaimQuery, Claimed, Entry, MemoryStore, NewRun } from '@keelson/c
 export const W = 'acme'
 
 /** `count` entries of `stream` behind those before. */
-export function more(stream: string, before: readonly Entry[], count = 1, text = 'x'): Entry[] {
+export function more(stream: string, before: readonly Entry[], count = 1, text = 'x', workspace = W): Entry[] {
   const drafts = Array.from({ length: count }, () => ({
     kind: 'step.completed' as const,
     key: 's',
     data: { ok: text },
   }))
-  return chain(W, stream, headOf(before), drafts, 1000, () => 'c2FsdHNhbHRzYWx0c2FsdA')
+  return chain(workspace, stream, headOf(before), drafts, 1000, () => 'c2FsdHNhbHRzYWx0c2FsdA')
 }
 
 export function newRun(id: string): NewRun {
