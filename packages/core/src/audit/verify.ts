@@ -108,7 +108,10 @@ export async function rebuild(env: Environment, workspace: string): Promise<{ re
     const ended = row === undefined ? [] : [{ ...row, version: row.version + 1, data: null, index: {} }]
     const wanted = expected.records.get(id)
     // In one unit: an effect's record that was away for a moment would let it be sent again.
-    await env.store.write(workspace, { records: [...ended, ...(wanted === undefined ? [] : [wanted])], restoring: true })
+    await env.store.write(workspace, {
+      records: [...ended, ...(wanted === undefined ? [] : [wanted])],
+      restoring: true,
+    })
   }
   return { repaired: wrong.size }
 }
