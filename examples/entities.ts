@@ -45,7 +45,7 @@ const twin = await customers.create({ ...ada.data, name: 'A. Lovelace' }, { refs
 const bill = await invoices.create({ number: '2026-1', customer: twin.id, status: 'draft' })
 await invoices
   .update(bill.id, { status: 'paid' })
-  .catch((no: Error) => console.log(`no: ${no.message.replace(/ "invoice_\w+"/, '')}`))
+  .catch((no: Error) => console.log(`no: ${no.message.replace(/ "invoice_[\w-]+"/, '')}`))
 await customers.merge(ada.id, twin.id, { reason: 'entered twice' })
 console.log(`billed to: ${(await customers.get(bill.data.customer)).data.name}`) // the old id leads to the survivor
 day = Date.UTC(2026, 3, 1)
