@@ -285,8 +285,8 @@ export const mutants = [
     name: 'freeze-expected-of-run',
     drops: 'so it does for the run of an effect',
     file: core('conductor/effect/attempt.ts'),
-    find: 'expect: [company.expectFreeze(frozen)], again }',
-    replace: 'expect: [], again }',
+    find: 'expect: [company.expectFreeze(frozen), ...expect], again }',
+    replace: 'expect: [...expect], again }',
     test: at('tests', 'tests/reliability/guards.test.ts', 'is not sent when the freeze comes as it is recorded'),
   },
   {

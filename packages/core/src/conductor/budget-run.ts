@@ -48,11 +48,16 @@ type Reached = z.output<typeof Input>
 export function budgetRun(env: Environment, workspace: string, reached: Reached): NewRun {
   return newRun(budgetPlaybook, {
     workspace,
-    id: `budget:${sha256(reached.budget).slice(0, 24)}:${reached.epoch}`,
+    id: budgetRunId(reached.budget, reached.epoch),
     input: reached,
     now: env.clock.now(),
     salt: () => env.ids.salt(),
   })
+}
+
+/** The run that asks about a budget, since it was last decided on. */
+export function budgetRunId(budget: string, epoch: number): string {
+  return `budget:${sha256(budget).slice(0, 24)}:${epoch}`
 }
 
 export const budgetPlaybook: AnyPlaybook = playbookOf(

@@ -13,7 +13,7 @@ import { stored } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
 import type { Action } from '../connector/action.ts'
 import type { Put } from '../journal/put.ts'
-import type { RecordRow } from '../journal/store.ts'
+import type { Expect, RecordRow } from '../journal/store.ts'
 import {
   answering,
   below,
@@ -255,16 +255,25 @@ async function grantsWhere(
   }
 }
 
-/** A grant that was revoked, has ended, or is gone, decides nothing any more; nor does one passed on from such a one. */
-export async function isOver(env: Environment, workspace: string, id: string): Promise<boolean> {
+/**
+ * A grant that was revoked, has ended, or is gone, decides nothing any more; nor does one passed on from such a one.
+ * While it stands: what the unit that sends must expect, so that a revocation of that moment is seen.
+ */
+export async function stands(
+  env: Environment,
+  workspace: string,
+  id: string,
+): Promise<{ readonly over: boolean; readonly expect: readonly Expect[] }> {
+  const expect: Expect[] = []
   for (let at: string | undefined = id; at !== undefined;) {
     const [row]: readonly RecordRow[] = await env.store.records(workspace, { kind: 'grant', ids: [at], limit: 1 })
-    if (row === undefined) return true
+    if (row === undefined) return { over: true, expect: [] }
     const grant = JSON.parse(row.data) as Grant
-    if (grant.revoked || env.clock.now() >= grant.until) return true
+    if (grant.revoked || env.clock.now() >= grant.until) return { over: true, expect: [] }
+    expect.push({ record: 'grant', id: at, version: row.version })
     at = grant.parent
   }
-  return false
+  return { over: false, expect }
 }
 
 function statusOf(grant: Grant, now: number): GrantStatus {

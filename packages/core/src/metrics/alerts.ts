@@ -4,11 +4,13 @@
  *
  * L1. A cause has one alert, however many runs it touches.
  * L2. Escalation is a run: it outlives crashes, and ends when the alert is acknowledged.
+ * L3. Its ladder is the one of its start: what the host configures later changes what a rung does, never which rungs there are.
  */
 import { z } from 'zod'
 import { SYSTEM, type Actor } from '../base/actor.ts'
-import { durationMs } from '../base/duration.ts'
+import { durationMs, type Duration } from '../base/duration.ts'
 import { KeelsonError } from '../base/errors.ts'
+import { stored } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
 import type { Alert } from '../conductor/alert.ts'
 import type { Environment } from '../conductor/environment.ts'
@@ -16,6 +18,7 @@ import type { Pass } from '../conductor/pass.ts'
 import type { Counted } from '../conductor/projections.ts'
 import { newRun } from '../conductor/start.ts'
 import { iso } from '../conductor/waiting.ts'
+import { definitionOf, handle } from '../connector/action.ts'
 import type { Put } from '../journal/put.ts'
 import type { NewRun } from '../journal/store.ts'
 import type { Context } from '../playbook/context.ts'
@@ -104,7 +107,11 @@ function escalation(env: Environment, workspace: string, { id, opened }: AlertRe
   return newRun(alertPlaybook, {
     workspace,
     id: `alert:${id}:${opened}`,
-    input: { id, opened },
+    input: {
+      id,
+      opened,
+      ladder: env.alerts.map((rung) => ({ after: rung.after, how: 'act' in rung ? 'act' : 'call' })),
+    },
     by: SYSTEM,
     now: env.clock.now(),
     salt: () => env.ids.salt(),
@@ -136,26 +143,34 @@ function shown({ times: _times, opened: _opened, ...alert }: AlertRecord): Alert
   return { ...alert, firstAt: iso(alert.firstAt), lastAt: iso(alert.lastAt) }
 }
 
+/** What a climb begins with. */
+const Climb = z.object({
+  id: z.string(),
+  opened: z.number(),
+  ladder: z.array(z.object({ after: z.string(), how: z.enum(['call', 'act']) })),
+})
+type About = Alert & { readonly workspace: string }
+
 export const alertPlaybook: AnyPlaybook = playbookOf(
   registerPlaybook({
     name: ALERT_PLAYBOOK,
     version: 1,
-    input: z.object({ id: z.string(), opened: z.number() }),
+    input: Climb,
     output: z.object({ told: z.number() }),
-    run: (ctx, input, pass) => escalate(ctx, input as { id: string; opened: number }, pass as Pass),
+    run: (ctx, input, pass) => escalate(ctx, input as z.output<typeof Climb>, pass as Pass),
   }),
 )
 
 async function escalate(
   ctx: Context,
-  { id, opened }: { id: string; opened: number },
+  { id, opened, ladder }: z.output<typeof Climb>,
   pass: Pass,
 ): Promise<{ told: number }> {
   const { env, claimed } = pass.task
   const { workspace, createdAt } = claimed.row
   let told = 0
-  for (const [n, rung] of env.alerts.entries()) {
-    const due = createdAt + durationMs(rung.after)
+  for (const [n, { after, how }] of ladder.entries()) {
+    const due = createdAt + durationMs(after as Duration)
     if (due > createdAt) await ctx.sleep({ until: iso(due) })
     const alert = await ctx.step(`look ${n + 1}`, async () => {
       const found = await read(env, workspace, id)
@@ -164,17 +179,37 @@ async function escalate(
     })
     if (alert === '') return { told }
     const about = { ...(JSON.parse(alert) as Alert), workspace }
-    if ('act' in rung) {
-      const [action, input] = rung.act(about)
-      await ctx.act(action, input, { key: `alert ${n + 1}` })
-    } else {
-      await ctx.step(`tell ${n + 1}`, async () => void (await rung.call(about)), {
-        retry: { attempts: 6, first: '10s' },
-      })
-    }
+    if (how === 'act') await actOn(ctx, env, n, about)
+    else await ctx.step(`tell ${n + 1}`, () => tell(env, n, about), { retry: { attempts: 6, first: '10s' } })
     told++
   }
   return { told }
+}
+
+async function tell(env: Environment, n: number, about: About): Promise<void> {
+  const rung = env.alerts[n]
+  if (rung !== undefined && 'call' in rung) await rung.call(about)
+}
+
+/** What is to be done is asked of the host once, and recorded: a later ladder does not change what was begun. */
+async function actOn(ctx: Context, env: Environment, n: number, about: About): Promise<void> {
+  const rung = env.alerts[n]
+  const asked = rung !== undefined && 'act' in rung ? rung.act(about) : undefined
+  if (asked !== undefined) env.actions.learn(definitionOf(asked[0]))
+  const wanted = await ctx.step(`wanted ${n + 1}`, () => {
+    if (asked === undefined) return ''
+    const { name, account } = definitionOf(asked[0])
+    return JSON.stringify({ name, account, input: stored(asked[1]) })
+  })
+  if (wanted === '') return
+  const { name, account, input } = JSON.parse(wanted) as { name: string; account: string; input: Json }
+  const known = env.actions.find(name)
+  if (known === undefined) {
+    throw new KeelsonError('ACTION_NOT_FOUND', `the action ${name} of an alert is not known to this process`, {
+      hint: 'Pass its connector, or the action in `actions`, and retry the run.',
+    })
+  }
+  await ctx.act(handle<unknown, unknown>({ ...known, account }), input, { key: `alert ${n + 1}` })
 }
 
 export interface Alerts {

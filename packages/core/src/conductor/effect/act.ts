@@ -279,14 +279,14 @@ async function again(pass: Pass, acting: Acting, op: Op): Promise<Built> {
   const frozen = await company.freeze()
   const { puts: _puts, ...sent } = sentBy(op)
   const verdict = await verdictOf(pass, acting)
-  const covered = await stillCovered(env, claimed.row.workspace, sent)
+  const { covered, expect: standing } = await stillCovered(env, claimed.row.workspace, sent)
   if (frozen.frozen || !isCovered(verdict, covered)) {
     const found = await readEffect(env.store, claimed.row.workspace, sent.effect)
     const now = { ...sent, verdict: verdict as unknown as Json }
     return handedOver(pass, acting.key, now, found!, sentOf(op), op.dangling ? 'reconcile' : 'judge')
   }
   const data = { ...sent, attempt: op.attempts + 1 } // a try that a death ended has not failed
-  const expect = [company.expectFreeze(frozen)]
+  const expect = [company.expectFreeze(frozen), ...standing]
   return { drafts: [{ kind: 'effect.sending', key: acting.key, data }], expect, again: op.dangling }
 }
 

@@ -14,9 +14,10 @@ import type { AnyAction } from '../../connector/action.ts'
 import type { Draft } from '../../journal/entry.ts'
 import type { Op } from '../../journal/fold.ts'
 import type { Put } from '../../journal/put.ts'
+import type { Expect } from '../../journal/store.ts'
 import type { Judgement } from '../../policy/verdict.ts'
 import type { Environment } from '../environment.ts'
-import { isOver } from '../grants.ts'
+import { stands } from '../grants.ts'
 import { chargeOf } from '../charge.ts'
 import { clear, type Cleared, type Limit } from '../limits.ts'
 import { sleepWithin } from '../ops/retrying.ts'
@@ -183,7 +184,7 @@ async function sending(
     undo,
   }
   const verdict = await judge(env, judged)
-  const covered = await stillCovered(env, workspace, { grant: bytes.grant, covered: [...bytes.covered] })
+  const { covered, expect } = await stillCovered(env, workspace, { grant: bytes.grant, covered: [...bytes.covered] })
   if (!isCovered(verdict, covered)) return { drafts: [completed(key, changed(verdict, bytes, covered))] }
   const taken = await taking(pass, spec, action, bytes)
   if (taken.limit !== undefined) {
@@ -201,7 +202,7 @@ async function sending(
     ...(taken.puts.length === 0 ? {} : { puts: taken.puts }),
   }
   const again = pass.history.ops.get(key)?.dangling === true
-  return { drafts: [{ kind: 'effect.sending', key, data }], expect: [company.expectFreeze(frozen)], again }
+  return { drafts: [{ kind: 'effect.sending', key, data }], expect: [company.expectFreeze(frozen), ...expect], again }
 }
 
 function superseded(action: AnyAction): StoredError {
@@ -236,9 +237,9 @@ export async function stillCovered(
   env: Environment,
   workspace: string,
   { covered = [], grant }: { covered?: readonly string[]; grant?: string | undefined },
-): Promise<ReadonlySet<string>> {
-  if (grant === undefined || !(await isOver(env, workspace, grant))) return new Set(covered)
-  return new Set(covered.filter((one) => !one.startsWith('ask:')))
+): Promise<{ readonly covered: ReadonlySet<string>; readonly expect: readonly Expect[] }> {
+  const { over, expect } = grant === undefined ? { over: false, expect: [] } : await stands(env, workspace, grant)
+  return { covered: new Set(over ? covered.filter((one) => !one.startsWith('ask:')) : covered), expect }
 }
 
 async function complete(pass: Pass, key: string, sent: Sent, executed?: string, spec?: EffectSpec): Promise<void> {
