@@ -8,7 +8,7 @@
  */
 import { z } from 'zod'
 import { SYSTEM, type Actor } from '../base/actor.ts'
-import { durationMs, type Duration } from '../base/duration.ts'
+import { durationMs } from '../base/duration.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { stored } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
@@ -170,7 +170,7 @@ async function escalate(
   const { workspace, createdAt } = claimed.row
   let told = 0
   for (const [n, { after, how }] of ladder.entries()) {
-    const due = createdAt + durationMs(after as Duration)
+    const due = createdAt + durationMs(after)
     if (due > createdAt) await ctx.sleep({ until: iso(due) })
     const alert = await ctx.step(`look ${n + 1}`, async () => {
       const found = await read(env, workspace, id)
