@@ -123,8 +123,16 @@ export class Runner {
 
   #prepare(sql: string): Sqlite.Statement<unknown[]> {
     if (this.#prepared.size >= PREPARED_MAX) this.#prepared.clear()
-    const statement = this.handle.prepare(sql)
+    const statement = this.handle.prepare(keptPlan(sql))
     this.#prepared.set(sql, statement)
     return statement
   }
+}
+
+/**
+ * The same query, planned once. SQLite plans a query anew at each execution when a bound value may bear on its plan, which it
+ * assumes of a bare parameter beside an order, a minimum, a maximum or a limit; of an expression it does not.
+ */
+export function keptPlan(sql: string): string {
+  return sql.startsWith('select') ? sql.replaceAll(/limit \?/g, 'limit ? + 0').replaceAll(/\?(?! \+ 0)/g, '+?') : sql
 }
