@@ -82,6 +82,34 @@ describe('what a start and a pass ask of their company', () => {
   })
 })
 
+describe('a run from its start to its result', () => {
+  it('is claimed in the group that starts it, and not read again once it has settled', async () => {
+    const inner = sqlite(file())
+    const told: string[] = []
+    const { store } = counting(inner, (name) => name !== 'records' && told.push(name) > 0)
+    const [write, claim] = [inner.write.bind(inner), inner.claim.bind(inner)]
+    inner.write = async (...args) => {
+      const answer = await write(...args)
+      told.push('written')
+      return answer
+    }
+    inner.claim = async (query) => {
+      const answer = await claim(query)
+      told.push(...answer.claimed.map(({ row }) => `claimed ${row.id}`))
+      return answer
+    }
+    const conductor = await conductorOn(store)
+    await (await conductor.start(one, {}, { id: 'first' })).result()
+    await conductor.quiet()
+    told.length = 0
+    const run = await conductor.start(one, {}, { id: 'second' })
+    await run.result()
+    const looks = told.filter((name) => name === 'runs')
+    expect(looks).toHaveLength(1)
+    expect(told.filter((name) => name !== 'runs').slice(0, 4)).toEqual(['write', 'claim', 'written', 'claimed second'])
+  })
+})
+
 describe('mail of another process', () => {
   for (const [name, stores] of [
     ['SQLite', () => ((path) => [sqlite(path), sqlite(path)] as const)(file())],

@@ -290,6 +290,8 @@ function release(data: Data, worker: string, change: (row: RunRow) => RunRow): v
 
 function tell(data: Data, space: Space, runs: ReadonlySet<string>): void {
   if (runs.size === 0) return
-  for (const [listener, owner] of data.listeners)
-    if (data.alive.has(owner)) listener({ workspace: space.name, runs: [...runs] })
+  const rows = [...runs].flatMap((run) => space.runs.get(run)?.row ?? [])
+  const settled = new Map(rows.filter(({ state }) => state === 'settled').map((row) => [row.id, row]))
+  const change = { workspace: space.name, runs: [...runs], ...(settled.size === 0 ? {} : { settled }) }
+  for (const [listener, owner] of data.listeners) if (data.alive.has(owner)) listener(change)
 }

@@ -179,14 +179,15 @@ export class Loop {
   async #claimOnce(): Promise<void> {
     const room = this.#suspect !== undefined || this.#makesWay() ? 0 : this.#options.concurrency - this.#flights.size
     if (room <= 0 || this.#degraded) return
-    const { claimed, nextAt, suspects, corrupt } = await this.#env.store.claim(this.#query(Math.min(room, CLAIM_MAX)))
+    const limit = Math.min(room, CLAIM_MAX)
+    const { claimed, nextAt, suspects, corrupt } = await this.#env.store.claim(this.#query(limit))
     for (const { workspace, run, why } of corrupt ?? []) this.#tellCorrupt(workspace, run, why)
     if (this.#stopping) return
     this.#passedOver = suspects === true ? this.#passedOver + 1 : 0
     // What others have written of a company by now counts for these passes.
     for (const { row } of claimed) this.#env.company(row.workspace).moved()
     for (const one of claimed) this.#fly(one)
-    if (claimed.length > 0) this.#again = true
+    if (claimed.length >= limit) this.#again = true
     this.#arm(nextAt)
   }
 

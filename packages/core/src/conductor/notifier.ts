@@ -1,34 +1,36 @@
 /** Notifier: who waits for a run to change is told by the store's word, never by asking again and again. */
 import { KeelsonError } from '../base/errors.ts'
-import type { Change } from '../journal/store.ts'
+import type { Change, RunRow } from '../journal/store.ts'
 
 export interface Watched {
-  /** Resolves at the next change. */
-  next(): Promise<'changed'>
+  /** Resolves at the next change; with the run's row, when that is known to have settled it. */
+  next(): Promise<RunRow | 'changed'>
   end(): void
 }
+
+type Wake = (settled?: RunRow) => void
 
 /** Watches all runs of a workspace. */
 export const ANY = '*'
 
 export class Notifier {
-  readonly #waiting = new Map<string, Set<() => void>>()
+  readonly #waiting = new Map<string, Set<Wake>>()
   #closed = false
 
   watch(workspace: string, run: string): Watched {
     const id = JSON.stringify([workspace, run])
-    const mine = new Set<() => void>()
+    const mine = new Set<Wake>()
     return {
       next: () =>
         new Promise((resolve, reject) => {
           if (this.#closed) return reject(closedError())
           const set = this.#waiting.get(id) ?? new Set()
           this.#waiting.set(id, set)
-          const wake = (): void => {
+          const wake = (settled?: RunRow): void => {
             set.delete(wake)
             mine.delete(wake)
             if (this.#closed) reject(closedError())
-            else resolve('changed')
+            else resolve(settled ?? 'changed')
           }
           set.add(wake)
           mine.add(wake)
@@ -45,7 +47,7 @@ export class Notifier {
   tell(change: Change): void {
     this.#wake(JSON.stringify([change.workspace, ANY]))
     if (change.runs.length > 0) {
-      for (const run of change.runs) this.#wake(JSON.stringify([change.workspace, run]))
+      for (const run of change.runs) this.#wake(JSON.stringify([change.workspace, run]), change.settled?.get(run))
       return
     }
     for (const id of [...this.#waiting.keys()]) {
@@ -59,8 +61,8 @@ export class Notifier {
     for (const id of [...this.#waiting.keys()]) this.#wake(id)
   }
 
-  #wake(id: string): void {
-    for (const wake of [...(this.#waiting.get(id) ?? [])]) wake()
+  #wake(id: string, settled?: RunRow): void {
+    for (const wake of [...(this.#waiting.get(id) ?? [])]) wake(settled)
   }
 }
 

@@ -5,6 +5,7 @@ import { labelled, parseLabels, type Label } from '../base/labels.ts'
 import { durationMs, type Duration } from '../base/duration.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { dataOf, type Entry } from '../journal/entry.ts'
+import type { RunRow } from '../journal/store.ts'
 import { toStored } from '../base/schema.ts'
 
 import type { Playbook } from '../playbook/context.ts'
@@ -70,7 +71,9 @@ export async function start<In, Out>(
     salt: () => env.ids.salt(),
     told: options.by !== undefined,
   })
-  const answer = await env.store.write(workspace, startUnit(run))
+  const written = env.store.write(workspace, startUnit(run))
+  env.nudge() // a store that writes in groups claims it in the same one
+  const answer = await written
   if (answer.status === 'fenced') throw new KeelsonError('STORE_FAILED', `run ${options.id} could not be started`)
   if (answer.status === 'conflict' || answer.refused.length > 0)
     await assertSame(env, workspace, run.id, run.entries[0] as Entry & { kind: 'run.started' }, options.shadow)
@@ -163,14 +166,16 @@ async function result<Out>(
   const watched = notifier.watch(workspace, id)
   try {
     options.signal?.throwIfAborted()
-    for (;;) {
+    for (let told: RunRow | 'changed' = 'changed'; ;) {
       const changed = watched.next()
       changed.catch(() => {}) // the look at the row may be what fails first
-      const row = await rowOf(env, workspace, id)
+      const row: RunRow = told === 'changed' ? await rowOf(env, workspace, id) : told
       if (row.state === 'settled') return resultOf(env, row) as Out
-      if ((await Promise.race([changed, limit.promise])) === 'late') {
+      const next = await Promise.race([changed, limit.promise])
+      if (next === 'late') {
         throw new KeelsonError('RUN_WAITING', await whyOf(env, await rowOf(env, workspace, id)), { data: { run: id } })
       }
+      told = next
     }
   } finally {
     cancel?.()

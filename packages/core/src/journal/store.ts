@@ -279,6 +279,8 @@ export interface Change {
    * look yourself, another process wrote.
    */
   readonly runs: readonly string[]
+  /** The rows of those that are settled, as committed, by id: whoever waits for one need not ask. A store may leave it out. */
+  readonly settled?: ReadonlyMap<string, RunRow>
 }
 
 export interface Opened {

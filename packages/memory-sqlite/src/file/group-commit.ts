@@ -20,6 +20,8 @@ export interface Job<T> {
   readonly work: () => Work<T>
   /** Asked after a commit of unknown outcome: is this job's write in the store? */
   readonly landed?: () => Work<boolean>
+  /** After the others of its group: it sees what they wrote. */
+  readonly last?: boolean
 }
 
 interface Waiting {
@@ -64,7 +66,7 @@ export class GroupCommit {
   /** Writes what is queued now. */
   flush(): void {
     this.#armed = false
-    const group = this.#queue
+    const group = this.#ordered()
     this.#queue = []
     if (group.length === 0) return
     if (this.#damage !== undefined) return this.#rejectAll(group, this.#damage)
@@ -72,6 +74,14 @@ export class GroupCommit {
     if (outcome === 'busy') return this.#later(group)
     if (outcome instanceof KeelsonError && group.length === 1) return this.#rejectAll(group, outcome)
     if (outcome instanceof KeelsonError) for (const one of group) this.#alone(one)
+  }
+
+  #ordered(): Waiting[] {
+    if (!this.#queue.some(({ job }) => job.last === true)) return this.#queue
+    return [
+      ...this.#queue.filter(({ job }) => job.last !== true),
+      ...this.#queue.filter(({ job }) => job.last === true),
+    ]
   }
 
   /** Writes what is queued and takes no more. */

@@ -6,7 +6,7 @@
  *     comes back in between is not mistaken for the dead one.
  * O3. An idle file costs nothing: what is to be tidied is tidied once, a moment after the last write.
  */
-import type { Change, Instant, Opened } from '@keelson/core/ports'
+import type { Change, Instant, Opened, RunRow } from '@keelson/core/ports'
 import { KeelsonError } from '@keelson/core/ports'
 import { allWorkspaces, createContext, type Context } from '../sql/context.ts'
 import { queries, type Queries } from '../sql/queries.ts'
@@ -113,17 +113,18 @@ export class OpenFile {
     return this.#commits.submit(job)
   }
 
-  /** Work that writes, after the runs of dead workers were freed in the same transaction. */
+  /** Work that writes, after all else of its group and after the runs of dead workers were freed in the same transaction. */
   async submitAfterDeaths<T>(work: () => Work<T>): Promise<T> {
     const context = this.context
     const dead = this.#takeDead(this.read(holders(context)))
-    if (dead.length === 0) return this.submit({ work })
+    if (dead.length === 0) return this.submit({ work, last: true })
     try {
       return await this.submit({
         *work() {
           for (const { name } of dead) yield* removeWorker(context, name, 'died')
           return yield* work()
         },
+        last: true,
       })
     } finally {
       for (const { lock } of dead) lock.release()
@@ -217,7 +218,11 @@ export class OpenFile {
     const { changes } = this.context
     if (changes.size > 0) {
       this.context.changes = new Map()
-      for (const [workspace, runs] of changes) this.#tell({ workspace, runs: [...runs] })
+      for (const [workspace, runs] of changes) {
+        const settled = new Map<string, RunRow>()
+        for (const [run, row] of runs) if (row !== undefined) settled.set(run, row)
+        this.#tell({ workspace, runs: [...runs.keys()], ...(settled.size === 0 ? {} : { settled }) })
+      }
     }
     this.#position = this.context.last ?? this.#position
     if (performance.now() - this.#anchoredAt >= ANCHOR_MS) this.#anchor()

@@ -117,8 +117,11 @@ function writes(file: () => OpenFile, path: string, isOpen: () => boolean): Writ
       })
     },
     async claim(query) {
-      const { context, db } = file()
-      return file().submitAfterDeaths(() => claimRuns(context, db, turns, query))
+      const { context, db, now } = file()
+      // What the group wrote before it may be due a moment after it was asked for.
+      return file().submitAfterDeaths(() =>
+        claimRuns(context, db, turns, { ...query, now: Math.max(query.now, now()) }),
+      )
     },
     async adopt(workspace) {
       const { context } = file()

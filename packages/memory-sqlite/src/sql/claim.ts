@@ -219,7 +219,7 @@ export function* dueAt(context: Context, db: Sql, can: readonly string[]): Work<
 function* grab(context: Context, row: RunsTable, worker: string): Work<Claimed> {
   const epoch = row.epoch + 1
   const held = { ...row, state: 'due', worker, epoch, claims: row.claims + 1, shown: row.mails }
-  const stored = yield* saveRun(context, held)
+  const stored = yield* saveRun(context, held, row)
   const workspace = yield* workspaceName(context, row.workspace)
   const { claimed } = context.names
   if (claimed.size >= CLAIMED_MAX) claimed.clear()

@@ -1,4 +1,5 @@
 /** Context: what work on one connection shares: its statements, the names it has looked up, and what it changed. */
+import type { RunRow } from '@keelson/core/ports'
 import { checksum, corrupt } from './checksum.ts'
 import type { Queries } from './queries.ts'
 import { all, first, run, type Work } from './statement.ts'
@@ -12,10 +13,12 @@ export interface Context {
   last: number | undefined
   /** Numbers of the last runs, by workspace, in this transaction. */
   readonly lastRuns: Map<number, number>
+  /** Streams that were looked for since this transaction began and were not there, as in `names.streams`. */
+  readonly missing: Set<string>
   /** Asks for `last`: positions grow in commit order (S6). */
   readonly lastNumber: (q: Queries) => Work<number>
   /** Runs that moved while nobody held them, or were delivered to, by workspace; told once that is durable. */
-  changes: Map<string, Set<string>>
+  changes: Map<string, Map<string, RunRow | undefined>>
 }
 
 export interface Names {
@@ -54,13 +57,14 @@ export function createContext(q: Queries, lastNumber: Context['lastNumber']): Co
     heads: new Map(),
     claimed: new Map(),
   }
-  return { q, names, last: undefined, lastRuns: new Map(), lastNumber, changes: new Map() }
+  return { q, names, last: undefined, lastRuns: new Map(), missing: new Set(), lastNumber, changes: new Map() }
 }
 
 /** Forgets what only counted within one transaction: others may have written since. */
 export function begins(context: Context): void {
   context.last = undefined
   context.lastRuns.clear()
+  context.missing.clear()
 }
 
 /** Forgets what a transaction that is gone may have named. */
@@ -83,10 +87,11 @@ export function* position(context: Context): Work<number> {
   return context.last ?? (yield* context.lastNumber(context.q))
 }
 
-export function changed(context: Context, workspace: string, run: string): void {
-  const runs = context.changes.get(workspace) ?? new Set()
+/** `settled`: its row, once it is that. */
+export function changed(context: Context, workspace: string, run: string, settled?: RunRow): void {
+  const runs = context.changes.get(workspace) ?? new Map<string, RunRow | undefined>()
   context.changes.set(workspace, runs)
-  runs.add(run)
+  runs.set(run, settled)
 }
 
 /** The number of a workspace; undefined when it holds nothing. */
@@ -142,18 +147,24 @@ export function placeOf({ names }: Context, workspace: string, stream: string): 
 
 /** The number of a stream; undefined when it has no entries. */
 export function* findStream(context: Context, workspace: number, name: string): Work<number | undefined> {
-  const known = context.names.streams.get(`${workspace}/${name}`)
+  const key = `${workspace}/${name}`
+  const known = context.names.streams.get(key)
   if (known !== undefined) return known
   const row = yield* first(context.q.stream, { workspace, name })
-  return row === undefined ? undefined : keepStream(context, row)
+  if (row !== undefined) return keepStream(context, row)
+  context.missing.add(key)
+  return undefined
 }
 
 export function* makeStream(context: Context, workspace: number, name: string): Work<number> {
-  const found = yield* findStream(context, workspace, name)
+  const key = `${workspace}/${name}`
+  const known = context.names.streams.get(key)
+  const found = known ?? (context.missing.has(key) ? undefined : yield* findStream(context, workspace, name))
   if (found !== undefined) return found
   const id = yield* numbers(context, 1)
   const row = { id, workspace, name, crc: checksum('streams', [id, workspace, name]) }
   yield* run(context.q.addStream, row)
+  context.missing.delete(key)
   return keepStream(context, row)
 }
 

@@ -17,7 +17,7 @@ export function* deliver(context: Context, workspace: number, delivery: Delivery
   const num = row.mails + 1
   yield* addMail(context, workspace, num, delivery)
   const wakes = row.worker === null && row.state !== 'due'
-  yield* saveRun(context, { ...row, mails: num, ...(wakes ? dueFrom(delivery.at, delivery.at) : {}) })
+  yield* saveRun(context, { ...row, mails: num, ...(wakes ? dueFrom(delivery.at, delivery.at) : {}) }, row)
   if (row.worker !== null) changed(context, yield* workspaceName(context, workspace), row.id)
   return undefined
 }

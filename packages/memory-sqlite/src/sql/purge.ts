@@ -12,7 +12,7 @@ export function* purge(context: Context, workspace: number, what: Purge): Work<v
   for (const id of what.runs ?? []) yield* run(context.q.removeMailOfRun, { workspace, run: id })
   for (const { run: id, status } of what.statuses ?? []) {
     const row = yield* findRun(context, workspace, id)
-    if (row?.state === 'settled') yield* saveRun(context, { ...row, status })
+    if (row?.state === 'settled') yield* saveRun(context, { ...row, status }, row)
   }
   if (what.allBut !== undefined) yield* dropAllBut(context, workspace, what.allBut)
 }

@@ -98,19 +98,25 @@ function entryQueries(db: Sql, packed: RawBuilder<string>) {
   }
 }
 
-/** What of a run's row changes after its start. */
-const RUN_STATE = [
-  ...['stream', 'playbook', 'version', 'state', 'due_at', 'status', 'epoch', 'worker', 'deaths', 'claims'],
-  ...['place', 'settled_at', 'mails', 'shown', 'crc'],
-] as (keyof RunsTable)[]
+/**
+ * What of a run's row changes after its start, in groups: a column that is set has every index written anew in which it
+ * stands, whether its value changed or not.
+ */
+const RUN_LEASE: (keyof RunsTable)[] = ['epoch', 'worker', 'deaths', 'claims', 'mails', 'shown', 'crc']
+const RUN_STATE: (keyof RunsTable)[] = ['state', 'due_at', 'status', 'place', 'settled_at', ...RUN_LEASE]
+const RUN_CODE: (keyof RunsTable)[] = ['stream', 'playbook', 'version', ...RUN_STATE]
 
-export const RUN_COLUMNS = [
-  ...['workspace', 'id', 'lane', 'root', 'lane_running', 'created_at', 'num'],
-  ...RUN_STATE,
-] as (keyof RunsTable)[]
+export const RUN_COLUMNS: (keyof RunsTable)[] = [
+  ...(['workspace', 'id', 'lane', 'root', 'lane_running', 'created_at', 'num'] as const),
+  ...RUN_CODE,
+]
 
 function runQueries(db: Sql) {
   const runs = db.selectFrom('runs').selectAll()
+  const setRun = (columns: readonly (keyof RunsTable)[]) =>
+    statement((a: Row<RunsTable>) =>
+      db.updateTable('runs').set(only(a, columns)).where('workspace', '=', a.workspace).where('id', '=', a.id),
+    )
   const soonest = db
     .selectFrom('runs')
     .select((e) => e.fn.min('due_at').as('due_at'))
@@ -119,9 +125,9 @@ function runQueries(db: Sql) {
   return {
     run: statement((a: Place) => runs.where('workspace', '=', a.workspace).where('id', '=', a.id)),
     addRun: statement((a: Row<RunsTable>) => db.insertInto('runs').values(only(a, RUN_COLUMNS))),
-    setRun: statement((a: Row<RunsTable>) =>
-      db.updateTable('runs').set(only(a, RUN_STATE)).where('workspace', '=', a.workspace).where('id', '=', a.id),
-    ),
+    setLease: setRun(RUN_LEASE),
+    setState: setRun(RUN_STATE),
+    setCode: setRun(RUN_CODE),
     /** Under its old checksum: what is wrong with the row stays to be seen. */
     setAside: statement((a: Place) =>
       db

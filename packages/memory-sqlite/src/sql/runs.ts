@@ -21,12 +21,30 @@ export function* findRun(context: Context, workspace: number, id: string): Work<
   return row === undefined ? undefined : openRun(row)
 }
 
-/** Writes a run's row and remembers whom to tell. Answers it as it is stored. */
-export function* saveRun(context: Context, row: RunsTable): Work<RunsTable> {
+/** Writes a run's row, which was `before`, and remembers whom to tell. Answers it as it is stored. */
+export function* saveRun(context: Context, row: RunsTable, before: RunsTable): Work<RunsTable> {
+  const { setLease, setState, setCode } = context.q
   const stored = sealed.seal(row)
-  yield* run(context.q.setRun, stored)
-  if (row.worker === null) changed(context, yield* workspaceName(context, row.workspace), row.id)
+  yield* run(!sameCode(row, before) ? setCode : !sameState(row, before) ? setState : setLease, stored)
+  if (row.worker === null) {
+    const workspace = yield* workspaceName(context, row.workspace)
+    changed(context, workspace, row.id, row.state === 'settled' ? toRunRow(workspace, row) : undefined)
+  }
   return stored
+}
+
+function sameCode(a: RunsTable, b: RunsTable): boolean {
+  return a.stream === b.stream && a.playbook === b.playbook && a.version === b.version
+}
+
+function sameState(a: RunsTable, b: RunsTable): boolean {
+  return (
+    a.state === b.state &&
+    a.due_at === b.due_at &&
+    a.status === b.status &&
+    a.place === b.place &&
+    a.settled_at === b.settled_at
+  )
 }
 
 /** The row of a run that has made progress: nothing counts against it any more. */

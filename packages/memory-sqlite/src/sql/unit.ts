@@ -172,7 +172,7 @@ function* apply(context: Context, space: number, unit: Unit, judged: Judged, now
     const reopened = state === 'due' && row.state === 'settled'
     const place = reopened ? yield* placeInLane(context, row) : row.place
     const due = state === 'due' ? dueFrom(now, now) : {}
-    yield* saveRun(context, { ...row, version: version ?? row.version, place, ...due })
+    yield* saveRun(context, { ...row, version: version ?? row.version, place, ...due }, row)
   }
   for (const delivery of unit.deliveries ?? []) {
     const why = yield* deliver(context, space, delivery)
@@ -194,10 +194,10 @@ function* advance(context: Context, lease: Lease, unit: PassUnit, before: RunsTa
   const progress = taken > 0 || next?.to === 'continued'
   const counted = progress && (row.deaths > 0 || row.claims > 0) ? { ...row, deaths: 0, claims: 0 } : row
   if (next === undefined) {
-    if (counted !== row) yield* saveRun(context, counted)
+    if (counted !== row) yield* saveRun(context, counted, row)
     return
   }
   if (next.to === 'continued') yield* append(context, space, next.entries)
   if (next.to === 'settled' && row.mails > 0) yield* dropMail(context, space, lease.run)
-  yield* saveRun(context, yield* moved(context, counted, next, now))
+  yield* saveRun(context, yield* moved(context, counted, next, now), row)
 }

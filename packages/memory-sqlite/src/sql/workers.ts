@@ -38,7 +38,7 @@ export function* removeWorker(context: Context, name: string, how: 'died' | 'clo
     }
     const row = openRun(held)
     const counted = how === 'died' ? { deaths: row.deaths + 1 } : { claims: Math.max(0, row.claims - 1) }
-    yield* saveRun(context, { ...row, ...counted, worker: null })
+    yield* saveRun(context, { ...row, ...counted, worker: null }, row)
   }
   yield* run(context.q.removeWorker, { name })
 }

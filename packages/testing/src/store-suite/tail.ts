@@ -1,7 +1,8 @@
 /** Checks of tail and watch. */
 import { describe, expect } from 'vitest'
 import type { Change, MemoryStore, Placed } from '@keelson/core/ports'
-import { deliver, delivery, entries, entryAt, newRun, parked, settled, start, startParked, takeOne, W } from './rows.ts'
+import { deliver, delivery, entries, entryAt, newRun, parked, rowOf } from './rows.ts'
+import { settled, start, startParked, takeOne, W } from './rows.ts'
 import { checks, checksOfTwo, type StoreSuite } from './subject.ts'
 
 export function checkTail(suite: StoreSuite): void {
@@ -125,6 +126,14 @@ function watch(suite: StoreSuite): void {
       expect((await change).workspace).toBe(W)
     })
   }
+  given('calls back with the row of a settled run as it is kept, if with any', async ({ store }) => {
+    await start(store, 'r')
+    const { lease } = await takeOne(store)
+    const change = heard(store, 'r')
+    await store.commit(lease, { next: settled })
+    const told = (await change).settled
+    if (told !== undefined) expect([...told]).toEqual([['r', await rowOf(store, 'r')]])
+  })
   given('calls nobody back who has ended it', async ({ store }) => {
     const calls: Change[] = []
     const end = store.watch((change) => calls.push(change))
