@@ -89,9 +89,9 @@ describe('a run from its start to its result', () => {
     const { store } = counting(inner, (name) => name !== 'records' && told.push(name) > 0)
     const [write, claim] = [inner.write.bind(inner), inner.claim.bind(inner)]
     inner.write = async (...args) => {
-      const answer = await write(...args)
-      told.push('written')
-      return answer
+      const answered = write(...args)
+      setImmediate(() => told.push('the turn is over'))
+      return answered
     }
     inner.claim = async (query) => {
       const answer = await claim(query)
@@ -106,7 +106,12 @@ describe('a run from its start to its result', () => {
     await run.result()
     const looks = told.filter((name) => name === 'runs')
     expect(looks).toHaveLength(1)
-    expect(told.filter((name) => name !== 'runs').slice(0, 4)).toEqual(['write', 'claim', 'written', 'claimed second'])
+    expect(told.filter((name) => name !== 'runs').slice(0, 4)).toEqual([
+      'write',
+      'claim',
+      'claimed second',
+      'the turn is over',
+    ])
   })
 })
 
