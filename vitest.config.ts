@@ -1,4 +1,5 @@
 /** The test projects: one for each package, one for what needs two packages, one for the checks of the repository. */
+import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { defineConfig } from 'vitest/config'
 
@@ -31,6 +32,8 @@ const packages = ['core', 'memory-sqlite', 'connectors', 'testing']
 export default defineConfig({
   test: {
     globalSetup: at('tools/node-guard.mjs'),
+    // Vitest leaves a core to itself, which on a machine of two is half of them.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       ...packages.map((name) => project(name, `packages/${name}`, ['src/', 'test/'])),
       project('tests', '.', ['tests/']),
