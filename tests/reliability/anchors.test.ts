@@ -22,7 +22,7 @@ import {
 } from '@keelson/core'
 import { chain, headOf, sha256 } from '@keelson/core/ports'
 import { sqlite } from '@keelson/memory-sqlite'
-import { checksum, pack, unpackHex } from '../../packages/memory-sqlite/src/sql/checksum.ts'
+import { checksum } from '../../packages/memory-sqlite/src/sql/checksum.ts'
 
 const pair = generateKeyPairSync('ed25519')
 const privatePem = pair.privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
@@ -119,7 +119,7 @@ function rechain(db: Database.Database): void {
     const before = ends.get(row['stream']) ?? { seq: 0, hash: '' }
     const seq = before.seq + 1
     const name = names.get(row['stream'])!
-    const salt = unpackHex((row['salt'] as Buffer).toString('hex'))
+    const salt = row['salt'] as string
     const payloadHash = sha256(salt + (row['payload'] as string))
     const { kind, key, at } = row
     const hash = sha256(JSON.stringify([before.hash, 'default', name, seq, kind, key, at, payloadHash]))
@@ -129,8 +129,8 @@ function rechain(db: Database.Database): void {
     const crc = checksum('entries', sealed as (string | number | null)[])
     db.prepare('update entries set seq = ?, payload_hash = ?, hash = ?, crc = ? where position = ?').run(
       seq,
-      pack(payloadHash),
-      pack(hash),
+      payloadHash,
+      hash,
       crc,
       position,
     )

@@ -20,7 +20,7 @@ import {
 } from '@keelson/core'
 import { sha256 } from '@keelson/core/ports'
 import { sqlite } from '@keelson/memory-sqlite'
-import { checksum, pack, unpackHex } from '../../packages/memory-sqlite/src/sql/checksum.ts'
+import { checksum } from '../../packages/memory-sqlite/src/sql/checksum.ts'
 import { me } from '../support/open.ts'
 
 type Row = Record<string, string | number | Uint8Array | null>
@@ -124,13 +124,9 @@ async function found(): Promise<string> {
 
 /** Gives every row the checksum of what it says now. */
 function reseal(db: Database.Database, table: 'entries' | 'records'): void {
-  const packed = ['salt', 'payload_hash', 'hash']
   for (const row of db.prepare<[], Row>(`select rowid as place, * from ${table}`).all()) {
     const columns = Object.keys(row).filter((name) => name !== 'crc' && name !== 'place')
-    const values = columns.map((name) => {
-      const value = row[name]!
-      return packed.includes(name) ? unpackHex((value as Buffer).toString('hex')) : (value as string | number | null)
-    })
+    const values = columns.map((name) => row[name] as string | number | null)
     db.prepare(`update ${table} set crc = ? where rowid = ?`).run(checksum(table, values), row['place'])
   }
 }
@@ -161,7 +157,7 @@ const forge = (db: Database.Database): void => {
 const rewrite = (db: Database.Database): void => {
   const row = db.prepare<[], Row>(`select payload, salt from entries where ${MIDDLE}`).get()!
   const payload = (row['payload'] as string).replace('ada', 'eve')
-  const hash = pack(sha256(unpackHex((row['salt'] as Buffer).toString('hex')) + payload))
+  const hash = sha256((row['salt'] as string) + payload)
   db.prepare(`update entries set payload = ?, payload_hash = ? where ${MIDDLE}`).run(payload, hash)
 }
 

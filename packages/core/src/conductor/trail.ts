@@ -51,14 +51,21 @@ export const TRAIL = 'audit'
 
 /** The drafts, each with the lines that it leaves among its puts. */
 export function withTrail(drafts: readonly Draft[], place: Place): readonly Draft[] {
+  if (!drafts.some(tells)) return drafts
   return drafts.map((draft, i) => {
     const data = draft.data as { puts?: readonly Put[]; by?: Actor }
-    if (data.puts === undefined && data.by === undefined && draft.kind !== 'agent.completed') return draft
+    if (!tells(draft)) return draft
     const lines = linesOf(draft, data, { ...place, seq: place.seq + i + 1, by: data.by ?? place.by })
     if (lines.length === 0) return draft
     const puts = [...(data.puts ?? []), ...lines.map((line, n) => trailPut(line, n))]
     return { ...draft, data: { ...draft.data, puts } } as Draft
   })
+}
+
+/** It may leave a line; most entries of a run cannot. */
+function tells({ kind, data }: Draft): boolean {
+  const { puts, by } = data as { puts?: unknown; by?: unknown }
+  return puts !== undefined || by !== undefined || kind === 'agent.completed'
 }
 
 /** Names its entity in an index: one line may be found under several. */

@@ -253,6 +253,7 @@ export class Writer {
     const at = clock.now()
     const ink = inked(withTrail(built.drafts, { stream, seq: this.#head.seq, at, by, run: lease.run }))
     const entries = chain(lease.workspace, stream, this.#head, ink.drafts, at, this.#salt)
+    if (isPlain(built) && ink.records.length === 0) return { unit: { entries }, entries }
     const records = [...ink.records, ...(built.cached ?? [])]
     const unit: PassUnit = {
       ...(entries.length === 0 ? {} : { entries }),
@@ -276,4 +277,10 @@ export class Writer {
     }
     this.#options.onIdle()
   }
+}
+
+/** Entries and nothing else: what nearly every unit comes to. */
+function isPlain(built: Built): boolean {
+  for (const part in built) if (part !== 'drafts') return false
+  return built.drafts.length > 0
 }

@@ -17,7 +17,8 @@ export function putsOf(entry: Entry): readonly Put[] {
 }
 
 /** The puts of drafts as writes, and drafts that carry the texts of those: each is written once for both. */
-export function inked(drafts: readonly Draft[]): { drafts: Draft[]; records: RecordWrite[] } {
+export function inked(drafts: readonly Draft[]): { drafts: readonly Draft[]; records: readonly RecordWrite[] } {
+  if (!drafts.some((draft) => 'puts' in draft.data)) return { drafts, records: [] }
   const records: RecordWrite[] = []
   const ink = (put: Put): Put => {
     const write = writeOf(put)

@@ -1,5 +1,5 @@
 /**
- * Checksum: rows that prove themselves, and texts packed into bytes.
+ * Checksum: rows that prove themselves.
  *
  * C1. A row outside the hash chain is only believed when its crc32 fits its columns; else `STORE_CORRUPT` names it.
  * C2. The checksum covers the table's name and the row's place, so a row that turns up elsewhere does not fit either.
@@ -60,24 +60,3 @@ export function sealOf<Row extends { crc: number }>(
     trouble: (row) => (sum(row) === row.crc ? undefined : wrong(table, nameOf(row))),
   }
 }
-
-const BASE64 = 0
-const TEXT = 1
-
-/** A base64url text (a hash, a salt) as bytes behind a tag; any other text as UTF-8 behind another. */
-export function pack(text: string): Uint8Array {
-  const length = (text.length * 3) >>> 2
-  const bytes = Buffer.allocUnsafe(length + 1)
-  bytes[0] = BASE64
-  if (bytes.write(text, 1, 'base64url') === length && bytes.toString('base64url', 1) === text) return bytes
-  return Buffer.concat([Buffer.of(TEXT), Buffer.from(text)])
-}
-
-/** What `pack` made, read as hexadecimal text: bytes that a database hands over as such cost a buffer each. */
-export function unpackHex(hex: string): string {
-  const bytes = hex.length <= 2 * room.length ? room : Buffer.allocUnsafe(hex.length >>> 1)
-  const end = bytes.write(hex, 'hex')
-  return bytes.toString(bytes[0] === BASE64 ? 'base64url' : 'utf8', 1, end)
-}
-
-const room = Buffer.alloc(128)

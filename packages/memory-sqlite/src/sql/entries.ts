@@ -1,9 +1,9 @@
 /** Entries: appending to streams, reading them, and erasing what they say. */
 import type { Entry, EntryKind, Placed } from '@keelson/core/ports'
-import { checksum, corrupt, pack, unpackHex } from './checksum.ts'
+import { checksum, corrupt } from './checksum.ts'
 import { findStream, makeStream, numbers, streamName, type Context } from './context.ts'
 import { all, first, run, type Work } from './statement.ts'
-import type { EntriesTable, EntryRow } from './tables.ts'
+import type { EntriesTable } from './tables.ts'
 
 /** The last seq of a stream; 0 when it has none. */
 export function* headSeq(context: Context, workspace: number, name: string): Work<number> {
@@ -96,21 +96,16 @@ export function toRow(workspace: number, stream: number, position: number, entry
     key,
     at,
     payload,
-    salt: salt === null ? null : pack(salt),
-    payload_hash: pack(payloadHash),
-    hash: pack(hash),
+    salt,
+    payload_hash: payloadHash,
+    hash,
     crc: checksum('entries', [position, workspace, stream, seq, kind, key, at, payload, salt, payloadHash, hash]),
   }
 }
 
-function fromRow(workspace: number, name: string, row: EntryRow): Placed {
-  const { position, stream, seq, key, at, payload } = row
+function fromRow(workspace: number, name: string, row: EntriesTable): Placed {
+  const { position, stream, seq, key, at, payload, salt, payload_hash: payloadHash, hash } = row
   const kind = row.kind as EntryKind
-  const packed = typeof row.packed === 'string' ? row.packed.split(',') : []
-  if (packed.length !== 3) corrupt('entries', `${name} #${seq}`)
-  const salt = packed[0] === '' ? null : unpackHex(packed[0]!)
-  const payloadHash = unpackHex(packed[1]!)
-  const hash = unpackHex(packed[2]!)
   const sum = checksum('entries', [position, workspace, stream, seq, kind, key, at, payload, salt, payloadHash, hash])
   if (sum !== row.crc || row.workspace !== workspace) corrupt('entries', `${name} #${seq}`)
   return { stream: name, seq, kind, key, at, payload, salt, payloadHash, hash, position }

@@ -15,7 +15,7 @@ async function tables(db: Kysely<unknown>, dialect: Dialect): Promise<void> {
   // Text is compared by bytes in both: SQLite does so by default.
   const text = dialect === 'sqlite' ? sql`text` : sql`text collate "C"`
   await ledgers(db, bytes, text)
-  await journal(db, dialect, bytes, text)
+  await journal(db, dialect, text)
   await runs(db, text)
   await mail(db, text)
   await records(db, dialect, real, text)
@@ -51,7 +51,7 @@ async function ledgers(db: Kysely<unknown>, bytes: ColumnDataType, text: Text): 
     .execute()
 }
 
-async function journal(db: Kysely<unknown>, dialect: Dialect, bytes: ColumnDataType, text: Text): Promise<void> {
+async function journal(db: Kysely<unknown>, dialect: Dialect, text: Text): Promise<void> {
   // An integer primary key is SQLite's row number: appending touches the last page only.
   const number: ColumnDataType = dialect === 'sqlite' ? 'integer' : 'bigint'
   await db.schema
@@ -72,9 +72,9 @@ async function journal(db: Kysely<unknown>, dialect: Dialect, bytes: ColumnDataT
     .addColumn('key', text, (col) => col.notNull())
     .addColumn('at', 'bigint', (col) => col.notNull())
     .addColumn('payload', text)
-    .addColumn('salt', bytes)
-    .addColumn('payload_hash', bytes, (col) => col.notNull())
-    .addColumn('hash', bytes, (col) => col.notNull())
+    .addColumn('salt', 'text')
+    .addColumn('payload_hash', 'text', (col) => col.notNull())
+    .addColumn('hash', 'text', (col) => col.notNull())
     .addColumn('crc', 'integer', (col) => col.notNull())
     .execute()
   await db.schema.createIndex('entries_seq').unique().on('entries').columns(['stream', 'seq']).execute()

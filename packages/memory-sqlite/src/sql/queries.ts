@@ -1,17 +1,13 @@
 /** Queries: every fixed statement of a store, compiled once for the dialect of the Kysely instance given. */
-import { sql, type RawBuilder } from 'kysely'
+import { sql } from 'kysely'
 import { statement } from './statement.ts'
 import type { EntriesTable, MailTable, RecordsTable, RunsTable, Sql, Tables } from './tables.ts'
 
 export type Queries = ReturnType<typeof queries>
 
-/** The three packed columns of an entry as hexadecimal text with commas between; nothing for what is null. */
-const PACKED = sql<string>`hex(salt) || ',' || hex(payload_hash) || ',' || hex(hash)`
-
-/** `packed`: the same in another dialect than SQLite's. */
-export function queries(db: Sql, packed: RawBuilder<string> = PACKED) {
+export function queries(db: Sql) {
   return {
-    ...{ ...nameQueries(db), ...entryQueries(db, packed), ...runQueries(db), ...mailQueries(db), ...recordQueries(db) },
+    ...{ ...nameQueries(db), ...entryQueries(db), ...runQueries(db), ...mailQueries(db), ...recordQueries(db) },
     ...purgeQueries(db),
   }
 }
@@ -63,12 +59,8 @@ export const ENTRY_COLUMNS = [
   ...['at', 'payload', 'salt', 'payload_hash', 'hash', 'crc'],
 ] as (keyof EntriesTable)[]
 
-/** One text in place of three byte strings: a row is read in less than half the time. */
-function entryQueries(db: Sql, packed: RawBuilder<string>) {
-  const entries = db
-    .selectFrom('entries')
-    .select(['position', 'workspace', 'stream', 'seq', 'kind', 'key', 'at', 'payload', 'crc'])
-    .select(packed.as('packed'))
+function entryQueries(db: Sql) {
+  const entries = db.selectFrom('entries').select(ENTRY_COLUMNS)
   return {
     head: statement((a: { stream: number }) =>
       db

@@ -51,15 +51,10 @@ export interface EntriesTable {
   key: string
   at: number
   payload: string | null
-  salt: Uint8Array | null
-  payload_hash: Uint8Array
-  hash: Uint8Array
+  salt: string | null
+  payload_hash: string
+  hash: string
   crc: number
-}
-
-/** An entry as it is read. */
-export interface EntryRow extends Omit<EntriesTable, 'salt' | 'payload_hash' | 'hash'> {
-  packed: string
 }
 
 export interface RunsTable {

@@ -12,7 +12,7 @@
  * P5. Postgres takes no NUL in a text: NUL, and the character that stands for it, are escaped so that order is kept.
  * P6. Changes are told by NOTIFY, which Postgres sends when, and only when, the transaction commits.
  */
-import { Kysely, PostgresDialect, sql } from 'kysely'
+import { Kysely, PostgresDialect } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import pg from 'pg'
 import { KeelsonError, type Change, type MemoryStore } from '@keelson/core/ports'
@@ -34,8 +34,6 @@ import { addWorker, holders, isWorker, removeWorker, workerNames } from '../../s
 /** Entries that one transaction may write. */
 const PER_TRANSACTION = 2 ** 20
 const ALL = 2_147_483_647
-/** The packed columns of an entry, as SQLite's hex() writes them but for the case. */
-const PACKED = sql<string>`coalesce(encode(salt, 'hex'), '') || ',' || encode(payload_hash, 'hex') || ',' || encode(hash, 'hex')`
 
 export interface PostgresStore extends MemoryStore {
   /** The worker counts as dead from now on; the session can still be called. */
@@ -150,7 +148,7 @@ class Session {
 
   private constructor(pool: pg.Pool, line: pg.Client, schema: string, worker: string, now: () => number) {
     this.db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
-    this.#q = queries(this.db, PACKED)
+    this.#q = queries(this.db)
     this.#pool = pool
     this.#line = line
     this.#schema = schema
