@@ -271,7 +271,7 @@ class Session {
     }
     const answer = await drive(client, work(context))
     for (const [workspace, runs] of context.changes) {
-      const change = JSON.stringify({ workspace, runs: [...runs] })
+      const change = JSON.stringify({ workspace, runs: [...runs.keys()] })
       // A notice has room for 8,000 bytes; without runs it says: look yourself.
       const payload = change.length < 4000 ? change : JSON.stringify({ workspace, runs: [] })
       await client.query('select pg_notify($1, $2)', [this.#schema, payload])
