@@ -1,7 +1,7 @@
 /** Closing: what a run that ends does with what it still waits for. */
 import { canonical } from '../base/json.ts'
 import { dataOf, type Entry } from '../journal/entry.ts'
-import type { Op } from '../journal/fold.ts'
+import type { Op } from '../journal/op.ts'
 import type { Put } from '../journal/put.ts'
 import type { Delivery } from '../journal/store.ts'
 import { closing } from './item.ts'

@@ -10,13 +10,14 @@
 import { SYSTEM, type Actor } from '../base/actor.ts'
 import type { Json } from '../base/value.ts'
 import { dataOf, type Draft, type Entry } from '../journal/entry.ts'
-import { openEffect, type History, type Op } from '../journal/fold.ts'
+import { openEffect, type History } from '../journal/fold.ts'
+import type { Op } from '../journal/op.ts'
 import type { EntryData, Outcome } from '../journal/kinds.ts'
 import type { Put } from '../journal/put.ts'
 import type { Mail, MemoryStore, NewRun } from '../journal/store.ts'
-import { matches } from '../playbook/event.ts'
 import { hadOf } from './had.ts'
 import { closing, itemPut, readItem, type ItemRecord } from './item.ts'
+import { Opened, type Open } from './opened.ts'
 
 /** What each kind of mail carries. */
 export interface MailData {
@@ -58,8 +59,6 @@ export interface Climbed {
   readonly via: string
 }
 
-type Open = { op: Op; entry: Entry }
-
 /** The run to which an effect is left, and the record that says so. */
 export interface Left {
   readonly run: NewRun
@@ -78,19 +77,14 @@ export interface DigestAt {
 
 /** Entries for `mail` and for all deadlines up to `now`. */
 export async function digest(history: History, mail: readonly Mail[], now: number, at: DigestAt): Promise<Digest> {
-  const open = new Map<string, Open>()
-  for (const op of history.ops.values()) {
-    if (op.opened !== undefined && op.outcome === undefined && !op.withdrawn) open.set(op.key, { op, entry: op.opened })
-  }
-  const timers = [...open.values()]
-    .map(({ op }) => ({ key: op.key, until: op.until }))
-    .filter((timer): timer is Timer => timer.until !== undefined && timer.until <= now)
-    .sort((a, b) => a.until - b.until)
+  const open = new Opened(history)
+  const timers: Timer[] = open.due(now).map(({ key, until }) => ({ key, until: until! }))
+  let first = 0
   const drafts: Draft[] = []
   const climbed: Climbed[] = []
   const fire = async (before: number): Promise<void> => {
-    for (let next = timers[0]; next !== undefined && next.until < before; next = timers[0]) {
-      timers.shift()
+    for (let next = timers[first]; next !== undefined && next.until < before; next = timers[first]) {
+      first++
       const found = open.get(next.key)
       if (found !== undefined) drafts.push(...(await expire(found, open, now, climbed, at)))
     }
@@ -101,7 +95,11 @@ export async function digest(history: History, mail: readonly Mail[], now: numbe
     await fire(one.at)
     const taken = await take(one, history, { open, had, drafts, left }, at)
     drafts.push(...taken.drafts)
-    if (one.kind === 'reschedule' && taken.drafts.length > 0) reset(timers, JSON.parse(one.payload) as Timer, now)
+    if (one.kind === 'reschedule' && taken.drafts.length > 0) {
+      timers.splice(0, first)
+      first = 0
+      reset(timers, JSON.parse(one.payload) as Timer, now)
+    }
   }
   await fire(Infinity)
   return { drafts, starts: [...left.values()], consumed: mail.map((one) => one.row), climbed }
@@ -123,7 +121,7 @@ function reset(timers: Timer[], { key, until }: Timer, now: number): void {
 /** What a passed deadline means for the operation that set it. */
 async function expire(
   { op, entry }: Open,
-  open: Map<string, Open>,
+  open: Opened,
   now: number,
   climbed: Climbed[],
   at: { store: MemoryStore; workspace: string },
@@ -151,7 +149,7 @@ async function expire(
 async function expireAsk(
   op: Op,
   data: EntryData['ask.opened'],
-  open: Map<string, Open>,
+  open: Opened,
   now: number,
   climbed: Climbed[],
   at: { store: MemoryStore; workspace: string },
@@ -218,7 +216,7 @@ interface Taken {
 
 /** What has become of a digest so far: its drafts may conflict, and then count for nothing. */
 interface SoFar {
-  readonly open: Map<string, Open>
+  readonly open: Opened
   /** Events that it has taken. */
   readonly had: Set<string>
   /** Effect runs to start, by the operation that was rewound. */
@@ -282,7 +280,7 @@ function moved(data: MailData['move'], history: History, { open }: SoFar): Draft
   return { kind: 'run.refused', data: { by: data.by, verb: 'move', why } }
 }
 
-function answer(open: Map<string, Open>, key: string, draft: Draft): Draft[] {
+function answer(open: Opened, key: string, draft: Draft): Draft[] {
   return open.delete(key) ? [draft] : []
 }
 
@@ -294,11 +292,9 @@ async function takeEvent(
   from: DigestAt,
 ): Promise<Draft[]> {
   if (had.has(data.id) || (await hadOf(from, history, [data.id])).size > 0) return []
-  for (const { op, entry } of open.values()) {
-    if (entry.kind !== 'wait.opened') continue
+  for (const { op, entry } of open.waitsFor(data.event, data.payload)) {
     const wait = dataOf(entry as Entry & { kind: 'wait.opened' })
-    if (wait.event !== data.event || at < wait.since || (wait.until !== undefined && at > wait.until)) continue
-    if (!matches(wait.match as Record<string, unknown>, data.payload)) continue
+    if (at < wait.since || (wait.until !== undefined && at > wait.until)) continue
     open.delete(op.key)
     had.add(data.id)
     const completed = { ok: data.payload, event: data.id, ...labelsOf(wait), puts: waitGone(wait) }
@@ -316,7 +312,7 @@ export function waitGone(wait: EntryData['wait.opened']): Put[] {
   return (wait.puts ?? []).map((put) => ({ kind: put.kind, id: put.id, version: put.version + 1, data: null }))
 }
 
-function takeDecision(data: MailData['decision'], open: Map<string, Open>): Draft[] {
+function takeDecision(data: MailData['decision'], open: Opened): Draft[] {
   const found = open.get(data.key)
   if (found?.entry.kind !== 'ask.opened') return []
   if (dataOf(found.entry as Entry & { kind: 'ask.opened' }).item !== data.item) return []
@@ -330,7 +326,7 @@ function takeDecision(data: MailData['decision'], open: Map<string, Open>): Draf
 }
 
 /** A later deadline replaces the one that was set: this one came before it had passed. */
-function takeReschedule(data: MailData['reschedule'], open: Map<string, Open>): Draft[] {
+function takeReschedule(data: MailData['reschedule'], open: Opened): Draft[] {
   const found = open.get(data.key)
   if (found?.entry.kind !== 'ask.opened') return []
   const { puts: _puts, ...opened } = dataOf(found.entry as Entry & { kind: 'ask.opened' })
@@ -356,7 +352,7 @@ async function takeRewind(data: MailData['rewind'], history: History, soFar: SoF
 async function forget(to: number, history: History, { open, drafts, left }: SoFar, at: RewindAt): Promise<Put[]> {
   const puts: Put[] = []
   const lost = new Set(at.entries.filter((one) => one.seq > to && one.key !== '').map((one) => one.key))
-  for (const { op, entry } of [...open.values()].filter((one) => lost.has(one.op.key))) {
+  for (const { op, entry } of [...lost].flatMap((key) => open.get(key) ?? [])) {
     open.delete(op.key)
     if (entry.kind === 'wait.opened') puts.push(...waitGone(dataOf(entry as Entry & { kind: 'wait.opened' })))
     if (entry.kind !== 'ask.opened') continue

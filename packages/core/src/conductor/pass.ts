@@ -8,7 +8,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { KeelsonError, reviveError, storeError, type StoredError } from '../base/errors.ts'
 import { assertChained, dataOf, EMPTY_HEAD, type Draft, type Entry } from '../journal/entry.ts'
-import { fold, foldInto, newOp, type Answered, type History, type Op } from '../journal/fold.ts'
+import { fold, foldInto, type History } from '../journal/fold.ts'
+import { newOp, type Answered, type Op } from '../journal/op.ts'
 import type { Put } from '../journal/put.ts'
 import type { Claimed, Delivery } from '../journal/store.ts'
 import type { AnyPlaybook } from '../playbook/playbook.ts'
@@ -103,7 +104,8 @@ export class Pass {
   readonly #hooks: PassHooks
   /** All entries, until the code begins: a rewind folds them anew. */
   #entries: Entry[] | undefined
-  #disarm: (() => void) | undefined
+  /** The timer of the next deadline. */
+  #armed: { readonly at: number; readonly disarm: () => void } | undefined
 
   constructor(task: Task, hooks: PassHooks) {
     const { env, claimed } = task
@@ -189,7 +191,7 @@ export class Pass {
   end(end: PassEnd): void {
     this.writer.end()
     this.replay?.end()
-    this.#disarm?.()
+    this.#armed?.disarm()
     this.#end(end)
     this.work.stop()
   }
@@ -243,11 +245,11 @@ export class Pass {
       const reopened = this.history.ops.get(entry.key)?.opened !== undefined
       foldInto(this.history, entry)
       this.#entries?.push(entry)
-      if (entry.kind.endsWith('.opened')) this.#arm()
       if (entry.kind === 'ask.opened' && reopened) this.#reminded(entry)
     }
     if (this.#entries !== undefined && entries.some((entry) => entry.kind === 'run.rewound'))
       this.history = fold(this.#entries)
+    this.#arm()
     if (!again) this.#hooks.onProgress()
     this.replay?.poke()
   }
@@ -278,17 +280,16 @@ export class Pass {
 
   /** One timer for the next deadline of a run that is held by other work. */
   #arm(): void {
-    this.#disarm?.()
-    this.#disarm = undefined
     if (this.replay === undefined || this.work.stopping) return
-    const untils = [...this.history.ops.values()]
-      .filter((op) => op.opened !== undefined && op.outcome === undefined && !op.withdrawn)
-      .map((op) => op.until)
-      .filter((until): until is number => until !== undefined)
-    if (untils.length === 0) return
-    const next = untils.reduce((a, b) => Math.min(a, b))
-    const fire = (): void => void this.mailbox.absorb().then(() => this.#arm())
-    this.#disarm = this.task.env.clock.timer(next, fire, { keepAlive: false })
+    const at = this.history.deadlines.next()
+    if (at === this.#armed?.at) return
+    this.#armed?.disarm()
+    if (at === undefined) return void (this.#armed = undefined)
+    const fire = (): void => {
+      this.#armed = undefined
+      void this.mailbox.absorb().then(() => this.#arm())
+    }
+    this.#armed = { at, disarm: this.task.env.clock.timer(at, fire, { keepAlive: false }) }
   }
 }
 

@@ -6,7 +6,8 @@
  * R3. Rest is judged on turns of the real event loop and at most `stallMs` of real time, never on the injected clock.
  */
 import { afterTurn, grace, turn } from '../base/clock.ts'
-import type { Answered, History } from '../journal/fold.ts'
+import type { History } from '../journal/fold.ts'
+import type { Answered } from '../journal/op.ts'
 
 /** An operation that the code waits for. */
 export interface Asked {

@@ -5,48 +5,11 @@
  * F2. `outcomes` are in journal order; code receives them in this order and no other.
  * F3. A rewind forgets what began or was answered behind its mark; what that did in the world stays in the ledger of effects.
  */
-import type { StoredError } from '../base/errors.ts'
 import { joinLabels, NO_LABELS, type Labels } from '../base/labels.ts'
 import { dataOf, EMPTY_HEAD, type Entry, type Head } from './entry.ts'
-import type { EntryData, EntryKind, Outcome } from './kinds.ts'
-
-/** One operation of a run, by its key. */
-export interface Op {
-  readonly key: string
-  /** 'step', 'sleep', 'wait' …: the part of the entry kind before the dot. */
-  readonly kind: string
-  /** Hash of what was asked; undefined where nothing is compared. */
-  hash: string | undefined
-  /** The entry that opened a wait or handed an effect over; undefined for what has only an outcome. */
-  opened: Entry | undefined
-  /** When what was opened ends by itself. */
-  until: number | undefined
-  /** The last 'effect.sending'. */
-  sending: Entry | undefined
-  /** Instant of the first 'effect.sending'. */
-  sentAt: number | undefined
-  /** It was sent, and nothing says what came of it. */
-  dangling: boolean
-  /** How often it was begun. */
-  sends: number
-  /** Tries that have failed. */
-  attempts: number
-  /** Why they have, each. */
-  causes: string[] | undefined
-  retryAt: number | undefined
-  /** What the last try failed with. */
-  failure: StoredError | undefined
-  outcome: Answered | undefined
-  withdrawn: boolean
-}
-
-/** An outcome in its place. */
-export interface Answered {
-  readonly key: string
-  readonly seq: number
-  readonly at: number
-  readonly outcome: Outcome
-}
+import type { EntryData, EntryKind } from './kinds.ts'
+import { Deadlines, EventWaits } from './open.ts'
+import { newOp, type Answered, type Op } from './op.ts'
 
 export interface History {
   head: Head
@@ -56,6 +19,10 @@ export interface History {
   readonly start: EntryData['run.started']
   readonly ops: Map<string, Op>
   readonly outcomes: Answered[]
+  readonly deadlines: Deadlines
+  readonly waits: EventWaits
+  /** How many operations of each kind were opened or sent. */
+  readonly begun: Map<string, number>
   /** Settings in force from an entry on, in order. */
   readonly settings: { readonly seq: number; readonly data: EntryData['settings.seen'] }[]
   cancelling: EntryData['run.cancelling'] | undefined
@@ -88,6 +55,9 @@ export function fold(entries: readonly Entry[]): History {
     start: dataOf(first as Entry & { kind: 'run.started' }),
     ops: new Map(),
     outcomes: [],
+    deadlines: new Deadlines(),
+    waits: new EventWaits(),
+    begun: new Map(),
     settings: [],
     cancelling: undefined,
     paused: undefined,
@@ -197,11 +167,9 @@ function applyOp(history: History, entry: Entry): void {
       op.withdrawn = true
       return
     case 'opened':
-      op.opened = entry
-      op.until = untilOf(entry)
-      op.hash ??= hashOf(entry)
-      return
+      return open(history, op, entry)
     case 'sending':
+      begin(history, op)
       op.sending = entry
       op.sends += 1
       op.sentAt ??= entry.at
@@ -225,6 +193,22 @@ function applyOp(history: History, entry: Entry): void {
   }
 }
 
+function open(history: History, op: Op, entry: Entry): void {
+  begin(history, op)
+  op.opened = entry
+  op.until = undefined
+  if (entry.payload === null) return
+  const data = dataOf(entry as Entry & { kind: 'wait.opened' })
+  op.until = data.until
+  op.hash ??= data.hash
+  if (op.until !== undefined) history.deadlines.set(op, entry, op.until)
+  if (entry.kind === 'wait.opened') history.waits.add(op, data)
+}
+
+function begin({ begun }: History, op: Op): void {
+  if ((op.opened ?? op.sending) === undefined) begun.set(op.kind, (begun.get(op.kind) ?? 0) + 1)
+}
+
 function complete(history: History, op: Op, entry: Entry): void {
   const data = dataOf(entry as Entry & { kind: 'wait.completed' })
   op.hash ??= (data as { hash?: string }).hash
@@ -235,36 +219,12 @@ function complete(history: History, op: Op, entry: Entry): void {
   history.outcomes.push(op.outcome)
 }
 
-export function newOp(key: string, kind: string): Op {
-  return {
-    key,
-    kind,
-    hash: undefined,
-    opened: undefined,
-    until: undefined,
-    sending: undefined,
-    sentAt: undefined,
-    dangling: false,
-    sends: 0,
-    attempts: 0,
-    causes: undefined,
-    retryAt: undefined,
-    failure: undefined,
-    outcome: undefined,
-    withdrawn: false,
-  }
-}
-
 /** An effect whose outcome is still to come. */
 export function openEffect(history: History): Op | undefined {
   return [...history.ops.values()].find(
     (op) =>
       op.kind === 'effect' && (op.opened ?? op.sending) !== undefined && op.outcome === undefined && !op.withdrawn,
   )
-}
-
-function untilOf(entry: Entry): number | undefined {
-  return entry.payload === null ? undefined : (JSON.parse(entry.payload) as { until?: number }).until
 }
 
 function hashOf(entry: Entry): string | undefined {

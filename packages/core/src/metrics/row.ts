@@ -5,7 +5,8 @@
  */
 import type { Json } from '../base/value.ts'
 import { dataOf, type Entry } from '../journal/entry.ts'
-import type { History, Op } from '../journal/fold.ts'
+import type { History } from '../journal/fold.ts'
+import type { Op } from '../journal/op.ts'
 import type { Put } from '../journal/put.ts'
 
 /** Kinds of what a person does. `setup` is none of the run's: it is what it cost to get there. */

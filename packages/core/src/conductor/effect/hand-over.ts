@@ -2,7 +2,7 @@
 import { newRun } from '../start.ts'
 import { KeelsonError } from '../../base/errors.ts'
 import { dataOf, type Entry } from '../../journal/entry.ts'
-import type { Op } from '../../journal/fold.ts'
+import type { Op } from '../../journal/op.ts'
 import type { EntryData } from '../../journal/kinds.ts'
 import type { Left } from '../mail.ts'
 import type { NewRun } from '../../journal/store.ts'

@@ -1,6 +1,6 @@
 /** Read: an action that changes nothing: judged, tried, and recorded like a step; no intent, no ledger. */
 import { storeError } from '../../base/errors.ts'
-import type { Op } from '../../journal/fold.ts'
+import type { Op } from '../../journal/op.ts'
 import type { Judgement } from '../../policy/verdict.ts'
 import { parseStored } from '../../base/json.ts'
 import { fromStored } from '../../base/schema.ts'

@@ -23,8 +23,8 @@ export async function all<T, R>(
 ): Promise<R[]> {
   const key = place.keys.next('all')
   const branches = items.map((item) => ({ item, place: placeOf(place, `${key}[${encodeURIComponent(keyOf(item))}].`) }))
-  const begun = [...pass.history.ops.keys()].some((one) => one.startsWith(`${key}[`))
-  if (!begun && items.length > pass.task.env.limits.fanOutMax)
+  const begun = (): boolean => [...pass.history.ops.keys()].some((one) => one.startsWith(`${key}[`))
+  if (items.length > pass.task.env.limits.fanOutMax && !begun())
     throw tooMany(pass, `ctx.all was given ${items.length} items`)
   const prefixes = new Set(branches.map((one) => one.place.keys.prefix))
   if (prefixes.size < branches.length) {
@@ -72,8 +72,10 @@ function placeOf(parent: Place, prefix: string): Place {
 /** The other branches no longer count: what they wait for is withdrawn, what they still run is ignored. */
 function giveUp<T>(pass: Pass, branches: readonly Branch<T>[]): void {
   for (const { place } of branches) place.ended = true
+  const prefixes = new Set(branches.map(({ place }) => place.keys.prefix))
+  const from = branches[0]!.place.keys.prefix.lastIndexOf('[')
   const lost = [...pass.history.ops.values()].filter(
-    (op) => op.outcome === undefined && branches.some(({ place }) => op.key.startsWith(place.keys.prefix)),
+    (op) => op.outcome === undefined && prefixes.has(op.key.slice(0, op.key.indexOf('].', from) + 2)),
   )
   for (const op of lost) {
     pass.replay?.forget(op.key)

@@ -16,11 +16,9 @@ export function assertWithin(pass: Pass, kind: 'call' | 'agent', name: string): 
       },
     )
   }
-  const many = [...pass.history.ops.values()].filter(
-    (op) => op.kind === kind && (op.opened ?? op.sending) !== undefined,
-  )
-  if (many.length >= limits.fanOutMax)
-    throw tooMany(pass, `the run has ${kind === 'call' ? 'called' : 'asked'} ${many.length} times already`)
+  const many = pass.history.begun.get(kind) ?? 0
+  if (many >= limits.fanOutMax)
+    throw tooMany(pass, `the run has ${kind === 'call' ? 'called' : 'asked'} ${many} times already`)
 }
 
 export function tooMany(pass: Pass, what: string): KeelsonError {

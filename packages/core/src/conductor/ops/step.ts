@@ -2,7 +2,7 @@
 import { durationMs } from '../../base/duration.ts'
 import { KeelsonError, storeError } from '../../base/errors.ts'
 import { canonical, verbatim } from '../../base/json.ts'
-import type { Op } from '../../journal/fold.ts'
+import type { Op } from '../../journal/op.ts'
 import type { StepOptions } from '../../playbook/context.ts'
 import { backoffMs } from '../effect/send.ts'
 import { insideStep, type Pass } from '../pass.ts'
