@@ -1,6 +1,7 @@
 /** Several processes on one file: death, suspension, wake-ups, and what a kill leaves behind. */
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { assertChained, EMPTY_HEAD, seeded, type Change, type Claimed } from '@keelson/core/ports'
@@ -93,6 +94,21 @@ describe('a lock file that was replaced', () => {
     const third = takeLock(Database, path(), 'one', 0, probes)
     expect(third).toBeDefined()
     third!.release()
+  })
+
+  it('opens although the lock file of a dead worker is removed between opening it and looking at it', async () => {
+    const Database = await loadDriver()
+    let opens = 0
+    class Removed extends Database {
+      constructor(file: string, options?: ConstructorParameters<typeof Database>[1]) {
+        super(file, options)
+        if (++opens === 1) rmSync(file)
+      }
+    }
+    const lock = takeLock(Removed as unknown as typeof Database, path(), 'dead', 0)
+    expect(opens).toBe(2)
+    expect(takeLock(Database, path(), 'dead', 0)).toBeUndefined()
+    lock!.release()
   })
 })
 

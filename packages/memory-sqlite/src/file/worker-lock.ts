@@ -45,8 +45,8 @@ export function takeLock(
         return undefined
       }
       probe.handle.close()
-      // A file that was removed under an open handle: look at the one at the path.
-      if (probe.identity !== identity(file)) continue
+      // A file that was removed under an open handle, perhaps before it was looked at: take the one at the path.
+      if (probe.identity === undefined || probe.identity !== identity(file)) continue
       throw error
     }
     if (probe.identity !== undefined && probe.identity === identity(file)) return held(probe, file)
