@@ -31,13 +31,20 @@ export class Client {
   quarantined = 0
   readonly #order: ReturnType<typeof playbooksOn>['order']
   readonly #random: () => number
+  readonly #store: MemoryStore
   #next = 1
   #ending = false
   #deciding: Promise<void>
   readonly #leave = new AbortController()
 
-  private constructor(conductor: Conductor, order: ReturnType<typeof playbooksOn>['order'], random: () => number) {
+  private constructor(
+    conductor: Conductor,
+    store: MemoryStore,
+    order: ReturnType<typeof playbooksOn>['order'],
+    random: () => number,
+  ) {
     this.conductor = conductor
+    this.#store = store
     this.#order = order
     this.#random = random
     this.#deciding = this.#decide()
@@ -47,11 +54,18 @@ export class Client {
     const { order, playbooks, rules } = playbooksOn(url)
     const log = { info() {}, warn() {}, error() {} }
     const conductor = await createConductor({ store, playbooks, policy: rules, work: false, name: 'client', log })
-    return new Client(conductor, order, random)
+    return new Client(conductor, store, order, random)
   }
 
-  get open(): number[] {
-    return [...this.acknowledged.starts].filter((n) => !this.results.has(n))
+  /** Every run that is open: how its row stands, and what it waits for. */
+  async waiting(): Promise<string[]> {
+    const rows = await this.#store.runs('default', { state: 'open', limit: 500 })
+    return Promise.all(
+      rows.map(async ({ id, state, worker, deaths, claims, epoch }) => {
+        const why = await this.conductor.why(id).catch(String)
+        return `${why} (${state}; worker ${worker ?? 'none'}, epoch ${epoch}, ${claims} claims, ${deaths} deaths)`
+      }),
+    )
   }
 
   /** Serves one order after the other, several at once, until told to end; resolves when all have ended. */

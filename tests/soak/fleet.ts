@@ -1,4 +1,9 @@
-/** Fleet: the worker processes of a soak: started, killed at random moments, started again at once. */
+/**
+ * Fleet: the worker processes of a soak: started, killed at random moments, started again at once.
+ *
+ * T1. A worker is killed when it has recorded something, but for a few that die while they start or with another: on a slow
+ *     machine all would otherwise die before they had come to anything, and a soak would measure that alone.
+ */
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
@@ -17,7 +22,9 @@ export interface FleetOptions {
 interface Worker {
   readonly name: string
   readonly process: ChildProcess
-  readonly ready: Promise<unknown>
+  /** It is open; it has recorded something. */
+  readonly ready: Promise<void>
+  readonly recorded: Promise<void>
   readonly ended: Promise<unknown>
 }
 
@@ -25,7 +32,7 @@ const SLOTS = 2
 /** Of a hundred kills: those that also take the other worker, and those that hit a worker before it is open. */
 const BOTH = 12
 const EARLY = 10
-/** The longest that a worker is let live after it opened, and before. */
+/** The longest that a worker is let live after it first recorded something, and before it is open. */
 const LIFE_MS = 1200
 const BOOT_MS = 350
 
@@ -36,8 +43,11 @@ export class Fleet {
   readonly surprises: string[] = []
   both = 0
   early = 0
+  /** How often a worker said that it has recorded something. */
+  records = 0
   readonly #options: FleetOptions
   readonly #slots: Worker[] = []
+  readonly #over = Promise.withResolvers<void>()
   #launched = 0
 
   constructor(options: FleetOptions) {
@@ -51,7 +61,10 @@ export class Fleet {
 
   /** Kills until there were as many as asked for. The last workers live. */
   async rampage(): Promise<void> {
-    await Promise.all(this.#slots.map((_, slot) => this.#haunt(slot)))
+    const haunts = this.#slots.map((_, slot) => this.#haunt(slot))
+    await Promise.race(haunts)
+    this.#over.resolve()
+    await Promise.all(haunts)
   }
 
   /** Lets the workers end their passes, and end. */
@@ -76,7 +89,7 @@ export class Fleet {
       const early = random() * 100 < EARLY
       const life = random() * (early ? BOOT_MS : LIFE_MS)
       const worker = this.#slots[slot]!
-      if (!early) await Promise.race([worker.ready, worker.ended])
+      if (!early) await Promise.race([worker.recorded, worker.ended, this.#over.promise])
       await new Promise((resolve) => setTimeout(resolve, life))
       if (this.kills >= kills) return
       const both = random() * 100 < BOTH
@@ -108,6 +121,12 @@ export class Fleet {
     const ended = once(child, 'exit').then(([code]) => {
       if (code !== 0 && !this.killed.has(name)) this.surprises.push(`${name} ended with ${code}: ${said.trim()}`)
     })
-    return { name, process: child, ready: once(child, 'message').catch(() => undefined), ended }
+    const ready = Promise.withResolvers<void>()
+    const recorded = Promise.withResolvers<void>()
+    child.on('message', (said) => {
+      if (said === 'recorded') this.records++
+      ;(said === 'recorded' ? recorded : ready).resolve()
+    })
+    return { name, process: child, ready: ready.promise, recorded: recorded.promise, ended }
   }
 }

@@ -45,8 +45,10 @@ export interface SoakReport {
   readonly faults: readonly string[]
 }
 
-/** Without the end of any order for so long, the soak is given up: what is open then is a fault. */
-const STUCK_MS = 60_000
+/** When no worker records anything, or no order ends, for so long, the soak is given up: what is open then is a fault. */
+const STUCK_MS = 120_000
+const CIRCLING_MS = 600_000
+const LOOK_MS = 5000
 
 export async function soak({ folder, kills, seed, onProgress }: SoakOptions): Promise<SoakReport> {
   const file = join(folder, 'soak.db')
@@ -58,7 +60,7 @@ export async function soak({ folder, kills, seed, onProgress }: SoakOptions): Pr
     onProgress?.(`${fleet.kills}/${kills} kills, ${client.results.size} orders, ${world.effects.length} effects`)
   const fleet = new Fleet({ file, url: world.url, log, random, kills, onKill: progress })
   const served = client.serve()
-  const stuck = await withoutStanding(client, async () => {
+  const stuck = await withoutStanding(client, fleet, async () => {
     await fleet.rampage()
     client.finish()
     await served
@@ -101,15 +103,24 @@ export async function soak({ folder, kills, seed, onProgress }: SoakOptions): Pr
   }
 }
 
-/** Does `work`, unless no order ends for too long; then says what the open ones wait for. */
-async function withoutStanding(client: Client, work: () => Promise<void>): Promise<string[]> {
-  let before = -1
+/** Does `work`, unless nothing moves for too long; then says of every open run what it waits for, and who died over it. */
+async function withoutStanding(client: Client, fleet: Fleet, work: () => Promise<void>): Promise<string[]> {
   const stuck = Promise.withResolvers<string[]>()
+  const since = { records: Date.now(), orders: Date.now() }
+  let [records, orders] = [-1, -1]
   const look = setInterval(() => {
-    if (client.results.size !== before) return void (before = client.results.size)
-    const whys = client.open.map((n) => client.conductor.why(`order ${n}`).catch(String))
-    void Promise.all(whys).then((all) => stuck.resolve(['no order ended for a minute', ...all]))
-  }, STUCK_MS)
+    const now = Date.now()
+    if (fleet.records !== records) since.records = now
+    if (client.results.size !== orders) since.orders = now
+    ;[records, orders] = [fleet.records, client.results.size]
+    const what =
+      now - since.records > STUCK_MS
+        ? `nothing was recorded for ${STUCK_MS / 1000} seconds`
+        : now - since.orders > CIRCLING_MS
+          ? `much was recorded, and no order ended for ${CIRCLING_MS / 1000} seconds`
+          : undefined
+    if (what !== undefined) void client.waiting().then((all) => stuck.resolve([what, ...all]), stuck.reject)
+  }, LOOK_MS)
   try {
     return await Promise.race([work().then(() => []), stuck.promise])
   } finally {

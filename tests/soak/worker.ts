@@ -28,6 +28,14 @@ function tell(what: Line['what'], lease?: Pick<Lease, 'run' | 'epoch'>, text = '
   writeSync(fd, `${JSON.stringify({ at: Date.now(), worker, what, run, epoch, text } satisfies Line)}\n`)
 }
 
+let toldAt = 0
+/** The fleet hears of what is recorded, once a second at most. */
+function recorded(): void {
+  if (Date.now() - toldAt < 1000) return
+  toldAt = Date.now()
+  process.send?.('recorded')
+}
+
 const store = intercept(sqlite(file), {
   before(op, detail) {
     if (op !== 'commit') return
@@ -41,8 +49,11 @@ const store = intercept(sqlite(file), {
       }
     }
     if (op !== 'commit') return
-    const [lease] = detail as unknown as [Lease]
-    if ((answer as { status: string }).status === 'fenced') tell('fenced', lease)
+    const [lease, unit] = detail as unknown as [Lease, PassUnit]
+    const { status } = answer as { status: string }
+    if (status === 'fenced') tell('fenced', lease)
+    // What begins anew what died with another worker is no progress.
+    if (status === 'done' && (unit.entries ?? []).length > 0 && unit.again !== true) recorded()
   },
 })
 
