@@ -1,4 +1,4 @@
-/** Seven programs for the crash matrix: between them, every way in which a run can wait, race, retry and be taken back. */
+/** Programs for the crash matrix: between them, every way in which a run can wait, race, retry and be taken back. */
 import {
   action,
   artifactRef,
@@ -81,6 +81,8 @@ export interface Program {
   readonly name: string
   readonly harness: () => HarnessOptions
   readonly test: (t: Harness) => Promise<unknown>
+  /** Must hold wherever it was cut, beyond that it ends as it does uncut. */
+  readonly invariant?: (t: Harness) => Promise<void>
 }
 
 /* 1 */

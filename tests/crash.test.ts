@@ -1,16 +1,15 @@
 /** The crash matrix: each program, cut at a share of its points, ends as it does uncut. `npm run crashes` explores all. */
 import { exploreCrashes, testConductor } from '@keelson/testing'
 import { describe, expect, it } from 'vitest'
-import { peoplePrograms } from './crash-people.ts'
-import { programs } from './crash-programs.ts'
-import { revertPrograms } from './crash-reverts.ts'
+import { matrix } from './crash-matrix.ts'
 import { sqliteFiles } from './crash-sqlite.ts'
 
-describe.each([...programs, ...revertPrograms, ...peoplePrograms])('$name', ({ harness, test }) => {
+describe.each(matrix)('$name', ({ harness, test, invariant }) => {
+  const of = { harness, depth: 2, ...(invariant === undefined ? {} : { invariant }) } as const
+
   it('ends the same wherever it is cut', { timeout: 3_600_000 }, async () => {
     const explored = await exploreCrashes(test, {
-      harness,
-      depth: 2,
+      ...of,
       limit: 120,
       ...(process.env['KEELSON_ONLY'] === undefined ? {} : { only: process.env['KEELSON_ONLY'] }),
     })
@@ -19,8 +18,7 @@ describe.each([...programs, ...revertPrograms, ...peoplePrograms])('$name', ({ h
 
   it('ends the same wherever it is cut, on a SQLite file', { timeout: 3_600_000 }, async () => {
     const explored = await exploreCrashes(test, {
-      harness,
-      depth: 2,
+      ...of,
       stores: [sqliteFiles],
       atOnce: 8,
       limit: 30,

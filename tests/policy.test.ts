@@ -13,7 +13,7 @@ import {
   type Conductor,
   type Rule,
 } from '@keelson/core'
-import { testConductor } from '@keelson/testing'
+import { testConductor, intercept, storeFailure } from '@keelson/testing'
 import { generateText, tool, type ModelMessage } from 'ai'
 import { MockLanguageModelV4 } from 'ai/test'
 import { code, me, open, store } from './support/open.ts'
@@ -146,6 +146,29 @@ describe('a policy that changes', () => {
     expect(item!.id).toBe(items.before)
     await second.inbox.decide(item!.id, { hash: item!.hash, by: me, approve: true })
     await second.runs.get('r').result()
+    expect(sent).toEqual(['ada@x'])
+  })
+
+  it('judges again when the store works again, if it failed just then', async () => {
+    sent.length = 0
+    const data = store()
+    const first = await open(data, { playbooks: [mail], actions: [send], policy: policy([asks]) })
+    await first.start(mail, { to: 'ada@x' }, { id: 'r' })
+    await first.quiet()
+    await first.stop()
+    let fails = true
+    const failing = intercept(data.session(), {
+      before(op, [, unit]) {
+        const changes = op === 'write' && JSON.stringify(unit).includes('policy.changed')
+        if (!changes || !fails) return
+        fails = false
+        throw storeFailure()
+      },
+    })
+    const free = policy([policy.rule('free', { on: send }, () => policy.allow())])
+    const second = await open({ session: () => failing } as never, { playbooks: [mail], actions: [send], policy: free })
+    await second.runs.get('r').result()
+    expect(fails).toBe(false)
     expect(sent).toEqual(['ada@x'])
   })
 

@@ -4,8 +4,9 @@ import { expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { action, defineEntity, definePlaybook } from '@keelson/core'
 import { sqlite } from '@keelson/memory-sqlite'
-import { memoryStore } from '@keelson/testing'
+import { exploreCrashes, memoryStore } from '@keelson/testing'
 import { temporary } from '../../packages/memory-sqlite/test/subject.ts'
+import { memoryPrograms } from '../crash-memory.ts'
 import { code, me, open, store } from '../support/open.ts'
 
 const SECRET = 'Ada keeps 4711 coins under the stairs'
@@ -34,6 +35,12 @@ it('takes a text out of how runs ended and of what runs in shadow would have kep
     expect((await linesOf(keelson.workspace('default').export())).join('')).not.toContain('4711')
     expect(await keelson.audit.verify()).toMatchObject({ ok: true })
   }
+})
+
+it('erases whole when it is asked again, wherever the process died: a proposal that it ended does not stay open', async () => {
+  const { harness, test, invariant } = memoryPrograms.find(({ name }) => name === 'erasure')!
+  const { schedules } = await exploreCrashes(test, { harness, invariant: invariant! })
+  expect(schedules).toBeGreaterThan(50)
 })
 
 it('keeps a run whose first entry was erased when its company moves: its id is not free there', async () => {

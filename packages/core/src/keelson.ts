@@ -212,23 +212,32 @@ async function open(options: ConductorOptions): Promise<Conductor> {
     notifier.tell(change)
     loop.changed(change.workspace, change.runs)
   })
-  if (options.work !== false) begin(env, loop)
+  if (options.work !== false) begin(env, loop, lifecycle)
   const endAnchors = options.anchors === undefined ? async () => {} : keepAnchoring(env, options.anchors)
   return assemble(options, { env, loop, lifecycle, notifier, unwatch, store, endAnchors })
 }
 
-/** Claims what is due; held runs are looked at now, and whenever code is brought that they may wait for. */
-function begin(env: Environment, loop: Loop): void {
+/**
+ * Claims what is due; held runs are looked at now, and whenever code is brought that they may wait for; what is open under
+ * other rules is judged again. What a failing store cut short is done when it works again.
+ */
+function begin(env: Environment, loop: Loop, lifecycle: Lifecycle): void {
   loop.start()
-  const again = (): void =>
-    void retryHeld(env).catch((error: unknown) =>
-      env.log.warn({}, `held runs could not be looked at: ${String(error)}`),
-    )
+  const surely = (what: string, work: () => Promise<void>): void => {
+    work().catch((error: unknown) => {
+      env.log.warn({}, `${what}: ${String(error)}`)
+      if (!KeelsonError.is(error) || !error.code.startsWith('STORE_')) return
+      const off = lifecycle.on('store.recovered', () => {
+        off()
+        surely(what, work)
+      })
+      loop.failed(error)
+    })
+  }
+  const again = (): void => surely('held runs could not be looked at', () => retryHeld(env))
   env.actions.onLearned(again)
   again()
-  announcePolicy(env).catch((error: unknown) =>
-    env.log.warn({}, `open effects could not be judged again: ${String(error)}`),
-  )
+  surely('open effects could not be judged again', () => announcePolicy(env))
 }
 
 function companiesOf(parts: { store: MemoryStore; clock: Clock; ids: Ids }): Environment['company'] {

@@ -86,6 +86,11 @@ export class Loop {
     void this.#claim()
   }
 
+  /** C2. The store failed outside of any pass. */
+  failed(error: unknown): void {
+    this.#degrade(error)
+  }
+
   /** Mail has come for a run that may be in flight here. */
   mailFor(workspace: string, run: string): void {
     const flight = this.#flights.get(idOf(workspace, run))

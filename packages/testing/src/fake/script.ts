@@ -2,23 +2,47 @@
 import type { ModelCall, Models } from '@keelson/core'
 import { KeelsonError } from '@keelson/core/ports'
 
-export class Script {
-  readonly #lines = new Map<string, (input: unknown) => unknown>()
-  #calls = 0
+/** One question that a model was asked. */
+export interface Asked<In = unknown> {
+  readonly input: In
+  /** Which of its models the agent asked for. */
+  readonly model?: string
+  /** What was wrong with the answer before. */
+  readonly repair?: string
+}
 
-  /** How often an agent was asked, whatever came of it. */
-  get calls(): number {
-    return this.#calls
+type Line = (input: unknown, asked: Asked) => unknown
+
+export class Script {
+  readonly #lines = new Map<string, Line>()
+  readonly #asked = new Map<string, Asked[]>()
+  #moves = 0
+
+  /** Grows whenever a question is asked. */
+  get moves(): number {
+    return this.#moves
   }
 
-  set(agent: string, answer: (input: unknown) => unknown): void {
+  set(agent: string, answer: Line): void {
     this.#lines.set(agent, answer)
   }
 
+  /** What an agent was asked, whatever came of it: each of these would have been paid for. */
+  asked(agent: string): readonly Asked[] {
+    return this.#asked.get(agent) ?? []
+  }
+
   readonly models: Models = async (call: ModelCall) => {
-    this.#calls++
-    const answer = this.#lines.get(call.agent.name)
-    if (answer !== undefined) return { output: await answer(call.input) }
+    const { agent, input, model, repair } = call
+    const asked: Asked = {
+      input,
+      ...(model === undefined ? {} : { model }),
+      ...(repair === undefined ? {} : { repair }),
+    }
+    this.#moves++
+    this.#asked.set(agent.name, [...this.asked(agent.name), asked])
+    const answer = this.#lines.get(agent.name)
+    if (answer !== undefined) return { output: await answer(input, asked) }
     throw new KeelsonError(
       'MODEL_MISSING',
       `agent ${call.agent.name} has no script: it was asked ${JSON.stringify(call.input)}`,

@@ -7,6 +7,7 @@ import type { Action, Actor, Agent, Conductor, Connector, Decision, EventType, I
 import type { ConductorOptions, InboxItem, Json, Playbook, Run, StartOptions } from '@keelson/core'
 import { KeelsonError } from '@keelson/core/ports'
 import { manualClock, milliseconds, type ManualClock } from '../clock.ts'
+import type { Asked } from '../fake/script.ts'
 import { World, type FaultKind, type Happened } from '../fake/world.ts'
 import { testIds } from '../ids.ts'
 import { memoryStore } from '../memory-store.ts'
@@ -111,14 +112,20 @@ export interface Harness {
   fresh<In>(action: Action<In, any>, value: Json): void
   /** Calls of a faked action take this long from now on. */
   latency<In>(action: Action<In, any>, duration: string): void
-  /** What an agent answers from now on. */
-  script<In, Out>(agent: Agent<In, Out>, answer: (input: In) => Out): void
+  /** What an agent answers from now on: by its input, and by which model is asked and what it is to mend. */
+  script<In, Out>(agent: Agent<In, Out>, answer: (input: In, asked: Asked<In>) => Out): void
+  /** What an agent was asked: each question that a model would have been paid for. */
+  asked<In>(agent: Agent<In, any>): readonly Asked<In>[]
   /** What really happened outside, and was not taken back. */
   world<In, Out>(action: Action<In, Out>): readonly Happened<In, Out>[]
   /** What a host does beyond these verbs. Done again against the next conductor if this one dies meanwhile. */
   host<T>(verb: (keelson: Conductor) => Promise<T>): Promise<T>
   /** The conductor dies as a killed process would; another goes on with its store. */
   crash(): Promise<void>
+  /** The same, and the other one has other code or rules: `{ policy: stricter }`. */
+  deploy(
+    options: Partial<Omit<HarnessOptions, 'connectors' | 'store' | 'seed' | 'now' | 'alwaysReplay'>>,
+  ): Promise<void>
   stop(): Promise<void>
   /** The conductor of now: a new one after `crash()`. A call to one that dies never ends: in `exploreCrashes` use `host`. */
   readonly keelson: Conductor
@@ -180,7 +187,8 @@ function verbsOf(stage: Stage, log: readonly LogLine[]): Harness {
     fault: (action, kind, { call = 1 } = {}) => world.fault(action.name, kind, call),
     fresh: (action, value) => void world.fresh.set(action.name, value),
     latency: (action, duration) => world.latency(action.name, milliseconds(duration)),
-    script: (agent, answer) => world.script.set(agent.name, answer as (input: unknown) => unknown),
+    script: (agent, answer) => world.script.set(agent.name, answer as (input: unknown, asked: Asked) => unknown),
+    asked: (agent) => world.script.asked(agent.name) as readonly Asked<never>[],
     world: (action) => world.happened(action.name) as readonly Happened<never, never>[],
     async host(verb) {
       const answer = await stage.perform(verb)
@@ -189,6 +197,10 @@ function verbsOf(stage: Stage, log: readonly LogLine[]): Harness {
     },
     async crash() {
       stage.crash()
+      await stage.settle()
+    },
+    async deploy(options) {
+      await stage.deploy(options)
       await stage.settle()
     },
     stop: () => stage.stop(),

@@ -4,7 +4,8 @@
  * F1. A dead life does nothing more: its calls to the store and its actions never answer, its timers never fire. No code
  *     of it sees anything thrown.
  */
-import { createConductor, type Conductor, type ConductorOptions, type Connector, type Logger } from '@keelson/core'
+import { createConductor, type Conductor, type ConductorOptions } from '@keelson/core'
+import type { Connector, Logger, Models } from '@keelson/core'
 import { definitionOf, handle, KeelsonError } from '@keelson/core/ports'
 import type { AnyAction, Clock, Ids, MemoryStore } from '@keelson/core/ports'
 import { alwaysReplay } from '../always-replay.ts'
@@ -24,13 +25,14 @@ export interface TestStore {
 export interface Probe {
   before?(op: Operation, detail: Detail): void | Promise<void>
   after?(op: Operation, detail: Detail, answer: unknown): void | Promise<void>
-  /** Around what an action does outside: `run`, `reconcile`, `compensate`. */
+  /** Around what is done outside: an action's `run`, `reconcile` or `compensate`, a question (`ask`) to a model. */
   effect?(verb: string, action: string, when: 'before' | 'after'): void | Promise<void>
 }
 
 /** What does not change from one life to the next. */
 export interface Setting {
-  readonly options: Omit<ConductorOptions, 'store' | 'clock' | 'ids' | 'log' | 'connectors'>
+  /** Those of the lives that begin from now on: `deploy` sets others. */
+  options: Omit<ConductorOptions, 'store' | 'clock' | 'ids' | 'log' | 'connectors'>
   readonly connectors: readonly Connector[]
   /** Actions that no connector brings and that are faked all the same. */
   readonly recipes: readonly Recipe[]
@@ -136,9 +138,11 @@ function conductorOf(setting: Setting, { gate, probe, clock, opened }: Inner): P
     const recipe = recipeOf(one)
     return recipe === undefined ? one : fakeIn(recipe, setting.world, clock)
   })
+  const models: Models = (call) =>
+    stopping({ gate, probe }, 'ask', `agent ${call.agent.name}`, () => setting.world.script.models(call))
   const more = setting.recipes.map((recipe) => fakeIn(recipe, setting.world, clock))
   return createConductor({
-    models: setting.world.script.models,
+    models,
     ...setting.options,
     connectors: [...here, ...more].map(gated),
     store: setting.alwaysReplay ? alwaysReplay(session) : session,
@@ -153,18 +157,8 @@ type Gate = (hook: () => void | Promise<void>) => void | Promise<void>
 
 /** An action with a stop before and behind what it does outside. */
 function stopped(action: AnyAction, gate: Gate, probe: Probe): AnyAction {
-  const around = async <T>(verb: string, work: () => Promise<T> | T): Promise<T> => {
-    await gate(() => probe.effect?.(verb, action.name, 'before'))
-    const ended = await Promise.resolve()
-      .then(work)
-      .then(
-        (value) => ({ value }),
-        (thrown: unknown) => ({ thrown }),
-      )
-    await gate(() => probe.effect?.(verb, action.name, 'after'))
-    if ('thrown' in ended) throw ended.thrown
-    return ended.value
-  }
+  const around = <T>(verb: string, work: () => Promise<T> | T): Promise<T> =>
+    stopping({ gate, probe }, verb, action.name, work)
   const { run, reconcile, compensate } = action
   return {
     ...action,
@@ -172,6 +166,24 @@ function stopped(action: AnyAction, gate: Gate, probe: Probe): AnyAction {
     reconcile: reconcile === undefined ? undefined : (...call) => around('reconcile', () => reconcile(...call)),
     compensate: compensate === undefined ? undefined : (...call) => around('compensate', () => compensate(...call)),
   }
+}
+
+async function stopping<T>(
+  { gate, probe }: { readonly gate: Gate; readonly probe: Probe },
+  verb: string,
+  of: string,
+  work: () => Promise<T> | T,
+): Promise<T> {
+  await gate(() => probe.effect?.(verb, of, 'before'))
+  const ended = await Promise.resolve()
+    .then(work)
+    .then(
+      (value) => ({ value }),
+      (thrown: unknown) => ({ thrown }),
+    )
+  await gate(() => probe.effect?.(verb, of, 'after'))
+  if ('thrown' in ended) throw ended.thrown
+  return ended.value
 }
 
 function never(): Promise<never> {

@@ -79,6 +79,13 @@ export class Stage {
     this.#living.catch(() => {})
   }
 
+  /** What begins from now on has these options; the conductor of now dies. */
+  async deploy(options: Partial<Setting['options']>): Promise<void> {
+    await this.#living
+    this.setting.options = { ...this.setting.options, ...options }
+    this.crash()
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true
     const life = await this.#living
@@ -160,7 +167,8 @@ export class Stage {
   }
 
   #moves(life: Life): number {
-    return life.moves + this.setting.clock.moves + this.setting.world.moves
+    const { clock, world } = this.setting
+    return life.moves + clock.moves + world.moves + world.script.moves
   }
 
   /** Nothing moves, yet something is in flight: what it waits for is time, or outside. */

@@ -19,9 +19,8 @@ import { subjectOf } from '../../memory/input.ts'
 import { KEY_RECORD, keyOf, keyPut, MEMORY_RECORD, memoryPut, type MemoryRecord } from '../../memory/unit.ts'
 import type { Notifier } from '../notifier.ts'
 import { handle } from '../runs.ts'
-import { runVerbs } from '../verbs.ts'
 import { assertActor, type Desk } from './desk.ts'
-import { proposalRunId } from './proposal.ts'
+import { PROPOSAL_PLAYBOOK, proposalRunId, proposalSetOf } from './proposal.ts'
 import { mayRead } from './reads.ts'
 import { traces, type Traces } from './traces.ts'
 
@@ -234,6 +233,8 @@ async function endProposals(
     limit: 1000,
   })
   const ids = found.map(({ id }) => id)
+  const at = env.clock.now()
+  const cancel = { kind: 'cancel', payload: canonical({ by, reason: 'what it proposes was erased' }), at }
   for (const row of rows) {
     if (![...ids, ...texts].some((text) => row.data.includes(JSON.stringify(text).slice(1, -1)))) continue
     await env.company(workspace).edit(async () => {
@@ -242,15 +243,30 @@ async function endProposals(
       if (record.status !== 'proposed') return undefined
       const { ops: _, ...rest } = record
       const put = changeSetPut(
-        { ...rest, status: 'rejected', decidedBy: by, decidedAt: env.clock.now(), why: `erased: ${reason}` },
+        { ...rest, status: 'rejected', decidedBy: by, decidedAt: env.clock.now(), why: `${ERASED}${reason}` },
         now!.version + 1,
       )
-      return { drafts: [{ kind: 'memory.changed', data: { by, puts: [put] } }] }
+      const deliveries = [{ ...cancel, run: proposalRunId(row.id), onceKey: `erase:${row.id}` }]
+      return { drafts: [{ kind: 'memory.changed', data: { by, puts: [put] } }], unit: { deliveries } }
     })
-    const run = proposalRunId(row.id)
-    await runVerbs(env, workspace).cancel(run, { by, reason: 'what it proposes was erased' })
-    env.nudge()
-    await handle(env, notifier, workspace, run)
+  }
+  env.nudge()
+  await untilEnded(desk, notifier)
+}
+
+/** Why a change set was rejected whose text was erased. */
+const ERASED = 'erased: '
+
+/** Proposals that were ended for an erasure: this one, or one that a crash cut short. */
+async function untilEnded({ env, workspace }: Desk, notifier: Notifier): Promise<void> {
+  const open = await env.store.runs(workspace, { state: 'open', playbook: PROPOSAL_PLAYBOOK, limit: 1000 })
+  const sets = new Map(open.map(({ id }) => [proposalSetOf(id), id]))
+  if (sets.size === 0) return
+  const rows = await env.store.records(workspace, { kind: CHANGE_SET_RECORD, ids: [...sets.keys()], limit: sets.size })
+  for (const row of rows) {
+    const { status, why } = JSON.parse(row.data) as ChangeSetRecord
+    if (status !== 'rejected' || why?.startsWith(ERASED) !== true) continue
+    await handle(env, notifier, workspace, sets.get(row.id)!)
       .result()
       .catch(() => undefined)
   }

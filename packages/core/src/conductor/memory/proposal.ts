@@ -38,6 +38,10 @@ export function proposalRun({ env, workspace }: Pick<Desk, 'env' | 'workspace'>,
   })
 }
 
+export function proposalSetOf(run: string): string {
+  return run.slice(proposalRunId('').length)
+}
+
 export function proposalRunId(set: string): string {
   return `proposal:${set}`
 }
