@@ -200,7 +200,8 @@ function verbsOf(stage: Stage, log: readonly LogLine[]): Harness {
       await stage.settle()
     },
     async deploy(options) {
-      await stage.deploy(options)
+      await stage.settle()
+      stage.crash(options)
       await stage.settle()
     },
     stop: () => stage.stop(),

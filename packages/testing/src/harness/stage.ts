@@ -67,8 +67,9 @@ export class Stage {
     await this.#living
   }
 
-  /** The conductor dies here and now, as a killed process would; another begins on the same store. */
-  crash(): void {
+  /** The conductor dies here and now, as a killed process would; another begins on the same store, perhaps with other options. */
+  crash(options: Partial<Setting['options']> = {}): void {
+    this.setting.options = { ...this.setting.options, ...options }
     const life = this.#life
     if (life.dead) return
     const killed = life.die()
@@ -77,13 +78,6 @@ export class Stage {
       return this.#begin()
     })()
     this.#living.catch(() => {})
-  }
-
-  /** What begins from now on has these options; the conductor of now dies. */
-  async deploy(options: Partial<Setting['options']>): Promise<void> {
-    await this.#living
-    this.setting.options = { ...this.setting.options, ...options }
-    this.crash()
   }
 
   async stop(): Promise<void> {
