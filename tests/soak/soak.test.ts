@@ -12,7 +12,7 @@ describe('two conductors on one SQLite file, killed at random moments', () => {
   it('lose nothing that was acknowledged, double no effect and take no run from the living (P1–P5, P8, P12)', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'keelson-soak-'))
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
-    const report = await soak({ folder, kills: KILLS, seed: SEED })
+    const report = await soak({ folder, kills: KILLS, seed: SEED, stuckMs: 90_000 })
     expect(report.faults, `npm run soak -- --kills ${KILLS} --seed ${SEED}`).toEqual([])
     expect(report.kills).toBeGreaterThanOrEqual(KILLS)
     // A soak in which a kill hit nothing proves nothing.

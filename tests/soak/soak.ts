@@ -21,6 +21,8 @@ export interface SoakOptions {
   readonly folder: string
   readonly kills: number
   readonly seed: string
+  /** Default: five minutes. */
+  readonly stuckMs?: number
   readonly onProgress?: (line: string) => void
 }
 
@@ -45,12 +47,13 @@ export interface SoakReport {
   readonly faults: readonly string[]
 }
 
-/** When no worker records anything, or no order ends, for so long, the soak is given up: what is open then is a fault. */
-const STUCK_MS = 120_000
-const CIRCLING_MS = 600_000
+/** When no worker has recorded anything for so long, the soak is given up: what is open then is a fault. */
+const STUCK_MS = 300_000
+/** The same when no order has ended while so many workers were killed: time says little on a machine that is starved. */
+const CIRCLING_KILLS = 300
 const LOOK_MS = 5000
 
-export async function soak({ folder, kills, seed, onProgress }: SoakOptions): Promise<SoakReport> {
+export async function soak({ folder, kills, seed, stuckMs = STUCK_MS, onProgress }: SoakOptions): Promise<SoakReport> {
   const file = join(folder, 'soak.db')
   const log = join(folder, 'soak.log')
   const random = seeded(seed)
@@ -60,7 +63,7 @@ export async function soak({ folder, kills, seed, onProgress }: SoakOptions): Pr
     onProgress?.(`${fleet.kills}/${kills} kills, ${client.results.size} orders, ${world.effects.length} effects`)
   const fleet = new Fleet({ file, url: world.url, log, random, kills, onKill: progress })
   const served = client.serve()
-  const stuck = await withoutStanding(client, fleet, async () => {
+  const stuck = await withoutStanding(client, fleet, stuckMs, async () => {
     await fleet.rampage()
     client.finish()
     await served
@@ -104,20 +107,22 @@ export async function soak({ folder, kills, seed, onProgress }: SoakOptions): Pr
 }
 
 /** Does `work`, unless nothing moves for too long; then says of every open run what it waits for, and who died over it. */
-async function withoutStanding(client: Client, fleet: Fleet, work: () => Promise<void>): Promise<string[]> {
+async function withoutStanding(
+  client: Client,
+  fleet: Fleet,
+  stuckMs: number,
+  work: () => Promise<void>,
+): Promise<string[]> {
   const stuck = Promise.withResolvers<string[]>()
-  const since = { records: Date.now(), orders: Date.now() }
-  let [records, orders] = [-1, -1]
+  const last = { records: -1, at: Date.now(), orders: -1, kills: 0 }
   const look = setInterval(() => {
-    const now = Date.now()
-    if (fleet.records !== records) since.records = now
-    if (client.results.size !== orders) since.orders = now
-    ;[records, orders] = [fleet.records, client.results.size]
+    if (fleet.records !== last.records) Object.assign(last, { records: fleet.records, at: Date.now() })
+    if (client.results.size !== last.orders) Object.assign(last, { orders: client.results.size, kills: fleet.kills })
     const what =
-      now - since.records > STUCK_MS
-        ? `nothing was recorded for ${STUCK_MS / 1000} seconds`
-        : now - since.orders > CIRCLING_MS
-          ? `much was recorded, and no order ended for ${CIRCLING_MS / 1000} seconds`
+      Date.now() - last.at > stuckMs
+        ? `nothing was recorded for ${stuckMs / 1000} seconds`
+        : fleet.kills - last.kills > CIRCLING_KILLS
+          ? `${CIRCLING_KILLS} workers recorded something, and no order ended`
           : undefined
     if (what !== undefined) void client.waiting().then((all) => stuck.resolve([what, ...all]), stuck.reject)
   }, LOOK_MS)
