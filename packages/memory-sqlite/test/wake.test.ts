@@ -19,12 +19,13 @@ function begin() {
     return version
   }
   const wrote = vi.fn()
-  const wake = new Wake({ open: true, pragma } as unknown as Handle, path, wrote)
+  const handle = { open: true, pragma }
+  const wake = new Wake(handle as unknown as Handle, path, wrote)
   onTestFinished(() => {
     wake.close()
     rmSync(folder, { recursive: true, force: true })
   })
-  return { path, wrote, looks: () => looks, commit: () => void version++ }
+  return { path, wrote, handle, looks: () => looks, commit: () => void version++ }
 }
 
 it('looks again after a notice, for the log is written before the commit counts', async () => {
@@ -51,4 +52,15 @@ it('looks when the log is written', async () => {
   writeFileSync(`${path}-wal`, 'frames')
   await next(before)
   expect(looks()).toBeGreaterThan(before)
+})
+
+it('ends when its connection was closed under it', () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const { handle, looks } = begin()
+  handle.open = false
+  const before = looks()
+  vi.advanceTimersByTime(10_000)
+  expect(looks()).toBe(before)
+  expect(vi.getTimerCount()).toBe(0)
 })

@@ -66,6 +66,7 @@ export class Wake {
       }
       this.#log = quietly(watch(dirname(this.#path), { persistent: false }, notice))
       this.#safety = setInterval(() => {
+        if (!this.#handle.open) return this.close()
         this.look()
         this.#passed()
       }, SAFETY_MS).unref()
