@@ -4,12 +4,15 @@
  *
  * V1. Its id is the budget, its period and how often it was decided on: a second who reaches it finds it there.
  * V2. The decision is recorded with the budget in the unit that wakes all who wait.
+ * V3. Who raises it without being asked has answered: the question is withdrawn. A decision that was taken before that
+ *     counts as well; a refusal of what has been raised does not.
  */
 import { z } from 'zod'
 import { jsonSchema } from '../base/schema.ts'
 import { sha256 } from '../base/hash.ts'
 import { KeelsonError } from '../base/errors.ts'
 import type { Json } from '../base/value.ts'
+import { dataOf, type Entry } from '../journal/entry.ts'
 import type { NewRun } from '../journal/store.ts'
 import { defineEvent } from '../playbook/event.ts'
 import { playbookOf, registerPlaybook, type AnyPlaybook } from '../playbook/playbook.ts'
@@ -17,7 +20,9 @@ import { EMPTY_LEDGER, raise, type Spending } from '../policy/budget.ts'
 import type { BudgetRecord } from './charge.ts'
 import type { Environment } from './environment.ts'
 import { eventRun } from './event-run.ts'
+import { closing, readItem } from './item.ts'
 import { askItem, type AskItem } from './ops/ask.ts'
+import { waitFor } from './ops/waits.ts'
 import type { Pass } from './pass.ts'
 import { newRun } from './start.ts'
 
@@ -48,16 +53,11 @@ type Reached = z.output<typeof Input>
 export function budgetRun(env: Environment, workspace: string, reached: Reached): NewRun {
   return newRun(budgetPlaybook, {
     workspace,
-    id: budgetRunId(reached.budget, reached.epoch),
+    id: `budget:${sha256(reached.budget).slice(0, 24)}:${reached.epoch}`,
     input: reached,
     now: env.clock.now(),
     salt: () => env.ids.salt(),
   })
-}
-
-/** The run that asks about a budget, since it was last decided on. */
-export function budgetRunId(budget: string, epoch: number): string {
-  return `budget:${sha256(budget).slice(0, 24)}:${epoch}`
 }
 
 export const budgetPlaybook: AnyPlaybook = playbookOf(
@@ -71,19 +71,42 @@ export const budgetPlaybook: AnyPlaybook = playbookOf(
 )
 
 async function decide(pass: Pass, reached: Reached): Promise<{ raised: boolean }> {
-  let said: Said
-  try {
-    said = await askItem(pass, 'raise', question(reached), (ok) => ok as unknown as Said)
-  } catch (thrown) {
-    if (KeelsonError.is(thrown, 'STEP_TIMEOUT')) return { raised: false } // a new period has begun
+  const { budget, epoch, what } = reached
+  const answered = askItem(pass, 'raise', question(reached), (ok) => ok as unknown as Said).catch((thrown: unknown) => {
+    if (KeelsonError.is(thrown, 'STEP_TIMEOUT')) return null // a new period has begun
     throw thrown
-  }
+  })
+  const wait = { kind: 'budget', what: `until ${what.split(' is reached')[0]!} is raised` } as const
+  // It may have been raised before this run was there to hear of it.
+  const asOf = { match: { budget, epoch }, since: 0, wait }
+  const raised = waitFor(pass, 'raised', budgetEvent, asOf).then(() => undefined)
+  const first = await Promise.race([answered, raised])
+  const said = first === undefined ? await withdrawn(pass) : first
+  if (said === null) return { raised: first === undefined }
   await pass.operation({ key: 'decided', kind: 'step', live: () => record(pass, reached, said) })
-  return { raised: !('decision' in said) }
+  return { raised: first === undefined || !('decision' in said) }
 }
 
 /** An answer as it was given, or a refusal as decisions come. */
 type Said = Spending | { readonly decision: { readonly reject?: string } }
+
+/** V3. */
+function withdrawn(pass: Pass): Promise<Said | null> {
+  const { env, claimed } = pass.task
+  const live = (): Promise<void> =>
+    pass.work.run(async () => {
+      await pass.writer.submit(async () => {
+        const opened = pass.history.ops.get('raise')?.opened
+        const id = opened === undefined ? '' : dataOf(opened as Entry & { kind: 'ask.opened' }).item
+        const found = await readItem(env.store, claimed.row.workspace, id)
+        const decision = found?.item.decided?.decision as { answer?: Json } | undefined
+        const said = decision === undefined ? null : (decision.answer ?? { decision: decision as Json })
+        const puts = await closing(env.store, claimed.row.workspace, [id], 'withdrawn')
+        return { drafts: [{ kind: 'step.completed', key: 'withdrawn', data: { ok: said, puts } }] }
+      })
+    })
+  return pass.operation<Said | null>({ key: 'withdrawn', kind: 'step', live })
+}
 
 function question({ what, name, run, until, units }: Reached): AskItem {
   return {
@@ -120,24 +143,22 @@ function raiseSchema({ money, tokens, calls }: Reached['units']): z.ZodType {
 async function record(pass: Pass, reached: Reached, said: Said): Promise<void> {
   const { env, claimed } = pass.task
   const { workspace, id } = claimed.row
-  const { budget, epoch } = reached
-  const refused = 'decision' in said ? (said.decision.reject ?? 'no') : undefined
+  const { budget } = reached
+  const refusal = 'decision' in said ? (said.decision.reject ?? 'no') : undefined
   await pass.work.run(async () => {
     await env.company(workspace).key()
     await pass.writer.submit(async () => {
       const [row] = await env.store.records(workspace, { kind: 'budget', ids: [budget], limit: 1 })
       const before =
-        row === undefined ? { ...EMPTY_LEDGER, what: reached.what } : (JSON.parse(row.data) as BudgetRecord)
+        row === undefined ? { ...EMPTY_LEDGER, what: reached.what, epoch: 0 } : (JSON.parse(row.data) as BudgetRecord)
       const { money, tokens = 0, calls = 0 } = 'decision' in said ? ({} as Spending) : said
       const after = raise(before, { money: money?.amount ?? 0, tokens, calls })
-      const data: BudgetRecord = {
-        ...before,
-        ...after,
-        epoch: epoch + 1,
-        ...(refused === undefined ? {} : { refused }),
-      }
+      const epoch = Math.max(before.epoch, reached.epoch)
+      const refused = epoch === reached.epoch ? refusal : undefined
+      const no = refused === undefined ? {} : { refused }
+      const data: BudgetRecord = { ...before, ...after, epoch: epoch + 1, ...no }
       const put = { kind: 'budget', id: budget, version: (row?.version ?? 0) + 1, data: data as unknown as Json }
-      const payload = { budget, epoch, ...(refused === undefined ? {} : { refused }) }
+      const payload = { budget, epoch, ...no }
       return {
         drafts: [{ kind: 'step.completed', key: 'decided', data: { puts: [{ ...put, index: { all: 'budget' } }] } }],
         starts: [eventRun(env, workspace, { event: budgetEvent.name, id, payload })],

@@ -1,11 +1,9 @@
 /** Budgets: what has been spent and reserved, and the operator's way to raise a limit without being asked. */
 import { actorJson, type Actor } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
-import { canonicalAround } from '../base/json.ts'
 import type { Put } from '../journal/put.ts'
-import type { Delivery } from '../journal/store.ts'
 import { raise, spendingOf, type Amount, type Spending } from '../policy/budget.ts'
-import { budgetEvent, budgetRunId } from './budget-run.ts'
+import { budgetEvent } from './budget-run.ts'
 import type { BudgetRecord } from './charge.ts'
 import type { Environment } from './environment.ts'
 import { eventRun } from './event-run.ts'
@@ -29,7 +27,10 @@ export interface BudgetState {
 export interface Budgets {
   /** All that something was taken of. */
   list(): Promise<readonly BudgetState[]>
-  /** Adds to a limit, and wakes what waits for room. Throws `BUDGET_NOT_FOUND`, `DEFINITION_INVALID`. */
+  /**
+   * Adds to a limit, and wakes what waits for room; the question that was open is withdrawn. Throws `BUDGET_NOT_FOUND`,
+   * `DEFINITION_INVALID`.
+   */
   raise(id: string, by: Spending & { readonly by: Actor }): Promise<void>
 }
 
@@ -49,18 +50,12 @@ export function budgetsOf(env: Environment, workspace: string): Budgets {
         const event = { event: budgetEvent.name, id: `raised ${id} ${before.epoch}`, payload }
         return {
           drafts: [{ kind: 'budget.raised', data: { by: actorJson(by) as unknown as Actor, budget: id, puts: [put] } }],
-          unit: { starts: [eventRun(env, workspace, event, by)], deliveries: [unasked(env, id, before.epoch, by)] },
+          unit: { starts: [eventRun(env, workspace, event, by)] },
         }
       })
       env.nudge()
     },
   }
-}
-
-/** Who raises it has answered: the question that is open, if there is one, is withdrawn. */
-function unasked(env: Environment, id: string, epoch: number, by: Actor): Delivery {
-  const payload = canonicalAround({ by: actorJson(by), reason: 'the budget was raised' })
-  return { run: budgetRunId(id, epoch), onceKey: `raised:${epoch}`, kind: 'cancel', payload, at: env.clock.now() }
 }
 
 const HINT = { hint: 'budgets.list() names those that there are.' }
