@@ -513,4 +513,20 @@ export const mutants = [
     replace: 'for (const [n, { after, how }] of ladder.slice(0, env.alerts.length).entries())',
     test: at('tests', 'tests/alert-ladder.test.ts', 'has the rungs of its start'),
   },
+  {
+    name: 'policy-pages',
+    drops: 'of what is open when the rules change, no page leaves one out',
+    file: core('conductor/policy-change.ts'),
+    find: 'after, limit: PAGE }',
+    replace: 'after: after + 1, limit: PAGE }',
+    test: at('tests', 'tests/policy-pages.test.ts', 'wake what is open in units that are bounded, each effect once'),
+  },
+  {
+    name: 'policy-announced',
+    drops: 'rules that could not be announced are announced again',
+    file: core('conductor/policy-change.ts'),
+    find: 'disarm = env.clock.timer(env.clock.now() + pauseMs, again, { keepAlive: false })',
+    replace: 'void [again, pauseMs]',
+    test: at('tests', 'tests/policy-pages.test.ts', 'end the same wherever the process dies, or its store fails'),
+  },
 ]

@@ -9,7 +9,7 @@ import { systemIds, type Ids } from './base/ids.ts'
 import { lines, silent, type Logger } from './base/log.ts'
 import { budgetPlaybook } from './conductor/budget-run.ts'
 import { limiting } from './limiting.ts'
-import { announcePolicy } from './conductor/policy-change.ts'
+import { announcePolicy, policyPlaybook } from './conductor/policy-change.ts'
 import { Company, type Life } from './conductor/company.ts'
 import { Loop } from './conductor/conductor.ts'
 import { ReadCache } from './conductor/effect/read-cache.ts'
@@ -343,6 +343,7 @@ function catalogOf(options: ConductorOptions): Catalog {
     revertPlaybook,
     schedulePlaybook,
     budgetPlaybook,
+    policyPlaybook,
     proposalPlaybook,
     playbookOf(maintenancePlaybook),
   ]

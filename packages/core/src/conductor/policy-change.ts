@@ -1,17 +1,19 @@
 /**
  * PolicyChange: when another set of rules is in force, what is asked or held is judged again.
  *
- * C1. The version in force is a record of the workspace. It changes in the unit that wakes every effect that is open: a crash
- *     in between leaves the old version, and all are woken again.
+ * C1. The version in force is a record of the workspace. It changes in the unit that starts the run which wakes every effect
+ *     that is open, a page per unit: whatever dies in between goes on with the page that it had come to.
  * C2. An item whose obligations stay is kept, with its hash; one whose obligations differ is withdrawn, and its effect goes on
  *     under the new judgement: denied, asked as changed, held longer, or sent.
  * C3. A hold that is judged again counts from when it was first held.
  */
+import { z } from 'zod'
 import { SYSTEM } from '../base/actor.ts'
 import { canonical } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
 import type { Draft } from '../journal/entry.ts'
 import type { Op } from '../journal/op.ts'
+import { playbookOf, registerPlaybook, type AnyPlaybook } from '../playbook/playbook.ts'
 import { obligations } from '../policy/rehearsal.ts'
 import type { Judgement } from '../policy/verdict.ts'
 import { EFFECT_PLAYBOOK } from './effect/hand-over.ts'
@@ -19,46 +21,92 @@ import type { Environment } from './environment.ts'
 import { itemPut, readItem } from './item.ts'
 import { lifeOf } from './life.ts'
 import type { Pass } from './pass.ts'
+import { newRun } from './start.ts'
 
-/** Wakes what is open in every workspace whose rules were others. */
+/** Sees to what is open in every workspace whose rules were others. */
 export async function announcePolicy(env: Environment): Promise<void> {
   for (const workspace of await env.store.workspaces()) await announce(env, workspace)
   env.nudge()
 }
 
 async function announce(env: Environment, workspace: string): Promise<void> {
-  let open = 0
-  let from = ''
-  const written = await env.company(workspace).edit(async () => {
+  await env.company(workspace).edit(async () => {
     if ((await lifeOf(env, workspace)).state !== 'active') return undefined
     const [row] = await env.store.records(workspace, { kind: 'company', ids: ['policy'], limit: 1 })
-    from = row === undefined ? '' : (JSON.parse(row.data) as { version: string }).version
-    if (from === env.policy.version) return undefined
-    const runs = await openEffects(env, workspace)
-    open = runs.length
+    const from = row === undefined ? '' : (JSON.parse(row.data) as { version: string }).version
+    const to = env.policy.version
+    if (from === to) return undefined
+    const opens = await env.store.runs(workspace, { state: 'open', playbook: EFFECT_PLAYBOOK, limit: 1 })
     const version = (row?.version ?? 0) + 1
-    const at = env.clock.now()
-    const puts = [{ kind: 'company', id: 'policy', version, data: { version: env.policy.version } }]
-    const wake = { onceKey: `policy:${version}`, kind: 'wake', payload: '{}', at }
-    const data = { from, to: env.policy.version, open, puts }
-    return { drafts: [{ kind: 'policy.changed', data }], unit: { deliveries: runs.map((run) => ({ run, ...wake })) } }
+    const puts = [{ kind: 'company', id: 'policy', version, data: { version: to } }]
+    const run = newRun(policyPlaybook, {
+      workspace,
+      id: `policy:${version}`,
+      input: { change: version, from, to },
+      by: SYSTEM,
+      now: env.clock.now(),
+      salt: () => env.ids.salt(),
+    })
+    const starts = opens.length === 0 ? [] : [run]
+    return { drafts: [{ kind: 'policy.changed', data: { from, to, puts } }], unit: { starts } }
   })
-  if (written !== undefined && open > 0)
-    env.log.info(
-      { workspace, from, to: env.policy.version },
-      `the rules have changed: ${open} open effects are judged again`,
-    )
 }
 
-async function openEffects(env: Environment, workspace: string): Promise<string[]> {
-  const runs: string[] = []
-  for (let after = 0; ;) {
-    const rows = await env.store.runs(workspace, { state: 'open', playbook: EFFECT_PLAYBOOK, after, limit: 500 })
-    runs.push(...rows.map((row) => row.id))
-    const last = rows.at(-1)
-    if (last === undefined || rows.length < 500) return runs
-    after = last.order
+const Input = z.object({ change: z.number(), from: z.string(), to: z.string() })
+type Changed = z.output<typeof Input>
+
+export const policyPlaybook: AnyPlaybook = playbookOf(
+  registerPlaybook({
+    name: 'keelson.policy',
+    version: 1,
+    input: Input,
+    output: z.object({ open: z.number() }),
+    run: async (_ctx, input, pass) => wakeOpen(pass as Pass, input as Changed),
+  }),
+)
+
+/** Effects that one unit wakes. */
+const PAGE = 100
+
+interface Page {
+  /** How many were open. */
+  readonly open: number
+  /** After which run the next page begins; left out: this one was the last. */
+  readonly after?: number
+}
+
+/** C1. */
+async function wakeOpen(pass: Pass, changed: Changed): Promise<{ open: number }> {
+  let open = 0
+  let after: number | undefined = 0
+  for (let number = 1; after !== undefined; number++) {
+    const key = `page ${number}`
+    const from: number = after
+    const before = open
+    const live = (): Promise<void> => pass.work.run(() => wakePage(pass, key, changed, from, before))
+    const page: Page = await pass.operation<Page>({ key, kind: 'step', live })
+    open += page.open
+    after = page.after
   }
+  return { open }
+}
+
+async function wakePage(pass: Pass, key: string, changed: Changed, after: number, before: number): Promise<void> {
+  const { env, claimed } = pass.task
+  const { workspace } = claimed.row
+  const rows = await env.store.runs(workspace, { state: 'open', playbook: EFFECT_PLAYBOOK, after, limit: PAGE })
+  const wake = { onceKey: `policy:${changed.change}`, kind: 'wake', payload: '{}', at: env.clock.now() }
+  const ok = { open: rows.length, ...(rows.length < PAGE ? {} : { after: rows.at(-1)!.order }) }
+  await pass.writer.submit(() => ({
+    drafts: [{ kind: 'step.completed', key, data: { ok } }],
+    deliveries: rows.map((row) => ({ run: row.id, ...wake })),
+  }))
+  if (pass.work.aborted) return
+  const open = before + rows.length
+  const { from, to } = changed
+  if (ok.after === undefined && open > 0)
+    env.log.info({ workspace, from, to }, `the rules have changed: ${open} open effects are judged again`)
+  env.nudge()
 }
 
 /** C2. What an open item of an effect says, under the rules of now; `judge` judges its bytes again. */

@@ -202,7 +202,7 @@ export interface EntryData {
   /** All that was there was given up for a bundle that came in its place. */
   'workspace.replaced': { readonly by: Actor }
   /** Another set of rules is in force: what is asked or held is judged again. */
-  'policy.changed': { readonly from: string; readonly to: string; readonly open: number } & WithPuts
+  'policy.changed': { readonly from: string; readonly to: string } & WithPuts
   'item.seen': { readonly by: Actor; readonly item: string } & WithPuts
   'item.decided': {
     readonly by: Actor
