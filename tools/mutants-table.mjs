@@ -529,4 +529,16 @@ export const mutants = [
     replace: 'void [again, pauseMs]',
     test: at('tests', 'tests/policy-pages.test.ts', 'end the same wherever the process dies, or its store fails'),
   },
+  {
+    name: 'memory-labels',
+    drops: 'a memory that an effect rests on brings its labels',
+    file: core('conductor/ops/rests.ts'),
+    find: 'return fact.labels',
+    replace: 'return NO_LABELS',
+    test: at(
+      'tests',
+      'tests/memory/because.test.ts',
+      'that was noted of what an outsider wrote is from outside, and untrusted',
+    ),
+  },
 ]

@@ -9,6 +9,7 @@ import { itemPut, itemsWhere, readItem } from '../conductor/item.ts'
 import { decide, itemNotFound, refused, untouchable, type Decided, type Deciding } from './decide.ts'
 import { instantOf } from './hand.ts'
 import { itemOf, type InboxItem } from './item.ts'
+import { inWords } from './remembered.ts'
 
 /** An effect that goes out at `dueAt` unless somebody stops it. */
 export type Held = InboxItem & { readonly kind: 'approval'; readonly dueAt: string }
@@ -45,7 +46,7 @@ async function list(
     .map((item) => itemOf(item) as Held)
     .sort((a, b) => (place(a) < place(b) ? -1 : 1))
     .filter((one) => query.after === undefined || place(one) > query.after)
-  const holds = all.slice(0, limit)
+  const holds = await inWords(env, workspace, all.slice(0, limit))
   const last = holds.at(-1)
   return all.length > limit && last !== undefined ? { holds, next: place(last) } : { holds }
 }

@@ -9,6 +9,7 @@ import { decide, itemNotFound, type Decided, type Deciding, type Decision } from
 import { fatigueOf, type Fatigue } from './fatigue.ts'
 import { delegate, snooze } from './hand.ts'
 import { itemOf, type InboxItem } from './item.ts'
+import { inWords } from './remembered.ts'
 
 export interface InboxQuery {
   /** The `next` of the page before. */
@@ -59,7 +60,8 @@ export function inboxOf(options: InboxOptions): Inbox {
     async get(id) {
       const found = await readItem(env.store, workspace, id)
       if (found === undefined) throw itemNotFound(id)
-      return itemOf(found.item)
+      const [item] = await inWords(env, workspace, [itemOf(found.item)])
+      return item!
     },
     opened: (id, { by }) => opened(env, workspace, id, by),
     decide: (id, decision) => decide(options, id, decision),
@@ -94,12 +96,13 @@ async function list(
     for (const row of rows) {
       const item = JSON.parse(row.data) as ItemRecord
       if (!wanted(item, query, env.clock.now())) continue
-      if (items.length === limit) return { items, next: `${after!.sort}:${after!.id}` }
+      if (items.length === limit)
+        return { items: await inWords(env, workspace, items), next: `${after!.sort}:${after!.id}` }
       items.push(itemOf(item))
       after = { sort: row.sort, id: row.id }
     }
     const last = rows.at(-1)
-    if (last === undefined || rows.length <= limit) return { items }
+    if (last === undefined || rows.length <= limit) return { items: await inWords(env, workspace, items) }
     after = { sort: last.sort, id: last.id }
   }
 }
@@ -159,7 +162,7 @@ async function* watch(options: InboxOptions, signal: AbortSignal | undefined): A
           backAt = Math.min(backAt, item.snoozedUntil ?? Infinity)
         } else if (!told.has(item.id) || (told.get(item.id) ?? 0) < (item.snoozedUntil ?? 0)) {
           told.set(item.id, item.snoozedUntil)
-          yield itemOf(item)
+          yield* await inWords(env, workspace, [itemOf(item)])
         }
       }
       const { promise: back, resolve } = Promise.withResolvers<'back'>()

@@ -9,6 +9,7 @@ import { dataOf, type Entry } from '../../journal/entry.ts'
 import { whyOf, type Judgement, type OnSilence } from '../../policy/verdict.ts'
 import type { ItemRecord, Provenance } from '../item.ts'
 import { askItem, type AskItem, type ItemText } from '../ops/ask.ts'
+import type { Handed } from '../ops/memory-texts.ts'
 import type { Pass } from '../pass.ts'
 import type { Bytes } from './attempt.ts'
 import { changeOf, rests } from './fresh.ts'
@@ -190,6 +191,7 @@ export function sources(spec: Pick<EffectSpec, 'playbook' | 'owner' | 'because'>
 
 function sourceOf(one: Json): Provenance {
   const ref = one as { entity?: string; id?: string; version?: number; step?: string; value?: string }
+  if ('memory' in ref) return memorySource(ref as unknown as Omit<Handed, 'labels'>)
   if (ref.entity !== undefined)
     return {
       label: `${ref.entity} ${ref.id} v${ref.version}`,
@@ -198,6 +200,11 @@ function sourceOf(one: Json): Provenance {
     }
   if (ref.step !== undefined) return { label: ref.step, trust: 'connector', ref: `step:${ref.step}` }
   return { label: 'a value of the playbook', trust: 'outside', ref: `sha256:${ref.value ?? ''}` }
+}
+
+/** By its id alone: its text stands in one place, from which it can be erased, and is read from there for whoever looks. */
+function memorySource({ memory, kind, trust, by }: Omit<Handed, 'labels'>): Provenance {
+  return { label: `${kind} ${memory}, noted by ${by}`, trust, ref: `memory:${memory}` }
 }
 
 /** A person's no to an effect or a plan. */

@@ -3,11 +3,12 @@
  *
  * So a text stands in one place, from which it can be erased; a run that goes on after that reads '[erased]'.
  */
+import { actorText } from '../../base/actor.ts'
 import type { Json } from '../../base/value.ts'
 import { joinLabels, NO_LABELS, type Labels } from '../../base/labels.ts'
 import { deepFreeze, stored } from '../../base/json.ts'
 import { recordsOf } from '../../memory/recall/recall.ts'
-import { labelsOfMemory } from '../../memory/unit.ts'
+import { labelsOfMemory, type Memory, type MemoryKind } from '../../memory/unit.ts'
 import type { ContextItem } from '../../memory/context.ts'
 import { memoryCandidate } from '../memory/gather.ts'
 import { lineOf } from '../../memory/context.ts'
@@ -25,7 +26,18 @@ interface Note {
   readonly text: string
 }
 
+/** A memory that was handed out, as what is written from it may rest on it. Not its text, which stands elsewhere. */
+export interface Handed {
+  readonly memory: string
+  readonly kind: MemoryKind
+  readonly trust: 'operator' | 'connector' | 'outside'
+  /** Who said so, for people. */
+  readonly by: string
+  readonly labels: Labels
+}
+
 const kept = new WeakMap<Pass, Map<string, Kept>>()
+const handed = new WeakMap<Pass, WeakMap<object, Handed>>()
 const notes = new WeakMap<Pass, Note[]>()
 
 /** The run's working memory, as far as its code has seen it set. */
@@ -33,6 +45,24 @@ export function notesOf(pass: Pass): Note[] {
   const own = notes.get(pass) ?? []
   notes.set(pass, own)
   return own
+}
+
+/** What this very object was handed out as, or the memory in it; undefined for whatever only looks like one. */
+export function handedAs(pass: Pass, one: object): Handed | undefined {
+  const own = handed.get(pass)
+  const { memory } = one as { memory?: unknown }
+  return own?.get(one) ?? (typeof memory === 'object' && memory !== null ? own?.get(memory) : undefined)
+}
+
+function hand(pass: Pass, memory: Memory): Memory {
+  const own = handed.get(pass) ?? new WeakMap<object, Handed>()
+  handed.set(pass, own)
+  const { id, kind, authority, source } = memory
+  const labels = labelsOfMemory(memory)
+  const inside = authority === 'operator' ? 'operator' : 'connector'
+  const trust = labels.untrusted === undefined ? inside : 'outside'
+  own.set(memory, { memory: id, kind, trust, by: actorText(source.by), labels })
+  return memory
 }
 
 function textsOf(pass: Pass): Map<string, Kept> {
@@ -84,7 +114,7 @@ export function whole(pass: Pass, seen: Json | undefined): unknown {
   const texts = textsOf(pass)
   const full = mapMemories(seen, (memory) => {
     const { text, value } = texts.get(memory.id) ?? { text: '[erased]', value: undefined }
-    return { ...memory, text, ...(value === undefined ? {} : { value }) }
+    return hand(pass, { ...memory, text, ...(value === undefined ? {} : { value }) } as Memory)
   })
   const pack = full as { text?: unknown; items?: readonly ContextItem[] } | null
   if (!Array.isArray(pack?.text)) return deepFreeze(full as Json)

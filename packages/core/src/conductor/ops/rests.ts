@@ -4,6 +4,7 @@ import { isMute } from '../../base/wording.ts'
 import type { AnyAction } from '../../connector/action.ts'
 import type { z } from 'zod'
 import type { Pass } from '../pass.ts'
+import { handedAs } from './memory-texts.ts'
 import type { ActMemory } from './sources.ts'
 
 /** Labels of what `because` names; of the whole run where it names nothing, or something of unknown origin. */
@@ -14,6 +15,8 @@ export function restsOn(pass: Pass, memory: ActMemory, because: readonly unknown
 
 function labelsOf(pass: Pass, memory: ActMemory, one: unknown): Labels | undefined {
   if (typeof one !== 'object' || one === null) return typeof one === 'string' ? undefined : NO_LABELS
+  const fact = handedAs(pass, one)
+  if (fact !== undefined) return fact.labels
   const key = memory.get(one)
   const op = key === undefined ? undefined : pass.history.ops.get(key)
   // A step computes from whatever its code holds.

@@ -3,14 +3,20 @@ import { sha256 } from '../../base/hash.ts'
 import { canonical } from '../../base/json.ts'
 import type { Json } from '../../base/value.ts'
 import type { Pass } from '../pass.ts'
+import { handedAs } from './memory-texts.ts'
 
 /** Which operation handed an object out: how `because` finds its source. */
 export type ActMemory = WeakMap<object, string>
 
-/** Entities by id and version, earlier outcomes by their operation; of what was read outside, when that was. */
+/** Memories by id, entities by id and version, earlier outcomes by their operation; of what was read outside, when that was. */
 export function sourcesIn(pass: Pass, memory: ActMemory, because: readonly unknown[] = []): Json[] {
   return because.flatMap((one): Json[] => {
     if (typeof one !== 'object' || one === null) return []
+    const fact = handedAs(pass, one)
+    if (fact !== undefined) {
+      const { labels: _labels, ...source } = fact
+      return [{ ...source }]
+    }
     const entity = one as { type?: unknown; id?: unknown; version?: unknown }
     if (typeof entity.type === 'string' && typeof entity.id === 'string' && typeof entity.version === 'number') {
       return [{ entity: entity.type, id: entity.id, version: entity.version }]
