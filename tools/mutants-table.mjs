@@ -541,4 +541,16 @@ export const mutants = [
       'that was noted of what an outsider wrote is from outside, and untrusted',
     ),
   },
+  {
+    name: 'may-take-back',
+    drops: 'what was decided is taken back only by whoever may decide it',
+    file: core('conductor/memory/decider.ts'),
+    find: 'if (await decider.mayDecide(by, item)) return',
+    replace: 'return',
+    test: at(
+      'tests',
+      'tests/memory/decided.test.ts',
+      'that was decided is taken back by whoever may decide it, and by nobody else',
+    ),
+  },
 ]

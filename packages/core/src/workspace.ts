@@ -34,7 +34,7 @@ import { exportLines, type ExportOptions } from './bundle/export.ts'
 import { importBundle, type ImportOptions, type ImportReport } from './bundle/import.ts'
 import { mergeBundle, type MergeOptions, type MergeReport } from './bundle/merge.ts'
 import type { BundleSource } from './bundle/read.ts'
-import type { Deciding, MayDecide } from './inbox/decide.ts'
+import { deciderOf, type Deciding, type MayDecide } from './inbox/decide.ts'
 import { straightStamps } from './inbox/fatigue.ts'
 import { holdsOf, type Holds } from './inbox/holds.ts'
 import { inboxOf, type Inbox, type InboxOptions } from './inbox/inbox.ts'
@@ -156,7 +156,7 @@ export function workspaceOf(parts: WorkspaceParts, id: string): Workspace {
     templates: templatesOf(env, id),
     taxonomy: taxonomyDeskOf(env, id),
     metrics: metricsOf(env, id),
-    memory: memoryFor(env, notifier, id),
+    memory: memoryFor(env, notifier, id, deciderOf(deciding)),
     ...{ trust: trustVerbs(env, id), maintenance: maintenanceOf(env, notifier, id) },
     entities: (type, options) => editor(env, id, type, options?.by),
     configure: async (settings, { by }) => company.configure(checked(parts, id, settings), by),

@@ -12,6 +12,7 @@ import { canonical, canonicalAround } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
 import type { Environment } from '../conductor/environment.ts'
 import { itemPut, readItem, type ItemRecord, type Verb } from '../conductor/item.ts'
+import type { Decider } from '../conductor/memory/decider.ts'
 import { lineEdits } from '../conductor/ops/plan.ts'
 import { itemOf, type InboxItem } from './item.ts'
 
@@ -86,6 +87,14 @@ export async function decide(
   if (record!.key === '' && 'retry' in decision) await options.retry(record!.run, by)
   env.nudge()
   return { status: 'done' }
+}
+
+/** How those below the inbox decide an item. */
+export function deciderOf(options: Deciding): Decider {
+  return {
+    decide: (id, given) => decide(options, id, given),
+    mayDecide: async (by, item) => options.mayDecide === undefined || options.mayDecide(by, itemOf(item)),
+  }
 }
 
 /** Why nobody, or not this one, may touch this item now. */

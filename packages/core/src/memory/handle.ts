@@ -170,7 +170,10 @@ export interface WorkspaceMemory extends MemoryReads {
     which: { readonly ids: readonly string[] } | { readonly about: Subject } | { readonly thread: string },
     options: By & { reason: string },
   ): Promise<Erased>
-  /** Takes back what a run, a change set, or an actor since an instant, has written. */
+  /**
+   * Takes back what a run, a change set, or an actor since an instant, has written; what a person has decided, only by
+   * whoever may decide it: else `DECISION_REFUSED`, and nothing is taken back.
+   */
   revert(
     what:
       { readonly run: string } | { readonly changeSet: string } | { readonly actor: string; readonly since: string },
@@ -207,7 +210,7 @@ export interface Changes {
   get(id: string): Promise<ChangeSet>
   diff(id: string): Promise<readonly Diff[]>
   propose(ops: readonly ChangeOp[], options: By & { reason: string }): Promise<{ changeSet: string }>
-  /** Decides a proposal as the inbox would. */
+  /** Decides a proposal as the inbox would, by those whom `mayDecide` lets. Throws `DECISION_REFUSED`. */
   apply(id: string, options: By): Promise<ChangeSet>
   reject(id: string, options: By): Promise<ChangeSet>
 }

@@ -1,18 +1,18 @@
 /** Changes: the change sets of a workspace: listed, shown, proposed, decided. */
 import { KeelsonError } from '../../base/errors.ts'
-import { canonicalAround } from '../../base/json.ts'
 import { CHANGE_SET_RECORD, type ChangeSetRecord } from '../../memory/change-set.ts'
 import type { Changes, ChangeSet, Diff } from '../../memory/handle.ts'
 import { recordsOf } from '../../memory/recall/recall.ts'
 import { memoryOf } from '../../memory/unit.ts'
-import { itemPut, type ItemRecord } from '../item.ts'
+import type { ItemRecord } from '../item.ts'
 import type { Notifier } from '../notifier.ts'
 import { handle } from '../runs.ts'
+import { assertMayAnswer, refusal, type Decider } from './decider.ts'
 import { assertActor, type Desk } from './desk.ts'
 import { diffOf, proposalRunId } from './proposal.ts'
 import { draftProposal } from './write.ts'
 
-export function changesOf(desk: Desk, notifier: Notifier): Changes {
+export function changesOf(desk: Desk, notifier: Notifier, decider: Decider): Changes {
   return {
     async list({ status, run, actor, limit = 100 } = {}) {
       const where =
@@ -44,9 +44,9 @@ export function changesOf(desk: Desk, notifier: Notifier): Changes {
       assertActor(by)
       return { changeSet: await propose(desk, { ops, reason, by }) }
     },
-    apply: (id, { by }) => decide(desk, notifier, id, { by, decision: { approve: true } }),
+    apply: (id, { by }) => decide(desk, notifier, decider, id, { by, decision: { approve: true } }),
     reject: (id, { by, reason }) =>
-      decide(desk, notifier, id, { by, decision: { reject: reason ?? 'it is not wanted' } }),
+      decide(desk, notifier, decider, id, { by, decision: { reject: reason ?? 'it is not wanted' } }),
   }
 }
 
@@ -116,19 +116,11 @@ async function diff(desk: Desk, id: string): Promise<Diff[]> {
 async function decide(
   desk: Desk,
   notifier: Notifier,
+  decider: Decider,
   id: string,
   given: { by: ChangeSetRecord['source']['by']; decision: { approve: true } | { reject: string } },
 ): Promise<ChangeSet> {
-  assertActor(given.by)
-  if (given.by.kind === 'agent') {
-    throw new KeelsonError(
-      'INPUT_INVALID',
-      `an agent (${given.by.id}) cannot decide what is proposed to the operator`,
-      {
-        hint: 'Name the person who decides: { by: { kind: "person", id } }.',
-      },
-    )
-  }
+  assertMayAnswer(given.by)
   const { env, workspace } = desk
   const { record } = await readSet(desk, id)
   if (record.status !== 'proposed') {
@@ -138,23 +130,11 @@ async function decide(
     })
   }
   const run = proposalRunId(id)
-  await env.company(workspace).edit(async () => {
-    const [row] = await env.store.records(workspace, {
-      kind: 'inbox',
-      where: { field: 'openRun', value: run },
-      limit: 1,
-    })
-    if (row === undefined) throw notAsked(id)
-    const item = JSON.parse(row.data) as ItemRecord
-    const now = env.clock.now()
-    const { by, decision } = given
-    const put = itemPut({ ...item, state: 'decided', decided: { by, at: now, decision } }, row.version + 1)
-    const payload = canonicalAround({ key: item.key, item: item.id, hash: item.hash, decision, by })
-    return {
-      drafts: [{ kind: 'item.decided', data: { by, item: item.id, hash: item.hash, decision, puts: [put] } }],
-      unit: { deliveries: [{ run, onceKey: `decision:${item.id}`, kind: 'decision', payload, at: now }] },
-    }
-  })
+  const [row] = await env.store.records(workspace, { kind: 'inbox', where: { field: 'openRun', value: run }, limit: 1 })
+  if (row === undefined) throw notAsked(id)
+  const item = JSON.parse(row.data) as ItemRecord
+  const said = await decider.decide(item.id, { hash: item.hash, by: given.by, ...given.decision })
+  if (said.status === 'refused') throw refusal(id, said)
   env.nudge()
   await handle(env, notifier, workspace, run).result()
   return changeSetOf((await readSet(desk, id)).record)

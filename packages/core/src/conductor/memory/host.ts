@@ -9,6 +9,7 @@ import { search } from '../../memory/recall/recall.ts'
 import { calibrated, weighed } from '../../memory/recall/vector.ts'
 import type { Notifier } from '../notifier.ts'
 import { changesOf } from './changes.ts'
+import type { Decider } from './decider.ts'
 import { askedOf, assertActor, deskOf, narrowed, type Desk } from './desk.ts'
 import { erase } from './erase.ts'
 import { contextFor } from './gather.ts'
@@ -21,8 +22,8 @@ import { weightPut } from './vectors.ts'
 import { draftWrite } from './write.ts'
 import type { Environment } from '../environment.ts'
 
-export function memoryFor(env: Environment, notifier: Notifier, workspace: string): WorkspaceMemory {
-  return handleOn(deskOf(env, workspace), notifier)
+export function memoryFor(env: Environment, notifier: Notifier, workspace: string, decider: Decider): WorkspaceMemory {
+  return handleOn(deskOf(env, workspace), notifier, decider)
 }
 
 interface By {
@@ -30,12 +31,12 @@ interface By {
   readonly reason?: string
 }
 
-function handleOn(desk: Desk, notifier: Notifier): WorkspaceMemory {
+function handleOn(desk: Desk, notifier: Notifier, decider: Decider): WorkspaceMemory {
   const amend = (id: string, set: Amendment, options: By, why: string): Promise<void> =>
     one(desk, { op: 'amend', id, set }, options, why)
   return {
     ...readsOn(desk),
-    scope: (path: string, options?: ScopeOptions) => handleOn(narrowed(desk, path, options), notifier),
+    scope: (path: string, options?: ScopeOptions) => handleOn(narrowed(desk, path, options), notifier, decider),
     remember: ((given: NewMemory | readonly NewMemory[], options: By) =>
       many(given, (memory) => ({ op: 'add', memory }), desk, options, 'remembered')) as WorkspaceMemory['remember'],
     append: ((given: NewEvent | readonly NewEvent[], options: By) =>
@@ -57,8 +58,8 @@ function handleOn(desk: Desk, notifier: Notifier): WorkspaceMemory {
       ),
     restore: (id, options) => one(desk, { op: 'restore', id }, options, 'restored'),
     erase: (which, options) => erase(desk, notifier, which, options),
-    revert: (what, options) => revert(desk, what, options),
-    changes: changesOf(desk, notifier),
+    revert: (what, options) => revert(desk, decider, what, options),
+    changes: changesOf(desk, notifier, decider),
     retention: retentionOf(desk),
     consolidate: (consolidator, options) => consolidate(desk, consolidator, options),
     calibrate: (questions, options) => calibrate(desk, questions, options),

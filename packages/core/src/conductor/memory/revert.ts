@@ -11,16 +11,20 @@ import { invert, type Blocked } from '../../memory/invert.ts'
 import { instantOf } from '../../memory/recall/recall.ts'
 import { assertActor, benchOf, type Desk } from './desk.ts'
 import { readSet } from './changes.ts'
+import { assertMayTakeBack, type Decider } from './decider.ts'
 
 type What = Parameters<WorkspaceMemory['revert']>[0]
 type By = Parameters<WorkspaceMemory['revert']>[1]
 
-export async function revert(desk: Desk, what: What, options: By): Promise<Reverted> {
+/** Nothing is taken back where one of the sets was decided by a person and may not be taken back by this one. */
+export async function revert(desk: Desk, decider: Decider, what: What, options: By): Promise<Reverted> {
   assertActor(options.by)
   const blocked: Blocked[] = []
   const changeSets: string[] = []
   const reverted: string[] = []
-  for (const { id } of await setsOf(desk, what)) {
+  const sets = await setsOf(desk, what)
+  for (const { id } of sets) await assertMayTakeBack(desk, decider, id, options.by)
+  for (const { id } of sets) {
     const made = await revertSet(desk, id, options, blocked)
     if (made === undefined) continue
     reverted.push(id)
