@@ -191,10 +191,11 @@ const trust: Program = {
     playbooks: [noteOne, broken],
     connectors: connectors(),
     policy: policy([policy.rule('asks', { on: note }, () => policy.ask({ grantable: true }))]),
-    trust: [defineTrust(note, { ceiling: 'automatic', veto: '5m', version: '1' })],
+    trust: [defineTrust(note, { ceiling: 'approve', veto: '5m', version: '1' })],
     alerts: [{ after: '1h', act: () => [note, { text: 'told' }] }],
   }),
   async test(t) {
+    await t.host((keelson) => keelson.trust.ceiling(note, 'veto', { by }))
     await t.host((keelson) => keelson.trust.set(note, 'veto', { by }))
     const run = await t.start(noteOne, { text: 'a' })
     await t.advance('5m')

@@ -115,3 +115,97 @@ describe('trust', () => {
     expect(codes).toContain('TRUST_DEMOTED')
   })
 })
+
+describe('a ceiling', () => {
+  const raised = { by, reason: 'a year without a wrong one' }
+
+  it('is raised by a person, for good or until then, and the ladder climbs as high', async () => {
+    const t = await harness(true, 'approve')
+    await expect(t.keelson.trust.set(note, 'batch', { by })).rejects.toMatchObject({ code: 'INPUT_INVALID' })
+    await t.host((keelson) => keelson.trust.ceiling(note, 'batch', raised))
+    expect(await t.keelson.trust.list()).toMatchObject([
+      { rung: 'approve', ceiling: 'batch', next: 'batch', ceilingBy: { by, reason: raised.reason } },
+    ])
+    for (let i = 0; i < 50; i++) await decide(t, '10s')
+    const [item] = (await t.inbox.list()).items
+    expect(item).toMatchObject({ code: 'TRUST_PROPOSAL', title: 'Let crm.note go to "batch"?' })
+    expect(JSON.stringify(item!.preview)).toContain('no higher than \\"batch\\"')
+    await t.host((keelson) => keelson.inbox.decide(item!.id, { hash: item!.hash, by, answer: { good: true } }))
+    expect(await t.keelson.trust.list()).toMatchObject([{ rung: 'batch', ceiling: 'batch' }])
+    await expect(t.keelson.trust.set(note, 'veto', { by })).rejects.toMatchObject({ code: 'INPUT_INVALID' })
+    expect(await t.keelson.audit.verify()).toMatchObject({ ok: true })
+    await t.stop()
+  })
+
+  it('is on record: who, what, how high, until when', async () => {
+    const t = await harness(true, 'approve')
+    await t.host((keelson) => keelson.trust.ceiling(note, 'veto', { ...raised, until: '2026-02-01' }))
+    const { lines } = await t.keelson.audit.query({ actor: by, action: 'crm.note' })
+    expect(lines).toMatchObject([{ what: 'crm.note may go as high as "veto"', by }])
+    const [told] = await t.keelson.trust.list()
+    expect(told!.ceilingBy).toMatchObject({ by, at: '2026-01-05T09:00:00.000Z', until: '2026-02-01T00:00:00.000Z' })
+    await t.stop()
+  })
+
+  it('is not moved by an agent, the system or nobody, to no rung, nor to a time that has passed', async () => {
+    const t = await harness(true, 'approve')
+    const other = action({ name: 'crm.other', effect: 'read', input: z.object({}), output: z.object({}), run: () => ({ output: {} }) }) // prettier-ignore
+    const tries = [
+      t.keelson.trust.ceiling(note, 'veto', { by: { kind: 'agent', id: 'bot' } }),
+      t.keelson.trust.ceiling(note, 'veto', { by: { kind: 'system', id: 'cron' } }),
+      t.keelson.trust.ceiling(note, 'veto', { by: { kind: 'person', id: '' } }),
+      t.keelson.trust.ceiling(note, 'veto', {} as never),
+      t.keelson.trust.ceiling(note, 'highest' as 'veto', { by }),
+      t.keelson.trust.ceiling(note, 'veto', { by, until: '2025-01-01' }),
+      t.keelson.trust.ceiling(note, 'veto', { by, until: 'soon' }),
+      t.keelson.trust.ceiling(other, 'veto', { by }),
+    ]
+    for (const one of tries) await expect(one).rejects.toMatchObject({ code: 'INPUT_INVALID' })
+    expect(await t.keelson.trust.list()).toEqual([])
+    await t.stop()
+  })
+
+  it('that has ended takes down with it what stood above, before it acts again', async () => {
+    const t = await harness(true, 'approve')
+    await t.host((keelson) => keelson.trust.ceiling(note, 'automatic', { by, until: '2026-01-10' }))
+    await t.host((keelson) => keelson.trust.set(note, 'automatic', { by }))
+    await t.start(write, { about: 'a' })
+    expect(t.world(note)).toHaveLength(1)
+    await t.advance('5d')
+    expect(await t.keelson.trust.list()).toMatchObject([{ rung: 'approve', ceiling: 'approve' }])
+    await t.start(write, { about: 'a' })
+    expect(t.world(note)).toHaveLength(1)
+    await decide(t, '10s', { reject: 'no' })
+    const codes = (await t.inbox.list()).items.map((one) => (one.kind === 'attention' ? one.code : one.kind))
+    expect(codes).toContain('TRUST_DEMOTED')
+    await t.stop()
+  })
+
+  it('that is lowered takes effect at once, and a proposal beyond it goes', async () => {
+    const t = await harness()
+    for (let i = 0; i < 50; i++) await decide(t, '10s')
+    expect((await t.inbox.list()).items).toMatchObject([{ code: 'TRUST_PROPOSAL' }])
+    await t.host((keelson) => keelson.trust.ceiling(note, 'approve', { by }))
+    expect((await t.inbox.list()).items).toEqual([])
+    await t.host((keelson) => keelson.trust.ceiling(note, 'automatic', { by }))
+    await t.host((keelson) => keelson.trust.set(note, 'automatic', { by }))
+    await t.host((keelson) => keelson.trust.ceiling(note, 'veto', { by }))
+    expect(await t.keelson.trust.list()).toMatchObject([{ rung: 'veto', ceiling: 'veto' }])
+    expect((await t.inbox.list()).items).toMatchObject([{ code: 'TRUST_DEMOTED' }])
+    await t.stop()
+  })
+
+  it('that has ended lets nothing climb by an old proposal', async () => {
+    const t = await harness(true, 'approve')
+    await t.host((keelson) => keelson.trust.ceiling(note, 'batch', { by, until: '2026-01-10' }))
+    for (let i = 0; i < 50; i++) await decide(t, '10s')
+    const [item] = (await t.inbox.list()).items
+    await t.advance('6d')
+    const said = { hash: item!.hash, by, answer: { good: true } }
+    expect(await t.host((keelson) => keelson.inbox.decide(item!.id, said))).toEqual({ status: 'done' })
+    expect(await t.keelson.trust.list()).toMatchObject([{ rung: 'approve' }])
+    expect(await t.inbox.get(item!.id)).toMatchObject({ state: 'decided' })
+    expect(await t.keelson.audit.verify()).toMatchObject({ ok: true })
+    await t.stop()
+  })
+})

@@ -553,4 +553,48 @@ export const mutants = [
       'that was decided is taken back by whoever may decide it, and by nobody else',
     ),
   },
+  {
+    name: 'ceiling-ends',
+    drops: 'a ceiling that was raised until an instant ends then',
+    file: core('conductor/trust/record.ts'),
+    find: 'at >= (ceiling.until ?? Infinity)',
+    replace: 'false',
+    test: at(
+      'tests',
+      'tests/trust.test.ts',
+      'that has ended takes down with it what stood above, before it acts again',
+    ),
+  },
+  {
+    name: 'ceiling-by-person',
+    drops: 'only a person moves a ceiling',
+    file: core('conductor/trust/trust.ts'),
+    find: "by?.kind !== 'person' ||",
+    replace: '',
+    test: at(
+      'tests',
+      'tests/trust.test.ts',
+      'is not moved by an agent, the system or nobody, to no rung, nor to a time that has passed',
+    ),
+  },
+  {
+    name: 'ceiling-beneath',
+    drops: 'nothing stands above its ceiling',
+    file: core('policy/trust.ts'),
+    find: 'beneath(standing, happening.at, limits) ?? ',
+    replace: '',
+    test: at(
+      'tests',
+      'tests/trust.test.ts',
+      'that has ended takes down with it what stood above, before it acts again',
+    ),
+  },
+  {
+    name: 'proposal-stands',
+    drops: 'an old proposal promotes nothing',
+    file: core('policy/trust.ts'),
+    find: 'standing.proposed === happening.rung ?',
+    replace: 'true ?',
+    test: at('core', 'src/policy/trust.test.ts', 'climbs by a proposal only while it stands'),
+  },
 ]

@@ -184,7 +184,7 @@ export type { PruneOptions, PruneReport } from './conductor/upkeep/prune.ts'
 /* trust */
 export { defineTrust, type TrustRule } from './policy/trust-rule.ts'
 export type { Rung as TrustRung } from './policy/trust.ts'
-export type { Trust, Trusted } from './conductor/trust/trust.ts'
+export type { CeilingOptions, Trust, Trusted } from './conductor/trust/trust.ts'
 
 /* metrics */
 export type { Metrics } from './metrics/metrics.ts'

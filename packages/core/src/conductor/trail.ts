@@ -139,7 +139,14 @@ function verbOf(draft: Draft): Said {
   if (draft.kind === 'run.started' && data.playbook === 'keelson.revert') return { what: 'revert applied' }
   if (draft.kind === 'run.started') return { what: `run of ${data.playbook}@${data.version} started` }
   if (draft.kind === 'step.completed') return { what: 'step outcome set by hand' }
+  if (draft.kind === 'trust.set' || draft.kind === 'trust.ceiling') return trustSaid(draft)
   return { what: draft.kind.replace('.', ' '), ...item }
+}
+
+function trustSaid({ kind, data }: Draft & { kind: 'trust.set' | 'trust.ceiling' }): Said {
+  const { action, segment, rung } = data
+  const where = segment === 'all' ? action : `${action} (${segment})`
+  return { what: kind === 'trust.set' ? `${where} put on "${rung}"` : `${where} may go as high as "${rung}"`, action }
 }
 
 function trailPut(line: TrailRecord, n: number): Put {

@@ -235,6 +235,14 @@ export interface EntryData {
     readonly segment: string
     readonly rung: string
   } & WithPuts
+  'trust.ceiling': {
+    readonly by: Actor
+    readonly action: string
+    readonly segment: string
+    readonly rung: string
+    readonly until?: number
+    readonly reason?: string
+  } & WithPuts
   'budget.raised': { readonly by: Actor; readonly budget: string } & WithPuts
   'grant.made': { readonly by: Actor } & WithPuts
   'grant.revoked': { readonly by: Actor } & WithPuts

@@ -125,6 +125,31 @@ describe('the ladder', () => {
     )
   })
 
+  it('stands on nothing above its ceiling once time has passed, save asking each time, whatever happened before', () => {
+    fc.assert(
+      fc.property(rung, life, limits, limits, rung, (start, events, first, then, wanted) => {
+        live(start, events, first, (_before, after) => {
+          const later = advance(after, { what: 'time', at: after.since }, then).standing
+          const top = isAbove(then.ceiling, 'approve') ? then.ceiling : 'approve'
+          expect(isAbove(later.rung, top)).toBe(false)
+          for (const what of ['set', 'accepted'] as const)
+            expect(isAbove(advance(later, { what, rung: wanted, at: after.since }, then).standing.rung, top)).toBe(
+              false,
+            )
+        })
+      }),
+    )
+  })
+
+  it('climbs by a proposal only while it stands', () => {
+    const { standing } = decide(standingAt('approve', 'a', 0), '1'.repeat(50))
+    const yes = { what: 'accepted', rung: 'batch', at: 9 } as const
+    expect(advance(standing, yes, open).standing).toMatchObject({ rung: 'batch', seen: 50 })
+    const lowered = advance(standing, { what: 'time', at: 8 }, { ...open, ceiling: 'approve' })
+    expect(lowered.change).toEqual({ kind: 'withdrawn' })
+    expect(advance(lowered.standing, yes, open).standing.rung).toBe('approve')
+  })
+
   it('never demotes below asking each time, and says why whenever it demotes', () => {
     fc.assert(
       fc.property(rung, life, limits, (start, events, given) => {

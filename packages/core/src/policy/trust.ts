@@ -6,6 +6,7 @@
  *     It is proposed, never made: a person promotes. No rung above the ceiling is ever proposed.
  * T3. Demotion is made at once: a wrong effect that was taken back, a bad run of late, a version that did not prove itself,
  *     sixty days without evidence. It never goes below asking each time, where a person decides anyway.
+ * T4. A ceiling that has come down takes with it what stands above it, and what was proposed beyond it.
  */
 
 /** From least to most trusted. */
@@ -54,7 +55,7 @@ export interface Standing {
 }
 
 export interface Limits {
-  /** No higher rung is proposed. */
+  /** No higher rung is proposed, or stood on. */
   readonly ceiling: Rung
   /** Something wrong brings it down to asking each time, not just one rung. */
   readonly highRisk: boolean
@@ -69,6 +70,8 @@ export type Happening =
   | { readonly what: 'time'; readonly at: number }
   /** A person has said which rung it is to be on. */
   | { readonly what: 'set'; readonly rung: Rung; readonly at: number }
+  /** A person has allowed what was proposed. */
+  | { readonly what: 'accepted'; readonly rung: Rung; readonly at: number }
   | { readonly what: 'declined'; readonly at: number }
 
 export type Change =
@@ -112,15 +115,11 @@ export function advance(standing: Standing, happening: Happening, limits: Limits
     case 'version':
       return happening.version === standing.version ? { standing } : renewed(standing, happening)
     case 'time':
-      return idle(standing, happening.at)
+      return beneath(standing, happening.at, limits) ?? idle(standing, happening.at)
     case 'set':
-      return {
-        standing: {
-          ...fresh(standing, happening.rung, happening.at),
-          calm: standing.calm,
-          ...kept(standing, happening.rung),
-        },
-      }
+      return isAbove(happening.rung, topOf(limits)) ? { standing } : { standing: put(standing, happening) }
+    case 'accepted':
+      return standing.proposed === happening.rung ? { standing: put(standing, happening) } : { standing }
     case 'declined':
       return { standing: { ...without(standing), passes: 0 } }
     default:
@@ -210,6 +209,23 @@ function renewed(standing: Standing, { version, at }: { version: string; at: num
     standing: isAbove(standing.rung, 'batch') ? { ...anew, probation: { left: PROBATION, audited: 0 } } : anew,
     ...(standing.proposed === undefined ? {} : { change: { kind: 'withdrawn' as const } }),
   }
+}
+
+/** T4. */
+function beneath(standing: Standing, at: number, limits: Limits): Step | undefined {
+  const top = topOf(limits)
+  if (isAbove(standing.rung, top)) return down(standing, at, `it may go no higher than "${top}" now`, top)
+  if (standing.proposed === undefined || !isAbove(standing.proposed, limits.ceiling)) return undefined
+  return { standing: { ...without(standing), passes: 0 }, change: { kind: 'withdrawn' } }
+}
+
+/** The highest rung under a ceiling: a person may be asked under any. */
+export function topOf({ ceiling }: Pick<Limits, 'ceiling'>): Rung {
+  return isAbove(ceiling, 'approve') ? ceiling : 'approve'
+}
+
+function put(standing: Standing, { rung, at }: { rung: Rung; at: number }): Standing {
+  return { ...fresh(standing, rung, at), calm: standing.calm, ...kept(standing, rung) }
 }
 
 function idle(standing: Standing, at: number): Step {

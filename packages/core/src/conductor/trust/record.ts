@@ -1,4 +1,5 @@
 /** TrustRecord: where an action stands in one segment, as its record keeps it, and what each happening makes of it. */
+import type { Actor } from '../../base/actor.ts'
 import { sha256 } from '../../base/hash.ts'
 import { canonicalAround } from '../../base/json.ts'
 import { fromStored, jsonSchema } from '../../base/schema.ts'
@@ -20,6 +21,22 @@ export interface TrustRecord {
   /** When it acted by itself in the last week. */
   readonly uses: readonly number[]
   readonly version: number
+  /** What a person has said of how high it may climb, in place of its rule. */
+  readonly ceiling?: Ceiling
+}
+
+export interface Ceiling {
+  readonly rung: Rung
+  readonly by: Actor
+  readonly at: number
+  /** From then on its rule says it again. */
+  readonly until?: number
+  readonly reason?: string
+}
+
+/** How high it may climb at an instant. */
+export function ceilingAt(rule: TrustRule, { ceiling }: Pick<TrustRecord, 'ceiling'>, at: number): Rung {
+  return ceiling === undefined || at >= (ceiling.until ?? Infinity) ? rule.ceiling : ceiling.rung
 }
 
 const DOMAINS_MAX = 500
@@ -59,7 +76,7 @@ function versionOf(env: Environment, rule: TrustRule): string {
   return sha256(canonicalAround([env.policy.version, rule.version, schemas])).slice(0, 12)
 }
 
-/** The record after what happened, with what a person is asked or told of it. */
+/** The record after what happened, with what a person is asked or told of it. `deciding`: the item that is being decided with it. */
 export async function happened(
   env: Environment,
   workspace: string,
@@ -67,8 +84,10 @@ export async function happened(
   record: TrustRecord,
   happenings: readonly Happening[],
   more: Partial<TrustRecord> = {},
+  deciding?: string,
 ): Promise<{ record: TrustRecord; puts: Put[] }> {
   const at = env.clock.now()
+  const limits = { highRisk: rule.highRisk, ceiling: ceilingAt(rule, record, at) }
   const puts: Put[] = []
   let { standing } = record
   const first: Happening[] = [
@@ -76,12 +95,13 @@ export async function happened(
     { what: 'time', at },
   ]
   for (const one of [...first, ...happenings]) {
-    const step = advance(standing, one, rule)
+    const step = advance(standing, one, limits)
     const proposal = proposalId(rule, record.segment, standing)
     standing = step.standing
     if (step.change === undefined) continue
-    if (step.change.kind !== 'proposed') puts.push(...(await closing(env.store, workspace, [proposal], 'withdrawn')))
-    const item = itemOf(rule, record, standing, step.change, at)
+    if (step.change.kind !== 'proposed' && proposal !== deciding)
+      puts.push(...(await closing(env.store, workspace, [proposal], 'withdrawn')))
+    const item = itemOf(rule, { ...record, standing }, limits.ceiling, step.change, at)
     if (item !== undefined) puts.push(itemPut(item, await nextVersion(env, workspace, item.id)))
   }
   const next = { ...record, ...more, standing, version: record.version + 1 }
@@ -141,15 +161,16 @@ function proposalId(rule: TrustRule, segment: string, standing: Standing): strin
 function itemOf(
   rule: TrustRule,
   record: TrustRecord,
-  standing: Standing,
+  ceiling: Rung,
   change: Change,
   at: number,
 ): ItemRecord | undefined {
+  const { standing } = record
   const where = record.segment === 'all' ? rule.action : `${rule.action} (${record.segment})`
   const about = { action: rule.action, input: { segment: record.segment } as Json }
   if (change.kind === 'proposed') {
     const shown = `${standing.good} of ${standing.seen} were as they should be: at least ${percent(change.lower)}.`
-    const text = `${where} ${SENTENCE[change.to]}\n${shown} It may go no higher than "${rule.ceiling}".`
+    const text = `${where} ${SENTENCE[change.to]}\n${shown} It may go no higher than "${ceiling}".`
     const id = proposalId(rule, record.segment, standing)
     return attention(id, PROPOSAL, `Let ${where} go to "${change.to}"?`, text, at, {
       ...about,

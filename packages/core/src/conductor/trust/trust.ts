@@ -2,10 +2,11 @@
 import type { Actor } from '../../base/actor.ts'
 import { KeelsonError } from '../../base/errors.ts'
 import type { Action } from '../../connector/action.ts'
-import { isAbove, nextRung, wilsonLower, type Rung } from '../../policy/trust.ts'
+import type { TrustRule } from '../../policy/trust-rule.ts'
+import { isAbove, nextRung, RUNGS, topOf, wilsonLower, type Rung } from '../../policy/trust.ts'
 import type { Environment } from '../environment.ts'
 import { iso } from '../waiting.ts'
-import { happened, ruleOf, trustOf, type TrustRecord } from './record.ts'
+import { ceilingAt, happened, ruleOf, trustOf, type Ceiling, type TrustRecord } from './record.ts'
 
 export interface Trusted {
   readonly action: string
@@ -17,6 +18,8 @@ export interface Trusted {
   readonly good: number
   readonly lower: number
   readonly ceiling: Rung
+  /** Who has said so, in place of its `defineTrust()`, and until when. */
+  readonly ceilingBy?: { readonly by: Actor; readonly at: string; readonly until?: string; readonly reason?: string }
   readonly next?: Rung
   readonly proposed?: Rung
 }
@@ -26,6 +29,18 @@ export interface Trust {
   list(): Promise<readonly Trusted[]>
   /** A person's own choice of a rung, up to the ceiling. Recorded with who chose it. */
   set(action: Action<any, any>, rung: Rung, options: { by: Actor; segment?: string }): Promise<void>
+  /**
+   * How high it may climb in a segment, in place of what its `defineTrust()` says: higher or lower, for good or `until` an
+   * instant (ISO text). Moves nothing up; what stands above comes down at once. A person says it, and it is recorded.
+   */
+  ceiling(action: Action<any, any>, rung: Rung, options: CeilingOptions): Promise<void>
+}
+
+export interface CeilingOptions {
+  readonly by: Actor
+  readonly segment?: string
+  readonly until?: string
+  readonly reason?: string
 }
 
 export function trustVerbs(env: Environment, workspace: string): Trust {
@@ -36,23 +51,61 @@ export function trustVerbs(env: Environment, workspace: string): Trust {
       return rows.map((row) => shown(env, JSON.parse(row.data) as TrustRecord))
     },
     async set(action, rung, { by, segment = 'all' }) {
-      const rule = ruleOf(env, action.name)
-      if (rule === undefined || isAbove(rung, rule.ceiling) || by.kind !== 'person')
-        throw new KeelsonError('INPUT_INVALID', `${action.name} cannot be put on "${rung}"`, {
-          hint: 'A person names a rung up to the ceiling of its defineTrust() in createConductor({ trust }).',
-        })
+      const rule = climbing(env, action.name, rung, by)
       await env.company(workspace).edit(async () => {
         const record = await trustOf(env, workspace, rule, segment)
+        if (isAbove(rung, topOf({ ceiling: ceilingAt(rule, record, env.clock.now()) })))
+          throw notSo(action.name, rung, 'that is above its ceiling')
         const { puts } = await happened(env, workspace, rule, record, [{ what: 'set', rung, at: env.clock.now() }])
         return { drafts: [{ kind: 'trust.set', data: { by, action: action.name, segment, rung, puts } }] }
+      })
+    },
+    async ceiling(action, rung, { by, segment = 'all', until, reason }) {
+      const rule = climbing(env, action.name, rung, by)
+      const why = reason === undefined ? {} : { reason }
+      await env.company(workspace).edit(async () => {
+        const at = env.clock.now()
+        const ends = until === undefined ? {} : { until: endOf(action.name, rung, until, at) }
+        const ceiling: Ceiling = { rung, by, at, ...ends, ...why }
+        const record = { ...(await trustOf(env, workspace, rule, segment)), ceiling }
+        const { puts } = await happened(env, workspace, rule, record, [])
+        return {
+          drafts: [{ kind: 'trust.ceiling', data: { by, action: action.name, segment, rung, ...ends, ...why, puts } }],
+        }
       })
     },
   }
 }
 
-function shown(env: Environment, { action, segment, standing }: TrustRecord): Trusted {
-  const ceiling = ruleOf(env, action)?.ceiling ?? 'approve'
-  const { rung, since, seen, good, proposed } = standing
+/** The rule of an action that climbs, and a person who speaks of one of its rungs. */
+function climbing(env: Environment, action: string, rung: Rung, by: Actor): TrustRule {
+  const rule = ruleOf(env, action)
+  if (rule === undefined) throw notSo(action, rung, 'no defineTrust() in createConductor({ trust }) names it')
+  if (!RUNGS.includes(rung)) throw notSo(action, rung, 'that is no rung')
+  if (by?.kind !== 'person' || typeof by.id !== 'string' || by.id === '') throw notSo(action, rung, 'no person says so')
+  return rule
+}
+
+function endOf(action: string, rung: Rung, text: string, now: number): number {
+  const until = Date.parse(text)
+  if (Number.isFinite(until) && until > now) return until
+  throw notSo(action, rung, `"${text}" is no instant to come`)
+}
+
+function notSo(action: string, rung: Rung, why: string): KeelsonError {
+  return new KeelsonError('INPUT_INVALID', `"${String(rung)}" is not for ${action}: ${why}`, {
+    hint: 'A named person sets a rung up to the ceiling; trust.ceiling() says how high that is, dated by ISO text.',
+  })
+}
+
+function shown(env: Environment, record: TrustRecord): Trusted {
+  const { action, segment, standing, ceiling: said } = record
+  const rule = ruleOf(env, action)
+  const now = env.clock.now()
+  const ceiling = rule === undefined ? 'approve' : ceilingAt(rule, record, now)
+  const { since, seen, good, proposed } = standing
+  // What stands above its ceiling no longer acts as if it did; the next thing that happens records that.
+  const rung = isAbove(standing.rung, topOf({ ceiling })) ? topOf({ ceiling }) : standing.rung
   const next = nextRung(rung, ceiling)
   return {
     action,
@@ -63,7 +116,13 @@ function shown(env: Environment, { action, segment, standing }: TrustRecord): Tr
     good,
     lower: wilsonLower(good, seen),
     ceiling,
+    ...(said === undefined || now >= (said.until ?? Infinity) ? {} : { ceilingBy: saidBy(said) }),
     ...(next === undefined ? {} : { next }),
-    ...(proposed === undefined ? {} : { proposed }),
+    ...(proposed === undefined || isAbove(proposed, ceiling) ? {} : { proposed }),
   }
+}
+
+function saidBy({ by, at, until, reason }: Ceiling): NonNullable<Trusted['ceilingBy']> {
+  const more = reason === undefined ? {} : { reason }
+  return { by, at: iso(at), ...(until === undefined ? {} : { until: iso(until) }), ...more }
 }

@@ -77,14 +77,14 @@ async function decided(env: Environment, workspace: string, { item, at }: Decidi
   // A shadow pair is evidence for leaving shadow, and for nothing else.
   if (told.what === 'seen' && (item.shadow === true) !== (record.standing.rung === 'shadow')) return NOTHING
   const good = told.what === 'seen' && told.good ? widened(record, input) : {}
-  return { puts: (await happened(env, workspace, rule, record, [told], good)).puts }
+  return { puts: (await happened(env, workspace, rule, record, [told], good, item.id)).puts }
 }
 
 function toldBy(env: Environment, item: ItemRecord, verb: string, at: number): Happening | undefined {
   const { answer, edit } = (item.decided?.decision ?? {}) as { answer?: { good?: boolean }; edit?: Json }
   if (item.code === PROPOSAL) {
     const { to } = item.input as { to: Rung }
-    return answer?.good === true ? { what: 'set', rung: to, at } : { what: 'declined', at }
+    return answer?.good === true ? { what: 'accepted', rung: to, at } : { what: 'declined', at }
   }
   if (item.code === AUDIT || item.shadow === true)
     return answer?.good === undefined ? undefined : { what: 'seen', good: answer.good, at }
