@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { action, createConductor, definePlaybook, policy, type Conductor, type InboxItem } from '@keelson/core'
 import { sqlite } from '@keelson/memory-sqlite'
-import { asked as read } from '../packages/cli/src/usage.ts'
+import { command } from '../packages/cli/src/commands.ts'
+import { asked as read, type Asked } from '../packages/cli/src/usage.ts'
 
 const sent: { to: string; cents: number }[] = []
 const pay = action({
@@ -126,17 +127,42 @@ describe('keelson at the terminal', () => {
     expect(list.stdout).toContain(`${item.id}  approval [low]  bank.pay (money: money moves)`)
     expect(list.stdout).toContain('  one: cents: 4200, to: ada')
     const why = await keelson(['why', store, 'one'])
-    expect(why.stdout).toContain(item.id)
+    expect(why.stdout).toContain(
+      `; answer it: npx keelson approve ${store} ${item.id} (or edit, reject, respond, snooze)`,
+    )
+    expect(await app.why('one')).toContain(`; answer it: inbox.decide('${item.id}', …)`)
     const shown = await keelson(['inbox', store, item.id.slice(0, 6), '--as', 'ann'])
     expect(shown.stdout).toContain('cents: 4200')
     expect((await app.inbox.get(item.id)).seen).toMatchObject([{ by: { kind: 'person', id: 'ann' } }])
     const approved = await keelson(['approve', store, item.id, '--hash', item.hash.slice(0, 12), '--as', 'ann'])
-    expect(approved).toMatchObject({ code: 0, stdout: expect.stringContaining('approve: bank.pay') })
+    expect(approved).toMatchObject({ code: 0, stdout: expect.stringContaining('approved: bank.pay') })
     expect(await app.runs.get('one').result({ timeout: '10s' })).toEqual({ paid: 4200 })
     expect((await app.inbox.get(item.id)).decided).toMatchObject({ by: { id: 'ann' }, decision: { approve: true } })
     const again = await keelson(['approve', store, item.id, '--yes', '--json'])
     expect(again.code).toBe(3)
     expect(JSON.parse(again.stdout)).toMatchObject({ status: 'refused', why: 'settled' })
+  })
+
+  it('puts an item off, and does not list it until then', async () => {
+    const item = await asked('later')
+    const refused = await keelson(['snooze', store, item.id, '--until', '2020-01-01'])
+    expect(refused).toMatchObject({ code: 3, stdout: expect.stringContaining('that time has passed') })
+    const done = await keelson(['snooze', store, item.id, '--until', '2h', '--as', 'ann'])
+    expect(done).toMatchObject({ code: 0, stdout: expect.stringMatching(/^put off: bank\.pay/) })
+    expect((await keelson(['inbox', store])).stdout).not.toContain(item.id)
+    expect(await keelson(['reject', store, item.id, '-m', 'never mind'])).toMatchObject({ code: 0 })
+  })
+
+  it('has a word for every way in which an item can be answered', () => {
+    const words = ['approve', 'edit', 'reject', 'respond', 'answer', 'outcome', 'retry', 'dismiss', 'snooze']
+    for (const verb of words) {
+      const given = ['-m', 'happened', '--until', '2h']
+      expect(read([verb, 'app.db', 'abc', ...given])).toMatchObject({ command: verb, subject: 'abc' })
+    }
+    expect(() => read(['outcome', 'app.db', 'abc', '-m', 'maybe'])).toThrow('"maybe" is no outcome')
+    expect(() => read(['snooze', 'app.db', 'abc'])).toThrow('needs --until')
+    const at = read(['why', "my app's.db", 'r', '-w', 'acme']) as Asked
+    expect(command('approve', 'abc', at)).toBe(String.raw`npx keelson approve 'my app'\''s.db' abc -w acme`)
   })
 
   it('approves nothing that it was not told the hash of, and that nobody can be asked about', async () => {
@@ -176,7 +202,7 @@ describe('keelson at the terminal', () => {
 
   it('tells stories, lists runs and verifies, as text and as JSON', async () => {
     const runs = JSON.parse((await keelson(['runs', store, '--json', '--state', 'settled'])).stdout) as { id: string }[]
-    expect(runs.map((run) => run.id)).toEqual(['one', 'two', 'three'])
+    expect(runs.map((run) => run.id)).toEqual(['one', 'later', 'two', 'three'])
     expect((await keelson(['runs', store])).stdout).toContain('one  payment@1  completed')
     expect((await keelson(['story', store, 'one'])).stdout).toContain('ann decided {"approve":true}')
     expect(await keelson(['verify', store])).toMatchObject({

@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { KeelsonError } from '@keelson/core'
 import type { Actor, Decided, Decision, InboxItem, Json, Workspace } from '@keelson/core'
+import { command } from './commands.ts'
 import { out, printItem, printJson } from './print.ts'
 import { safe } from './safe.ts'
 import { Misuse, type Asked } from './usage.ts'
@@ -20,16 +21,39 @@ export async function decideAt(workspace: Workspace, asked: Asked): Promise<numb
   assertHash(item, asked)
   const by = actorOf(asked)
   const o = out(asked.plain)
+  if (asked.command === 'snooze')
+    return told(item, 'snooze', await workspace.inbox.snooze(item.id, { by, until: asked.until! }), asked)
   const said = await decisionOf(workspace, item, asked, by)
   if (said === undefined) {
     if (asked.json) printJson({ status: 'unchanged' })
     else o.line('nothing was changed, and nothing decided')
     return 0
   }
-  const decided = await workspace.inbox.decide(item.id, { hash: item.hash, by, ...said })
-  if (asked.json) printJson({ item: item.id, ...decided })
-  else o.line(decided.status === 'done' ? `${Object.keys(said)[0]}: ${safe(item.title)}` : refusal(decided))
+  return told(
+    item,
+    Object.keys(said)[0]!,
+    await workspace.inbox.decide(item.id, { hash: item.hash, by, ...said }),
+    asked,
+  )
+}
+
+function told(item: InboxItem, verb: string, decided: Decided, { json, plain }: Asked): number {
+  if (json) printJson({ item: item.id, ...decided })
+  else out(plain).line(decided.status === 'done' ? `${PAST[verb] ?? verb}: ${safe(item.title)}` : refusal(decided))
   return decided.status === 'done' ? 0 : 3
+}
+
+/** What has been done, by the verb that was given. */
+const PAST: { readonly [verb: string]: string } = {
+  approve: 'approved',
+  edit: 'approved as edited',
+  reject: 'rejected',
+  respond: 'sent back with your words',
+  answer: 'answered',
+  outcome: 'told what became of it',
+  retry: 'is tried again',
+  dismiss: 'put away',
+  snooze: 'put off',
 }
 
 function refusal(decided: Decided & { status: 'refused' }): string {
@@ -55,7 +79,7 @@ export async function itemLike(workspace: Workspace, id: string): Promise<InboxI
 
 function assertHash({ hash, id }: InboxItem, asked: Asked): void {
   if (asked.hash === undefined || (asked.hash.length >= 8 && hash.startsWith(asked.hash))) return
-  throw new Misuse(`item ${id} is not what --hash names: look again with keelson inbox ${asked.store} ${id}`)
+  throw new Misuse(`item ${id} is not what --hash names: look again with ${command('inbox', id, asked)}`)
 }
 
 export function actorOf({ as }: Asked): Actor {
@@ -75,12 +99,25 @@ async function decisionOf(
       return { respond: asked.message! }
     case 'answer':
       return { answer: jsonOf(asked.message!, '-m') }
+    case 'outcome':
+      return outcomeOf(asked)
+    case 'retry':
+      return { retry: true }
+    case 'dismiss':
+      return { dismiss: true }
     case 'edit':
       return edited(item, asked)
     default:
       await agreed(workspace, item, asked, by)
       return { approve: true }
   }
+}
+
+/** What became of it; of what happened, --file says what came back. */
+async function outcomeOf({ message, file }: Asked): Promise<Decision> {
+  const outcome = message as 'happened'
+  if (file === undefined) return { outcome }
+  return { outcome, output: jsonOf(await readFile(file, 'utf8'), file) }
 }
 
 /** Shows what would execute and asks back, which counts as a look. Throws `Misuse` where nobody can be asked. */

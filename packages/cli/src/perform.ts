@@ -1,5 +1,6 @@
 /** Perform: one command on a store. */
 import type { Workspace } from '@keelson/core'
+import { howToEnd } from './commands.ts'
 import { actorOf, decideAt, itemLike } from './decide.ts'
 import { diffOf, exportTo, importFrom } from './move.ts'
 import { openStore } from './open.ts'
@@ -35,7 +36,7 @@ async function perform(workspace: Workspace, wanted: Asked): Promise<number> {
       return say(runs, () => printRuns(o, runs))
     }
     case 'why': {
-      const why = await workspace.why(subject!)
+      const why = await workspace.why(subject!, { how: await howToEnd(workspace, wanted) })
       return say({ run: subject, why }, () => o.line(safe(why)))
     }
     case 'story': {
@@ -114,7 +115,7 @@ async function revert(workspace: Workspace, wanted: Asked): Promise<number> {
   if (plan.lines.length === 0) o.line('there is nothing to take back')
   for (const line of plan.lines)
     o.line(line.can ? `would take back: ${safe(line.what)}` : o.warn(`stays: ${safe(line.what)} (${safe(line.why)})`))
-  if (run !== undefined) o.line(`being taken back by run ${run.id}: keelson story ${wanted.store} ${run.id}`)
+  if (run !== undefined) o.line(`being taken back by run ${run.id}: npx keelson story ${wanted.store} ${run.id}`)
   else if (plan.lines.some((line) => line.can)) o.line(`take back exactly this: --hash ${plan.hash.slice(0, 16)}`)
   return 0
 }

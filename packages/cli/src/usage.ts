@@ -12,6 +12,10 @@ export const USAGE = `keelson: what runs, why it waits, and what waits for you
   keelson reject  <store> <item> -m why
   keelson respond <store> <item> -m words
   keelson answer  <store> <item> -m json
+  keelson outcome <store> <item> -m happened | did-not-happen | look-again
+  keelson retry   <store> <item>
+  keelson dismiss <store> <item>
+  keelson snooze  <store> <item> --until 2h
   keelson holds   <store>               what goes out by itself, and when
   keelson verify  <store>               proves that nothing was changed
   keelson revert  <store> <run>         shows what can be taken back; --yes takes it back
@@ -30,7 +34,8 @@ export const USAGE = `keelson: what runs, why it waits, and what waits for you
   --plain            no colours (so does NO_COLOR)
   --yes              decides without asking back
   --hash <hash>      decides only about exactly this (or its beginning)
-  --file <path>      for edit: takes the input from a file
+  --file <path>      for edit: takes the input from a file; for outcome: what came back, as JSON
+  --until <when>     for snooze: a duration from now, or ISO text
   --as, --by <id>    who decides or does it; default: your login
   --workspace <id>   default: the only one in the store, or "default"
   --state <state>    for runs: open, settled, held
@@ -56,6 +61,10 @@ export const COMMANDS = [
   'reject',
   'respond',
   'answer',
+  'outcome',
+  'retry',
+  'dismiss',
+  'snooze',
   'holds',
   'verify',
   'revert',
@@ -92,6 +101,7 @@ export interface Asked {
   readonly replace: boolean
   readonly adopt: boolean
   readonly olderThan: string | undefined
+  readonly until: string | undefined
   readonly playbook: string | undefined
   readonly playbooks: string | undefined
   readonly to: number | undefined
@@ -103,13 +113,16 @@ export class Misuse extends Error {}
 const NEEDS_SUBJECT: Partial<Record<Command, string>> = {
   ...{ why: 'a run', story: 'a run', revert: 'a run', import: 'a bundle', diff: 'two bundles' },
   ...{ approve: 'an item', edit: 'an item', reject: 'an item', respond: 'an item', answer: 'an item' },
+  ...{ outcome: 'an item', retry: 'an item', dismiss: 'an item', snooze: 'an item' },
 }
 /** Options without which a command does not know what to do. */
-const NEEDS: Partial<Record<Command, 'out' | 'older-than' | 'playbooks'>> = {
-  ...{ backup: 'out', prune: 'older-than', rehearse: 'playbooks' },
+const NEEDS: Partial<Record<Command, 'out' | 'older-than' | 'playbooks' | 'until'>> = {
+  ...{ backup: 'out', prune: 'older-than', rehearse: 'playbooks', snooze: 'until' },
 }
-const NEEDS_ITEM: readonly Command[] = ['inbox', 'approve', 'edit', 'reject', 'respond', 'answer']
-const NEEDS_MESSAGE: readonly Command[] = ['reject', 'respond', 'answer']
+const ANSWERS = ['approve', 'edit', 'reject', 'respond', 'answer', 'outcome', 'retry', 'dismiss', 'snooze'] as const
+const NEEDS_ITEM: readonly Command[] = ['inbox', ...ANSWERS]
+const NEEDS_MESSAGE: readonly Command[] = ['reject', 'respond', 'answer', 'outcome']
+const OUTCOMES = ['happened', 'did-not-happen', 'look-again']
 
 /** Throws `Misuse`. */
 export function asked(args: readonly string[]): Asked | 'help' {
@@ -124,7 +137,9 @@ export function asked(args: readonly string[]): Asked | 'help' {
   const option = NEEDS[command]
   if (option !== undefined && values[option] === undefined) throw new Misuse(`keelson ${command} needs --${option}`)
   if (values.message === undefined && NEEDS_MESSAGE.includes(command))
-    throw new Misuse(`say it: keelson ${command} ${store} ${subject} -m "…"`)
+    throw new Misuse(`say it: npx keelson ${command} ${store} ${subject} -m "…"`)
+  if (command === 'outcome' && !OUTCOMES.includes(values.message!))
+    throw new Misuse(`"${values.message}" is no outcome: ${OUTCOMES.join(', ')}`)
   if (values.state !== undefined && !['open', 'settled', 'held'].includes(values.state))
     throw new Misuse(`"${values.state}" is no state of a run: open, settled, held`)
   return {
@@ -146,6 +161,7 @@ export function asked(args: readonly string[]): Asked | 'help' {
     since: numberOf(values.since, '--since'),
     to: numberOf(values.to, '--to'),
     olderThan: values['older-than'],
+    until: values.until,
   }
 }
 
@@ -177,6 +193,7 @@ const OPTIONS = {
   playbook: { type: 'string' },
   playbooks: { type: 'string' },
   to: { type: 'string' },
+  until: { type: 'string' },
 } as const
 
 /** The id of an item may begin with a dash: what stands in its place and is no option is one. */

@@ -4,7 +4,7 @@
 export { createConductor, type Conductor, type ConductorOptions, type Workspaces } from './keelson.ts'
 export type { Runs, RunSummary, Workspace } from './workspace.ts'
 export type { Run, StartOptions } from './conductor/runs.ts'
-export type { RunStatus } from './conductor/status.ts'
+export type { HowToEnd, RunStatus } from './conductor/status.ts'
 export type { WaitInfo } from './conductor/waiting.ts'
 export type { RunVerbs } from './conductor/verbs.ts'
 export type { LifecycleEvents } from './conductor/lifecycle.ts'

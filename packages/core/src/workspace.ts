@@ -8,7 +8,7 @@ import type { RunRow } from './journal/store.ts'
 import type { Environment } from './conductor/environment.ts'
 import { ANY, type Notifier } from './conductor/notifier.ts'
 import { handle, send, start, type Run, type StartOptions } from './conductor/runs.ts'
-import { rowOf, statusOf, whyOf, type RunStatus } from './conductor/status.ts'
+import { rowOf, statusOf, whyOf, type HowToEnd, type RunStatus } from './conductor/status.ts'
 import { runVerbs, type RunVerbs } from './conductor/verbs.ts'
 import { freezeVerbs, type FreezeVerbs } from './conductor/freeze.ts'
 import { lifeVerbs, type LifeVerbs } from './conductor/life.ts'
@@ -114,8 +114,8 @@ export interface Workspace extends FreezeVerbs, LifeVerbs {
   import(bundle: BundleSource | readonly BundleSource[], options: ImportOptions): Promise<ImportReport>
   /** Takes the entities and memories of a bundle, of any workspace, into what is here. */
   merge(bundle: BundleSource, options: MergeOptions): Promise<MergeReport>
-  /** What a run waits for, since when, and who can end it. */
-  why(run: string): Promise<string>
+  /** What a run waits for, since when, and who can end it. `how` says how each wait is ended; left out: by which call. */
+  why(run: string, options?: { how?: HowToEnd }): Promise<string>
 }
 
 export interface WorkspaceParts {
@@ -171,7 +171,7 @@ export function workspaceOf(parts: WorkspaceParts, id: string): Workspace {
       env.library(id).clear()
       return report
     },
-    why: async (run) => whyOf(env, await rowOf(env, id, run)),
+    why: async (run, options) => whyOf(env, await rowOf(env, id, run), options?.how),
   }
 }
 

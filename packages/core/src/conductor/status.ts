@@ -5,7 +5,7 @@ import { canonicalAround } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
 import type { RunRow } from '../journal/store.ts'
 import type { Environment } from './environment.ts'
-import type { Status, WaitInfo } from './waiting.ts'
+import type { Status, WaitInfo, WaitKind } from './waiting.ts'
 
 export type RunStatus =
   | { readonly state: 'due' | 'running' | 'completed' | 'failed' | 'declined' | 'cancelled' }
@@ -24,7 +24,9 @@ export async function statusOf(env: Environment, row: RunRow): Promise<RunStatus
   if (row.worker !== null && row.state !== 'settled') return { state: 'running' }
   if (row.state === 'settled' && status.state !== 'waiting' && status.state !== 'due') return { state: status.state }
   if (row.state === 'due') {
-    if (env.catalog.get(row.playbook, row.version) !== undefined) return { state: 'due' }
+    // A process that brings no code at all leaves that to another, and does not know what is missing there.
+    const brings = env.catalog.all().some((playbook) => !playbook.internal)
+    if (!brings || env.catalog.get(row.playbook, row.version) !== undefined) return { state: 'due' }
     return {
       state: 'waiting',
       for: [{ kind: 'version', what: `${row.playbook}@${row.version} is not registered in this process` }],
@@ -50,47 +52,66 @@ async function through(env: Environment, workspace: string, info: WaitInfo): Pro
   return found.state === 'waiting' ? found.for.map((one) => ({ ...one, run: info.run! })) : [info]
 }
 
+/** How a wait is ended, in the words of whoever shows it; undefined: it ends by itself, or nobody knows. */
+export type HowToEnd = (wait: WaitInfo) => string | undefined
+
 /** The status as text: one line a wait, each saying who can end it and how. */
-export async function whyOf(env: Environment, row: RunRow): Promise<string> {
+export async function whyOf(env: Environment, row: RunRow, how: HowToEnd = callOf): Promise<string> {
   const status = await statusOf(env, row)
   const head = `run ${row.id} (${row.playbook}@${row.version})`
   if (status.state !== 'waiting') {
     const error = (JSON.parse(row.status || '{}') as { error?: StoredError }).error
     return `${head} is ${status.state}${error === undefined ? '' : `: ${error.code}: ${error.message}`}`
   }
-  const lines = status.for.map((one) => `  - ${sentence(one)}`)
+  const lines = status.for.map((one) => {
+    const end = how(one)
+    return `  - ${sentence(one)}${end === undefined ? '' : `; ${end}`}`
+  })
   return [`${head} waits:`, ...lines].join('\n')
 }
 
 function sentence(info: WaitInfo): string {
   const until = info.until === undefined ? '' : `, until ${info.until}`
-  const answer = info.inbox === undefined ? '' : `; answer it: inbox.decide('${info.inbox}', …)`
   switch (info.kind) {
     case 'timer':
       return `for time: ${info.what}`
     case 'event':
-      return `for ${info.what}${until}; send() ends it`
+      return `for ${info.what}${until}`
     case 'approval':
-      return `for an approval: ${info.what}${until}${answer}`
+      return `for an approval: ${info.what}${until}`
     case 'hold':
-      return `for the end of a hold: ${info.what}${until}; approve it to send now, reject it to cancel (${info.inbox ?? ''})`
+      return `for the end of a hold: ${info.what}${until}`
     case 'question':
-      return `for an answer: ${info.what}${until}${answer}`
+      return `for an answer: ${info.what}${until}`
     case 'budget':
-      return `for room in a budget: ${info.what}${until}${answer}`
+      return `for room in a budget: ${info.what}${until}`
     case 'rate':
       return `for its turn: ${info.what}${until}`
     case 'freeze':
-      return `because ${info.what}; thaw() ends it`
-    case 'version':
-      return `for its code: ${info.what}; register it, or move, rewind or cancel the run`
-    case 'pause':
-      return `because it is ${info.what}; resume() ends it`
     case 'suspended':
-      return `because ${info.what}; resume() of the workspace ends it`
+      return `because ${info.what}`
+    case 'version':
+      return `for its code: ${info.what}`
+    case 'pause':
+      return `because it is ${info.what}`
     default:
-      return `${info.what}${until}${answer}`
+      return `${info.what}${until}`
   }
+}
+
+/** The call that ends it. */
+function callOf({ kind, inbox }: WaitInfo): string | undefined {
+  if (kind === 'hold') return `approve it to send now, reject it to cancel: inbox.decide('${inbox ?? ''}', …)`
+  if (inbox !== undefined) return `answer it: inbox.decide('${inbox}', …)`
+  return CALLS[kind]
+}
+
+const CALLS: { readonly [K in WaitKind]?: string } = {
+  event: 'send() ends it',
+  freeze: 'thaw() ends it',
+  version: 'register it, or move, rewind or cancel the run',
+  pause: 'resume() ends it',
+  suspended: 'resume() of the workspace ends it',
 }
 
 /** The result of a settled run, or its error. */

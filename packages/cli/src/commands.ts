@@ -1,0 +1,53 @@
+/** Commands: which command ends a wait or answers an item, as it is to be typed. */
+import type { HowToEnd, InboxItem, Workspace } from '@keelson/core'
+import type { Asked } from './usage.ts'
+
+type Verb = InboxItem['allows'][number]
+
+/** How each wait of a run is ended at the terminal; what only the app can do is said to be the app's. */
+export async function howToEnd(workspace: Workspace, asked: Asked): Promise<HowToEnd> {
+  const status = await workspace.runs.get(asked.subject!).status()
+  const waits = status.state === 'waiting' ? status.for : []
+  const commands = new Map<string, string>()
+  for (const { inbox, kind } of waits)
+    if (inbox !== undefined) commands.set(inbox, sayingOf(await workspace.inbox.get(inbox), kind === 'hold', asked))
+  return ({ kind, inbox }) => (inbox === undefined ? APP[kind] : commands.get(inbox))
+}
+
+const APP: { readonly [kind: string]: string | undefined } = {
+  event: 'the app sends it',
+  freeze: 'the app thaws it',
+  version: 'the app brings it, or moves, rewinds or cancels the run',
+  pause: 'the app resumes it',
+  suspended: 'the app resumes it',
+}
+
+function sayingOf({ id, allows }: InboxItem, held: boolean, asked: Asked): string {
+  const verbs: readonly Verb[] = allows
+  const [first, ...others] = ORDER.filter((verb) => verbs.includes(verb))
+  if (first === undefined) return `look at it: ${command('inbox', id, asked)}`
+  if (held) return `send it now: ${command('approve', id, asked)}; stop it: ${command('reject', id, asked)}`
+  const or = others.length === 0 ? '' : ` (or ${others.join(', ')})`
+  return `answer it: ${command(first, id, asked)}${or}`
+}
+
+/** What is suggested first, of what an item allows. */
+const ORDER = ['approve', 'answer', 'outcome', 'retry', 'edit', 'reject', 'respond', 'dismiss', 'snooze'] as const
+
+const MORE: { readonly [verb: string]: string } = {
+  reject: ' -m "why"',
+  respond: ' -m "words"',
+  answer: " -m '<json>'",
+  outcome: ' -m happened|did-not-happen|look-again',
+  snooze: ' --until 2h',
+}
+
+/** As it can be typed in a shell. */
+export function command(name: string, id: string, { store, workspace }: Asked): string {
+  const where = workspace === undefined ? '' : ` -w ${quoted(workspace)}`
+  return `npx keelson ${name} ${quoted(store)} ${id}${MORE[name] ?? ''}${where}`
+}
+
+function quoted(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
+}
