@@ -149,7 +149,9 @@ describe('keelson at the terminal', () => {
     expect(refused).toMatchObject({ code: 3, stdout: expect.stringContaining('that time has passed') })
     const done = await keelson(['snooze', store, item.id, '--until', '2h', '--as', 'ann'])
     expect(done).toMatchObject({ code: 0, stdout: expect.stringMatching(/^put off: bank\.pay/) })
-    expect((await keelson(['inbox', store])).stdout).not.toContain(item.id)
+    const { stdout } = await keelson(['inbox', store])
+    expect(stdout).not.toContain(item.id)
+    expect(stdout).toContain('1 is put off until later')
     expect(await keelson(['reject', store, item.id, '-m', 'never mind'])).toMatchObject({ code: 0 })
   })
 

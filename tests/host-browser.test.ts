@@ -139,7 +139,7 @@ describe.runIf(program !== undefined)('the pages of the host', { timeout: 60_000
     expect(host.mailsTo('fay@client.example')).toEqual([])
 
     await propose(page, 'Gus', 'gus@client.example')
-    await page.getByLabel('What else?').fill('Bring the <keys>.')
+    await page.getByLabel('What instead?').fill('Bring the <keys>.')
     await page.getByRole('button', { name: 'respond' }).click()
     await page.getByRole('link', { name: 'Send a mail' }).click()
     await page.getByRole('cell', { name: 'Bring the <keys>.' }).waitFor()

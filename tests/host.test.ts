@@ -99,10 +99,10 @@ async function opened() {
 }
 
 describe('the card of the host', () => {
-  const decidable = ['approve', 'approve as edited', 'reject', 'respond', 'snooze']
+  const decidable = ['approve', 'approve as edited', 'reject', 'respond', 'put off for a day']
   it.each([
     ['approval', letter, decidable],
-    ['question', asks, ['answer', 'snooze']],
+    ['question', asks, ['answer', 'put off for a day']],
     ['plan', plans, decidable],
     ['outcome-unknown', letter, ['that is what became of it']],
     ['attention', letter, ['retry']],

@@ -2,12 +2,12 @@
 import type { Actor, Decided, Decision, InboxItem, Json, Workspace } from '@keelson/core'
 import { edited, editFields, outcomeFields, outcomeOf, words } from './edits.ts'
 import { entered, fields } from './fields.ts'
-import { markup, maybe, table, type Markup, type Page, type Shown } from './markup.ts'
+import { brief, markup, maybe, table, type Markup, type Page, type Shown } from './markup.ts'
 
 // #region pages
 export async function list({ inbox }: Workspace, after: string | null): Promise<Page> {
   const { items, next } = await inbox.list(after === null ? {} : { after })
-  const each = items.map(({ id, title }) => markup`<li><a href="/approvals/${id}">${title}</a>`)
+  const each = items.map((item) => markup`<li><a href="/approvals/${item.id}">${item.title}</a> ${brief(item.preview)}`)
   const more = maybe(next, (at) => markup`<a href="/approvals?after=${encodeURIComponent(at)}">More</a>`)
   return { title: 'Approvals', body: markup`<ul>${each}</ul>${more ?? markup`<p>Nothing else waits for you.`}` }
 }
@@ -44,7 +44,9 @@ type Asked = {
   asks?: (item: InboxItem, draft?: Json) => Shown
   said: (form: URLSearchParams, item: InboxItem) => Decision
 }
-const LABELS: { readonly [verb: string]: string } = { edit: 'approve as edited', outcome: 'that is what became of it' }
+const LABELS: { readonly [verb: string]: string } = {
+  ...{ edit: 'approve as edited', outcome: 'that is what became of it', snooze: 'put off for a day' },
+}
 const reasons = (item: InboxItem) => (item.kind === 'approval' ? item.rejectReasons.map(({ label }) => label) : [])
 const VERBS: { readonly [V in Verb]: Asked } = {
   approve: { said: () => ({ approve: true }) },
@@ -53,7 +55,7 @@ const VERBS: { readonly [V in Verb]: Asked } = {
     asks: (item) => words('reject', 'Why not?', reasons(item)),
     said: (form) => ({ reject: form.get('reject') ?? '' }),
   },
-  respond: { asks: () => words('respond', 'What else?'), said: (form) => ({ respond: form.get('respond') ?? '' }) },
+  respond: { asks: () => words('respond', 'What instead?'), said: (form) => ({ respond: form.get('respond') ?? '' }) },
   answer: {
     asks: ({ editSchema }) => fields(editSchema, undefined, 'answer'),
     said: (form, { editSchema }) => ({ answer: entered(editSchema, form, 'answer') }),
@@ -66,9 +68,10 @@ const VERBS: { readonly [V in Verb]: Asked } = {
 
 // #region card
 /** What is shown of an item, or of a line of a plan, besides its preview. */
-const FACTS = 'denied consequence risk reversibility cost account key code hint dueAt expiresAt state decided'.split(
-  ' ',
-)
+const FACTS =
+  'denied consequence risk reversibility cost account key code hint dueAt expiresAt snoozedUntil state decided'.split(
+    ' ',
+  )
 
 /** An item of any kind. Whatever it says is text: templates escape. */
 function card(item: InboxItem, draft?: Json): Markup {

@@ -4,7 +4,7 @@
  * W1. Every verb is one of `keelson.workspace(user.company)`: what belongs to another company is not found.
  * W2. Nothing is changed but by a form of ours, sent by somebody who is logged in.
  */
-import { KeelsonError, type Actor, type Conductor, type Workspace } from '@keelson/core'
+import { KeelsonError, type Actor, type Conductor, type WaitInfo, type Workspace } from '@keelson/core'
 import { decide, list, look } from './approvals.ts'
 import { onboarding } from './company.ts'
 import { goTo, markup, page, table, type Markup, type Page } from './markup.ts'
@@ -93,13 +93,20 @@ async function progress(company: Workspace, id: string): Promise<Page> {
   const run = company.runs.get(id)
   const { state } = await run.status()
   const { items } = await company.inbox.list({ run: id, snoozed: true })
-  const links = items.map((item) => markup`<p><a href="/approvals/${item.id}">${item.title}</a>`)
+  const off = (at: string | undefined) =>
+    at === undefined || at < new Date().toISOString() ? '' : `, put off until ${at}`
+  const links = items.map(
+    (item) => markup`<p><a href="/approvals/${item.id}">${item.title}</a>${off(item.snoozedUntil)}`,
+  )
   const result = state === 'completed' ? ((await run.result()) as object) : {}
   const rows = Object.entries(result).map(([label, after]) => ({ label, after: String(after) }))
-  const body = markup`<p>It is <b>${state}</b>.</p>${links}${table(rows)}<pre>${await company.why(id)}</pre>`
+  const body = markup`<p>It is <b>${state}</b>.</p>${links}${table(rows)}<pre>${await company.why(id, { how })}</pre>`
   const isMoving = state === 'due' || state === 'running' || (state === 'waiting' && items.length === 0)
   return { title: id, body, ...(isMoving ? { again: 1 } : {}) }
 }
+
+/** Where people answer here; what ends by itself, or by us, is none of theirs. */
+const how = ({ inbox }: WaitInfo): string | undefined => (inbox === undefined ? undefined : 'answer it under Approvals')
 
 /** Until there is something to look at, a question or the end; a second at most. */
 async function moment({ inbox, runs }: Workspace, id: string): Promise<void> {

@@ -5,6 +5,7 @@
  * H2. No page runs a script, is framed, or loads anything from elsewhere.
  */
 import { createHash } from 'node:crypto'
+import type { InboxItem } from '@keelson/core'
 
 const TEXT = Symbol('markup')
 
@@ -30,6 +31,13 @@ export function table(rows: readonly { label: string; before?: string; after: st
     ({ label, before, after }) =>
       markup`<tr><th>${label}<td>${maybe(before, (was) => markup`<del>${was}</del> `)}${after}`,
   )}</table>`
+}
+
+/** What tells an item from others of the same title. */
+export function brief(preview: InboxItem['preview']): string {
+  const text = preview.kind === 'text' ? preview.after : preview.rows.map((row) => `${row.label}: ${row.after}`).join()
+  const line = text.replaceAll(/\s+/g, ' ').trim()
+  return line.length > 80 ? `${line.slice(0, 79).toWellFormed()}…` : line
 }
 
 export interface Page {

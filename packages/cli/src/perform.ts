@@ -84,7 +84,8 @@ async function inbox(
   const o = out(wanted.plain)
   if (wanted.subject === undefined) {
     const { items } = await workspace.inbox.list({ limit: 500 })
-    return say(items, () => printItems(o, items))
+    const all = await workspace.inbox.list({ limit: 500, snoozed: true })
+    return say(items, () => printItems(o, items, all.items.length - items.length))
   }
   const item = await itemLike(workspace, wanted.subject)
   if (item.state === 'open' && !wanted.json) await workspace.inbox.opened(item.id, { by: actorOf(wanted) })

@@ -17,8 +17,10 @@ export function out(plain: boolean): Out {
   }
 }
 
-export function printItems(o: Out, items: readonly InboxItem[]): void {
+/** `off`: how many more were put off. */
+export function printItems(o: Out, items: readonly InboxItem[], off = 0): void {
   if (items.length === 0) o.line('nothing waits for you')
+  if (off > 0) o.line(`${off} ${off === 1 ? 'is' : 'are'} put off until later`)
   for (const item of items) {
     const risk = 'risk' in item ? ` [${item.risk}]` : ''
     o.line(`${o.strong(item.id)}  ${item.kind}${risk}  ${safe(item.title)}  (${item.openedAt})`)
@@ -48,6 +50,8 @@ export function printItem(o: Out, item: InboxItem): void {
     for (const reason of item.rejectReasons) o.line(`a no may say: ${safe(reason.fill ?? reason.label)}`)
   }
   if (item.why.length > 0) o.line(`rests on: ${item.why.map((one) => `${safe(one.label)} (${one.trust})`).join('; ')}`)
+  if ('revises' in item && item.revises !== undefined) o.line(`a new proposal: item ${item.revises} was sent back`)
+  if (item.snoozedUntil !== undefined) o.line(`put off until: ${item.snoozedUntil}`)
   if (item.expiresAt !== undefined) o.line(`ends at: ${item.expiresAt}`)
   o.line(`can be answered by: ${item.allows.join(', ')}`)
 }

@@ -182,11 +182,20 @@ function consequenceOf(action: AnyAction, holdMs: number): string {
 /** What an effect rests on, for people. */
 export function sources(spec: Pick<EffectSpec, 'playbook' | 'owner' | 'because'>): Provenance[] {
   const asked: Provenance = {
-    label: `${spec.playbook}, ${spec.owner.key}`,
+    label: `${spec.playbook}, ${readableKey(spec.owner.key)}`,
     trust: 'operator',
     ref: `run:${spec.owner.run}`,
   }
   return [asked, ...spec.because.map(sourceOf)]
+}
+
+/** A key that a playbook gave to one of many is written as it gave it. */
+function readableKey(key: string): string {
+  try {
+    return decodeURIComponent(key)
+  } catch {
+    return key
+  }
 }
 
 function sourceOf(one: Json): Provenance {
@@ -198,7 +207,7 @@ function sourceOf(one: Json): Provenance {
       trust: 'operator',
       ref: `entity:${ref.entity}/${ref.id}@${ref.version}`,
     }
-  if (ref.step !== undefined) return { label: ref.step, trust: 'connector', ref: `step:${ref.step}` }
+  if (ref.step !== undefined) return { label: readableKey(ref.step), trust: 'connector', ref: `step:${ref.step}` }
   return { label: 'a value of the playbook', trust: 'outside', ref: `sha256:${ref.value ?? ''}` }
 }
 
