@@ -35,7 +35,8 @@ export function table(rows: readonly { label: string; before?: string; after: st
 
 /** What tells an item from others of the same title. */
 export function brief(preview: InboxItem['preview']): string {
-  const text = preview.kind === 'text' ? preview.after : preview.rows.map((row) => `${row.label}: ${row.after}`).join()
+  const text =
+    preview.kind === 'text' ? preview.after : preview.rows.map((row) => `${row.label}: ${row.after}`).join(', ')
   const line = text.replaceAll(/\s+/g, ' ').trim()
   return line.length > 80 ? `${line.slice(0, 79).toWellFormed()}…` : line
 }
