@@ -46,6 +46,21 @@ describe('a lane', () => {
 })
 
 describe('a run whose version is not registered', () => {
+  it('is due to a process that neither works nor brings code, and waits for its code to any other', async () => {
+    const data = store()
+    const work = code(async () => 'done')
+    const web = await open(data, { playbooks: [work], work: false })
+    await web.start(work, {}, { id: 'r' })
+    const looking = await open(data, { playbooks: [], work: false })
+    expect(await looking.why('r')).toBe('run r (work@1) is due')
+    const other = code(async () => 'else', { name: 'other' })
+    for (const conductor of [
+      await open(data, { playbooks: [other], work: false }),
+      await open(data, { playbooks: [] }),
+    ])
+      expect(await conductor.why('r')).toContain('for its code: work@1 is not registered in this process; register it')
+  })
+
   const v1 = code(
     async (ctx) => {
       await ctx.ask('and now?', { answer: z.string() })

@@ -196,6 +196,7 @@ async function open(options: ConductorOptions): Promise<Conductor> {
     ...remembering(store, options.embeddings),
     emit: (name, event) => lifecycle.emit(name, event),
     nudge: () => loop.poke(),
+    expectsCode: options.work !== false || options.playbooks.length > 0,
     endWithoutCode: (workspace, run) => loop.endWithoutCode(workspace, run),
   }
   const loop = new Loop(env, {

@@ -79,6 +79,8 @@ export interface Environment {
   readonly emit: <K extends keyof LifecycleEvents>(name: K, event: LifecycleEvents[K]) => void
   /** Called with the runs that a unit made due, so that they begin at once. */
   readonly nudge: () => void
+  /** Whether this process brings code or works: only then is code that it does not have missing. */
+  readonly expectsCode: boolean
   /** Ends a cancelled run of which this process does not have the code, unless somebody holds it. */
   readonly endWithoutCode: (workspace: string, run: string) => Promise<void>
 }

@@ -24,9 +24,7 @@ export async function statusOf(env: Environment, row: RunRow): Promise<RunStatus
   if (row.worker !== null && row.state !== 'settled') return { state: 'running' }
   if (row.state === 'settled' && status.state !== 'waiting' && status.state !== 'due') return { state: status.state }
   if (row.state === 'due') {
-    // A process that brings no code at all leaves that to another, and does not know what is missing there.
-    const brings = env.catalog.all().some((playbook) => !playbook.internal)
-    if (!brings || env.catalog.get(row.playbook, row.version) !== undefined) return { state: 'due' }
+    if (!env.expectsCode || env.catalog.get(row.playbook, row.version) !== undefined) return { state: 'due' }
     return {
       state: 'waiting',
       for: [{ kind: 'version', what: `${row.playbook}@${row.version} is not registered in this process` }],
