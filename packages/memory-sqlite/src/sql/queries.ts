@@ -191,6 +191,11 @@ function mailQueries(db: Sql) {
 
 const RECORD_STATE: (keyof RecordsTable)[] = ['version', 'data', 'sort', 'fields', 'crc']
 export const RECORD_COLUMNS: (keyof RecordsTable)[] = ['workspace', 'kind', 'id', ...RECORD_STATE]
+export const INDEX_COLUMNS = ['workspace', 'kind', 'field', 'value', 'sort', 'id'] as const
+
+/** Ids that are asked for, and rows that are written, by one statement: SQLite takes much of its time to begin one. */
+export const ASKED_AT_ONCE = 100
+export const WRITTEN_AT_ONCE = 16
 
 function recordQueries(db: Sql) {
   type Key = { workspace: number; kind: string; id: string }
@@ -203,6 +208,15 @@ function recordQueries(db: Sql) {
         .where('workspace', '=', a.workspace)
         .where('kind', '=', a.kind)
         .where('id', '=', a.id),
+    ),
+    /** Bound as a list: workspace, kind, ids. */
+    someRecords: statement(() =>
+      db
+        .selectFrom('records')
+        .selectAll()
+        .where('workspace', '=', 0)
+        .where('kind', '=', '')
+        .where('id', 'in', Array<string>(ASKED_AT_ONCE).fill('')),
     ),
     recordsBehind: statement((a: Found & { limit: number }) =>
       db
@@ -222,6 +236,8 @@ function recordQueries(db: Sql) {
         .limit(a.limit),
     ),
     addRecord: statement((a: Row<RecordsTable>) => db.insertInto('records').values(only(a, RECORD_COLUMNS))),
+    /** Bound as a list, row by row, in the order of the columns. */
+    addRecords: statement(() => db.insertInto('records').values(rowsOf<Row<RecordsTable>>(RECORD_COLUMNS))),
     setRecord: statement((a: Row<RecordsTable>) =>
       db
         .updateTable('records')
@@ -233,9 +249,8 @@ function recordQueries(db: Sql) {
     removeRecord: statement((a: Key) =>
       db.deleteFrom('records').where('workspace', '=', a.workspace).where('kind', '=', a.kind).where('id', '=', a.id),
     ),
-    addIndex: statement((a: Found) =>
-      db.insertInto('record_index').values(only(a, ['workspace', 'kind', 'field', 'value', 'sort', 'id'])),
-    ),
+    addIndex: statement((a: Found) => db.insertInto('record_index').values(only(a, INDEX_COLUMNS))),
+    addIndexes: statement(() => db.insertInto('record_index').values(rowsOf<Found>(INDEX_COLUMNS))),
     removeIndex: statement((a: Found) =>
       db
         .deleteFrom('record_index')
@@ -274,4 +289,10 @@ function purgeQueries(db: Sql) {
 /** The columns of `row` that a statement writes. */
 function only<Table, Column extends keyof Table>(row: Table, columns: readonly Column[]): Pick<Table, Column> {
   return Object.fromEntries(columns.map((column) => [column, row[column]])) as Pick<Table, Column>
+}
+
+/** So many rows for a statement that is bound as a list. */
+function rowsOf<Table>(columns: readonly (keyof Table)[]): Table[] {
+  const row = Object.fromEntries(columns.map((column) => [column, 0])) as Table
+  return Array<Table>(WRITTEN_AT_ONCE).fill(row)
 }

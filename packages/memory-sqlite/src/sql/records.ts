@@ -6,23 +6,16 @@
  */
 import type { RecordQuery, RecordRow, RecordWrite } from '@keelson/core/ports'
 import { corrupt, sealOf } from './checksum.ts'
-import { position, type Context } from './context.ts'
-import { RECORD_COLUMNS } from './queries.ts'
-import { all, first, run, statement, type Work } from './statement.ts'
+import type { Context } from './context.ts'
+import { ASKED_AT_ONCE, RECORD_COLUMNS } from './queries.ts'
+import { all, allOf, first, statement, type Work } from './statement.ts'
 import type { RecordsTable, Sql } from './tables.ts'
 
-const sealed = sealOf<RecordsTable>(
+export const sealed = sealOf<RecordsTable>(
   'records',
   RECORD_COLUMNS.filter((column) => column !== 'crc'),
   (row) => `${row.kind} ${row.id}`,
 )
-
-/** Rows that were read while a unit was judged, by kind and id: they are as they were until it writes them. */
-export type Seen = Map<string, RecordsTable | undefined>
-
-export function seenKey({ kind, id }: Pick<RecordWrite, 'kind' | 'id'>): string {
-  return `${kind}\u0000${id}`
-}
 
 /** 0 when there is none. */
 export function* versionOf(context: Context, workspace: number, kind: string, id: string): Work<number> {
@@ -39,32 +32,37 @@ export function* findRecord(
   return row === undefined ? undefined : sealed.open(row)
 }
 
-/** Writes a record whose version was found to fit. */
-export function* putRecord(context: Context, workspace: number, write: RecordWrite, seen?: Seen): Work<void> {
-  const { kind, id, version, data } = write
-  const sort = write.sort === 'position' ? yield* position(context) : write.sort
-  const key = seenKey(write)
-  const before = seen?.has(key) === true ? seen.get(key) : yield* findRecord(context, workspace, kind, id)
-  seen?.delete(key)
-  const place = { workspace, kind, id }
-  const fields = writeFields(write.index)
-  const moved = before === undefined || data === null || before.fields !== fields || before.sort !== sort
-  if (before !== undefined && moved) {
-    for (const [field, value] of readFields(before.fields)) {
-      yield* run(context.q.removeIndex, { ...place, field, value, sort: before.sort })
-    }
+/** Those that are there, by id. */
+export function* findRecords(
+  context: Context,
+  workspace: number,
+  kind: string,
+  ids: readonly string[],
+): Work<Map<string, RecordsTable>> {
+  const found = new Map<string, RecordsTable>()
+  for (let at = 0; at < ids.length; at += ASKED_AT_ONCE) {
+    const part = ids.slice(at, at + ASKED_AT_ONCE)
+    for (const row of yield* part.length < FEW
+      ? eachOf(context, workspace, kind, part)
+      : some(context, workspace, kind, part))
+      found.set(row.id, sealed.open(row))
   }
-  if (data === null) {
-    yield* run(context.q.removeRecord, place)
-    return
-  }
-  const row = sealed.seal({ ...place, version, data, sort, fields })
-  yield* run(before === undefined ? context.q.addRecord : context.q.setRecord, row)
-  if (!moved) return
-  for (const [field, value] of Object.entries(write.index)) {
-    yield* run(context.q.addIndex, { ...place, field, value, sort })
-  }
+  return found
 }
+
+function* eachOf(context: Context, workspace: number, kind: string, ids: readonly string[]): Work<RecordsTable[]> {
+  const rows: RecordsTable[] = []
+  for (const id of ids) rows.push(...(yield* all(context.q.record, { workspace, kind, id })))
+  return rows
+}
+
+/** The last of them fills the places that are left. */
+function* some(context: Context, workspace: number, kind: string, ids: readonly string[]): Work<RecordsTable[]> {
+  const fill = Array<string>(ASKED_AT_ONCE - ids.length).fill(ids.at(-1)!)
+  return yield* allOf(context.q.someRecords, [workspace, kind, ...ids, ...fill])
+}
+
+const FEW = 8
 
 /** True when exactly this write is what the store holds. */
 export function* hasRecord(context: Context, workspace: number, write: RecordWrite): Work<boolean> {
@@ -73,12 +71,10 @@ export function* hasRecord(context: Context, workspace: number, write: RecordWri
 }
 
 export function* readRecords(context: Context, db: Sql, workspace: number, query: RecordQuery): Work<RecordRow[]> {
-  if (isFew(query)) {
-    const rows: RecordsTable[] = []
-    for (const id of new Set(query.ids))
-      rows.push(...(yield* all(context.q.record, { workspace, kind: query.kind, id })))
-    const found = rows.map(fromRow)
-    return found.length < 2 ? found.slice(0, query.limit) : found.sort(inOrder(query)).slice(0, query.limit)
+  if (isById(query)) {
+    const found = yield* findRecords(context, workspace, query.kind, [...new Set(query.ids)])
+    const rows = [...found.values()].map(recordOf)
+    return rows.length < 2 ? rows.slice(0, query.limit) : rows.sort(inOrder(query)).slice(0, query.limit)
   }
   if (isPage(query)) {
     const { kind, where, after, limit } = query
@@ -99,12 +95,11 @@ export function* readRecords(context: Context, db: Sql, workspace: number, query
   return found.sort(inOrder(query)).slice(0, query.limit)
 }
 
-/** Some records by their ids: every start, pass and recall asks so; the statement is not compiled each time. */
-function isFew({ ids, where, after, from }: RecordQuery): boolean {
-  return ids !== undefined && ids.length <= FEW && where === undefined && after === undefined && from === undefined
+/** Records by their ids: every start, pass and recall asks so; the statement is not compiled each time. */
+function isById(query: RecordQuery): query is RecordQuery & { ids: readonly string[] } {
+  const { ids, where, after, from } = query
+  return ids !== undefined && where === undefined && after === undefined && from === undefined
 }
-
-const FEW = 64
 
 /** The next page under an index value: what keeps an index current asks for it again and again. */
 function isPage(query: RecordQuery): query is RecordQuery & { where: Where; after: NonNullable<RecordQuery['after']> } {
@@ -113,7 +108,10 @@ function isPage(query: RecordQuery): query is RecordQuery & { where: Where; afte
 }
 
 function fromRow(row: RecordsTable): RecordRow {
-  const { kind, id, version, data, sort, fields } = sealed.open(row)
+  return recordOf(sealed.open(row))
+}
+
+function recordOf({ kind, id, version, data, sort, fields }: RecordsTable): RecordRow {
   return { kind, id, version, data, sort, index: Object.fromEntries(readFields(fields)) }
 }
 
@@ -136,11 +134,11 @@ interface Found {
 
 type Fields = [field: string, value: string][]
 
-function writeFields(index: RecordWrite['index']): string {
+export function writeFields(index: RecordWrite['index']): string {
   return JSON.stringify(Object.entries(index).sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
-function readFields(fields: string): Fields {
+export function readFields(fields: string): Fields {
   return JSON.parse(fields) as Fields
 }
 

@@ -60,3 +60,13 @@ export function* first<Args, Row>(asked: Statement<Args, Row>, args: Args): Work
 export function* run<Args>(asked: Statement<Args, unknown>, args: Args): Work<number> {
   return (yield { sql: asked.sql, values: asked.bind(args), wants: 'changes' }) as number
 }
+
+/** Rows of a statement whose parameters are a list: bound in the order in which they stand. */
+export function* allOf<Row>(asked: Pick<Statement<never, Row>, 'sql' | 'row'>, values: Value[]): Work<Row[]> {
+  return (yield { sql: asked.sql, values, wants: 'rows' }) as Row[]
+}
+
+/** The same of one that writes. */
+export function* runOf(asked: { readonly sql: string }, values: Value[]): Work<number> {
+  return (yield { sql: asked.sql, values, wants: 'changes' }) as number
+}

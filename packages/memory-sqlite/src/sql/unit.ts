@@ -11,7 +11,8 @@ import { deliver } from './deliver.ts'
 import { purge } from './purge.ts'
 import { dropMail, readMail, wasDelivered } from './mail.ts'
 import { hasBytes, putBytes } from './artifacts.ts'
-import { findRecord, hasRecord, putRecord, seenKey, versionOf, type Seen } from './records.ts'
+import { judgeRecords, putRecords, type Seen } from './put-records.ts'
+import { hasRecord, versionOf } from './records.ts'
 import { dueFrom, findRun, moved, placeInLane, saveRun, startRun } from './runs.ts'
 import type { Work } from './statement.ts'
 import type { RunsTable } from './tables.ts'
@@ -112,22 +113,6 @@ function* judge(context: Context, workspace: number | undefined, unit: PassUnit,
 /** Workspaces are numbered from 1. */
 const NO_WORKSPACE = 0
 
-function* judgeRecords(context: Context, space: number, unit: Unit, conflict: (row: Conflict) => unknown): Work<Seen> {
-  const written = new Map<string, number>()
-  const seen: Seen = new Map()
-  for (const write of unit.records ?? []) {
-    const { kind, id, version, data } = write
-    const key = seenKey(write)
-    if (!seen.has(key)) seen.set(key, yield* findRecord(context, space, kind, id))
-    const stored = seen.get(key)?.version ?? 0
-    const before = written.get(key) ?? stored
-    const restored = unit.restoring === true && before <= version
-    if (!restored && before !== version - 1) conflict({ record: kind, id, version: stored })
-    written.set(key, data === null ? 0 : version)
-  }
-  return seen
-}
-
 function* judgeEntries(
   context: Context,
   space: number,
@@ -161,7 +146,7 @@ function* apply(context: Context, space: number, unit: Unit, judged: Judged, now
   if (unit.purge !== undefined) yield* purge(context, space, unit.purge)
   yield* append(context, space, unit.entries ?? [])
   const seen = unit.purge === undefined ? judged.seen : undefined
-  for (const write of unit.records ?? []) yield* putRecord(context, space, write, seen)
+  yield* putRecords(context, space, unit.records ?? [], seen)
   for (const bytes of unit.artifacts ?? []) yield* putBytes(context, space, bytes)
   for (const start of judged.starts) {
     yield* startRun(context, space, start, { now, restoring: unit.restoring === true })
