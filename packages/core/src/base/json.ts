@@ -3,6 +3,8 @@
  *
  * J1. Equal values have equal text: keys sorted by UTF-16 code unit, no white space, -0 as 0.
  * J2. What would change silently on its way through storage is refused with the path of the culprit.
+ * J3. Nearly all values are in order: they are written without keeping track of the path. What is not goes a second time,
+ *     by the writer that can say where it is wrong. Where both write, they write the same.
  */
 import { KeelsonError } from './errors.ts'
 import type { Json } from './value.ts'
@@ -14,7 +16,7 @@ export const TEXT_MAX = 1_048_576
 
 /** Canonical text of `value`. Keys whose value is `undefined` are left out. Throws `VALUE_NOT_STORABLE` naming the path. */
 export function canonical(value: unknown): string {
-  const text = write(value, [], { parents: [], deepest: DEPTH_MAX })
+  const text = quick(value, DEPTH_MAX, false) ?? carefully(value)
   if (text.length > TEXT_MAX) {
     throw refuse(`is ${text.length} characters long`, [], 'Keep large data as an artifact and store its reference.')
   }
@@ -23,6 +25,23 @@ export function canonical(value: unknown): string {
 
 /** Canonical text of what Keelson puts around values that have met their own limits: an entry, a record, a message. */
 export function canonicalAround(value: unknown): string {
+  const text = quick(value, 2 * DEPTH_MAX, true) ?? carefullyAround(value)
+  return inOnePiece(text)
+}
+
+/** A text that was put together from many is kept as those until it is read; what is stored is read more than once. */
+function inOnePiece(text: string): string {
+  text.isWellFormed()
+  return text
+}
+
+/** As `canonical`, with a path for what is refused. */
+export function carefully(value: unknown): string {
+  return write(value, [], { parents: [], deepest: DEPTH_MAX })
+}
+
+/** As `canonicalAround`, the same. */
+export function carefullyAround(value: unknown): string {
   return write(value, [], { parents: [], deepest: 2 * DEPTH_MAX, around: true })
 }
 
@@ -55,6 +74,59 @@ export function deepFreeze<T>(value: T): T {
     for (const key of Object.keys(value)) deepFreeze((value as Record<string, unknown>)[key])
   }
   return value
+}
+
+/** The text of a value with at most so many levels; undefined: something about it needs a closer look. */
+function quick(value: unknown, levels: number, around: boolean): string | undefined {
+  switch (typeof value) {
+    case 'string':
+      return value.length < SHORT && PLAIN.test(value) ? `"${value}"` : quoted(value)
+    case 'number':
+      if (!Number.isFinite(value)) return undefined
+      return Object.is(value, -0) ? '0' : String(value)
+    case 'boolean':
+      return value ? 'true' : 'false'
+    case 'object':
+      if (value === null) return 'null'
+      if (levels === 0) return undefined
+      if (Array.isArray(value)) return quickArray(value, levels, around)
+      return value instanceof Verbatim && around ? value.text : quickRecord(value, levels, around)
+    default:
+      return undefined
+  }
+}
+
+/** Of these characters nothing is escaped. A short text is told sooner by looking at it. */
+const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/
+const SHORT = 100
+
+function quoted(text: string): string | undefined {
+  return text.isWellFormed() ? JSON.stringify(text) : undefined
+}
+
+function quickArray(value: readonly unknown[], levels: number, around: boolean): string | undefined {
+  let text = '['
+  for (let i = 0; i < value.length; i++) {
+    const member = quick(value[i], levels - 1, around)
+    if (member === undefined) return undefined
+    text += i === 0 ? member : ',' + member
+  }
+  return text + ']'
+}
+
+function quickRecord(value: object, levels: number, around: boolean): string | undefined {
+  if (Object.getPrototypeOf(value) !== Object.prototype) return undefined
+  if (Object.getOwnPropertySymbols(value).length > 0) return undefined
+  let text = ''
+  for (const key of sortedKeys(value)) {
+    const member = (value as Record<string, unknown>)[key]
+    if (member === undefined) continue
+    const name = KEYS.get(key) ?? quickKey(key)
+    const written = name === undefined ? undefined : quick(member, levels - 1, around)
+    if (written === undefined) return undefined
+    text += text === '' ? name + written : ',' + name + written
+  }
+  return `{${text}}`
 }
 
 type Path = (string | number)[]
@@ -121,8 +193,16 @@ const KEYS_MAX = 2_000
 const KEY_LENGTH_MAX = 64
 
 function writeKey(key: string, path: Path): string {
-  if (key === '__proto__') throw refuse('is a key that JavaScript treats specially', path)
-  if (!key.isWellFormed()) throw refuse('is a key that holds half of a surrogate pair', path)
+  const text = quickKey(key)
+  if (text !== undefined) return text
+  throw refuse(
+    key === '__proto__' ? 'is a key that JavaScript treats specially' : 'is a key that holds half of a surrogate pair',
+    path,
+  )
+}
+
+function quickKey(key: string): string | undefined {
+  if (key === '__proto__' || !key.isWellFormed()) return undefined
   const text = `${JSON.stringify(key)}:`
   if (KEYS.size < KEYS_MAX && key.length <= KEY_LENGTH_MAX) KEYS.set(key, text)
   return text

@@ -11,7 +11,7 @@ import { run, runOf, type Value, type Work } from './statement.ts'
 import type { RecordIndexTable, RecordsTable } from './tables.ts'
 
 /** Rows that were read while a unit was judged, by kind and id: they are as they were until it writes them. */
-export type Seen = Map<string, RecordsTable | undefined>
+export type Seen = Map<string, Map<string, RecordsTable | undefined>>
 
 /** Calls `conflict` for each record whose version is not the one in front of what is written. */
 export function* judgeRecords(
@@ -21,15 +21,16 @@ export function* judgeRecords(
   conflict: (row: Conflict) => unknown,
 ): Work<Seen> {
   const seen = yield* seenBy(context, workspace, records)
-  const written = new Map<string, number>()
+  const written = new Map<string, Map<string, number>>()
   for (const write of records) {
     const { kind, id, version, data } = write
-    const key = keyOf(write)
-    const stored = seen.get(key)?.version ?? 0
-    const before = written.get(key) ?? stored
+    const stored = seen.get(kind)!.get(id)?.version ?? 0
+    const ofKind = written.get(kind) ?? new Map<string, number>()
+    written.set(kind, ofKind)
+    const before = ofKind.get(id) ?? stored
     const restored = restoring === true && before <= version
     if (!restored && before !== version - 1) conflict({ record: kind, id, version: stored })
-    written.set(key, data === null ? 0 : version)
+    ofKind.set(id, data === null ? 0 : version)
   }
   return seen
 }
@@ -43,11 +44,12 @@ export function* putRecords(
 ): Work<void> {
   const waiting: Waiting = { records: [], indexes: [] }
   for (const write of writes) {
-    const key = keyOf(write)
-    const known = seen?.has(key) === true
+    const { kind, id } = write
+    const rows = seen?.get(kind)
+    const known = rows?.has(id) === true
     if (!known) yield* flush(context, waiting)
-    const before = known ? seen.get(key) : yield* findRecord(context, workspace, write.kind, write.id)
-    seen?.delete(key)
+    const before = known ? rows.get(id) : yield* findRecord(context, workspace, kind, id)
+    rows?.delete(id)
     yield* putRecord(context, workspace, { write, before }, waiting)
   }
   yield* flush(context, waiting)
@@ -119,11 +121,7 @@ function* seenBy(context: Context, workspace: number, writes: readonly RecordWri
   const seen: Seen = new Map()
   for (const [kind, ids] of asked) {
     const found = yield* findRecords(context, workspace, kind, [...ids])
-    for (const id of ids) seen.set(keyOf({ kind, id }), found.get(id))
+    seen.set(kind, new Map(Array.from(ids, (id) => [id, found.get(id)])))
   }
   return seen
-}
-
-function keyOf({ kind, id }: Pick<RecordWrite, 'kind' | 'id'>): string {
-  return `${kind}\u0000${id}`
 }
