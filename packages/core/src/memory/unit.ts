@@ -175,7 +175,7 @@ export function memoryOf(record: MemoryRecord, known = Infinity): Memory {
     kind: record.kind,
     scope: record.scope,
     text: record.text,
-    ...optional(record, ['value', 'subject', 'predicate', 'role', 'speaker', 'thread', 'labels']),
+    ...optional(record, OPTIONAL),
     functional: record.functional ?? false,
     load: record.load,
     authority: record.authority,
@@ -201,11 +201,12 @@ function statusOf(record: MemoryRecord, end: End | undefined): Memory['status'] 
   return end.until === undefined ? 'retired' : 'bin'
 }
 
+const OPTIONAL = ['value', 'subject', 'predicate', 'role', 'speaker', 'thread', 'labels'] as const
+
 function optional<K extends keyof MemoryRecord>(record: MemoryRecord, keys: readonly K[]): Pick<MemoryRecord, K> {
-  return Object.fromEntries(keys.flatMap((key) => (record[key] === undefined ? [] : [[key, record[key]]]))) as Pick<
-    MemoryRecord,
-    K
-  >
+  const found: Partial<Pick<MemoryRecord, K>> = {}
+  for (const key of keys) if (record[key] !== undefined) found[key] = record[key]
+  return found as Pick<MemoryRecord, K>
 }
 
 export const MEMORY_RECORD = 'memory'
@@ -269,6 +270,10 @@ export function authorityOf(by: Actor): Authority {
   return by.kind === 'person' ? 'operator' : by.kind === 'agent' ? 'agent' : 'import'
 }
 
+/** What is handed out together was often written together: the last instant is kept in words. */
 function iso(at: number): string {
-  return new Date(at).toISOString()
+  if (at !== last.at) last = { at, text: new Date(at).toISOString() }
+  return last.text
 }
+
+let last = { at: NaN, text: '' }

@@ -10,8 +10,12 @@ import { KeelsonError } from '@keelson/core/ports'
 /** crc32 as a signed integer, which SQLite keeps in four bytes. */
 export function checksum(table: string, columns: readonly (string | number | null)[]): number {
   let text = table
-  for (const column of columns) text += mark(column) + String(column)
+  for (const column of columns) text = marked(text, column)
   return crc32(text) | 0
+}
+
+function marked(text: string, column: string | number | null): string {
+  return typeof column === 'string' ? `${text}\u0000${column}` : text + mark(column) + String(column)
 }
 
 /** A text that comes back as bytes, or as a number, reads the same and is not the same. */
@@ -48,11 +52,11 @@ export function sealOf<Row extends { crc: number }>(
   columns: readonly (keyof Row & string)[],
   nameOf: (row: Row) => string,
 ): Seal<Row> {
-  const sum = (row: Omit<Row, 'crc'>): number =>
-    checksum(
-      table,
-      columns.map((column) => (row as Record<string, string | number | null>)[column] ?? null),
-    )
+  const sum = (row: Omit<Row, 'crc'>): number => {
+    let text = table
+    for (const column of columns) text = marked(text, (row as Record<string, string | number | null>)[column] ?? null)
+    return crc32(text) | 0
+  }
   return {
     columns,
     seal: (row) => ({ ...row, crc: sum(row) }) as unknown as Row,

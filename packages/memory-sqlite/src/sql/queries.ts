@@ -194,7 +194,7 @@ export const RECORD_COLUMNS: (keyof RecordsTable)[] = ['workspace', 'kind', 'id'
 export const INDEX_COLUMNS = ['workspace', 'kind', 'field', 'value', 'sort', 'id'] as const
 
 /** Ids that are asked for, and rows that are written, by one statement: SQLite takes much of its time to begin one. */
-export const ASKED_AT_ONCE = 100
+export const ASKED_AT_ONCE = [20, 100] as const
 export const WRITTEN_AT_ONCE = 16
 
 function recordQueries(db: Sql) {
@@ -209,15 +209,8 @@ function recordQueries(db: Sql) {
         .where('kind', '=', a.kind)
         .where('id', '=', a.id),
     ),
-    /** Bound as a list: workspace, kind, ids. */
-    someRecords: statement(() =>
-      db
-        .selectFrom('records')
-        .selectAll()
-        .where('workspace', '=', 0)
-        .where('kind', '=', '')
-        .where('id', 'in', Array<string>(ASKED_AT_ONCE).fill('')),
-    ),
+    /** For so many ids each. Bound as a list: workspace, kind, ids. */
+    someRecords: ASKED_AT_ONCE.map((count) => ({ count, ...someRecords(db, count) })),
     recordsBehind: statement((a: Found & { limit: number }) =>
       db
         .selectFrom('record_index as i')
@@ -262,6 +255,13 @@ function recordQueries(db: Sql) {
         .where('id', '=', a.id),
     ),
   }
+}
+
+function someRecords(db: Sql, count: number) {
+  const ids = Array<string>(count).fill('')
+  return statement(() =>
+    db.selectFrom('records').selectAll().where('workspace', '=', 0).where('kind', '=', '').where('id', 'in', ids),
+  )
 }
 
 function purgeQueries(db: Sql) {

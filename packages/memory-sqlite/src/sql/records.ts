@@ -40,15 +40,17 @@ export function* findRecords(
   ids: readonly string[],
 ): Work<Map<string, RecordsTable>> {
   const found = new Map<string, RecordsTable>()
-  for (let at = 0; at < ids.length; at += ASKED_AT_ONCE) {
-    const part = ids.slice(at, at + ASKED_AT_ONCE)
-    for (const row of yield* part.length < FEW
-      ? eachOf(context, workspace, kind, part)
-      : some(context, workspace, kind, part))
-      found.set(row.id, sealed.open(row))
+  const most = ASKED_AT_ONCE.at(-1)!
+  for (let at = 0; at < ids.length; at += most) {
+    const part = ids.slice(at, at + most)
+    const ask = part.length < FEW ? eachOf : some
+    for (const row of yield* ask(context, workspace, kind, part)) found.set(row.id, sealed.open(row))
   }
   return found
 }
+
+/** So few are sooner asked for one by one. */
+const FEW = 10
 
 function* eachOf(context: Context, workspace: number, kind: string, ids: readonly string[]): Work<RecordsTable[]> {
   const rows: RecordsTable[] = []
@@ -58,11 +60,10 @@ function* eachOf(context: Context, workspace: number, kind: string, ids: readonl
 
 /** The last of them fills the places that are left. */
 function* some(context: Context, workspace: number, kind: string, ids: readonly string[]): Work<RecordsTable[]> {
-  const fill = Array<string>(ASKED_AT_ONCE - ids.length).fill(ids.at(-1)!)
-  return yield* allOf(context.q.someRecords, [workspace, kind, ...ids, ...fill])
+  const { count, ...asked } = context.q.someRecords.find((one) => one.count >= ids.length)!
+  const fill = Array<string>(count - ids.length).fill(ids.at(-1)!)
+  return yield* allOf(asked, [workspace, kind, ...ids, ...fill])
 }
-
-const FEW = 8
 
 /** True when exactly this write is what the store holds. */
 export function* hasRecord(context: Context, workspace: number, write: RecordWrite): Work<boolean> {
@@ -74,7 +75,7 @@ export function* readRecords(context: Context, db: Sql, workspace: number, query
   if (isById(query)) {
     const found = yield* findRecords(context, workspace, query.kind, [...new Set(query.ids)])
     const rows = [...found.values()].map(recordOf)
-    return rows.length < 2 ? rows.slice(0, query.limit) : rows.sort(inOrder(query)).slice(0, query.limit)
+    return rows.length < 2 ? rows.slice(0, query.limit) : rows.sort(inOrder(query, rows)).slice(0, query.limit)
   }
   if (isPage(query)) {
     const { kind, where, after, limit } = query
@@ -92,7 +93,7 @@ export function* readRecords(context: Context, db: Sql, workspace: number, query
     }
   }
   if (asked.length === 1) return found
-  return found.sort(inOrder(query)).slice(0, query.limit)
+  return found.sort(inOrder(query, found)).slice(0, query.limit)
 }
 
 /** Records by their ids: every start, pass and recall asks so; the statement is not compiled each time. */
@@ -138,9 +139,13 @@ export function writeFields(index: RecordWrite['index']): string {
   return JSON.stringify(Object.entries(index).sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
-export function readFields(fields: string): Fields {
-  return JSON.parse(fields) as Fields
+export function readFields(fields: string): Readonly<Fields> {
+  if (fields !== last.text) last = { text: fields, fields: JSON.parse(fields) as Fields }
+  return last.fields
 }
+
+/** Records that are read together are often found under the same values. */
+let last: { readonly text: string; readonly fields: Readonly<Fields> } = { text: '[]', fields: [] }
 
 function ofKind(db: Sql, workspace: number, query: RecordQuery) {
   const { kind, ids, after, from, limit } = query
@@ -190,14 +195,18 @@ function chunks(ids: readonly string[]): (readonly string[])[] {
   return Array.from({ length: count }, (_, at) => unique.slice(at * CHUNK, (at + 1) * CHUNK))
 }
 
-function inOrder(query: RecordQuery): (a: RecordRow, b: RecordRow) => number {
+/** As the database orders texts: by their bytes. Without surrogates that is the order of their units. */
+function inOrder(query: RecordQuery, rows: readonly RecordRow[]): (a: RecordRow, b: RecordRow) => number {
   const sign = query.order === 'descending' ? -1 : 1
-  return (a, b) => sign * ((query.where === undefined ? 0 : a.sort - b.sort) || compareIds(a.id, b.id))
+  const compare = rows.some(({ id }) => SURROGATE.test(id)) ? compareBytes : compareUnits
+  return (a, b) => sign * ((query.where === undefined ? 0 : a.sort - b.sort) || compare(a.id, b.id))
 }
 
-/** As the database orders texts: by their bytes. Without surrogates that is the order of their units. */
-function compareIds(a: string, b: string): number {
-  if (SURROGATE.test(a) || SURROGATE.test(b)) return Buffer.compare(Buffer.from(a), Buffer.from(b))
+function compareBytes(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b))
+}
+
+function compareUnits(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 

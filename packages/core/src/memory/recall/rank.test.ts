@@ -1,6 +1,7 @@
 /** Ranking on its own: what words, neighbours, names, dates and authority do, and that order of writing does nothing. */
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { rank } from './rank.ts'
+import { rank, type Parts } from './rank.ts'
 import { Segment, type Indexed } from './segment.ts'
 import { stem } from './stem.ts'
 
@@ -109,3 +110,58 @@ describe('rank', () => {
     expect(found(segment([{ text: '昨日東京に行きました' }, { text: '今日は晴れです' }]), '東京')).toContain('0')
   })
 })
+
+describe('the best of many', () => {
+  const words = ['tax', 'invoice', 'audit', 'when', 'paid', 'Anna', 'in', 'May', 'office', 'lease', '?']
+  const texts = fc.array(fc.constantFrom(...words), { minLength: 1, maxLength: 8 }).map((list) => list.join(' '))
+  const turns = fc.record({
+    text: texts,
+    at: fc.integer({ min: 0, max: 3 }),
+    thread: fc.option(fc.constantFrom('a', 'b'), { nil: undefined }),
+    authority: fc.constantFrom(1, 0.7, 0.4),
+    about: fc.option(fc.constant(['Anna']), { nil: undefined }),
+    scope: fc.integer({ min: 0, max: 1 }),
+    gone: fc.boolean(),
+  })
+
+  it('are those of a scan of all, in its order, with its scores, however few are wanted and whoever may not be found', () => {
+    const world = fc.record({
+      given: fc.array(turns, { maxLength: 60 }),
+      threads: fc.boolean(),
+      question: texts,
+      limit: fc.integer({ min: 0, max: 12 }),
+      hidden: fc.integer({ min: 2, max: 5 }),
+    })
+    fc.assert(
+      fc.property(world, ({ given, threads, question, limit, hidden }) => {
+        const segments = [new Segment<Indexed>(), new Segment<Indexed>()]
+        for (const [ord, { text, scope, thread, about, at, authority }] of given.entries()) {
+          const unit = { id: String(ord), at, authority, ord, ...(about === undefined ? {} : { about }) }
+          segments[scope]!.add(threads && thread !== undefined ? { ...unit, thread } : unit, text)
+        }
+        for (const [ord, { gone, scope }] of given.entries()) if (gone) segments[scope]!.remove(String(ord))
+        const where = ({ id }: Indexed): boolean => Number(id) % hidden !== 0
+        const all = rank(segments, question, { limit: given.length + 1 })
+        const wanted = all.filter(({ unit }) => where(unit)).slice(0, limit)
+        expect(rank(segments, question, { limit, where })).toEqual(wanted)
+        for (const { score, parts } of all) expect(score).toBeCloseTo(productOf(parts), 9)
+        expect(all.map(orderOf)).toEqual(all.map(orderOf).sort(inOrder))
+      }),
+      { numRuns: 1000 },
+    )
+  })
+})
+
+function productOf({ lexical, context, thread, name, date, question, time, length, authority }: Parts): number {
+  return (lexical + context + thread) * name * date * question * time * length * authority
+}
+
+type Order = readonly [score: number, at: number, id: string]
+
+function orderOf({ score, unit }: { score: number; unit: Indexed }): Order {
+  return [score, unit.at, unit.id]
+}
+
+function inOrder(a: Order, b: Order): number {
+  return b[0] - a[0] || b[1] - a[1] || (a[2] < b[2] ? -1 : 1)
+}

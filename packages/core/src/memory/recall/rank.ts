@@ -77,17 +77,14 @@ export function rank<U extends Indexed>(
 ): Ranked<U>[] {
   const question = questionOf(text, (name) => segments.some((segment) => segment.knows(name)))
   const totals = totalsOf(segments)
-  const found = segments.map((segment): Found<U> => ({ segment, ...segment.slots(), slots: [], threads: [] }))
+  const found = segments.map((segment): Found<U> => ({ segment, ...segment.slots(), count: 0, threads: [] }))
   const worths = new Map<string, number>()
   for (const term of question.terms) addTerm(found, term, totals, worths)
   const best = top(found, question, options)
-  const ranked = best.map((one) => ({
-    unit: one.doc.unit,
-    score: one.score,
-    parts: partsOf(one, { question, totals, worths }),
-  }))
-  for (const { scores, slots, threads } of found) {
-    for (const slot of slots) scores[slot] = 0
+  const reasons = reasonsFor<U>({ question, totals, worths })
+  const ranked = best.map((one) => ({ unit: one.doc.unit, score: one.score, parts: reasons(one) }))
+  for (const { scores, scored, count, threads } of found) {
+    for (let at = 0; at < count; at++) scores[scored[at]!] = 0
     for (const thread of threads) thread.score = 0
   }
   return ranked
@@ -96,14 +93,16 @@ export function rank<U extends Indexed>(
 /** What a question finds in one segment. */
 interface Found<U extends Indexed> extends ReturnType<Segment<U>['slots']> {
   readonly segment: Segment<U>
-  /** Those with a score, and threads with one. */
-  readonly slots: number[]
+  /** How many have a score. */
+  count: number
+  /** Threads with one. */
   readonly threads: Thread<U>[]
 }
 
 interface Best<U extends Indexed> {
   readonly doc: Doc<U>
   readonly score: number
+  readonly factors: Factors
   readonly found: Found<U>
 }
 
@@ -113,7 +112,12 @@ interface Totals {
   /** Mean length with context, and of threads; in terms. */
   readonly length: number
   readonly threadLength: number
+  /** What one occurrence is worth in a unit of so many terms: most terms occur once, in short units. */
+  readonly once: Float64Array
 }
+
+/** Longest unit whose worth is looked up, in terms. */
+const LOOKED_UP = 64
 
 function totalsOf<U extends Indexed>(segments: readonly Segment<U>[]): Totals {
   let [units, threads, own, weighted] = [0, 0, 0, 0]
@@ -124,13 +128,20 @@ function totalsOf<U extends Indexed>(segments: readonly Segment<U>[]): Totals {
     own += lengths.own
     weighted += lengths.weighted
   }
-  return {
-    units,
-    threads,
-    length: weighted / ONE / Math.max(1, units) || 1,
-    threadLength: own / Math.max(1, threads) || 1,
-  }
+  const length = weighted / ONE / Math.max(1, units) || 1
+  return { units, threads, length, threadLength: own / Math.max(1, threads) || 1, once: onceIn(length) }
 }
+
+/** Kept for the last mean length that was asked for: it changes when something is written. */
+function onceIn(length: number): Float64Array {
+  if (length !== last.length) {
+    const once = Float64Array.from({ length: LOOKED_UP + 1 }, (_, own) => saturated(1, own / length))
+    last = { length, once }
+  }
+  return last.once
+}
+
+let last = { length: NaN, once: new Float64Array() }
 
 /** Adds what one term is worth to every unit that has it, itself or around it. */
 function addTerm<U extends Indexed>(
@@ -153,15 +164,21 @@ function addTerm<U extends Indexed>(
 
 /** The same as `addPosting` where no unit has neighbours. */
 function addAlone<U extends Indexed>(found: Found<U>, posting: Posting, worth: number, totals: Totals): void {
-  const { weights, scores } = found
+  const { weights, scores, scored } = found
   const { slots, counts } = posting
+  const { once } = totals
+  let { count: filled } = found
   for (let at = 0; at < slots.length; at++) {
     const slot = slots[at]!
     const weight = weights[slot]!
     if (weight === 0) continue
-    if (scores[slot] === 0) found.slots.push(slot)
-    scores[slot]! += worth * saturated(counts[at]!, weight / ONE / totals.length)
+    if (scores[slot] === 0) scored[filled++] = slot
+    const count = counts[at]!
+    const length = (weight / ONE) | 0
+    const known = count === 1 && length <= LOOKED_UP
+    scores[slot]! += worth * (known ? once[length]! : saturated(count, length / totals.length))
   }
+  found.count = filled
 }
 
 function addPosting<U extends Indexed>(found: Found<U>, posting: Posting, worth: number, totals: Totals): void {
@@ -186,7 +203,7 @@ function addPosting<U extends Indexed>(found: Found<U>, posting: Posting, worth:
     })
   }
   for (const slot of touched) {
-    if (scores[slot] === 0) found.slots.push(slot)
+    if (scores[slot] === 0) found.scored[found.count++] = slot
     scores[slot]! += worth * saturated(hits[slot]! / ONE, weights[slot]! / ONE / totals.length)
     hits[slot] = 0
   }
@@ -206,31 +223,68 @@ function saturated(count: number, length: number): number {
   return (count * (K1 + 1)) / (count + K1 * (1 - B + B * length))
 }
 
+/** K3. A bound is never below the score: what is passed over by its bound would not have been found. */
 function top<U extends Indexed>(
   all: readonly Found<U>[],
   question: Question,
   { limit, where }: RankOptions<U>,
 ): Best<U>[] {
   const best: Best<U>[] = []
-  const most = mostOf(question)
-  let least = limit === 0 ? Infinity : 0
+  if (limit === 0) return best
+  let least = 0
+  const likely = boundAll(all, mostOf(question), limit)
+  const look = (found: Found<U>, slot: number): void => {
+    const doc = found.docs[slot]!
+    if (where !== undefined && !where(doc.unit)) return
+    const factors = factorsOf(doc, question)
+    const one = { doc, score: scoreOf(found, slot) * productOf(factors, doc.unit.authority ?? 1), factors, found }
+    if (best.length >= limit && !isBefore(one, best.at(-1)!)) return
+    let at = best.length
+    while (at > 0 && isBefore(one, best[at - 1]!)) at--
+    best.splice(at, 0, one)
+    if (best.length > limit) best.pop()
+    if (best.length === limit) least = best.at(-1)!.score
+  }
+  // Those that are likely to be found go first: the others are then passed over by their bounds alone.
+  for (const first of likely === 0 ? [true] : [true, false])
+    for (const found of all) {
+      const { bounds, scored, count } = found
+      for (let at = 0; at < count; at++)
+        if (bounds[at]! >= likely === first && bounds[at]! >= least) look(found, scored[at]!)
+    }
+  return best
+}
+
+/** Writes down what each unit scores at most, and answers the `limit`th largest of that; of fewer, 0. */
+function boundAll<U extends Indexed>(all: readonly Found<U>[], most: number, limit: number): number {
+  // A heap of the largest, the least of them in front.
+  const heap = new Float64Array(limit)
   for (const found of all) {
-    const { docs, scores, factors } = found
-    for (const slot of found.slots) {
-      const score = found.threads.length === 0 ? scores[slot]! : withThread(scores[slot]!, docs[slot]!)
-      if (score * most * factors[slot]! < least) continue
-      const doc = docs[slot]!
-      if (where !== undefined && !where(doc.unit)) continue
-      const one = { doc, score: score * factorOf(doc, question, doc.unit.authority ?? 1), found }
-      if (best.length >= limit && (limit === 0 || !isBefore(one, best.at(-1)!))) continue
-      let at = best.length
-      while (at > 0 && isBefore(one, best[at - 1]!)) at--
-      best.splice(at, 0, one)
-      if (best.length > limit) best.pop()
-      if (best.length === limit) least = best.at(-1)!.score
+    const { scored, factors, bounds, count } = found
+    for (let at = 0; at < count; at++) {
+      const slot = scored[at]!
+      const bound = scoreOf(found, slot) * most * factors[slot]!
+      bounds[at] = bound
+      if (bound > heap[0]!) replaceLeast(heap, bound)
     }
   }
-  return best
+  return heap[0]!
+}
+
+function replaceLeast(heap: Float64Array, value: number): void {
+  let at = 0
+  for (let next = 1; next < heap.length; next = 2 * at + 1) {
+    if (next + 1 < heap.length && heap[next + 1]! < heap[next]!) next++
+    if (heap[next]! >= value) break
+    heap[at] = heap[next]!
+    at = next
+  }
+  heap[at] = value
+}
+
+/** Before all factors. */
+function scoreOf<U extends Indexed>({ scores, threads, docs }: Found<U>, slot: number): number {
+  return threads.length === 0 ? scores[slot]! : withThread(scores[slot]!, docs[slot]!)
 }
 
 function withThread<U>(score: number, doc: Doc<U>): number {
@@ -249,15 +303,13 @@ function isBefore<U>(a: Scored<U>, b: Scored<U>): boolean {
   return a.doc.at === b.doc.at ? a.doc.id < b.doc.id : a.doc.at > b.doc.at
 }
 
-function factorOf<U>(doc: Doc<U>, question: Question, authority: number): number {
-  const { name, date, question: asks, time, length } = factorsOf(doc, question)
-  return name * date * asks * time * length * authority
+type Factors = Pick<Parts, 'name' | 'date' | 'question' | 'time' | 'length'>
+
+function productOf({ name, date, question, time, length }: Factors, authority: number): number {
+  return name * date * question * time * length * authority
 }
 
-function factorsOf<U>(
-  doc: Doc<U>,
-  { names, dates, asksWhen }: Question,
-): Pick<Parts, 'name' | 'date' | 'question' | 'time' | 'length'> {
+function factorsOf<U>(doc: Doc<U>, { names, dates, asksWhen }: Question): Factors {
   return {
     name: names.length === 1 && isNamed(doc, names[0]!) ? NAME : 1,
     date: dates.length > 0 && dates.some((mention) => isOn(doc.at, mention)) ? DATE : 1,
@@ -278,24 +330,36 @@ export function factorsFor<U>(doc: Doc<U>, text: string, authority: number): Par
 }
 
 /** How the score of one unit came to be: only made for what is handed out. */
-function partsOf<U extends Indexed>(
-  { doc, found }: Best<U>,
-  { question, totals, worths }: { question: Question; totals: Totals; worths: ReadonlyMap<string, number> },
-): Parts {
-  let lexical = 0
-  const matched: string[] = []
-  for (const term of question.terms) {
-    const count = found.segment.countOf(doc, term)
-    if (count === 0) continue
-    lexical += worths.get(term)! * saturated(count, found.weights[doc.slot]! / ONE / totals.length)
-    matched.push(term)
-  }
-  return {
-    lexical,
-    context: Math.max(0, found.scores[doc.slot]! - lexical),
-    thread: THREAD_SHARE * (doc.thread?.score ?? 0),
-    ...factorsOf(doc, question),
-    authority: doc.unit.authority ?? 1,
-    matched,
+function reasonsFor<U extends Indexed>({
+  question,
+  totals,
+  worths,
+}: {
+  question: Question
+  totals: Totals
+  worths: ReadonlyMap<string, number>
+}): (best: Best<U>) => Parts {
+  const terms = question.terms.filter((term) => worths.has(term))
+  const counters = new Map<Segment<U>, (doc: Doc<U>) => readonly number[]>()
+  return ({ doc, found, factors }) => {
+    const counter = counters.get(found.segment) ?? found.segment.counter(terms)
+    counters.set(found.segment, counter)
+    const counts = counter(doc)
+    const length = found.weights[doc.slot]! / ONE / totals.length
+    const matched: string[] = []
+    let lexical = 0
+    for (let at = 0; at < terms.length; at++) {
+      if (counts[at] === 0) continue
+      matched.push(terms[at]!)
+      lexical += worths.get(terms[at]!)! * saturated(counts[at]!, length)
+    }
+    return {
+      lexical,
+      context: Math.max(0, found.scores[doc.slot]! - lexical),
+      thread: THREAD_SHARE * (doc.thread?.score ?? 0),
+      ...factors,
+      authority: doc.unit.authority ?? 1,
+      matched,
+    }
   }
 }

@@ -71,6 +71,9 @@ export interface Slots<U> {
   readonly docs: readonly (Doc<U> | undefined)[]
   readonly hits: Int32Array
   readonly scores: Float64Array
+  /** The slots with a score, and their bounds, one behind the other. */
+  readonly scored: Int32Array
+  readonly bounds: Float64Array
   /** Lengths with those of their neighbours, in twentieths; 0: nobody is there. */
   readonly weights: Int32Array
   /** What a unit's own factors make of a score, whatever is asked. */
@@ -122,11 +125,17 @@ export class Segment<U extends Indexed> {
     return number === undefined ? undefined : this.#postings[number]
   }
 
-  /** How often a term is in a unit itself. */
-  countOf(doc: Doc<U>, term: string): number {
-    const number = this.#terms.get(term)
-    for (let at = 0; at < doc.terms.length; at += 2) if (doc.terms[at] === number) return doc.terms[at + 1]!
-    return 0
+  /** How often each of the terms is in a unit itself. */
+  counter(terms: readonly string[]): (doc: Doc<U>) => readonly number[] {
+    const places = new Map(terms.map((term, place) => [this.#terms.get(term), place]))
+    return (doc) => {
+      const counts = terms.map(() => 0)
+      for (let at = 0; at < doc.terms.length; at += 2) {
+        const place = places.get(doc.terms[at])
+        if (place !== undefined) counts[place] = doc.terms[at + 1]!
+      }
+      return counts
+    }
   }
 
   /** Is this the name of somebody who speaks here, or of what is spoken about? */
@@ -283,6 +292,8 @@ function slotsFor<U>(docs: (Doc<U> | undefined)[], room: number): Slots<U> & { d
     docs,
     hits: new Int32Array(room),
     scores: new Float64Array(room),
+    scored: new Int32Array(room),
+    bounds: new Float64Array(room),
     weights: new Int32Array(room),
     factors: new Float64Array(room),
   }
