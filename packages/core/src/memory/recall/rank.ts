@@ -165,15 +165,15 @@ function addTerm<U extends Indexed>(
 /** The same as `addPosting` where no unit has neighbours. */
 function addAlone<U extends Indexed>(found: Found<U>, posting: Posting, worth: number, totals: Totals): void {
   const { weights, scores, scored } = found
-  const { slots, counts } = posting
+  const { places } = posting
   const { once } = totals
   let { count: filled } = found
-  for (let at = 0; at < slots.length; at++) {
-    const slot = slots[at]!
+  for (let at = 0; at < places.length; at += 2) {
+    const slot = places[at]!
     const weight = weights[slot]!
     if (weight === 0) continue
     if (scores[slot] === 0) scored[filled++] = slot
-    const count = counts[at]!
+    const count = places[at + 1]!
     const length = (weight / ONE) | 0
     const known = count === 1 && length <= LOOKED_UP
     scores[slot]! += worth * (known ? once[length]! : saturated(count, length / totals.length))
@@ -183,14 +183,14 @@ function addAlone<U extends Indexed>(found: Found<U>, posting: Posting, worth: n
 
 function addPosting<U extends Indexed>(found: Found<U>, posting: Posting, worth: number, totals: Totals): void {
   const { docs, hits, scores, weights } = found
-  const { slots, counts } = posting
+  const { places } = posting
   const touched: number[] = []
   const threads: Thread<U>[] = []
-  for (let at = 0; at < slots.length; at++) {
-    const slot = slots[at]!
+  for (let at = 0; at < places.length; at += 2) {
+    const slot = places[at]!
     const doc = docs[slot]
     if (doc === undefined) continue
-    const count = counts[at]!
+    const count = places[at + 1]!
     if (hits[slot] === 0) touched.push(slot)
     hits[slot]! += ONE * count
     const { thread } = doc

@@ -47,7 +47,7 @@ export interface Doc<U> {
   readonly speaker: string | undefined
   readonly about: readonly string[]
   /** Term, count, term, count … */
-  readonly terms: Int32Array
+  readonly terms: readonly number[]
 }
 
 export interface Thread<U> {
@@ -59,9 +59,8 @@ export interface Thread<U> {
 }
 
 export interface Posting {
-  /** Units that have the term, or had it. */
-  slots: number[]
-  counts: number[]
+  /** Of units that have the term, or had it, in the order in which they came: slot, count, slot, count … */
+  places: number[]
   /** Those that have it. */
   alive: number
 }
@@ -160,24 +159,10 @@ export class Segment<U extends Indexed> {
   /** Adds a unit with its text, in place of what was there under its id. */
   add(unit: U, text: string): void {
     this.remove(unit.id)
-    const counts = new Map<number, number>()
     const words = rawWords(text)
     const terms = termsIn(words)
-    for (const term of terms) {
-      const number = this.#numberOf(term)
-      counts.set(number, (counts.get(number) ?? 0) + 1)
-    }
-    const flat = new Int32Array(2 * counts.size)
-    const doc = this.#docOf(unit, { text, words }, terms.length, flat)
-    let at = 0
-    for (const [number, count] of counts) {
-      flat[at++] = number
-      flat[at++] = count
-      const posting = this.#postings[number]!
-      posting.slots.push(doc.slot)
-      posting.counts.push(count)
-      posting.alive++
-    }
+    const counts = this.#post(terms, this.#slots.docs.length)
+    const doc = this.#docOf(unit, { text, words }, terms.length, counts)
     this.#docs.set(unit.id, doc)
     if (unit.always === true) this.#always.add(doc)
     this.#length += doc.length
@@ -205,7 +190,12 @@ export class Segment<U extends Indexed> {
     return true
   }
 
-  #docOf(unit: U, { text, words }: { text: string; words: readonly string[] }, length: number, terms: Int32Array) {
+  #docOf(
+    unit: U,
+    { text, words }: { text: string; words: readonly string[] },
+    length: number,
+    terms: readonly number[],
+  ) {
     const thread = unit.thread === undefined ? undefined : this.#threadOf(unit.thread)
     const doc: Doc<U> = {
       ...{ unit, id: unit.id, at: unit.at, ord: unit.ord ?? 0, thread, slot: this.#slots.docs.length, place: 0 },
@@ -258,24 +248,38 @@ export class Segment<U extends Indexed> {
     for (const doc of thread.docs) this.#weight -= this.#slots.weights[doc.slot]!
   }
 
-  #numberOf(term: string): number {
-    const known = this.#terms.get(term)
-    if (known !== undefined) return known
-    const number = this.#postings.push({ slots: [], counts: [], alive: 0 }) - 1
-    this.#terms.set(term, number)
-    return number
+  /** Takes the terms of the unit that gets the next slot into their postings; answers each with its count. */
+  #post(terms: readonly string[], slot: number): number[] {
+    const numbers: number[] = []
+    for (const term of terms) {
+      const number = this.#terms.get(term)
+      if (number === undefined) {
+        this.#terms.set(term, this.#postings.length)
+        numbers.push(this.#postings.push({ places: [slot, 1], alive: 1 }) - 1)
+        continue
+      }
+      const posting = this.#postings[number]!
+      const { places } = posting
+      if (places[places.length - 2] === slot) {
+        places[places.length - 1]!++
+        continue
+      }
+      places.push(slot, 1)
+      posting.alive++
+      numbers.push(number)
+    }
+    const counts: number[] = []
+    for (const number of numbers) counts.push(number, this.#postings[number]!.places.at(-1)!)
+    return counts
   }
 
   /** Forgets the slots of what has left. */
   #numberAnew(): void {
     const before = this.#slots.docs
     const docs = before.filter((doc) => doc !== undefined)
-    for (const posting of this.#postings) {
-      if (posting.alive === posting.slots.length) continue
-      const kept = posting.slots.flatMap((slot, at) => (before[slot] === undefined ? [] : [at]))
-      posting.counts = kept.map((at) => posting.counts[at]!)
-      posting.slots = kept.map((at) => posting.slots[at]!)
-    }
+    for (const posting of this.#postings)
+      if (2 * posting.alive < posting.places.length)
+        posting.places = posting.places.filter((_, at) => before[posting.places[at & ~1]!] !== undefined)
     const { weights, factors } = this.#slots
     this.#slots = slotsFor(docs, weights.length)
     docs.forEach((doc, slot) => {
@@ -283,7 +287,8 @@ export class Segment<U extends Indexed> {
       this.#slots.factors[slot] = factors[doc.slot]!
       doc.slot = slot
     })
-    for (const posting of this.#postings) posting.slots = posting.slots.map((slot) => before[slot]!.slot)
+    for (const { places } of this.#postings)
+      for (let at = 0; at < places.length; at += 2) places[at] = before[places[at]!]!.slot
   }
 }
 

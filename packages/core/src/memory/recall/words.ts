@@ -13,6 +13,9 @@ const DENSE =
 /** A longer "word" is no word: a key, a hash, a line of base64. Its head is enough to find it. */
 const WORD_MAX = 40
 
+// eslint-disable-next-line no-control-regex -- all of ASCII, which has nothing to take apart
+const ASCII = /^[\u0000-\u007f]*$/
+
 /** Words that say nothing about what a text is about. */
 const STOP = new Set(
   (
@@ -27,11 +30,8 @@ const STOP = new Set(
 
 /** The words of a text in order, folded: lower case, without accents. */
 export function rawWords(text: string): string[] {
-  const folded = text
-    .normalize('NFKD')
-    .replace(/\p{M}+/gu, '')
-    .toLowerCase()
-  return folded.match(WORD) ?? []
+  const plain = ASCII.test(text) ? text : text.normalize('NFKD').replace(/\p{M}+/gu, '')
+  return plain.toLowerCase().match(WORD) ?? []
 }
 
 /** The terms of a text, in order, repeated as often as they occur. */
@@ -42,35 +42,43 @@ export function termsOf(text: string): string[] {
 /** The same of its words. */
 export function termsIn(words: readonly string[]): string[] {
   const terms: string[] = []
-  for (const word of words) push(terms, word)
+  for (const word of words) for (const term of known.get(word) ?? termsOfWord(word)) terms.push(term)
   return terms
 }
+
+/** The terms of words that were met lately. A language has few words in daily use. */
+const known = new Map<string, readonly string[]>()
+const KNOWN_MAX = 50_000
 
 export function isStop(word: string): boolean {
   return STOP.has(word)
 }
 
-function push(terms: string[], word: string): void {
-  if (DENSE.test(word)) {
-    const characters = [...word]
-    if (characters.length === 1) terms.push(word)
-    for (let at = 0; at + 1 < characters.length; at++) terms.push(characters[at]! + characters[at + 1]!)
-    return
-  }
-  if (word.length > 1 ? STOP.has(word) : !/\p{N}/u.test(word)) return
-  terms.push(stemmed(word.slice(0, WORD_MAX)))
+function termsOfWord(word: string): readonly string[] {
+  const terms = made(word).map(copied)
+  if (known.size >= KNOWN_MAX) known.clear()
+  known.set(copied(word), terms)
+  return terms
 }
 
-/** Stems that were made lately. A language has few words in daily use. */
-const stems = new Map<string, string>()
-const STEMS_MAX = 50_000
+function made(word: string): string[] {
+  if (DENSE.test(word)) {
+    const characters = [...word]
+    if (characters.length === 1) return [word]
+    return characters.slice(1).map((second, at) => characters[at]! + second)
+  }
+  if (word.length > 1 ? STOP.has(word) : !/\p{N}/u.test(word)) return []
+  return [stemmed(word.slice(0, WORD_MAX))]
+}
+
+/** A long part of a text holds on to all of the text: what is kept must not. */
+function copied(part: string): string {
+  return part.length < PART_MIN ? part : (JSON.parse(JSON.stringify(part)) as string)
+}
+
+/** V8 copies shorter ones anyway. */
+const PART_MIN = 13
 
 export function stemmed(word: string): string {
-  let known = stems.get(word)
-  if (known === undefined) {
-    known = stem(baseOf(word))
-    if (stems.size >= STEMS_MAX) stems.clear()
-    stems.set(word, known)
-  }
-  return known
+  return stem(baseOf(word))
 }
