@@ -95,10 +95,12 @@ async function lateChanges(
 /** The fold of versions 1 to `version`, from the nearest snapshot. */
 export async function foldedTo(shelf: Rows, type: AnyEntityType, id: string, version: number): Promise<Folded> {
   let state = await snapshotBefore(shelf, type, id, version)
-  while (state.version < version) {
-    const changes = await changesAfter(shelf, type, id, state, Math.min(PAGE, version - state.version))
-    if (changes.length === 0) break
-    state = foldChanges(type, state, changes)
+  for (let from = state.version; from < version; from += PAGE) {
+    const ids = Array.from({ length: Math.min(PAGE, version - from) }, (_, at) =>
+      changeId(type.name, id, from + at + 1),
+    )
+    const rows = await records(shelf, { kind: 'timeline', ids, limit: ids.length })
+    state = foldChanges(type, state, rows.map(changeOf))
   }
   return state
 }

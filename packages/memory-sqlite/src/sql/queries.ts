@@ -199,7 +199,6 @@ export const WRITTEN_AT_ONCE = 16
 
 function recordQueries(db: Sql) {
   type Key = { workspace: number; kind: string; id: string }
-  type Found = Key & { field: string; value: string; sort: number }
   return {
     record: statement((a: Key) =>
       db
@@ -211,23 +210,8 @@ function recordQueries(db: Sql) {
     ),
     /** For so many ids each. Bound as a list: workspace, kind, ids. */
     someRecords: ASKED_AT_ONCE.map((count) => ({ count, ...someRecords(db, count) })),
-    recordsBehind: statement((a: Found & { limit: number }) =>
-      db
-        .selectFrom('record_index as i')
-        .leftJoin('records as r', (join) =>
-          join.onRef('r.workspace', '=', 'i.workspace').onRef('r.kind', '=', 'i.kind').onRef('r.id', '=', 'i.id'),
-        )
-        .selectAll('r')
-        .select(['i.sort as found_sort', 'i.id as found_id'])
-        .where('i.workspace', '=', a.workspace)
-        .where('i.kind', '=', a.kind)
-        .where('i.field', '=', a.field)
-        .where('i.value', '=', a.value)
-        .where((e) => e(e.refTuple('i.sort', 'i.id'), '>', e.tuple(a.sort, a.id)))
-        .orderBy('i.sort')
-        .orderBy('i.id')
-        .limit(a.limit),
-    ),
+    recordsBehind: pageUnder(db, '>', 'asc'),
+    recordsBefore: pageUnder(db, '<', 'desc'),
     addRecord: statement((a: Row<RecordsTable>) => db.insertInto('records').values(only(a, RECORD_COLUMNS))),
     /** Bound as a list, row by row, in the order of the columns. */
     addRecords: statement(() => db.insertInto('records').values(rowsOf<Row<RecordsTable>>(RECORD_COLUMNS))),
@@ -242,9 +226,9 @@ function recordQueries(db: Sql) {
     removeRecord: statement((a: Key) =>
       db.deleteFrom('records').where('workspace', '=', a.workspace).where('kind', '=', a.kind).where('id', '=', a.id),
     ),
-    addIndex: statement((a: Found) => db.insertInto('record_index').values(only(a, INDEX_COLUMNS))),
-    addIndexes: statement(() => db.insertInto('record_index').values(rowsOf<Found>(INDEX_COLUMNS))),
-    removeIndex: statement((a: Found) =>
+    addIndex: statement((a: IndexRow) => db.insertInto('record_index').values(only(a, INDEX_COLUMNS))),
+    addIndexes: statement(() => db.insertInto('record_index').values(rowsOf<IndexRow>(INDEX_COLUMNS))),
+    removeIndex: statement((a: IndexRow) =>
       db
         .deleteFrom('record_index')
         .where('workspace', '=', a.workspace)
@@ -255,6 +239,28 @@ function recordQueries(db: Sql) {
         .where('id', '=', a.id),
     ),
   }
+}
+
+type IndexRow = { workspace: number; kind: string; id: string; field: string; value: string; sort: number }
+
+function pageUnder(db: Sql, behind: '<' | '>', direction: 'asc' | 'desc') {
+  return statement((a: IndexRow & { limit: number }) =>
+    db
+      .selectFrom('record_index as i')
+      .leftJoin('records as r', (join) =>
+        join.onRef('r.workspace', '=', 'i.workspace').onRef('r.kind', '=', 'i.kind').onRef('r.id', '=', 'i.id'),
+      )
+      .selectAll('r')
+      .select(['i.sort as found_sort', 'i.id as found_id'])
+      .where('i.workspace', '=', a.workspace)
+      .where('i.kind', '=', a.kind)
+      .where('i.field', '=', a.field)
+      .where('i.value', '=', a.value)
+      .where((e) => e(e.refTuple('i.sort', 'i.id'), behind, e.tuple(a.sort, a.id)))
+      .orderBy('i.sort', direction)
+      .orderBy('i.id', direction)
+      .limit(a.limit),
+  )
 }
 
 function someRecords(db: Sql, count: number) {

@@ -79,7 +79,9 @@ export function* readRecords(context: Context, db: Sql, workspace: number, query
   }
   if (isPage(query)) {
     const { kind, where, after, limit } = query
-    const rows = yield* all(context.q.recordsBehind, { workspace, kind, ...where, ...after, limit })
+    const { recordsBehind, recordsBefore } = context.q
+    const asked = query.order === 'descending' ? recordsBefore : recordsBehind
+    const rows = yield* all(asked, { workspace, kind, ...where, ...after, limit })
     return rows.map((row) => fromIndex(row, where))
   }
   const asked = query.ids === undefined ? [query] : chunks(query.ids).map((ids) => ({ ...query, ids }))
@@ -104,8 +106,8 @@ function isById(query: RecordQuery): query is RecordQuery & { ids: readonly stri
 
 /** The next page under an index value: what keeps an index current asks for it again and again. */
 function isPage(query: RecordQuery): query is RecordQuery & { where: Where; after: NonNullable<RecordQuery['after']> } {
-  const { ids, where, after, from, order } = query
-  return where !== undefined && after !== undefined && ids === undefined && from === undefined && order !== 'descending'
+  const { ids, where, after, from } = query
+  return where !== undefined && after !== undefined && ids === undefined && from === undefined
 }
 
 function fromRow(row: RecordsTable): RecordRow {
