@@ -524,9 +524,9 @@ export const mutants = [
   {
     name: 'policy-announced',
     drops: 'rules that could not be announced are announced again',
-    file: core('conductor/policy-change.ts'),
-    find: 'disarm = env.clock.timer(env.clock.now() + pauseMs, again, { keepAlive: false })',
-    replace: 'void [again, pauseMs]',
+    file: core('keelson.ts'),
+    find: "if (!KeelsonError.is(error) || !error.code.startsWith('STORE_')) return",
+    replace: 'return',
     test: at('tests', 'tests/policy-pages.test.ts', 'end the same wherever the process dies, or its store fails'),
   },
   {
