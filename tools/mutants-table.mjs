@@ -527,7 +527,7 @@ export const mutants = [
     file: core('keelson.ts'),
     find: "if (!KeelsonError.is(error) || !error.code.startsWith('STORE_')) return",
     replace: 'return',
-    test: at('tests', 'tests/policy-pages.test.ts', 'end the same wherever the process dies, or its store fails'),
+    test: at('tests', 'tests/policy.test.ts', 'judges again when the store works again, if it failed just then'),
   },
   {
     name: 'memory-labels',
