@@ -35,7 +35,8 @@ export type { Block } from './agent/prompt.ts'
 export type { Price, Prices, Usage } from './agent/price.ts'
 
 /* entities */
-export { defineEntity, type Entity, type EntityDefinition, type EntityType, type Upcast } from './memory/entity.ts'
+export { defineEntity, type Entity, type EntityDefinition, type EntityType } from './memory/entity.ts'
+export type { Upcast } from './memory/upcast.ts'
 export type {
   AsOf,
   Changed,
@@ -83,6 +84,7 @@ export type {
   ScopeOptions,
   Tombstone,
   Working,
+  WorkingOptions,
   WorkspaceMemory,
 } from './memory/handle.ts'
 export type { NewEvent, NewMemory, Subject } from './memory/input.ts'

@@ -37,6 +37,8 @@ export interface Operation<T> {
   readonly hash?: string
   /** Does the work once the replay is over; called again in a later pass while there is no outcome. `succeeded`: it is done. */
   readonly live: (op: Op) => Promise<void> | void | 'succeeded'
+  /** It cannot be asked for at all: the code does not fit what the journal holds. */
+  readonly differs?: Difference
   /** The outcome as the code gets it. Default: `ok` as stored. */
   readonly value?: (answered: Answered) => T
 }
@@ -155,6 +157,10 @@ export class Pass {
     const inside = insideStep.getStore()
     if (inside !== undefined) {
       reject(nested(asked.key, inside))
+      return promise
+    }
+    if (asked.differs !== undefined) {
+      this.#hooks.onDifference(asked.differs)
       return promise
     }
     const known = this.history.ops.get(asked.key)

@@ -8,6 +8,7 @@ import { isUnlabelled, type Labels } from '../base/labels.ts'
 import type { Json } from '../base/value.ts'
 import { chain, EMPTY_HEAD } from '../journal/entry.ts'
 import type { Draft } from '../journal/entry.ts'
+import type { EntryData } from '../journal/kinds.ts'
 import { writesOf } from '../journal/records.ts'
 import type { NewRun, Unit } from '../journal/store.ts'
 import type { AnyPlaybook } from '../playbook/playbook.ts'
@@ -42,6 +43,7 @@ export interface StartOptions {
     readonly settings: Json | undefined
     readonly events: readonly string[]
     readonly earlier: boolean
+    readonly working: NonNullable<EntryData['run.started']['working']>
   }
   readonly now: number
   readonly salt: () => string
@@ -98,6 +100,7 @@ export function newRun(playbook: AnyPlaybook, options: StartOptions): NewRun {
     ...(options.carry?.lanes === undefined ? {} : { lanes: options.carry.lanes }),
     ...(options.carry === undefined || options.carry.events.length === 0 ? {} : { events: options.carry.events }),
     ...(options.carry?.earlier === true ? { earlier: true as const } : {}),
+    ...(options.carry === undefined || options.carry.working.length === 0 ? {} : { working: options.carry.working }),
     ...(options.carry?.settings === undefined ? {} : { settings: options.carry.settings }),
     continuation,
   }

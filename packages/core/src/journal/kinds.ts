@@ -54,6 +54,8 @@ export interface EntryData {
     readonly earlier?: true
     /** Lanes held by its ancestors: waiting for one of them could never end. */
     readonly lanes?: readonly string[]
+    /** Working memory of the journal before: values by key, each with the version of the shape that it fits, if not 1. */
+    readonly working?: readonly { readonly key: string; readonly value: Json; readonly schema?: number }[]
     /** It leaves no mark outside; the run whose overlay it shares: itself, or the ancestor that was started in shadow. */
     readonly shadow?: string
   } & WithPuts
@@ -119,7 +121,12 @@ export interface EntryData {
   'checkpoint.completed': Outcome
   'read.completed': Outcome & { readonly hash: string; readonly reads?: readonly Json[] }
   /** A read or a write of memory. What was read stands here by id: its text is where it can be erased. */
-  'memory.completed': Outcome & { readonly hash: string; readonly reads?: readonly Json[] } & WithPuts
+  'memory.completed': Outcome & {
+    readonly hash: string
+    readonly reads?: readonly Json[]
+    /** Of a value in working memory: the version of the shape that it fits, if not 1. */
+    readonly schema?: number
+  } & WithPuts
   'entity.completed': Outcome & { readonly hash: string } & WithPuts
   'artifact.completed': Outcome & { readonly hash: string } & WithPuts
   /** A model is about to be asked: what that may cost is reserved. */

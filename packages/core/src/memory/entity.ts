@@ -9,6 +9,7 @@ import type { Json } from '../base/value.ts'
 import type { Put } from '../journal/put.ts'
 import { lifecycleOf, type AnyLifecycle, type Lifecycle } from './lifecycle.ts'
 import type { TaxonomyName } from './taxonomy.ts'
+import { upcastersOf, type Upcast, type Versioned } from './upcast.ts'
 
 /** A kind of business record. */
 export interface EntityType<T> {
@@ -25,17 +26,11 @@ export interface Entity<T> {
   readonly archived?: boolean
 }
 
-/** Makes data of version `n - 1` into data of version `n`. */
-export type Upcast = (data: { readonly [field: string]: Json }) => { readonly [field: string]: Json }
-
-export interface AnyEntityType {
-  readonly name: string
-  readonly version: number
+export interface AnyEntityType extends Versioned {
   readonly schema: z.ZodType
   /** Fields by which it is found: declared ones, and links. */
   readonly index: readonly string[]
   readonly private: ReadonlySet<string>
-  readonly upcast: ReadonlyMap<number, Upcast>
   readonly links: { readonly [field: string]: { readonly name: string } }
   readonly key: ((data: unknown) => unknown) | undefined
   readonly lifecycles: { readonly [field: string]: AnyLifecycle }
@@ -74,9 +69,6 @@ const definitions = new WeakMap<object, AnyEntityType>()
 export function defineEntity<S extends z.ZodType>(definition: EntityDefinition<S>): EntityType<z.output<S>> {
   const { name, version } = definition
   if (!/^[a-z][\w-]*$/i.test(name)) throw invalid(name, 'has no proper name', 'Use letters, digits, "-" and "_".')
-  if (!Number.isInteger(version) || version < 1) {
-    throw invalid(name, `has version ${version}`, 'Versions are 1, 2, 3 …')
-  }
   assertPlain(definition.schema, `the schema of entity ${name}`)
   const links = (definition.links ?? {}) as Record<string, { name: string }>
   const lifecycles = Object.entries(definition.lifecycle ?? {}).map(([field, flow]) => [
@@ -89,7 +81,7 @@ export function defineEntity<S extends z.ZodType>(definition: EntityDefinition<S
     schema: definition.schema,
     index: [...new Set([...(definition.index ?? []), ...Object.keys(links)])],
     private: new Set(definition.private ?? []),
-    upcast: upcasters(definition),
+    upcast: upcastersOf(`entity "${name}"`, definition),
     links,
     key: definition.key as ((data: unknown) => unknown) | undefined,
     lifecycles: Object.fromEntries(lifecycles) as Record<string, AnyLifecycle>,
@@ -97,19 +89,6 @@ export function defineEntity<S extends z.ZodType>(definition: EntityDefinition<S
     owner: definition.owner ?? 'anyone',
   })
   return made
-}
-
-function upcasters({ name, version, upcast = {} }: EntityDefinition<z.ZodType>): ReadonlyMap<number, Upcast> {
-  const found = new Map(Object.entries(upcast).map(([to, one]) => [Number(to), one]))
-  for (const to of found.keys()) {
-    if (Number.isInteger(to) && to >= 2 && to <= version) continue
-    throw invalid(
-      name,
-      `has an upcaster to version ${to}`,
-      `Name versions 2 to ${version}: { ${version}: (old) => … }.`,
-    )
-  }
-  return found
 }
 
 function invalid(name: string, what: string, hint: string): KeelsonError {

@@ -11,6 +11,7 @@ import type { Recalled, RecallQuery } from './recall/recall.ts'
 import type { Calibrated, Question } from './recall/vector.ts'
 import type { Expiring, RetentionPolicy } from './retention.ts'
 import type { Memory, MemoryKind } from './unit.ts'
+import type { Upcast } from './upcast.ts'
 
 export interface FactsQuery {
   readonly about?: Subject
@@ -74,10 +75,17 @@ export interface RunMemory extends MemoryReads {
   append(events: readonly NewEvent[], options?: From): Promise<readonly Remembered[]>
   /** Asks the operator for what a run may not do by itself. Does not wait. */
   propose(ops: readonly ChangeOp[], options: From & { reason: string }): Promise<{ changeSet: string }>
-  /** Values of this run only, under typed keys; gone with it unless promoted. */
-  working<S extends { readonly [key: string]: z.ZodType }>(shape: S): Working<S>
+  /** Values of this run only, under typed keys; carried over when it continues as new, gone with it unless promoted. */
+  working<S extends { readonly [key: string]: z.ZodType }>(shape: S, options?: WorkingOptions): Working<S>
   /** The same with another scope to read and write. */
   scope(path: string, options?: ScopeOptions): RunMemory
+}
+
+export interface WorkingOptions {
+  /** Of the shape. Raise it when values of an older shape may be carried over, and add an upcaster. Default 1. */
+  readonly version?: number
+  /** For each version from the second on: how values of the version before, by their keys, become its values. */
+  readonly upcast?: { readonly [version: number]: Upcast }
 }
 
 export interface Working<S extends { readonly [key: string]: z.ZodType }> {

@@ -2,12 +2,37 @@
 import { KeelsonError } from '../base/errors.ts'
 import { stored } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
-import type { AnyEntityType } from './entity.ts'
+
+/** Makes data of version `n - 1` into data of version `n`. */
+export type Upcast = (data: { readonly [field: string]: Json }) => { readonly [field: string]: Json }
+
+/** A shape of which older versions are stored. */
+export interface Versioned {
+  readonly name: string
+  readonly version: number
+  readonly upcast: ReadonlyMap<number, Upcast>
+}
 
 type Data = { readonly [field: string]: Json }
 
+/** The upcasters of a definition by the version that they lead to. Throws `DEFINITION_INVALID`. */
+export function upcastersOf(
+  what: string,
+  { version, upcast = {} }: { readonly version: number; readonly upcast?: { readonly [version: number]: Upcast } },
+): ReadonlyMap<number, Upcast> {
+  const invalid = (wrong: string, hint: string): KeelsonError =>
+    new KeelsonError('DEFINITION_INVALID', `${what} ${wrong}`, { hint })
+  if (!Number.isInteger(version) || version < 1) throw invalid(`has version ${version}`, 'Versions are 1, 2, 3 …')
+  const found = new Map(Object.entries(upcast).map(([to, one]) => [Number(to), one]))
+  for (const to of found.keys()) {
+    if (Number.isInteger(to) && to >= 2 && to <= version) continue
+    throw invalid(`has an upcaster to version ${to}`, `Name versions 2 to ${version}: { ${version}: (old) => … }.`)
+  }
+  return found
+}
+
 /** The versions from which no chain of upcasters leads to the present one. */
-export function unreachable(type: AnyEntityType): number[] {
+export function unreachable(type: Versioned): number[] {
   const missing: number[] = []
   let gap = false
   for (let from = type.version - 1; from >= 1; from--) {
@@ -18,7 +43,7 @@ export function unreachable(type: AnyEntityType): number[] {
 }
 
 /** `data` of version `from` as data of version `to`. Throws `UPCASTER_MISSING`, `SCHEMA_NEWER`, `UPCAST_FAILED`. */
-export function upcastTo(type: AnyEntityType, data: Data, from: number, to: number = type.version): Data {
+export function upcastTo(type: Versioned, data: Data, from: number, to: number = type.version): Data {
   if (from > type.version) {
     throw new KeelsonError(
       'SCHEMA_NEWER',
@@ -31,7 +56,7 @@ export function upcastTo(type: AnyEntityType, data: Data, from: number, to: numb
   return made
 }
 
-function step(type: AnyEntityType, data: Data, to: number): Data {
+function step(type: Versioned, data: Data, to: number): Data {
   const upcast = type.upcast.get(to)
   if (upcast === undefined) throw missing(type, to - 1)
   try {
@@ -44,10 +69,13 @@ function step(type: AnyEntityType, data: Data, to: number): Data {
   }
 }
 
-export function missing(type: AnyEntityType, from: number, more = ''): KeelsonError {
+export function missing(type: Versioned, from: number, more = ''): KeelsonError {
   return new KeelsonError(
     'UPCASTER_MISSING',
     `${type.name} has data of version ${from} and no way from there to version ${type.version}${more}`,
-    { hint: `Add it to defineEntity: upcast: { ${from + 1}: (old) => ({ ...old }) }.`, data: { entity: type.name } },
+    {
+      hint: `Add it to the definition of ${type.name}: upcast: { ${from + 1}: (old) => ({ ...old }) }.`,
+      data: { entity: type.name },
+    },
   )
 }

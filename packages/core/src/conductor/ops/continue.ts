@@ -1,19 +1,20 @@
-/** ContinueAsNew: the run goes on under the same id with an empty journal; its unread mail comes along. */
+/** ContinueAsNew: the run goes on under the same id with an empty journal; its unread mail and working memory come along. */
 import { KeelsonError } from '../../base/errors.ts'
 import type { Json } from '../../base/value.ts'
 import { personasOf } from '../behalf.ts'
 import { closeOpen } from '../closing.ts'
 import { hadPuts } from '../had.ts'
+import type { NewRun } from '../../journal/store.ts'
 import type { Pass } from '../pass.ts'
 import { newRun } from '../start.ts'
+import { carriedOn } from './working.ts'
 
 /** Events that a journal names as had before it; those before them are records. */
 const EVENTS_MAX = 1000
 
 export async function continueAsNew(pass: Pass, input: Json): Promise<never> {
-  const { env, claimed, playbook } = pass.task
+  const { env, claimed } = pass.task
   const { row } = claimed
-  const { start } = pass.history
   const open = [...pass.history.ops.values()].find(
     (op) => op.kind === 'effect' && op.outcome === undefined && !op.withdrawn,
   )
@@ -22,8 +23,30 @@ export async function continueAsNew(pass: Pass, input: Json): Promise<never> {
       hint: 'Await its effects first: their outcome belongs to this journal.',
     })
   }
+  next(pass, input) // what it cannot begin with is told to the code
+  await new Promise<void>((resolve) => pass.replay?.whenLive('continueAsNew', resolve))
+  await pass.work.drain()
+  await pass.writer.submit(async () => {
+    const closed = await closeOpen(pass)
+    const { stream, playbook, version, entries } = next(pass, input)
+    const puts = [...closed.puts, ...hadPuts(row.id, [...pass.history.events].slice(0, -EVENTS_MAX))]
+    return {
+      drafts: [{ kind: 'run.continued', data: { stream, puts } }],
+      next: { to: 'continued', stream, playbook, version, entries, at: env.clock.now() },
+    }
+  })
+  pass.end({ how: 'continued' })
+  env.nudge()
+  return new Promise(() => {})
+}
+
+/** The run with its next journal, and what that keeps of this one. */
+function next(pass: Pass, input: Json): NewRun {
+  const { env, claimed, playbook } = pass.task
+  const { row } = claimed
+  const { start } = pass.history
   const events = [...pass.history.events]
-  const run = newRun(env.catalog.newest(playbook.name) ?? playbook, {
+  return newRun(env.catalog.newest(playbook.name) ?? playbook, {
     workspace: row.workspace,
     id: row.id,
     input,
@@ -41,24 +64,7 @@ export async function continueAsNew(pass: Pass, input: Json): Promise<never> {
       settings: start.settings,
       events: events.slice(-EVENTS_MAX),
       earlier: start.earlier === true || events.length > EVENTS_MAX,
+      working: carriedOn(pass),
     },
   })
-  await new Promise<void>((resolve) => pass.replay?.whenLive('continueAsNew', resolve))
-  await pass.work.drain()
-  await pass.writer.submit(async () => {
-    const closed = await closeOpen(pass)
-    const puts = [...closed.puts, ...hadPuts(row.id, events.slice(0, -EVENTS_MAX))]
-    const next = {
-      to: 'continued',
-      stream: run.stream,
-      playbook: run.playbook,
-      version: run.version,
-      entries: run.entries,
-      at: env.clock.now(),
-    } as const
-    return { drafts: [{ kind: 'run.continued', data: { stream: run.stream, puts } }], next }
-  })
-  pass.end({ how: 'continued' })
-  env.nudge()
-  return new Promise(() => {})
 }

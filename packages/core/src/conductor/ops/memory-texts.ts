@@ -21,11 +21,6 @@ interface Kept {
   readonly line: string
 }
 
-interface Note {
-  readonly key: string
-  readonly text: string
-}
-
 /** A memory that was handed out, as what is written from it may rest on it. Not its text, which stands elsewhere. */
 export interface Handed {
   readonly memory: string
@@ -38,14 +33,6 @@ export interface Handed {
 
 const kept = new WeakMap<Pass, Map<string, Kept>>()
 const handed = new WeakMap<Pass, WeakMap<object, Handed>>()
-const notes = new WeakMap<Pass, Note[]>()
-
-/** The run's working memory, as far as its code has seen it set. */
-export function notesOf(pass: Pass): Note[] {
-  const own = notes.get(pass) ?? []
-  notes.set(pass, own)
-  return own
-}
 
 /** What this very object was handed out as, or the memory in it; undefined for whatever only looks like one. */
 export function handedAs(pass: Pass, one: object): Handed | undefined {

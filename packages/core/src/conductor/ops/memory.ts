@@ -5,16 +5,14 @@
  *     Their texts, which never change, are read again from where they can be erased.
  * M2. A write and its entry are one unit: exactly once. What a run may not do by itself is proposed in the same unit.
  */
-import type { z } from 'zod'
 import { KeelsonError, storeError } from '../../base/errors.ts'
 import { sha256 } from '../../base/hash.ts'
 import { isUnlabelled, type Labels } from '../../base/labels.ts'
-import { canonical, canonicalAround, parseStored } from '../../base/json.ts'
-import { fromStored, toStored } from '../../base/schema.ts'
+import { canonical, canonicalAround } from '../../base/json.ts'
 import type { Json } from '../../base/value.ts'
 import type { ChangeOp, Remembered } from '../../memory/change-set.ts'
 import { contextPut } from '../../memory/context.ts'
-import type { ContextQuery, RunMemory, Working } from '../../memory/handle.ts'
+import type { ContextQuery, RunMemory } from '../../memory/handle.ts'
 import type { NewEvent, NewMemory } from '../../memory/input.ts'
 import type { Source } from '../../memory/unit.ts'
 import { narrowed, type Desk } from '../memory/desk.ts'
@@ -25,9 +23,10 @@ import { draftProposal, draftWrite, isThere } from '../memory/write.ts'
 import type { Pass } from '../pass.ts'
 import type { Built } from '../writer.ts'
 import type { Perform } from './place.ts'
-import { bare, keep, labelsIn, notesOf, refsIn, whole } from './memory-texts.ts'
+import { bare, keep, labelsIn, refsIn, whole } from './memory-texts.ts'
 import { restsOn } from './rests.ts'
 import type { ActMemory } from './sources.ts'
+import { notesOf, working } from './working.ts'
 
 export function memory(pass: Pass, perform: Perform, acts: ActMemory, desk: Desk): RunMemory {
   const read = <R>(verb: string, what: Json, look: () => Promise<unknown>): Promise<R> =>
@@ -60,7 +59,7 @@ export function memory(pass: Pass, perform: Perform, acts: ActMemory, desk: Desk
       perform('memory.propose', (key) =>
         proposeOp(pass, desk, key, { ops, labels: () => restsOn(pass, acts, because) }, reason),
       ),
-    working: (shape) => working(pass, perform, shape, write),
+    working: (shape, options) => working(pass, perform, write, shape, options),
     scope: (path, options) => memory(pass, perform, acts, narrowed(desk, path, options)),
   }
 }
@@ -224,56 +223,6 @@ function proposeOp(
 
 function labelled(labels: Labels): { labels?: Labels } {
   return isUnlabelled(labels) ? {} : { labels }
-}
-
-type Shape = { readonly [key: string]: z.ZodType }
-
-/** Values by key, as far as the code has seen them set: the journal keeps them, and nothing outside of the run. */
-function working<S extends Shape>(
-  pass: Pass,
-  perform: Perform,
-  shape: S,
-  write: (verb: string, ops: readonly ChangeOp[]) => Promise<readonly Remembered[]>,
-): Working<S> {
-  const schemaOf = (key: string): z.ZodType => {
-    if (Object.hasOwn(shape, key)) return shape[key]!
-    throw new KeelsonError('INPUT_INVALID', `"${key}" is no key of this working memory`, {
-      hint: `It has ${Object.keys(shape).join(', ') || 'none'}.`,
-    })
-  }
-  const notes = notesOf(pass)
-  const textOf = (key: string): string | undefined => notes.find((note) => note.key === key)?.text
-  return {
-    get(key) {
-      const text = textOf(key)
-      return (text === undefined ? undefined : fromStored(schemaOf(key), text)) as never
-    },
-    set: (key, value) =>
-      perform(`memory.working.${key}`, (opKey) => {
-        const text = toStored(schemaOf(key), value, 'INPUT_INVALID', `the value of "${key}"`)
-        const hash = sha256(canonical([key, text]))
-        const live = async (): Promise<void> => {
-          await pass.work.run(() =>
-            pass.writer.append([{ kind: 'memory.completed', key: opKey, data: { hash, ok: parseStored(text) } }]),
-          )
-        }
-        const noted = (): void => {
-          const at = notes.findIndex((note) => note.key === key)
-          if (at === -1) notes.push({ key, text })
-          else notes[at] = { key, text }
-        }
-        return pass.operation<void>({ key: opKey, kind: 'memory', hash, live, value: noted })
-      }),
-    async promote(key, as = {}) {
-      schemaOf(key)
-      const text = textOf(key)
-      if (text === undefined)
-        throw new KeelsonError('INPUT_INVALID', `"${key}" has no value to promote`, { hint: 'Set it first.' })
-      const value = parseStored(text)
-      const said = typeof value === 'string' && value !== '' ? value : `${key}: ${text}`
-      return (await write('promote', [{ op: 'add', memory: { text: said, ...as, value } }]))[0]!
-    },
-  }
 }
 
 /** What was asked, as it is compared on replay: functions are no part of it. */
