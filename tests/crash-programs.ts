@@ -409,7 +409,8 @@ const recordsProgram: Program = {
     await t.host((keelson) => keelson.templates.put('notice', 'Hello {{name}}', { by }))
     await t.host((keelson) => keelson.templates.put('notice', 'Dear {{ name }}', { by }))
     const run = await t.start(keepRecords, {})
-    await t.decide({ kind: 'question' }, { approve: true })
+    await t.decide({ kind: 'question', title: /are they one/ }, { approve: true })
+    await t.decide({ kind: 'question', title: /may it cancel/ }, { approve: true })
     return run
   },
 }

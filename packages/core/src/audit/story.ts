@@ -113,6 +113,7 @@ const TELL: Tell = {
   'checkpoint.completed': (d) => `reached checkpoint "${d.ok as string}"`,
   'entity.completed': (d, key) => {
     const made = d.ok as { type?: string; id?: string; version?: number } | undefined
+    if (made !== undefined && made.version === undefined) return `${key}: looked at both`
     return d.error === undefined
       ? `${key}: ${made?.type} ${made?.id} is at version ${made?.version}`
       : `${key} failed: ${d.error.message}`

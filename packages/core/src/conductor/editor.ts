@@ -50,7 +50,10 @@ export function editor<T>(env: Environment, workspace: string, type: EntityType<
     update: (one, patch, options) => write(options, (w) => verbs.update(w, one, patch)),
     archive: (one, options) => write(options, (w) => verbs.archive(w, one)),
     restore: (one, options) => write(options, (w) => verbs.restore(w, one)),
-    merge: (into, from, options) => write(options, (w) => verbs.merge(w, into, from, options?.take ?? [])),
+    merge: async (into, from, options) => {
+      assertMayMerge(known, by)
+      return write(options, (w) => verbs.merge(w, into, from, options?.take ?? []))
+    },
     identify: (one, names, options) => write(options, (w) => verbs.identify(w, one, names)),
     note: async (one, line) => void (await write(undefined, (w) => verbs.note(w, one, line))),
     migrate: (options) => migrate(env, workspace, known, by, options?.onProgress),
@@ -72,6 +75,19 @@ export function writingOf(shelf: Shelf, type: AnyEntityType, by: Actor, options:
     allowed: by.kind === 'person' ? 'any' : [],
     ...(labels.length === 0 ? {} : { labels: labelled(labels, actorText(by)) }),
   }
+}
+
+/** That two records are one is no agent's to say. Host code that names nobody has its author's word. */
+function assertMayMerge(type: AnyEntityType, by: Actor): void {
+  if (by.kind !== 'agent') return
+  throw new KeelsonError(
+    'TRANSITION_NEEDS_APPROVAL',
+    `an agent (${by.id}) cannot merge one ${type.name} into another`,
+    {
+      hint: 'In a run, ctx.entities(type).merge() asks a person; from outside, name the person who decides.',
+      data: { entity: type.name },
+    },
+  )
 }
 
 /** One unit in the stream of the workspace, with what `build` puts. */

@@ -112,7 +112,10 @@ export interface EntityStore<T> {
   archive(id: string, options?: WriteOptions): Promise<Entity<T>>
   /** Brings back what was archived or merged away. */
   restore(id: string, options?: WriteOptions): Promise<Entity<T>>
-  /** Makes `from` one with `into`, which keeps its fields but for those in `take`, and gets refs, aliases and timeline. */
+  /**
+   * Makes `from` one with `into`, which keeps its fields but for those in `take`, and gets refs, aliases and timeline. A run
+   * asks a person first, and waits: a no is `ACTION_DECLINED`.
+   */
   merge(
     into: string,
     from: string,

@@ -1,4 +1,4 @@
-/** Agree: a person's word before a run takes a transition that needs it, or changes what is the operator's. */
+/** Agree: a person's word before a run takes a transition that needs it, merges, or changes what is the operator's. */
 import { z } from 'zod'
 import { KeelsonError } from '../../base/errors.ts'
 import { jsonSchema } from '../../base/schema.ts'
@@ -31,18 +31,21 @@ export async function agreement(
   const after = { ...before?.data, ...change.patch } as Record<string, Json>
   const needed = approvalsFor(type, change.id, before?.data, after)
   if (needed.length === 0 && type.owner !== 'operator') return {}
-  const item = itemOf(pass, type, change, before, needed)
-  const asked = { item, wait: 'approval' as const, onSilence: 'wait' as const }
-  const yes = await perform(`agree ${type.name}`, (key) => askItem(pass, key, asked, isYes))
-  if (!yes) {
-    throw new KeelsonError('ACTION_DECLINED', `a person said no: ${item.title}`, {
-      hint: 'Catch it, or let the run end as declined.',
-      data: { decline: { reason: 'rejected' } },
-    })
-  }
+  await agreed(pass, perform, `agree ${type.name}`, itemOf(pass, type, change, before, needed))
   // What was agreed to is this change of this version; a transition holds as long as the state does.
   const options = type.owner === 'operator' && before !== undefined ? { options: { expect: before.version } } : {}
   return { allowed: needed, ...options }
+}
+
+/** Asks a person, and waits for as long as it takes. Throws `ACTION_DECLINED` for a no. */
+export async function agreed(pass: Pass, perform: Perform, name: string, text: ItemText): Promise<void> {
+  const item = { ...text, editSchema: jsonSchema(YES) as Json }
+  const asked = { item, wait: 'approval' as const, onSilence: 'wait' as const }
+  if (await perform(name, (key) => askItem(pass, key, asked, isYes))) return
+  throw new KeelsonError('ACTION_DECLINED', `a person said no: ${item.title}`, {
+    hint: 'Catch it, or let the run end as declined.',
+    data: { decline: { reason: 'rejected' } },
+  })
 }
 
 function itemOf(
@@ -67,12 +70,12 @@ function itemOf(
     allows: ['approve', 'reject', 'answer'],
     why: [{ label: `run ${run}`, trust: 'connector', ref: `run:${run}` }],
     preview: { kind: 'fields', rows: [...rows, ...own] },
-    editSchema: jsonSchema(YES) as Json,
+    editSchema: {},
     input: patch as Json,
   }
 }
 
-function shown(value: unknown): string {
+export function shown(value: unknown): string {
   return typeof value === 'string' ? value : (JSON.stringify(value) ?? '(dropped)')
 }
 

@@ -28,6 +28,7 @@ import type { Pass } from '../pass.ts'
 import { shelfOf } from '../shelf.ts'
 import { agreement, type Agreed } from './agree.ts'
 import { drift, type DriftParts } from './drift.ts'
+import { merge } from './merge.ts'
 import type { Perform } from './place.ts'
 import { restsOn } from './rests.ts'
 import { sourcesIn, type ActMemory } from './sources.ts'
@@ -56,6 +57,7 @@ export function entities<T>(pass: Pass, perform: Perform, memory: ActMemory, typ
     })
   const ask = (id: string, patch: object): Promise<Agreed> =>
     agreement(pass, perform, known, (name) => read(name, id, (seen) => getEntity(seen, known, id)), { id, patch })
+  const parts = { pass, perform, shelf, type: known, read }
   const store: EntityStore<T> = {
     ...reads<T>(known, read),
     create: async (data, options) => {
@@ -76,7 +78,10 @@ export function entities<T>(pass: Pass, perform: Perform, memory: ActMemory, typ
     archive: (id, options) => write('archive', given([id], options), options, (w) => verbs.archive(w, id)),
     restore: (id, options) => write('restore', given([id], options), options, (w) => verbs.restore(w, id)),
     merge: (into, from, options) =>
-      write('merge', given([into, from], options), options, (w) => verbs.merge(w, into, from, options?.take ?? [])),
+      merge(
+        { ...parts, write: (build) => write('merge', given([into, from], options), options, build) },
+        { into, from, take: options?.take ?? [], reason: options?.reason },
+      ),
     identify: (id, names, options) =>
       write('identify', given([id, names], options), options, (w) => verbs.identify(w, id, names)),
     note: async (id, note) => {
@@ -84,8 +89,7 @@ export function entities<T>(pass: Pass, perform: Perform, memory: ActMemory, typ
     },
   }
   const plainly: DriftParts['write'] = (verb, what, build) => write(verb, what, undefined, build)
-  const parts = { pass, perform, shelf, type: known, read, write: plainly }
-  return { ...store, drift: (id, outside) => drift(parts, store, id, outside) }
+  return { ...store, drift: (id, outside) => drift({ ...parts, write: plainly }, store, id, outside) }
 }
 
 /** Who writes, on what, and what that is to be taken for as of now. */

@@ -94,8 +94,8 @@ function effectIn(entry: Placed): string | undefined {
 
 function addWrite(entry: Placed, { entities }: Found): void {
   const ok = dataOf(entry as Entry & { kind: 'entity.completed' }).ok as
-    { type: string; id: string; version: number } | undefined
-  if (ok === undefined) return
+    { type: string; id: string; version?: number } | undefined
+  if (ok?.version === undefined) return // it only looked
   const key = canonical([ok.type, ok.id])
   const before = entities.get(key) ?? { versions: new Set(), at: 0 }
   entities.set(key, { versions: before.versions.add(ok.version), at: Math.max(before.at, entry.position) })

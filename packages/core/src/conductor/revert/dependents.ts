@@ -66,8 +66,8 @@ function seeing(deeds: Deeds, add: (one: Dependent) => void): (entry: Placed) =>
         add({ kind: 'run', id: run, why: `was answered by effect ${receipt.effect}` })
     }
     if (entry.kind === 'entity.completed' && run !== undefined) {
-      const { ok } = JSON.parse(entry.payload!) as { ok?: { type: string; id: string; version: number } }
-      if (ok !== undefined && rests({ entity: ok.type, id: ok.id, version: ok.version }))
+      const { ok } = JSON.parse(entry.payload!) as { ok?: { type: string; id: string; version?: number } }
+      if (ok?.version !== undefined && rests({ entity: ok.type, id: ok.id, version: ok.version }))
         if (!ours.get(canonical([ok.type, ok.id]))!.has(ok.version))
           add({ kind: 'run', id: run, why: `wrote ${ok.type} ${ok.id} at version ${ok.version}` })
     }
