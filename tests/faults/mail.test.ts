@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { defineEvent, definePlaybook, type Conductor } from '@keelson/core'
-import type { Change, MemoryStore, PassUnit } from '@keelson/core/ports'
+import type { StoreChange, MemoryStore, PassUnit } from '@keelson/core/ports'
 import { intercept, memoryStore, testConductor, type TestStore } from '@keelson/testing'
 import { code, me, open, store } from '../support/open.ts'
 
@@ -10,7 +10,7 @@ const go = defineEvent({ name: 'go', schema: z.object({ n: z.number() }) })
 
 /** A store whose units can be answered, once, as meeting a conflict, and whose word can be given at will. */
 function bent(bend: { conflict?: (unit: PassUnit) => boolean; before?: (unit: PassUnit) => Promise<void> | void }) {
-  const listeners: ((change: Change) => void)[] = []
+  const listeners: ((change: StoreChange) => void)[] = []
   const base = memoryStore()
   let bentOnce = false
   const wrapped = (inner: MemoryStore): MemoryStore => {
@@ -30,7 +30,7 @@ function bent(bend: { conflict?: (unit: PassUnit) => boolean; before?: (unit: Pa
     }
   }
   const session: TestStore = { session: () => wrapped(base.session()), kill: (worker) => base.kill(worker) }
-  return { base, session, tell: (change: Change) => listeners.forEach((listener) => listener(change)) }
+  return { base, session, tell: (change: StoreChange) => listeners.forEach((listener) => listener(change)) }
 }
 
 async function send(conductor: Conductor, n: number, id: string): Promise<void> {

@@ -69,7 +69,7 @@ export type { Calibrated, Embedder, Question } from './memory/recall/vector.ts'
 export type { Amendment, Change, ChangeOp, Remembered } from './memory/change-set.ts'
 export type { ContextItem, ContextLog, ContextPack } from './memory/context.ts'
 export type {
-  Changes as MemoryChanges,
+  MemoryChanges,
   ChangeSet,
   ContextQuery,
   Diff,
@@ -90,7 +90,7 @@ export type {
 export type { NewEvent, NewMemory, Subject } from './memory/input.ts'
 export type { Blocked } from './memory/invert.ts'
 export type { Learned } from './memory/learn.ts'
-export type { Recalled, RecallQuery, Why as RecallWhy } from './memory/recall/recall.ts'
+export type { Recalled, RecallQuery, RecallWhy } from './memory/recall/recall.ts'
 export type { Expiring, RetentionPolicy } from './memory/retention.ts'
 export type { Authority, Evidence, Load, Memory, MemoryKind, Role } from './memory/unit.ts'
 
@@ -120,7 +120,7 @@ export type { Label } from './base/labels.ts'
 export type { Find, Intended, PolicyEngine } from './policy/gate.ts'
 export type { Judgement, OnSilence, Rung, RungOptions, Verdict } from './policy/verdict.ts'
 export type { Budgets, BudgetState } from './conductor/budgets.ts'
-export type { Change as PolicyDifference, Explained, PolicyVerbs } from './conductor/explain.ts'
+export type { PolicyDifference, Explained, PolicyVerbs } from './conductor/explain.ts'
 export { definePersona, type Persona } from './policy/persona.ts'
 export { defineBudget, type Budget, type Per, type Spending } from './policy/budget.ts'
 export type { Day, Hours } from './policy/hours.ts'
@@ -162,14 +162,14 @@ export type { AnchorOptions } from './audit/schedule.ts'
 export { keyIdOf, signerFromPem, type Signer } from './base/sign.ts'
 export type { Verification } from './audit/verify.ts'
 export type { Revert, RevertCause, RevertResult } from './conductor/revert/revert.ts'
-export type { Line as RevertLine } from './conductor/revert/line.ts'
+export type { RevertLine } from './conductor/revert/line.ts'
 export type { RevertPlan } from './conductor/revert/plan.ts'
 export type { Dependent } from './conductor/revert/dependents.ts'
-export type { Target as RevertTarget } from './conductor/revert/target.ts'
+export type { RevertTarget } from './conductor/revert/target.ts'
 
 /* upgrades */
 export type { Rehearsal, Rehearsed, RehearseOptions, Upgraded, UpgradeOptions } from './conductor/upgrade.ts'
-export type { Verdict as RehearsalVerdict } from './conductor/rehearse.ts'
+export type { RehearsalVerdict } from './conductor/rehearse.ts'
 
 /* moving */
 export type { ExportOptions } from './bundle/export.ts'
@@ -185,7 +185,7 @@ export type { PruneOptions, PruneReport } from './conductor/upkeep/prune.ts'
 
 /* trust */
 export { defineTrust, type TrustRule } from './policy/trust-rule.ts'
-export type { Rung as TrustRung } from './policy/trust.ts'
+export type { TrustRung } from './policy/trust.ts'
 export type { CeilingOptions, Trust, Trusted } from './conductor/trust/trust.ts'
 
 /* metrics */

@@ -23,7 +23,7 @@ export type {
   Answer,
   Backup,
   BackupRequest,
-  Change,
+  StoreChange,
   ClaimAnswer,
   ClaimQuery,
   Claimed,

@@ -7,7 +7,7 @@
  */
 import { mkdirSync, statSync, watch, type FSWatcher } from 'node:fs'
 import { join } from 'node:path'
-import type { Change, ClaimAnswer, ClaimQuery, Claimed, MemoryStore, Opened } from '@keelson/core/ports'
+import type { StoreChange, ClaimAnswer, ClaimQuery, Claimed, MemoryStore, Opened } from '@keelson/core/ports'
 import { closed } from './file/failure.ts'
 import type { FileStore } from './file/store.ts'
 import { folderOf, listing, type PathOf } from './listing.ts'
@@ -35,7 +35,7 @@ export class PerWorkspace {
   readonly #make: (path: string) => FileStore
   readonly #openFiles: number
   readonly #files = new Map<string, File>()
-  readonly #listeners = new Set<(change: Change) => void>()
+  readonly #listeners = new Set<(change: StoreChange) => void>()
   readonly #watched = new WeakSet<FileStore>()
   #session: Session | undefined
   #abandoned = false
@@ -102,9 +102,9 @@ export class PerWorkspace {
     return !abandoned && (open.length === 0 ? worker === own : beats.every(Boolean))
   }
 
-  watch(listener: (change: Change) => void): () => void {
+  watch(listener: (change: StoreChange) => void): () => void {
     this.#assertOpen()
-    const each = (change: Change): void => void (this.#listeners.has(each) && listener(change))
+    const each = (change: StoreChange): void => void (this.#listeners.has(each) && listener(change))
     this.#listeners.add(each)
     this.#folder ??= this.#watchFolder()
     for (const { store } of this.#files.values()) store?.then((opened) => this.#follow(opened)).catch(() => undefined)

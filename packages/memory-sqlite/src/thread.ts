@@ -8,7 +8,14 @@
  * T3. The thread keeps the process alive only while a call is under way, and ends with its last open file.
  */
 import { Worker } from 'node:worker_threads'
-import { KeelsonError, reviveError, type Change, type Instant, type Lease, type PassUnit } from '@keelson/core/ports'
+import {
+  KeelsonError,
+  reviveError,
+  type StoreChange,
+  type Instant,
+  type Lease,
+  type PassUnit,
+} from '@keelson/core/ports'
 import type { BackupProgress } from './file/backup.ts'
 import { closed } from './file/failure.ts'
 import type { FileOptions, FileStore } from './file/store.ts'
@@ -26,7 +33,7 @@ interface Remote {
   readonly id: number
   readonly path: string
   readonly options: FileOptions
-  readonly listeners: Set<(change: Change) => void>
+  readonly listeners: Set<(change: StoreChange) => void>
   session: { readonly worker: string; readonly now: () => Instant } | undefined
 }
 
@@ -111,10 +118,10 @@ export class Thread {
     await worker?.terminate()
   }
 
-  #watch(file: Remote, listener: (change: Change) => void): () => void {
+  #watch(file: Remote, listener: (change: StoreChange) => void): () => void {
     if (file.session === undefined) throw closed(file.path)
     if (file.listeners.size === 0) this.#call(file, 'watch', []).catch(() => undefined)
-    const each = (change: Change): void => listener(change)
+    const each = (change: StoreChange): void => listener(change)
     file.listeners.add(each)
     return () => void file.listeners.delete(each)
   }

@@ -1,6 +1,6 @@
 /** The thread's side of `thread: 'worker'`: file stores that are called by messages. Not for import by hosts. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { storeError, type Change, type StoredError } from '@keelson/core/ports'
+import { storeError, type StoreChange, type StoredError } from '@keelson/core/ports'
 import type { BackupProgress } from './file/backup.ts'
 import { fileStore, type FileOptions, type FileStore } from './file/store.ts'
 
@@ -23,7 +23,7 @@ export type Reply =
   | { readonly id: number; readonly value: unknown }
   | { readonly id: number; readonly error: StoredError }
   | { readonly id: number; readonly progress: BackupProgress }
-  | { readonly file: number; readonly change: Change }
+  | { readonly file: number; readonly change: StoreChange }
 
 /** Passes on in one message what gathers in one turn of the event loop. */
 export function gathered<T>(send: (batch: T[]) => void): (item: T) => void {

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { assertChained, EMPTY_HEAD, seeded, type Change, type Claimed } from '@keelson/core/ports'
+import { assertChained, EMPTY_HEAD, seeded, type StoreChange, type Claimed } from '@keelson/core/ports'
 import { loadDriver, type Handle } from '../src/file/connection.ts'
 import { fileStore } from '../src/file/store.ts'
 import { takeLock, type Probe } from '../src/file/worker-lock.ts'
@@ -138,7 +138,7 @@ describe('a second worker', () => {
   it('takes a run that was started in another process when it hears of it', async () => {
     const store = await session('one')
     const child = await process('two')
-    const heard = new Promise<Change>((resolve) => store.watch(resolve))
+    const heard = new Promise<StoreChange>((resolve) => store.watch(resolve))
     await ask(child, { do: 'start', run: 'r' })
     expect(await heard).toEqual({ workspace: W, runs: [] })
     expect((await store.claim(query('one'))).claimed).toHaveLength(1)

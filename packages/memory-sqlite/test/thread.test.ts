@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { assertChained, EMPTY_HEAD, turn, type Change } from '@keelson/core/ports'
+import { assertChained, EMPTY_HEAD, turn, type StoreChange } from '@keelson/core/ports'
 import type { FileStore } from '../src/file/store.ts'
 import { sqlite } from '../src/index.ts'
 import { Thread } from '../src/thread.ts'
@@ -79,7 +79,7 @@ describe('the death of the thread', () => {
   })
 
   it('leaves listeners listening', async () => {
-    const heard = new Promise<Change>((resolve) => store.watch(resolve))
+    const heard = new Promise<StoreChange>((resolve) => store.watch(resolve))
     await store.workspaces()
     const reading = store.workspaces()
     await thread.terminate()

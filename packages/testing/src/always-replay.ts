@@ -4,13 +4,13 @@
  * After a commit with an outcome the run's pass is told of mail; the mail that it then finds asks it to give the run
  * back, as a cancel would. What is running is recorded first. Nothing of this reaches the journal.
  */
-import type { Change, Lease, Mail, MemoryStore, PassUnit } from '@keelson/core/ports'
+import type { StoreChange, Lease, Mail, MemoryStore, PassUnit } from '@keelson/core/ports'
 
 const CONTROL: Omit<Mail, 'run' | 'at'> = { row: 0, onceKey: 'always-replay', kind: 'pause', payload: '{}' }
 
 export function alwaysReplay(store: MemoryStore): MemoryStore {
   const marked = new Set<string>()
-  const listeners = new Set<(change: Change) => void>()
+  const listeners = new Set<(change: StoreChange) => void>()
   return {
     ...store,
     async claim(query) {
@@ -33,7 +33,7 @@ export function alwaysReplay(store: MemoryStore): MemoryStore {
       return 'epoch' in of && marked.has(idOf(of)) ? [...mail, { ...CONTROL, run: of.run, at: 0 }] : mail
     },
     watch(listener) {
-      const each = (change: Change): void => listener(change)
+      const each = (change: StoreChange): void => listener(change)
       listeners.add(each)
       const unwatch = store.watch(each)
       return () => {

@@ -12,7 +12,7 @@
  */
 import { createHash } from 'node:crypto'
 import { deepFreeze, KeelsonError } from '@keelson/core/ports'
-import type { Answer, Change, Conflict, Delivery, Entry, Instant, Lease, MemoryStore } from '@keelson/core/ports'
+import type { Answer, StoreChange, Conflict, Delivery, Entry, Instant, Lease, MemoryStore } from '@keelson/core/ports'
 import type { NewRun, Next, PassUnit, RecordRow, RecordWrite, RunRow } from '@keelson/core/ports'
 import { claim } from './memory/claim.ts'
 import { byCodePoint, emptyData, emptySpace, ofLane, type Data, type Run, type Space } from './memory/data.ts'
@@ -79,7 +79,7 @@ function session(shared: Data): MemoryStoreSession {
     tail: async (workspace, after, limit) => readOn(space(workspace), after, limit),
     getArtifact: async (workspace, sha256) => space(workspace).artifacts.get(sha256)?.slice(),
     watch(listener) {
-      const each = (change: Change): void => queueMicrotask(() => shared.listeners.has(each) && listener(change))
+      const each = (change: StoreChange): void => queueMicrotask(() => shared.listeners.has(each) && listener(change))
       shared.listeners.set(each, own().worker)
       return () => void shared.listeners.delete(each)
     },

@@ -3,7 +3,7 @@ import { KeelsonError } from '../base/errors.ts'
 import type { Environment } from '../conductor/environment.ts'
 import { anchorNow, type Anchor, type Anchoring } from './anchor.ts'
 import type { Anchored } from './anchor-check.ts'
-import { exportLines, type ExportOptions } from './export.ts'
+import { exportLines, type AuditExportOptions } from './export.ts'
 import { whyField, type FieldStory } from './field.ts'
 import { queryTrail, type AuditPage, type AuditQuery } from './query.ts'
 import { storyOf } from './story.ts'
@@ -18,7 +18,7 @@ export interface Audit {
   /** Why a field holds what it holds: the change, its run and step or its author, the value's sources, who agreed. */
   why<T>(type: EntityType<T>, id: string, field: keyof T & string): Promise<FieldStory>
   /** The whole journal as JSON lines; `verifyExport` checks them without the store. */
-  export(options?: ExportOptions): AsyncIterable<string>
+  export(options?: AuditExportOptions): AsyncIterable<string>
   /**
    * Reads everything: finds an edited, removed or reordered entry, and a record that is not what its entries say. With
    * anchors also a journal that was cut short, written anew, or taken back to an older copy.

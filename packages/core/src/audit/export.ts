@@ -12,7 +12,7 @@ import { anchorCheck, type Anchored } from './anchor-check.ts'
 import { merkleRoot } from './merkle.ts'
 import type { Verification } from './verify.ts'
 
-export interface ExportOptions {
+export interface AuditExportOptions {
   /** False: only envelopes and hashes; it proves order and completeness, and tells nothing. Default true. */
   readonly payloads?: boolean
 }
@@ -24,7 +24,7 @@ const PAGE = 1000
 export async function* exportLines(
   store: MemoryStore,
   workspace: string,
-  { payloads = true }: ExportOptions = {},
+  { payloads = true }: AuditExportOptions = {},
 ): AsyncGenerator<string> {
   yield line({ format: FORMAT, v: 1, workspace })
   const heads = new Map<string, Head>()

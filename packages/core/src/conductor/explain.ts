@@ -3,7 +3,7 @@ import { parseStored, canonicalAround } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
 import { dataOf, type Entry, type Placed } from '../journal/entry.ts'
 import type { Put } from '../journal/put.ts'
-import { difference, rehearsal, type Recorded, type Rehearsed } from '../policy/rehearsal.ts'
+import { difference, rehearsal, type Recorded, type Rejudged } from '../policy/rehearsal.ts'
 import type { PolicyGate } from '../policy/rule.ts'
 import type { Settings } from '../policy/settings.ts'
 import type { Judgement } from '../policy/verdict.ts'
@@ -12,7 +12,7 @@ import type { Environment } from './environment.ts'
 import { iso } from './waiting.ts'
 
 /** One effect of which the candidate says something else. */
-export interface Change {
+export interface PolicyDifference {
   readonly effect: string
   readonly run: string
   readonly step: string
@@ -21,7 +21,7 @@ export interface Change {
   readonly at: string
   readonly from: Judgement['verdict']
   /** `unknown` where it needs something that nobody looked up then. */
-  readonly to: Rehearsed['verdict']
+  readonly to: Rejudged['verdict']
   readonly why: string
 }
 
@@ -30,7 +30,7 @@ export interface Explained {
   readonly judged: number
   /** Of them, those that a persona did not allow: so it was journaled, and other rules change nothing of it. */
   readonly barred: number
-  readonly changes: readonly Change[]
+  readonly changes: readonly PolicyDifference[]
 }
 
 export interface PolicyVerbs {
@@ -56,7 +56,7 @@ async function explain(
 ): Promise<Explained> {
   const from = new Date(since).getTime()
   const again = rehearsal(candidate)
-  const changes: Change[] = []
+  const changes: PolicyDifference[] = []
   let settings: Settings = {}
   let [judged, barred] = [0, 0]
   for (let after = 0; ;) {

@@ -1,6 +1,6 @@
 /** Notifier: who waits for a run to change is told by the store's word, never by asking again and again. */
 import { KeelsonError } from '../base/errors.ts'
-import type { Change, RunRow } from '../journal/store.ts'
+import type { StoreChange, RunRow } from '../journal/store.ts'
 
 export interface Watched {
   /** Resolves at the next change; with the run's row, when that is known to have settled it. */
@@ -44,7 +44,7 @@ export class Notifier {
   }
 
   /** An empty list of runs: anything of the workspace may have changed. */
-  tell(change: Change): void {
+  tell(change: StoreChange): void {
     this.#wake(JSON.stringify([change.workspace, ANY]))
     if (change.runs.length > 0) {
       for (const run of change.runs) this.#wake(JSON.stringify([change.workspace, run]), change.settled?.get(run))

@@ -18,7 +18,7 @@ import { insideStep, Pass, type Task } from './pass.ts'
 import type { Halt } from './replay.ts'
 
 /** What would become of one run. */
-export type Verdict =
+export type RehearsalVerdict =
   /** The code asks for what is recorded, and goes on with `at`, or ends as it did. */
   | { readonly verdict: 'continues'; readonly at?: string; readonly text: string }
   /** Something must be done first: its version or its input's shape is gone. */
@@ -34,7 +34,7 @@ export async function rehearseRun(
   row: RunRow,
   entries: readonly Placed[],
   playbook: AnyPlaybook,
-): Promise<Verdict> {
+): Promise<RehearsalVerdict> {
   const settled = entries.findLast((entry) => entry.kind === 'run.settled')
   const before = settled === undefined ? entries : entries.slice(0, entries.indexOf(settled))
   if (before.some((entry) => entry.payload === null)) {
@@ -44,7 +44,7 @@ export async function rehearseRun(
       hint: 'It cannot be replayed: let it be.',
     }
   }
-  const { promise, resolve } = Promise.withResolvers<Verdict>()
+  const { promise, resolve } = Promise.withResolvers<RehearsalVerdict>()
   const lease = { workspace: row.workspace, run: row.id, worker: 'rehearsal', epoch: 0 }
   const claimed = { lease, row: { ...row, version: playbook.version }, entries: before, mail: [] }
   const dry = { ...env, store: deaf(env.store), log: silent, emit: () => {}, nudge: () => {} }
@@ -70,7 +70,11 @@ export async function rehearseRun(
   }
 }
 
-async function play(pass: Pass, ended: Promise<Verdict>, settled: Entry | undefined): Promise<Verdict> {
+async function play(
+  pass: Pass,
+  ended: Promise<RehearsalVerdict>,
+  settled: Entry | undefined,
+): Promise<RehearsalVerdict> {
   const { playbook } = pass.task
   let input: unknown
   try {
@@ -100,7 +104,7 @@ function endVerdict(
   playbook: AnyPlaybook,
   result: { value: unknown } | { thrown: unknown },
   settled: Entry | undefined,
-): Verdict {
+): RehearsalVerdict {
   const now = outcomeOf(playbook, result)
   if (settled === undefined) return { verdict: 'continues', text: `ends: ${now.slice(0, 200)}` }
   const { output, error } = dataOf(settled as Entry & { kind: 'run.settled' })
@@ -124,16 +128,16 @@ function outcomeOf(playbook: AnyPlaybook, result: { value: unknown } | { thrown:
   }
 }
 
-function haltVerdict(halt: Halt): Verdict {
+function haltVerdict(halt: Halt): RehearsalVerdict {
   if (halt.why === 'stalled') return stalls(halt.last)
   return branches(haltDifference(halt))
 }
 
-function branches({ at, text, hint }: Difference): Verdict {
+function branches({ at, text, hint }: Difference): RehearsalVerdict {
   return { verdict: 'branches', at, text, hint }
 }
 
-function stalls(after: string): Verdict {
+function stalls(after: string): RehearsalVerdict {
   return {
     verdict: 'stalls',
     at: after,

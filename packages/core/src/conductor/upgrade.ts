@@ -5,11 +5,11 @@ import type { RunRow } from '../journal/store.ts'
 import { catalogId } from '../playbook/catalog.ts'
 import type { AnyPlaybook } from '../playbook/playbook.ts'
 import type { Environment } from './environment.ts'
-import { rehearseRun, type Verdict } from './rehearse.ts'
+import { rehearseRun, type RehearsalVerdict } from './rehearse.ts'
 import type { RunVerbs } from './verbs.ts'
 
 /** A run and what would become of it. */
-export type Rehearsed = Verdict & {
+export type Rehearsed = RehearsalVerdict & {
   readonly workspace: string
   readonly run: string
   readonly playbook: string
@@ -151,7 +151,7 @@ async function rehearsed(env: Environment, row: RunRow, version: number): Promis
   return { ...about, ...(code === undefined ? unknown(playbook, version) : await replayed(env, row, code)) }
 }
 
-async function replayed(env: Environment, row: RunRow, code: AnyPlaybook): Promise<Verdict> {
+async function replayed(env: Environment, row: RunRow, code: AnyPlaybook): Promise<RehearsalVerdict> {
   // A replay waits in real time that keeps no process alive: until it has ended, this does.
   const alive = env.clock.timer(env.clock.now() + DAY, () => {})
   try {
@@ -166,7 +166,7 @@ async function replayed(env: Environment, row: RunRow, code: AnyPlaybook): Promi
   }
 }
 
-function unknown(playbook: string, version: number): Verdict {
+function unknown(playbook: string, version: number): RehearsalVerdict {
   return {
     verdict: 'needs-migration',
     text: `${catalogId(playbook, version)} is not registered`,
@@ -188,7 +188,7 @@ function reportOf(runs: readonly Rehearsed[]): string {
       const at = one.verdict === 'branches' ? `would take another branch at "${one.at}"` : one.verdict.replace('-', ' ')
       return `${one.workspace}/${one.run} (${one.playbook}@${one.version}${one.on === one.version ? '' : ` on ${one.on}`}): ${at}: ${one.text}`
     })
-  const count = (verdict: Verdict['verdict']): number => runs.filter((one) => one.verdict === verdict).length
+  const count = (verdict: RehearsalVerdict['verdict']): number => runs.filter((one) => one.verdict === verdict).length
   return [
     ...lines,
     `${runs.length} runs replayed: ${count('continues')} continue, ${count('needs-migration')} need migration, ${count('branches')} would branch, ${count('stalls')} stall`,

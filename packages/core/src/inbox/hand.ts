@@ -7,7 +7,7 @@ import type { EntryData } from '../journal/kinds.ts'
 import { itemNotFound, refused, untouchable, type Decided, type Deciding } from './decide.ts'
 
 type Handled = 'item.snoozed' | 'item.delegated'
-type Change = { readonly item: ItemRecord; readonly kind: Handled; readonly data: Omit<EntryData[Handled], 'puts'> }
+type Handling = { readonly item: ItemRecord; readonly kind: Handled; readonly data: Omit<EntryData[Handled], 'puts'> }
 
 /** Hides an item until a time; it is not reminded of before. Deadlines stay. */
 export async function snooze(options: Deciding, id: string, given: { by: Actor; until: string }): Promise<Decided> {
@@ -41,7 +41,7 @@ async function change(
   options: Deciding,
   id: string,
   by: Actor,
-  make: (item: ItemRecord) => Change | Decided,
+  make: (item: ItemRecord) => Handling | Decided,
 ): Promise<Decided> {
   const { env, workspace } = options
   let answer: Decided = { status: 'done' }

@@ -272,7 +272,7 @@ export interface RunQuery {
 }
 
 /** What happened that another worker or a waiting caller may want to know. */
-export interface Change {
+export interface StoreChange {
   readonly workspace: string
   /**
    * The runs that were started, given back (due, parked, held, settled), touched, or delivered to, leased or not. Empty:
@@ -357,7 +357,7 @@ export interface MemoryStore {
   /** The bytes that a unit brought under this sha-256 (hex). */
   getArtifact(workspace: string, sha256: string): Promise<Uint8Array | undefined>
   /** Calls back after changes, of this process and, as far as the store can tell, of others. Returns what ends it. */
-  watch(listener: (change: Change) => void): () => void
+  watch(listener: (change: StoreChange) => void): () => void
   /** Declares a store that was opened as a copy or behind to be the one that goes on. */
   adopt(workspace: string): Promise<void>
 }

@@ -43,7 +43,7 @@ export interface TimelineEvent {
 }
 
 /** A change as its line keeps it. */
-export interface Change extends TimelineEvent {
+export interface EntityChange extends TimelineEvent {
   readonly version: number
 }
 
@@ -95,7 +95,7 @@ export interface Folded {
 export const NOTHING: Folded = { schema: 0, data: {}, since: {}, version: 0, at: 0, archived: false }
 
 /** `state` with `change` in its place (H1). */
-export function foldChange(type: AnyEntityType, state: Folded, change: Change): Folded {
+export function foldChange(type: AnyEntityType, state: Folded, change: EntityChange): Folded {
   return foldChanges(type, state, [change])
 }
 
@@ -105,13 +105,13 @@ type Open = { -readonly [K in keyof Folded]: Folded[K] } & {
 }
 
 /** `state` with all of `changes` in their places. */
-export function foldChanges(type: AnyEntityType, state: Folded, changes: readonly Change[]): Folded {
+export function foldChanges(type: AnyEntityType, state: Folded, changes: readonly EntityChange[]): Folded {
   const open: Open = { ...state, data: { ...state.data }, since: { ...state.since } }
   for (const change of changes) take(type, open, change)
   return open
 }
 
-function take(type: AnyEntityType, open: Open, change: Change): void {
+function take(type: AnyEntityType, open: Open, change: EntityChange): void {
   const at = Date.parse(change.at)
   const validAt = change.validAt === undefined ? at : Date.parse(change.validAt)
   const schema = Math.max(open.schema, change.schema ?? 1)
@@ -160,8 +160,8 @@ export function snapshotRow(type: string, id: string, state: Folded): RecordWrit
   }
 }
 
-export function changeOf(row: RecordRow): Change {
-  return JSON.parse(row.data) as Change
+export function changeOf(row: RecordRow): EntityChange {
+  return JSON.parse(row.data) as EntityChange
 }
 
 /** What a write made of the fields: those that are other than before, and those that the writer named, changed or not. */

@@ -8,7 +8,7 @@ import { canonical } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
 import type { RecordQuery, RecordRow } from '../journal/store.ts'
 import { changeId, changeOf, foldChange, foldChanges, NOTHING, SNAPSHOT_EVERY, snapshotRow } from './change.ts'
-import type { Change, Folded, TimelineEvent } from './change.ts'
+import type { EntityChange, Folded, TimelineEvent } from './change.ts'
 import { notFound, recordId, type AnyEntityType } from './entity.ts'
 import { allOf, labelsIn } from './entity-labels.ts'
 import { headOf, survivorOf, type Shelf } from './entity-read.ts'
@@ -64,7 +64,12 @@ async function foldedAt(shelf: Shelf, type: AnyEntityType, id: string, at: Point
   return state.version === 0 ? undefined : state
 }
 
-async function lastChange(shelf: Shelf, type: AnyEntityType, id: string, at: number): Promise<Change | undefined> {
+async function lastChange(
+  shelf: Shelf,
+  type: AnyEntityType,
+  id: string,
+  at: number,
+): Promise<EntityChange | undefined> {
   const value = recordId(type.name, id)
   const [row] = await records(shelf, {
     kind: 'timeline',
@@ -82,9 +87,9 @@ async function lateChanges(
   id: string,
   after: number,
   until: number,
-): Promise<Change[]> {
+): Promise<EntityChange[]> {
   const where = { field: 'late', value: recordId(type.name, id) }
-  const found: Change[] = []
+  const found: EntityChange[] = []
   for await (const row of pages(shelf, { kind: 'timeline', where, from: after + 1 })) {
     if (row.sort > until) break
     found.push(changeOf(row))
@@ -112,7 +117,7 @@ async function changesAfter(
   id: string,
   state: { readonly version: number; readonly at: number },
   limit: number,
-): Promise<Change[]> {
+): Promise<EntityChange[]> {
   const value = recordId(type.name, id)
   const behind = state.version === 0 ? {} : { after: { sort: state.at, id: changeId(type.name, id, state.version) } }
   const rows = await records(shelf, { kind: 'timeline', where: { field: 'change', value }, limit, ...behind })
@@ -120,7 +125,7 @@ async function changesAfter(
 }
 
 /** All changes of an entity, oldest first. */
-export async function* changesOf(shelf: Rows, type: string, id: string): AsyncGenerator<Change> {
+export async function* changesOf(shelf: Rows, type: string, id: string): AsyncGenerator<EntityChange> {
   const where = { field: 'change', value: recordId(type, id) }
   for await (const row of pages(shelf, { kind: 'timeline', where })) yield changeOf(row)
 }
@@ -206,7 +211,9 @@ export async function madeField(
   id: string,
   field: string,
   version: number,
-): Promise<{ change: Change; before: Folded; state: Folded; since: number; value: Json | undefined } | undefined> {
+): Promise<
+  { change: EntityChange; before: Folded; state: Folded; since: number; value: Json | undefined } | undefined
+> {
   const state = await foldedTo(shelf, type, id, version)
   let from = state.since[field]
   while (from !== undefined) {
@@ -221,7 +228,7 @@ export async function madeField(
   return undefined
 }
 
-function changedBy(type: AnyEntityType, before: Folded, change: Change): Changed {
+function changedBy(type: AnyEntityType, before: Folded, change: EntityChange): Changed {
   const after = foldChange(type, before, change)
   const was = before.version === 0 ? {} : upcastTo(type, before.data, before.schema, after.schema)
   const named = [...Object.keys((change.changed ?? {}) as object), ...(change.dropped ?? [])]

@@ -4,7 +4,7 @@ import type { Json } from '../base/value.ts'
 import { sha256 } from '../base/hash.ts'
 import { canonical } from '../base/json.ts'
 import { KeelsonError } from '../base/errors.ts'
-import { changeId, timelinePut, type Change } from './change.ts'
+import { changeId, timelinePut, type EntityChange } from './change.ts'
 import { instant } from './entity-history.ts'
 import { identifyEntity, mergeEntities, restoreEntity, withNames } from './entity-identity.ts'
 import { headOf, survivorOf } from './entity-read.ts'
@@ -34,7 +34,7 @@ async function madeBy({ shelf, type, who }: Writing, id: string): Promise<boolea
   const ids = [changeId(type.name, id, 1)]
   const [row] = await shelf.store.records(shelf.workspace, { kind: 'timeline', ids, limit: 1 })
   if (row === undefined || who.run === undefined) return false
-  const change = JSON.parse(row.data) as Change
+  const change = JSON.parse(row.data) as EntityChange
   return change.run === who.run && change.step === who.step
 }
 

@@ -13,7 +13,7 @@ import type { Json } from '../base/value.ts'
 import type { Put } from '../journal/put.ts'
 import type { RecordWrite } from '../journal/store.ts'
 import { difference, foldChange, NOTHING, SNAPSHOT_EVERY, snapshotRow, timelinePut, versionMark } from './change.ts'
-import type { Change, TimelineEvent } from './change.ts'
+import type { EntityChange, TimelineEvent } from './change.ts'
 import {
   conflict,
   entityPut,
@@ -188,7 +188,7 @@ export async function commitChange(writing: Writing, head: Head | undefined, wan
     ...(wanted.into === undefined ? {} : { into: wanted.into }),
     ...(labels === undefined ? {} : { labels }),
   }
-  const change = { ...event, at: new Date(at).toISOString() } as Change
+  const change = { ...event, at: new Date(at).toISOString() } as EntityChange
   const record = await recordAfter(writing, head, { wanted, change, base, at, validAt, schema })
   const puts = [
     entityPut(record, version, await shelf.key()),
@@ -199,7 +199,7 @@ export async function commitChange(writing: Writing, head: Head | undefined, wan
 
 interface Made {
   readonly wanted: Wanted
-  readonly change: Change
+  readonly change: EntityChange
   /** The data before, as of the schema of the change. */
   readonly base: Data
   readonly at: number
@@ -247,14 +247,14 @@ function labelsOfChange(
 async function folded(
   { shelf, type }: Writing,
   head: Head,
-  change: Change,
+  change: EntityChange,
 ): Promise<{ data: Data; labels?: FieldLabels | undefined }> {
   const state = await foldedTo(shelf, type, head.record.id, head.version)
   return foldChange(type, state, change)
 }
 
 /** Every hundredth change leaves a snapshot. */
-async function snapshotOf({ shelf, type }: Writing, id: string, change: Change): Promise<RecordWrite[]> {
+async function snapshotOf({ shelf, type }: Writing, id: string, change: EntityChange): Promise<RecordWrite[]> {
   if (change.version % SNAPSHOT_EVERY !== 0) return []
   const before = change.version === 1 ? NOTHING : await foldedTo(shelf, type, id, change.version - 1)
   const row = snapshotRow(type.name, id, foldChange(type, before, change))

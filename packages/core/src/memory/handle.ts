@@ -187,7 +187,7 @@ export interface WorkspaceMemory extends MemoryReads {
       { readonly run: string } | { readonly changeSet: string } | { readonly actor: string; readonly since: string },
     options: By,
   ): Promise<Reverted>
-  readonly changes: Changes
+  readonly changes: MemoryChanges
   readonly retention: Retention
   /** Lets a consolidator propose. Answers the change set that waits in the inbox; undefined when there was nothing to propose. */
   consolidate(consolidator: Consolidator | undefined, options: By): Promise<string | undefined>
@@ -208,7 +208,7 @@ export interface Imported {
   readonly proposed: number
 }
 
-export interface Changes {
+export interface MemoryChanges {
   list(query?: {
     status?: ChangeSet['status']
     run?: string

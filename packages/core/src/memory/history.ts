@@ -2,14 +2,14 @@
 import { canonical } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
 import type { MemoryStore } from '../journal/store.ts'
-import { foldChange, NOTHING, type Change } from './change.ts'
+import { foldChange, NOTHING, type EntityChange } from './change.ts'
 import { bareType } from './entity.ts'
 import { changesOf } from './entity-history.ts'
 
 export interface EntityVersion {
   readonly version: number
   readonly at: number
-  readonly event: Change
+  readonly event: EntityChange
   /** The whole of it. */
   readonly data: Readonly<Record<string, Json>>
   /** Fields that hold something else than in the version before. */

@@ -5,13 +5,13 @@ import { lookupKey, type PolicyGate } from './rule.ts'
 import type { Judgement } from './verdict.ts'
 
 /** Of the candidate: its judgement, or why nobody can tell. */
-export type Rehearsed = Judgement | { readonly verdict: 'unknown'; readonly reason: string }
+export type Rejudged = Judgement | { readonly verdict: 'unknown'; readonly reason: string }
 
 /** An intent as it was judged. */
 export type Recorded = Omit<Intended, 'labels' | 'sources'>
 
 /** A set of rules that judges again what was judged. */
-export function rehearsal(candidate: PolicyGate): (recorded: Recorded, judged: Judgement) => Promise<Rehearsed> {
+export function rehearsal(candidate: PolicyGate): (recorded: Recorded, judged: Judgement) => Promise<Rejudged> {
   const engine = ruleEngine(candidate)
   return async (recorded, judged) => {
     const known = answers(judged)
@@ -44,7 +44,7 @@ function answers(judged: Judgement): Map<string, unknown> {
 }
 
 /** What differs between two judgements, in words; undefined where nothing does. */
-export function difference(before: Judgement, after: Rehearsed): string | undefined {
+export function difference(before: Judgement, after: Rejudged): string | undefined {
   if (after.verdict === 'unknown') return after.reason
   const fits = felt(before) === felt(after)
   return fits ? undefined : `${before.verdict} (${before.reason}) would be ${after.verdict} (${after.reason})`

@@ -14,12 +14,12 @@ import type { Settings } from './settings.ts'
 import type { Verdict } from './verdict.ts'
 
 /** The least that a look-up must know of an entity; memory's own types fit it. */
-export interface EntityType<T> {
+export interface Lookable<T> {
   readonly name: string
   readonly '~t'?: T
 }
 
-interface Entity<T> {
+interface LookedUp<T> {
   readonly id: string
   readonly version: number
   readonly data: T
@@ -32,7 +32,7 @@ export interface Lookup<T> {
 
 export interface Look {
   /** The entity with these index fields, if any. */
-  one<T>(type: EntityType<T>, where: Partial<T>): Lookup<Entity<T> | undefined>
+  one<T>(type: Lookable<T>, where: Partial<T>): Lookup<LookedUp<T> | undefined>
   /** How many effects of this action settled or are open since then, with these top-level input fields. */
   count<In, Out>(action: Action<In, Out>, options: { where?: Partial<NoInfer<In>>; since: Duration }): Lookup<number>
 }
@@ -44,7 +44,7 @@ export type Found<L> = { readonly [K in keyof L]: L[K] extends Lookup<infer T> ?
 
 /** A look-up as core resolves it. */
 export type AnyLookup =
-  | { readonly look: 'one'; readonly type: EntityType<unknown>; readonly where: Readonly<Record<string, unknown>> }
+  | { readonly look: 'one'; readonly type: Lookable<unknown>; readonly where: Readonly<Record<string, unknown>> }
   | {
       readonly look: 'count'
       readonly action: string

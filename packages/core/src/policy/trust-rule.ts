@@ -2,12 +2,12 @@
 import { durationMs, type Duration } from '../base/duration.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { definitionOf, type Action } from '../connector/action.ts'
-import { RUNGS, type Rung } from './trust.ts'
+import { RUNGS, type TrustRung } from './trust.ts'
 
 export interface TrustRule {
   readonly action: string
   readonly segment: (input: unknown) => string
-  readonly ceiling: Rung
+  readonly ceiling: TrustRung
   readonly highRisk: boolean
   readonly version: string
   readonly vetoMs: number
@@ -24,7 +24,7 @@ export function defineTrust<In>(
   options: {
     /** Cases that are trusted apart: an amount band, a known or a new recipient. Default: one for all. */
     readonly segment?: (input: NoInfer<In>) => string
-    readonly ceiling?: Rung
+    readonly ceiling?: TrustRung
     /** Something wrong brings it down to asking each time. Default: true for what cannot be taken back. */
     readonly highRisk?: boolean
     readonly version?: string

@@ -8,10 +8,10 @@ import {
   RUNGS,
   standingAt,
   wilsonLower,
-  type Change,
+  type RungChange,
   type Happening,
   type Limits,
-  type Rung,
+  type TrustRung,
   type Standing,
 } from './trust.ts'
 
@@ -24,8 +24,8 @@ function decide(
   goods: string,
   limits: Limits = open,
   from = 0,
-): { standing: Standing; changes: Change[] } {
-  const changes: Change[] = []
+): { standing: Standing; changes: RungChange[] } {
+  const changes: RungChange[] = []
   let at = from
   for (const one of goods) {
     const step = advance(standing, { what: 'seen', good: one === '1', at: (at += 60_000) }, limits)
@@ -35,7 +35,7 @@ function decide(
   return { standing, changes }
 }
 
-const rung = fc.constantFrom<Rung>(...RUNGS)
+const rung = fc.constantFrom<TrustRung>(...RUNGS)
 const limits = fc.record({ ceiling: rung, highRisk: fc.boolean() })
 const happening = fc.oneof(
   {
@@ -53,10 +53,10 @@ const life = fc.array(fc.tuple(happening, fc.integer({ min: 0, max: 3 * DAY })),
 
 /** Lives a life, calling back after each step. */
 function live(
-  start: Rung,
+  start: TrustRung,
   events: readonly (readonly [object, number])[],
   given: Limits,
-  each: (before: Standing, after: Standing, change: Change | undefined, happening: Happening) => void,
+  each: (before: Standing, after: Standing, change: RungChange | undefined, happening: Happening) => void,
 ): void {
   let standing = standingAt(start, 'a', 0)
   let at = 0
@@ -104,7 +104,7 @@ describe('the ladder', () => {
   it('wants at least 50, 50, 100 and 125 clean decisions for its four bars', () => {
     const wanted = { shadow: 50, approve: 50, batch: 100, veto: 125 } as const
     for (const [from, least] of Object.entries(wanted)) {
-      const start = standingAt(from as Rung, 'a', -40 * DAY)
+      const start = standingAt(from as TrustRung, 'a', -40 * DAY)
       expect(decide(start, '1'.repeat(least - 1)).changes).toEqual([])
       expect(decide(start, '1'.repeat(least)).changes).toMatchObject([{ kind: 'proposed' }])
     }

@@ -11,10 +11,10 @@
 
 /** From least to most trusted. */
 export const RUNGS = ['shadow', 'approve', 'batch', 'veto', 'automatic'] as const
-export type Rung = (typeof RUNGS)[number]
+export type TrustRung = (typeof RUNGS)[number]
 
 /** Lower bound that the evidence must reach before a rung is proposed. */
-export const BARS: { readonly [R in Rung]: number } = {
+export const BARS: { readonly [R in TrustRung]: number } = {
   shadow: 0,
   approve: 0.8,
   batch: 0.9,
@@ -34,7 +34,7 @@ const AUDITS_OF_PROBATION = 12
 
 /** Where one action, in one segment, stands. Plain JSON. */
 export interface Standing {
-  readonly rung: Rung
+  readonly rung: TrustRung
   /** Since when it is on this rung. */
   readonly since: number
   /** Of everything that decides how it acts: policy, model, prompt, schema. */
@@ -49,14 +49,14 @@ export interface Standing {
   readonly calm: { readonly decisions: number; readonly since?: number }
   readonly evidenceAt: number
   /** A rung that a person has been asked to allow. */
-  readonly proposed?: Rung
+  readonly proposed?: TrustRung
   /** A new version on trial: executions left, and how many of them a person has looked at. */
   readonly probation?: { readonly left: number; readonly audited: number }
 }
 
 export interface Limits {
   /** No higher rung is proposed, or stood on. */
-  readonly ceiling: Rung
+  readonly ceiling: TrustRung
   /** Something wrong brings it down to asking each time, not just one rung. */
   readonly highRisk: boolean
 }
@@ -69,19 +69,19 @@ export type Happening =
   | { readonly what: 'version'; readonly version: string; readonly at: number }
   | { readonly what: 'time'; readonly at: number }
   /** A person has said which rung it is to be on. */
-  | { readonly what: 'set'; readonly rung: Rung; readonly at: number }
+  | { readonly what: 'set'; readonly rung: TrustRung; readonly at: number }
   /** A person has allowed what was proposed. */
-  | { readonly what: 'accepted'; readonly rung: Rung; readonly at: number }
+  | { readonly what: 'accepted'; readonly rung: TrustRung; readonly at: number }
   | { readonly what: 'declined'; readonly at: number }
 
-export type Change =
-  | { readonly kind: 'proposed'; readonly to: Rung; readonly lower: number }
+export type RungChange =
+  | { readonly kind: 'proposed'; readonly to: TrustRung; readonly lower: number }
   | { readonly kind: 'withdrawn' }
-  | { readonly kind: 'demoted'; readonly from: Rung; readonly to: Rung; readonly why: string }
+  | { readonly kind: 'demoted'; readonly from: TrustRung; readonly to: TrustRung; readonly why: string }
 
 export interface Step {
   readonly standing: Standing
-  readonly change?: Change
+  readonly change?: RungChange
 }
 
 /**
@@ -99,7 +99,7 @@ export function wilsonLower(good: number, seen: number, z = 1.645): number {
 }
 
 /** A new standing without any evidence. */
-export function standingAt(rung: Rung, version: string, at: number): Standing {
+export function standingAt(rung: TrustRung, version: string, at: number): Standing {
   return { rung, since: at, version, seen: 0, good: 0, passes: 0, recent: '', calm: { decisions: 0 }, evidenceAt: at }
 }
 
@@ -128,12 +128,12 @@ export function advance(standing: Standing, happening: Happening, limits: Limits
 }
 
 /** The rung above, as far as the ceiling lets it be proposed. */
-export function nextRung(rung: Rung, ceiling: Rung): Rung | undefined {
+export function nextRung(rung: TrustRung, ceiling: TrustRung): TrustRung | undefined {
   const next = RUNGS[RUNGS.indexOf(rung) + 1]
   return next !== undefined && RUNGS.indexOf(next) <= RUNGS.indexOf(ceiling) ? next : undefined
 }
 
-export function isAbove(a: Rung, b: Rung): boolean {
+export function isAbove(a: TrustRung, b: TrustRung): boolean {
   return RUNGS.indexOf(a) > RUNGS.indexOf(b)
 }
 
@@ -178,7 +178,7 @@ function looked(standing: Standing, at: number, { ceiling }: Limits): Step {
 }
 
 /** What else than the bound the two highest rungs want. */
-function isCalm({ calm, since, probation }: Standing, to: Rung, at: number): boolean {
+function isCalm({ calm, since, probation }: Standing, to: TrustRung, at: number): boolean {
   if (probation !== undefined) return false
   if (to === 'veto') return calm.since === undefined || calm.decisions >= CALM_DECISIONS
   if (to !== 'automatic') return true
@@ -220,11 +220,11 @@ function beneath(standing: Standing, at: number, limits: Limits): Step | undefin
 }
 
 /** The highest rung under a ceiling: a person may be asked under any. */
-export function topOf({ ceiling }: Pick<Limits, 'ceiling'>): Rung {
+export function topOf({ ceiling }: Pick<Limits, 'ceiling'>): TrustRung {
   return isAbove(ceiling, 'approve') ? ceiling : 'approve'
 }
 
-function put(standing: Standing, { rung, at }: { rung: Rung; at: number }): Standing {
+function put(standing: Standing, { rung, at }: { rung: TrustRung; at: number }): Standing {
   return { ...fresh(standing, rung, at), calm: standing.calm, ...kept(standing, rung) }
 }
 
@@ -233,7 +233,7 @@ function idle(standing: Standing, at: number): Step {
   return down(standing, at, 'nobody has looked at what it does for 60 days')
 }
 
-function down(standing: Standing, at: number, why: string, to?: Rung): Step {
+function down(standing: Standing, at: number, why: string, to?: TrustRung): Step {
   const from = standing.rung
   if (!isAbove(from, 'approve')) {
     const { probation: _none, ...rest } = without(standing)
@@ -248,12 +248,12 @@ function down(standing: Standing, at: number, why: string, to?: Rung): Step {
 }
 
 /** On a rung, with nothing shown yet. */
-function fresh(standing: Standing, rung: Rung, at: number): Standing {
+function fresh(standing: Standing, rung: TrustRung, at: number): Standing {
   return standingAt(rung, standing.version, at)
 }
 
 /** A promotion keeps what was shown, save what shadow showed: that was another kind of evidence. */
-function kept(standing: Standing, rung: Rung): Partial<Standing> {
+function kept(standing: Standing, rung: TrustRung): Partial<Standing> {
   if (!isAbove(rung, standing.rung) || standing.rung === 'shadow') return {}
   const { seen, good, recent, evidenceAt } = standing
   return { seen, good, recent, evidenceAt }

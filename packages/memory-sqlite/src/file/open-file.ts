@@ -6,7 +6,7 @@
  *     comes back in between is not mistaken for the dead one.
  * O3. An idle file costs nothing: what is to be tidied is tidied once, a moment after the last write.
  */
-import type { Change, Instant, Opened, RunRow } from '@keelson/core/ports'
+import type { StoreChange, Instant, Opened, RunRow } from '@keelson/core/ports'
 import { KeelsonError } from '@keelson/core/ports'
 import { allWorkspaces, createContext, type Context } from '../sql/context.ts'
 import { queries, type Queries } from '../sql/queries.ts'
@@ -60,7 +60,7 @@ export class OpenFile {
   readonly #runner: Runner
   readonly #commits: GroupCommit
   readonly #probes = new Map<string, Probe>()
-  readonly #listeners = new Set<(change: Change) => void>()
+  readonly #listeners = new Set<(change: StoreChange) => void>()
   #wake: Wake | undefined
   #idle: NodeJS.Timeout | undefined
   #id = ''
@@ -131,14 +131,14 @@ export class OpenFile {
     }
   }
 
-  watch(listener: (change: Change) => void): () => void {
+  watch(listener: (change: StoreChange) => void): () => void {
     this.#wake ??= new Wake(
       this.handle,
       this.path,
       () => this.#othersWrote(),
       () => this.#tellOfDeaths(),
     )
-    const each = (change: Change): void => queueMicrotask(() => this.#listeners.has(each) && listener(change))
+    const each = (change: StoreChange): void => queueMicrotask(() => this.#listeners.has(each) && listener(change))
     this.#listeners.add(each)
     return () => void this.#listeners.delete(each)
   }
@@ -230,7 +230,7 @@ export class OpenFile {
     this.#idle.refresh()
   }
 
-  #tell(change: Change): void {
+  #tell(change: StoreChange): void {
     for (const listener of this.#listeners) listener(change)
   }
 

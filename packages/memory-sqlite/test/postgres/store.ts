@@ -15,7 +15,7 @@
 import { Kysely, PostgresDialect } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import pg from 'pg'
-import { KeelsonError, type Change, type MemoryStore } from '@keelson/core/ports'
+import { KeelsonError, type StoreChange, type MemoryStore } from '@keelson/core/ports'
 import { claimRuns, type Turns } from '../../src/sql/claim.ts'
 import { createContext, findWorkspace, type Context } from '../../src/sql/context.ts'
 import { readEntries, readTail } from '../../src/sql/entries.ts'
@@ -139,7 +139,7 @@ class Session {
   readonly #worker: string
   readonly #pool: pg.Pool
   readonly #q: Queries
-  readonly #listeners = new Set<(change: Change) => void>()
+  readonly #listeners = new Set<(change: StoreChange) => void>()
   /** Holds the worker's lock and hears of changes, for the session's life. */
   readonly #line: pg.Client
 
@@ -184,7 +184,7 @@ class Session {
     await line.query('select pg_advisory_lock(hashtext($1))', [this.#lockOf(this.#worker)])
     await line.query(`listen ${this.#schema}`)
     line.on('notification', ({ payload }) => {
-      for (const listener of this.#listeners) listener(JSON.parse(payload!) as Change)
+      for (const listener of this.#listeners) listener(JSON.parse(payload!) as StoreChange)
     })
     const dead = await this.takeDead(await this.transact('read', workerNames))
     const [worker, now] = [this.#worker, this.now()]
@@ -213,8 +213,8 @@ class Session {
     await this.#line.query('select pg_advisory_unlock(hashtext($1))', [this.#lockOf(this.#worker)])
   }
 
-  watch(listener: (change: Change) => void): () => void {
-    const each = (change: Change): void => listener(change)
+  watch(listener: (change: StoreChange) => void): () => void {
+    const each = (change: StoreChange): void => listener(change)
     this.#listeners.add(each)
     return () => void this.#listeners.delete(each)
   }

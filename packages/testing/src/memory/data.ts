@@ -1,5 +1,5 @@
 /** Data of the store in memory: what its sessions share, a workspace, a run. */
-import type { Change, Instant, Mail, Placed, RecordRow, RunRow } from '@keelson/core/ports'
+import type { StoreChange, Instant, Mail, Placed, RecordRow, RunRow } from '@keelson/core/ports'
 
 export interface Run {
   row: RunRow
@@ -19,7 +19,7 @@ export const emptyData = () => ({
   spaces: new Map<string, Space>(),
   alive: new Set<string>(),
   /** With the worker of the session that listens. */
-  listeners: new Map<(change: Change) => void, string>(),
+  listeners: new Map<(change: StoreChange) => void, string>(),
   /** Counts claims, to serve next whoever was served longest ago. */
   served: 0,
 })

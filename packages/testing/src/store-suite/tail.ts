@@ -1,6 +1,6 @@
 /** Checks of tail and watch. */
 import { describe, expect } from 'vitest'
-import type { Change, MemoryStore, Placed } from '@keelson/core/ports'
+import type { StoreChange, MemoryStore, Placed } from '@keelson/core/ports'
 import { deliver, delivery, entries, entryAt, newRun, parked, rowOf } from './rows.ts'
 import { settled, start, startParked, takeOne, W } from './rows.ts'
 import { checks, checksOfTwo, type StoreSuite } from './subject.ts'
@@ -68,7 +68,7 @@ function tail(suite: StoreSuite): void {
 }
 
 /** Ends when a change names `run`, or says to look oneself. Gives what names it. */
-function heard(store: MemoryStore, run: string): Promise<Change> {
+function heard(store: MemoryStore, run: string): Promise<StoreChange> {
   return new Promise((resolve) => {
     const end = store.watch((change) => {
       if (!change.runs.includes(run) && change.runs.length > 0) return
@@ -135,7 +135,7 @@ function watch(suite: StoreSuite): void {
     if (told !== undefined) expect([...told]).toEqual([['r', await rowOf(store, 'r')]])
   })
   given('calls nobody back who has ended it', async ({ store }) => {
-    const calls: Change[] = []
+    const calls: StoreChange[] = []
     const end = store.watch((change) => calls.push(change))
     end()
     const change = heard(store, 'r')

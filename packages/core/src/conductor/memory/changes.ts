@@ -1,7 +1,7 @@
 /** Changes: the change sets of a workspace: listed, shown, proposed, decided. */
 import { KeelsonError } from '../../base/errors.ts'
 import { CHANGE_SET_RECORD, type ChangeSetRecord } from '../../memory/change-set.ts'
-import type { Changes, ChangeSet, Diff } from '../../memory/handle.ts'
+import type { MemoryChanges, ChangeSet, Diff } from '../../memory/handle.ts'
 import { recordsOf } from '../../memory/recall/recall.ts'
 import { memoryOf } from '../../memory/unit.ts'
 import type { ItemRecord } from '../item.ts'
@@ -12,7 +12,7 @@ import { assertActor, type Desk } from './desk.ts'
 import { diffOf, proposalRunId } from './proposal.ts'
 import { draftProposal } from './write.ts'
 
-export function changesOf(desk: Desk, notifier: Notifier, decider: Decider): Changes {
+export function changesOf(desk: Desk, notifier: Notifier, decider: Decider): MemoryChanges {
   return {
     async list({ status, run, actor, limit = 100 } = {}) {
       const where =

@@ -11,12 +11,12 @@ import { recordId } from '../../memory/entity.ts'
 import { historyOf, type EntityVersion } from '../../memory/history.ts'
 import { iso } from '../waiting.ts'
 import type { EntityDeed } from './deeds.ts'
-import type { Line, Since } from './line.ts'
+import type { RevertLine, Since } from './line.ts'
 
-export async function entityLine(store: MemoryStore, workspace: string, deed: EntityDeed): Promise<Line> {
+export async function entityLine(store: MemoryStore, workspace: string, deed: EntityDeed): Promise<RevertLine> {
   const { type, id, versions } = deed
   const what = `${type} ${id}`
-  const cannot = (why: string, since: readonly Since[] = []): Line => ({
+  const cannot = (why: string, since: readonly Since[] = []): RevertLine => ({
     kind: 'entity',
     type,
     id,

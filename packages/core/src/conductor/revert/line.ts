@@ -9,7 +9,7 @@ export interface Since {
   readonly by?: string
 }
 
-export type Line =
+export type RevertLine =
   | {
       readonly kind: 'effect'
       readonly id: string

@@ -13,13 +13,13 @@ import type { Environment } from '../environment.ts'
 import { deedsOf, type Deeds } from './deeds.ts'
 import { dependentsOf, type Dependent } from './dependents.ts'
 import { entityLine } from './entity-line.ts'
-import type { Line } from './line.ts'
-import { partsOf, type Target } from './target.ts'
+import type { RevertLine } from './line.ts'
+import { partsOf, type RevertTarget } from './target.ts'
 
 export interface RevertPlan {
-  readonly target: Target
+  readonly target: RevertTarget
   /** In the order of taking back: last first. */
-  readonly lines: readonly Line[]
+  readonly lines: readonly RevertLine[]
   /** Runs and effects that rest on what would be taken back. */
   readonly dependents: readonly Dependent[]
   /** Runs of the target that have not ended and may do more: cancel them first. */
@@ -29,7 +29,7 @@ export interface RevertPlan {
   readonly hash: string
 }
 
-export async function planOf(env: Environment, workspace: string, target: Target): Promise<RevertPlan> {
+export async function planOf(env: Environment, workspace: string, target: RevertTarget): Promise<RevertPlan> {
   const deeds =
     'effect' in target
       ? await oneDeed(env, workspace, target.effect)
@@ -48,8 +48,8 @@ async function oneDeed(env: Environment, workspace: string, id: string): Promise
   return { effects: new Map([[id, 0]]), entities: [], runs, running: [], pruned: [], since: Infinity }
 }
 
-async function linesOf(env: Environment, workspace: string, deeds: Deeds): Promise<Line[]> {
-  const lines: { at: number; line: Line }[] = []
+async function linesOf(env: Environment, workspace: string, deeds: Deeds): Promise<RevertLine[]> {
+  const lines: { at: number; line: RevertLine }[] = []
   for (const [id, at] of deeds.effects) {
     const found = await readEffect(env.store, workspace, id)
     const line = found === undefined ? undefined : effectLine(env, found.record, deeds)
@@ -60,12 +60,12 @@ async function linesOf(env: Environment, workspace: string, deeds: Deeds): Promi
 }
 
 /** Undefined for what only read. */
-function effectLine(env: Environment, record: EffectRecord, { runs }: Deeds): Line | undefined {
+function effectLine(env: Environment, record: EffectRecord, { runs }: Deeds): RevertLine | undefined {
   const action = env.actions.find(record.action)
   if (action?.effect === 'read') return undefined
   const { id } = record
   const what = `${record.action} ${inShort(record.input)}`
-  const cannot = (why: string): Line => ({ kind: 'effect', id, action: record.action, what, can: false, why })
+  const cannot = (why: string): RevertLine => ({ kind: 'effect', id, action: record.action, what, can: false, why })
   if (record.state === 'compensated') return cannot('it has been taken back already')
   if (!runs.has(record.owner.run)) return cannot(`run ${record.owner.run} asked for it first, and has it too`)
   if (record.state === 'open') return cannot('it has not ended yet: cancel or decide it')

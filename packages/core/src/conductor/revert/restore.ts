@@ -8,12 +8,12 @@ import { restoreFields, type Writing } from '../../memory/entity-write.ts'
 import { shelfOf } from '../shelf.ts'
 import type { Pass } from '../pass.ts'
 import type { Built } from '../writer.ts'
-import type { Line } from './line.ts'
+import type { RevertLine } from './line.ts'
 
 export async function restoreEntity(
   pass: Pass,
   key: string,
-  line: Line & { kind: 'entity'; can: true },
+  line: RevertLine & { kind: 'entity'; can: true },
 ): Promise<void> {
   const hash = sha256(canonical([line.type, line.id, line.restore, line.drop]))
   const live = async (): Promise<void> => {
@@ -25,7 +25,7 @@ export async function restoreEntity(
 async function restored(
   pass: Pass,
   key: string,
-  line: Line & { kind: 'entity'; can: true },
+  line: RevertLine & { kind: 'entity'; can: true },
   hash: string,
 ): Promise<Built> {
   const { env, claimed } = pass.task

@@ -27,9 +27,9 @@ import { handle, type Run } from '../runs.ts'
 import { newRun, startUnit } from '../start.ts'
 import { iso } from '../waiting.ts'
 import { restoreEntity } from './restore.ts'
-import type { Line } from './line.ts'
+import type { RevertLine } from './line.ts'
 import { planOf, type RevertPlan } from './plan.ts'
-import type { Target } from './target.ts'
+import type { RevertTarget } from './target.ts'
 
 export const REVERT_PLAYBOOK = 'keelson.revert'
 
@@ -46,7 +46,7 @@ const CAUSES = ['wrong', 'changed-mind', 'test'] as const
 
 export interface Revert {
   /** What can be taken back, what cannot and why. Changes nothing. */
-  plan(target: Target): Promise<RevertPlan>
+  plan(target: RevertTarget): Promise<RevertPlan>
   /**
    * Takes back, last first. `cause`: by default it was wrong, which lowers the trust in what did it and shows in the metrics; a
    * 'test' shows nowhere. Throws `PLAN_CHANGED` if anything has moved since the plan was made.
@@ -115,11 +115,11 @@ export const revertPlaybook: AnyPlaybook = playbookOf(
       failed: z.array(z.object({ what: z.string(), why: z.string() })),
       left: z.array(z.object({ what: z.string(), why: z.string() })),
     }),
-    run: async (_ctx, input, pass) => takeBack(pass as Pass, (input as { lines: Line[] }).lines),
+    run: async (_ctx, input, pass) => takeBack(pass as Pass, (input as { lines: RevertLine[] }).lines),
   }),
 )
 
-async function takeBack(pass: Pass, lines: readonly Line[]): Promise<RevertResult> {
+async function takeBack(pass: Pass, lines: readonly RevertLine[]): Promise<RevertResult> {
   const undone: string[] = []
   const failed: { what: string; why: string }[] = []
   const left = lines.flatMap((line) => (line.can ? [] : [{ what: line.what, why: line.why }]))
@@ -136,8 +136,10 @@ async function takeBack(pass: Pass, lines: readonly Line[]): Promise<RevertResul
   return { undone, failed, left }
 }
 
+type Compensable = RevertLine & { kind: 'effect'; can: true }
+
 /** One compensation, as an effect run of its own. */
-async function compensate(pass: Pass, key: string, line: Line & { kind: 'effect'; can: true }): Promise<void> {
+async function compensate(pass: Pass, key: string, line: Compensable): Promise<void> {
   const hash = sha256(canonical([line.id, line.generation]))
   const live = async (op: Op): Promise<void> => {
     if (op.opened === undefined) await pass.work.run(() => open(pass, key, line, hash))
@@ -157,7 +159,7 @@ function effectRunOf(payload: string | null): string {
   return (JSON.parse(payload ?? '{}') as { run?: string }).run ?? ''
 }
 
-async function open(pass: Pass, key: string, line: Line & { kind: 'effect'; can: true }, hash: string): Promise<void> {
+async function open(pass: Pass, key: string, line: Compensable, hash: string): Promise<void> {
   const { env, claimed } = pass.task
   const { workspace } = claimed.row
   const secret = await env.company(workspace).key()

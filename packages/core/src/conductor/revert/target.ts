@@ -8,7 +8,7 @@ import { rowOf } from '../status.ts'
 import { actorValue, TRAIL, type TrailRecord } from '../trail.ts'
 import { assertJournal } from '../upkeep/journal.ts'
 
-export type Target =
+export type RevertTarget =
   /** A run with all that it called; with `to`, only what came behind that checkpoint. */
   | { readonly run: string; readonly to?: string }
   | { readonly effect: string }
@@ -31,7 +31,7 @@ export interface Part {
 export async function partsOf(
   env: Environment,
   workspace: string,
-  target: Exclude<Target, { effect: string }>,
+  target: Exclude<RevertTarget, { effect: string }>,
 ): Promise<Part[]> {
   if ('run' in target) return [await runPart(env, workspace, target.run, target.to)]
   if ('playbook' in target) return versionParts(env, workspace, target.playbook, target.version)

@@ -7,7 +7,14 @@ import { canonical } from '../../base/json.ts'
 import type { Json } from '../../base/value.ts'
 import type { Put } from '../../journal/put.ts'
 import type { TrustRule } from '../../policy/trust-rule.ts'
-import { advance, standingAt, type Change, type Happening, type Rung, type Standing } from '../../policy/trust.ts'
+import {
+  advance,
+  standingAt,
+  type RungChange,
+  type Happening,
+  type TrustRung,
+  type Standing,
+} from '../../policy/trust.ts'
 import type { Environment } from '../environment.ts'
 import { closing, itemHash, itemPut, type ItemRecord } from '../item.ts'
 
@@ -26,7 +33,7 @@ export interface TrustRecord {
 }
 
 export interface Ceiling {
-  readonly rung: Rung
+  readonly rung: TrustRung
   readonly by: Actor
   readonly at: number
   /** From then on its rule says it again. */
@@ -35,7 +42,7 @@ export interface Ceiling {
 }
 
 /** How high it may climb at an instant. */
-export function ceilingAt(rule: TrustRule, { ceiling }: Pick<TrustRecord, 'ceiling'>, at: number): Rung {
+export function ceilingAt(rule: TrustRule, { ceiling }: Pick<TrustRecord, 'ceiling'>, at: number): TrustRung {
   return ceiling === undefined || at >= (ceiling.until ?? Infinity) ? rule.ceiling : ceiling.rung
 }
 
@@ -161,8 +168,8 @@ function proposalId(rule: TrustRule, segment: string, standing: Standing): strin
 function itemOf(
   rule: TrustRule,
   record: TrustRecord,
-  ceiling: Rung,
-  change: Change,
+  ceiling: TrustRung,
+  change: RungChange,
   at: number,
 ): ItemRecord | undefined {
   const { standing } = record
@@ -182,7 +189,7 @@ function itemOf(
   return attention(id, DEMOTED, `${where} went from "${change.from}" to "${change.to}"`, change.why, at, about)
 }
 
-const SENTENCE: { readonly [R in Rung]: string } = {
+const SENTENCE: { readonly [R in TrustRung]: string } = {
   shadow: 'would only be simulated.',
   approve: 'would ask each time.',
   batch: 'would still ask; several can be decided together.',

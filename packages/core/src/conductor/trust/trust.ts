@@ -3,7 +3,7 @@ import type { Actor } from '../../base/actor.ts'
 import { KeelsonError } from '../../base/errors.ts'
 import type { Action } from '../../connector/action.ts'
 import type { TrustRule } from '../../policy/trust-rule.ts'
-import { isAbove, nextRung, RUNGS, topOf, wilsonLower, type Rung } from '../../policy/trust.ts'
+import { isAbove, nextRung, RUNGS, topOf, wilsonLower, type TrustRung } from '../../policy/trust.ts'
 import type { Environment } from '../environment.ts'
 import { iso } from '../waiting.ts'
 import { ceilingAt, happened, ruleOf, trustOf, type Ceiling, type TrustRecord } from './record.ts'
@@ -11,29 +11,29 @@ import { ceilingAt, happened, ruleOf, trustOf, type Ceiling, type TrustRecord } 
 export interface Trusted {
   readonly action: string
   readonly segment: string
-  readonly rung: Rung
+  readonly rung: TrustRung
   readonly since: string
   /** Decisions that a person looked at since the current version, and the bound that they bear. */
   readonly seen: number
   readonly good: number
   readonly lower: number
-  readonly ceiling: Rung
+  readonly ceiling: TrustRung
   /** Who has said so, in place of its `defineTrust()`, and until when. */
   readonly ceilingBy?: { readonly by: Actor; readonly at: string; readonly until?: string; readonly reason?: string }
-  readonly next?: Rung
-  readonly proposed?: Rung
+  readonly next?: TrustRung
+  readonly proposed?: TrustRung
 }
 
 export interface Trust {
   /** Where each action stands that people have decided on, by segment. */
   list(): Promise<readonly Trusted[]>
   /** A person's own choice of a rung, up to the ceiling. Recorded with who chose it. */
-  set(action: Action<any, any>, rung: Rung, options: { by: Actor; segment?: string }): Promise<void>
+  set(action: Action<any, any>, rung: TrustRung, options: { by: Actor; segment?: string }): Promise<void>
   /**
    * How high it may climb in a segment, in place of what its `defineTrust()` says: higher or lower, for good or `until` an
    * instant (ISO text). Moves nothing up; what stands above comes down at once. A person says it, and it is recorded.
    */
-  ceiling(action: Action<any, any>, rung: Rung, options: CeilingOptions): Promise<void>
+  ceiling(action: Action<any, any>, rung: TrustRung, options: CeilingOptions): Promise<void>
 }
 
 export interface CeilingOptions {
@@ -78,7 +78,7 @@ export function trustVerbs(env: Environment, workspace: string): Trust {
 }
 
 /** The rule of an action that climbs, and a person who speaks of one of its rungs. */
-function climbing(env: Environment, action: string, rung: Rung, by: Actor): TrustRule {
+function climbing(env: Environment, action: string, rung: TrustRung, by: Actor): TrustRule {
   const rule = ruleOf(env, action)
   if (rule === undefined) throw notSo(action, rung, 'no defineTrust() in createConductor({ trust }) names it')
   if (!RUNGS.includes(rung)) throw notSo(action, rung, 'that is no rung')
@@ -86,13 +86,13 @@ function climbing(env: Environment, action: string, rung: Rung, by: Actor): Trus
   return rule
 }
 
-function endOf(action: string, rung: Rung, text: string, now: number): number {
+function endOf(action: string, rung: TrustRung, text: string, now: number): number {
   const until = Date.parse(text)
   if (Number.isFinite(until) && until > now) return until
   throw notSo(action, rung, `"${text}" is no instant to come`)
 }
 
-function notSo(action: string, rung: Rung, why: string): KeelsonError {
+function notSo(action: string, rung: TrustRung, why: string): KeelsonError {
   return new KeelsonError('INPUT_INVALID', `"${String(rung)}" is not for ${action}: ${why}`, {
     hint: 'A named person sets a rung up to the ceiling; trust.ceiling() says how high that is, dated by ISO text.',
   })

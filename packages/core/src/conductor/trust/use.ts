@@ -8,7 +8,7 @@
 import { sha256 } from '../../base/hash.ts'
 import type { Json } from '../../base/value.ts'
 import type { Put } from '../../journal/put.ts'
-import { auditShare, isAbove, type Happening, type Rung } from '../../policy/trust.ts'
+import { auditShare, isAbove, type Happening, type TrustRung } from '../../policy/trust.ts'
 import type { EffectRecord } from '../effect/ledger.ts'
 import type { Environment } from '../environment.ts'
 import { itemPut, type ItemRecord } from '../item.ts'
@@ -26,7 +26,7 @@ export async function useTrust(
   env: Environment,
   workspace: string,
   use: { action: string; input: Json; effect: string; untrusted: boolean },
-): Promise<{ rung: Rung; segment: string; holdMs: number; puts: readonly Put[] } | undefined> {
+): Promise<{ rung: TrustRung; segment: string; holdMs: number; puts: readonly Put[] } | undefined> {
   const rule = ruleOf(env, use.action)
   const segment = rule === undefined ? undefined : segmentOf(env, rule, use.input)
   if (rule === undefined || segment === undefined) return undefined
@@ -83,7 +83,7 @@ async function decided(env: Environment, workspace: string, { item, at }: Decidi
 function toldBy(env: Environment, item: ItemRecord, verb: string, at: number): Happening | undefined {
   const { answer, edit } = (item.decided?.decision ?? {}) as { answer?: { good?: boolean }; edit?: Json }
   if (item.code === PROPOSAL) {
-    const { to } = item.input as { to: Rung }
+    const { to } = item.input as { to: TrustRung }
     return answer?.good === true ? { what: 'accepted', rung: to, at } : { what: 'declined', at }
   }
   if (item.code === AUDIT || item.shadow === true)

@@ -32,10 +32,10 @@ export interface Recalled {
   readonly memory: Memory
   readonly score: number
   /** What the score is made of. */
-  readonly why: Why
+  readonly why: RecallWhy
 }
 
-export interface Why extends Parts {
+export interface RecallWhy extends Parts {
   /** What an embedding adds: its cosine, and the weight that `calibrate` found for it. */
   readonly vector?: { readonly model: string; readonly cosine: number; readonly weight: number; readonly adds: number }
 }
@@ -89,7 +89,7 @@ export async function search(
 /** Ranked units with their texts. */
 export async function withTexts(
   asked: Asked,
-  ranked: readonly (Ranked<Unit> & { why?: Why })[],
+  ranked: readonly (Ranked<Unit> & { why?: RecallWhy })[],
   known?: number,
 ): Promise<Recalled[]> {
   const records = await recordsOf(

@@ -6,7 +6,7 @@
  */
 import { sha256 } from '../../base/hash.ts'
 import { KeelsonError } from '../../base/errors.ts'
-import type { RecallQuery, Asked, Why } from './recall.ts'
+import type { RecallQuery, Asked, RecallWhy } from './recall.ts'
 import { recordsOf, search } from './recall.ts'
 import type { Unit } from './library.ts'
 import { factorsFor, type Ranked } from './rank.ts'
@@ -59,7 +59,7 @@ export async function weighed(
   asked: Asked,
   query: RecallQuery,
   { embedder, weight, cache }: Weighted,
-): Promise<(Ranked<Unit> & { why: Why })[]> {
+): Promise<(Ranked<Unit> & { why: RecallWhy })[]> {
   const limit = query.limit ?? 20
   const { ranked, segments, where } = await search(asked, query, Math.max(limit, CANDIDATES))
   const found = new Map(ranked.map((one) => [one.unit.id, one]))
