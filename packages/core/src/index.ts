@@ -66,7 +66,7 @@ export { lifecycle, type Lifecycle, type Transition } from './memory/lifecycle.t
 export { sameWords, type Consolidator } from './memory/consolidate.ts'
 export { embeddings } from './conductor/memory/vectors.ts'
 export type { Calibrated, Embedder, Question } from './memory/recall/vector.ts'
-export type { Amendment, Change, ChangeOp, Remembered } from './memory/change-set.ts'
+export type { Amendment, Change, ChangeOp, EntityWritten, Remembered } from './memory/change-set.ts'
 export type { ContextItem, ContextLog, ContextPack } from './memory/context.ts'
 export type {
   MemoryChanges,

@@ -63,6 +63,25 @@ export type Change =
   | { readonly did: 'ended'; readonly id: string }
   | { readonly did: 'reopened'; readonly id: string }
   | { readonly did: 'amended'; readonly id: string; readonly before: { readonly [field: string]: Json } }
+  | EntityWritten
+
+/** An entity got this version. What was changed stands in its history. */
+export interface EntityWritten {
+  readonly did: 'written'
+  /** `type/id`. */
+  readonly id: string
+  readonly version: number
+  readonly what: string
+}
+
+export function writtenIn({ changes }: Pick<ChangeSetRecord, 'changes'>): EntityWritten[] {
+  return changes.filter((change) => change.did === 'written')
+}
+
+/** Names an entity in the index of sets that are about it. */
+export function aboutField(entity: string): string {
+  return `entity:${entity}`
+}
 
 export interface ChangeSetRecord {
   readonly id: string
@@ -106,6 +125,7 @@ export function changeSetPut(set: ChangeSetRecord, version: number): Put {
       ...(source.run === undefined ? {} : { run: source.run }),
       ...(group === undefined ? {} : { group }),
       ...(set.learned === undefined ? {} : { learned: '1' }),
+      ...Object.fromEntries(writtenIn(set).map(({ id }) => [aboutField(id), ''])),
     },
     sort: 'position',
   }

@@ -7,7 +7,16 @@ import type { RecordWrite } from '../journal/store.ts'
 import type { AnyEntityType, EntityRecord } from './entity.ts'
 import { aliasToken, headOf, holderOfRef, plainName, refId, present, survivorOf, type Head } from './entity-read.ts'
 import { mixed } from './entity-labels.ts'
-import { commitChange, expected, same, unchanged, updateEntity, type Writing, type Written } from './entity-write.ts'
+import {
+  asBefore,
+  commitChange,
+  expected,
+  same,
+  unchanged,
+  updateEntity,
+  type Writing,
+  type Written,
+} from './entity-write.ts'
 
 type Refs = { readonly [system: string]: string | null }
 
@@ -181,7 +190,12 @@ export async function restoreEntity(writing: Writing, id: string): Promise<Writt
   return commitChange(writing, { ...own, record: rest }, { ...same(own), what: 'restored', became: 'restored' })
 }
 
-async function unmerge(writing: Writing, head: Head): Promise<Written> {
+/** `to`: what the survivor's fields go back to, where the merge itself is taken back. */
+export async function unmerge(
+  writing: Writing,
+  head: Head,
+  to: { restore: EntityRecord['data']; drop: readonly string[] } = { restore: {}, drop: [] },
+): Promise<Written> {
   const { type, shelf } = writing
   const survivor = await survivorOf(shelf, type, head.record.id)
   const { mergedInto: _, ...rest } = head.record
@@ -194,7 +208,7 @@ async function unmerge(writing: Writing, head: Head): Promise<Written> {
   const refs = Object.entries(survivor.record.refs ?? {})
   const theirs = refs.filter(([system, ref]) => head.record.refs?.[system] === ref)
   const left = await commitChange(writing, survivor, {
-    ...same(survivor),
+    ...(await asBefore(writing, survivor, to.restore, to.drop)),
     what: `no longer one with ${head.record.id}`,
     state: {
       merged: (survivor.record.merged ?? []).filter((one) => !own.has(one)),

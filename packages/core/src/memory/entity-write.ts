@@ -92,15 +92,26 @@ export async function restoreFields(
   drop: readonly string[],
 ): Promise<Written> {
   const head = await expected(writing, id)
+  return commitChange(writing, head, { ...(await asBefore(writing, head, fields, drop)), what: 'restored' })
+}
+
+/** A change that puts fields as they were, and takes away those that were not there. */
+export async function asBefore(
+  writing: Writing,
+  head: Head,
+  fields: Data,
+  drop: readonly string[],
+): Promise<Omit<Wanted, 'what'>> {
+  const { id } = head.record
   const held = Object.entries(head.record.data).filter(([field]) => !drop.includes(field))
   const data = { ...Object.fromEntries(held), ...fields }
-  const labels = await labelsBefore(writing, id, fields)
-  return commitChange(writing, head, { id, data, what: 'restored', named: Object.keys(fields), raw: true, labels })
+  return { id, data, named: Object.keys(fields), raw: true, labels: await labelsBefore(writing, id, fields) }
 }
 
 /** Of values that it had: those of the writes that gave them. */
 async function labelsBefore({ shelf, type }: Writing, id: string, fields: Data): Promise<FieldLabels> {
   const found: Record<string, Labels> = {}
+  if (Object.keys(fields).length === 0) return found
   for await (const { labels = {}, schema, changed } of changesOf(shelf, type.name, id)) {
     const gave = (changed ?? {}) as Data
     for (const [field, value] of Object.entries(fields)) {

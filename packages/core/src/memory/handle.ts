@@ -1,6 +1,7 @@
 /** Handle: what is done with memory: by a run through `ctx.memory`, by people and hosts through `workspace.memory`. */
 import type { z } from 'zod'
 import type { Actor } from '../base/actor.ts'
+import type { Json } from '../base/value.ts'
 import type { ChangeOp, ChangeSetRecord, Change, Remembered } from './change-set.ts'
 import type { Consolidator } from './consolidate.ts'
 import type { ContextLog, ContextPack } from './context.ts'
@@ -123,11 +124,15 @@ export interface ChangeSet {
   readonly item?: string
 }
 
-/** What a change set does to one memory. */
+/** What a change set does to one memory, or to one entity. */
 export interface Diff {
   readonly op: string
   readonly before?: Memory
   readonly after?: string
+  /** `type/id`, the version that it got, and its fields that hold something else since. */
+  readonly entity?: string
+  readonly version?: number
+  readonly fields?: { readonly [field: string]: { readonly before?: Json; readonly after?: Json } }
 }
 
 export interface Reverted {
@@ -179,7 +184,7 @@ export interface WorkspaceMemory extends MemoryReads {
     options: By & { reason: string },
   ): Promise<Erased>
   /**
-   * Takes back what a run, a change set, or an actor since an instant, has written; what a person has decided, only by
+   * Takes back what a run, a change set, or an actor since an instant, has written to memory and to entities; what a person has decided, only by
    * whoever may decide it: else `DECISION_REFUSED`, and nothing is taken back.
    */
   revert(
@@ -209,6 +214,7 @@ export interface Imported {
 }
 
 export interface MemoryChanges {
+  /** Writes of memories and of entities, newest first. */
   list(query?: {
     status?: ChangeSet['status']
     run?: string

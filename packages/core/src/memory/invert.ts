@@ -5,7 +5,7 @@
  */
 import type { Json } from '../base/value.ts'
 import type { Bench } from './bench.ts'
-import { reopen, without, type Change, type ChangeSetRecord } from './change-set.ts'
+import { reopen, without, type Change, type ChangeSetRecord, type EntityWritten } from './change-set.ts'
 import type { Writing } from './input.ts'
 import { isLive, keyOf, type MemoryRecord } from './unit.ts'
 
@@ -15,7 +15,7 @@ export interface Blocked {
   readonly why: string
 }
 
-/** Takes the changes of a set back, the last one first, on the bench. */
+/** Takes the changes of memories in a set back, the last one first, on the bench. */
 export async function invert(
   bench: Bench,
   set: ChangeSetRecord,
@@ -23,11 +23,12 @@ export async function invert(
 ): Promise<{ changes: Change[]; blocked: Blocked[] }> {
   const changes: Change[] = []
   const blocked: Blocked[] = []
+  const own = set.changes.filter((change) => change.did !== 'written')
   await bench.load(
-    set.changes.map(({ id }) => id),
+    own.map(({ id }) => id),
     [],
   )
-  for (const change of [...set.changes].reverse()) {
+  for (const change of own.toReversed()) {
     const record = await bench.memory(change.id)
     if (record === undefined || record.erased !== undefined) {
       blocked.push({ id: change.id, why: 'it was erased' })
@@ -41,7 +42,7 @@ export async function invert(
 
 async function invertOne(
   bench: Bench,
-  change: Change,
+  change: Exclude<Change, EntityWritten>,
   record: MemoryRecord,
   set: string,
   { now, by }: { now: number; by: string },

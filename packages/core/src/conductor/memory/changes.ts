@@ -1,7 +1,9 @@
 /** Changes: the change sets of a workspace: listed, shown, proposed, decided. */
 import { KeelsonError } from '../../base/errors.ts'
-import { CHANGE_SET_RECORD, type ChangeSetRecord } from '../../memory/change-set.ts'
+import type { Json } from '../../base/value.ts'
+import { CHANGE_SET_RECORD, type ChangeSetRecord, type EntityWritten } from '../../memory/change-set.ts'
 import type { MemoryChanges, ChangeSet, Diff } from '../../memory/handle.ts'
+import { historyOf } from '../../memory/history.ts'
 import { recordsOf } from '../../memory/recall/recall.ts'
 import { memoryOf } from '../../memory/unit.ts'
 import type { ItemRecord } from '../item.ts'
@@ -9,35 +11,13 @@ import type { Notifier } from '../notifier.ts'
 import { handle } from '../runs.ts'
 import { assertMayAnswer, refusal, type Decider } from './decider.ts'
 import { assertActor, type Desk } from './desk.ts'
+import { entityOf, entitySet, entitySets, type SetQuery } from './entity-sets.ts'
 import { diffOf, proposalRunId } from './proposal.ts'
 import { draftProposal } from './write.ts'
 
 export function changesOf(desk: Desk, notifier: Notifier, decider: Decider): MemoryChanges {
   return {
-    async list({ status, run, actor, limit = 100 } = {}) {
-      const where =
-        run !== undefined
-          ? { field: 'run', value: run }
-          : actor !== undefined
-            ? { field: 'actor', value: actor }
-            : status !== undefined
-              ? { field: 'status', value: status }
-              : { field: 'all', value: '1' }
-      const rows = await desk.env.store.records(desk.workspace, {
-        kind: CHANGE_SET_RECORD,
-        where,
-        order: 'descending',
-        limit: 1000,
-      })
-      const sets = rows.map((row) => JSON.parse(row.data) as ChangeSetRecord)
-      return sets
-        .filter(
-          (set) =>
-            (status === undefined || set.status === status) && (actor === undefined || set.source.by.id === actor),
-        )
-        .slice(0, limit)
-        .map(changeSetOf)
-    },
+    list: (query) => list(desk, query),
     get: async (id) => changeSetOf((await readSet(desk, id)).record),
     diff: (id) => diff(desk, id),
     async propose(ops, { by, reason }) {
@@ -48,6 +28,44 @@ export function changesOf(desk: Desk, notifier: Notifier, decider: Decider): Mem
     reject: (id, { by, reason }) =>
       decide(desk, notifier, decider, id, { by, decision: { reject: reason ?? 'it is not wanted' } }),
   }
+}
+
+/** Those that are stored and those of entities, newest first. */
+async function list(desk: Desk, query: Parameters<MemoryChanges['list']>[0] = {}): Promise<ChangeSet[]> {
+  const { status, run, actor, limit = 100 } = query
+  const { env, workspace } = desk
+  const where =
+    run !== undefined
+      ? { field: 'run', value: run }
+      : actor !== undefined
+        ? { field: 'actor', value: actor }
+        : status !== undefined
+          ? { field: 'status', value: status }
+          : { field: 'all', value: '1' }
+  const stored = { kind: CHANGE_SET_RECORD, where, order: 'descending', limit: 1000 } as const
+  const rows = await env.store.records(workspace, stored)
+  const sets = rows
+    .map((row) => JSON.parse(row.data) as ChangeSetRecord)
+    .filter(
+      (set) => (status === undefined || set.status === status) && (actor === undefined || set.source.by.id === actor),
+    )
+  if (status === undefined || status === 'applied') sets.push(...(await unreverted(desk, { run, actor }, limit)))
+  return sets
+    .sort((a, b) => b.createdAt - a.createdAt)
+    .slice(0, limit)
+    .map(changeSetOf)
+}
+
+/** The newest sets of entities that were not taken back: those have a record. */
+async function unreverted(desk: Desk, query: SetQuery, limit: number): Promise<ChangeSetRecord[]> {
+  const { env, workspace } = desk
+  const found: ChangeSetRecord[] = []
+  for await (const set of entitySets(desk, query)) {
+    const row = await env.store.records(workspace, { kind: CHANGE_SET_RECORD, ids: [set.id], limit: 1 })
+    if (row.length === 0) found.push(set)
+    if (found.length === limit) break
+  }
+  return found
 }
 
 export async function propose(
@@ -85,6 +103,8 @@ export async function readSet(
 ): Promise<{ record: ChangeSetRecord; version: number }> {
   const [row] = await env.store.records(workspace, { kind: CHANGE_SET_RECORD, ids: [id], limit: 1 })
   if (row !== undefined) return { record: JSON.parse(row.data) as ChangeSetRecord, version: row.version }
+  const written = await entitySet({ env, workspace }, id)
+  if (written !== undefined) return { record: written, version: 0 }
   throw new KeelsonError('MEMORY_NOT_FOUND', `there is no change set "${id}"`, { data: { changeSet: id } })
 }
 
@@ -103,13 +123,32 @@ async function diff(desk: Desk, id: string): Promise<Diff[]> {
   const memories = await recordsOf(
     desk.env.store,
     desk.workspace,
-    record.changes.map((change) => change.id),
+    record.changes.flatMap((change) => (change.did === 'written' ? [] : [change.id])),
   )
-  return record.changes.map((change) => {
+  const diffs = record.changes.map(async (change): Promise<Diff> => {
+    if (change.did === 'written') return entityDiff(desk, change)
     const memory = memories.get(change.id)
     if (change.did === 'added') return { op: 'add', after: memory?.text ?? '' }
     return { op: change.did, ...(memory === undefined ? {} : { before: memoryOf(memory) }) }
   })
+  return Promise.all(diffs)
+}
+
+/** Field by field, as its history has it. */
+async function entityDiff({ env, workspace }: Desk, { id: entity, version, what }: EntityWritten): Promise<Diff> {
+  const { type, id } = entityOf(entity)
+  const history = await historyOf(env.store, workspace, type, id)
+  const data = (at: number) => history.find((one) => one.version === at)?.data ?? {}
+  const [before, after] = [data(version - 1), data(version)]
+  const changed = [...(history.find((one) => one.version === version)?.changes ?? [])].sort()
+  const sides = changed.map((field): [string, { before?: Json; after?: Json }] => [
+    field,
+    {
+      ...(before[field] === undefined ? {} : { before: before[field] }),
+      ...(after[field] === undefined ? {} : { after: after[field] }),
+    },
+  ])
+  return { op: 'write', entity, version, after: what, fields: Object.fromEntries(sides) }
 }
 
 /** Decides the proposal's item as a person in the inbox would, and waits until it is done. */

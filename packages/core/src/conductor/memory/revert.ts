@@ -1,17 +1,19 @@
 /**
- * Revert: what a run, a change set, or an actor has written to memory, taken back as change sets of its own.
+ * Revert: what a run, a change set, or an actor has written to memory and to entities, taken back as change sets of its own.
  *
  * V1. Newest first, one unit for each set: stopped half way, it goes on where it was when it is asked again.
  */
 import { KeelsonError } from '../../base/errors.ts'
 import { sha256 } from '../../base/hash.ts'
-import { changeSetPut, CHANGE_SET_RECORD, type ChangeSetRecord } from '../../memory/change-set.ts'
+import { changeSetPut, CHANGE_SET_RECORD, writtenIn, type ChangeSetRecord } from '../../memory/change-set.ts'
 import type { Reverted, WorkspaceMemory } from '../../memory/handle.ts'
 import { invert, type Blocked } from '../../memory/invert.ts'
 import { instantOf } from '../../memory/recall/recall.ts'
 import { assertActor, benchOf, type Desk } from './desk.ts'
 import { readSet } from './changes.ts'
 import { assertMayTakeBack, type Decider } from './decider.ts'
+import { takeBack } from './entity-revert.ts'
+import { entitySets, type SetQuery } from './entity-sets.ts'
 
 type What = Parameters<WorkspaceMemory['revert']>[0]
 type By = Parameters<WorkspaceMemory['revert']>[1]
@@ -34,8 +36,8 @@ export async function revert(desk: Desk, decider: Decider, what: What, options: 
   return { changeSets, reverted, blocked }
 }
 
-/** The applied sets that are meant, newest first. */
-async function setsOf(desk: Desk, what: What): Promise<Ordered[]> {
+/** The applied sets that are meant, newest first; those of entities behind those of memories, which they do not touch. */
+async function setsOf(desk: Desk, what: What): Promise<ChangeSetRecord[]> {
   const since = 'since' in what ? instantOf(what.since)! : -Infinity
   const sets =
     'run' in what
@@ -43,9 +45,17 @@ async function setsOf(desk: Desk, what: What): Promise<Ordered[]> {
       : 'actor' in what
         ? await setsUnder(desk, 'actor', what.actor)
         : [...(await setsUnder(desk, 'group', what.changeSet)), ...(await one(desk, what.changeSet))]
-  return sets
+  const stored = sets
     .filter((set) => set.status === 'applied' && (set.decidedAt ?? set.createdAt) >= since)
     .sort((a, b) => b.order - a.order)
+  return 'changeSet' in what ? stored : [...stored, ...(await ofEntities(desk, { ...what, since }))]
+}
+
+async function ofEntities(desk: Desk, query: SetQuery): Promise<ChangeSetRecord[]> {
+  const sets: ChangeSetRecord[] = []
+  for await (const set of entitySets(desk, query)) sets.push(set)
+  const newest = (set: ChangeSetRecord): number => Math.max(...writtenIn(set).map(({ version }) => version))
+  return sets.sort((a, b) => b.createdAt - a.createdAt || newest(b) - newest(a))
 }
 
 /** With its place in the order of commits. */
@@ -87,8 +97,11 @@ async function revertSet(desk: Desk, id: string, { by, reason }: By, blocked: Bl
     const now = env.clock.now()
     const bench = benchOf(desk)
     const inverse = await invert(bench, record, { now, set })
-    own = inverse.blocked
-    const { changes } = inverse
+    const entities = await takeBack(desk, record, { by, ...(reason === undefined ? {} : { reason }) })
+    own = [...inverse.blocked, ...entities.blocked]
+    const changes = [...inverse.changes, ...entities.changes]
+    // Nothing of it could be taken back: it stands, and can be tried again.
+    if (changes.length === 0 && entities.blocked.length > 0) return undefined
     const made: ChangeSetRecord = {
       id: set,
       status: 'applied',
@@ -99,8 +112,13 @@ async function revertSet(desk: Desk, id: string, { by, reason }: By, blocked: Bl
       changes,
       reverts: [id],
     }
-    const puts = [...bench.puts(), changeSetPut(made, 1), changeSetPut({ ...record, status: 'reverted' }, version + 1)]
-    return { drafts: [{ kind: 'memory.changed', data: { by, puts } }] }
+    const puts = [
+      ...bench.puts(),
+      ...entities.puts,
+      changeSetPut(made, 1),
+      changeSetPut({ ...record, status: 'reverted' }, version + 1),
+    ]
+    return { drafts: [{ kind: 'memory.changed', data: { by, puts } }], cached: entities.cached }
   })
   blocked.push(...own)
   return written === undefined ? undefined : set

@@ -40,18 +40,25 @@ export async function entityLine(store: MemoryStore, workspace: string, deed: En
   return { kind: 'entity', type, id, version: row.version, restore, drop, kept, since, what: told, can: true }
 }
 
-interface Back {
+export interface Back {
   readonly restore: Record<string, Json>
   readonly drop: string[]
   readonly since: Since[]
 }
 
-/** What each field that `ours` changed goes back to, or who has changed it since. */
-export function backTo(history: readonly EntityVersion[], ours: ReadonlySet<number>): Back {
+/**
+ * What each field that `ours` changed goes back to, or who has changed it since. `undone`: versions that count as if they had
+ * never been: they were taken back, or took back.
+ */
+export function backTo(
+  history: readonly EntityVersion[],
+  ours: ReadonlySet<number>,
+  undone: ReadonlySet<number> = new Set(),
+): Back {
   const back: Back = { restore: {}, drop: [], since: [] }
   const touched = new Set(history.filter(({ version }) => ours.has(version)).flatMap(({ changes }) => [...changes]))
   for (const field of [...touched].sort()) {
-    const writers = history.filter(({ changes }) => changes.has(field))
+    const writers = history.filter(({ changes, version }) => changes.has(field) && !undone.has(version))
     const last = writers.at(-1)!
     if (!ours.has(last.version)) {
       back.since.push(sinceOf(field, last))
