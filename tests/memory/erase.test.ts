@@ -114,3 +114,33 @@ function bytesOf(folder: string): string {
   const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
   return files.map(({ parentPath, name }) => readFileSync(join(parentPath, name), 'latin1')).join('\n')
 }
+
+it('takes a text too short to be looked for from wherever memory itself keeps it, and says what it does not reach', async () => {
+  const { folder, remove } = temporary()
+  onTestFinished(remove)
+  const log = { info() {}, warn() {}, error() {} }
+  const keelson = await createConductor({ store: sqlite(join(folder, 'c.db')), playbooks: [], keepAlive: false, log })
+  const { memory } = keelson
+  const robot = { kind: 'agent', id: 'robot' } as const
+  const proposed = await memory.remember([{ kind: 'rule', text: '~Q7' }, { text: 'The office is in Berlin.' }], {
+    by: robot,
+  })
+  await memory.remember({ text: '~Z9' }, { by: me })
+  await keelson.quiet()
+  const [item] = (await keelson.inbox.list()).items
+  expect(JSON.stringify(item!.preview)).toContain('~Q7')
+  await memory.changes.apply(proposed[0]!.changeSet!, { by: me })
+  const facts = await memory.facts()
+  const ids = facts.filter(({ text }) => text.startsWith('~')).map(({ id }) => id)
+  expect(ids).toHaveLength(2)
+  expect(bytesOf(folder)).toMatch(/~Q7/)
+  const { erased, left } = await memory.erase({ ids }, { by: me, reason: 'they asked' })
+  expect(erased).toHaveLength(2)
+  expect(left).toEqual([
+    { where: 'what runs and people have copied', why: expect.stringContaining('under 4 characters') },
+  ])
+  expect((await memory.facts()).map(({ text }) => text)).toEqual(['The office is in Berlin.'])
+  expect(await keelson.audit.verify()).toMatchObject({ ok: true })
+  await keelson.stop()
+  expect(bytesOf(folder)).not.toMatch(/~Q7|~Z9/)
+})

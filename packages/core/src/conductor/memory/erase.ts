@@ -22,7 +22,7 @@ import { handle } from '../runs.ts'
 import { assertActor, type Desk } from './desk.ts'
 import { PROPOSAL_PLAYBOOK, proposalRunId, proposalSetOf } from './proposal.ts'
 import { mayRead } from './reads.ts'
-import { traces, type Traces } from './traces.ts'
+import { proposes, traces, type Traces } from './traces.ts'
 
 type Which = Parameters<WorkspaceMemory['erase']>[0]
 type Options = Parameters<WorkspaceMemory['erase']>[1]
@@ -41,10 +41,11 @@ export async function erase(desk: Desk, notifier: Notifier, which: Which, { by, 
   const found = await chosen(desk, which)
   const secret = await env.company(workspace).key()
   const texts = textsOf(found)
+  const sets = new Set(found.filter(isShort).map(({ set }) => set))
   await endProposals(desk, notifier, found, texts, { by, reason })
   let result: Erased = { erased: [], left: [] }
   await env.company(workspace).edit(async () => {
-    const seen = await traces(desk, texts, new Set(found.map(({ id }) => id)))
+    const seen = await traces(desk, { texts, memories: new Set(found.map(({ id }) => id)), sets })
     const now = env.clock.now()
     const rows = await rowsOf(
       desk,
@@ -62,9 +63,9 @@ export async function erase(desk: Desk, notifier: Notifier, which: Which, { by, 
     }
     for (const row of seen.records)
       if (OWN.has(row.kind) && !puts.has(`${row.kind}/${row.id}`))
-        puts.set(`${row.kind}/${row.id}`, redacted(row, texts))
+        puts.set(`${row.kind}/${row.id}`, redacted(row, texts, sets))
     for (const put of await carried(desk, seen.entries, new Set(puts.keys()))) puts.set(`${put.kind}/${put.id}`, put)
-    result = { erased: tombs, left: leftOf(seen) }
+    result = { erased: tombs, left: [...leftOf(seen), ...(sets.size === 0 ? [] : [UNSOUGHT])] }
     if (puts.size === 0 && seen.entries.length === 0 && seen.ended.length === 0) return undefined
     const statuses = seen.ended.map(({ id, status }) => ({ run: id, status: redactedText(status, texts) }))
     const payloads = seen.entries.map(({ stream, seq }) => ({ stream, seq }))
@@ -122,11 +123,25 @@ async function rowsOf({ env, workspace }: Desk, ids: readonly string[]): Promise
 
 /** What is looked for everywhere: texts, and values that are texts of their own. Very short ones would be found in all. */
 function textsOf(records: readonly MemoryRecord[]): string[] {
-  const texts = records.flatMap(({ text, value }) => [text, ...stringsIn(value)])
-  return [...new Set(texts)].filter((text) => text.length >= SHORTEST).sort((a, b) => b.length - a.length)
+  return [...new Set(records.flatMap(ownTexts))]
+    .filter((text) => text.length >= SHORTEST)
+    .sort((a, b) => b.length - a.length)
 }
 
 const SHORTEST = 4
+const UNSOUGHT = {
+  where: 'what runs and people have copied',
+  why: `a text of under ${SHORTEST} characters is not looked for there: it would be found in everything`,
+}
+
+function ownTexts({ text, value }: MemoryRecord): string[] {
+  return [text, ...stringsIn(value)]
+}
+
+/** It stood in its record, and in what proposed it: there it is found by its change set. */
+function isShort(record: MemoryRecord): boolean {
+  return record.erased === undefined && ownTexts(record).some((text) => text !== '' && text.length < SHORTEST)
+}
 
 function stringsIn(value: Json | undefined): string[] {
   if (typeof value === 'string') return [value]
@@ -166,8 +181,11 @@ async function freedKey({ env, workspace }: Desk, record: MemoryRecord): Promise
   return open === record.id ? [keyPut(key, null, row.version + 1)] : []
 }
 
-function redacted(row: RecordRow, texts: readonly string[]): Put {
-  const data = without(JSON.parse(row.data) as Json, texts)
+function redacted(row: RecordRow, texts: readonly string[], sets: ReadonlySet<string>): Put {
+  const found = JSON.parse(row.data) as Json
+  const isItem = row.kind === 'inbox' && proposes(row.kind, row.id, found, sets)
+  const shown = isItem ? { ...(found as object), preview: { kind: 'fields', rows: [] } } : found
+  const data = without(shown, texts)
   return {
     kind: row.kind,
     id: row.id,

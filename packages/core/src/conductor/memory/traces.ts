@@ -1,7 +1,11 @@
 /** Traces: where a text still stands: entries, records, mail. Reads all of a workspace; erasing is rare. */
+import type { Json } from '../../base/value.ts'
 import type { Placed } from '../../journal/entry.ts'
 import type { RecordRow, RunRow } from '../../journal/store.ts'
+import type { Put } from '../../journal/put.ts'
 import { putsOf } from '../../journal/records.ts'
+import { CHANGE_SET_RECORD } from '../../memory/change-set.ts'
+import { MEMORY_RECORD } from '../../memory/unit.ts'
 import { WORKSPACE_STREAM } from '../company.ts'
 import type { Desk } from './desk.ts'
 
@@ -21,10 +25,21 @@ const PAGE = 1000
 /** Kinds of records that no entry puts. */
 const UNPUT = ['snapshot']
 
-/** Everything that holds one of the texts, or puts one of the memories. */
-export async function traces(desk: Desk, texts: readonly string[], memories: ReadonlySet<string>): Promise<Traces> {
+/** What is looked for. */
+export interface Sought {
+  /** Anywhere, as parts of texts. */
+  readonly texts: readonly string[]
+  readonly memories: ReadonlySet<string>
+  /** Change sets that wrote them whose texts are too short to be looked for: found by where they must stand. */
+  readonly sets: ReadonlySet<string>
+}
+
+/** Everything that holds one of the texts, or puts one of the memories, or what proposed them. */
+export async function traces(desk: Desk, { texts, memories, sets }: Sought): Promise<Traces> {
   const needles = texts.map((text) => JSON.stringify(text).slice(1, -1))
   const holds = (text: string): boolean => needles.some((needle) => text.includes(needle))
+  const isOf = ({ kind, id, data }: Put): boolean =>
+    (kind === MEMORY_RECORD && memories.has(id)) || proposes(kind, id, data, sets)
   const all = await runsOf(desk, holds)
   const runs = all.filter(({ state }) => state !== 'settled')
   const ended = all.filter(({ state }) => state === 'settled')
@@ -37,7 +52,7 @@ export async function traces(desk: Desk, texts: readonly string[], memories: Rea
     for (const { kind } of puts) kinds.add(kind)
     // What was pruned is told by hashes and ids alone, and must stay told.
     if (entry.payload === null || entry.kind === 'stream.pruned') continue
-    if (!holds(entry.payload) && !puts.some(({ kind, id }) => kind === 'memory' && memories.has(id))) continue
+    if (!holds(entry.payload) && !puts.some(isOf)) continue
     if (entry.stream === WORKSPACE_STREAM || !openStreams.has(entry.stream)) entries.push(entry)
     else open.add(entry.stream)
   }
@@ -47,7 +62,20 @@ export async function traces(desk: Desk, texts: readonly string[], memories: Rea
       (await desk.env.store.mail({ workspace: desk.workspace, run: run.id }, 0)).some(({ payload }) => holds(payload))
     )
       mail.push(run.id)
-  return { entries, records: await recordsWith(desk, kinds, holds), ended, open: [...open], mail }
+  const records = await recordsWith(
+    desk,
+    kinds,
+    ({ kind, id, data }) => holds(data) || (sets.size > 0 && proposes(kind, id, JSON.parse(data) as Json, sets)),
+  )
+  return { entries, records, ended, open: [...open], mail }
+}
+
+/** A record that holds what one of these sets would write: the set while it waits, and the item that asks about it. */
+export function proposes(kind: string, id: string, data: Json, sets: ReadonlySet<string>): boolean {
+  if (kind === CHANGE_SET_RECORD) return sets.has(id) && (data as { ops?: Json } | null)?.ops !== undefined
+  if (kind !== 'inbox') return false
+  const { input } = (data ?? {}) as { input?: { changeSet?: string } | null }
+  return input?.changeSet !== undefined && sets.has(input.changeSet)
 }
 
 /** Those that are open, and those that ended with it. */
@@ -73,13 +101,13 @@ async function* allEntries({ env, workspace }: Desk): AsyncGenerator<Placed> {
 async function recordsWith(
   { env, workspace }: Desk,
   kinds: ReadonlySet<string>,
-  holds: (text: string) => boolean,
+  isWanted: (row: RecordRow) => boolean,
 ): Promise<RecordRow[]> {
   const found: RecordRow[] = []
   for (const kind of kinds)
     for (let after: { sort: number; id: string } | undefined; ;) {
       const rows = await env.store.records(workspace, { kind, limit: PAGE, ...(after === undefined ? {} : { after }) })
-      found.push(...rows.filter((row) => holds(row.data)))
+      found.push(...rows.filter(isWanted))
       const last = rows.at(-1)
       if (last === undefined || rows.length < PAGE) break
       after = { sort: last.sort, id: last.id }
