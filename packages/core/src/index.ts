@@ -36,7 +36,7 @@ export type { Price, Prices, Usage } from './agent/price.ts'
 
 /* entities */
 export { defineEntity, type Entity, type EntityDefinition, type EntityType } from './memory/entity.ts'
-export type { Upcast } from './memory/upcast.ts'
+export type { Upcast } from './base/upcast.ts'
 export type {
   AsOf,
   Changed,
@@ -125,7 +125,7 @@ export { definePersona, type Persona } from './policy/persona.ts'
 export { defineBudget, type Budget, type Per, type Spending } from './policy/budget.ts'
 export type { Day, Hours } from './policy/hours.ts'
 export type { RateLimit } from './base/rate.ts'
-export type { Settings } from './policy/settings.ts'
+export type { Settings, SettingsDefinition } from './policy/settings.ts'
 
 /* people */
 export type {

@@ -56,7 +56,8 @@ import type { Budget } from './policy/budget.ts'
 import { ruleEngine, type PolicyEngine } from './policy/gate.ts'
 import type { Persona } from './policy/persona.ts'
 import type { PolicyGate } from './policy/rule.ts'
-import type { Settings } from './policy/settings.ts'
+import type { EventType } from './playbook/event.ts'
+import { settingsShape, type Settings, type SettingsDefinition } from './policy/settings.ts'
 import { workspaceOf, type Workspace } from './workspace.ts'
 
 export interface ConductorOptions {
@@ -67,6 +68,8 @@ export interface ConductorOptions {
   readonly connectors?: readonly Connector[]
   /** Entity types to check at the start: that all records that are stored can still be read. */
   readonly entities?: readonly EntityType<any>[]
+  /** Events to check at the start: that all payloads that are kept can still be read. */
+  readonly events?: readonly EventType<any>[]
   /** Actions of no connector, so that their open effects can be finished whoever asked. */
   readonly actions?: readonly Action<any, any>[]
   /** Answers agents: `aiModels(model)` for a model of the AI SDK, or a function of your own. */
@@ -93,8 +96,8 @@ export interface ConductorOptions {
   /** False: the process may end while runs wait. Default true while it works. */
   readonly keepAlive?: boolean
   readonly log?: Logger
-  /** The shape of a company's settings. */
-  readonly settings?: z.ZodType
+  /** The shape of a company's settings: a schema, or one with its version and upcasters. */
+  readonly settings?: z.ZodType | SettingsDefinition
   readonly credentials?: Credentials
   readonly mayDecide?: MayDecide
   /** Signs the journal at times, and gives the anchors to be kept elsewhere. */
@@ -170,7 +173,8 @@ async function open(options: ConductorOptions): Promise<Conductor> {
     },
     companyMoved: (workspace) => env.company(workspace).moved(),
   })
-  const opened = await openChecked(store, { worker, now: () => clock.now() }, options.entities)
+  const settings = settingsShape(options.settings)
+  const opened = await openChecked(store, { worker, now: () => clock.now() }, { ...options, settings })
   const lifecycle = new Lifecycle((thrown, name) =>
     log.error({ hint: 'It harmed no run.' }, `a listener of ${name} threw: ${String(thrown)}`),
   )
@@ -191,7 +195,8 @@ async function open(options: ConductorOptions): Promise<Conductor> {
     projections: together([counting, lessons, trusting]),
     alerts: options.alerts ?? [],
     trust: options.trust ?? [],
-    company: companiesOf({ store, clock, ids }),
+    settings,
+    company: companiesOf({ store, clock, ids, settings }),
     tell: teller(options.channels ?? {}, itemOf),
     ...remembering(store, options.embeddings),
     emit: (name, event) => lifecycle.emit(name, event),
@@ -241,7 +246,7 @@ function begin(env: Environment, loop: Loop, lifecycle: Lifecycle): void {
   surely('open effects could not be judged again', () => announcePolicy(env))
 }
 
-function companiesOf(parts: { store: MemoryStore; clock: Clock; ids: Ids }): Environment['company'] {
+function companiesOf(parts: ConstructorParameters<typeof Company>[1]): Environment['company'] {
   const companies = new Map<string, Company>()
   return (workspace) => {
     const known = companies.get(workspace)
@@ -268,10 +273,7 @@ function assemble(options: ConductorOptions, parts: Parts): Conductor {
   const workspace = (id: string): Workspace => {
     let made = workspaces.get(id)
     if (made === undefined) {
-      made = workspaceOf(
-        { env, notifier, mayDecide: options.mayDecide, settings: options.settings, anchors: options.anchors },
-        id,
-      )
+      made = workspaceOf({ env, notifier, mayDecide: options.mayDecide, anchors: options.anchors }, id)
       workspaces.set(id, made)
     }
     return made

@@ -43,7 +43,6 @@ import { metricsOf, type Metrics } from './metrics/metrics.ts'
 import type { Playbook } from './playbook/context.ts'
 import type { EventType } from './playbook/event.ts'
 import type { Settings } from './policy/settings.ts'
-import type { z } from 'zod'
 
 /** A run in a list. */
 export interface RunSummary {
@@ -122,7 +121,6 @@ export interface WorkspaceParts {
   readonly env: Environment
   readonly notifier: Notifier
   readonly mayDecide: MayDecide | undefined
-  readonly settings: z.ZodType | undefined
   readonly anchors: Anchoring | undefined
 }
 
@@ -175,7 +173,8 @@ export function workspaceOf(parts: WorkspaceParts, id: string): Workspace {
   }
 }
 
-function checked({ settings: schema, env }: WorkspaceParts, id: string, given: Settings): Json {
+function checked({ env }: WorkspaceParts, id: string, given: Settings): Json {
+  const { schema } = env.settings
   const what = `the settings of workspace ${id}`
   const value = schema === undefined ? given : parse(schema, given, 'SETTINGS_INVALID', what)
   const json = stored(value)

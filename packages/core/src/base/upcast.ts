@@ -1,7 +1,7 @@
 /** Upcast: data of an older version of a schema, made into data of a newer one, step by step. */
-import { KeelsonError } from '../base/errors.ts'
-import { stored } from '../base/json.ts'
-import type { Json } from '../base/value.ts'
+import { KeelsonError } from './errors.ts'
+import { stored } from './json.ts'
+import type { Json } from './value.ts'
 
 /** Makes data of version `n - 1` into data of version `n`. */
 export type Upcast = (data: { readonly [field: string]: Json }) => { readonly [field: string]: Json }

@@ -19,7 +19,7 @@ import { headOf, holderOfRef, present } from '../memory/entity-read.ts'
 import { withNames } from '../memory/entity-identity.ts'
 import * as verbs from '../memory/entity-verbs.ts'
 import { createEntity, keyedId } from '../memory/entity-write.ts'
-import { upcastTo } from '../memory/upcast.ts'
+import { upcastTo } from '../base/upcast.ts'
 import { itemsOf, type Remembering } from './merge-memory.ts'
 import { readLines, type BundleSource } from './read.ts'
 

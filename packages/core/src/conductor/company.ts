@@ -14,7 +14,7 @@ import { chain, EMPTY_HEAD, headOf, type Draft, type Head } from '../journal/ent
 import type { Put } from '../journal/put.ts'
 import { inked } from '../journal/records.ts'
 import type { Answer, Conflict, Expect, MemoryStore, RecordRow, RecordWrite, Unit } from '../journal/store.ts'
-import type { Settings } from '../policy/settings.ts'
+import { schemaIn, settingsFrom, type Settings, type SettingsShape } from '../policy/settings.ts'
 import { withTrail } from './trail.ts'
 
 export const WORKSPACE_STREAM = 'workspace'
@@ -41,10 +41,18 @@ export interface ShadowModes {
 
 export const SHADOW_MODES = 'shadow'
 
+export interface StoredSettings {
+  readonly version: number
+  readonly value: Settings
+  /** The version of the shape that the value fits, if not 1. */
+  readonly schema?: number
+}
+
 /** What a start and a pass ask of a company before anything else. */
 export interface Standing {
   readonly life: Life
-  readonly settings: { readonly version: number; readonly value: Settings }
+  /** Throws for settings that this code cannot read: see `settingsFrom`. */
+  readonly settings: () => StoredSettings
   readonly shadow: ShadowModes
 }
 
@@ -64,6 +72,7 @@ export class Company {
   readonly #store: MemoryStore
   readonly #clock: Clock
   readonly #ids: Ids
+  readonly #shape: SettingsShape
   #head: Head = EMPTY_HEAD
   #key: Promise<string> | undefined
   /** The version of its life under which the key was read. */
@@ -71,11 +80,12 @@ export class Company {
   #standing: Promise<Standing> | undefined
   #writing: Promise<unknown> = Promise.resolve()
 
-  constructor(workspace: string, options: { store: MemoryStore; clock: Clock; ids: Ids }) {
+  constructor(workspace: string, options: { store: MemoryStore; clock: Clock; ids: Ids; settings: SettingsShape }) {
     this.workspace = workspace
     this.#store = options.store
     this.#clock = options.clock
     this.#ids = options.ids
+    this.#shape = options.settings
   }
 
   /** The secret under which personal index values are hashed. Made at first use; kept in the first entry of the workspace. */
@@ -104,8 +114,8 @@ export class Company {
     this.#standing = undefined
   }
 
-  async settings(): Promise<Standing['settings']> {
-    return settingsIn(await this.#record('settings'))
+  async settings(): Promise<StoredSettings> {
+    return settingsIn(this.#shape, await this.#record('settings'))
   }
 
   async freeze(): Promise<Frozen> {
@@ -121,8 +131,9 @@ export class Company {
 
   async configure(value: Json, by: Actor): Promise<void> {
     await this.edit(async () => {
-      const { version } = await this.settings()
-      const put: Put = { kind: 'company', id: 'settings', version: version + 1, data: value }
+      const version = (await this.#record('settings'))?.version ?? 0
+      const index = this.#shape.version === 1 ? {} : { index: { schema: String(this.#shape.version) } }
+      const put: Put = { kind: 'company', id: 'settings', version: version + 1, data: value, ...index }
       return { drafts: [{ kind: 'workspace.configured', data: { by, puts: [put] } }] }
     })
   }
@@ -197,7 +208,7 @@ export class Company {
     const ids = ['life', 'settings', SHADOW_MODES]
     const rows = await this.#store.records(this.workspace, { kind: 'company', ids, limit: ids.length })
     const [life, settings, shadow] = ids.map((id) => rows.find((row) => row.id === id))
-    const standing = { life: lifeIn(life), settings: settingsIn(settings), shadow: shadowIn(shadow) }
+    const standing = { life: lifeIn(life), settings: () => settingsIn(this.#shape, settings), shadow: shadowIn(shadow) }
     // Another process may have deleted it and begun it anew, under another key.
     if (this.#lives !== standing.life.version) this.#key = undefined
     this.#lives = standing.life.version
@@ -226,7 +237,9 @@ export function shadowIn(row: RecordRow | undefined): ShadowModes {
   return row === undefined ? { actions: [], playbooks: [] } : (JSON.parse(row.data) as ShadowModes)
 }
 
-function settingsIn(row: RecordRow | undefined): Standing['settings'] {
+/** Throws for settings that this code cannot read: see `settingsFrom`. */
+function settingsIn(shape: SettingsShape, row: RecordRow | undefined): StoredSettings {
   if (row === undefined) return { version: 0, value: {} }
-  return { version: row.version, value: JSON.parse(row.data) as Settings }
+  const value = settingsFrom(shape, JSON.parse(row.data) as Json, schemaIn(row.index))
+  return { version: row.version, value, ...(shape.version === 1 ? {} : { schema: shape.version }) }
 }

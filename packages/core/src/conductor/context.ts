@@ -5,8 +5,9 @@ import { seeded } from '../base/ids.ts'
 import type { Logger } from '../base/log.ts'
 import type { Json } from '../base/value.ts'
 import type { Context } from '../playbook/context.ts'
-import type { Settings } from '../policy/settings.ts'
+import { settingsFrom, type Settings } from '../policy/settings.ts'
 import { deskOf } from './memory/desk.ts'
+import { orHeld } from './ops/fitting.ts'
 import { actOp } from './ops/act.ts'
 import { all } from './ops/all.ts'
 import { approve, ask } from './ops/ask.ts'
@@ -118,8 +119,9 @@ function checkpoint(pass: Pass, key: string, name: string): Promise<void> {
 function settingsAt(pass: Pass): Settings {
   const { settings, start } = pass.history
   const seen = settings.findLast((one) => one.seq <= pass.replay!.handed.seq)
-  const value: Json = seen?.data.value ?? (start.settings as { value?: Json } | undefined)?.value ?? {}
-  return parseStored(canonical(value)) as Settings
+  const { value = {}, schema = 1 } = seen?.data ?? ((start.settings ?? {}) as { value?: Json; schema?: number })
+  const shape = pass.task.env.settings
+  return orHeld(pass, 'settings', () => settingsFrom(shape, parseStored(canonical(value)), schema))
 }
 
 /** Speaks where the run is new; what was said before a replay's end is not said again. */

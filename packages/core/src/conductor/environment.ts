@@ -9,7 +9,7 @@ import type { Catalog } from '../playbook/catalog.ts'
 import type { Budget, Spending } from '../policy/budget.ts'
 import type { PolicyEngine } from '../policy/gate.ts'
 import type { Persona } from '../policy/persona.ts'
-import type { Settings } from '../policy/settings.ts'
+import type { Settings, SettingsShape } from '../policy/settings.ts'
 import type { TrustRule } from '../policy/trust-rule.ts'
 import type { AlertRung } from './alert.ts'
 import type { Library } from '../memory/recall/library.ts'
@@ -58,6 +58,8 @@ export interface Environment {
   readonly budgets: readonly Budget[]
   /** What one run of a playbook ('name@version') may spend. */
   readonly budgetOf: (playbook: string) => Spending | undefined
+  /** The shape of settings today. */
+  readonly settings: SettingsShape
   /** The zone in which a company's days and hours are counted. */
   readonly zone: (settings: Settings) => string
   /** Throws `SETTINGS_INVALID` for settings that name a zone that is none. */

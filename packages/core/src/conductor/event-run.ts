@@ -11,7 +11,7 @@ import type { Actor } from '../base/actor.ts'
 import { canonicalAround, parseStored } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
 import type { NewRun } from '../journal/store.ts'
-import { eventTags, eventTokens, matches, type EventType } from '../playbook/event.ts'
+import { eventShape, eventTags, eventTokens, matches, type EventType } from '../playbook/event.ts'
 import { playbookOf, registerPlaybook, type AnyPlaybook } from '../playbook/playbook.ts'
 import { invalidations } from './effect/tags.ts'
 import type { Environment } from './environment.ts'
@@ -24,6 +24,8 @@ export interface EventInput {
   readonly event: string
   readonly id: string
   readonly payload: Json
+  /** The version of the shape that the payload fits, if not 1. */
+  readonly schema?: number
   /** Tags of cached reads that it makes count no more. */
   readonly stale?: readonly string[]
 }
@@ -32,7 +34,9 @@ export interface EventInput {
 export function sentEvent(type: EventType<any>, id: string, text: string): EventInput {
   const payload = parseStored(text)
   const stale = eventTags(type, payload)
-  return { event: type.name, id, payload, ...(stale.length === 0 ? {} : { stale }) }
+  const { version } = eventShape(type)
+  const schema = version === 1 ? {} : { schema: version }
+  return { event: type.name, id, payload, ...schema, ...(stale.length === 0 ? {} : { stale }) }
 }
 
 /** The run that keeps and delivers an event. Its id makes a second sending the same event. */
@@ -53,7 +57,13 @@ export const eventPlaybook: AnyPlaybook = playbookOf(
   registerPlaybook({
     name: EVENT_PLAYBOOK,
     version: 1,
-    input: z.object({ event: z.string(), id: z.string(), payload: z.json(), stale: z.array(z.string()).optional() }),
+    input: z.object({
+      event: z.string(),
+      id: z.string(),
+      payload: z.json(),
+      schema: z.int().optional(),
+      stale: z.array(z.string()).optional(),
+    }),
     output: z.object({ delivered: z.number() }),
     run: async (_ctx, input, pass) => {
       await record(pass as Pass, input as EventInput)
@@ -69,7 +79,7 @@ async function record(pass: Pass, input: EventInput): Promise<void> {
   const live = async (): Promise<void> => {
     await pass.work.run(async () => {
       const tokens = eventTokens(await env.company(workspace).key(), input.event, input.payload)
-      const data = { id, event: input.event, payload: input.payload }
+      const data = { id, ...heard(input) }
       const puts = tokens.map((token, i) => ({
         kind: 'event',
         id: `${id}:${i}`,
@@ -87,6 +97,10 @@ async function record(pass: Pass, input: EventInput): Promise<void> {
   await pass.operation({ key: 'record', kind: 'step', live })
 }
 
+function heard({ event, payload, schema }: EventInput): Pick<EventInput, 'event' | 'payload' | 'schema'> {
+  return { event, payload, ...(schema === undefined ? {} : { schema }) }
+}
+
 async function deliver(pass: Pass, input: EventInput): Promise<{ delivered: number }> {
   const { env, claimed } = pass.task
   const { workspace, id } = claimed.row
@@ -94,7 +108,7 @@ async function deliver(pass: Pass, input: EventInput): Promise<{ delivered: numb
     await pass.work.run(async () => {
       const secret = await env.company(workspace).key()
       const waiting = await waits(pass, eventTokens(secret, input.event, input.payload), input)
-      const payload = canonicalAround({ id, event: input.event, payload: input.payload })
+      const payload = canonicalAround({ id, ...heard(input) })
       const deliveries = [...waiting].map((run) => ({
         run,
         onceKey: id,

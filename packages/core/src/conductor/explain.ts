@@ -5,7 +5,7 @@ import { dataOf, type Entry, type Placed } from '../journal/entry.ts'
 import type { Put } from '../journal/put.ts'
 import { difference, rehearsal, type Recorded, type Rejudged } from '../policy/rehearsal.ts'
 import type { PolicyGate } from '../policy/rule.ts'
-import type { Settings } from '../policy/settings.ts'
+import { schemaIn, settingsFrom, type Settings } from '../policy/settings.ts'
 import type { Judgement } from '../policy/verdict.ts'
 import type { EffectRecord } from './effect/ledger.ts'
 import type { Environment } from './environment.ts'
@@ -62,7 +62,7 @@ async function explain(
   for (let after = 0; ;) {
     const page = await env.store.tail(workspace, after, PAGE)
     for (const entry of page) {
-      settings = settingsIn(entry) ?? settings
+      settings = settingsIn(env, entry) ?? settings
       const found = entry.at < from ? undefined : judgementIn(env, workspace, entry, settings)
       if (found === undefined) continue
       judged++
@@ -143,10 +143,11 @@ function recordIn(puts: readonly Put[]): EffectRecord | undefined {
   return puts.find((put) => put.kind === 'effect')?.data as unknown as EffectRecord | undefined
 }
 
-function settingsIn(entry: Entry): Settings | undefined {
+function settingsIn({ settings: shape }: Environment, entry: Entry): Settings | undefined {
   if (entry.kind !== 'workspace.configured' || entry.payload === null) return undefined
   const puts = dataOf(entry as Entry & { kind: 'workspace.configured' }).puts ?? []
-  return puts.find((put) => put.id === 'settings')?.data as unknown as Settings | undefined
+  const put = puts.find((one) => one.id === 'settings')
+  return put === undefined ? undefined : settingsFrom(shape, put.data, schemaIn(put.index))
 }
 
 function runOf({ stream }: Entry): string {

@@ -13,7 +13,7 @@ import type { Claimed, Next } from '../journal/store.ts'
 import { hasCode, type AnyPlaybook } from '../playbook/playbook.ts'
 import { contextOf, loadTexts } from './context.ts'
 import { haltDifference, type Difference } from './divergence.ts'
-import type { Standing } from './company.ts'
+import type { Standing, StoredSettings } from './company.ts'
 import type { Environment } from './environment.ts'
 import { left } from './effect/hand-over.ts'
 import { shut } from './life.ts'
@@ -73,7 +73,8 @@ async function begin(pass: Pass): Promise<void> {
   const { life, settings } = await env.company(row.workspace).standing()
   const closed = shut(life)
   if (closed !== undefined) return handOver(pass, { to: 'held', status: canonicalAround(waiting([closed])) }, 'held')
-  await seeSettings(pass, settings)
+  const unread = await seeSettings(pass, settings)
+  if (unread !== undefined) return handOver(pass, { to: 'held', status: canonicalAround(waiting([unread])) }, 'held')
   await pass.mailbox.absorb(claimed.mail)
   const { history } = pass
   if (history.head.seq === before && history.quarantined === undefined && isSuspicious(row)) return quarantine(pass)
@@ -102,13 +103,25 @@ async function begin(pass: Pass): Promise<void> {
   await play(pass, input)
 }
 
-/** Settings that changed since the run last looked count from here: before what came in the meantime. */
-async function seeSettings(pass: Pass, { version, value }: Standing['settings']): Promise<void> {
+/** Settings that changed since the run last looked count from here: before what came in the meantime. Answers why they cannot. */
+async function seeSettings(pass: Pass, settings: Standing['settings']): Promise<WaitInfo | undefined> {
   const { history } = pass
   if (history.settled !== undefined || history.paused !== undefined || history.cancelling !== undefined) return
+  let stored: StoredSettings
+  try {
+    stored = settings()
+  } catch (thrown) {
+    return { kind: 'version', what: (thrown as Error).message }
+  }
+  const { version, value, schema } = stored
   const started = (history.start.settings as { version?: number } | undefined)?.version ?? 0
   if (version === (history.settings.at(-1)?.data.version ?? started)) return
-  await pass.writer.append([{ kind: 'settings.seen', data: { version, value: value as unknown as Json } }])
+  await pass.writer.append([
+    {
+      kind: 'settings.seen',
+      data: { version, value: value as unknown as Json, ...(schema === undefined ? {} : { schema }) },
+    },
+  ])
 }
 
 async function play(pass: Pass, input: unknown): Promise<void> {

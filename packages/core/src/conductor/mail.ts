@@ -15,13 +15,14 @@ import type { Op } from '../journal/op.ts'
 import type { EntryData, Outcome } from '../journal/kinds.ts'
 import type { Put } from '../journal/put.ts'
 import type { Mail, MemoryStore, NewRun } from '../journal/store.ts'
+import { shapeOf } from '../playbook/event.ts'
 import { hadOf } from './had.ts'
 import { closing, itemPut, readItem, type ItemRecord } from './item.ts'
 import { Opened, type Open } from './opened.ts'
 
 /** What each kind of mail carries. */
 export interface MailData {
-  event: { id: string; event: string; payload: Json }
+  event: { id: string; event: string; payload: Json; schema?: number }
   child: { key: string; outcome: Outcome }
   effect: { key: string; outcome: Outcome; receipt?: Json }
   decision: { key: string; item: string; hash: string; decision: Json; by: Actor }
@@ -297,7 +298,7 @@ async function takeEvent(
     if (at < wait.since || (wait.until !== undefined && at > wait.until)) continue
     open.delete(op.key)
     had.add(data.id)
-    const completed = { ok: data.payload, event: data.id, ...labelsOf(wait), puts: waitGone(wait) }
+    const completed = { ok: data.payload, event: data.id, ...shapeOf(data), ...labelsOf(wait), puts: waitGone(wait) }
     return [{ kind: 'wait.completed', key: op.key, data: completed }]
   }
   return []

@@ -1,12 +1,17 @@
-/** Migrate: records of older schemas: what stops the start, and storing them anew while work goes on. */
+/** Migrate: what is stored in older shapes: what stops the start, and storing them anew while work goes on. */
 import type { Actor } from '../base/actor.ts'
+import { KeelsonError } from '../base/errors.ts'
 import { actorText } from '../base/actor.ts'
-import type { MemoryStore, RecordRow } from '../journal/store.ts'
+import type { Json } from '../base/value.ts'
+import type { MemoryStore, RecordQuery, RecordRow } from '../journal/store.ts'
 import { entityTypeOf, type AnyEntityType, type EntityRecord, type EntityType } from '../memory/entity.ts'
 import { headOf } from '../memory/entity-read.ts'
 import { unchanged, upgradeEntity } from '../memory/entity-write.ts'
-import { missing, unreachable } from '../memory/upcast.ts'
+import { missing, unreachable } from '../base/upcast.ts'
+import { schemaIn, settingsFrom, type SettingsShape } from '../policy/settings.ts'
+import { eventShape, type EventType } from '../playbook/event.ts'
 import type { Environment } from './environment.ts'
+import type { MailData } from './mail.ts'
 import { shelfOf } from './shelf.ts'
 
 /** How far a migration is. */
@@ -20,15 +25,28 @@ export interface Migration {
 const PAGE = 200
 const NAMED = 20
 
+/** What is stored in shapes of the host's. */
+export interface Shapes {
+  readonly entities?: readonly EntityType<any>[]
+  readonly events?: readonly EventType<any>[]
+  readonly settings: SettingsShape
+}
+
 /** Opens the store, known to hold nothing that this code could not read. */
 export async function openChecked(
   store: MemoryStore,
   session: Parameters<MemoryStore['open']>[0],
-  types: readonly EntityType<any>[] = [],
+  { entities = [], events = [], settings }: Shapes,
 ): ReturnType<MemoryStore['open']> {
   const opened = await store.open(session)
-  const known = types.map((type) => entityTypeOf(type))
-  await assertReachable(store, known).catch(async (error: unknown) => {
+  const known = entities.map((type) => entityTypeOf(type))
+  const checks = async (): Promise<void> => {
+    await assertFormat(store)
+    await assertReachable(store, known)
+    await assertSettings(store, settings)
+    await assertEvents(store, events)
+  }
+  await checks().catch(async (error: unknown) => {
     await store.close()
     throw error
   })
@@ -48,10 +66,79 @@ async function assertReachable(store: MemoryStore, types: readonly AnyEntityType
         if (ids.length < NAMED) ids.push((JSON.parse(row.data) as EntityRecord).id)
       }
       if (count === 0) continue
-      const more = count > ids.length ? ` and ${count - ids.length} more` : ''
-      throw missing(type, from, `: ${count} in workspace ${workspace} (${ids.join(', ')}${more})`)
+      throw missing(type, from, named(workspace, count, ids))
     }
   }
+}
+
+/**
+ * Of what core itself writes: entries, and records of its own kinds. A release that writes what this one could not read puts a
+ * higher number into the record 'format' of each company before anything else; where there is none, it is 1.
+ */
+const FORMAT = 1
+
+/** Throws `STORE_NEWER` when a company was written to by a later release, and names it. */
+async function assertFormat(store: MemoryStore): Promise<void> {
+  for (const workspace of await store.workspaces()) {
+    const [row] = await store.records(workspace, { kind: 'company', ids: ['format'], limit: 1 })
+    const { format = 1 } = JSON.parse(row?.data ?? '{}') as { format?: number }
+    if (format <= FORMAT) continue
+    throw new KeelsonError(
+      'STORE_NEWER',
+      `workspace ${workspace} was written by a newer version (format ${format}; this one knows ${FORMAT})`,
+      {
+        hint: 'Deploy the newer version of @keelson/core again; what is stored only goes forward.',
+        data: { workspace },
+      },
+    )
+  }
+}
+
+/** Throws when the settings of a company are of another version and cannot be read as of today's, and names it. */
+async function assertSettings(store: MemoryStore, shape: SettingsShape): Promise<void> {
+  for (const workspace of await store.workspaces()) {
+    const [row] = await store.records(workspace, { kind: 'company', ids: ['settings'], limit: 1 })
+    const from = schemaIn(row?.index)
+    if (row === undefined || from === shape.version) continue
+    const of = { ...shape, name: `the settings of workspace ${workspace}` }
+    settingsFrom(of, JSON.parse(row.data) as Json, from)
+  }
+}
+
+/** Throws `UPCASTER_MISSING` when events are kept from which no upcasters lead to today's shape, and names them. */
+async function assertEvents(store: MemoryStore, types: readonly EventType<any>[]): Promise<void> {
+  const gaps = types
+    .map((type) => ({ type, from: unreachable(eventShape(type)) }))
+    .filter(({ from }) => from.length > 0)
+  if (gaps.length === 0) return
+  for (const workspace of await store.workspaces()) {
+    const found = new Map(gaps.map(({ type }): [string, MailData['event'][]] => [type.name, []]))
+    for await (const row of pages(store, workspace, { kind: 'event' })) {
+      const event = JSON.parse(row.data) as MailData['event']
+      const gap = gaps.find(({ type }) => type.name === event.event)
+      // An event is kept once under each of its tokens: the first is that of them all.
+      if (row.id.endsWith(':0') && gap?.from.includes(event.schema ?? 1) === true) found.get(event.event)!.push(event)
+    }
+    for (const { type } of gaps) {
+      const events = found.get(type.name)!
+      if (events.length === 0) continue
+      const [{ schema = 1 }] = events as [MailData['event']]
+      throw missing(
+        eventShape(type),
+        schema,
+        named(
+          workspace,
+          events.length,
+          events.slice(0, NAMED).map(({ id }) => id),
+        ),
+      )
+    }
+  }
+}
+
+function named(workspace: string, count: number, ids: readonly string[]): string {
+  const more = count > ids.length ? ` and ${count - ids.length} more` : ''
+  return `: ${count} in workspace ${workspace} (${ids.join(', ')}${more})`
 }
 
 /** Stores records of older schemas anew, each as a change of its own. */
@@ -95,20 +182,18 @@ async function countOf(store: MemoryStore, workspace: string, type: AnyEntityTyp
   return count
 }
 
-async function* ofSchema(
+function ofSchema(store: MemoryStore, workspace: string, type: AnyEntityType, from: number): AsyncGenerator<RecordRow> {
+  return pages(store, workspace, { kind: 'entity', where: { field: 'schema', value: `${type.name}@${from}` } })
+}
+
+async function* pages(
   store: MemoryStore,
   workspace: string,
-  type: AnyEntityType,
-  from: number,
+  query: Pick<RecordQuery, 'kind' | 'where'>,
 ): AsyncGenerator<RecordRow> {
   let after: { sort: number; id: string } | undefined
   for (;;) {
-    const rows = await store.records(workspace, {
-      kind: 'entity',
-      where: { field: 'schema', value: `${type.name}@${from}` },
-      limit: PAGE,
-      ...(after === undefined ? {} : { after }),
-    })
+    const rows = await store.records(workspace, { ...query, limit: PAGE, ...(after === undefined ? {} : { after }) })
     yield* rows
     const last = rows.at(-1)
     if (last === undefined || rows.length < PAGE) return

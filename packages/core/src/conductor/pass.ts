@@ -154,13 +154,13 @@ export class Pass {
     const { promise, resolve, reject } = Promise.withResolvers<T>()
     promise.catch(() => {}) // what the code does not await must not end the process
     if (this.replay === undefined || this.work.stopping) return promise
+    if (asked.differs !== undefined) {
+      this.#hooks.onDifference(asked.differs)
+      return promise
+    }
     const inside = insideStep.getStore()
     if (inside !== undefined) {
       reject(nested(asked.key, inside))
-      return promise
-    }
-    if (asked.differs !== undefined) {
-      this.#hooks.onDifference(asked.differs)
       return promise
     }
     const known = this.history.ops.get(asked.key)

@@ -57,7 +57,7 @@ export async function start<In, Out>(
   await assertActive(env, workspace)
   assertOwnId(options.id)
   await company.key()
-  const { settings } = await company.standing()
+  const settings = (await company.standing()).settings()
   const run = newRun(known, {
     workspace,
     id: options.id,

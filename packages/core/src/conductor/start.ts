@@ -32,7 +32,7 @@ export interface StartOptions {
   readonly personas?: readonly Persona[]
   readonly ancestors?: readonly { readonly run: string; readonly playbook: string }[]
   readonly labels?: Labels
-  readonly settings?: { readonly version: number; readonly value: unknown }
+  readonly settings?: { readonly version: number; readonly value: unknown; readonly schema?: number }
   /** In shadow, sharing the overlay of this run. */
   readonly shadow?: string | undefined
   readonly continuation?: number

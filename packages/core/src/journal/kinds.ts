@@ -81,7 +81,7 @@ export interface EntryData {
   'run.noted': { readonly code: string; readonly text: string } & WithPuts
   /** What was raised about the run in the inbox is settled: it went on. */
   'run.recovered': WithPuts
-  'settings.seen': { readonly version: number; readonly value: Json }
+  'settings.seen': { readonly version: number; readonly value: Json; readonly schema?: number }
 
   /* operations: opened (waits), failed (one try), completed (the outcome) */
   'step.failed': Failed
@@ -97,7 +97,11 @@ export interface EntryData {
     /** What the event that answers is to be taken for. */
     readonly labels?: Labels
   } & WithPuts
-  'wait.completed': Outcome & { readonly event?: string } & WithPuts
+  'wait.completed': Outcome & {
+    readonly event?: string
+    /** The version of the shape that its payload fits, if not 1. */
+    readonly schema?: number
+  } & WithPuts
   /** Opened again with another `until` when silence only reminds or climbs, or the item was snoozed or rescheduled. */
   'ask.opened': {
     readonly hash: string

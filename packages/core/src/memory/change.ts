@@ -11,7 +11,7 @@ import type { Put } from '../journal/put.ts'
 import type { RecordRow, RecordWrite } from '../journal/store.ts'
 import { recordId, type AnyEntityType, type FieldLabels } from './entity.ts'
 import { mixed, relabelled } from './entity-labels.ts'
-import { upcastTo } from './upcast.ts'
+import { upcastTo } from '../base/upcast.ts'
 
 /** What happened to an entity. */
 export interface TimelineEvent {

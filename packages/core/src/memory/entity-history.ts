@@ -13,7 +13,7 @@ import { notFound, recordId, type AnyEntityType } from './entity.ts'
 import { allOf, labelsIn } from './entity-labels.ts'
 import { headOf, survivorOf, type Shelf } from './entity-read.ts'
 import type { AsOf, Changed, TimelineOptions, When, Why } from './entity-store.ts'
-import { upcastTo } from './upcast.ts'
+import { upcastTo } from '../base/upcast.ts'
 
 const PAGE = 500
 

@@ -10,7 +10,7 @@ import type { MemoryStore, RecordRow } from '../journal/store.ts'
 import { indexValue, notFound, recordId, type AnyEntityType, type EntityRecord } from './entity.ts'
 import { labelsIn } from './entity-labels.ts'
 import type { ListOptions } from './entity-store.ts'
-import { upcastTo } from './upcast.ts'
+import { upcastTo } from '../base/upcast.ts'
 
 /** Where the entities of a workspace are. */
 export interface Shelf {

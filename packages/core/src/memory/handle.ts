@@ -12,7 +12,7 @@ import type { Recalled, RecallQuery } from './recall/recall.ts'
 import type { Calibrated, Question } from './recall/vector.ts'
 import type { Expiring, RetentionPolicy } from './retention.ts'
 import type { Memory, MemoryKind } from './unit.ts'
-import type { Upcast } from './upcast.ts'
+import type { Upcast } from '../base/upcast.ts'
 
 export interface FactsQuery {
   readonly about?: Subject

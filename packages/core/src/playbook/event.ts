@@ -2,16 +2,23 @@
 import type { z } from 'zod'
 import { KeelsonError } from '../base/errors.ts'
 import { keyedHash } from '../base/hash.ts'
-import { canonical } from '../base/json.ts'
+import { canonical, parseStored } from '../base/json.ts'
 import { labelled, type Label, type Labels } from '../base/labels.ts'
-import { assertStorable } from '../base/schema.ts'
+import { assertStorable, toStored } from '../base/schema.ts'
+import { upcastersOf, upcastTo, type Upcast, type Versioned } from '../base/upcast.ts'
+import type { Json } from '../base/value.ts'
 
 export interface EventType<T> {
   readonly name: string
   readonly '~t'?: T
 }
 
-const schemas = new WeakMap<object, z.ZodType>()
+/** The shape of an event's payload, of which older versions may be stored. */
+export interface EventShape extends Versioned {
+  readonly schema: z.ZodType
+}
+
+const shapes = new WeakMap<object, EventShape>()
 const invalidating = new WeakMap<object, (payload: unknown) => readonly string[]>()
 const labels = new WeakMap<object, readonly Label[]>()
 
@@ -19,6 +26,10 @@ const labels = new WeakMap<object, readonly Label[]>()
 export function defineEvent<S extends z.ZodType>(definition: {
   readonly name: string
   readonly schema: S
+  /** Of the schema. Raise it when events of an older shape may still be read, and add an upcaster. Default 1. */
+  readonly version?: number
+  /** For each version from the second on: how a payload of the version before becomes its payload. */
+  readonly upcast?: { readonly [version: number]: Upcast }
   /** Tags of cached reads that it makes count no more. */
   readonly invalidates?: readonly string[] | ((payload: z.output<S>) => readonly string[])
   /** What its payload is to be taken for: 'untrusted' where an outsider wrote it. */
@@ -27,7 +38,9 @@ export function defineEvent<S extends z.ZodType>(definition: {
   assertStorable(definition.schema, `the schema of event ${definition.name}`)
   const made = Object.freeze({ name: definition.name })
   labels.set(made, definition.labels ?? [])
-  schemas.set(made, definition.schema)
+  const { name, schema, version = 1, upcast = {} } = definition
+  const what = `event "${name}"`
+  shapes.set(made, { name: what, version, schema, upcast: upcastersOf(what, { version, upcast }) })
   const { invalidates } = definition
   if (invalidates !== undefined)
     invalidating.set(
@@ -54,7 +67,24 @@ export function eventLabels(type: { readonly name: string }): Labels {
 }
 
 export function eventSchema(type: { readonly name: string }): z.ZodType {
-  const found = schemas.get(type)
+  return eventShape(type).schema
+}
+
+/** The version of a payload's shape, said where it is not the first. */
+export function shapeOf({ schema }: { readonly schema?: number }): { schema?: number } {
+  return schema === undefined ? {} : { schema }
+}
+
+/** A payload that was stored as of version `from`. Throws `UPCASTER_MISSING`, `SCHEMA_NEWER`, `UPCAST_FAILED`. */
+export function payloadFrom(type: { readonly name: string }, payload: Json, from: number): Json {
+  const shape = eventShape(type)
+  if (from === shape.version) return payload
+  const lifted = upcastTo(shape, payload as { readonly [field: string]: Json }, from)
+  return parseStored(toStored(shape.schema, lifted, 'UPCAST_FAILED', `${shape.name} of version ${from}`))
+}
+
+export function eventShape(type: { readonly name: string }): EventShape {
+  const found = shapes.get(type)
   if (found !== undefined) return found
   throw new KeelsonError('DEFINITION_INVALID', `"${type.name}" is not an event`, {
     hint: 'Pass what defineEvent() returned.',

@@ -11,16 +11,25 @@ import { dataOf, type Draft, type Entry } from '../../journal/entry.ts'
 import type { Op } from '../../journal/op.ts'
 import type { Outcome } from '../../journal/kinds.ts'
 import type { NewRun } from '../../journal/store.ts'
-import { eventLabels, eventSchema, matches, waitToken, type EventType } from '../../playbook/event.ts'
+import {
+  eventLabels,
+  eventSchema,
+  matches,
+  payloadFrom,
+  shapeOf,
+  waitToken,
+  type EventType,
+} from '../../playbook/event.ts'
 import { playbookOf } from '../../playbook/playbook.ts'
 import { lineOf, personasOf } from '../behalf.ts'
 import { eventRun, sentEvent } from '../event-run.ts'
 import { hadOf } from '../had.ts'
-import { labelsOf, waitGone } from '../mail.ts'
+import { labelsOf, waitGone, type MailData } from '../mail.ts'
 import type { Pass } from '../pass.ts'
 import { rootOf } from '../shadow/mode.ts'
 import { newRun } from '../start.ts'
 import { assertWithin } from './caps.ts'
+import { orHeld } from './fitting.ts'
 import { pruned } from '../upkeep/journal.ts'
 import { runVerbs } from '../verbs.ts'
 import { iso, type Status, type WaitInfo } from '../waiting.ts'
@@ -72,7 +81,7 @@ export function waitFor(
   event: EventType<unknown>,
   options: WaitOptions = {},
 ): Promise<unknown> {
-  const schema = eventSchema(event)
+  eventSchema(event)
   const match = stored(options.match ?? {}) as Record<string, Json>
   const hash = sha256(canonical([event.name, match, options.timeout ?? null]))
   const asked = { event: event.name, match, hash, labels: eventLabels(event) }
@@ -82,8 +91,14 @@ export function waitFor(
     kind: 'wait',
     hash,
     live,
-    value: ({ outcome }) => (outcome.ok === undefined ? undefined : fromStored(schema, canonical(outcome.ok))),
+    value: ({ outcome }) => orHeld(pass, key, () => payloadOf(event, outcome)),
   })
+}
+
+/** As code gets it: of whatever version it was sent, as of today's; undefined where none came in time. */
+function payloadOf(event: EventType<unknown>, outcome: Outcome): unknown {
+  const { ok, schema = 1 } = outcome as Outcome & { schema?: number }
+  return ok === undefined ? undefined : fromStored(eventSchema(event), canonical(payloadFrom(event, ok, schema)))
 }
 
 async function openWait(
@@ -150,7 +165,7 @@ async function fromBuffer(pass: Pass, key: string, token: string, op: Op): Promi
         ...(after === undefined ? {} : { after }),
       })
       const fitting = rows.flatMap((row) => {
-        const found = JSON.parse(row.data) as { id: string; event: string; payload: Json }
+        const found = JSON.parse(row.data) as MailData['event']
         const fits = found.event === wait.event && matches(wait.match as Record<string, unknown>, found.payload)
         return fits ? [{ found, sort: row.sort }] : []
       })
@@ -160,7 +175,8 @@ async function fromBuffer(pass: Pass, key: string, token: string, op: Op): Promi
         if (op.outcome !== undefined) return undefined
         if (had.has(found.id)) continue
         if (wait.until !== undefined && sort > wait.until) return undefined
-        const data = { ok: found.payload, event: found.id, ...labelsOf(wait), puts: waitGone(wait) }
+        const { id: event, payload: ok } = found
+        const data = { ok, event, ...shapeOf(found), ...labelsOf(wait), puts: waitGone(wait) }
         return { drafts: [{ kind: 'wait.completed', key, data }] }
       }
       const last = rows.at(-1)

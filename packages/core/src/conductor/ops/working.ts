@@ -14,8 +14,9 @@ import type { History } from '../../journal/fold.ts'
 import type { EntryData } from '../../journal/kinds.ts'
 import type { ChangeOp, Remembered } from '../../memory/change-set.ts'
 import type { Working, WorkingOptions } from '../../memory/handle.ts'
-import { upcastersOf, upcastTo, type Versioned } from '../../memory/upcast.ts'
+import { upcastersOf, upcastTo, type Versioned } from '../../base/upcast.ts'
 import type { Pass } from '../pass.ts'
+import { orHeld } from './fitting.ts'
 import type { Perform } from './place.ts'
 
 type Carried = NonNullable<EntryData['run.started']['working']>
@@ -91,7 +92,7 @@ export function working<S extends Shape>(
     })
   }
   const notes = notesOf(pass)
-  orHeld(pass, () => fit(notes, type, shape))
+  orHeld(pass, 'memory.working', () => fit(notes, type, shape))
   const textOf = (key: string): string | undefined => notes.find((note) => note.key === key)?.text
   return {
     get(key) {
@@ -155,17 +156,5 @@ function fit(notes: Note[], type: Versioned, shape: Shape): void {
     if (!Object.hasOwn(shape, key)) continue
     if (schema > type.version) upcastTo(type, {}, schema)
     if (carried) parse(shape[key]!, parseStored(text), 'UPCAST_FAILED', `"${key}" in ${type.name}`)
-  }
-}
-
-/** A run whose working memory does not fit the code is held, like one whose input does not: it does not fail (P11). */
-function orHeld(pass: Pass, check: () => void): void {
-  try {
-    check()
-  } catch (thrown) {
-    const { message, hint } = thrown as KeelsonError
-    const differs = { at: 'memory.working', text: message, hint: hint ?? '' }
-    void pass.operation({ key: 'memory.working', kind: 'memory', live: () => {}, differs })
-    throw thrown
   }
 }

@@ -1,0 +1,112 @@
+/** Settings whose shape changes: read as of today, in runs too; what cannot be read stops the start, or holds the run. */
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import type { ConductorOptions, SettingsDefinition } from '@keelson/core'
+import type { MemoryStoreSession } from '@keelson/testing'
+import { code, me, open, store } from './support/open.ts'
+
+const v1 = z.object({ tone: z.string() })
+const v2: SettingsDefinition = {
+  version: 2,
+  schema: z.object({ voice: z.object({ tone: z.string() }) }),
+  upcast: { 2: ({ tone }) => ({ voice: { tone: tone! } }) },
+}
+const v3: SettingsDefinition = {
+  version: 3,
+  schema: z.object({ voice: z.string() }),
+  upcast: { ...v2.upcast, 3: ({ voice }) => ({ voice: (voice as { tone: string }).tone }) },
+}
+const said = code(async (ctx) => {
+  const before = JSON.stringify(ctx.settings)
+  await ctx.sleep('1d')
+  return [before, JSON.stringify(ctx.settings)]
+})
+
+type Shape = NonNullable<ConductorOptions['settings']>
+const on = (data: MemoryStoreSession, settings: Shape, options: object = {}) =>
+  open(data, { playbooks: [said], settings, ...options })
+
+/** A company with settings of the first shape, and a run that began under them and sleeps. */
+async function before(days: { now: number }) {
+  const data = store()
+  const clock = { now: () => days.now, monotonic: () => days.now, timer: () => () => {} }
+  const old = await on(data, v1, { clock })
+  await old.configure({ tone: 'dry' }, { by: me })
+  await old.start(said, {}, { id: 'r' })
+  await old.quiet()
+  await old.stop()
+  return { data, clock }
+}
+
+describe('settings of an older shape', () => {
+  it('are read as of today, by the host and by a run that began under them', async () => {
+    const days = { now: Date.UTC(2026, 0, 1) }
+    const { data, clock } = await before(days)
+    days.now += 2 * 86_400_000
+    const now = await on(data, v2, { clock })
+    expect(await now.settings()).toEqual({ voice: { tone: 'dry' } })
+    const today = '{"voice":{"tone":"dry"}}'
+    expect(await now.runs.get('r').result()).toEqual([today, today])
+    await now.configure({ voice: { tone: 'warm' } }, { by: me })
+    await now.stop()
+    const later = await on(data, v3, { clock })
+    expect(await later.settings()).toEqual({ voice: 'warm' })
+    expect(await later.audit.verify()).toMatchObject({ ok: true })
+  })
+
+  it.each([
+    ['without an upcaster', { ...v2, upcast: {} }, 'UPCASTER_MISSING'],
+    ['with one that makes what does not fit', { ...v2, upcast: { 2: (one: object) => one } }, 'UPCAST_FAILED'],
+  ])('%s stop the start, name the company, and are left as they were', async (_, shape, error) => {
+    const { data } = await before({ now: 0 })
+    const start = on(data, shape as SettingsDefinition)
+    await expect(start).rejects.toMatchObject({ code: error, message: expect.stringContaining('workspace default') })
+    expect(await (await on(data, v1)).settings()).toEqual({ tone: 'dry' })
+  })
+
+  it('are no definition with an upcaster to nowhere', async () => {
+    const wrong = { version: 1, schema: v1, upcast: { 2: (one: object) => one } } as SettingsDefinition
+    await expect(on(store(), wrong)).rejects.toMatchObject({ code: 'DEFINITION_INVALID' })
+  })
+})
+
+it('a company that a later release has written to stops the start, and stays as it is', async () => {
+  const data = store()
+  await (await on(data, v1)).configure({ tone: 'dry' }, { by: me })
+  const later = data.session()
+  await later.open({ worker: 'later', now: () => 0 })
+  const format = { kind: 'company', id: 'format', version: 1, data: '{"format":2}', index: {}, sort: 0 }
+  await later.write('default', { records: [format] })
+  const start = on(data, v1)
+  await expect(start).rejects.toMatchObject({ code: 'STORE_NEWER', data: { workspace: 'default' } })
+})
+
+describe('settings of a newer shape', () => {
+  it('stop the start of older code', async () => {
+    const data = store()
+    await (await on(data, v2)).configure({ voice: { tone: 'dry' } }, { by: me })
+    await expect(on(data, v1)).rejects.toMatchObject({ code: 'SCHEMA_NEWER' })
+  })
+
+  it('hold the runs of older code that still works, and let them go on in newer code', async () => {
+    const data = store()
+    const old = await on(data, v1)
+    await old.configure({ tone: 'dry' }, { by: me })
+    const quick = code(async (ctx) => JSON.stringify(ctx.settings), { name: 'quick' })
+    const newer = await open(data, { playbooks: [said, quick], settings: v2, work: false })
+    await newer.configure({ voice: { tone: 'warm' } }, { by: me })
+    await newer.start(said, {}, { id: 'n' })
+    await old.quiet()
+    const what = expect.stringContaining('this code knows 1')
+    expect(await newer.runs.get('n').status()).toMatchObject({ state: 'waiting', for: [{ kind: 'version', what }] })
+    await expect(old.start(said, {}, { id: 'o' })).rejects.toMatchObject({ code: 'SCHEMA_NEWER' })
+    await old.stop()
+    const days = { now: Date.now() + 9 * 86_400_000 }
+    const clock = { now: () => days.now++, monotonic: () => days.now, timer: () => () => {} }
+    const again = await on(data, v2, { clock })
+    await again.quiet()
+    days.now += 2 * 86_400_000
+    await again.quiet()
+    expect(await again.runs.get('n').status()).toMatchObject({ state: 'waiting', for: [{ kind: 'timer' }] })
+  })
+})
