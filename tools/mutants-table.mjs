@@ -597,4 +597,28 @@ export const mutants = [
     replace: 'true ?',
     test: at('core', 'src/policy/trust.test.ts', 'climbs by a proposal only while it stands'),
   },
+  {
+    name: 'shape-at-sending',
+    drops: 'nothing leaves under a definition that nobody agreed to',
+    file: core('conductor/effect/reshaped.ts'),
+    find: 'before.mark === shape.mark',
+    replace: 'true',
+    test: at('tests', 'tests/reliability/definitions.test.ts', 'is asked for anew after it was approved'),
+  },
+  {
+    name: 'shape-of-a-grant',
+    drops: 'a grant speaks for the action as it was when it was made',
+    file: core('policy/grant.ts'),
+    find: 'if (grant.shape !== undefined && grant.shape !== use.shape) return false',
+    replace: '',
+    test: at('tests', 'tests/reliability/definitions.test.ts', 'is answered by no grant that was made for the other'),
+  },
+  {
+    name: 'shape-sent-again',
+    drops: 'what was sent under one definition is not sent again under another',
+    file: core('conductor/effect/send.ts'),
+    find: 'if (as !== undefined && as !== shapeOf(action).mark) return false',
+    replace: '',
+    test: at('tests', 'tests/reliability/definitions.test.ts', 'is not sent again under another definition'),
+  },
 ]

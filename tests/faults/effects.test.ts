@@ -204,9 +204,14 @@ describe('an effect', () => {
     const after = make('Send the letter')
     const second = await open(shared, { playbooks: [after.acts] })
     await second.quiet()
-    const [item] = (await second.inbox.list()).items
-    await second.inbox.decide(item!.id, { hash: item!.hash, by: me, approve: true })
-    await second.quiet()
+    const titles: string[] = []
+    for (let round = 1; round <= 2; round++) {
+      const [item] = (await second.inbox.list()).items
+      titles.push(item!.title.replace(/ \(.*/, ''))
+      await second.inbox.decide(item!.id, { hash: item!.hash, by: me, approve: true })
+      await second.quiet()
+    }
+    expect(titles).toEqual(['Send a letter', 'Changed: Send the letter'])
     expect((await second.runs.get('r').status()).state).toBe('completed')
   })
 

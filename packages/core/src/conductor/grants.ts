@@ -11,7 +11,8 @@ import { durationMs, type Duration } from '../base/duration.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { stored } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
-import type { Action } from '../connector/action.ts'
+import { definitionOf, type Action } from '../connector/action.ts'
+import { shapeOf } from '../connector/shape.ts'
 import type { Put } from '../journal/put.ts'
 import type { Expect, RecordRow } from '../journal/store.ts'
 import {
@@ -78,7 +79,8 @@ export interface AttenuateOptions extends GrantHolder {
 
 /** A grant as it stands. */
 export interface GrantStatus extends Grant {
-  readonly state: 'active' | 'ended' | 'revoked'
+  /** 'changed': the action is defined otherwise than when it was made, so that it answers nothing. */
+  readonly state: 'active' | 'ended' | 'revoked' | 'changed'
   /** What is left of the cap in this period. */
   readonly left: { readonly count?: number; readonly amount?: Money }
 }
@@ -116,7 +118,7 @@ export function grantsOf(env: Environment, workspace: string): Grants {
     attenuate: (id, options) => attenuate(env, workspace, id, options),
     list: async () => {
       const all = await grantsWhere(env, workspace, 'kind', 'grant')
-      return all.map(({ grant }) => statusOf(grant, env.clock.now()))
+      return all.map(({ grant }) => statusOf(env, grant))
     },
     uses: (id, options = {}) => usesOf(env, workspace, id, options),
     suggest: (options = {}) => suggestions(env, workspace, options),
@@ -133,6 +135,7 @@ async function create<In>(env: Environment, workspace: string, options: GrantOpt
     where: stored(options.where),
     cap,
     until: endOf(env, options.until),
+    shape: shapeOf(env.actions.find(options.action.name) ?? definitionOf(options.action)).mark,
   })
   await env.company(workspace).edit(async () => made(grant))
   return { id: grant.id }
@@ -160,6 +163,7 @@ async function attenuate(
       cap: options.cap === undefined ? parent.cap : capOf(options.cap),
       until: options.until === undefined ? parent.until : endOf(env, options.until),
       parent: id,
+      ...(parent.shape === undefined ? {} : { shape: parent.shape }),
       ...(parent.holder === undefined ? {} : { holder: parent.holder }),
     })
     const more = beyond(grant, parent)
@@ -170,7 +174,7 @@ async function attenuate(
   return { id: newId! }
 }
 
-type Terms = Pick<Grant, 'action' | 'where' | 'cap' | 'until' | 'parent' | 'holder'>
+type Terms = Pick<Grant, 'action' | 'where' | 'cap' | 'until' | 'parent' | 'holder' | 'shape'>
 
 function newGrant(env: Environment, given: GrantHolder & { by: Actor }, terms: Terms): Grant {
   if (given.by?.id === undefined || given.by.kind === 'agent')
@@ -276,14 +280,17 @@ export async function stands(
   return { over: false, expect }
 }
 
-function statusOf(grant: Grant, now: number): GrantStatus {
+function statusOf(env: Environment, grant: Grant): GrantStatus {
+  const now = env.clock.now()
+  const action = env.actions.find(grant.action)
+  const changed = grant.shape !== undefined && action !== undefined && shapeOf(action).mark !== grant.shape
   const { count, amount } = grant.cap
   const uses = inPeriod(grant, now)
   const spent = uses.reduce((sum, one) => sum + (one.amount?.amount ?? 0), 0)
   return {
     ...grant,
     uses,
-    state: grant.revoked ? 'revoked' : now >= grant.until ? 'ended' : 'active',
+    state: grant.revoked ? 'revoked' : now >= grant.until ? 'ended' : changed ? 'changed' : 'active',
     left: {
       ...(count === undefined ? {} : { count: Math.max(0, count - uses.length) }),
       ...(amount === undefined ? {} : { amount: { ...amount, amount: Math.max(0, amount.amount - spent) } }),

@@ -37,6 +37,8 @@ export interface PlanLine {
   readonly denied?: string
   /** How long it is held once it was approved. */
   readonly holdMs?: number
+  /** Mark of how its action is defined. */
+  readonly shape?: string
   readonly flags?: readonly Flag[]
 }
 
@@ -96,6 +98,8 @@ export interface ItemRecord {
   /** The item that answers this one's no. */
   readonly revisedBy?: string
   readonly verdict?: Json
+  /** Mark of how its action is defined. */
+  readonly shape?: string
   /** The key under which the outside system was asked: what to look for there. */
   readonly outsideKey?: string
   /** Whose it is, since it was handed on or has climbed the ladder. */
@@ -121,8 +125,8 @@ export function itemId(run: string, key: string, round: number): string {
 }
 
 export function itemHash(item: Omit<ItemRecord, 'hash'>): string {
-  const { kind, run, key, action, account, input, title, editSchema, lines } = item
-  return sha256(canonicalAround({ kind, run, key, action, account, input, title, editSchema, lines }))
+  const { kind, run, key, action, account, input, title, editSchema, lines, shape } = item
+  return sha256(canonicalAround({ kind, run, key, action, account, input, title, editSchema, lines, shape }))
 }
 
 export function itemPut(item: ItemRecord, version: number): Put {

@@ -9,6 +9,7 @@ import { isMoney, type Money } from '../base/actor.ts'
 import { durationMs, type Duration } from '../base/duration.ts'
 import { canonical } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
+import { shapeOf } from '../connector/shape.ts'
 import type { Judgement } from '../policy/verdict.ts'
 import type { Environment } from './environment.ts'
 import { itemsWhere, type ItemRecord } from './item.ts'
@@ -62,7 +63,8 @@ export async function suggestions(
     Math.max(0, now - durationMs(since)),
   )
   const byAction = new Map<string, ItemRecord[]>()
-  for (const item of closed.filter(grantable)) byAction.set(item.action!, [...(byAction.get(item.action!) ?? []), item])
+  const speaks = (item: ItemRecord): boolean => grantable(item) && isOfNow(env, item)
+  for (const item of closed.filter(speaks)) byAction.set(item.action!, [...(byAction.get(item.action!) ?? []), item])
   return [...byAction].sort().flatMap(([action, items]) => {
     const made = suggestion(action, items, least, now)
     return made === undefined ? [] : [made]
@@ -76,6 +78,12 @@ function grantable(item: ItemRecord): boolean {
   if (item.account !== 'default' || item.changed !== undefined || item.state !== 'decided') return false
   const { asks } = item.verdict as unknown as Judgement
   return asks.length > 0 && asks.every((one) => one.grantable)
+}
+
+/** What was decided on an action that is defined otherwise now says nothing of it. */
+function isOfNow(env: Environment, { action, shape }: ItemRecord): boolean {
+  const known = action === undefined ? undefined : env.actions.find(action)
+  return shape === undefined || known === undefined || shapeOf(known).mark === shape
 }
 
 function suggestion(

@@ -115,6 +115,8 @@ export interface EntryData {
     readonly rung?: number
     /** What its effect rests on outside, as it was read at the opening. */
     readonly fresh?: Json
+    /** How its action was defined at the opening. */
+    readonly shape?: { readonly mark: string; readonly parts?: { readonly [part: string]: string } }
     /** Why it was opened again. */
     readonly again?: 'reminded' | 'escalated' | 'snoozed' | 'rescheduled'
   } & WithPuts
@@ -178,6 +180,8 @@ export interface EntryData {
     readonly grant?: string
     /** What policy said, where a grant has answered since. */
     readonly judged?: Json
+    /** Mark of how its action was defined when it was first sent. */
+    readonly shape?: string
   } & WithPuts
   'effect.failed': Failed
   'effect.completed': Outcome & { readonly hash: string; readonly receipt?: Json; readonly judged?: Json } & WithPuts

@@ -44,7 +44,7 @@ describe('a grant that was passed on', () => {
             all.forEach((one, at) => (all[at] = { ...one, revoked: one.revoked || gone.has(one.id) }))
             if (id === '0') twin = { ...twin, revoked: true }
           }
-          const asked = { action: 'a', input, effect: `e${i}`, holder: { persona: 'junior' } }
+          const asked = { action: 'a', input, effect: `e${i}`, holder: { persona: 'junior' }, shape: 's' }
           const line = answering(all.slice(1), asked, now) ?? answering(all, asked, now)
           if (line === undefined) continue
           answered++
@@ -65,7 +65,7 @@ describe('a grant that was passed on', () => {
         const merged = { ...child, where: { ...parent.where, ...child.where } }
         if (beyond(merged, parent) !== undefined) return
         within++
-        const asked = { action: 'a', input: { cents: sum, to }, effect: 'e', holder: {} }
+        const asked = { action: 'a', input: { cents: sum, to }, effect: 'e', holder: {}, shape: 's' }
         if (answering([{ ...base, ...merged, id: '1' }], asked, 0) === undefined) return
         expect(answering([{ ...base, ...parent, id: '0' }], asked, 0)).toBeDefined()
       }),

@@ -2,7 +2,8 @@
  * Grant: what a standing approval answers for, and how one is passed on: narrower, never more.
  *
  * V1. A grant that was passed on answers only where all those above it do: where, cap, end; each use counts for all of them.
- * V2. It answers for whom it was given to, and for nobody else whom they call: to those it is passed on.
+ * V2. It answers for the action as it was defined when it was made: another input, effect or wording is another action.
+ * V3. It answers for whom it was given to, and for nobody else whom they call: to those it is passed on.
  */
 import { isMoney, type Actor, type Money } from '../base/actor.ts'
 import { canonical } from '../base/json.ts'
@@ -25,6 +26,8 @@ export interface Grant {
   /** The grant that it was passed on from. */
   readonly parent?: string
   readonly holder?: Holder
+  /** Mark of how the action was defined when it was made (at its first use, of one from before that was kept). */
+  readonly shape?: string
   /** Uses that count against the cap now: those of the period. `via`: by a grant that was passed on from this one. */
   readonly uses: readonly {
     readonly effect: string
@@ -41,6 +44,8 @@ export interface Use {
   readonly action: string
   readonly input: Json
   readonly effect: string
+  /** Mark of how the action is defined now. */
+  readonly shape: string
   /** Who acts: the nearest persona and the playbook itself, not those that called it. */
   readonly holder: Holder
 }
@@ -79,6 +84,7 @@ export function withUse(grant: Grant, use: Use, now: number, via: string): Grant
   const spent = amount === undefined ? {} : { amount: (grant.used?.amount ?? 0) + amount.amount }
   return {
     ...grant,
+    shape: grant.shape ?? use.shape,
     uses: [...inPeriod(grant, now), via === grant.id ? one : { ...one, via }],
     used: { ...grant.used, count: (grant.used?.count ?? 0) + 1, lastAt: now, ...spent },
   }
@@ -118,6 +124,7 @@ function isHeldBy({ holder = {} }: Grant, acting: Holder): boolean {
 
 function answers(grant: Grant, use: Use, now: number): boolean {
   if (grant.revoked || now >= grant.until || grant.action !== use.action) return false
+  if (grant.shape !== undefined && grant.shape !== use.shape) return false
   return coversInput(grant.where, use.input) && hasRoom(grant, inPeriod(grant, now), moneyIn(use.input))
 }
 

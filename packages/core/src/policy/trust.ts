@@ -5,7 +5,8 @@
  * T2. Looked at every 25th decision over all evidence since the current version; two passes in a row propose a promotion.
  *     It is proposed, never made: a person promotes. No rung above the ceiling is ever proposed.
  * T3. Demotion is made at once: a wrong effect that was taken back, a bad run of late, a version that did not prove itself,
- *     sixty days without evidence. It never goes below asking each time, where a person decides anyway.
+ *     sixty days without evidence; and where its action is defined otherwise. It never goes below asking each time, where a person
+ *     decides anyway.
  * T4. A ceiling that has come down takes with it what stands above it, and what was proposed beyond it.
  */
 
@@ -67,6 +68,8 @@ export type Happening =
   | { readonly what: 'executed'; readonly at: number }
   | { readonly what: 'taken-back'; readonly wrong: boolean; readonly at: number }
   | { readonly what: 'version'; readonly version: string; readonly at: number }
+  /** The action itself is defined otherwise: what was trusted is gone. */
+  | { readonly what: 'reshaped'; readonly at: number }
   | { readonly what: 'time'; readonly at: number }
   /** A person has said which rung it is to be on. */
   | { readonly what: 'set'; readonly rung: TrustRung; readonly at: number }
@@ -114,6 +117,8 @@ export function advance(standing: Standing, happening: Happening, limits: Limits
       return takenBack(standing, happening, limits)
     case 'version':
       return happening.version === standing.version ? { standing } : renewed(standing, happening)
+    case 'reshaped':
+      return reshaped(standing, happening.at)
     case 'time':
       return beneath(standing, happening.at, limits) ?? idle(standing, happening.at)
     case 'set':
@@ -226,6 +231,16 @@ export function topOf({ ceiling }: Pick<Limits, 'ceiling'>): TrustRung {
 
 function put(standing: Standing, { rung, at }: { rung: TrustRung; at: number }): Standing {
   return { ...fresh(standing, rung, at), calm: standing.calm, ...kept(standing, rung) }
+}
+
+/** Begins anew: it asks each time, and nothing that was seen of the other counts. */
+function reshaped(standing: Standing, at: number): Step {
+  const { rung, calm, proposed } = standing
+  const to = isAbove(rung, 'approve') ? 'approve' : rung
+  const anew = { ...fresh(standing, to, at), calm }
+  if (to !== rung)
+    return { standing: anew, change: { kind: 'demoted', from: rung, to, why: 'it is defined otherwise' } }
+  return { standing: anew, ...(proposed === undefined ? {} : { change: { kind: 'withdrawn' as const } }) }
 }
 
 function idle(standing: Standing, at: number): Step {

@@ -9,10 +9,11 @@
  */
 import { storeError } from '../../base/errors.ts'
 import { sha256 } from '../../base/hash.ts'
-import { canonical, parseStored } from '../../base/json.ts'
+import { parseStored } from '../../base/json.ts'
 import type { Labels } from '../../base/labels.ts'
 import type { Json } from '../../base/value.ts'
 import type { AnyAction } from '../../connector/action.ts'
+import { shapeOf, type Shape } from '../../connector/shape.ts'
 import { dataOf, type Draft, type Entry } from '../../journal/entry.ts'
 import type { Op } from '../../journal/op.ts'
 import type { EntryData } from '../../journal/kinds.ts'
@@ -27,7 +28,8 @@ import { effectRun, handedOver, handOver, sentOf } from './hand-over.ts'
 import { denied, judge, judgedOf } from './judge.ts'
 import { byGrant } from './granted.ts'
 import { reuse } from './reuse.ts'
-import { isCovered, reportLate, stillCovered } from './attempt.ts'
+import { reportLate, stillCovered } from './attempt.ts'
+import { isCovered } from './bytes.ts'
 import { effectPut, effectRunId, readEffect, remoteKey, type EffectRecord } from './ledger.ts'
 import { backoffMs, mayResend, tryOnce, type Tried } from './send.ts'
 import { outcomeOf, receiptOf, settleEffect, type EffectEnd } from './settling.ts'
@@ -65,6 +67,7 @@ export interface Approved {
   readonly covered: readonly string[]
   readonly edited: boolean
   readonly fresh?: Json
+  readonly shape?: Shape
   /** Who decided what, for people. */
   readonly reason: string
 }
@@ -75,7 +78,7 @@ export async function act(pass: Pass, acting: Acting, op: Op): Promise<void> {
   if (op.sending === undefined) return pass.work.run(() => decide(pass, acting, op))
   if (!op.dangling) return pass.work.run(() => send(pass, acting, op, false))
   const sent = dataOf(op.sending as Entry & { kind: 'effect.sending' })
-  if (mayResend(acting.action, op.sentAt!, pass.task.env.clock.now()))
+  if (mayResend(acting.action, op.sentAt!, pass.task.env.clock.now(), sent.shape))
     return pass.work.run(() => send(pass, acting, op, false))
   await pass.work.run(() => handOver(pass, acting.key, sent, sentOf(op)))
   if (!pass.work.aborted) awaitRun(pass, acting, op.opened!)
@@ -175,6 +178,7 @@ async function specOf(pass: Pass, acting: Acting, generation: number): Promise<E
     mode: 'judge',
     ...(approved === undefined ? {} : { covered: approved.covered, edited: approved.edited }),
     ...(approved?.fresh === undefined ? {} : { fresh: approved.fresh }),
+    shape: approved?.shape ?? shapeOf(action),
     ...(acting.revises === undefined ? {} : { revises: acting.revises }),
   }
 }
@@ -190,22 +194,9 @@ function sending(acting: Acting, spec: EffectSpec, attempt: number, puts: Put[])
   const remote = remoteKey(effect, generation)
   const verdict = spec.verdict as unknown as Json
   const judged = spec.judged === undefined ? {} : { judged: spec.judged as unknown as Json }
-  return {
-    kind: 'effect.sending',
-    key,
-    data: {
-      hash,
-      action: action.name,
-      effect,
-      generation,
-      key: remote,
-      attempt,
-      verdict,
-      ...judged,
-      ...grantOf(spec),
-      puts,
-    },
-  }
+  const shape = shapeOf(action).mark
+  const about = { hash, action: action.name, effect, generation, key: remote, attempt, verdict, shape }
+  return { kind: 'effect.sending', key, data: { ...about, ...judged, ...grantOf(spec), puts } }
 }
 
 /** What a grant has answered for, and which one it was. */
@@ -280,10 +271,11 @@ async function again(pass: Pass, acting: Acting, op: Op): Promise<Built> {
   const { puts: _puts, ...sent } = sentBy(op)
   const verdict = await verdictOf(pass, acting)
   const { covered, expect: standing } = await stillCovered(env, claimed.row.workspace, sent)
-  if (frozen.frozen || !isCovered(verdict, covered)) {
+  const other = (sent.shape ?? shapeOf(acting.action).mark) !== shapeOf(acting.action).mark
+  if (frozen.frozen || other || !isCovered(verdict, covered)) {
     const found = await readEffect(env.store, claimed.row.workspace, sent.effect)
     const now = { ...sent, verdict: verdict as unknown as Json }
-    return handedOver(pass, acting.key, now, found!, sentOf(op), op.dangling ? 'reconcile' : 'judge')
+    return handedOver(pass, acting.key, now, found!, sentOf(op), op.dangling || other ? 'reconcile' : 'judge')
   }
   const data = { ...sent, attempt: op.attempts + 1 } // a try that a death ended has not failed
   const expect = [company.expectFreeze(frozen), ...standing]
@@ -306,7 +298,7 @@ async function settleTry(pass: Pass, acting: Acting, op: Op, sent: Sent, tried: 
     })
     return true
   }
-  const harmless = tried.end === 'unknown' && mayResend(action, op.sentAt!, env.clock.now())
+  const harmless = tried.end === 'unknown' && mayResend(action, op.sentAt!, env.clock.now(), sent.shape)
   const retry = (tried.end === 'retry' || tried.end === 'rate-limited' || harmless) && attempt < action.attempts
   if (retry) {
     const retryAt = env.clock.now() + (tried.afterMs ?? backoffMs(attempt, () => env.ids.random()))
@@ -393,8 +385,4 @@ function awaitRun(pass: Pass, acting: Acting, opened: Entry): void {
     since: iso(opened.at),
   })
   pass.task.env.nudge()
-}
-
-export function hashOf(action: AnyAction, input: string): string {
-  return sha256(canonical([action.name, action.account, sha256(input)]))
 }

@@ -11,6 +11,7 @@ import { NO_LABELS } from '../../base/labels.ts'
 import { fromStored, toStored } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
 import type { AnyAction } from '../../connector/action.ts'
+import { inShapeOf, shapeOf } from '../../connector/shape.ts'
 import type { Draft } from '../../journal/entry.ts'
 import type { Op } from '../../journal/op.ts'
 import type { Put } from '../../journal/put.ts'
@@ -19,7 +20,7 @@ import type { Judgement } from '../../policy/verdict.ts'
 import type { Environment } from '../environment.ts'
 import { stands } from '../grants.ts'
 import { chargeOf } from '../charge.ts'
-import { clear, type Cleared, type Limit } from '../limits.ts'
+import { clear, type Cleared } from '../limits.ts'
 import { sleepWithin } from '../ops/retrying.ts'
 import { sleep } from '../ops/waits.ts'
 import type { Pass } from '../pass.ts'
@@ -28,58 +29,10 @@ import type { Built } from '../writer.ts'
 import { restedOn } from './fresh.ts'
 import { judge } from './judge.ts'
 import { readEffect, remoteKey } from './ledger.ts'
+import { ANYTHING, holdOf, isCovered, type Bytes, type Sent } from './bytes.ts'
+import { firstSentAt, otherwise, sentAs } from './reshaped.ts'
 import { backoffMs, configOf, mayResend, timedOut, tryOnce, within } from './send.ts'
 import { behalfIn, type EffectSpec } from './spec.ts'
-
-/** What is to execute, as it stands: a person may have edited it. `covered` names the obligations that were answered for. */
-export interface Bytes {
-  readonly input: Json
-  readonly edited: boolean
-  readonly verdict: Judgement
-  readonly covered: ReadonlySet<string>
-  /** When it was first held, where that was under other rules. */
-  readonly heldSince?: number | undefined
-  /** Other rules say something else: what they oblige to comes first. */
-  readonly judgedAgain?: true | undefined
-  /** The standing grant that answered for some of it. */
-  readonly grant?: string | undefined
-  /** What it rests on outside, as it was read when somebody last saw it. */
-  readonly fresh?: Json | undefined
-  /** What it rested on before that, where it has changed and nobody has seen it. */
-  readonly stale?: Json | undefined
-}
-
-/** Covers whatever obliges; a denial is never covered. */
-export const ANYTHING: ReadonlySet<string> = new Set(['*'])
-
-/** A rule may oblige to ask and to hold: each is answered for on its own. */
-export function askOf(rule: string): string {
-  return `ask:${rule}`
-}
-
-export function holdOf(rule: string): string {
-  return `hold:${rule}`
-}
-
-export type Sent =
-  | { readonly state: 'done'; readonly output: Json; readonly undo?: Json }
-  | { readonly state: 'failed' | 'reauth'; readonly error: StoredError }
-  /** `died`: with the process that sent it. */
-  | { readonly state: 'unknown'; readonly error: StoredError; readonly sentAt: number; readonly died?: true }
-  | { readonly state: 'undecided'; readonly error: StoredError; readonly sentAt: number }
-  | { readonly state: 'not-happened'; readonly sentAt: number }
-  /** `revoked`: so was the grant that had answered. */
-  | { readonly state: 'changed'; readonly verdict: Judgement; readonly revoked?: true }
-  | { readonly state: 'stale'; readonly fresh: Json }
-  | { readonly state: 'frozen'; readonly epoch: number }
-  | { readonly state: 'limited'; readonly limit: Limit; readonly at: number }
-
-/** When this effect was first sent, by its owner or here; undefined before that. */
-function firstSentAt(pass: Pass, spec: EffectSpec): number | undefined {
-  const here = [...pass.history.ops.values()].flatMap((op) => (op.sentAt === undefined ? [] : [op.sentAt]))
-  const all = [spec.firstSentAt, spec.sentAt, ...here].filter((at) => at !== undefined)
-  return all.length === 0 ? undefined : Math.min(...all)
-}
 
 /** Sends the bytes, if policy still lets them; tries again where that is harmless. */
 export function sendOnce(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Bytes, key: string): Promise<Sent> {
@@ -90,7 +43,7 @@ export function sendOnce(pass: Pass, spec: EffectSpec, action: AnyAction, bytes:
 
 /** Taking back is conditional on the undo token, so a second try is harmless. */
 function undoing(action: AnyAction, spec: EffectSpec): AnyAction {
-  return {
+  return inShapeOf(action, {
     ...action,
     output: z.null(),
     undo: undefined,
@@ -100,13 +53,13 @@ function undoing(action: AnyAction, spec: EffectSpec): AnyAction {
       await action.compensate?.(undo, { key, signal, config })
       return { output: null }
     },
-  }
+  })
 }
 
 async function send(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Bytes, key: string, op: Op): Promise<void> {
   const { env } = pass.task
   const remote = remoteKey(spec.effect, spec.generation)
-  if (op.dangling && !mayResend(action, firstSentAt(pass, spec)!, env.clock.now())) {
+  if (op.dangling && !mayResend(action, firstSentAt(pass, spec)!, env.clock.now(), sentAs(pass, spec))) {
     const error = { code: 'ACTION_FAILED', message: 'its process ended while it was being sent' }
     return complete(pass, key, { state: 'unknown', error, sentAt: op.sending!.at, died: true })
   }
@@ -141,7 +94,8 @@ async function send(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Byte
         action.name,
         spec,
       )
-    const harmless = tried.end === 'unknown' && mayResend(action, firstSentAt(pass, spec)!, env.clock.now())
+    const harmless =
+      tried.end === 'unknown' && mayResend(action, firstSentAt(pass, spec)!, env.clock.now(), sentAs(pass, spec))
     if ((tried.end === 'retry' || tried.end === 'rate-limited' || harmless) && attempt < action.attempts) {
       const retryAt = env.clock.now() + (tried.afterMs ?? backoffMs(attempt, () => env.ids.random()))
       await pass.writer.append([
@@ -183,6 +137,8 @@ async function sending(
     effect: spec.effect,
     undo,
   }
+  const other = otherwise(pass, spec, action, bytes, key)
+  if (other !== undefined) return { drafts: [completed(key, other)] }
   const verdict = await judge(env, judged)
   const { covered, expect } = await stillCovered(env, workspace, { grant: bytes.grant, covered: [...bytes.covered] })
   if (!isCovered(verdict, covered)) return { drafts: [completed(key, changed(verdict, bytes, covered))] }
@@ -199,6 +155,7 @@ async function sending(
     key: remote,
     attempt,
     verdict: verdict as unknown as Json,
+    shape: shapeOf(action).mark,
     ...(taken.puts.length === 0 ? {} : { puts: taken.puts }),
   }
   const again = pass.history.ops.get(key)?.dangling === true
@@ -219,14 +176,6 @@ async function taking(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: By
 
 /** A hold that ends when working hours begin; whoever sends it earlier has answered for that. */
 export const HOURS = 'working hours'
-
-export function isCovered(verdict: Judgement, covered: ReadonlySet<string>): boolean {
-  if (verdict.denies.length > 0) return false
-  if (covered.has('*')) return true
-  return [...verdict.asks.map((one) => askOf(one.rule)), ...verdict.holds.map(holdOf)].every((rule) =>
-    covered.has(rule),
-  )
-}
 
 function changed(verdict: Judgement, bytes: Bytes, covered: ReadonlySet<string>): Sent {
   return { state: 'changed', verdict, ...(covered.size < bytes.covered.size ? { revoked: true } : {}) }
@@ -324,7 +273,8 @@ async function lookOnce(
 ): Promise<Look> {
   const { env, claimed } = pass.task
   const now = env.clock.now()
-  if (mayResend(action, firstSentAt(pass, spec) ?? sent.sentAt, now) && round === 1) return { do: 'resend' }
+  if (mayResend(action, firstSentAt(pass, spec) ?? sent.sentAt, now, sentAs(pass, spec)) && round === 1)
+    return { do: 'resend' }
   if (action.reconcile === undefined) return { do: 'undecided', error: sent.error }
   try {
     const config = await configOf(env, claimed.row.workspace, action)

@@ -11,8 +11,10 @@ import type { Json } from '../../base/value.ts'
 import type { AnyAction } from '../../connector/action.ts'
 import type { PreviewRow } from '../../connector/preview.ts'
 import { dataOf, type Entry } from '../../journal/entry.ts'
+import type { Judgement } from '../../policy/verdict.ts'
 import type { AskItem } from '../ops/ask.ts'
 import type { Pass } from '../pass.ts'
+import type { Bytes } from './bytes.ts'
 import { configOf, timedOut, within } from './send.ts'
 
 /** What was read, or why nothing was. */
@@ -62,4 +64,18 @@ function fieldsIn(reading: Json | undefined): Record<string, string> {
       typeof one === 'string' ? one : canonical(one),
     ]),
   )
+}
+
+/** What it rests on has changed: whoever agreed to it did so on other grounds, and is asked anew. */
+export function stale(bytes: Bytes, fresh: Json): Bytes {
+  const covered = new Set([...bytes.covered].filter((one) => one.startsWith('hold:')))
+  return { ...bytes, covered, fresh, stale: bytes.fresh }
+}
+
+/** Asks anew, whatever the rules say. */
+export const FRESHNESS: Judgement['asks'][number] = {
+  rule: 'freshness',
+  reason: 'what it rests on has changed since',
+  onSilence: 'remind',
+  grantable: false,
 }

@@ -1,5 +1,6 @@
 /** Granted: an effect whose asks a standing grant answers. */
 import { actorText } from '../../base/actor.ts'
+import { shapeOf } from '../../connector/shape.ts'
 import type { Put } from '../../journal/put.ts'
 import type { Judgement } from '../../policy/verdict.ts'
 import type { Holder } from '../../policy/grant.ts'
@@ -7,8 +8,8 @@ import type { Behalf } from '../behalf.ts'
 import { useGrant } from '../grants.ts'
 import { useTrust } from '../trust/use.ts'
 import type { Pass } from '../pass.ts'
-import { askOf } from './attempt.ts'
-import { behalfIn, type EffectSpec } from './spec.ts'
+import { askOf } from './bytes.ts'
+import { actionOf, behalfIn, type EffectSpec } from './spec.ts'
 
 /** A standing grant may answer asks that are all grantable; it is then the decider, and its use is recorded with the intent. */
 export async function byGrant(pass: Pass, spec: EffectSpec): Promise<{ spec: EffectSpec; puts: readonly Put[] }> {
@@ -16,7 +17,8 @@ export async function byGrant(pass: Pass, spec: EffectSpec): Promise<{ spec: Eff
   if (asks.length === 0 || !asks.every((one) => one.grantable)) return { spec, puts: [] }
   const { action, input, effect } = spec
   const holder = holderOf(behalfIn(spec))
-  const used = await useGrant(pass.task.env, pass.task.claimed.row.workspace, { action, input, effect, holder })
+  const shape = shapeOf(actionOf(pass.task.env, spec)).mark
+  const used = await useGrant(pass.task.env, pass.task.claimed.row.workspace, { action, input, effect, holder, shape })
   if (used === undefined) return byTrust(pass, spec)
   const { grant, puts } = used
   const verdict: Judgement = {

@@ -76,7 +76,7 @@ export function sentOf(op: Op): SentWhen {
   return { first: op.sentAt!, last: op.sending!.at }
 }
 
-type Sent = Pick<EntryData['effect.sending'], 'effect' | 'verdict' | 'covered' | 'grant'>
+type Sent = Pick<EntryData['effect.sending'], 'effect' | 'verdict' | 'covered' | 'grant' | 'shape'>
 type Found = { readonly record: EffectRecord; readonly version: number }
 type Mode = 'reconcile' | 'judge'
 
@@ -115,6 +115,7 @@ function leftTo(
     ...(first === last ? {} : { firstSentAt: first }),
     ...(sent.covered === undefined ? {} : { covered: sent.covered }),
     ...(sent.grant === undefined ? {} : { grant: sent.grant }),
+    ...(sent.shape === undefined ? {} : { shape: { mark: sent.shape } }),
   }
   const run = effectRun(pass, spec)
   const askers = asker === undefined ? record.askers : [...record.askers, asker]

@@ -5,13 +5,14 @@ import { canonical } from '../../base/json.ts'
 import { fromStored, jsonSchema } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
 import type { AnyAction, Risk } from '../../connector/action.ts'
+import { shapeOf } from '../../connector/shape.ts'
 import { dataOf, type Entry } from '../../journal/entry.ts'
 import { whyOf, type Judgement, type OnSilence } from '../../policy/verdict.ts'
 import type { ItemRecord, Provenance } from '../item.ts'
 import { askItem, type AskItem, type ItemText } from '../ops/ask.ts'
 import type { Handed } from '../ops/memory-texts.ts'
 import type { Pass } from '../pass.ts'
-import type { Bytes } from './attempt.ts'
+import type { Bytes } from './bytes.ts'
 import { changeOf, rests } from './fresh.ts'
 import { remoteKey } from './ledger.ts'
 import { fieldsOf, previewOf } from './render.ts'
@@ -58,19 +59,28 @@ export function askItemOf(
     ...common(spec, action, bytes),
     kind: 'approval',
     title: `${undo ? 'Take back: ' : changed ? 'Changed: ' : ''}${action.title} (${reasons})`,
-    allows: undo ? ['approve', 'reject', 'snooze'] : ['approve', 'edit', 'reject', 'respond', 'snooze'],
+    allows: undo
+      ? ['approve', 'reject', 'snooze']
+      : [...(bytes.reshaped?.fits === false ? [] : (['approve'] as const)), 'edit', 'reject', 'respond', 'snooze'],
     ...(spec.revises === undefined ? {} : { revises: spec.revises }),
-    ...(bytes.stale === undefined ? {} : { changed: changeOf(bytes.stale, bytes.fresh) }),
+    ...changedIn(bytes),
   }
   return {
     item,
     render: () => previewOf(pass, action, bytes.input),
     ...rests(pass, action, bytes.input),
+    shape: shapeOf(action),
     wait: 'approval',
     onSilence: strictest(asks),
     ...(ladder === undefined ? {} : { ladder }),
     ...(timeouts.length === 0 ? {} : { timeoutMs: Math.min(...timeouts) }),
   }
+}
+
+/** What is not as it was when somebody last agreed to it. */
+function changedIn({ stale, fresh, reshaped }: Bytes): Pick<ItemText, 'changed'> {
+  const rows = [...(stale === undefined ? [] : changeOf(stale, fresh)), ...(reshaped?.rows ?? [])]
+  return rows.length === 0 ? {} : { changed: rows }
 }
 
 export function holdItem(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Bytes): AskItem {
@@ -89,6 +99,7 @@ export function holdItem(pass: Pass, spec: EffectSpec, action: AnyAction, bytes:
     item,
     render: () => previewOf(pass, action, bytes.input),
     ...(bytes.fresh === undefined ? rests(pass, action, bytes.input) : {}),
+    shape: shapeOf(action),
     wait: 'hold',
     onSilence: 'wait',
     until: dueAt,
@@ -133,13 +144,13 @@ export function factsOf(
   action: AnyAction,
   input: Json,
 ): Pick<ItemRecord, 'risk' | 'reversibility' | 'batchKey'> & { risk: Risk; cost?: Money } {
-  const value = fromStored(action.input, canonical(input))
   const irreversible = action.effect === 'irreversible'
   const byDefault: Risk = irreversible ? (action.idempotency.by === 'none' ? 'high' : 'medium') : 'low'
   const { risk: given, cost, batchBy } = action
-  const risk = safely(() => (typeof given === 'function' ? given(value) : given) ?? byDefault, 'high')
-  const price = safely(() => cost?.(value), undefined)
-  const part = safely(() => batchBy?.(value) ?? '', undefined)
+  const value = (): unknown => fromStored(action.input, canonical(input))
+  const risk = safely(() => (typeof given === 'function' ? given(value()) : given) ?? byDefault, 'high')
+  const price = safely(() => cost?.(value()), undefined)
+  const part = safely(() => batchBy?.(value()) ?? '', undefined)
   const alone = irreversible || risk === 'high' || part === undefined
   return {
     risk,
@@ -167,6 +178,7 @@ function common(spec: EffectSpec, action: AnyAction, bytes: Bytes): Omit<ItemTex
     account: action.account,
     input: bytes.input,
     ...factsOf(action, bytes.input),
+    shape: shapeOf(action).mark,
     consequence: consequenceOf(action, bytes.verdict.holdMs),
     ...(action.rejectReasons.length === 0 ? {} : { rejectReasons: action.rejectReasons }),
     verdict: bytes.verdict as unknown as Json,

@@ -51,6 +51,11 @@ export function effectId(key: string, action: AnyAction, intent: readonly (strin
   return keyedHash(key, canonical([action.account, action.name, ...intent])).slice(0, 32)
 }
 
+/** What is asked for, in a word: the same action, account and input. */
+export function hashOf(action: AnyAction, input: string): string {
+  return sha256(canonical([action.name, action.account, sha256(input)]))
+}
+
 /** What the outside system gets as its key: the same for all tries of one generation. */
 export function remoteKey(id: string, generation: number): string {
   return sha256(`${id}:${generation}`).slice(0, 32)

@@ -24,8 +24,10 @@ import type { Judgement } from '../../policy/verdict.ts'
 import type { Internals, Pass } from '../pass.ts'
 import { EFFECT_PLAYBOOK } from './hand-over.ts'
 import { ask, askItemOf, decisionOf, declined, holdItem, reauthItem, unknownItem, type Decided } from './items.ts'
-import { keptBy } from './fresh.ts'
-import { askOf, holdOf, HOURS, reconcileOnce, sendOnce, type Bytes, type Sent } from './attempt.ts'
+import { FRESHNESS, keptBy, stale } from './fresh.ts'
+import { HOURS, reconcileOnce, sendOnce } from './attempt.ts'
+import { askOf, holdOf, type Bytes, type Reshaped, type Sent } from './bytes.ts'
+import { askedAnew, asReshaped, DEFINITION, shapeKeptBy } from './reshaped.ts'
 import { untilThereIsRoom } from './room.ts'
 import { settleEffect, type EffectEnd } from './settling.ts'
 import { actionOf, behalfIn, type EffectSpec } from './spec.ts'
@@ -94,6 +96,7 @@ async function execute(pass: Pass, spec: EffectSpec): Promise<EffectEnd> {
     covered: new Set(spec.covered ?? []),
     fresh: spec.fresh,
     grant: spec.grant,
+    shape: spec.shape,
   }
   const sentAt = spec.sentAt ?? 0
   if (spec.mode === 'resend') return resolve(pass, spec, action, bytes, { state: 'not-happened', sentAt })
@@ -110,8 +113,7 @@ async function execute(pass: Pass, spec: EffectSpec): Promise<EffectEnd> {
     }
     bytes = cleared
     const sent = await sendOnce(pass, spec, action, bytes, `send ${round}`)
-    if (sent.state === 'changed') bytes = rejudged(bytes, sent)
-    else if (sent.state === 'stale') bytes = stale(bytes, sent.fresh)
+    if (sent.state === 'changed' || sent.state === 'stale' || sent.state === 'reshaped') bytes = renewed(bytes, sent)
     else if (sent.state === 'frozen') await thawed(pass, sent.epoch)
     else if (sent.state === 'limited') {
       const waited = await limited(pass, spec, action, bytes, sent, round)
@@ -132,7 +134,11 @@ async function obligations(
   let bytes = before
   if (bytes.verdict.denies.length > 0) return ended(bytes, 'denied', deniedError(action, bytes.verdict.reason))
   const uncovered = bytes.verdict.asks.filter((one) => !bytes.covered.has(askOf(one.rule)))
-  const asks = bytes.stale === undefined ? uncovered : [FRESHNESS, ...uncovered]
+  const since = [
+    ...(bytes.stale === undefined ? [] : [FRESHNESS]),
+    ...(bytes.reshaped === undefined ? [] : [DEFINITION]),
+  ]
+  const asks = [...since, ...uncovered]
   if (asks.length > 0) {
     const key = `approve ${round}`
     const asked = askItemOf(pass, spec, action, bytes, asks, round > 1)
@@ -144,7 +150,7 @@ async function obligations(
         refusal(action, { reason: 'nobody answered in time', by: { kind: 'system', id: 'silence' } }),
       )
     const { decision, by } = decided
-    if ('judged' in decision) return judgedAgain(bytes, decided)
+    if ('judged' in decision || 'reshaped' in decision) return anew(pass, key, bytes, decided)
     if ('reject' in decision)
       return ended(bytes, 'declined', refusal(action, { reason: textOf(decision.reject), by, item: decided.item }))
     if ('respond' in decision)
@@ -154,7 +160,8 @@ async function obligations(
         refusal(action, { reason: 'respond', text: textOf(decision.respond), by, item: decided.item }),
       )
     const covered = new Set([...bytes.covered, ...asks.map((one) => askOf(one.rule))])
-    const seen = { ...bytes, covered, fresh: keptBy(pass, key), stale: undefined }
+    const agreed = { fresh: keptBy(pass, key), shape: shapeKeptBy(pass, key) ?? bytes.shape }
+    const seen = { ...bytes, covered, ...agreed, stale: undefined, reshaped: undefined }
     bytes = 'edit' in decision ? { ...seen, input: edited(action, decision.edit), edited: true } : seen
   }
   const holds = bytes.verdict.holds.filter((rule) => !bytes.covered.has(holdOf(rule)))
@@ -200,7 +207,7 @@ async function held(
   const seen = { ...bytes, covered, fresh: bytes.fresh ?? keptBy(pass, key) }
   if (decided === 'expired') return holds.includes(HOURS) ? { ...bytes, fresh: seen.fresh } : seen
   const { decision, by, item } = decided
-  if ('judged' in decision) return judgedAgain(bytes, decided)
+  if ('judged' in decision || 'reshaped' in decision) return anew(pass, key, bytes, decided)
   if ('reject' in decision)
     return ended(bytes, 'cancelled', refusal(action, { reason: textOf(decision['reject']), by, item }))
   if ('respond' in decision) {
@@ -213,6 +220,31 @@ async function held(
   return 'edit' in decision ? { ...seen, input: edited(action, decision['edit']), edited: true } : seen
 }
 
+/** Looked at again while it was open: other rules say something else of it, or its action is defined otherwise. */
+function anew(pass: Pass, key: string, bytes: Bytes, decided: Decided): Bytes {
+  const { judged, reshaped: other } = decided.decision
+  const heldSince = bytes.heldSince ?? decided.since
+  if (other !== undefined) {
+    const seen = { ...bytes, shape: shapeKeptBy(pass, key) ?? bytes.shape }
+    return { ...asReshaped(seen, other as unknown as Reshaped), judgedAgain: true, heldSince }
+  }
+  return { ...bytes, verdict: judged as unknown as Judgement, judgedAgain: true, heldSince }
+}
+
+/** Not sent, as something is otherwise than when it was answered for. */
+function renewed(bytes: Bytes, sent: Sent & { state: 'changed' | 'stale' | 'reshaped' }): Bytes {
+  switch (sent.state) {
+    case 'changed':
+      return rejudged(bytes, sent)
+    case 'stale':
+      return stale(bytes, sent.fresh)
+    case 'reshaped':
+      return asReshaped(bytes, sent)
+    default:
+      return sent satisfies never
+  }
+}
+
 /** Judged otherwise than before; what a grant had answered is open again when it was revoked. */
 function rejudged(bytes: Bytes, { verdict, revoked }: Sent & { state: 'changed' }): Bytes {
   if (revoked !== true) return { ...bytes, verdict }
@@ -220,33 +252,16 @@ function rejudged(bytes: Bytes, { verdict, revoked }: Sent & { state: 'changed' 
   return { ...bytes, verdict, covered, grant: undefined }
 }
 
-/** Other rules are in force, and they say something else of it. */
-function judgedAgain(bytes: Bytes, decided: Decided): Bytes {
-  const verdict = decided.decision['judged'] as unknown as Judgement
-  return { ...bytes, verdict, judgedAgain: true, heldSince: bytes.heldSince ?? decided.since }
-}
-
-/** How an open item of these bytes is judged again. */
+/** How an open item of these bytes is looked at again. */
 function judging(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Bytes, key: string) {
   const { env, claimed } = pass.task
   const { workspace } = claimed.row
   const about = { behalf: behalfIn(spec), labels: spec.labels ?? NO_LABELS, effect: spec.effect }
   const judged = { workspace, action, input: canonical(bytes.input), ...about, undo: spec.mode === 'undo' }
-  return (item: string): Promise<void> => judgeAgain(pass, key, item, () => judge(env, judged))
-}
-
-/** What it rests on has changed: whoever agreed to it did so on other grounds, and is asked anew. */
-function stale(bytes: Bytes, fresh: Json): Bytes {
-  const covered = new Set([...bytes.covered].filter((one) => one.startsWith('hold:')))
-  return { ...bytes, covered, fresh, stale: bytes.fresh }
-}
-
-/** Asks anew, whatever the rules say. */
-const FRESHNESS: Judgement['asks'][number] = {
-  rule: 'freshness',
-  reason: 'what it rests on has changed since',
-  onSilence: 'remind',
-  grantable: false,
+  return async (item: string): Promise<void> => {
+    await askedAnew(pass, key, item, { spec, action, bytes })
+    if (pass.history.ops.get(key)?.outcome === undefined) await judgeAgain(pass, key, item, () => judge(env, judged))
+  }
 }
 
 /** From the outcome of a try to the end of the effect, however long that takes. */
@@ -291,9 +306,9 @@ async function resolve(pass: Pass, spec: EffectSpec, action: AnyAction, given: B
         break
       }
       case 'stale':
+      case 'reshaped':
       case 'changed': {
-        const now = sent.state === 'stale' ? stale(bytes, sent.fresh) : rejudged(bytes, sent)
-        const cleared = await obligations(pass, spec, action, now, RESENT + round)
+        const cleared = await obligations(pass, spec, action, renewed(bytes, sent), RESENT + round)
         if ('state' in cleared) return cleared
         if (cleared.judgedAgain === true) {
           bytes = { ...cleared, judgedAgain: undefined }

@@ -4,6 +4,7 @@ import { KeelsonError } from '../../base/errors.ts'
 import type { Actor } from '../../base/actor.ts'
 import type { Json } from '../../base/value.ts'
 import type { AnyAction } from '../../connector/action.ts'
+import type { Shape } from '../../connector/shape.ts'
 import type { Judgement } from '../../policy/verdict.ts'
 import type { Behalf } from '../behalf.ts'
 import type { Environment } from '../environment.ts'
@@ -46,6 +47,8 @@ export interface EffectSpec {
   readonly edited?: boolean
   /** What it rests on outside, as it was read when it was approved. */
   readonly fresh?: Json
+  /** How its action was defined when somebody spoke for it, or when it was sent. */
+  readonly shape?: Shape
   /** The item that this proposal revises. */
   readonly revises?: string
 }

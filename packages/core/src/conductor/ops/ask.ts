@@ -5,6 +5,7 @@ import { sha256 } from '../../base/hash.ts'
 import { canonical, canonicalAround } from '../../base/json.ts'
 import { fromStored, jsonSchema } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
+import type { Shape } from '../../connector/shape.ts'
 import { dataOf, type Draft, type Entry } from '../../journal/entry.ts'
 import type { Op } from '../../journal/op.ts'
 import { ladderOf, type OnSilence, type Rung, type RungOptions } from '../../policy/verdict.ts'
@@ -37,6 +38,7 @@ export type ItemText = Pick<ItemRecord, 'kind' | 'title' | 'allows' | 'why' | 'p
       | 'onBehalfOf'
       | 'outsideKey'
       | 'shadow'
+      | 'shape'
     >
   >
 
@@ -51,6 +53,8 @@ export interface AskItem {
   readonly render?: () => Promise<ItemRecord['preview']>
   /** Reads what an effect rests on outside, once, when the item opens. */
   readonly rests?: () => Promise<Json>
+  /** How its action is defined as the item opens. */
+  readonly shape?: Shape
   readonly wait: WaitKind
   readonly onSilence: OnSilence
   /** When silence counts; with 'remind' and 'escalate' also how often. */
@@ -118,6 +122,7 @@ async function open(pass: Pass, key: string, asked: AskItem, hash: string): Prom
       ...(every === undefined ? {} : { everyMs: every }),
       ...(asked.ladder === undefined || asked.ladder.length === 0 ? {} : { ladder: asked.ladder }),
       ...(fresh === undefined ? {} : { fresh }),
+      ...(asked.shape === undefined ? {} : { shape: asked.shape }),
       puts: [itemPut(item, 1), ...(await linked(pass, item))],
     }
     return { drafts: [{ kind: 'ask.opened', key, data } satisfies Draft] }

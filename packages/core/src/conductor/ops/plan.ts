@@ -14,9 +14,10 @@ import type { Labels } from '../../base/labels.ts'
 import { jsonSchema, toStored } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
 import type { Action, AnyAction, Risk } from '../../connector/action.ts'
+import { shapeOf, type Shape } from '../../connector/shape.ts'
 import type { Intent, PlanLineResult, PlanResult, ProposeOptions } from '../../playbook/context.ts'
 import type { Judgement } from '../../policy/verdict.ts'
-import { askOf } from '../effect/attempt.ts'
+import { askOf } from '../effect/bytes.ts'
 import { verdictOf } from '../effect/act.ts'
 import { restedOn } from '../effect/fresh.ts'
 import { ask, declined, factsOf, sources } from '../effect/items.ts'
@@ -134,6 +135,8 @@ function linesOf(given: readonly Intent[]): Intended[] {
 interface Judged extends PlanLine {
   readonly verdict: Judgement
   readonly fresh?: Json
+  /** How its action was defined then; undefined in plans from before that was kept. */
+  readonly agreed?: Shape
 }
 
 interface Approved {
@@ -202,6 +205,8 @@ async function judged(pass: Pass, key: string, given: readonly Intended[]): Prom
           editSchema: jsonSchema(action.input) as Json,
           ...(denied === '' ? {} : { denied }),
           ...(verdict.holdMs > 0 ? { holdMs: verdict.holdMs } : {}),
+          shape: shapeOf(action).mark,
+          agreed: shapeOf(action),
           verdict,
           ...(action.fresh === undefined ? {} : { fresh: await restedOn(pass, action, value) }),
         }),
@@ -220,7 +225,7 @@ function planItem(
   revises: string | undefined,
 ): AskItem {
   const { row } = pass.task.claimed
-  const shown = lines.map(({ verdict: _verdict, fresh: _fresh, ...line }): PlanLine => line)
+  const shown = lines.map(({ verdict: _verdict, fresh: _fresh, agreed: _agreed, ...line }): PlanLine => line)
   const possible = shown.filter((line) => line.denied === undefined)
   const risks: readonly Risk[] = ['low', 'medium', 'high']
   return {
@@ -319,6 +324,7 @@ async function execute(
     edited,
     reason: `approved by ${by} (line ${line.id} of plan ${item})`,
     ...(line.fresh === undefined ? {} : { fresh: line.fresh }),
+    ...(line.agreed === undefined ? {} : { shape: line.agreed }),
   }
   try {
     const effect = await one<Json, Json>(pass, key, action, { input: text, because, labels, extra, more: { approved } })

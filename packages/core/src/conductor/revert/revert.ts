@@ -16,7 +16,7 @@ import { playbookOf, registerPlaybook, type AnyPlaybook } from '../../playbook/p
 import type { Op } from '../../journal/op.ts'
 import { BY_DEFAULT } from '../../policy/verdict.ts'
 import { combine } from '../../policy/verdict.ts'
-import { askOf } from '../effect/attempt.ts'
+import { askOf } from '../effect/bytes.ts'
 import { effectRun } from '../effect/hand-over.ts'
 import { effectPut, readEffect, type EffectRecord } from '../effect/ledger.ts'
 import { recordOf, type EffectSpec } from '../effect/spec.ts'

@@ -13,6 +13,7 @@ import type { Json } from '../../base/value.ts'
 import { connectorOf, type AnyAction, type Simulation } from '../../connector/action.ts'
 import type { Preview } from '../../connector/preview.ts'
 import type { Draft } from '../../journal/entry.ts'
+import { shapeOf } from '../../connector/shape.ts'
 import type { Put } from '../../journal/put.ts'
 import { whyOf, type Judgement } from '../../policy/verdict.ts'
 import type { Acting } from '../effect/act.ts'
@@ -257,6 +258,7 @@ async function shown(pass: Pass, acting: Acting, verdict: Judgement): Promise<It
     account: action.account,
     input: parseStored(input),
     verdict: verdict as unknown as Json,
+    shape: shapeOf(action).mark,
   }
   return { ...bare, hash: itemHash(bare) }
 }

@@ -5,6 +5,7 @@ import { canonicalAround } from '../../base/json.ts'
 import { fromStored, jsonSchema } from '../../base/schema.ts'
 import { canonical } from '../../base/json.ts'
 import type { Json } from '../../base/value.ts'
+import { shapeOf } from '../../connector/shape.ts'
 import type { Put } from '../../journal/put.ts'
 import type { TrustRule } from '../../policy/trust-rule.ts'
 import {
@@ -12,6 +13,7 @@ import {
   standingAt,
   type RungChange,
   type Happening,
+  type Limits,
   type TrustRung,
   type Standing,
 } from '../../policy/trust.ts'
@@ -27,6 +29,8 @@ export interface TrustRecord {
   readonly domains: readonly string[]
   /** When it acted by itself in the last week. */
   readonly uses: readonly number[]
+  /** Mark of how the action was defined; undefined in records from before that was kept. */
+  readonly shape?: string
   readonly version: number
   /** What a person has said of how high it may climb, in place of its rule. */
   readonly ceiling?: Ceiling
@@ -61,7 +65,10 @@ export async function trustOf(
 ): Promise<TrustRecord> {
   const id = `${rule.action}|${segment}`
   const [row] = await env.store.records(workspace, { kind: 'trust', ids: [id], limit: 1 })
-  if (row !== undefined) return { ...(JSON.parse(row.data) as TrustRecord), version: row.version }
+  if (row !== undefined) {
+    const record = { ...(JSON.parse(row.data) as TrustRecord), version: row.version }
+    return isReshaped(env, rule, record) ? { ...record, largest: 0, domains: [], uses: [] } : record
+  }
   const standing = standingAt('approve', versionOf(env, rule), env.clock.now())
   return { action: rule.action, segment, standing, largest: 0, domains: [], uses: [], version: 0 }
 }
@@ -83,6 +90,28 @@ function versionOf(env: Environment, rule: TrustRule): string {
   return sha256(canonicalAround([env.policy.version, rule.version, schemas])).slice(0, 12)
 }
 
+function limitsOf(rule: TrustRule, record: TrustRecord, at: number): Limits {
+  return { highRisk: rule.highRisk, ceiling: ceilingAt(rule, record, at) }
+}
+
+/** The action is defined otherwise than when the record was last written. */
+export function isReshaped(env: Environment, rule: TrustRule, { shape: before }: TrustRecord): boolean {
+  const now = shapeNow(env, rule)
+  return before !== undefined && now !== undefined && before !== now
+}
+
+/** Where it stands, whether or not that was recorded yet: an action that is defined otherwise begins anew. */
+export function standingNow(env: Environment, rule: TrustRule, record: TrustRecord): Standing {
+  if (!isReshaped(env, rule, record)) return record.standing
+  const at = env.clock.now()
+  return advance(record.standing, { what: 'reshaped', at }, limitsOf(rule, record, at)).standing
+}
+
+function shapeNow(env: Environment, { action }: TrustRule): string | undefined {
+  const known = env.actions.find(action)
+  return known === undefined ? undefined : shapeOf(known).mark
+}
+
 /** The record after what happened, with what a person is asked or told of it. `deciding`: the item that is being decided with it. */
 export async function happened(
   env: Environment,
@@ -94,10 +123,12 @@ export async function happened(
   deciding?: string,
 ): Promise<{ record: TrustRecord; puts: Put[] }> {
   const at = env.clock.now()
-  const limits = { highRisk: rule.highRisk, ceiling: ceilingAt(rule, record, at) }
+  const limits = limitsOf(rule, record, at)
   const puts: Put[] = []
   let { standing } = record
+  const shape = shapeNow(env, rule)
   const first: Happening[] = [
+    ...(isReshaped(env, rule, record) ? [{ what: 'reshaped', at } as const] : []),
     { what: 'version', version: versionOf(env, rule), at },
     { what: 'time', at },
   ]
@@ -111,7 +142,8 @@ export async function happened(
     const item = itemOf(rule, { ...record, standing }, limits.ceiling, step.change, at)
     if (item !== undefined) puts.push(itemPut(item, await nextVersion(env, workspace, item.id)))
   }
-  const next = { ...record, ...more, standing, version: record.version + 1 }
+  const defined = shape === undefined ? {} : { shape }
+  const next = { ...record, ...more, ...defined, standing, version: record.version + 1 }
   const put: Put = {
     kind: 'trust',
     id: `${rule.action}|${record.segment}`,
@@ -204,7 +236,7 @@ export function attention(
   title: string,
   text: string,
   at: number,
-  about: { action: string; input: Json },
+  about: { action: string; input: Json; shape?: string },
 ): ItemRecord {
   const bare: Omit<ItemRecord, 'hash'> = {
     id,

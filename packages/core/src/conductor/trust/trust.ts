@@ -6,7 +6,7 @@ import type { TrustRule } from '../../policy/trust-rule.ts'
 import { isAbove, nextRung, RUNGS, topOf, wilsonLower, type TrustRung } from '../../policy/trust.ts'
 import type { Environment } from '../environment.ts'
 import { iso } from '../waiting.ts'
-import { ceilingAt, happened, ruleOf, trustOf, type Ceiling, type TrustRecord } from './record.ts'
+import { ceilingAt, happened, ruleOf, standingNow, trustOf, type Ceiling, type TrustRecord } from './record.ts'
 
 export interface Trusted {
   readonly action: string
@@ -99,8 +99,9 @@ function notSo(action: string, rung: TrustRung, why: string): KeelsonError {
 }
 
 function shown(env: Environment, record: TrustRecord): Trusted {
-  const { action, segment, standing, ceiling: said } = record
+  const { action, segment, ceiling: said } = record
   const rule = ruleOf(env, action)
+  const standing = rule === undefined ? record.standing : standingNow(env, rule, record)
   const now = env.clock.now()
   const ceiling = rule === undefined ? 'approve' : ceilingAt(rule, record, now)
   const { since, seen, good, proposed } = standing

@@ -7,6 +7,7 @@
  */
 import { sha256 } from '../../base/hash.ts'
 import type { Json } from '../../base/value.ts'
+import { shapeOf } from '../../connector/shape.ts'
 import type { Put } from '../../journal/put.ts'
 import { auditShare, isAbove, type Happening, type TrustRung } from '../../policy/trust.ts'
 import type { EffectRecord } from '../effect/ledger.ts'
@@ -16,7 +17,18 @@ import { lookedAt } from '../looked.ts'
 import { NOTHING, type Counted, type Deciding, type Projections, type Settling } from '../projections.ts'
 import { causeOf, REVERT_PLAYBOOK } from '../revert/revert.ts'
 import { fieldsOf, agrees, similarity } from '../shadow/agreement.ts'
-import { anomalyIn, attention, AUDIT, happened, PROPOSAL, ruleOf, segmentOf, trustOf, widened } from './record.ts'
+import {
+  anomalyIn,
+  attention,
+  AUDIT,
+  happened,
+  isReshaped,
+  PROPOSAL,
+  ruleOf,
+  segmentOf,
+  trustOf,
+  widened,
+} from './record.ts'
 
 const WEEK_MS = 7 * 86_400_000
 const USES_MAX = 200
@@ -46,14 +58,21 @@ export async function useTrust(
       36,
     ) /
     36 ** 8
-  const audits = drawn < auditShare(record.standing, uses.length) ? [auditItem(use, segment, at)] : []
+  const { shape } = record
+  const audits = drawn < auditShare(record.standing, uses.length) ? [auditItem(use, segment, at, shape)] : []
   return { rung, segment, holdMs: rung === 'veto' ? rule.vetoMs : 0, puts: [...puts, ...audits] }
 }
 
-function auditItem(use: { action: string; input: Json; effect: string }, segment: string, at: number): Put {
+function auditItem(
+  use: { action: string; input: Json; effect: string },
+  segment: string,
+  at: number,
+  shape: string | undefined,
+): Put {
   const id = sha256(`audit ${use.effect} ${at}`).slice(0, 16)
   const text = Object.entries(use.input as object).map(([field, value]) => `${field}: ${JSON.stringify(value)}`)
-  const about = { action: use.action, input: { segment, input: use.input } }
+  const of = shape === undefined ? {} : { shape }
+  const about = { action: use.action, input: { segment, input: use.input }, ...of }
   return itemPut(attention(id, AUDIT, `Check this one: ${use.action}`, text.join('\n'), at, about), 1)
 }
 
@@ -74,10 +93,19 @@ async function decided(env: Environment, workspace: string, { item, at }: Decidi
   // Only what a person looked at is evidence; what they say of a rung counts as it is.
   if (told.what === 'seen' && (!looked.opened || looked.stamp)) return NOTHING
   const record = await trustOf(env, workspace, rule, segment)
+  // What was proposed for an action that is defined otherwise now is no answer to this one.
+  if (told.what === 'set' && isReshaped(env, rule, record)) return NOTHING
+  // What was decided on an action that is defined otherwise now says nothing of it.
+  if (told.what === 'seen' && isOfBefore(env, item)) return NOTHING
   // A shadow pair is evidence for leaving shadow, and for nothing else.
   if (told.what === 'seen' && (item.shadow === true) !== (record.standing.rung === 'shadow')) return NOTHING
   const good = told.what === 'seen' && told.good ? widened(record, input) : {}
   return { puts: (await happened(env, workspace, rule, record, [told], good, item.id)).puts }
+}
+
+function isOfBefore(env: Environment, { action = '', shape }: ItemRecord): boolean {
+  const known = env.actions.find(action)
+  return shape !== undefined && known !== undefined && shapeOf(known).mark !== shape
 }
 
 function toldBy(env: Environment, item: ItemRecord, verb: string, at: number): Happening | undefined {
