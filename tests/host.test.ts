@@ -1,7 +1,9 @@
 /** The example host without a browser: its one function, asked as a server would ask it. */
 import { spawn } from 'node:child_process'
+import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -13,6 +15,9 @@ import { memoryStore } from '@keelson/testing'
 import { entered, fields } from '../examples/host-express/fields.ts'
 import { onboarding } from '../examples/host-express/company.ts'
 import { hostOf } from '../examples/host-express/host.ts'
+import { serveExpress } from '../examples/host-express/express.ts'
+import { serveHono } from '../examples/host-express/hono.ts'
+import { withHooks } from '../examples/host-express/hooks.ts'
 import { page } from '../examples/host-express/markup.ts'
 import { PASSWORD, USERS } from './support/host.ts'
 
@@ -296,10 +301,10 @@ describe('the program of the host', { timeout: 120_000 }, () => {
     onTestFinished(() => void child.kill('SIGKILL'))
     const ended = once(child, 'close')
     const said: string[] = []
-    for await (const line of createInterface(child.stdout)) if (said.push(line) === 5) break
+    for await (const line of createInterface(child.stdout)) if (said.push(line) === 7) break
     const url = /^open (http:\/\/127\.0\.0\.1:\d+\/) /.exec(said[0]!)![1]!
     const [, user = '', password = ''] = /^ {2}(\w+) {2}(\S+) {2}of acme$/.exec(said[1]!)!
-    expect(said[4]).toContain(dir)
+    expect(said[6]).toContain(dir)
     const form = { method: 'POST', body: new URLSearchParams({ user, password }), redirect: 'manual' } as const
     const entered = await fetch(`${url}login`, { ...form, headers: { origin: new URL(url).origin } })
     const [cookie = ''] = entered.headers.getSetCookie()
@@ -309,6 +314,45 @@ describe('the program of the host', { timeout: 120_000 }, () => {
     expect((await fetch(`${url}login`, large)).status).toBe(413)
     child.kill('SIGTERM')
     expect((await ended)[0]).toBe(0)
+  })
+})
+
+describe('the door for deliveries', () => {
+  it.each([
+    ['Express', serveExpress],
+    ['Hono', serveHono],
+  ])('under %s gets the bytes as they came, and is another one for each company', async (_name, serve) => {
+    const log = { info: () => {}, warn: () => {}, error: () => {} }
+    const keelson = await createConductor({ store: memoryStore(), playbooks: [], log })
+    const secrets = new Map([
+      ['acme', 'whsec_YSBzZWNyZXQgb2YgYWNtZSBhbG9uZQ=='],
+      ['globex', 'whsec_YSBzZWNyZXQgb2YgZ2xvYmV4IGFsb25l'],
+    ])
+    const server = serve(withHooks(keelson, secrets, hostOf(keelson, USERS)), 0)
+    await once(server, 'listening')
+    onTestFinished(async () => {
+      server.close()
+      server.closeAllConnections()
+      await keelson.stop()
+    })
+    const body = Buffer.from('{"invoice":"Grün 7", "cents":100 }\r\n')
+    const seconds = Math.floor(Date.now() / 1000)
+    const key = Buffer.from(secrets.get('acme')!.slice(6), 'base64')
+    const mac = createHmac('sha256', key).update(`msg_1.${seconds}.`).update(body).digest('base64')
+    const headers = { 'webhook-id': 'msg_1', 'webhook-timestamp': `${seconds}`, 'webhook-signature': `v1,${mac}` }
+    const { port } = server.address() as AddressInfo
+    const deliver = async (path: string, more: RequestInit = {}) => {
+      const url = `http://127.0.0.1:${port}${path}`
+      const response = await fetch(url, { method: 'POST', headers, body, redirect: 'manual', ...more })
+      return [response.status, response.headers.get('content-type') === null ? '' : await response.text()]
+    }
+    expect(await deliver('/hooks/acme')).toEqual([200, '{"code":"taken"}'])
+    expect(await deliver('/hooks/acme')).toEqual([200, '{"code":"taken"}'])
+    expect(await deliver('/hooks/globex')).toEqual([401, '{"code":"signature-wrong"}'])
+    expect(await deliver('/hooks/nobody')).toEqual([404, ''])
+    expect(await deliver('/hooks/acme', { headers: {} })).toEqual([401, '{"code":"signature-missing"}'])
+    const events = await keelson.workspace('acme').runs.list({ playbook: 'keelson.event', builtIn: true })
+    expect(events.runs).toHaveLength(1)
   })
 })
 

@@ -6,7 +6,7 @@ import type { Handler } from './host.ts'
 // #region express
 export function withExpress(handle: Handler): express.Express {
   const app = express().disable('x-powered-by')
-  app.use(express.text({ type: () => true, limit: '2mb' }), async (req, res) => {
+  app.use(express.raw({ type: () => true, limit: '2mb' }), async (req, res) => {
     const body: unknown = req.body
     const request = new Request(`${req.protocol}://${req.host}${req.originalUrl}`, {
       method: req.method,
@@ -15,7 +15,7 @@ export function withExpress(handle: Handler): express.Express {
           all.map((one): [string, string] => [name, one]),
         ),
       ),
-      ...(typeof body === 'string' && req.method !== 'GET' && req.method !== 'HEAD' ? { body } : {}),
+      ...(body instanceof Uint8Array && req.method !== 'GET' && req.method !== 'HEAD' ? { body } : {}),
     })
     const response = await handle(request)
     res

@@ -15,6 +15,7 @@ import { openPostOffice } from '../demo/post-office.ts'
 import { openCompanies } from './company.ts'
 import { serveExpress } from './express.ts'
 import { serveHono } from './hono.ts'
+import { withHooks } from './hooks.ts'
 import { hostOf } from './host.ts'
 import type { User } from './sessions.ts'
 
@@ -39,12 +40,15 @@ const login = { user: 'app', pass: secret() }
 const office = await openPostOffice(sent, login)
 const mayDecide: MayDecide = (actor) => users.some(({ id, decides }) => id === actor.id && decides)
 const keelson = await openCompanies(folder, { port: office.port, login, sent }, { mayDecide })
-const server = (values.hono ? serveHono : serveExpress)(hostOf(keelson, users), Number(values.port))
+const secrets = new Map(['acme', 'globex'].map((company) => [company, `whsec_${randomBytes(24).toString('base64')}`]))
+const handle = withHooks(keelson, secrets, hostOf(keelson, users))
+const server = (values.hono ? serveHono : serveExpress)(handle, Number(values.port))
 await once(server, 'listening')
 
 console.log(`open http://127.0.0.1:${(server.address() as AddressInfo).port}/ and log in as one of`)
 for (const { id, password, company, decides } of users)
   console.log(`  ${id}  ${password}  of ${company}${decides ? '' : ', who may look and not decide'}`)
+for (const [company, secret] of secrets) console.log(`  POST /hooks/${company} takes payments signed with ${secret}`)
 console.log(`All is kept in ${folder}; mails that were sent are in ${sent}. Ctrl-C ends it.`)
 
 await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
