@@ -61,7 +61,7 @@ export const mutants = [
     name: 'key-expiry',
     drops: 'a key is trusted only as long as the provider honours it',
     file: core('conductor/effect/send.ts'),
-    find: 'now - firstSentAt < idempotency.forMs',
+    find: 'now + action.timeoutMs - firstSentAt < idempotency.forMs',
     replace: 'true',
     test: at('tests', 'tests/reliability/effects.test.ts', 'whose key has expired is looked at, not repeated'),
   },
@@ -620,5 +620,13 @@ export const mutants = [
     find: 'if (as !== undefined && as !== shapeOf(action).mark) return false',
     replace: '',
     test: at('tests', 'tests/reliability/definitions.test.ts', 'is not sent again under another definition'),
+  },
+  {
+    name: 'key-expiry-of-a-retry',
+    drops: 'a try that waited is sent only if the provider still honours its key',
+    file: core('conductor/effect/act.ts'),
+    find: 'other || forgotten || !isCovered',
+    replace: 'other || !isCovered',
+    test: at('tests', 'tests/reliability/effects.test.ts', 'is not relied on when its next try comes after a night'),
   },
 ]

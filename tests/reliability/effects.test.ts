@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { action, defineConnector, definePlaybook, policy, type Idempotency } from '@keelson/core'
-import { fake, testConductor } from '@keelson/testing'
+import { exploreCrashes, fake, manualClock, testConductor } from '@keelson/testing'
+import { me, open, store } from '../support/open.ts'
 
 const shapes = { input: z.object({ to: z.string() }), output: z.object({ id: z.string() }) }
 const nowhere = async (): Promise<never> => {
@@ -37,6 +38,7 @@ function setUp(idempotency: Idempotency, options: { reconcile?: boolean; intent?
     send,
     post,
     letter,
+    gate,
     harness: () => testConductor({ playbooks: [letter], connectors: [fake(post)], policy: gate }),
   }
 }
@@ -118,6 +120,92 @@ describe('an effect with a lost answer', () => {
     expect(story).toContain('looked what became of it: done')
     expect(story).not.toContain('looked what became of it: resend')
     await t.stop()
+  })
+})
+
+describe('a key that its provider forgets', () => {
+  const HOUR = 3_600_000
+
+  /** The first answer is lost; what is sent under a key after its hour is another effect. */
+  function forgetful(more: Partial<{ fails: number; approval: boolean }> = {}) {
+    const happened: number[] = []
+    const clock = manualClock(0)
+    const { fails = 1, approval = false } = more
+    let calls = 0
+    const send = action({
+      name: 'post.send',
+      effect: 'irreversible',
+      idempotency: { by: 'key', forMs: HOUR },
+      input: z.object({ to: z.string() }),
+      output: z.object({ id: z.string() }),
+      run: (_input, { key }) => {
+        if (happened.length === 0 || clock.now() - happened.at(-1)! >= HOUR) happened.push(clock.now())
+        if (++calls <= fails) throw new Error('the answer was lost')
+        return { output: { id: key } }
+      },
+    })
+    const letter = definePlaybook({
+      name: 'letter',
+      version: 1,
+      input: z.object({}),
+      output: z.string(),
+      run: async (ctx) => (await ctx.act(send, { to: 'ada' })).id,
+    })
+    const rule = policy.rule('post', { on: send }, () => (approval ? policy.ask() : policy.allow()))
+    const options = { playbooks: [letter], policy: policy([rule]) }
+    return { happened, clock, send, letter, options }
+  }
+
+  it.each([false, true])(
+    'is not relied on when its next try comes after a night (asked first: %s)',
+    async (approval) => {
+      const { happened, clock, letter, options } = forgetful({ approval })
+      const data = store()
+      const first = await open(data, { ...options, clock: clock.process().clock })
+      await first.start(letter, {}, { id: 'r' })
+      if (approval) {
+        await first.quiet()
+        const [item] = (await first.inbox.list()).items
+        await first.inbox.decide(item!.id, { hash: item!.hash, by: me, approve: true })
+      }
+      await expect.poll(() => happened.length).toBe(1)
+      await first.stop({ withinMs: 100 }) // it waits for its next try
+      clock.to(8 * HOUR)
+      const second = await open(data, { ...options, clock: clock.process().clock })
+      await second.quiet()
+      expect((await second.inbox.list()).items).toMatchObject([{ kind: 'outcome-unknown' }])
+      expect(happened).toEqual([0])
+    },
+  )
+
+  it('is not relied on so late that the call may arrive after it', async () => {
+    const { happened, clock, letter, options } = forgetful({ approval: true })
+    const data = store()
+    const first = await open(data, { ...options, clock: clock.process().clock })
+    await first.start(letter, {}, { id: 'r' })
+    await first.quiet()
+    const [item] = (await first.inbox.list()).items
+    await first.inbox.decide(item!.id, { hash: item!.hash, by: me, approve: true })
+    await expect.poll(() => happened.length).toBe(1)
+    await first.stop({ withinMs: 100 }) // it waits for its next try
+    clock.to(HOUR - 1000) // a call may take 30 s
+    const second = await open(data, { ...options, clock: clock.process().clock })
+    await second.quiet()
+    expect((await second.inbox.list()).items).toMatchObject([{ kind: 'outcome-unknown' }])
+  })
+
+  it('makes no second effect, however the run is cut short and whatever is lost', async () => {
+    const { send, post, letter, gate } = setUp({ by: 'key', forMs: 40_000 })
+    const explored = await exploreCrashes(
+      async (t) => {
+        for (let call = 1; call <= 8; call++) t.fault(send, 'timeout-after-effect', { call })
+        const run = await t.start(letter, { to: 'ada' })
+        await t.advance('1d')
+        return [await run.result(), t.world(send).map((one) => one.times)]
+      },
+      { harness: () => ({ playbooks: [letter], connectors: [fake(post)], policy: gate }) },
+    )
+    expect(explored.points).toBeGreaterThan(20)
   })
 })
 

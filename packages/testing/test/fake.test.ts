@@ -93,6 +93,29 @@ describe('a world', () => {
     expect(world.happened('shop.send')).toMatchObject([{ times: 2 }])
   })
 
+  it('honours a key for as long as its action says, and then forgets it', async () => {
+    const clock = manualClock(0)
+    const charge = action({
+      name: 'bank.charge',
+      effect: 'irreversible',
+      idempotency: { by: 'key', forMs: 1000 },
+      input: z.object({}),
+      output: z.object({}),
+      run: real,
+    })
+    const bank = fake(defineConnector({ name: 'bank', actions: { charge } }))
+    const world = new World()
+    const [made] = actionsOf(fakeIn(recipeOf(bank)!, world, clock.process().clock))
+    const options = { key: 'k', signal: new AbortController().signal, attempt: 1, config: undefined, since: 0 }
+    const times: number[] = []
+    for (const at of [0, 999, 1000, 1999, 2000]) {
+      clock.to(at)
+      await made!.run({}, options)
+      times.push(world.happened('bank.charge')[0]!.times)
+    }
+    expect(times).toEqual([1, 1, 2, 2, 3])
+  })
+
   it('is another one in each harness, even where a fake is shared', async () => {
     const shared = fake(shop)
     const one = await testConductor({ playbooks: [], connectors: [shared] })

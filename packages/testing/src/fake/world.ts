@@ -3,7 +3,8 @@
  *
  * It is not part of the system under test: a crash of a conductor does not touch it.
  *
- * W1. An action that is idempotent by key, id or precondition happens once under one key; any other happens each time.
+ * W1. An action that is idempotent by key, id or precondition happens once under one key; any other happens each time. A key
+ *     is honoured for as long as the action says (`forMs`), on the clock of whoever asks, and forgotten then.
  * W2. A fault before the effect leaves no trace; a fault after it leaves the effect and loses the answer.
  */
 import { canonical, type AnyAction, type Clock } from '@keelson/core/ports'
@@ -45,6 +46,8 @@ interface Effect {
   readonly output: unknown
   readonly undo: unknown
   times: number
+  /** When it last really happened. */
+  at: number
 }
 
 interface OfAction {
@@ -116,7 +119,8 @@ export class World {
     of.faults.delete(call)
     if (of.latencyMs > 0) await pause(clock, of.latencyMs, options.signal)
     if (fault !== undefined && fault !== 'timeout-after-effect') throw failing(fault, action.name)
-    const done = action.effect === 'read' ? this.#look(action, input, options) : this.#happen(action, input, options)
+    const done =
+      action.effect === 'read' ? this.#look(action, input, options) : this.#happen(action, input, options, clock)
     const outcome = await done
     this.#moves++
     if (fault === 'timeout-after-effect') throw failing(fault, action.name)
@@ -149,18 +153,21 @@ export class World {
     return { output: await this.#output(action, input, key) }
   }
 
-  async #happen(action: AnyAction, input: unknown, { key }: ActionRun): Promise<Outcome> {
+  async #happen(action: AnyAction, input: unknown, { key }: ActionRun, clock: Clock): Promise<Outcome> {
     const { effects } = this.#of(action.name)
     const before = effects.get(key)
     if (before !== undefined) {
-      if (!HARMLESS.has(action.idempotency.by)) before.times++
+      if (!isHonoured(action, before, clock.now())) {
+        before.times++
+        before.at = clock.now()
+      }
       return outcomeOf(before)
     }
     const output = await this.#output(action, input, key)
     const again = effects.get(key)
     if (again !== undefined) return outcomeOf(again)
     const undo = action.undo === undefined ? undefined : this.#undo(action, output, key)
-    const effect: Effect = { key, input: JSON.parse(canonical(input)) as Json, output, undo, times: 1 }
+    const effect: Effect = { key, input: JSON.parse(canonical(input)) as Json, output, undo, times: 1, at: clock.now() }
     effects.set(key, effect)
     return outcomeOf(effect)
   }
@@ -197,6 +204,12 @@ export class World {
 export interface Outcome {
   readonly output: unknown
   readonly undo?: unknown
+}
+
+/** Whether a second call under its key is known to be the first one's. */
+function isHonoured({ idempotency }: AnyAction, { at }: Effect, now: number): boolean {
+  const forMs = idempotency.by === 'key' ? idempotency.forMs : undefined
+  return HARMLESS.has(idempotency.by) && (forMs === undefined || now - at < forMs)
 }
 
 function outcomeOf({ output, undo }: Effect): Outcome {

@@ -24,7 +24,7 @@ import { sleepWithin } from '../ops/retrying.ts'
 import type { Shadowed } from '../shadow/mode.ts'
 import { iso } from '../waiting.ts'
 import type { Built } from '../writer.ts'
-import { effectRun, handedOver, handOver, sentOf } from './hand-over.ts'
+import { effectRun, handedOver, handOver, isUnsure, sentOf } from './hand-over.ts'
 import { denied, judge, judgedOf } from './judge.ts'
 import { byGrant } from './granted.ts'
 import { reuse } from './reuse.ts'
@@ -271,11 +271,20 @@ async function again(pass: Pass, acting: Acting, op: Op): Promise<Built> {
   const { puts: _puts, ...sent } = sentBy(op)
   const verdict = await verdictOf(pass, acting)
   const { covered, expect: standing } = await stillCovered(env, claimed.row.workspace, sent)
-  const other = (sent.shape ?? shapeOf(acting.action).mark) !== shapeOf(acting.action).mark
-  if (frozen.frozen || other || !isCovered(verdict, covered)) {
+  const { action } = acting
+  const other = (sent.shape ?? shapeOf(action).mark) !== shapeOf(action).mark
+  const forgotten = isUnsure(op) && !mayResend(action, op.sentAt!, env.clock.now(), sent.shape)
+  if (frozen.frozen || other || forgotten || !isCovered(verdict, covered)) {
     const found = await readEffect(env.store, claimed.row.workspace, sent.effect)
     const now = { ...sent, verdict: verdict as unknown as Json }
-    return handedOver(pass, acting.key, now, found!, sentOf(op), op.dangling || other ? 'reconcile' : 'judge')
+    return handedOver(
+      pass,
+      acting.key,
+      now,
+      found!,
+      sentOf(op),
+      op.dangling || other || forgotten ? 'reconcile' : 'judge',
+    )
   }
   const data = { ...sent, attempt: op.attempts + 1 } // a try that a death ended has not failed
   const expect = [company.expectFreeze(frozen), ...standing]

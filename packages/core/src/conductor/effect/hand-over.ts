@@ -73,7 +73,12 @@ export async function left(pass: Pass, op: Op): Promise<Left | undefined> {
 
 /** When an operation's effect was sent. */
 export function sentOf(op: Op): SentWhen {
-  return { first: op.sentAt!, last: op.sending!.at }
+  return { first: op.sentAt!, last: op.sending!.at, ...(isUnsure(op) ? { unsure: true } : {}) }
+}
+
+/** One of its tries may have happened: nobody has heard what came of it. */
+export function isUnsure({ dangling, causes }: Op): boolean {
+  return dangling || causes?.includes('unknown') === true
 }
 
 type Sent = Pick<EntryData['effect.sending'], 'effect' | 'verdict' | 'covered' | 'grant' | 'shape'>
@@ -83,13 +88,15 @@ type Mode = 'reconcile' | 'judge'
 export interface SentWhen {
   readonly first: number
   readonly last: number
+  /** It may have happened. */
+  readonly unsure?: true
 }
 
 function leftTo(
   pass: Pass,
   sent: Sent,
   { record, version }: Found,
-  { first, last }: SentWhen,
+  { first, last, unsure }: SentWhen,
   mode: Mode,
   asker?: Asker,
 ): Left {
@@ -113,6 +120,7 @@ function leftTo(
     mode,
     sentAt: last,
     ...(first === last ? {} : { firstSentAt: first }),
+    ...(unsure === undefined ? {} : { unsure }),
     ...(sent.covered === undefined ? {} : { covered: sent.covered }),
     ...(sent.grant === undefined ? {} : { grant: sent.grant }),
     ...(sent.shape === undefined ? {} : { shape: { mark: sent.shape } }),

@@ -17,6 +17,8 @@ import type { Judgement } from '../../policy/verdict.ts'
 import { itemPut, readItem } from '../item.ts'
 import type { Pass } from '../pass.ts'
 import type { Bytes, Reshaped, Sent } from './bytes.ts'
+import { isUnsure } from './hand-over.ts'
+import { mayResend } from './send.ts'
 import type { EffectSpec } from './spec.ts'
 
 /** How the action is now, where nobody agreed to that; undefined where it is as it was, or nobody was to agree and it fits. */
@@ -102,7 +104,7 @@ export function sentAs(pass: Pass, spec: EffectSpec): string | undefined {
   return spec.sentAt === undefined ? undefined : spec.shape?.mark
 }
 
-/** Why it is not to be sent as its action is defined now: nobody agreed to that, or it may have happened as it was before. */
+/** Why it is not to be sent now: nobody agreed to the action as it is defined, or it may have happened and a try is not harmless. */
 export function otherwise(
   pass: Pass,
   spec: EffectSpec,
@@ -111,15 +113,18 @@ export function otherwise(
   key: string,
 ): Sent | undefined {
   const { ops } = pass.history
-  const op = ops.get(key)
-  const begun = op?.sending !== undefined || bytes.covered.has('*')
+  const [op, now] = [ops.get(key), pass.task.env.clock.now()]
   const handed = spec.mode === 'judge' && spec.sentAt !== undefined && ![...ops.values()].some((one) => one.sending)
-  if (!begun && !handed) {
-    const now = reshaped(action, bytes, spec.mode)
-    return now === undefined ? undefined : { state: 'reshaped', ...now }
-  }
+  const unsure = bytes.covered.has('*') || (op !== undefined && isUnsure(op)) || (handed && spec.unsure === true)
   const as = sentAs(pass, spec)
-  if (as === undefined || as === shapeOf(action).mark) return undefined
-  const error = { code: 'ACTION_FAILED', message: `${action.name} is defined otherwise since it was sent` }
-  return { state: 'unknown', error, sentAt: op?.sending?.at ?? spec.sentAt ?? pass.task.env.clock.now() }
+  const harmless = !unsure || mayResend(action, firstSentAt(pass, spec) ?? now, now, as)
+  const begun = op?.sending !== undefined || bytes.covered.has('*') || handed
+  if (!begun) {
+    const other = reshaped(action, bytes, spec.mode)
+    return other === undefined ? undefined : { state: 'reshaped', ...other }
+  }
+  if (harmless && (as === undefined || as === shapeOf(action).mark)) return undefined
+  const why = harmless ? 'is defined otherwise since it was sent' : 'may have happened, and a second time would count'
+  const error = { code: 'ACTION_FAILED', message: `${action.name} ${why}` }
+  return { state: 'unknown', error, sentAt: op?.sending?.at ?? spec.sentAt ?? now }
 }

@@ -86,11 +86,15 @@ export async function within<T>(env: Environment, ms: number, late: Error, work:
   }
 }
 
-/** True when another try under the same key cannot be a second effect. `as`: the mark of the definition it was sent under. */
+/**
+ * True when another try under the same key cannot be a second effect, even if it arrives as late as a try may.
+ * `as`: the mark of the definition that it was sent under.
+ */
 export function mayResend(action: AnyAction, firstSentAt: number, now: number, as: string | undefined): boolean {
   if (as !== undefined && as !== shapeOf(action).mark) return false
   const { idempotency } = action
-  if (idempotency.by === 'key') return idempotency.forMs === undefined || now - firstSentAt < idempotency.forMs
+  if (idempotency.by === 'key')
+    return idempotency.forMs === undefined || now + action.timeoutMs - firstSentAt < idempotency.forMs
   return idempotency.by === 'id' || idempotency.by === 'precondition'
 }
 

@@ -33,6 +33,8 @@ export interface EffectSpec {
   readonly sentAt?: number
   /** When it was first sent, if that was before `sentAt`: how long its key has been in use. */
   readonly firstSentAt?: number
+  /** What was sent at `sentAt` may have happened. */
+  readonly unsure?: true
   readonly undo?: Json
   /** Who takes back. */
   readonly by?: Actor
