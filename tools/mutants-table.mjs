@@ -616,9 +616,9 @@ export const mutants = [
   {
     name: 'shape-sent-again',
     drops: 'what was sent under one definition is not sent again under another',
-    file: core('conductor/effect/send.ts'),
-    find: 'if (as !== undefined && as !== shapeOf(action).mark) return false',
-    replace: '',
+    file: core('conductor/effect/reshaped.ts'),
+    find: 'as === shapeOf(action).mark',
+    replace: 'true',
     test: at('tests', 'tests/reliability/definitions.test.ts', 'is not sent again under another definition'),
   },
   {

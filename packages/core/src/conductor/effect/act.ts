@@ -78,7 +78,7 @@ export async function act(pass: Pass, acting: Acting, op: Op): Promise<void> {
   if (op.sending === undefined) return pass.work.run(() => decide(pass, acting, op))
   if (!op.dangling) return pass.work.run(() => send(pass, acting, op, false))
   const sent = dataOf(op.sending as Entry & { kind: 'effect.sending' })
-  if (mayResend(acting.action, op.sentAt!, pass.task.env.clock.now(), sent.shape))
+  if (mayResend(acting.action, op.sentAt!, pass.task.env.clock.now()))
     return pass.work.run(() => send(pass, acting, op, false))
   await pass.work.run(() => handOver(pass, acting.key, sent, sentOf(op)))
   if (!pass.work.aborted) awaitRun(pass, acting, op.opened!)
@@ -273,7 +273,7 @@ async function again(pass: Pass, acting: Acting, op: Op): Promise<Built> {
   const { covered, expect: standing } = await stillCovered(env, claimed.row.workspace, sent)
   const { action } = acting
   const other = (sent.shape ?? shapeOf(action).mark) !== shapeOf(action).mark
-  const forgotten = isUnsure(op) && !mayResend(action, op.sentAt!, env.clock.now(), sent.shape)
+  const forgotten = isUnsure(op) && !mayResend(action, op.sentAt!, env.clock.now())
   if (frozen.frozen || other || forgotten || !isCovered(verdict, covered)) {
     const found = await readEffect(env.store, claimed.row.workspace, sent.effect)
     const now = { ...sent, verdict: verdict as unknown as Json }
@@ -307,7 +307,7 @@ async function settleTry(pass: Pass, acting: Acting, op: Op, sent: Sent, tried: 
     })
     return true
   }
-  const harmless = tried.end === 'unknown' && mayResend(action, op.sentAt!, env.clock.now(), sent.shape)
+  const harmless = tried.end === 'unknown' && mayResend(action, op.sentAt!, env.clock.now())
   const retry = (tried.end === 'retry' || tried.end === 'rate-limited' || harmless) && attempt < action.attempts
   if (retry) {
     const retryAt = env.clock.now() + (tried.afterMs ?? backoffMs(attempt, () => env.ids.random()))

@@ -30,7 +30,7 @@ import { restedOn } from './fresh.ts'
 import { judge } from './judge.ts'
 import { readEffect, remoteKey } from './ledger.ts'
 import { ANYTHING, holdOf, isCovered, type Bytes, type Sent } from './bytes.ts'
-import { firstSentAt, otherwise, sentAs } from './reshaped.ts'
+import { firstSentAt, otherwise } from './reshaped.ts'
 import { backoffMs, configOf, mayResend, timedOut, tryOnce, within } from './send.ts'
 import { behalfIn, type EffectSpec } from './spec.ts'
 
@@ -59,7 +59,7 @@ function undoing(action: AnyAction, spec: EffectSpec): AnyAction {
 async function send(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Bytes, key: string, op: Op): Promise<void> {
   const { env } = pass.task
   const remote = remoteKey(spec.effect, spec.generation)
-  if (op.dangling && !mayResend(action, firstSentAt(pass, spec)!, env.clock.now(), sentAs(pass, spec))) {
+  if (op.dangling && !mayResend(action, firstSentAt(pass, spec)!, env.clock.now())) {
     const error = { code: 'ACTION_FAILED', message: 'its process ended while it was being sent' }
     return complete(pass, key, { state: 'unknown', error, sentAt: op.sending!.at, died: true })
   }
@@ -94,8 +94,7 @@ async function send(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Byte
         action.name,
         spec,
       )
-    const harmless =
-      tried.end === 'unknown' && mayResend(action, firstSentAt(pass, spec)!, env.clock.now(), sentAs(pass, spec))
+    const harmless = tried.end === 'unknown' && mayResend(action, firstSentAt(pass, spec)!, env.clock.now())
     if ((tried.end === 'retry' || tried.end === 'rate-limited' || harmless) && attempt < action.attempts) {
       const retryAt = env.clock.now() + (tried.afterMs ?? backoffMs(attempt, () => env.ids.random()))
       await pass.writer.append([
@@ -273,8 +272,7 @@ async function lookOnce(
 ): Promise<Look> {
   const { env, claimed } = pass.task
   const now = env.clock.now()
-  if (mayResend(action, firstSentAt(pass, spec) ?? sent.sentAt, now, sentAs(pass, spec)) && round === 1)
-    return { do: 'resend' }
+  if (mayResend(action, firstSentAt(pass, spec) ?? sent.sentAt, now) && round === 1) return { do: 'resend' }
   if (action.reconcile === undefined) return { do: 'undecided', error: sent.error }
   try {
     const config = await configOf(env, claimed.row.workspace, action)

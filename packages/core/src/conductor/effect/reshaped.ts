@@ -98,7 +98,7 @@ export function firstSentAt(pass: Pass, spec: EffectSpec): number | undefined {
 }
 
 /** Mark of the definition under which it was last sent; undefined where nothing was, or that was not kept. */
-export function sentAs(pass: Pass, spec: EffectSpec): string | undefined {
+function sentAs(pass: Pass, spec: EffectSpec): string | undefined {
   const last = [...pass.history.ops.values()].findLast((op) => op.sending !== undefined)?.sending
   if (last !== undefined) return dataOf(last as Entry & { kind: 'effect.sending' }).shape
   return spec.sentAt === undefined ? undefined : spec.shape?.mark
@@ -117,7 +117,7 @@ export function otherwise(
   const handed = spec.mode === 'judge' && spec.sentAt !== undefined && ![...ops.values()].some((one) => one.sending)
   const unsure = bytes.covered.has('*') || (op !== undefined && isUnsure(op)) || (handed && spec.unsure === true)
   const as = sentAs(pass, spec)
-  const harmless = !unsure || mayResend(action, firstSentAt(pass, spec) ?? now, now, as)
+  const harmless = !unsure || mayResend(action, firstSentAt(pass, spec) ?? now, now)
   const begun = op?.sending !== undefined || bytes.covered.has('*') || handed
   if (!begun) {
     const other = reshaped(action, bytes, spec.mode)

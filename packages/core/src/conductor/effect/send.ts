@@ -11,7 +11,6 @@ import { parseStored } from '../../base/json.ts'
 import { fromStored, toStored } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
 import { ActionError, type AnyAction, type Failure } from '../../connector/action.ts'
-import { shapeOf } from '../../connector/shape.ts'
 import type { Environment } from '../environment.ts'
 
 /** What one try came to. */
@@ -86,12 +85,8 @@ export async function within<T>(env: Environment, ms: number, late: Error, work:
   }
 }
 
-/**
- * True when another try under the same key cannot be a second effect, even if it arrives as late as a try may.
- * `as`: the mark of the definition that it was sent under.
- */
-export function mayResend(action: AnyAction, firstSentAt: number, now: number, as: string | undefined): boolean {
-  if (as !== undefined && as !== shapeOf(action).mark) return false
+/** True when another try under the same key cannot be a second effect, even if it arrives as late as a try may. */
+export function mayResend(action: AnyAction, firstSentAt: number, now: number): boolean {
   const { idempotency } = action
   if (idempotency.by === 'key')
     return idempotency.forMs === undefined || now + action.timeoutMs - firstSentAt < idempotency.forMs
