@@ -1,7 +1,22 @@
 /** Metrics: what is counted, by its definition, in the unit of the thing itself. */
-import { action, defineConnector, defineEntity, definePlaybook, policy, type Alert } from '@keelson/core'
-import { exploreCrashes, fake, testConductor, type Harness } from '@keelson/testing'
-import { describe, expect, it } from 'vitest'
+import {
+  action,
+  createConductor,
+  defineConnector,
+  defineEntity,
+  definePlaybook,
+  policy,
+  type Alert,
+} from '@keelson/core'
+import {
+  exploreCrashes,
+  fake,
+  memoryStore,
+  testConductor,
+  type Harness,
+  type MemoryStoreSession,
+} from '@keelson/testing'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
 
 const by = { kind: 'person', id: 'ann' } as const
@@ -130,6 +145,87 @@ describe('metrics.report', () => {
     const { saved, interventions } = (await t.keelson.metrics.report()).total
     expect([saved.high, interventions.byKind.revert, interventions.unplanned]).toEqual(counted)
     expect((await t.keelson.audit.verify()).ok).toBe(true)
+  })
+
+  it('counts what was approved and taken back later, and steps that did not go well at once', async () => {
+    const note = action({
+      name: 'desk.note',
+      effect: 'reversible',
+      input: z.object({ text: z.string() }),
+      output: z.object({}),
+      undo: z.object({}),
+      run: () => Promise.reject(new Error('a test reached the real world')),
+      compensate: () => {},
+    })
+    const plan = definePlaybook({
+      name: 'plan',
+      version: 1,
+      input: z.object({}),
+      output: z.string(),
+      async run(ctx) {
+        await ctx.step('look', () => {
+          if (fails-- > 0) throw new Error('busy')
+        })
+        await ctx.act(note, { text: 'a' })
+        return 'done'
+      },
+    })
+    const desk = defineConnector({ name: 'desk', actions: { note } })
+    const gate = policy([policy.rule('notes', { on: note }, () => policy.ask())])
+    const t = await harness({ playbooks: [plan], connectors: [fake(desk)], policy: gate })
+    fails = 1
+    const run = await t.start(plan, {})
+    await decide(t, '1m', { approve: true })
+    await t.start(plan, {})
+    await decide(t, '1m', { approve: true })
+    await t.host(async (keelson) =>
+      keelson.revert.apply(await keelson.revert.plan({ run: run.id }), { by, cause: 'wrong' }),
+    )
+    const { interventions, retries } = (await t.keelson.metrics.report()).total
+    expect([interventions.caughtLater, interventions.rubberStamps]).toEqual([0.5, 0])
+    expect(retries.byStep).toEqual({ look: { steps: 1, attempts: 2, exhausted: 0 } })
+    expect((await t.keelson.audit.verify()).ok).toBe(true)
+  })
+
+  it('lets two conductors settle runs at once without one waiting for the other', async () => {
+    const data = memoryStore()
+    const [conflicts, settled]: [string[], number[]] = [[], [0, 0]]
+    const watched = (nth: number): MemoryStoreSession => {
+      const session = data.session()
+      const commit = session.commit.bind(session)
+      return Object.assign(session, {
+        commit: async (...given: Parameters<typeof commit>) => {
+          const answer = await commit(...given)
+          const kinds = (given[1].entries ?? []).map((one) => one.kind)
+          if (answer.status === 'conflict') conflicts.push(kinds.join())
+          else if (kinds.includes('run.settled')) settled[nth]!++
+          return answer
+        },
+      })
+    }
+    const free = definePlaybook({
+      name: 'free',
+      version: 1,
+      input: z.object({ n: z.int() }),
+      output: z.int(),
+      run: (ctx, { n }) => ctx.step('n', () => n),
+    })
+    const options = { playbooks: [free], keepAlive: false, log: { info: () => {}, warn: () => {}, error: () => {} } }
+    const all = [
+      await createConductor({ ...options, store: watched(0), concurrency: 8 }),
+      await createConductor({ ...options, store: watched(1), concurrency: 8 }),
+    ]
+    onTestFinished(async () => void (await Promise.all(all.map((one) => one.stop({ withinMs: 100 })))))
+    const runs = await Promise.all(
+      Array.from({ length: 60 }, (_, n) => all[n % 2]!.start(free, { n }, { id: `r${n}` })),
+    )
+    await Promise.all(runs.map((run) => run.result()))
+    expect(conflicts).toEqual([])
+    expect([settled[0]! + settled[1]!, settled.every((one) => one > 0)]).toEqual([60, true])
+    const [one, two] = await Promise.all(all.map((each) => each.metrics.report()))
+    expect(one!.total).toEqual(two!.total)
+    expect(one!.total.outcomes).toBe(60)
+    expect((await all[0]!.audit.verify()).ok).toBe(true)
   })
 
   it('sees corrections, those that were needed before, and how far they reach', async () => {

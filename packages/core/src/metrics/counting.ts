@@ -21,7 +21,7 @@ import {
 } from '../conductor/projections.ts'
 import type { ItemRecord } from '../conductor/item.ts'
 import { alertsOf } from './alerts.ts'
-import { countsOf, mayBeTouched, outcomePut, touchPut, type Outcome, type Touch } from './row.ts'
+import { countsOf, isYes, mayBeTouched, outcomePut, touchPut, type Outcome, type Touch } from './row.ts'
 
 /** A decision that nobody opened is taken to have cost this much: nothing would flatter. */
 const UNOPENED_MS = 15_000
@@ -73,12 +73,19 @@ async function reverted(env: Environment, { row: { workspace, id }, history }: S
   const effects = await env.store.records(workspace, { kind: 'effect', ids, limit: ids.length })
   const runs = [...new Set(effects.map((row) => (JSON.parse(row.data) as EffectRecord).owner.run))].sort()
   const rows = await env.store.records(workspace, { kind: 'outcome', ids: runs, limit: runs.length })
-  return rows.map((row) => {
+  const undone = effects.map((row) => JSON.parse(row.data) as EffectRecord)
+  const puts: Put[] = []
+  for (const row of rows) {
     const { run, playbook, status, baselineMs } = JSON.parse(row.data) as Outcome
     const lost = status === 'completed' && baselineMs !== undefined ? { baselineMs } : {}
-    const touch: Touch = { kind: 'revert', at: env.clock.now(), by: by.id, activeMs: 0, run, playbook, cause, ...lost }
-    return touchPut(touch, `revert:${id}:${run}`)
-  })
+    const approved = (await touchesOf(env, workspace, run)).filter(isYes).map((one) => one.action)
+    const late = undone.some(({ owner, action }) => owner.run === run && approved.includes(action))
+    const about = { run, playbook, cause, ...lost, ...(late ? { caught: true } : {}) }
+    puts.push(
+      touchPut({ kind: 'revert', at: env.clock.now(), by: by.id, activeMs: 0, ...about }, `revert:${id}:${run}`),
+    )
+  }
+  return puts
 }
 
 async function touchesOf(env: Environment, workspace: string, run: string): Promise<Touch[]> {

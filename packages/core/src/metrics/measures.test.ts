@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { investments } from './invest.ts'
-import { compoundingOf, measuresOf, median, weekOf } from './measures.ts'
+import { compoundingOf, measuresOf, median, paidBack, weekOf } from './measures.ts'
 import { emptyRollup, foldDay, plus, type Rollup } from './rollup.ts'
 import { TOUCHES, type Outcome, type Touch } from './row.ts'
 
@@ -64,6 +64,34 @@ describe('a rollup', () => {
     )
   })
 
+  it('counts as approvals what was let pass, and of those what was looked at too shortly or taken back later', () => {
+    const gate = (verdict: string, rubber: boolean): Touch => ({
+      kind: 'gate',
+      at: 0,
+      by: 'a',
+      activeMs: 1,
+      action: 'x.y',
+      verdict,
+      rubber,
+    })
+    const back: Touch = { kind: 'revert', at: 0, by: 'a', activeMs: 0, cause: 'wrong', caught: true }
+    const touches = [
+      gate('approve', true),
+      gate('edit', false),
+      gate('approve', false),
+      gate('approve', false),
+      gate('reject', true),
+      back,
+    ]
+    const { rubberStamps, caughtLater, byKind } = measuresOf(whole(foldDay([], touches))).interventions
+    expect([rubberStamps, caughtLater, byKind.gate]).toEqual([0.25, 0.25, 5])
+  })
+
+  it('takes in a day that was summed up before something was counted', () => {
+    const { caught: _caught, ...old } = emptyRollup('')
+    expect(measuresOf(plus(old as Rollup, emptyRollup(''))).interventions.caughtLater).toBe(0)
+  })
+
   it('of nothing measures nothing', () => {
     expect(measuresOf(emptyRollup(''))).toMatchObject({ outcomes: 0, saved: { low: 0, high: 0 }, minutesPerOutcome: 0 })
     expect(investments([emptyRollup('')])).toEqual([])
@@ -87,6 +115,16 @@ describe('compounding', () => {
     expect(compoundingOf(weeks([16, 8, 4, 2, 1])).halvesEveryWeeks).toBeUndefined()
     expect(compoundingOf(weeks([1, 2, 4, 8, 16, 32])).halvesEveryWeeks).toBeUndefined()
     expect(compoundingOf(weeks([4, 3, 2, 1, 1, 1]).map((one) => ({ ...one, outcomes: 4 }))).weeks).toEqual([])
+  })
+
+  it('says in which week it has paid back what was spent, if in any', () => {
+    const nets = (...net: number[]) => net.map((one, i) => ({ week: `w${i}`, net: one }))
+    expect([paidBack(nets(-60, 30, 29, 2)), paidBack(nets(-60, 10)), paidBack(nets(1, -9)), paidBack([])]).toEqual([
+      'w3',
+      undefined,
+      'w0',
+      undefined,
+    ])
   })
 
   it('begins weeks on Mondays', () => {

@@ -1,6 +1,6 @@
 /** Measures: what sums mean, by the definitions that docs/guides/metrics.md gives. Pure. */
 import type { Rollup } from './rollup.ts'
-import type { TouchKind } from './row.ts'
+import type { StepCount, TouchKind } from './row.ts'
 
 /** How far a guess of how long a person takes may be off, each way. */
 const GUESS = { low: 0.5, high: 1.5 } as const
@@ -22,6 +22,8 @@ export interface Measures {
     readonly exhausted: number
     readonly amplification: number
     readonly byCause: { readonly [cause: string]: number }
+    /** Steps that did not go well at once, by name. */
+    readonly byStep: { readonly [step: string]: StepCount }
   }
   readonly interventions: {
     readonly byKind: { readonly [K in TouchKind]: number }
@@ -33,6 +35,8 @@ export interface Measures {
     readonly activeMinutes: number
     /** Of approvals, those given sooner than they could be read. */
     readonly rubberStamps: number
+    /** Of approvals, those whose effect was taken back as wrong later. */
+    readonly caughtLater: number
   }
   /** Minutes, net of what people spent. A range, for a baseline is a guess: half to one and a half times of what was declared. */
   readonly saved: {
@@ -71,6 +75,7 @@ export function measuresOf(sum: Rollup): Measures {
       exhausted: share(exhausted, steps),
       amplification: steps === 0 ? 1 : attempts / steps,
       byCause: causes,
+      byStep: sum.troubled,
     },
     interventions: {
       byKind: touches,
@@ -79,6 +84,7 @@ export function measuresOf(sum: Rollup): Measures {
       unplanned: share(touches.takeover + touches.correction + touches.revert, completed),
       activeMinutes: minutes(sum.activeMs),
       rubberStamps: share(sum.rubber, sum.approvals),
+      caughtLater: share(sum.caught ?? 0, sum.approvals),
     },
     saved: {
       low: saved(GUESS.low),
@@ -107,6 +113,8 @@ export interface Compounding {
   readonly weeks: readonly { readonly week: string; readonly outcomes: number; readonly minutes: number }[]
   /** After so many weeks it takes half of a person's time; undefined where it does not fall, or six weeks are not there. */
   readonly halvesEveryWeeks?: number
+  /** The first week (its Monday) at whose end more was saved than spent, by the low guess; undefined: none of this span. */
+  readonly paidBackIn?: string
 }
 
 /**
@@ -124,6 +132,12 @@ export function compoundingOf(weeks: Compounding['weeks']): Compounding {
   const slopes = points.flatMap((a, i) => points.slice(i + 1).map((b) => (b.y - a.y) / (b.x - a.x)))
   const slope = median(slopes)
   return { weeks: enough, ...(slope < 0 ? { halvesEveryWeeks: round(-1 / slope) } : {}) }
+}
+
+/** The first week at whose end the sum of what was saved, net of all that was spent, is above nothing. */
+export function paidBack(weeks: readonly { readonly week: string; readonly net: number }[]): string | undefined {
+  let sum = 0
+  return weeks.find(({ net }) => (sum += net) > 0)?.week
 }
 
 export const WEEK_MS = 7 * 86_400_000

@@ -11,7 +11,7 @@ import { allOf } from '../conductor/shadow/would.ts'
 import type { Put } from '../journal/put.ts'
 import { notice } from './alerts.ts'
 import { investments, type Investment } from './invest.ts'
-import { compoundingOf, measuresOf, weekOf, type Compounding, type Measures } from './measures.ts'
+import { compoundingOf, measuresOf, paidBack, weekOf, type Compounding, type Measures } from './measures.ts'
 import { emptyRollup, foldDay, plus, type Rollup } from './rollup.ts'
 import { dayOf, type Outcome, type Touch } from './row.ts'
 
@@ -70,7 +70,7 @@ export async function reportOf(env: Environment, workspace: string, query: Metri
     to,
     total: measuresOf(total),
     groups: [...groups].sort(byKey).map(([key, sum]) => ({ key, ...measuresOf(sum) })),
-    compounding: compoundingOf(weeksOf(days)),
+    compounding: compounded(days),
     versions: versionsOf([...own.values()]),
     reach: reachOf(total, [...own.values()]),
     next: investments([...own.values()].sort((a, b) => (a.playbook < b.playbook ? -1 : 1))),
@@ -132,15 +132,22 @@ async function keep(env: Environment, workspace: string, day: string, rollups: r
   })
 }
 
-function weeksOf(days: readonly Day[]): Compounding['weeks'] {
+function compounded(days: readonly Day[]): Compounding {
+  const weeks = weeksOf(days)
+  const paidBackIn = paidBack(weeks)
+  const enough = weeks.map(({ week, outcomes, minutes }) => ({ week, outcomes, minutes }))
+  return { ...compoundingOf(enough), ...(paidBackIn === undefined ? {} : { paidBackIn }) }
+}
+
+function weeksOf(days: readonly Day[]): (Compounding['weeks'][number] & { net: number })[] {
   const weeks = new Map<string, Rollup>()
   for (const { day, rollup } of days) {
     const week = weekOf(day)
     weeks.set(week, plus(weeks.get(week) ?? emptyRollup(week), rollup))
   }
   return [...weeks].sort(byKey).map(([week, sum]) => {
-    const { outcomes, minutesPerOutcome } = measuresOf(sum)
-    return { week, outcomes, minutes: minutesPerOutcome }
+    const { outcomes, minutesPerOutcome, saved } = measuresOf(sum)
+    return { week, outcomes, minutes: minutesPerOutcome, net: saved.low }
   })
 }
 

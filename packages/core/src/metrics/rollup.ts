@@ -3,7 +3,7 @@
  *
  * R1. A pure function of the rows: folded again, it is the same.
  */
-import { TOUCHES, type Outcome, type StepCount, type Touch, type TouchKind } from './row.ts'
+import { isYes, TOUCHES, type Outcome, type StepCount, type Touch, type TouchKind } from './row.ts'
 
 export interface Versioned {
   readonly runs: number
@@ -49,8 +49,11 @@ export interface Rollup {
   /** Runs whose baseline is in `baselineMs`. */
   readonly based: number
   readonly revertedMs: number
+  /** Gates that a person let pass, as they stood or edited. */
   readonly approvals: number
   readonly rubber: number
+  /** Reverts of what a person had approved. */
+  readonly caught: number
   readonly repeats: number
   readonly corrected: { readonly [about: string]: number }
   readonly tokens: { readonly input: number; readonly output: number }
@@ -90,6 +93,7 @@ export function emptyRollup(playbook: string): Rollup {
     revertedMs: 0,
     approvals: 0,
     rubber: 0,
+    caught: 0,
     repeats: 0,
     corrected: {},
     tokens: { input: 0, output: 0 },
@@ -112,7 +116,7 @@ export function foldDay(outcomes: readonly Outcome[], touches: readonly Touch[])
 
 /** Two spans of one playbook, or of two, as one. */
 export function plus(a: Rollup, b: Rollup): Rollup {
-  const sum = <K extends NumberKey>(key: K): number => a[key] + b[key]
+  const sum = <K extends NumberKey>(key: K): number => (a[key] ?? 0) + (b[key] ?? 0)
   return {
     ...(Object.fromEntries(NUMBERS.map((key) => [key, sum(key)])) as Pick<Rollup, NumberKey>),
     playbook: a.playbook,
@@ -150,6 +154,7 @@ const NUMBERS = [
   'revertedMs',
   'approvals',
   'rubber',
+  'caught',
   'repeats',
 ] as const
 type NumberKey = (typeof NUMBERS)[number]
@@ -186,8 +191,9 @@ function ofTouch(touch: Touch): Rollup {
     ...empty,
     activeMs,
     touches: { ...empty.touches, [kind]: touch.cause === 'changed-mind' ? 0 : 1 },
-    approvals: kind === 'gate' ? 1 : 0,
-    rubber: kind === 'gate' && touch.rubber === true ? 1 : 0,
+    approvals: isYes(touch) ? 1 : 0,
+    rubber: isYes(touch) && touch.rubber === true ? 1 : 0,
+    caught: touch.caught === true && touch.cause !== 'changed-mind' ? 1 : 0,
     revertedMs: touch.baselineMs ?? 0,
     repeats: touch.repeat === true ? 1 : 0,
     corrected: touch.about === undefined ? {} : { [touch.about]: 1 },

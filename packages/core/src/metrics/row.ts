@@ -31,6 +31,8 @@ export interface Touch {
   readonly about?: string
   /** Of a revert: why. What nobody holds against the run is a loss of what it had saved, and no intervention. */
   readonly cause?: 'wrong' | 'changed-mind'
+  /** Of a revert: a person had approved what was taken back. */
+  readonly caught?: boolean
   /** Of a revert: the baseline of what was taken back. */
   readonly baselineMs?: number
   /** Of a run in shadow: investment, not use. */
@@ -71,6 +73,11 @@ export interface Outcome {
   readonly cost: { readonly [currency: string]: number }
   /** Records that it read: `type/id`, each once. */
   readonly reads: readonly string[]
+}
+
+/** A gate that a person let pass, as it stood or edited. */
+export function isYes({ kind, verdict }: Touch): boolean {
+  return kind === 'gate' && (verdict === 'approve' || verdict === 'edit')
 }
 
 const READS_MAX = 50
