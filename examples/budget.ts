@@ -32,6 +32,7 @@ const daily = defineBudget({ name: 'daily', per: 'day', limit: { money: { amount
 const gate = policy([policy.rule('free', { on: charge }, () => policy.allow())])
 const keelson = await createConductor({ store: memoryStore(), playbooks: [pay], policy: gate, budgets: [daily] })
 
+// #region raise
 await (await keelson.start(pay, { cents: 600 }, { id: 'one' })).result()
 const second = await keelson.start(pay, { cents: 700 }, { id: 'two' })
 await keelson.quiet()
@@ -39,5 +40,6 @@ const [item] = (await keelson.inbox.list()).items
 console.log(item?.title.replace(/ \d{4}-\d\d-\d\d/, '').replace(/: .*\. /, '. '))
 const by = { kind: 'person', id: 'ann' } as const
 await keelson.inbox.decide(item!.id, { hash: item!.hash, by, answer: { money: { amount: 300, currency: 'EUR' } } })
+// #endregion
 await second.result()
 await keelson.stop()
