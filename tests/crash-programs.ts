@@ -359,7 +359,7 @@ const Bill = defineEntity({
     number: z.string(),
     status: z.enum(['draft', 'sent', 'void']),
     customer: z.string(),
-    text: artifactRef.optional(),
+    text: artifactRef(z).optional(),
   }),
   key: (bill) => bill.number,
   links: { customer: Customer },

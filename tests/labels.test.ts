@@ -34,7 +34,7 @@ const Customer = defineEntity({
   schema: z.object({ iban: z.string() }),
   private: ['iban'],
 })
-const Box = defineEntity({ name: 'box', version: 1, schema: z.object({ file: artifactRef }) })
+const Box = defineEntity({ name: 'box', version: 1, schema: z.object({ file: artifactRef(z) }) })
 const free = policy([policy.rule('free', { on: send }, () => policy.allow())])
 
 /** Run A writes, run B reads and mails; answers the title of what is asked, or undefined where it was sent. */

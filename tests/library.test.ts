@@ -9,7 +9,12 @@ import { code, me, open, store } from './support/open.ts'
 const Post = defineEntity({
   name: 'post',
   version: 1,
-  schema: z.object({ title: z.string(), body: artifactRef, tags: z.array(z.string()), segment: z.string().optional() }),
+  schema: z.object({
+    title: z.string(),
+    body: artifactRef(z),
+    tags: z.array(z.string()),
+    segment: z.string().optional(),
+  }),
   taxonomy: { tags: 'tags', segment: 'segments' },
 })
 

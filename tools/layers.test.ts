@@ -19,9 +19,11 @@ const RANKS: Record<string, number> = {
   '.': 8,
 }
 
-/** `ai` is loaded when an agent first runs, so it may only be imported dynamically. */
-const CORE_MAY_IMPORT = ['zod', 'eventemitter3', 'croner', 'node:crypto', 'node:async_hooks']
-const CORE_MAY_LOAD = ['ai']
+const CORE_MAY_IMPORT = ['eventemitter3', 'croner', 'node:crypto', 'node:async_hooks']
+/** Loaded when they are first needed: zod by the one file that does so, `ai` when an agent first runs. */
+const CORE_MAY_LOAD = ['zod', 'ai']
+const CORE_MAY_TYPE = ['zod']
+const LOADS_ZOD = 'packages/core/src/base/zod.ts'
 
 const CORE = 'packages/core/src/'
 
@@ -71,7 +73,9 @@ const fromOutsideCore = (source: Source): string[] => {
   if (!source.path.startsWith(CORE)) return []
   return importsOf(source).flatMap(({ specifier, how }) => {
     if (target(source.path, specifier) !== undefined || CORE_MAY_IMPORT.includes(specifier)) return []
-    if (CORE_MAY_LOAD.includes(specifier) && how === 'dynamic') return []
+    if (CORE_MAY_TYPE.includes(specifier) && how === 'type') return []
+    const maySo = specifier !== 'zod' || source.path === LOADS_ZOD
+    if (CORE_MAY_LOAD.includes(specifier) && how === 'dynamic' && maySo) return []
     return [`${source.path}: ${how} import of ${specifier}`]
   })
 }
@@ -146,6 +150,11 @@ describe('the check of imports', () => {
     expect(fromOutsideCore(core('a.ts', "import { readFile } from 'node:fs'"))).toHaveLength(1)
     expect(fromOutsideCore(core('a.ts', "import type { ModelMessage } from 'ai'"))).toHaveLength(1)
     expect(fromOutsideCore(core('a.ts', "const ai = await import('ai')"))).toEqual([])
+    expect(fromOutsideCore(core('a.ts', "import { z } from 'zod'"))).toHaveLength(1)
+    expect(fromOutsideCore(core('a.ts', "import { z, type ZodType } from 'zod'"))).toHaveLength(1)
+    expect(fromOutsideCore(core('a.ts', "const { z } = await import('zod')"))).toHaveLength(1)
+    expect(fromOutsideCore(core('a.ts', "import type { z } from 'zod'"))).toEqual([])
+    expect(fromOutsideCore(core('base/zod.ts', "const { z } = await import('zod')"))).toEqual([])
   })
 
   it('sees a package that is not declared', () => {

@@ -7,6 +7,7 @@ import { systemClock, type Clock } from './base/clock.ts'
 import { KeelsonError } from './base/errors.ts'
 import { systemIds, type Ids } from './base/ids.ts'
 import { lines, silent, type Logger } from './base/log.ts'
+import { loadZod } from './base/zod.ts'
 import { budgetPlaybook } from './conductor/budget-run.ts'
 import { limiting } from './limiting.ts'
 import { announcePolicy, policyPlaybook } from './conductor/policy-change.ts'
@@ -156,6 +157,7 @@ const named = new Map<string, Conductor>()
 /** Opens the store and begins to work; it never waits for recovery. */
 export async function createConductor(options: ConductorOptions): Promise<Conductor> {
   assertStore(options.store)
+  await loadZod()
   if (options.name !== undefined) await named.get(options.name)?.stop()
   const conductor = await open(options)
   if (options.name !== undefined) named.set(options.name, conductor)
@@ -339,16 +341,16 @@ const YEARS = 100 * 365 * 86_400_000
 function catalogOf(options: ConductorOptions): Catalog {
   const catalog = new Catalog(options.playbooks)
   const built = [
-    alertPlaybook,
-    effectPlaybook,
-    escalationPlaybook,
-    eventPlaybook,
-    revertPlaybook,
-    schedulePlaybook,
-    budgetPlaybook,
-    policyPlaybook,
-    proposalPlaybook,
-    playbookOf(maintenancePlaybook),
+    alertPlaybook(),
+    effectPlaybook(),
+    escalationPlaybook(),
+    eventPlaybook(),
+    revertPlaybook(),
+    schedulePlaybook(),
+    budgetPlaybook(),
+    policyPlaybook(),
+    proposalPlaybook(),
+    playbookOf(maintenancePlaybook()),
   ]
   for (const own of built) catalog.add(own)
   return catalog

@@ -53,7 +53,7 @@ function problemOfPart(part: string): string | undefined {
   if (Buffer.byteLength(part) > PART_MAX) return 'has a part that is too long'
   if (/[. ]$/.test(part) || part.startsWith(' '))
     return 'has a part that begins or ends with a space or ends with a dot'
-  if (/^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\.|$)/i.test(part))
+  if (/^(con|prn|aux|nul|com[0-9\xb9\xb2\xb3]|lpt[0-9\xb9\xb2\xb3]|conin\$|conout\$)(\.|$)/i.test(part))
     return 'has a part that Windows reserves'
   if (part.toLowerCase().endsWith(TEMPORARY)) return 'has the ending of a temporary file'
   return undefined

@@ -20,7 +20,7 @@ export interface AnchorCheck {
 
 /** Throws `INPUT_INVALID` for what is no anchor, or anchors without keys: a signature that nobody checks proves nothing. */
 export function anchorCheck(workspace: string, given: Anchored): AnchorCheck {
-  const anchors = given.anchors.map((one, i) => parse(anchorSchema, one, 'INPUT_INVALID', `anchor ${i + 1}`))
+  const anchors = given.anchors.map((one, i) => parse(anchorSchema(), one, 'INPUT_INVALID', `anchor ${i + 1}`))
   if (given.keys.length === 0) {
     throw new KeelsonError('INPUT_INVALID', 'anchors are checked under the public keys of those who signed them', {
       hint: 'Pass keys: [publicPem].',

@@ -10,11 +10,12 @@
  * R3. An end names its stream by the hash of its first entry: what leaves the store tells nothing, and cannot be guessed.
  * R4. The private key never enters the store, an entry or an anchor.
  */
-import { z } from 'zod'
+import type { z } from 'zod'
 import { KeelsonError } from '../base/errors.ts'
 import { sha256 } from '../base/hash.ts'
 import { canonical } from '../base/json.ts'
 import type { Signer } from '../base/sign.ts'
+import { withZod } from '../base/zod.ts'
 import type { Environment } from '../conductor/environment.ts'
 import { iso } from '../conductor/waiting.ts'
 import type { Entry, Placed } from '../journal/entry.ts'
@@ -22,26 +23,28 @@ import type { MemoryStore } from '../journal/store.ts'
 import { merkleRoot } from './merkle.ts'
 
 /** As a sink gets it, and as `verify` takes it back. */
-export const anchorSchema = z.strictObject({
-  v: z.literal(1),
-  workspace: z.string(),
-  /** 1, 2, 3 … per workspace. */
-  number: z.int().min(1),
-  at: z.string(),
-  /** Entries since the anchor before. */
-  entries: z.int().min(1),
-  /** Of `ends`. */
-  root: z.string(),
-  /** Hash of the anchor before; '' for the first. */
-  previous: z.string(),
-  keyId: z.string(),
-  /** Ed25519, base64url, over `keelson.anchor.v1`, a line feed, and the canonical JSON of all of the above. */
-  signature: z.string(),
-  /** Where each changed stream ended: hash of its first entry (22 characters), seq and hash of its last. */
-  ends: z.array(z.string().regex(/^[\w-]{22}\.\d+\.[\w-]{43}$/)).min(1),
-})
+export const anchorSchema = withZod((z) =>
+  z.strictObject({
+    v: z.literal(1),
+    workspace: z.string(),
+    /** 1, 2, 3 and so on, per workspace. */
+    number: z.int().min(1),
+    at: z.string(),
+    /** Entries since the anchor before. */
+    entries: z.int().min(1),
+    /** Of `ends`. */
+    root: z.string(),
+    /** Hash of the anchor before; '' for the first. */
+    previous: z.string(),
+    keyId: z.string(),
+    /** Ed25519, base64url, over `keelson.anchor.v1`, a line feed, and the canonical JSON of all of the above. */
+    signature: z.string(),
+    /** Where each changed stream ended: hash of its first entry (22 characters), seq and hash of its last. */
+    ends: z.array(z.string().regex(/^[\w-]{22}\.\d+\.[\w-]{43}$/)).min(1),
+  }),
+)
 
-export type Anchor = Readonly<z.infer<typeof anchorSchema>>
+export type Anchor = Readonly<z.infer<ReturnType<typeof anchorSchema>>>
 
 /** Keeps anchors where whoever can write to the store cannot: a file elsewhere, a write-once bucket, a colleague's mail. */
 export type AnchorSink = (anchor: Anchor) => Promise<void> | void

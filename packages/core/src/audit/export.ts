@@ -6,6 +6,7 @@
  * erased texts are: the entry stays, and its chain holds.
  */
 import { canonical } from '../base/json.ts'
+import { loadZod } from '../base/zod.ts'
 import { EMPTY_HEAD, fault, type Entry, type Head, type Placed } from '../journal/entry.ts'
 import type { MemoryStore } from '../journal/store.ts'
 import { anchorCheck, type Anchored } from './anchor-check.ts'
@@ -47,6 +48,7 @@ export async function verifyExport(
   lines: AsyncIterable<string> | Iterable<string>,
   given?: Anchored,
 ): Promise<Verification> {
+  if (given !== undefined) await loadZod()
   const faults: string[] = []
   const heads = new Map<string, Head>()
   let entries = 0

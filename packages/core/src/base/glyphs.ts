@@ -106,7 +106,7 @@ function masksIn(word: string, address: boolean): boolean {
 function meant(glyph: string, address: boolean): string | undefined {
   const pair = LOOKALIKES.get(glyph) ?? (address ? ODD_LATIN.get(glyph) : undefined)
   if (pair !== undefined) return pair
-  if (/^[\x20-\x7eªº]$/.test(glyph) || !/\p{L}/u.test(glyph)) return undefined
+  if (/^[\x20-\x7e\xaa\xba]$/.test(glyph) || !/\p{L}/u.test(glyph)) return undefined
   const folded = glyph.normalize('NFKC')
   return /^[A-Za-z]$/.test(folded) ? folded : undefined
 }

@@ -4,9 +4,10 @@
  * C1. A value is parsed once, before it is stored; its codecs are stored encoded.
  * C2. What is stored parses to itself: schemas with a one-way transform are refused where their output is stored.
  */
-import { z } from 'zod'
+import type { z } from 'zod'
 import { KeelsonError, type ErrorCode } from './errors.ts'
 import { canonical, parseStored } from './json.ts'
+import { zod } from './zod.ts'
 
 /** `value` through `schema`, or an error of `code` that says what does not fit, in one readable text. */
 export function parse<S extends z.ZodType>(schema: S, value: unknown, code: ErrorCode, what: string): z.output<S> {
@@ -38,13 +39,13 @@ export function toStored(
   write: (value: unknown) => string = canonical,
 ): string {
   const output = parse(schema, value, code, what)
-  return write(shapeOf(schema) === 'codec' ? z.encode(schema, output) : output)
+  return write(shapeOf(schema) === 'codec' ? schema.encode(output) : output)
 }
 
 /** A stored text as code receives it: frozen JSON, or decoded where the schema has codecs. */
 export function fromStored(schema: z.ZodType, text: string): unknown {
   const value = parseStored(text)
-  return shapeOf(schema) === 'codec' ? z.decode(schema, value) : value
+  return shapeOf(schema) === 'codec' ? schema.decode(value) : value
 }
 
 /** Throws `DEFINITION_INVALID` for a schema whose output would not parse to itself. */
@@ -70,8 +71,9 @@ export function assertPlain(schema: z.ZodType, what: string): void {
 
 /** JSON Schema of what a person may enter, for forms; `{}` where the schema cannot be described. */
 export function jsonSchema(schema: z.ZodType): unknown {
+  const { toJSONSchema } = zod()
   try {
-    return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' })
+    return toJSONSchema(schema, { io: 'input', unrepresentable: 'any' })
   } catch {
     return {}
   }

@@ -1,6 +1,7 @@
 /** Read: the lines of a bundle from any source, checked one by one as they come. */
 import { createHash } from 'node:crypto'
 import { KeelsonError } from '../base/errors.ts'
+import { loadZod } from '../base/zod.ts'
 import { EMPTY_HEAD, fault, type Entry, type Head } from '../journal/entry.ts'
 import type { EntryKind } from '../journal/kinds.ts'
 import { BUNDLE_FORMAT, invalid, parseLine, type BundleHead, type BundleLine, type LineOf } from './line.ts'
@@ -19,6 +20,7 @@ const ORDER: readonly BundleLine['type'][] = [
  * Throws `BUNDLE_INVALID` at the first line that does not hold, `BUNDLE_NEWER` for a format of a later release.
  */
 export async function* readLines(source: BundleSource): AsyncGenerator<BundleLine> {
+  await loadZod()
   const hash = createHash('sha256')
   const heads = new Map<string, Head>()
   let head: BundleHead | undefined

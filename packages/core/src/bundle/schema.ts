@@ -1,7 +1,8 @@
 /** Schema lines: what the exporting host knew of shapes: playbooks with their inputs, and the policy set that judged. */
-import { z } from 'zod'
+import type { z } from 'zod'
 import type { Environment } from '../conductor/environment.ts'
 import type { Json } from '../base/value.ts'
+import { zod } from '../base/zod.ts'
 import type { LineOf } from './line.ts'
 
 export function schemaLines(env: Environment): LineOf<'schema'>[] {
@@ -20,8 +21,9 @@ export function schemaLines(env: Environment): LineOf<'schema'>[] {
 
 /** Undefined for a schema that JSON Schema cannot say (a transform, a custom check). */
 function jsonSchemaOf(schema: z.ZodType): Json | undefined {
+  const { toJSONSchema } = zod()
   try {
-    return JSON.parse(JSON.stringify(z.toJSONSchema(schema, { io: 'input' }))) as Json
+    return JSON.parse(JSON.stringify(toJSONSchema(schema, { io: 'input' }))) as Json
   } catch {
     return undefined
   }

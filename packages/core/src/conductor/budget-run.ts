@@ -7,15 +7,16 @@
  * V3. Who raises it without being asked has answered: the question is withdrawn. A decision that was taken before that
  *     counts as well; a refusal of what has been raised does not.
  */
-import { z } from 'zod'
+import type { z } from 'zod'
 import { jsonSchema } from '../base/schema.ts'
 import { sha256 } from '../base/hash.ts'
 import { KeelsonError } from '../base/errors.ts'
 import type { Json } from '../base/value.ts'
+import { withZod, zod } from '../base/zod.ts'
 import { dataOf, type Entry } from '../journal/entry.ts'
 import type { NewRun } from '../journal/store.ts'
 import { defineEvent } from '../playbook/event.ts'
-import { playbookOf, registerPlaybook, type AnyPlaybook } from '../playbook/playbook.ts'
+import { builtIn } from '../playbook/playbook.ts'
 import { EMPTY_LEDGER, raise, type Spending } from '../policy/budget.ts'
 import type { BudgetRecord } from './charge.ts'
 import type { Environment } from './environment.ts'
@@ -29,29 +30,33 @@ import { newRun } from './start.ts'
 const BUDGET_PLAYBOOK = 'keelson.budget'
 
 /** Sent when somebody has decided on a budget. */
-export const budgetEvent = defineEvent({
-  name: 'keelson.budget',
-  schema: z.object({ budget: z.string(), epoch: z.number(), refused: z.string().optional() }),
-})
-
-const Input = z.object({
-  budget: z.string(),
-  epoch: z.number(),
-  what: z.string(),
-  /** What could not be done, and the run that wanted it first. */
-  name: z.string(),
-  run: z.string(),
-  until: z.number().optional(),
-  units: z.object({
-    money: z.string().optional(),
-    tokens: z.literal(true).optional(),
-    calls: z.literal(true).optional(),
+export const budgetEvent = withZod((z) =>
+  defineEvent({
+    name: 'keelson.budget',
+    schema: z.object({ budget: z.string(), epoch: z.number(), refused: z.string().optional() }),
   }),
-})
-type Reached = z.output<typeof Input>
+)
+
+const reachedSchema = withZod((z) =>
+  z.object({
+    budget: z.string(),
+    epoch: z.number(),
+    what: z.string(),
+    /** What could not be done, and the run that wanted it first. */
+    name: z.string(),
+    run: z.string(),
+    until: z.number().optional(),
+    units: z.object({
+      money: z.string().optional(),
+      tokens: z.literal(true).optional(),
+      calls: z.literal(true).optional(),
+    }),
+  }),
+)
+type Reached = z.output<ReturnType<typeof reachedSchema>>
 
 export function budgetRun(env: Environment, workspace: string, reached: Reached): NewRun {
-  return newRun(budgetPlaybook, {
+  return newRun(budgetPlaybook(), {
     workspace,
     id: `budget:${sha256(reached.budget).slice(0, 24)}:${reached.epoch}`,
     input: reached,
@@ -60,15 +65,13 @@ export function budgetRun(env: Environment, workspace: string, reached: Reached)
   })
 }
 
-export const budgetPlaybook: AnyPlaybook = playbookOf(
-  registerPlaybook({
-    name: BUDGET_PLAYBOOK,
-    version: 1,
-    input: Input,
-    output: z.object({ raised: z.boolean() }),
-    run: async (_ctx, input, pass) => decide(pass as Pass, input as Reached),
-  }),
-)
+export const budgetPlaybook = builtIn((z) => ({
+  name: BUDGET_PLAYBOOK,
+  version: 1,
+  input: reachedSchema(),
+  output: z.object({ raised: z.boolean() }),
+  run: async (_ctx, input, pass) => decide(pass as Pass, input as Reached),
+}))
 
 async function decide(pass: Pass, reached: Reached): Promise<{ raised: boolean }> {
   const { budget, epoch, what } = reached
@@ -79,7 +82,7 @@ async function decide(pass: Pass, reached: Reached): Promise<{ raised: boolean }
   const wait = { kind: 'budget', what: `until ${what.split(' is reached')[0]!} is raised` } as const
   // It may have been raised before this run was there to hear of it.
   const asOf = { match: { budget, epoch }, since: 0, wait }
-  const raised = waitFor(pass, 'raised', budgetEvent, asOf).then(() => undefined)
+  const raised = waitFor(pass, 'raised', budgetEvent(), asOf).then(() => undefined)
   const first = await Promise.race([answered, raised])
   const said = first === undefined ? await withdrawn(pass) : first
   if (said === null) return { raised: first === undefined }
@@ -129,6 +132,7 @@ function question({ what, name, run, until, units }: Reached): AskItem {
 
 /** By how much: of what the budget counts, and more than nothing. */
 function raiseSchema({ money, tokens, calls }: Reached['units']): z.ZodType {
+  const z = zod()
   const more = z.number().positive()
   const amount = { money: z.object({ amount: more, currency: z.literal(money ?? '') }), tokens: more, calls: more }
   const known = [...(money === undefined ? [] : ['money']), ...(tokens ? ['tokens'] : []), ...(calls ? ['calls'] : [])]
@@ -161,7 +165,7 @@ async function record(pass: Pass, reached: Reached, said: Said): Promise<void> {
       const payload = { budget, epoch, ...no }
       return {
         drafts: [{ kind: 'step.completed', key: 'decided', data: { puts: [{ ...put, index: { all: 'budget' } }] } }],
-        starts: [eventRun(env, workspace, { event: budgetEvent.name, id, payload })],
+        starts: [eventRun(env, workspace, { event: budgetEvent().name, id, payload })],
       }
     })
   })

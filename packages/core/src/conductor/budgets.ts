@@ -47,7 +47,7 @@ export function budgetsOf(env: Environment, workspace: string): Budgets {
         const after = raise(before, { money: money?.amount ?? 0, tokens, calls })
         const put: Put = budgetPut(id, { ...before, ...after, epoch: before.epoch + 1 }, row.version + 1)
         const payload = { budget: id, epoch: before.epoch }
-        const event = { event: budgetEvent.name, id: `raised ${id} ${before.epoch}`, payload }
+        const event = { event: budgetEvent().name, id: `raised ${id} ${before.epoch}`, payload }
         return {
           drafts: [{ kind: 'budget.raised', data: { by: actorJson(by) as unknown as Actor, budget: id, puts: [put] } }],
           unit: { starts: [eventRun(env, workspace, event, by)] },

@@ -6,13 +6,12 @@
  *     sees the other; a delivery that both make counts once.
  * V2. What a run in shadow emits is an event of its overlay: no wait outside of its family hears of it.
  */
-import { z } from 'zod'
 import type { Actor } from '../base/actor.ts'
 import { canonicalAround, parseStored } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
 import type { NewRun } from '../journal/store.ts'
 import { eventShape, eventTags, eventTokens, matches, type EventType } from '../playbook/event.ts'
-import { playbookOf, registerPlaybook, type AnyPlaybook } from '../playbook/playbook.ts'
+import { builtIn } from '../playbook/playbook.ts'
 import { invalidations } from './effect/tags.ts'
 import type { Environment } from './environment.ts'
 import type { Pass } from './pass.ts'
@@ -42,7 +41,7 @@ export function sentEvent(type: EventType<any>, id: string, text: string): Event
 /** The run that keeps and delivers an event. Its id makes a second sending the same event. */
 export function eventRun(env: Environment, workspace: string, input: EventInput, by?: Actor, shadow?: string): NewRun {
   const id = `event:${encodeURIComponent(input.event.toWellFormed())}:${input.id}` // a name may hold colons, too
-  return newRun(eventPlaybook, {
+  return newRun(eventPlaybook(), {
     workspace,
     id,
     input,
@@ -53,24 +52,22 @@ export function eventRun(env: Environment, workspace: string, input: EventInput,
   })
 }
 
-export const eventPlaybook: AnyPlaybook = playbookOf(
-  registerPlaybook({
-    name: EVENT_PLAYBOOK,
-    version: 1,
-    input: z.object({
-      event: z.string(),
-      id: z.string(),
-      payload: z.json(),
-      schema: z.int().optional(),
-      stale: z.array(z.string()).optional(),
-    }),
-    output: z.object({ delivered: z.number() }),
-    run: async (_ctx, input, pass) => {
-      await record(pass as Pass, input as EventInput)
-      return deliver(pass as Pass, input as EventInput)
-    },
+export const eventPlaybook = builtIn((z) => ({
+  name: EVENT_PLAYBOOK,
+  version: 1,
+  input: z.object({
+    event: z.string(),
+    id: z.string(),
+    payload: z.json(),
+    schema: z.int().optional(),
+    stale: z.array(z.string()).optional(),
   }),
-)
+  output: z.object({ delivered: z.number() }),
+  run: async (_ctx, input, pass) => {
+    await record(pass as Pass, input as EventInput)
+    return deliver(pass as Pass, input as EventInput)
+  },
+}))
 
 /** Puts the event into the buffer, once under each token by which a wait looks for it. */
 async function record(pass: Pass, input: EventInput): Promise<void> {

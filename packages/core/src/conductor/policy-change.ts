@@ -7,13 +7,14 @@
  *     under the new judgement: denied, asked as changed, held longer, or sent.
  * C3. A hold that is judged again counts from when it was first held.
  */
-import { z } from 'zod'
+import type { z } from 'zod'
 import { SYSTEM } from '../base/actor.ts'
 import { canonical } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
+import { withZod } from '../base/zod.ts'
 import type { Draft } from '../journal/entry.ts'
 import type { Op } from '../journal/op.ts'
-import { playbookOf, registerPlaybook, type AnyPlaybook } from '../playbook/playbook.ts'
+import { builtIn } from '../playbook/playbook.ts'
 import { obligations } from '../policy/rehearsal.ts'
 import type { Judgement } from '../policy/verdict.ts'
 import { EFFECT_PLAYBOOK } from './effect/hand-over.ts'
@@ -39,7 +40,7 @@ async function announce(env: Environment, workspace: string): Promise<void> {
     const opens = await env.store.runs(workspace, { state: 'open', playbook: EFFECT_PLAYBOOK, limit: 1 })
     const version = (row?.version ?? 0) + 1
     const puts = [{ kind: 'company', id: 'policy', version, data: { version: to } }]
-    const run = newRun(policyPlaybook, {
+    const run = newRun(policyPlaybook(), {
       workspace,
       id: `policy:${version}`,
       input: { change: version, from, to },
@@ -52,18 +53,16 @@ async function announce(env: Environment, workspace: string): Promise<void> {
   })
 }
 
-const Input = z.object({ change: z.number(), from: z.string(), to: z.string() })
-type Changed = z.output<typeof Input>
+const changedSchema = withZod((z) => z.object({ change: z.number(), from: z.string(), to: z.string() }))
+type Changed = z.output<ReturnType<typeof changedSchema>>
 
-export const policyPlaybook: AnyPlaybook = playbookOf(
-  registerPlaybook({
-    name: 'keelson.policy',
-    version: 1,
-    input: Input,
-    output: z.object({ open: z.number() }),
-    run: async (_ctx, input, pass) => wakeOpen(pass as Pass, input as Changed),
-  }),
-)
+export const policyPlaybook = builtIn((z) => ({
+  name: 'keelson.policy',
+  version: 1,
+  input: changedSchema(),
+  output: z.object({ open: z.number() }),
+  run: async (_ctx, input, pass) => wakeOpen(pass as Pass, input as Changed),
+}))
 
 /** Effects that one unit wakes. */
 const PAGE = 100

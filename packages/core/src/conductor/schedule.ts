@@ -5,14 +5,15 @@
  * H2. Instants that passed while nobody worked are skipped, handled once, or all handled, as the schedule says.
  */
 import { Cron } from 'croner'
-import { z } from 'zod'
+import type { z } from 'zod'
 import type { Actor } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { stored } from '../base/json.ts'
 import { parse } from '../base/schema.ts'
+import { withZod } from '../base/zod.ts'
 import type { RunRow } from '../journal/store.ts'
 import type { Playbook } from '../playbook/context.ts'
-import { playbookOf, registerPlaybook, type AnyPlaybook } from '../playbook/playbook.ts'
+import { builtIn, playbookOf } from '../playbook/playbook.ts'
 import type { Environment } from './environment.ts'
 import { continueAsNew } from './ops/continue.ts'
 import { sleep } from './ops/waits.ts'
@@ -49,27 +50,27 @@ const LATE_MS = 60_000
 /** Of instants missed under 'all', so many are started in one go. */
 const CATCH_UP_MAX = 1000
 
-const Plan = z.object({
-  name: z.string(),
-  playbook: z.string(),
-  cron: z.string(),
-  timezone: z.string(),
-  input: z.json(),
-  missed: z.enum(['skip', 'once', 'all']),
-  /** The last instant that was handled. */
-  from: z.number(),
-})
-type Plan = z.output<typeof Plan>
-
-export const schedulePlaybook: AnyPlaybook = playbookOf(
-  registerPlaybook({
-    name: SCHEDULE_PLAYBOOK,
-    version: 1,
-    input: Plan,
-    output: z.object({}),
-    run: async (_ctx, input, pass) => tick(pass as Pass, input as Plan),
+const planSchema = withZod((z) =>
+  z.object({
+    name: z.string(),
+    playbook: z.string(),
+    cron: z.string(),
+    timezone: z.string(),
+    input: z.json(),
+    missed: z.enum(['skip', 'once', 'all']),
+    /** The last instant that was handled. */
+    from: z.number(),
   }),
 )
+type Plan = z.output<ReturnType<typeof planSchema>>
+
+export const schedulePlaybook = builtIn((z) => ({
+  name: SCHEDULE_PLAYBOOK,
+  version: 1,
+  input: planSchema(),
+  output: z.object({}),
+  run: async (_ctx, input, pass) => tick(pass as Pass, input as Plan),
+}))
 
 export function schedulesOf(env: Environment, workspace: string): Schedules {
   return {
@@ -102,7 +103,7 @@ async function setSchedule<In, Out>(
     playbook: known.name,
     cron: options.cron,
     timezone: options.timezone ?? 'UTC',
-    input: stored(options.input) as z.output<typeof Plan>['input'],
+    input: stored(options.input) as Plan['input'],
     missed: options.missed ?? 'once',
     from: env.clock.now(),
   }
@@ -121,7 +122,7 @@ async function setSchedule<In, Out>(
   }
   const number = last.number + 1
   const by = options.by === undefined ? {} : { by: options.by }
-  const run = newRun(schedulePlaybook, {
+  const run = newRun(schedulePlaybook(), {
     workspace,
     id: idOf(name, number),
     input: plan,

@@ -3,7 +3,7 @@
  *
  * V1. Every preview can be rendered by a card that knows text and rows alone; `file` and `table` tell a richer card more.
  */
-import { z } from 'zod'
+import { withZod } from '../base/zod.ts'
 
 export interface PreviewRow {
   readonly label: string
@@ -42,18 +42,20 @@ export type PreviewSource =
   | ({ readonly kind: 'file'; readonly before?: string; readonly after?: string } & PreviewFile)
   | ({ readonly kind: 'table' } & PreviewTable)
 
-const Row = z.object({ label: z.string(), before: z.string().optional(), after: z.string() })
-const File = { name: z.string(), mediaType: z.string().optional(), bytes: z.number(), sha256: z.string().optional() }
-const Source = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('fields'), rows: z.array(Row) }),
-  z.object({ kind: z.literal('text'), before: z.string().optional(), after: z.string() }),
-  z.object({ kind: z.literal('file'), before: z.string().optional(), after: z.string().optional(), ...File }),
-  z.object({ kind: z.literal('table'), columns: z.array(z.string()), rows: z.array(z.array(z.string())) }),
-])
+const sourceSchema = withZod((z) => {
+  const row = z.object({ label: z.string(), before: z.string().optional(), after: z.string() })
+  const file = { name: z.string(), mediaType: z.string().optional(), bytes: z.number(), sha256: z.string().optional() }
+  return z.discriminatedUnion('kind', [
+    z.object({ kind: z.literal('fields'), rows: z.array(row) }),
+    z.object({ kind: z.literal('text'), before: z.string().optional(), after: z.string() }),
+    z.object({ kind: z.literal('file'), before: z.string().optional(), after: z.string().optional(), ...file }),
+    z.object({ kind: z.literal('table'), columns: z.array(z.string()), rows: z.array(z.array(z.string())) }),
+  ])
+})
 
 /** What an action's code returned, in the one shape of all cards; undefined when it is no preview. */
 export function previewFrom(made: unknown): Preview | undefined {
-  const parsed = Source.safeParse(made)
+  const parsed = sourceSchema().safeParse(made)
   if (!parsed.success) return undefined
   const source = parsed.data as PreviewSource
   switch (source.kind) {

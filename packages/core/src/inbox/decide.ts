@@ -5,11 +5,12 @@
  * D2. What was decided is delivered in that same unit to the run that asked.
  * D3. Expiry never approves: an item past its time refuses.
  */
-import { z } from 'zod'
+import type { z } from 'zod'
 import { actorJson, type Actor } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { canonical, canonicalAround } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
+import { zod } from '../base/zod.ts'
 import type { Environment } from '../conductor/environment.ts'
 import { itemPut, readItem, type ItemRecord, type Verb } from '../conductor/item.ts'
 import type { Decider } from '../conductor/memory/decider.ts'
@@ -161,19 +162,19 @@ function misfit(env: Environment, item: ItemRecord, decision: Decision): string 
   const action = item.action === undefined ? undefined : env.actions.find(item.action)
   if ('outcome' in decision && decision.outcome === 'happened') {
     const result = (action?.output ?? fromJson(item.editSchema)).safeParse(decision.output ?? null)
-    return result.success ? undefined : `say with what output it happened: ${z.prettifyError(result.error)}`
+    return result.success ? undefined : `say with what output it happened: ${zod().prettifyError(result.error)}`
   }
   if ('edit' in decision && item.kind === 'plan') return misfitLines(env, item, decision.edit)
   const entered = 'edit' in decision ? decision.edit : 'answer' in decision ? decision.answer : undefined
   if (entered === undefined) return undefined
   const schema = 'edit' in decision && action !== undefined ? action.input : fromJson(item.editSchema)
   const result = schema.safeParse(entered)
-  return result.success ? undefined : z.prettifyError(result.error)
+  return result.success ? undefined : zod().prettifyError(result.error)
 }
 
 function misfitLines(env: Environment, { lines = [] }: ItemRecord, edit: Json): string | undefined {
-  const edits = lineEdits.safeParse(edit)
-  if (!edits.success) return z.prettifyError(edits.error)
+  const edits = lineEdits().safeParse(edit)
+  if (!edits.success) return zod().prettifyError(edits.error)
   const { skip = [], inputs = {} } = edits.data
   const unknown = [...skip, ...Object.keys(inputs)].find((id) => !lines.some((line) => line.id === id))
   if (unknown !== undefined) return `the plan has no line "${unknown}"`
@@ -183,16 +184,17 @@ function misfitLines(env: Environment, { lines = [] }: ItemRecord, edit: Json): 
     if (line.denied !== undefined) return `line "${id}" is denied (${line.denied}), whatever its input`
     const schema = env.actions.find(line.action)?.input ?? fromJson(line.editSchema)
     const result = schema.safeParse(input)
-    if (!result.success) return `line "${id}": ${z.prettifyError(result.error)}`
+    if (!result.success) return `line "${id}": ${zod().prettifyError(result.error)}`
   }
   return undefined
 }
 
 function fromJson(schema: Json): z.ZodType {
+  const { fromJSONSchema, unknown } = zod()
   try {
-    return z.fromJSONSchema(schema as never)
+    return fromJSONSchema(schema as never)
   } catch {
-    return z.unknown()
+    return unknown()
   }
 }
 

@@ -1,26 +1,29 @@
 /** Artifact: bytes that are kept under their sha-256, referred to and never held in an entry. */
-import { z } from 'zod'
+import type { z } from 'zod'
 import { KeelsonError } from '../base/errors.ts'
 import { isUnlabelled, joinLabels, keptIn, labelled, NO_LABELS, type Labels } from '../base/labels.ts'
 import { sha256Hex } from '../base/hash.ts'
 import { stored } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
+import type { Zod } from '../base/zod.ts'
 import type { Put } from '../journal/put.ts'
 
-/** What entries and entities hold instead of the bytes. As a schema: for fields that refer to an artifact. */
-export const artifactRef = z.object({
-  /** Hex. */
-  sha256: z.string().regex(/^[0-9a-f]{64}$/),
-  /** Bytes. */
-  size: z.int().min(0),
-  /** Media type. */
-  type: z.string(),
-  name: z.string().optional(),
-  /** Where it came from: a run and step, a person, a template and its version. */
-  origin: z.json().optional(),
-})
+/** What entries and entities hold instead of the bytes. As a schema, made with your zod: for fields that refer to an artifact. */
+export function artifactRef(z: Zod) {
+  return z.object({
+    /** Hex. */
+    sha256: z.string().regex(/^[0-9a-f]{64}$/),
+    /** Bytes. */
+    size: z.int().min(0),
+    /** Media type. */
+    type: z.string(),
+    name: z.string().optional(),
+    /** Where it came from: a run and step, a person, a template and its version. */
+    origin: z.json().optional(),
+  })
+}
 
-export type ArtifactRef = z.output<typeof artifactRef>
+export type ArtifactRef = z.output<ReturnType<typeof artifactRef>>
 
 export interface ArtifactOptions {
   readonly name?: string

@@ -1,11 +1,12 @@
 /** Entity: a canonical business record: its type, its value, and the record that keeps it. */
-import { z } from 'zod'
+import type { z } from 'zod'
 import { KeelsonError } from '../base/errors.ts'
 import { keyedHash, sha256 } from '../base/hash.ts'
 import { canonical } from '../base/json.ts'
 import { assertPlain } from '../base/schema.ts'
 import type { Labels } from '../base/labels.ts'
 import type { Json } from '../base/value.ts'
+import { zod } from '../base/zod.ts'
 import type { Put } from '../journal/put.ts'
 import { lifecycleOf, type AnyLifecycle, type Lifecycle } from './lifecycle.ts'
 import type { TaxonomyName } from './taxonomy.ts'
@@ -67,9 +68,18 @@ const definitions = new WeakMap<object, AnyEntityType>()
 
 /** Defines an entity. Throws `DEFINITION_INVALID` for what could not be stored or found again. */
 export function defineEntity<S extends z.ZodType>(definition: EntityDefinition<S>): EntityType<z.output<S>> {
-  const { name, version } = definition
+  const { name } = definition
   if (!/^[a-z][\w-]*$/i.test(name)) throw invalid(name, 'has no proper name', 'Use letters, digits, "-" and "_".')
   assertPlain(definition.schema, `the schema of entity ${name}`)
+  return registerEntity(() => definition.schema, definition)
+}
+
+/** An entity whose definition was checked. Its schema is asked for when it is needed: Keelson's own need zod to be loaded. */
+export function registerEntity<S extends z.ZodType>(
+  schema: () => S,
+  definition: Omit<EntityDefinition<S>, 'schema'>,
+): EntityType<z.output<S>> {
+  const { name, version } = definition
   const links = (definition.links ?? {}) as Record<string, { name: string }>
   const lifecycles = Object.entries(definition.lifecycle ?? {}).map(([field, flow]) => [
     field,
@@ -78,7 +88,9 @@ export function defineEntity<S extends z.ZodType>(definition: EntityDefinition<S
   const made = Object.freeze({ name, version })
   definitions.set(made, {
     ...made,
-    schema: definition.schema,
+    get schema() {
+      return schema()
+    },
     index: [...new Set([...(definition.index ?? []), ...Object.keys(links)])],
     private: new Set(definition.private ?? []),
     upcast: upcastersOf(`entity "${name}"`, definition),
@@ -108,7 +120,7 @@ export function bareType(name: string, version: number): AnyEntityType {
   const upcast = new Map<number, Upcast>()
   for (let to = 2; to <= version; to++) upcast.set(to, (data) => data)
   const none = { links: {}, lifecycles: {}, taxonomy: {}, key: undefined, owner: 'anyone' as const }
-  return { name, version, schema: z.unknown(), index: [], private: new Set(), upcast, ...none }
+  return { name, version, schema: zod().unknown(), index: [], private: new Set(), upcast, ...none }
 }
 
 /** What fields are to be taken for; only those that have any label. */

@@ -1,11 +1,12 @@
 /** Input: what callers hand in to be remembered, checked, and made into records. */
-import { z } from 'zod'
+import type { z } from 'zod'
 import type { Actor } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { isUnlabelled, NO_LABELS, type Labels } from '../base/labels.ts'
 import { canonical, stored } from '../base/json.ts'
 import { parse } from '../base/schema.ts'
 import type { Json } from '../base/value.ts'
+import { withZod } from '../base/zod.ts'
 import { scopeOf } from './scope.ts'
 import {
   authorityOf,
@@ -71,54 +72,58 @@ export interface NewEvent {
   readonly id?: string
 }
 
-const text = z
-  .string()
-  .min(1)
-  .max(200_000)
-  .refine((value) => value.isWellFormed(), 'holds half of a surrogate pair')
-const name = z.string().min(1).max(300)
-const instant = z.string().refine((value) => !Number.isNaN(Date.parse(value)), 'is no instant: use ISO 8601')
-const subject = z.union([name, z.looseObject({ id: name, type: name.optional(), name: name.optional() })])
-const evidence = z.array(
-  z.strictObject({
-    kind: z.enum(['memory', 'entity', 'run', 'item', 'artifact', 'url']),
-    id: z.string().min(1).max(2000),
-    sha256: z.string().optional(),
-  }),
-)
-const shared = {
-  scope: z.string().optional(),
-  sensitivity: z.int().min(0).max(3).optional(),
-  outside: z.boolean().optional(),
-  expiresAt: instant.optional(),
-  evidence: evidence.max(100).optional(),
-}
+const inputSchemas = withZod((z) => {
+  const text = z
+    .string()
+    .min(1)
+    .max(200_000)
+    .refine((value) => value.isWellFormed(), 'holds half of a surrogate pair')
+  const name = z.string().min(1).max(300)
+  const instant = z.string().refine((value) => !Number.isNaN(Date.parse(value)), 'is no instant: use ISO 8601')
+  const subject = z.union([name, z.looseObject({ id: name, type: name.optional(), name: name.optional() })])
+  const evidence = z.array(
+    z.strictObject({
+      kind: z.enum(['memory', 'entity', 'run', 'item', 'artifact', 'url']),
+      id: z.string().min(1).max(2000),
+      sha256: z.string().optional(),
+    }),
+  )
+  const shared = {
+    scope: z.string().optional(),
+    sensitivity: z.int().min(0).max(3).optional(),
+    outside: z.boolean().optional(),
+    expiresAt: instant.optional(),
+    evidence: evidence.max(100).optional(),
+  }
 
-const MEMORY = z.strictObject({
-  ...shared,
-  kind: z.enum(MEMORY_KINDS).exclude(['event']).optional(),
-  text: text.optional(),
-  subject: subject.optional(),
-  predicate: name.optional(),
-  value: z.unknown().optional(),
-  functional: z.boolean().optional(),
-  load: z.enum(['always', 'search', 'never']).optional(),
-  confidence: z.number().min(0).max(1).optional(),
-  validFrom: instant.optional(),
-  validTo: instant.optional(),
-})
+  const memory = z.strictObject({
+    ...shared,
+    kind: z.enum(MEMORY_KINDS).exclude(['event']).optional(),
+    text: text.optional(),
+    subject: subject.optional(),
+    predicate: name.optional(),
+    value: z.unknown().optional(),
+    functional: z.boolean().optional(),
+    load: z.enum(['always', 'search', 'never']).optional(),
+    confidence: z.number().min(0).max(1).optional(),
+    validFrom: instant.optional(),
+    validTo: instant.optional(),
+  })
 
-const EVENT = z.strictObject({
-  ...shared,
-  text,
-  role: z.enum(['operator', 'agent', 'tool', 'external']).optional(),
-  speaker: name.optional(),
-  thread: name.optional(),
-  at: instant.optional(),
-  ord: z.number().optional(),
-  about: subject.optional(),
-  id: name.optional(),
+  const event = z.strictObject({
+    ...shared,
+    text,
+    role: z.enum(['operator', 'agent', 'tool', 'external']).optional(),
+    speaker: name.optional(),
+    thread: name.optional(),
+    at: instant.optional(),
+    ord: z.number().optional(),
+    about: subject.optional(),
+    id: name.optional(),
+  })
+  return { memory, event }
 })
+type Given = z.output<ReturnType<typeof inputSchemas>['memory']>
 
 /** Who writes, and under which change set. */
 export interface Writing {
@@ -132,7 +137,7 @@ export interface Writing {
 
 /** The record of a new memory. Throws `INPUT_INVALID`. */
 export function newMemory(input: NewMemory, id: string, writing: Writing): MemoryRecord {
-  const given = parse(MEMORY, input, 'INPUT_INVALID', 'a memory')
+  const given = parse(inputSchemas().memory, input, 'INPUT_INVALID', 'a memory')
   const { now } = writing
   const { predicate, functional, confidence, validTo } = given
   if (functional === true && (given.subject === undefined || predicate === undefined)) {
@@ -164,7 +169,7 @@ export function newMemory(input: NewMemory, id: string, writing: Writing): Memor
 
 /** The record of an event. Throws `INPUT_INVALID`. `at` is its place among those that are written together. */
 export function newEvent(input: NewEvent, id: string, at: number, writing: Writing): MemoryRecord {
-  const given = parse(EVENT, input, 'INPUT_INVALID', 'an event')
+  const given = parse(inputSchemas().event, input, 'INPUT_INVALID', 'an event')
   const from = given.at === undefined ? writing.now : Date.parse(given.at)
   const role = given.role ?? roleOf(writing.source.by)
   const outside = given.outside ?? (role === 'external' || role === 'tool')
@@ -180,7 +185,7 @@ export function newEvent(input: NewEvent, id: string, at: number, writing: Writi
 }
 
 /** What labels say counts, whatever the code says beside it. */
-function common(given: Pick<z.output<typeof MEMORY>, keyof typeof shared>, writing: Writing) {
+function common(given: Pick<Given, 'sensitivity' | 'outside' | 'expiresAt' | 'evidence'>, writing: Writing) {
   const { source, now, set, labels = NO_LABELS } = writing
   const { expiresAt } = given
   return {

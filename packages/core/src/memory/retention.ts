@@ -3,9 +3,9 @@
  *
  * A policy forecasts; what is due is proposed as a change set into the bin, from which it comes back within the grace.
  */
-import { z } from 'zod'
 import { durationMs, type Duration } from '../base/duration.ts'
 import { parse } from '../base/schema.ts'
+import { withZod } from '../base/zod.ts'
 import { isWithin, scopeOf } from './scope.ts'
 import { isLive, MEMORY_KINDS, type Authority, type MemoryKind, type MemoryRecord } from './unit.ts'
 
@@ -31,19 +31,21 @@ export interface Expiring {
   readonly graceMs: number
 }
 
-const POLICY = z.strictObject({
-  name: z.string().min(1).max(100),
-  scope: z.string().optional(),
-  kinds: z.array(z.enum(MEMORY_KINDS)).min(1).optional(),
-  authority: z.enum(['operator', 'import', 'agent']).optional(),
-  outside: z.boolean().optional(),
-  keep: z.string(),
-  grace: z.string().optional(),
-})
+const policySchema = withZod((z) =>
+  z.strictObject({
+    name: z.string().min(1).max(100),
+    scope: z.string().optional(),
+    kinds: z.array(z.enum(MEMORY_KINDS)).min(1).optional(),
+    authority: z.enum(['operator', 'import', 'agent']).optional(),
+    outside: z.boolean().optional(),
+    keep: z.string(),
+    grace: z.string().optional(),
+  }),
+)
 
 /** Throws `INPUT_INVALID`. */
 export function checkedPolicy(policy: RetentionPolicy): RetentionPolicy {
-  const checked = parse(POLICY, policy, 'INPUT_INVALID', 'a retention policy')
+  const checked = parse(policySchema(), policy, 'INPUT_INVALID', 'a retention policy')
   durationMs(policy.keep)
   if (policy.grace !== undefined) durationMs(policy.grace)
   if (checked.scope !== undefined) scopeOf(checked.scope)

@@ -1,14 +1,17 @@
 /** Template: a text of the operator's with names to fill in, versioned; what is made from it records the version. */
-import { z } from 'zod'
 import { KeelsonError } from '../base/errors.ts'
+import { withZod } from '../base/zod.ts'
 import { artifactRef, type ArtifactRef, type Made } from './artifact.ts'
-import { defineEntity } from './entity.ts'
+import { registerEntity } from './entity.ts'
+
+const templateSchema = withZod((z) =>
+  z.object({ name: z.string().min(1), artifact: artifactRef(z), note: z.string().optional() }),
+)
 
 /** Templates are entities of the operator's, one per name; their texts are artifacts. */
-export const Template = defineEntity({
+export const Template = registerEntity(templateSchema, {
   name: 'template',
   version: 1,
-  schema: z.object({ name: z.string().min(1), artifact: artifactRef, note: z.string().optional() }),
   key: (template) => template.name,
   index: ['name'],
   owner: 'operator',

@@ -6,12 +6,13 @@
  * L2. Escalation is a run: it outlives crashes, and ends when the alert is acknowledged.
  * L3. Its ladder is the one of its start: what the host configures later changes what a rung does, never which rungs there are.
  */
-import { z } from 'zod'
+import type { z } from 'zod'
 import { SYSTEM, type Actor } from '../base/actor.ts'
 import { durationMs } from '../base/duration.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { stored } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
+import { withZod } from '../base/zod.ts'
 import type { Alert } from '../conductor/alert.ts'
 import type { Environment } from '../conductor/environment.ts'
 import type { Pass } from '../conductor/pass.ts'
@@ -22,7 +23,7 @@ import { definitionOf, handle } from '../connector/action.ts'
 import type { Put } from '../journal/put.ts'
 import type { NewRun } from '../journal/store.ts'
 import type { Context } from '../playbook/context.ts'
-import { playbookOf, registerPlaybook, type AnyPlaybook } from '../playbook/playbook.ts'
+import { builtIn } from '../playbook/playbook.ts'
 import type { Outcome } from './row.ts'
 
 /** As its record keeps it. `opened` counts how often it was opened; `day` how many times in that day. */
@@ -104,7 +105,7 @@ export async function raised(
 }
 
 function escalation(env: Environment, workspace: string, { id, opened }: AlertRecord): NewRun {
-  return newRun(alertPlaybook, {
+  return newRun(alertPlaybook(), {
     workspace,
     id: `alert:${id}:${opened}`,
     input: {
@@ -144,28 +145,25 @@ function shown({ times: _times, opened: _opened, ...alert }: AlertRecord): Alert
 }
 
 /** What a climb begins with. */
-const Climb = z.object({
-  id: z.string(),
-  opened: z.number(),
-  ladder: z.array(z.object({ after: z.string(), how: z.enum(['call', 'act']) })),
-})
-type About = Alert & { readonly workspace: string }
-
-export const alertPlaybook: AnyPlaybook = playbookOf(
-  registerPlaybook({
-    name: ALERT_PLAYBOOK,
-    version: 1,
-    input: Climb,
-    output: z.object({ told: z.number() }),
-    run: (ctx, input, pass) => escalate(ctx, input as z.output<typeof Climb>, pass as Pass),
+const climbSchema = withZod((z) =>
+  z.object({
+    id: z.string(),
+    opened: z.number(),
+    ladder: z.array(z.object({ after: z.string(), how: z.enum(['call', 'act']) })),
   }),
 )
+type Climb = z.output<ReturnType<typeof climbSchema>>
+type About = Alert & { readonly workspace: string }
 
-async function escalate(
-  ctx: Context,
-  { id, opened, ladder }: z.output<typeof Climb>,
-  pass: Pass,
-): Promise<{ told: number }> {
+export const alertPlaybook = builtIn((z) => ({
+  name: ALERT_PLAYBOOK,
+  version: 1,
+  input: climbSchema(),
+  output: z.object({ told: z.number() }),
+  run: (ctx, input, pass) => escalate(ctx, input as Climb, pass as Pass),
+}))
+
+async function escalate(ctx: Context, { id, opened, ladder }: Climb, pass: Pass): Promise<{ told: number }> {
   const { env, claimed } = pass.task
   const { workspace, createdAt } = claimed.row
   let told = 0

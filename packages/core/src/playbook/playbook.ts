@@ -1,7 +1,8 @@
 /** Playbook: the definition of a durable workflow. Plain async code; what it remembers, it does through its context. */
-import { z } from 'zod'
+import type { z } from 'zod'
 import { KeelsonError } from '../base/errors.ts'
 import { assertStorable } from '../base/schema.ts'
+import { withZod, zod, type Zod } from '../base/zod.ts'
 import { durationMs, type Duration } from '../base/duration.ts'
 import { isAction, type AnyAction, definitionOf } from '../connector/action.ts'
 import { spendingOf, type Spending } from '../policy/budget.ts'
@@ -84,8 +85,8 @@ export function definePlaybook<I extends z.ZodType, O extends z.ZodType>(definit
   })
 }
 
-/** A playbook from a definition without types. */
-export function registerPlaybook<In, Out>(d: {
+/** A definition without types. */
+interface BareDefinition {
   name: string
   version: number
   input: z.ZodType
@@ -99,7 +100,10 @@ export function registerPlaybook<In, Out>(d: {
   atOnce?: number
   changes?: Changes
   run: AnyPlaybook['run']
-}): Playbook<In, Out> {
+}
+
+/** A playbook from a definition without types. */
+export function registerPlaybook<In, Out>(d: BareDefinition): Playbook<In, Out> {
   assertStorable(d.output, `the output of playbook ${d.name}`)
   const used = (d.uses ?? []).flatMap((one) => actionsIn(one))
   const made = Object.freeze({ name: d.name, version: d.version })
@@ -124,9 +128,14 @@ export function registerPlaybook<In, Out>(d: {
   return made
 }
 
+/** A playbook of Keelson's own: made when it is first needed, for its schemas need zod to be loaded. */
+export function builtIn(make: (z: Zod) => BareDefinition): () => AnyPlaybook {
+  return withZod((z) => playbookOf(registerPlaybook(make(z))))
+}
+
 /** Stands for a playbook of which this process does not have the code: what needs none can be done with it. */
 export function standIn(name: string, version: number): AnyPlaybook {
-  return playbookOf(registerPlaybook({ name, version, input: z.json(), output: z.json(), run: absent }))
+  return playbookOf(registerPlaybook({ name, version, input: zod().json(), output: zod().json(), run: absent }))
 }
 
 export function hasCode(playbook: AnyPlaybook): boolean {

@@ -3,13 +3,13 @@
  *
  * Whatever depends on the clock or the outside is the outcome of an operation, so that the effect run replays.
  */
-import { z } from 'zod'
 import type { StoredError } from '../../base/errors.ts'
 import { storeError } from '../../base/errors.ts'
 import { canonical, parseStored } from '../../base/json.ts'
 import { NO_LABELS } from '../../base/labels.ts'
 import { fromStored, toStored } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
+import { zod } from '../../base/zod.ts'
 import type { AnyAction } from '../../connector/action.ts'
 import { inShapeOf, shapeOf } from '../../connector/shape.ts'
 import type { Draft } from '../../journal/entry.ts'
@@ -45,7 +45,7 @@ export function sendOnce(pass: Pass, spec: EffectSpec, action: AnyAction, bytes:
 function undoing(action: AnyAction, spec: EffectSpec): AnyAction {
   return inShapeOf(action, {
     ...action,
-    output: z.null(),
+    output: zod().null(),
     undo: undefined,
     idempotency: { by: 'precondition' },
     run: async (_input, { key, signal, config }) => {

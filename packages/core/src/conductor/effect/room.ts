@@ -21,7 +21,7 @@ export async function untilThereIsRoom(
   if (refused !== undefined) return `${what}; it is not raised: ${refused}`
   const timeout = until === undefined ? {} : { timeout: `${Math.max(1, until - at) / 1000}s` as Duration }
   const wait = { kind: 'budget', what, run, ...(until === undefined ? {} : { until: iso(until) }) } as const
-  const said = await waitFor(pass, `budget ${round}`, budgetEvent, { match: { budget, epoch }, wait, ...timeout })
+  const said = await waitFor(pass, `budget ${round}`, budgetEvent(), { match: { budget, epoch }, wait, ...timeout })
   const no = (said as { refused?: string } | undefined)?.refused
   return no === undefined ? undefined : `${what}; it is not raised: ${no}`
 }

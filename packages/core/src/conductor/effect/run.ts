@@ -10,7 +10,6 @@
  *     counts only after the settle window.
  * Y3. An approval covers the rules and the bytes that it was shown, and nothing else.
  */
-import { z } from 'zod'
 import { SYSTEM } from '../../base/actor.ts'
 import { KeelsonError, storeError, type StoredError } from '../../base/errors.ts'
 
@@ -19,7 +18,7 @@ import { NO_LABELS } from '../../base/labels.ts'
 import { toStored } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
 import { connectorOf, type AnyAction } from '../../connector/action.ts'
-import { playbookOf, registerPlaybook, type AnyPlaybook } from '../../playbook/playbook.ts'
+import { builtIn } from '../../playbook/playbook.ts'
 import type { Judgement } from '../../policy/verdict.ts'
 import type { Internals, Pass } from '../pass.ts'
 import { EFFECT_PLAYBOOK } from './hand-over.ts'
@@ -36,15 +35,13 @@ import { judgeAgain } from '../policy-change.ts'
 import { judge } from './judge.ts'
 import { thawed } from './thaw.ts'
 
-export const effectPlaybook: AnyPlaybook = playbookOf(
-  registerPlaybook({
-    name: EFFECT_PLAYBOOK,
-    version: 1,
-    input: z.looseObject({ effect: z.string(), generation: z.number(), action: z.string() }),
-    output: z.looseObject({ state: z.string() }),
-    run: async (_ctx, input, pass) => execute(pass as Pass, input as EffectSpec),
-  }),
-)
+export const effectPlaybook = builtIn((z) => ({
+  name: EFFECT_PLAYBOOK,
+  version: 1,
+  input: z.looseObject({ effect: z.string(), generation: z.number(), action: z.string() }),
+  output: z.looseObject({ state: z.string() }),
+  run: async (_ctx, input, pass) => execute(pass as Pass, input as EffectSpec),
+}))
 
 /** What the effect run adds to its settling, and when a cancel comes too late. */
 export const effectInternals: Internals = {

@@ -1,13 +1,15 @@
 /** Thaw: waiting for the end of a freeze, as a wait for an internal event. */
-import { z } from 'zod'
+import { withZod } from '../../base/zod.ts'
 import { defineEvent } from '../../playbook/event.ts'
 import { waitFor } from '../ops/waits.ts'
 import type { Pass } from '../pass.ts'
 
 /** Sent by whoever ends a freeze; `epoch` is that of the freeze which ended. */
-export const thawedEvent = defineEvent({ name: 'keelson.thawed', schema: z.object({ epoch: z.number() }) })
+export const thawedEvent = withZod((z) =>
+  defineEvent({ name: 'keelson.thawed', schema: z.object({ epoch: z.number() }) }),
+)
 
 export async function thawed(pass: Pass, epoch: number): Promise<void> {
   const wait = { kind: 'freeze', what: 'the workspace is frozen' } as const
-  await waitFor(pass, `thaw ${epoch}`, thawedEvent, { match: { epoch }, wait })
+  await waitFor(pass, `thaw ${epoch}`, thawedEvent(), { match: { epoch }, wait })
 }

@@ -3,7 +3,6 @@
  *
  * A1. What is applied is what was shown: when a memory that it touches was changed meanwhile, it asks anew.
  */
-import { z } from 'zod'
 import type { Actor } from '../../base/actor.ts'
 import { KeelsonError } from '../../base/errors.ts'
 import { sha256 } from '../../base/hash.ts'
@@ -22,7 +21,7 @@ import type { Diff } from '../../memory/handle.ts'
 import { recordsOf } from '../../memory/recall/recall.ts'
 import { newMemory } from '../../memory/input.ts'
 import { memoryOf } from '../../memory/unit.ts'
-import { playbookOf, registerPlaybook, type AnyPlaybook } from '../../playbook/playbook.ts'
+import { builtIn } from '../../playbook/playbook.ts'
 import { askItem } from '../ops/ask.ts'
 import type { Pass } from '../pass.ts'
 import { newRun } from '../start.ts'
@@ -32,7 +31,7 @@ import { benchOf, deskOf, memoryIds, type Desk } from './desk.ts'
 export const PROPOSAL_PLAYBOOK = 'keelson.proposal'
 
 export function proposalRun({ env, workspace }: Pick<Desk, 'env' | 'workspace'>, set: string, by: Actor): NewRun {
-  return newRun(proposalPlaybook, {
+  return newRun(proposalPlaybook(), {
     ...{ workspace, id: proposalRunId(set), input: { set }, by },
     ...{ now: env.clock.now(), salt: () => env.ids.salt() },
   })
@@ -46,15 +45,13 @@ export function proposalRunId(set: string): string {
   return `proposal:${set}`
 }
 
-export const proposalPlaybook: AnyPlaybook = playbookOf(
-  registerPlaybook({
-    name: PROPOSAL_PLAYBOOK,
-    version: 1,
-    input: z.object({ set: z.string() }),
-    output: z.object({ status: z.string() }),
-    run: async (_ctx, input, pass) => ({ status: await decided(pass as Pass, (input as { set: string }).set) }),
-  }),
-)
+export const proposalPlaybook = builtIn((z) => ({
+  name: PROPOSAL_PLAYBOOK,
+  version: 1,
+  input: z.object({ set: z.string() }),
+  output: z.object({ status: z.string() }),
+  run: async (_ctx, input, pass) => ({ status: await decided(pass as Pass, (input as { set: string }).set) }),
+}))
 
 interface Decision {
   readonly decision?: { readonly approve?: true; readonly reject?: string }

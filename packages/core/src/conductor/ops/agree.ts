@@ -1,8 +1,8 @@
 /** Agree: a person's word before a run takes a transition that needs it, merges, or changes what is the operator's. */
-import { z } from 'zod'
 import { KeelsonError } from '../../base/errors.ts'
 import { jsonSchema } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
+import { withZod } from '../../base/zod.ts'
 import type { AnyEntityType } from '../../memory/entity.ts'
 import { approvalsFor, type Allowed, type Needed } from '../../memory/entity-rules.ts'
 import type { WriteOptions } from '../../memory/entity-store.ts'
@@ -16,7 +16,7 @@ export interface Agreed {
   readonly options?: Pick<WriteOptions, 'expect'>
 }
 
-const YES = z.object({ approved: z.boolean() })
+const yesSchema = withZod((z) => z.object({ approved: z.boolean() }))
 
 /** Asks if this change needs it. Throws `ACTION_DECLINED` for a no, `TRANSITION_ILLEGAL` before anybody is asked. */
 export async function agreement(
@@ -39,7 +39,7 @@ export async function agreement(
 
 /** Asks a person, and waits for as long as it takes. Throws `ACTION_DECLINED` for a no. */
 export async function agreed(pass: Pass, perform: Perform, name: string, text: ItemText): Promise<void> {
-  const item = { ...text, editSchema: jsonSchema(YES) as Json }
+  const item = { ...text, editSchema: jsonSchema(yesSchema()) as Json }
   const asked = { item, wait: 'approval' as const, onSilence: 'wait' as const }
   if (await perform(name, (key) => askItem(pass, key, asked, isYes))) return
   throw new KeelsonError('ACTION_DECLINED', `a person said no: ${item.title}`, {

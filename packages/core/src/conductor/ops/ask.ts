@@ -1,10 +1,11 @@
 /** Ask: a question to a person as an operation: an inbox item that a decision, or silence, ends. */
-import { z } from 'zod'
+import type { z } from 'zod'
 import { durationMs, type Duration } from '../../base/duration.ts'
 import { sha256 } from '../../base/hash.ts'
 import { canonical, canonicalAround } from '../../base/json.ts'
 import { fromStored, jsonSchema } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
+import { withZod } from '../../base/zod.ts'
 import type { Shape } from '../../connector/shape.ts'
 import { dataOf, type Draft, type Entry } from '../../journal/entry.ts'
 import type { Op } from '../../journal/op.ts'
@@ -188,7 +189,7 @@ function posed(pass: Pass, question: string): Pick<ItemText, 'title' | 'shadow'>
     : { title: `In shadow: ${question}`, shadow: true }
 }
 
-const YES_OR_NO = z.object({ approved: z.boolean() })
+const yesSchema = withZod((z) => z.object({ approved: z.boolean() }))
 
 /** Yes or no. Silence is a no where `onSilence` is 'reject', and never a yes. */
 export async function approve(pass: Pass, key: string, question: string, options: Patience = {}): Promise<boolean> {
@@ -198,7 +199,7 @@ export async function approve(pass: Pass, key: string, question: string, options
     allows: pass.history.start.shadow === undefined ? ['approve', 'reject', 'answer', 'snooze'] : ['answer', 'snooze'],
     why: [{ label: `run ${pass.task.claimed.row.id}`, trust: 'connector', ref: `run:${pass.task.claimed.row.id}` }],
     preview: { kind: 'text', after: question },
-    editSchema: jsonSchema(YES_OR_NO) as Json,
+    editSchema: jsonSchema(yesSchema()) as Json,
   }
   const asked: AskItem = {
     item,

@@ -1,9 +1,9 @@
 /** Drift: what our record and an outside copy of it say differently, put to a person with both sides. */
-import { z } from 'zod'
 import { sha256 } from '../../base/hash.ts'
 import { canonical } from '../../base/json.ts'
 import { jsonSchema } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
+import { withZod } from '../../base/zod.ts'
 import { timelinePut } from '../../memory/change.ts'
 import { recordId, type AnyEntityType, type Entity } from '../../memory/entity.ts'
 import { survivorOf, type Shelf } from '../../memory/entity-read.ts'
@@ -27,11 +27,13 @@ export interface DriftParts {
   ) => Promise<unknown>
 }
 
-const ANSWER = z.object({
-  keep: z.enum(['ours', 'theirs']),
-  /** Fields of which the other side counts. */
-  except: z.array(z.string()).optional(),
-})
+const answerSchema = withZod((z) =>
+  z.object({
+    keep: z.enum(['ours', 'theirs']),
+    /** Fields of which the other side counts. */
+    except: z.array(z.string()).optional(),
+  }),
+)
 
 type Sides = { readonly [field: string]: { readonly ours: Json; readonly theirs: Json } }
 
@@ -58,7 +60,7 @@ export async function drift<T>(
     wait: 'question' as const,
     onSilence: 'wait' as const,
   }
-  const said = await perform(`drift ${type.name}`, (key) => askItem(pass, key, asked, (ok) => ANSWER.parse(ok)))
+  const said = await perform(`drift ${type.name}`, (key) => askItem(pass, key, asked, (ok) => answerSchema().parse(ok)))
   const taken = Object.keys(fields).filter((field) => (said.except ?? []).includes(field) !== (said.keep === 'theirs'))
   if (taken.length === 0) {
     await parts.write('keep', [entity.id, mark], (writing) => keptOurs(writing, entity.id, mark, system, fields))
@@ -92,7 +94,7 @@ function itemOf(pass: Pass, type: AnyEntityType, entity: Entity<unknown>, system
       { label: `what ${system} says`, trust: 'connector', ref: `run:${run}` },
     ],
     preview: { kind: 'fields', rows },
-    editSchema: jsonSchema(ANSWER) as Json,
+    editSchema: jsonSchema(answerSchema()) as Json,
     input: { system, fields },
   }
 }

@@ -6,13 +6,13 @@
  *     line rests on, are looked at again before it is sent.
  * U3. A line executes as an effect run, so a crash anywhere repeats none and forgets none.
  */
-import { z } from 'zod'
 import { actorText } from '../../base/actor.ts'
 import { KeelsonError, storeError } from '../../base/errors.ts'
 import { canonical, parseStored } from '../../base/json.ts'
 import type { Labels } from '../../base/labels.ts'
 import { jsonSchema, toStored } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
+import { withZod } from '../../base/zod.ts'
 import type { Action, AnyAction, Risk } from '../../connector/action.ts'
 import { shapeOf, type Shape } from '../../connector/shape.ts'
 import type { Intent, PlanLineResult, PlanResult, ProposeOptions } from '../../playbook/context.ts'
@@ -36,10 +36,12 @@ import { passing, restsOn } from './rests.ts'
 const LINES_MAX = 100
 
 /** What `edit` of a plan says: lines to leave out, and inputs to execute instead. */
-export const lineEdits = z.strictObject({
-  skip: z.array(z.string()).optional(),
-  inputs: z.record(z.string(), z.json()).optional(),
-})
+export const lineEdits = withZod((z) =>
+  z.strictObject({
+    skip: z.array(z.string()).optional(),
+    inputs: z.record(z.string(), z.json()).optional(),
+  }),
+)
 
 interface Intended {
   readonly action: AnyAction
@@ -169,7 +171,7 @@ async function decided(
   const { decision, by, item } = answer
   if ('reject' in decision) throw no({ reason: decision['reject'] as string, by, item }, title)
   if ('respond' in decision) throw no({ reason: 'respond', text: decision['respond'] as string, by, item }, title)
-  const { skip = [], inputs = {} } = 'edit' in decision ? lineEdits.parse(decision['edit']) : {}
+  const { skip = [], inputs = {} } = 'edit' in decision ? lineEdits().parse(decision['edit']) : {}
   return { lines, item, by: actorText(by), skip, inputs }
 }
 

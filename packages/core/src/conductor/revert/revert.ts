@@ -7,12 +7,11 @@
  * V4. Whoever applies a plan agrees to its lines; rules that speak of taking back (`undo: true`) are asked all the same, for
  *     each line, just before it is sent.
  */
-import { z } from 'zod'
 import type { Actor } from '../../base/actor.ts'
 import { KeelsonError } from '../../base/errors.ts'
 import { keyedHash, sha256 } from '../../base/hash.ts'
 import { canonical, parseStored } from '../../base/json.ts'
-import { playbookOf, registerPlaybook, type AnyPlaybook } from '../../playbook/playbook.ts'
+import { builtIn } from '../../playbook/playbook.ts'
 import type { Op } from '../../journal/op.ts'
 import { BY_DEFAULT } from '../../policy/verdict.ts'
 import { combine } from '../../policy/verdict.ts'
@@ -67,7 +66,7 @@ export function revertOf(env: Environment, notifier: Notifier, workspace: string
           hint: 'Make the plan again, look at it, and apply that.',
         })
       }
-      const run = newRun(revertPlaybook, {
+      const run = newRun(revertPlaybook(), {
         workspace,
         id,
         input: { lines: plan.lines, hash: plan.hash, cause, ...(reason === undefined ? {} : { reason }) },
@@ -105,19 +104,17 @@ async function runOf(env: Environment, workspace: string, plan: RevertPlan): Pro
   }
 }
 
-export const revertPlaybook: AnyPlaybook = playbookOf(
-  registerPlaybook({
-    name: REVERT_PLAYBOOK,
-    version: 1,
-    input: z.looseObject({ lines: z.array(z.looseObject({ kind: z.string(), can: z.boolean() })) }),
-    output: z.object({
-      undone: z.array(z.string()),
-      failed: z.array(z.object({ what: z.string(), why: z.string() })),
-      left: z.array(z.object({ what: z.string(), why: z.string() })),
-    }),
-    run: async (_ctx, input, pass) => takeBack(pass as Pass, (input as { lines: RevertLine[] }).lines),
+export const revertPlaybook = builtIn((z) => ({
+  name: REVERT_PLAYBOOK,
+  version: 1,
+  input: z.looseObject({ lines: z.array(z.looseObject({ kind: z.string(), can: z.boolean() })) }),
+  output: z.object({
+    undone: z.array(z.string()),
+    failed: z.array(z.object({ what: z.string(), why: z.string() })),
+    left: z.array(z.object({ what: z.string(), why: z.string() })),
   }),
-)
+  run: async (_ctx, input, pass) => takeBack(pass as Pass, (input as { lines: RevertLine[] }).lines),
+}))
 
 async function takeBack(pass: Pass, lines: readonly RevertLine[]): Promise<RevertResult> {
   const undone: string[] = []

@@ -44,11 +44,11 @@ export function maintenanceOf(env: Environment, notifier: Notifier, workspace: s
   return {
     prune: (options) => prune(env, workspace, options),
     async run({ by, id = `maintenance:${env.ids.id()}`, ...plan }) {
-      return start(env, notifier, workspace, maintenancePlaybook, checked(plan), { id, by })
+      return start(env, notifier, workspace, maintenancePlaybook(), checked(plan), { id, by })
     },
     async schedule({ cron, timeZone = 'UTC', by, ...plan }) {
       const options = { cron, timezone: timeZone, input: checked(plan), by }
-      await schedules.set(MAINTENANCE_PLAYBOOK, maintenancePlaybook, options)
+      await schedules.set(MAINTENANCE_PLAYBOOK, maintenancePlaybook(), options)
     },
     unschedule: ({ by }) => schedules.remove(MAINTENANCE_PLAYBOOK, { by }),
     status: () => statusOf(env, workspace),
@@ -57,7 +57,7 @@ export function maintenanceOf(env: Environment, notifier: Notifier, workspace: s
 
 /** Throws `INPUT_INVALID`. */
 function checked(plan: MaintenancePlan): MaintenancePlan {
-  return parse(maintenancePlan, plan, 'INPUT_INVALID', 'a plan of maintenance') as MaintenancePlan
+  return parse(maintenancePlan(), plan, 'INPUT_INVALID', 'a plan of maintenance') as MaintenancePlan
 }
 
 async function statusOf(env: Environment, workspace: string): Promise<MaintenanceStatus> {

@@ -3,11 +3,11 @@
  *
  * A part that fails is told in the inbox, and the others go on. The next run in which nothing fails closes that item.
  */
-import { z } from 'zod'
 import type { Json } from '../../base/value.ts'
 import { durationMs, type Duration } from '../../base/duration.ts'
 import { KeelsonError } from '../../base/errors.ts'
-import type { Context, Playbook } from '../../playbook/context.ts'
+import { withZod } from '../../base/zod.ts'
+import type { Context } from '../../playbook/context.ts'
 import { registerPlaybook } from '../../playbook/playbook.ts'
 import { closing, itemHash, itemId, itemPut, readItem, type ItemRecord } from '../item.ts'
 import { CHANGE_SET_RECORD, type ChangeSetRecord } from '../../memory/change-set.ts'
@@ -46,45 +46,50 @@ export interface MaintenanceReport {
   readonly parts: readonly PartReport[]
 }
 
-const duration = z.custom<Duration>((value) => {
-  try {
-    return typeof value === 'string' && durationMs(value) > 0
-  } catch {
-    return false
-  }
-}, 'it is no duration such as 90d')
-
 /** As it is stored with a run and a schedule. */
-export const maintenancePlan = z
-  .strictObject({
-    backup: z.strictObject({ to: z.string().min(1), keep: z.int().min(1).optional() }).optional(),
-    retention: z.boolean().optional(),
-    prune: z.strictObject({ olderThan: duration }).optional(),
-    compact: z.boolean().optional(),
-  })
-  .refine((plan) => partsOf(plan as MaintenancePlan).length > 0, 'it names nothing to do')
-
-const report = z.object({
-  ok: z.boolean(),
-  parts: z.array(
-    z.object({
-      part: z.enum(MAINTENANCE_PARTS),
-      ok: z.boolean(),
-      text: z.string(),
-      data: z.record(z.string(), z.union([z.string(), z.number(), z.array(z.string())])).optional(),
-    }),
-  ),
+export const maintenancePlan = withZod((z) => {
+  const duration = z.custom<Duration>((value) => {
+    try {
+      return typeof value === 'string' && durationMs(value) > 0
+    } catch {
+      return false
+    }
+  }, 'it is no duration such as 90d')
+  return z
+    .strictObject({
+      backup: z.strictObject({ to: z.string().min(1), keep: z.int().min(1).optional() }).optional(),
+      retention: z.boolean().optional(),
+      prune: z.strictObject({ olderThan: duration }).optional(),
+      compact: z.boolean().optional(),
+    })
+    .refine((plan) => partsOf(plan as MaintenancePlan).length > 0, 'it names nothing to do')
 })
 
-export const maintenancePlaybook: Playbook<MaintenancePlan, MaintenanceReport> = registerPlaybook({
-  name: MAINTENANCE_PLAYBOOK,
-  version: 1,
-  input: maintenancePlan,
-  output: report,
-  // Two at once would copy and prune the same.
-  serialize: () => 'one',
-  run: (ctx, input, pass) => maintain(ctx, input as MaintenancePlan, pass as Pass),
-})
+const reportSchema = withZod((z) =>
+  z.object({
+    ok: z.boolean(),
+    parts: z.array(
+      z.object({
+        part: z.enum(MAINTENANCE_PARTS),
+        ok: z.boolean(),
+        text: z.string(),
+        data: z.record(z.string(), z.union([z.string(), z.number(), z.array(z.string())])).optional(),
+      }),
+    ),
+  }),
+)
+
+export const maintenancePlaybook = withZod(() =>
+  registerPlaybook<MaintenancePlan, MaintenanceReport>({
+    name: MAINTENANCE_PLAYBOOK,
+    version: 1,
+    input: maintenancePlan(),
+    output: reportSchema(),
+    // Two at once would copy and prune the same.
+    serialize: () => 'one',
+    run: (ctx, input, pass) => maintain(ctx, input as MaintenancePlan, pass as Pass),
+  }),
+)
 
 function partsOf(plan: MaintenancePlan): readonly MaintenancePart[] {
   return MAINTENANCE_PARTS.filter((part) => plan[part] !== undefined && plan[part] !== false)

@@ -200,7 +200,7 @@ export class Segment<U extends Indexed> {
     const doc: Doc<U> = {
       ...{ unit, id: unit.id, at: unit.at, ord: unit.ord ?? 0, thread, slot: this.#slots.docs.length, place: 0 },
       ...{ length, terms, words: words.length },
-      asks: /[?？]\s*$/.test(text),
+      asks: /[?\uff1f]\s*$/.test(text),
       timed: speaksOfTime(words),
       speaker: unit.speaker === undefined ? undefined : nameOf(unit.speaker),
       about: unit.about === undefined ? NONE : unit.about.map(nameOf),
