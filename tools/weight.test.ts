@@ -63,3 +63,9 @@ describe('@keelson/core', () => {
     expect(packagesIn(load('kysely').urls)).toEqual(['kysely'])
   })
 })
+
+describe('@keelson/memory-sqlite', () => {
+  it('loads neither Kysely nor the driver before a store opens', () => {
+    expect(packagesIn(load('@keelson/memory-sqlite').urls)).toEqual([])
+  })
+})

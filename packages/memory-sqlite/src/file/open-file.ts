@@ -9,6 +9,7 @@
 import type { StoreChange, Instant, Opened, RunRow } from '@keelson/core/ports'
 import { KeelsonError } from '@keelson/core/ports'
 import { allWorkspaces, createContext, type Context } from '../sql/context.ts'
+import { loadKysely } from '../sql/kysely.ts'
 import { queries, type Queries } from '../sql/queries.ts'
 import type { Work } from '../sql/statement.ts'
 import type { Sql } from '../sql/tables.ts'
@@ -83,6 +84,7 @@ export class OpenFile {
   /** Opens, migrates, checks, and registers the worker as alive. */
   static async open(path: string, options: OpenOptions): Promise<{ file: OpenFile; frozen: Opened['frozen'] }> {
     const Database = await loadDriver()
+    await loadKysely()
     const handle = await connect(path, options.durability)
     try {
       options.tamper?.(handle)

@@ -5,16 +5,17 @@
  * Z2. Before an existing file is changed, a copy of it is left beside it.
  * Z3. A file that a newer version has written is refused, as is one that is not a store.
  */
-import { Kysely, SqliteDialect } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import { KeelsonError } from '@keelson/core/ports'
 import { checksum, corrupt } from '../sql/checksum.ts'
+import { kysely } from '../sql/kysely.ts'
 import type { Sql } from '../sql/tables.ts'
 import { patiently, type Handle } from './connection.ts'
 
 export type Migrations = Record<string, Migration>
 
 export function kyselyOn(handle: Handle): Sql {
+  const { Kysely, SqliteDialect } = kysely()
   return new Kysely({ dialect: new SqliteDialect({ database: handle }) })
 }
 

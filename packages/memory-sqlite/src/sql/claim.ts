@@ -6,10 +6,10 @@
  * L3. A lane is taken while another family runs in it, or stands before this one and keeps its place while waiting.
  * L4. A row that is not what was written is set aside, and told; the others go on. Its lane is taken: nobody knows by whom.
  */
-import { sql } from 'kysely'
 import { KeelsonError, type ClaimAnswer, type ClaimQuery, type Claimed } from '@keelson/core/ports'
 import { findWorkspace, leaseName, workspaceName, type Context } from './context.ts'
 import { readEntries } from './entries.ts'
+import { kysely } from './kysely.ts'
 import { unreadMail } from './mail.ts'
 import { findRun, saveRun, toRunRow, troubleOf } from './runs.ts'
 import { all, first, run, statement, type Work } from './statement.ts'
@@ -183,7 +183,7 @@ function compile(db: Sql, can: readonly string[]) {
         .where('workspace', '=', a.workspace)
         .where('due_at', '>', a.now)
         .orderBy('due_at')
-        .limit(sql.lit(1)),
+        .limit(kysely().sql.lit(1)),
     ),
   }
 }

@@ -1,6 +1,7 @@
 /** Migrations: how the tables come to be, for both dialects. Forward only; a step that was released never changes. */
-import { sql, type ColumnDataType, type Kysely, type SqlBool } from 'kysely'
+import type { ColumnDataType, Kysely, RawBuilder, SqlBool } from 'kysely'
 import type { Migration } from 'kysely/migration'
+import { kysely } from './kysely.ts'
 
 export type Dialect = 'sqlite' | 'postgres'
 
@@ -12,6 +13,7 @@ export function migrations(dialect: Dialect): Record<string, Migration> {
 async function tables(db: Kysely<unknown>, dialect: Dialect): Promise<void> {
   const bytes: ColumnDataType = dialect === 'sqlite' ? 'blob' : 'bytea'
   const real: ColumnDataType = dialect === 'sqlite' ? 'real' : 'double precision'
+  const { sql } = kysely()
   // Text is compared by bytes in both: SQLite does so by default.
   const text = dialect === 'sqlite' ? sql`text` : sql`text collate "C"`
   await ledgers(db, bytes, text)
@@ -21,7 +23,7 @@ async function tables(db: Kysely<unknown>, dialect: Dialect): Promise<void> {
   await records(db, dialect, real, text)
 }
 
-type Text = ReturnType<typeof sql>
+type Text = RawBuilder<unknown>
 
 async function ledgers(db: Kysely<unknown>, bytes: ColumnDataType, text: Text): Promise<void> {
   await db.schema
@@ -84,6 +86,7 @@ async function journal(db: Kysely<unknown>, dialect: Dialect, text: Text): Promi
 }
 
 async function runs(db: Kysely<unknown>, text: Text): Promise<void> {
+  const { sql } = kysely()
   await db.schema
     .createTable('runs')
     .addColumn('workspace', 'integer', (col) => col.notNull())
@@ -128,6 +131,7 @@ async function runs(db: Kysely<unknown>, text: Text): Promise<void> {
 }
 
 async function mail(db: Kysely<unknown>, text: Text): Promise<void> {
+  const { sql } = kysely()
   await db.schema
     .createTable('mail')
     .addColumn('workspace', 'integer', (col) => col.notNull())
@@ -150,6 +154,7 @@ async function mail(db: Kysely<unknown>, text: Text): Promise<void> {
 }
 
 async function records(db: Kysely<unknown>, dialect: Dialect, real: ColumnDataType, text: Text): Promise<void> {
+  const { sql } = kysely()
   await db.schema
     .createTable('records')
     .addColumn('workspace', 'integer', (col) => col.notNull())

@@ -1,5 +1,5 @@
 /** Queries: every fixed statement of a store, compiled once for the dialect of the Kysely instance given. */
-import { sql } from 'kysely'
+import { kysely } from './kysely.ts'
 import { statement } from './statement.ts'
 import type { EntriesTable, MailTable, RecordsTable, RunsTable, Sql, Tables } from './tables.ts'
 
@@ -145,7 +145,7 @@ function runQueries(db: Sql) {
       runs
         .where('workspace', '=', a.workspace)
         .where('lane', '=', a.lane)
-        .where(sql<boolean>`lane is not null and state <> 'settled'`),
+        .where(kysely().sql<boolean>`lane is not null and state <> 'settled'`),
     ),
     oldestDue: statement((a: { workspace: number; now: number }) =>
       soonest.where('workspace', '=', a.workspace).where('due_at', '<=', a.now),

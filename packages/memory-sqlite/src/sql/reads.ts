@@ -1,7 +1,7 @@
 /** Reads: runs by page, and the names of workspaces. */
-import { sql } from 'kysely'
 import type { RunQuery, RunRow } from '@keelson/core/ports'
 import { allWorkspaces, findWorkspace, type Context } from './context.ts'
+import { kysely } from './kysely.ts'
 import { shownRow } from './runs.ts'
 import { all, first, statement, type Work } from './statement.ts'
 import type { RunsTable, Sql } from './tables.ts'
@@ -31,7 +31,7 @@ function* byId(context: Context, space: number, query: RunQuery): Work<RunsTable
 function page(db: Sql, space: number, { state, playbook, after, order, limit }: RunQuery) {
   const descending = order === 'descending'
   let rows = db.selectFrom('runs').selectAll().where('workspace', '=', space)
-  if (state === 'open') rows = rows.where('state', '<>', sql.lit('settled'))
+  if (state === 'open') rows = rows.where('state', '<>', kysely().sql.lit('settled'))
   else if (state !== undefined) rows = rows.where('state', '=', state)
   if (playbook !== undefined) rows = rows.where('playbook', '=', playbook)
   if (after !== undefined) rows = rows.where('num', descending ? '<' : '>', after)

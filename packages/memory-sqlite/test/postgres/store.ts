@@ -23,6 +23,7 @@ import { unreadMail } from '../../src/sql/mail.ts'
 import { migrations } from '../../src/sql/migrations.ts'
 import { queries, type Queries } from '../../src/sql/queries.ts'
 import { getBytes } from '../../src/sql/artifacts.ts'
+import { loadKysely } from '../../src/sql/kysely.ts'
 import { listWorkspaces, readRuns } from '../../src/sql/reads.ts'
 import { readRecords } from '../../src/sql/records.ts'
 import { findRun } from '../../src/sql/runs.ts'
@@ -157,6 +158,7 @@ class Session {
   }
 
   static async open(host: string, schema: string, worker: string, now: () => number): Promise<Session> {
+    await loadKysely()
     const config = { host, user: 'keelson', database: 'postgres', options: `-c search_path=${schema}`, types: numbers }
     const line = new pg.Client(config)
     line.on('error', () => {}) // the server ends it when the tests end, or a test ends its backend: the next query says so
