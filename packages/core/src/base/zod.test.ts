@@ -2,6 +2,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
+import '../index.ts' // so that what takes time, its translation, is no part of a test
 
 /** Core as a process has it that has just imported it. */
 async function fresh() {
