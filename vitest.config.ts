@@ -1,6 +1,6 @@
 /** The test projects: one for each package, one for what needs two packages, one for the checks of the repository. */
-import { availableParallelism } from 'node:os'
-import { resolve } from 'node:path'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
 import { defineConfig } from 'vitest/config'
 
 const conditions = ['@keelson/source', 'module', 'node', 'development|production']
@@ -16,7 +16,9 @@ const project = (name: string, root: string, folders: string[]) => ({
     pool: 'forks' as const,
     // Worker threads that a test starts load the sources, too.
     execArgv: ['--conditions=@keelson/source'],
-    testTimeout: 30_000,
+    // Programs that a test starts are translated once, not at each start.
+    env: { NODE_COMPILE_CACHE: join(tmpdir(), 'keelson-compile-cache') },
+    testTimeout: 60_000,
     hookTimeout: 60_000,
     typecheck: {
       enabled: true,
