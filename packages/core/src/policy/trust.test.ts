@@ -97,6 +97,7 @@ describe('wilsonLower', () => {
       }),
     )
     expect(wilsonLower(0, 0)).toBe(0)
+    expect(wilsonLower(0, 186)).toBe(0)
   })
 })
 

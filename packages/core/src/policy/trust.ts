@@ -93,7 +93,7 @@ export interface Step {
  * Source: E. B. Wilson, "Probable Inference", JASA 22 (1927).
  */
 export function wilsonLower(good: number, seen: number, z = 1.645): number {
-  if (seen <= 0) return 0
+  if (seen <= 0 || good <= 0) return 0 // of none good the formula leaves a rounding error
   const p = good / seen
   const zz = z * z
   const centre = p + zz / (2 * seen)
