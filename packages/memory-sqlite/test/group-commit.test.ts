@@ -71,15 +71,32 @@ describe('the first entries after a claim', () => {
     await uncounted()
   })
 
-  it('do so when mail has changed the row meanwhile, and take the long way for it', async () => {
+  it('do so when mail has come meanwhile, without its row being read', async () => {
     const { lease, entries } = await claimedAndWatched()
-    const mail = { run: 'r', onceKey: 'k', kind: 'event', payload: '{}', at: 1 }
     await store.write(W, { deliveries: [mail] })
-    asked.length = 0
     expect(await store.commit(lease, { entries })).toEqual({ status: 'done', refused: [] })
-    expect(asked.filter(readsRuns)).not.toEqual([])
+    expect(asked.filter(readsRuns)).toHaveLength(0)
     await uncounted()
     expect(await store.mail(lease, 0)).toHaveLength(1)
+  })
+
+  it('do so when another worker has changed the row meanwhile, and take the long way for it', async () => {
+    const { lease, entries } = await claimedAndWatched()
+    await elsewhere((other) => other.write(W, { deliveries: [mail] }))
+    asked.length = 0
+    expect(await store.commit(lease, { entries })).toEqual({ status: 'done', refused: [] })
+    expect(asked.filter(readsRuns)).not.toHaveLength(0)
+    await uncounted()
+    expect(await store.mail(lease, 0)).toHaveLength(1)
+  })
+
+  it('are refused when another worker has taken the run meanwhile', async () => {
+    const { lease, entries } = await claimedAndWatched()
+    store.abandon()
+    await elsewhere(async (other) => {
+      expect((await other.claim(query('two'))).claimed).toHaveLength(1)
+      expect(await store.commit(lease, { entries })).toEqual({ status: 'fenced' })
+    })
   })
 
   it('are refused under a lease that is over', async () => {
@@ -100,12 +117,52 @@ describe('the first entries after a claim', () => {
     return { lease, entries: more('r', entries) }
   }
 
+  const mail = { run: 'r', onceKey: 'k', kind: 'event', payload: '{}', at: 1 }
+
   async function uncounted(): Promise<void> {
     const [row] = await store.runs(W, { ids: ['r'], limit: 1 })
     expect(row).toMatchObject({ claims: 0, deaths: 0, worker: 'one' })
     expect(row?.corrupt).toBeUndefined()
   }
 })
+
+describe('what was written here', () => {
+  it('is known until another worker writes', async () => {
+    const { lease } = await leased(store, 'one')
+    const [before] = await store.runs(W, { ids: [lease.run], limit: 1 })
+    expect(before).toMatchObject({ state: 'due', worker: 'one' })
+    asked.length = 0
+    await store.runs(W, { ids: [lease.run], limit: 1 })
+    expect(asked.filter(readsRuns)).toHaveLength(0)
+    store.abandon()
+    await elsewhere((other) => other.claim(query('two')))
+    expect(await store.runs(W, { ids: [lease.run], limit: 1 })).toMatchObject([{ worker: null }])
+    expect(await store.commit(lease, { next: { to: 'settled', status: '', at: 1 } })).toEqual({ status: 'fenced' })
+  })
+
+  it('numbers on behind what another worker wrote', async () => {
+    await store.write(W, { entries: more('s', []) })
+    await elsewhere((other) => other.write(W, { entries: more('t', []), starts: [newRun('theirs')] }))
+    await store.write(W, { entries: more('u', []), starts: [newRun('ours')] })
+    const streams = (await store.tail(W, 0, 10)).map(({ stream, position }) => [stream, position])
+    expect(new Set(streams.map(([, position]) => position)).size).toBe(streams.length)
+    const runs = await store.runs(W, { limit: 10 })
+    expect(runs.map(({ id, order }) => [id, order])).toEqual([
+      ['theirs', 1],
+      ['ours', 2],
+    ])
+  })
+})
+
+/** What another worker does that has the file open meanwhile. */
+async function elsewhere(does: (other: FileStore) => Promise<unknown>): Promise<void> {
+  const other = await opened(fileStore(path(), { durability: 'disk' }), 'two')
+  try {
+    await does(other)
+  } finally {
+    await other.close()
+  }
+}
 
 describe('units of one turn', () => {
   it('share one transaction, even with one that conflicts (S2)', async () => {
@@ -283,6 +340,16 @@ describe('a commit of unknown outcome', () => {
     const next = { to: 'parked', wakeAt: null, status: '""', seenMail: 0 } as const
     expect(await store.commit(lease, { next })).toEqual({ status: 'done', refused: [] })
     expect((await store.claim(query('one'))).claimed).toEqual([])
+  })
+
+  it('of a park that did not land leaves the run as it was (S1)', async () => {
+    const arm = await failing('before')
+    const { lease, entries } = await leased(store, 'one')
+    arm()
+    const next = { to: 'parked', wakeAt: null, status: '""', seenMail: 0 } as const
+    await expect(store.commit(lease, { next })).rejects.toMatchObject({ code: 'STORE_FAILED' })
+    expect(await store.runs(W, { ids: ['r'], limit: 1 })).toMatchObject([{ state: 'due', worker: 'one' }])
+    expect(await store.commit(lease, { entries: more('r', entries) })).toMatchObject({ status: 'done' })
   })
 })
 

@@ -103,7 +103,9 @@ function named<T>(pass: Pass, { keys, memory }: Place, name: string, start: (key
 }
 
 function renamed(pass: Pass, key: string): string {
-  for (const [before, now] of Object.entries(pass.task.playbook.changes.renamed ?? {})) {
+  const { renamed } = pass.task.playbook.changes
+  if (renamed === undefined) return key
+  for (const [before, now] of Object.entries(renamed)) {
     if (now === key && pass.history.ops.has(before)) return before
   }
   return key

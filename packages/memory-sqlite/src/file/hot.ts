@@ -10,7 +10,7 @@
  */
 import type { Statement } from 'better-sqlite3'
 import type { Answer, Entry, Lease, PassUnit } from '@keelson/core/ports'
-import { leaseName, placeOf, type Context, type Place } from '../sql/context.ts'
+import { keepRun, placeOf, runName, type Context, type Place } from '../sql/context.ts'
 import { toRow } from '../sql/entries.ts'
 import { progressed } from '../sql/runs.ts'
 import type { RunsTable } from '../sql/tables.ts'
@@ -52,9 +52,8 @@ export class Hot {
     const place = placeOf(this.context, lease.workspace, first.stream)
     if (place === undefined || names.heads.get(place.stream) !== first.seq - 1) return undefined
     const last = this.context.last ?? this.#lastPosition()
-    const name = leaseName(lease.workspace, lease.run)
-    const claimed = names.claimed.get(name)
-    names.claimed.delete(name)
+    const row = this.context.runs.get(runName(place.workspace, lease.run))
+    const claimed = row !== undefined && (row.claims > 0 || row.deaths > 0) ? row : undefined
     if (this.#append(lease, place, entries, last, claimed)) {
       if (claimed !== undefined) this.#progress(claimed)
       this.context.last = last + entries.length
@@ -71,7 +70,9 @@ export class Hot {
 
   #progress(claimed: RunsTable): void {
     const reset = (this.#reset ??= this.#handle.prepare(RESET))
-    reset.run(progressed(claimed).crc, claimed.workspace, claimed.id)
+    const row = progressed(claimed)
+    reset.run(row.crc, row.workspace, row.id)
+    keepRun(this.context, row)
   }
 
   #append(lease: Lease, place: Place, entries: readonly Entry[], last: number, claimed?: RunsTable): boolean {

@@ -6,9 +6,10 @@
  *     comes back in between is not mistaken for the dead one.
  * O3. An idle file costs nothing: what is to be tidied is tidied once, a moment after the last write.
  */
+import type { Statement } from 'better-sqlite3'
 import type { StoreChange, Instant, Opened, RunRow } from '@keelson/core/ports'
 import { KeelsonError } from '@keelson/core/ports'
-import { allWorkspaces, createContext, type Context } from '../sql/context.ts'
+import { allWorkspaces, begins, createContext, type Context } from '../sql/context.ts'
 import { loadKysely } from '../sql/kysely.ts'
 import { queries, type Queries } from '../sql/queries.ts'
 import type { Work } from '../sql/statement.ts'
@@ -77,7 +78,12 @@ export class OpenFile {
     this.db = parts.db
     this.#parts = parts
     this.#runner = new Runner(parts.handle)
-    this.context = createContext((compiled ??= queries(parts.db)), () => lastPosition(this.context))
+    const version = parts.handle.prepare('pragma data_version').pluck() as Statement<[], number>
+    this.context = createContext(
+      (compiled ??= queries(parts.db)),
+      () => lastPosition(this.context),
+      () => version.get()!,
+    )
     this.#commits = new GroupCommit(this.#runner, this.context, path, () => this.#written())
   }
 
@@ -104,6 +110,7 @@ export class OpenFile {
   /** Runs work that only reads, at once. */
   read<T>(work: Work<T>): T {
     try {
+      begins(this.context)
       return this.#runner.run(work)
     } catch (error) {
       throw failure(error, this.path)

@@ -7,7 +7,7 @@
  * L4. A row that is not what was written is set aside, and told; the others go on. Its lane is taken: nobody knows by whom.
  */
 import { KeelsonError, type ClaimAnswer, type ClaimQuery, type Claimed } from '@keelson/core/ports'
-import { findWorkspace, leaseName, workspaceName, type Context } from './context.ts'
+import { findWorkspace, runName, workspaceName, type Context } from './context.ts'
 import { readEntries } from './entries.ts'
 import { kysely } from './kysely.ts'
 import { unreadMail } from './mail.ts'
@@ -136,6 +136,7 @@ function* setAside(context: Context, row: RunsTable, found: Found): Work<boolean
   const why = troubleOf(row)
   if (why === undefined) return false
   yield* run(context.q.setAside, { workspace: row.workspace, id: row.id })
+  context.runs.delete(runName(row.workspace, row.id))
   found.corrupt.push({ row, why })
   return true
 }
@@ -219,20 +220,14 @@ export function* dueAt(context: Context, db: Sql, can: readonly string[]): Work<
 function* grab(context: Context, row: RunsTable, worker: string): Work<Claimed> {
   const epoch = row.epoch + 1
   const held = { ...row, state: 'due', worker, epoch, claims: row.claims + 1, shown: row.mails }
-  const stored = yield* saveRun(context, held, row)
+  yield* saveRun(context, held, row)
   const workspace = yield* workspaceName(context, row.workspace)
-  const { claimed } = context.names
-  if (claimed.size >= CLAIMED_MAX) claimed.clear()
-  claimed.set(leaseName(workspace, row.id), stored)
   return {
     lease: { workspace, run: row.id, worker, epoch },
     row: toRunRow(workspace, held),
     ...(yield* journalOf(context, row)),
   }
 }
-
-/** More than a process leads at once. */
-const CLAIMED_MAX = 2_000
 
 /** What a pass begins with; or that it cannot be believed, which is for whoever claimed the run to deal with. */
 function* journalOf(context: Context, row: RunsTable): Work<Pick<Claimed, 'entries' | 'mail' | 'corrupt'>> {

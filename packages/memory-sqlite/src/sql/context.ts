@@ -1,4 +1,9 @@
-/** Context: what work on one connection shares: its statements, the names it has looked up, and what it changed. */
+/**
+ * Context: what work on one connection shares: its statements, the names it has looked up, and what it changed.
+ *
+ * K1. What others may change is only remembered by a connection that can tell when another has written, and no longer than
+ *     until one has; see `begins`. Any other forgets it as a transaction begins.
+ */
 import type { RunRow } from '@keelson/core/ports'
 import { checksum, corrupt } from './checksum.ts'
 import type { Queries } from './queries.ts'
@@ -9,10 +14,16 @@ export interface Context {
   readonly q: Queries
   /** Numbers of workspaces and streams never change, so they are looked up once; see `rolledBack`. */
   readonly names: Names
-  /** The number in front of the next free one, in this transaction; undefined: not asked yet. */
+  /** The number in front of the next free one; undefined: not asked yet (K1). */
   last: number | undefined
-  /** Numbers of the last runs, by workspace, in this transaction. */
+  /** Numbers of the last runs, by workspace (K1). */
   readonly lastRuns: Map<number, number>
+  /** Open runs' rows as they were last written here, by `runName` (K1). */
+  readonly runs: Map<string, RunsTable>
+  /** Grows when another connection has written. Undefined: nobody can tell. */
+  readonly writesOfOthers: (() => number) | undefined
+  /** What that said when the rest was last known to hold. */
+  asOf: number | undefined
   /** Streams that were looked for since this transaction began and were not there, as in `names.streams`. */
   readonly missing: Set<string>
   /** Asks for `last`: positions grow in commit order (S6). */
@@ -30,12 +41,6 @@ export interface Names {
   readonly workspaceNames: Map<number, string>
   /** The last seq of streams that was seen: the stream may have grown since, in another connection. */
   readonly heads: Map<number, number>
-  /** Rows of runs that were claimed here and have recorded nothing since, by `leaseName`: they may have changed since. */
-  readonly claimed: Map<string, RunsTable>
-}
-
-export function leaseName(workspace: string, run: string): string {
-  return `${workspace}/${run}`
 }
 
 export interface Place {
@@ -47,7 +52,11 @@ export interface Place {
 /** Names are kept up to this many, then looked up again: about a megabyte, however many runs there are. */
 const NAMES_MAX = 4_000
 
-export function createContext(q: Queries, lastNumber: Context['lastNumber']): Context {
+/** So many rows of open runs are kept: more than a process leads at once. */
+const RUNS_MAX = 2_000
+
+/** `writesOfOthers`: where the connection can tell. */
+export function createContext(q: Queries, lastNumber: Context['lastNumber'], writesOfOthers?: () => number): Context {
   const names = {
     workspaces: new Map(),
     streams: new Map(),
@@ -55,23 +64,49 @@ export function createContext(q: Queries, lastNumber: Context['lastNumber']): Co
     streamNames: new Map(),
     workspaceNames: new Map(),
     heads: new Map(),
-    claimed: new Map(),
   }
-  return { q, names, last: undefined, lastRuns: new Map(), missing: new Set(), lastNumber, changes: new Map() }
+  return {
+    ...{ q, names, lastNumber, writesOfOthers },
+    ...{ last: undefined, lastRuns: new Map(), runs: new Map(), asOf: undefined },
+    ...{ missing: new Set(), changes: new Map() },
+  }
 }
 
-/** Forgets what only counted within one transaction: others may have written since. */
+/** As a transaction or a read begins: forgets what others may have changed since the last (K1). */
 export function begins(context: Context): void {
+  context.missing.clear()
+  const now = context.writesOfOthers?.()
+  if (now !== undefined && now === context.asOf) return
+  forget(context)
+  context.asOf = now
+}
+
+function forget(context: Context): void {
+  context.asOf = undefined
   context.last = undefined
   context.lastRuns.clear()
-  context.missing.clear()
+  context.runs.clear()
+}
+
+export function runName(workspace: number, run: string): string {
+  return `${workspace}/${run}`
+}
+
+/** Remembers a run's row as it is stored. One that is settled is hardly ever asked for again. */
+export function keepRun({ runs, writesOfOthers }: Context, row: RunsTable): void {
+  if (writesOfOthers === undefined) return
+  const name = runName(row.workspace, row.id)
+  if (row.state === 'settled') return void runs.delete(name)
+  if (runs.size >= RUNS_MAX) runs.clear()
+  runs.set(name, row)
 }
 
 /** Forgets what a transaction that is gone may have named. */
 export function rolledBack(context: Context): void {
   const { names } = context
   for (const map of Object.values(names) as Map<unknown, unknown>[]) map.clear()
-  begins(context)
+  context.missing.clear()
+  forget(context)
   context.changes = new Map()
 }
 

@@ -2,14 +2,14 @@
 import type { Delivery } from '@keelson/core/ports'
 import { changed, workspaceName, type Context } from './context.ts'
 import { addMail, wasDelivered } from './mail.ts'
-import { dueFrom, saveRun, troubleOf } from './runs.ts'
-import { first, type Work } from './statement.ts'
+import { dueFrom, saveRun, seenRun, troubleOf } from './runs.ts'
+import type { Work } from './statement.ts'
 
 export type Refusal = 'closed' | 'unknown' | 'duplicate' | 'corrupt'
 
 /** Puts mail into a run's box and wakes the run unless it is leased (S4). Answers why not. */
 export function* deliver(context: Context, workspace: number, delivery: Delivery): Work<Refusal | undefined> {
-  const row = yield* first(context.q.run, { workspace, id: delivery.run })
+  const row = yield* seenRun(context, workspace, delivery.run)
   if (row === undefined) return 'unknown'
   if (troubleOf(row) !== undefined) return 'corrupt'
   if (yield* wasDelivered(context, workspace, delivery)) return 'duplicate'

@@ -40,4 +40,6 @@ function* dropAllBut(context: Context, workspace: number, kept: string): Work<vo
   yield* run(context.q.removeRecordIndex, { workspace })
   yield* run(context.q.removeArtifacts, { workspace })
   context.names.heads.clear()
+  context.runs.clear()
+  context.lastRuns.delete(workspace)
 }

@@ -2,8 +2,8 @@
 import type { RunQuery, RunRow } from '@keelson/core/ports'
 import { allWorkspaces, findWorkspace, type Context } from './context.ts'
 import { kysely } from './kysely.ts'
-import { shownRow } from './runs.ts'
-import { all, first, statement, type Work } from './statement.ts'
+import { seenRun, shownRow } from './runs.ts'
+import { all, statement, type Work } from './statement.ts'
 import type { RunsTable, Sql } from './tables.ts'
 
 export function* readRuns(context: Context, db: Sql, workspace: string, query: RunQuery): Work<RunRow[]> {
@@ -18,7 +18,7 @@ function* byId(context: Context, space: number, query: RunQuery): Work<RunsTable
   const descending = query.order === 'descending'
   const rows: RunsTable[] = []
   for (const id of new Set(query.ids)) {
-    const row = yield* first(context.q.run, { workspace: space, id })
+    const row = yield* seenRun(context, space, id)
     if (row === undefined) continue
     if (state !== undefined && (state === 'open' ? row.state === 'settled' : row.state !== state)) continue
     if (playbook !== undefined && row.playbook !== playbook) continue

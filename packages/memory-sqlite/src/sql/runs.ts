@@ -1,7 +1,7 @@
 /** Runs: a run's row and how it changes; every change rewrites the row with its checksum. */
 import type { Instant, NewRun, Next, RunRow } from '@keelson/core/ports'
 import { sealOf } from './checksum.ts'
-import { changed, workspaceName, type Context } from './context.ts'
+import { changed, keepRun, runName, workspaceName, type Context } from './context.ts'
 import { unreadMail } from './mail.ts'
 import { RUN_COLUMNS } from './queries.ts'
 import { all, first, run, type Work } from './statement.ts'
@@ -17,8 +17,13 @@ export const openRun = sealed.open
 export const troubleOf = sealed.trouble
 
 export function* findRun(context: Context, workspace: number, id: string): Work<RunsTable | undefined> {
-  const row = yield* first(context.q.run, { workspace, id })
+  const row = yield* seenRun(context, workspace, id)
   return row === undefined ? undefined : openRun(row)
+}
+
+/** The same of a row that may not be what was written. */
+export function* seenRun(context: Context, workspace: number, id: string): Work<RunsTable | undefined> {
+  return context.runs.get(runName(workspace, id)) ?? (yield* first(context.q.run, { workspace, id }))
 }
 
 /** Writes a run's row, which was `before`, and remembers whom to tell. Answers it as it is stored. */
@@ -26,6 +31,7 @@ export function* saveRun(context: Context, row: RunsTable, before: RunsTable): W
   const { setLease, setState, setCode } = context.q
   const stored = sealed.seal(row)
   yield* run(!sameCode(row, before) ? setCode : !sameState(row, before) ? setState : setLease, stored)
+  keepRun(context, stored)
   if (row.worker === null) {
     const workspace = yield* workspaceName(context, row.workspace)
     changed(context, workspace, row.id, row.state === 'settled' ? toRunRow(workspace, row) : undefined)
@@ -62,6 +68,7 @@ export function* startRun(
   if (before !== undefined) {
     yield* run(context.q.removeMailOfRun, { workspace, run: start.id })
     yield* run(context.q.removeRun, { workspace, id: start.id })
+    context.runs.delete(runName(workspace, start.id))
   }
   const num = before?.num ?? (yield* nextNumber(context, workspace))
   const row: Omit<RunsTable, 'crc'> = {
@@ -72,7 +79,9 @@ export function* startRun(
     ...{ epoch: 0, worker: null, deaths: 0, claims: 0, created_at: start.createdAt, num, mails: 0, shown: 0 },
     ...endOf(start),
   }
-  yield* run(context.q.addRun, sealed.seal(row))
+  const stored = sealed.seal(row)
+  yield* run(context.q.addRun, stored)
+  keepRun(context, stored)
   changed(context, yield* workspaceName(context, workspace), row.id)
 }
 

@@ -5,7 +5,7 @@
  * U2. A unit under a lease reads the run's row in its own transaction and compares worker and epoch (S3).
  */
 import type { Answer, Conflict, Entry, Instant, Lease, NewRun, PassUnit, Unit } from '@keelson/core/ports'
-import { findWorkspace, leaseName, makeWorkspace, type Context } from './context.ts'
+import { findWorkspace, makeWorkspace, type Context } from './context.ts'
 import { append, hasEntry, headSeq, seenHead } from './entries.ts'
 import { deliver } from './deliver.ts'
 import { purge } from './purge.ts'
@@ -170,7 +170,6 @@ function* apply(context: Context, space: number, unit: Unit, judged: Judged, now
 function* advance(context: Context, lease: Lease, unit: PassUnit, before: RunsTable, now: Instant): Work<void> {
   const { consumed, next } = unit
   const space = before.workspace
-  context.names.claimed.delete(leaseName(lease.workspace, lease.run))
   if (consumed !== undefined) yield* readMail(context, space, lease.run, new Set(consumed))
   // Read again where the unit itself may have delivered to its own run.
   const mayHaveMail = (unit.deliveries?.length ?? 0) > 0

@@ -1,7 +1,7 @@
 /** Workers: who has the store open, and what becomes of the runs of one that has gone. */
 import type { Instant } from '@keelson/core/ports'
 import { checksum, corrupt } from './checksum.ts'
-import type { Context } from './context.ts'
+import { runName, type Context } from './context.ts'
 import { openRun, saveRun, troubleOf } from './runs.ts'
 import { all, first, run, type Work } from './statement.ts'
 
@@ -34,6 +34,7 @@ export function* removeWorker(context: Context, name: string, how: 'died' | 'clo
   for (const held of yield* all(context.q.runsOfWorker, { worker: name })) {
     if (troubleOf(held) !== undefined) {
       yield* run(context.q.freeRun, held)
+      context.runs.delete(runName(held.workspace, held.id))
       continue
     }
     const row = openRun(held)

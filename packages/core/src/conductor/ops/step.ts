@@ -35,7 +35,7 @@ function firstTry(pass: Pass, key: string, work: Work, options: StepOptions, op:
   }
   pass.work.began()
   try {
-    const value = insideStep.run(key, work, given(pass, op.attempts + 1))
+    const value = insideStep.run(key, work, new Given(pass, op.attempts + 1))
     if (isThenable(value)) return Promise.resolve(value).then(succeeded).catch(failed)
     succeeded(value)
     return 'succeeded'
@@ -45,12 +45,17 @@ function firstTry(pass: Pass, key: string, work: Work, options: StepOptions, op:
 }
 
 /** What a step's code gets: a signal is made when it is asked for. */
-function given(pass: Pass, attempt: number): { signal: AbortSignal; attempt: number } {
-  return {
-    get signal() {
-      return pass.signal
-    },
-    attempt,
+class Given {
+  readonly attempt: number
+  readonly #pass: Pass
+
+  constructor(pass: Pass, attempt: number) {
+    this.#pass = pass
+    this.attempt = attempt
+  }
+
+  get signal(): AbortSignal {
+    return this.#pass.signal
   }
 }
 
