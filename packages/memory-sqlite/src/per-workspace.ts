@@ -136,7 +136,7 @@ export class PerWorkspace {
     while (left.length > 0 && claimed.length < query.limit) {
       const dry = new Set<File>()
       for (const file of left.slice(0, query.limit - claimed.length)) {
-        const taken = await this.#claimOne(file, query, claimed.length)
+        const taken = await this.#claimOne(file, query, claimed)
         if (taken.nextAt !== null && (nextAt === null || taken.nextAt < nextAt)) nextAt = taken.nextAt
         if (taken.claimed.length === 0) dry.add(file)
         else file.served = ++this.#clock
@@ -151,8 +151,9 @@ export class PerWorkspace {
     return { claimed, nextAt, ...(suspects ? { suspects } : {}), ...(corrupt.length > 0 ? { corrupt } : {}) }
   }
 
-  #claimOne(file: File, query: ClaimQuery, taken: number): Promise<ClaimAnswer> {
-    const own = { ...query, workspaces: [file.workspace], limit: 1, alone: query.alone && taken === 0 }
+  #claimOne(file: File, query: ClaimQuery, taken: readonly Claimed[]): Promise<ClaimAnswer> {
+    const alone = query.alone && taken.length === 0
+    const own = { ...query, workspaces: [file.workspace], limit: 1, alone, ...leftOf(query, taken) }
     return this.#use(file, (store) => store.claim(own))
   }
 
@@ -281,4 +282,12 @@ function stampOf(path: string): string {
     .map((suffix) => statSync(path + suffix, { bigint: true, throwIfNoEntry: false }))
     .map((stat) => (stat === undefined ? '' : `${stat.mtimeNs} ${stat.size}`))
     .join()
+}
+
+/** Of what was taken from the files before, so many less. */
+function leftOf({ atMost }: ClaimQuery, taken: readonly Claimed[]): Pick<ClaimQuery, 'atMost'> {
+  if (atMost === undefined) return {}
+  const left = new Map(atMost)
+  for (const { row } of taken) if (left.has(row.playbook)) left.set(row.playbook, left.get(row.playbook)! - 1)
+  return { atMost: left }
 }

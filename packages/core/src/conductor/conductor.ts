@@ -185,14 +185,16 @@ export class Loop {
     const room = this.#suspect !== undefined || this.#makesWay() ? 0 : this.#options.concurrency - this.#flights.size
     if (room <= 0 || this.#degraded) return
     const limit = Math.min(room, CLAIM_MAX)
-    const { claimed, nextAt, suspects, corrupt } = await this.#env.store.claim(this.#query(limit))
+    const query = this.#query(limit)
+    const { claimed, nextAt, suspects, corrupt } = await this.#env.store.claim(query)
     for (const { workspace, run, why } of corrupt ?? []) this.#tellCorrupt(workspace, run, why)
     if (this.#stopping) return
     this.#passedOver = suspects === true ? this.#passedOver + 1 : 0
     // What others have written of a company by now counts for these passes.
     for (const { row } of claimed) this.#env.company(row.workspace).moved()
     for (const one of claimed) this.#fly(one)
-    if (claimed.length >= limit) this.#again = true
+    // The answer ends where it is full, and before one that is one too many of its playbook.
+    if (claimed.length >= limit || claimed.some(({ row }) => query.atMost?.has(row.playbook))) this.#again = true
     this.#arm(nextAt)
   }
 
@@ -200,7 +202,7 @@ export class Loop {
     return {
       worker: this.#options.worker,
       ...(this.#options.workspaces === undefined ? {} : { workspaces: this.#options.workspaces }),
-      can: this.#can(),
+      ...this.#can(),
       now: this.#env.clock.now(),
       limit,
       suspectAfter: SUSPECT_AFTER,
@@ -229,17 +231,19 @@ export class Loop {
     return true
   }
 
-  /** What may be claimed now: all but what is at its own limit. */
-  #can(): string[] {
-    const counts = new Map<string, number>()
-    for (const { claimed } of this.#flights.values()) {
-      const id = claimed.row.playbook
-      counts.set(id, (counts.get(id) ?? 0) + 1)
+  /** What may be claimed now: all but what is at its own limit, which is the least that any of its versions says. */
+  #can(): Pick<ClaimQuery, 'can' | 'atMost'> {
+    const all = this.#env.catalog.all()
+    const atMost = new Map<string, number>()
+    for (const { name, atOnce } of all)
+      if (atOnce !== undefined) atMost.set(name, Math.min(atOnce, atMost.get(name) ?? Infinity))
+    if (atMost.size === 0) return { can: all.map((one) => catalogId(one.name, one.version)) }
+    for (const { row } of [...this.#flights.values()].map((flight) => flight.claimed)) {
+      const left = atMost.get(row.playbook)
+      if (left !== undefined) atMost.set(row.playbook, left - 1)
     }
-    return this.#env.catalog
-      .all()
-      .filter((one) => one.atOnce === undefined || (counts.get(one.name) ?? 0) < one.atOnce)
-      .map((one) => catalogId(one.name, one.version))
+    const free = all.filter(({ name }) => (atMost.get(name) ?? 1) > 0)
+    return { can: free.map((one) => catalogId(one.name, one.version)), atMost }
   }
 
   #fly(claimed: Claimed, playbook = this.#codeOf(claimed)): void {

@@ -224,6 +224,11 @@ export interface ClaimQuery {
   readonly workspaces?: readonly string[]
   /** What this process can execute: 'name@version'; a run of anything else is left alone. */
   readonly can: readonly string[]
+  /**
+   * Of these playbooks at most so many. The answer ends before the first that would be one too many: whoever
+   * asked asks again, without what is full.
+   */
+  readonly atMost?: ReadonlyMap<string, number>
   readonly now: Instant
   readonly limit: number
   /** A run with this many deaths is a suspect: it is claimed by a worker that holds nothing else, and alone. */

@@ -61,7 +61,7 @@ export function definePlaybook<I extends z.ZodType, O extends z.ZodType>(definit
   readonly serialize?: (input: z.output<I>) => string
   /** When the lane is held: from start to settle, or only while a pass runs. Default 'open'. */
   readonly while?: 'open' | 'running'
-  /** Passes of this playbook at once in one process. */
+  /** Passes of this playbook at once in one process. Where its versions differ, the least counts for all. */
   readonly atOnce?: number
   readonly changes?: Changes
   run(ctx: Context, input: z.output<I>): Promise<z.input<O>>

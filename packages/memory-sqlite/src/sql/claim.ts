@@ -120,6 +120,7 @@ function* take(
         found.suspects = true
         continue
       }
+      if (isFull(row, taken, query)) return
       turns.served.set(each.workspace, ++turns.count)
       taken.push(row)
       if (suspect(row)) {
@@ -129,6 +130,12 @@ function* take(
       break
     }
   }
+}
+
+/** One more of its playbook would be too many. */
+function isFull({ playbook }: RunsTable, taken: readonly RunsTable[], { atMost }: ClaimQuery): boolean {
+  const most = atMost?.get(playbook)
+  return most !== undefined && taken.filter((one) => one.playbook === playbook).length >= most
 }
 
 /** L4. True when it was not believed. */

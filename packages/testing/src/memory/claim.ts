@@ -55,6 +55,7 @@ function take(data: Data, spaces: readonly Space[], query: ClaimQuery): Taken {
         suspects = true
         continue
       }
+      if (isFull(run, claimed, query)) return { claimed, suspects }
       space.served = ++data.served
       claimed.push(grab(space, run, query.worker))
       if (suspect(run)) return { claimed, suspects: false }
@@ -62,6 +63,12 @@ function take(data: Data, spaces: readonly Space[], query: ClaimQuery): Taken {
     }
   }
   return { claimed, suspects }
+}
+
+/** One more of its playbook would be too many. */
+function isFull({ row }: Run, claimed: readonly Claimed[], { atMost }: ClaimQuery): boolean {
+  const most = atMost?.get(row.playbook)
+  return most !== undefined && claimed.filter((one) => one.row.playbook === row.playbook).length >= most
 }
 
 /** Another family holds the run's lane, or stands before it in the queue. */

@@ -63,6 +63,21 @@ function what(suite: StoreSuite): void {
     expect(await idsTaken(store, { limit: 2 })).toEqual(['a', 'b'])
     expect(await idsTaken(store, { limit: 2 })).toEqual(['c'])
   })
+  given('ends before one that is one too many of its playbook', async ({ store }) => {
+    for (const id of ['a', 'b', 'c']) await start(store, id, { playbook: 'book' })
+    await start(store, 'd', { playbook: 'film' })
+    await start(store, 'e', { playbook: 'book', version: 2 })
+    const can = ['book@1', 'book@2', 'film@1']
+    expect(await idsTaken(store, { can, atMost: new Map([['book', 2]]) })).toEqual(['a', 'b'])
+    expect(await idsTaken(store, { can: ['film@1'], atMost: new Map([['book', 0]]) })).toEqual(['d'])
+    expect(await idsTaken(store, { can, atMost: new Map([['book', 2]]) })).toEqual(['c', 'e'])
+  })
+  given('counts what is one too many over all workspaces', async ({ store }) => {
+    for (const space of ['x', 'y']) for (const id of ['a', 'b']) await start(store, id, {}, space)
+    const atMost = new Map([['book', 3]])
+    expect(await take(store, { atMost })).toHaveLength(3)
+    expect(await take(store)).toHaveLength(1)
+  })
 }
 
 function when(suite: StoreSuite): void {
