@@ -1,8 +1,8 @@
 /** Settings whose shape changes: read as of today, in runs too; what cannot be read stops the start, or holds the run. */
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import type { ConductorOptions, SettingsDefinition } from '@keelson/core'
-import type { MemoryStoreSession } from '@keelson/testing'
+import { defineEvent, type ConductorOptions, type SettingsDefinition } from '@keelson/core'
+import { manualClock, type MemoryStoreSession } from '@keelson/testing'
 import { code, me, open, store } from './support/open.ts'
 
 const v1 = z.object({ tone: z.string() })
@@ -108,5 +108,23 @@ describe('settings of a newer shape', () => {
     days.now += 2 * 86_400_000
     await again.quiet()
     expect(await again.runs.get('n').status()).toMatchObject({ state: 'waiting', for: [{ kind: 'timer' }] })
+  })
+
+  it('let newer code that works beside it go on with them, without being started again', async () => {
+    const data = store()
+    const clock = manualClock(Date.UTC(2026, 0, 1))
+    const told = defineEvent({ name: 'told', schema: z.object({}) })
+    const waits = code(async (ctx) => (await ctx.waitFor(told)) !== undefined && JSON.stringify(ctx.settings))
+    const older = await open(data, { playbooks: [waits], settings: v1, clock })
+    const newer = await open(data, { playbooks: [waits], settings: v2, clock })
+    const run = await newer.start(waits, {}, { id: 'w' })
+    await newer.quiet()
+    await newer.configure({ voice: { tone: 'warm' } }, { by: me })
+    await newer.send(told, {}, { id: 'e' })
+    await Promise.all([older.quiet(), newer.quiet()])
+    expect(await newer.why('event:told:e')).toContain('this code knows 1')
+    await older.stop()
+    clock.to(clock.now() + 60_000)
+    expect(await run.result()).toBe('{"voice":{"tone":"warm"}}')
   })
 })

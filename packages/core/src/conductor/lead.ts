@@ -28,6 +28,9 @@ import { iso, type Status, type WaitInfo } from './waiting.ts'
 
 /** A lane held for longer is put before a person. */
 const LANE_DAY_MS = 86_400_000
+/** When a run whose settings could not be read is looked at again. */
+const LOOK_AGAIN_MS = 30_000
+
 /** A pass that is under way. */
 export interface Leading {
   readonly pass: Pass
@@ -66,6 +69,11 @@ function due(pass: Pass, version = pass.task.claimed.row.version): Next {
   return { to: 'due', status: canonical({ state: 'due' }), at: pass.task.env.clock.now(), version }
 }
 
+/** For code that can read what this cannot: it may be at work already, and nothing else would wake the run for it. */
+function later(pass: Pass, unread: WaitInfo): Next {
+  return { to: 'due', status: canonicalAround(waiting([unread])), at: pass.task.env.clock.now() + LOOK_AGAIN_MS }
+}
+
 async function begin(pass: Pass): Promise<void> {
   const { claimed, playbook, env } = pass.task
   const { row } = claimed
@@ -74,7 +82,7 @@ async function begin(pass: Pass): Promise<void> {
   const closed = shut(life)
   if (closed !== undefined) return handOver(pass, { to: 'held', status: canonicalAround(waiting([closed])) }, 'held')
   const unread = await seeSettings(pass, settings)
-  if (unread !== undefined) return handOver(pass, { to: 'held', status: canonicalAround(waiting([unread])) }, 'held')
+  if (unread !== undefined) return handOver(pass, later(pass, unread), 'due')
   await pass.mailbox.absorb(claimed.mail)
   const { history } = pass
   if (history.head.seq === before && history.quarantined === undefined && isSuspicious(row)) return quarantine(pass)
