@@ -514,6 +514,22 @@ export const mutants = [
     test: at('tests', 'tests/alert-ladder.test.ts', 'has the rungs of its start'),
   },
   {
+    name: 'event-in-time',
+    drops: 'an event that was sent in time beats the deadline before it is delivered',
+    file: core('conductor/mail.ts'),
+    find: 'await firstHeard(at, wait, history, had)',
+    replace: 'undefined as Heard | undefined',
+    test: at('tests', 'tests/reliability/time.test.ts', 'though nobody worked to deliver it until long after'),
+  },
+  {
+    name: 'at-once',
+    drops: 'a claim takes no more of a playbook than may go at once',
+    file: core('conductor/conductor.ts'),
+    find: 'atMost.set(row.playbook, left - 1)',
+    replace: 'void left',
+    test: at('tests', 'tests/at-once.test.ts', 'of a playbook with a limit are never more'),
+  },
+  {
     name: 'policy-pages',
     drops: 'of what is open when the rules change, no page leaves one out',
     file: core('conductor/policy-change.ts'),

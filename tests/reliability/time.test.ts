@@ -2,8 +2,8 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { defineEvent, definePlaybook } from '@keelson/core'
-import { memoryStore, testConductor } from '@keelson/testing'
-import { code } from '../support/open.ts'
+import { manualClock, memoryStore, testConductor } from '@keelson/testing'
+import { code, me, open, store } from '../support/open.ts'
 
 const paid = defineEvent({ name: 'paid', schema: z.object({ invoice: z.string(), cents: z.number() }) })
 
@@ -67,6 +67,42 @@ describe('an event', () => {
     await t.stop()
   })
 
+  it('stored before the deadline beats it, though nobody worked to deliver it until long after', async () => {
+    const clock = manualClock(Date.UTC(2026, 0, 1))
+    const data = store()
+    const wait = code(async (ctx) => (await ctx.waitFor(paid, { timeout: '1d' })) ?? 'too late')
+    const first = await open(data, { playbooks: [wait], clock })
+    await first.start(wait, {}, { id: 'w' })
+    await first.start(wait, {}, { id: 'x' })
+    await first.quiet()
+    await first.stop()
+    const web = await open(data, { playbooks: [wait], clock, work: false })
+    clock.to(clock.now() + 23 * 3_600_000)
+    await web.send(paid, { invoice: 'i', cents: 1 }, { id: 'e' })
+    clock.to(clock.now() + 48 * 3_600_000)
+    const later = await open(data, { playbooks: [wait], clock })
+    for (const id of ['w', 'x']) expect(await later.runs.get(id).result()).toEqual({ invoice: 'i', cents: 1 })
+    await later.quiet()
+    expect(await later.audit.verify()).toMatchObject({ ok: true })
+  })
+
+  it('is had once, of two waits whose deadlines have passed', async () => {
+    const clock = manualClock(Date.UTC(2026, 0, 1))
+    const data = store()
+    const wait = code(async (ctx) =>
+      ctx.all(['a', 'b'], String, async (each) => (await each.waitFor(paid, { timeout: '1d' }))?.cents ?? 'too late'),
+    )
+    const first = await open(data, { playbooks: [wait], clock })
+    const run = await first.start(wait, {}, { id: 'w' })
+    await first.quiet()
+    await first.stop()
+    const web = await open(data, { playbooks: [wait], clock, work: false })
+    await web.send(paid, { invoice: 'i', cents: 1 }, { id: 'e' })
+    clock.to(clock.now() + 48 * 3_600_000)
+    const later = await open(data, { playbooks: [wait], clock })
+    expect(await later.runs.get(run.id).result()).toEqual([1, 'too late'])
+  })
+
   it('sent after the deadline is too late', async () => {
     const wait = code(async (ctx) => (await ctx.waitFor(paid, { timeout: '1d' })) ?? 'too late')
     const t = await testConductor({ playbooks: [wait] })
@@ -74,6 +110,23 @@ describe('an event', () => {
     await t.advance('1d')
     await t.send(paid, { invoice: 'i', cents: 1 })
     expect(await run.result()).toBe('too late')
+    await t.stop()
+  })
+
+  it('emitted again by a run that begins anew is the event that it was', async () => {
+    let broken = true
+    const sender = code(async (ctx) => {
+      await ctx.emit(paid, { invoice: 'z', cents: 3 })
+      if (broken) throw new Error('not yet')
+    })
+    const t = await testConductor({ playbooks: [sender] })
+    const run = await t.start(sender, {})
+    await expect(run.result()).rejects.toThrow('not yet')
+    broken = false
+    await t.host((keelson) => keelson.runs.restart(run.id, { from: 'start', by: me }))
+    await run.result()
+    const events = await t.keelson.runs.list({ playbook: 'keelson.event', builtIn: true })
+    expect(events.runs).toHaveLength(1)
     await t.stop()
   })
 

@@ -5,7 +5,7 @@ import type { Op } from '../journal/op.ts'
 import type { Put } from '../journal/put.ts'
 import type { Delivery } from '../journal/store.ts'
 import { closing } from './item.ts'
-import { waitGone } from './mail.ts'
+import { waitGone } from './event-buffer.ts'
 import type { Pass } from './pass.ts'
 import { leaveSending, releaseEffect } from './effect/release.ts'
 

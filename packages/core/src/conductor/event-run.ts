@@ -2,8 +2,8 @@
  * EventRun: an event is a run of a built-in playbook: stored once by its id, delivered to every wait that matches,
  * whatever crashes in between.
  *
- * V1. A wait is recorded before it looks into the buffer; an event is recorded before it looks for waits. One of the two
- *     sees the other; a delivery that both make counts once.
+ * V1. A wait is recorded before it looks into the buffer; an event is recorded before it looks for waits, in the unit that
+ *     starts its run. One of the two sees the other; a delivery that both make counts once.
  * V2. What a run in shadow emits is an event of its overlay: no wait outside of its family hears of it.
  */
 import type { Actor } from '../base/actor.ts'
@@ -14,6 +14,7 @@ import { eventShape, eventTags, eventTokens, matches, type EventType } from '../
 import { builtIn } from '../playbook/playbook.ts'
 import { invalidations } from './effect/tags.ts'
 import type { Environment } from './environment.ts'
+import { eventPuts } from './event-buffer.ts'
 import type { Pass } from './pass.ts'
 import { newRun } from './start.ts'
 
@@ -38,17 +39,44 @@ export function sentEvent(type: EventType<any>, id: string, text: string): Event
   return { event: type.name, id, payload, ...schema, ...(stale.length === 0 ? {} : { stale }) }
 }
 
+/** The run that delivers an event, which is in the buffer from its first entry on (V1). Written only if it is new: see `isSent`. */
+export async function sentRun(
+  env: Environment,
+  workspace: string,
+  input: EventInput,
+  by?: Actor,
+  shadow?: string,
+): Promise<NewRun> {
+  if (shadow !== undefined) return eventRun(env, workspace, input, by, shadow) // its overlay is to hold it
+  const tokens = eventTokens(await env.company(workspace).key(), input.event, input.payload)
+  return eventRun(env, workspace, input, by, undefined, tokens)
+}
+
+/** Whether an event was sent before under the id of this run: then its records stand, or stood, already. */
+export async function isSent(env: Environment, workspace: string, run: string): Promise<boolean> {
+  return (await env.store.runs(workspace, { ids: [run], limit: 1 })).length > 0
+}
+
 /** The run that keeps and delivers an event. Its id makes a second sending the same event. */
-export function eventRun(env: Environment, workspace: string, input: EventInput, by?: Actor, shadow?: string): NewRun {
+export function eventRun(
+  env: Environment,
+  workspace: string,
+  input: EventInput,
+  by?: Actor,
+  shadow?: string,
+  tokens: readonly string[] = [],
+): NewRun {
   const id = `event:${encodeURIComponent(input.event.toWellFormed())}:${input.id}` // a name may hold colons, too
+  const now = env.clock.now()
   return newRun(eventPlaybook(), {
     workspace,
     id,
     input,
+    now,
+    salt: () => env.ids.salt(),
+    puts: eventPuts({ id, ...heard(input) }, tokens, now),
     ...(by === undefined ? {} : { by }),
     ...(shadow === undefined ? {} : { shadow }),
-    now: env.clock.now(),
-    salt: () => env.ids.salt(),
   })
 }
 
@@ -69,22 +97,15 @@ export const eventPlaybook = builtIn((z) => ({
   },
 }))
 
-/** Puts the event into the buffer, once under each token by which a wait looks for it. */
+/** Puts the event into the buffer, where its start has not; ends the cached reads that it makes stale. */
 async function record(pass: Pass, input: EventInput): Promise<void> {
   const { env, claimed } = pass.task
   const { workspace, id, createdAt } = claimed.row
+  const isKept = pass.history.start.puts?.some((put) => put.kind === 'event') === true
   const live = async (): Promise<void> => {
     await pass.work.run(async () => {
-      const tokens = eventTokens(await env.company(workspace).key(), input.event, input.payload)
-      const data = { id, ...heard(input) }
-      const puts = tokens.map((token, i) => ({
-        kind: 'event',
-        id: `${id}:${i}`,
-        version: 1,
-        data,
-        index: { token },
-        sort: createdAt,
-      }))
+      const tokens = isKept ? [] : eventTokens(await env.company(workspace).key(), input.event, input.payload)
+      const puts = eventPuts({ id, ...heard(input) }, tokens, createdAt)
       await pass.writer.submit(async () => {
         const stale = await invalidations(env, workspace, input.stale ?? [], createdAt)
         return { drafts: [{ kind: 'step.completed', key: 'record', data: { puts: [...puts, ...stale] } }] }

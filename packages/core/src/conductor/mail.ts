@@ -2,7 +2,7 @@
  * Mail: what came from outside a run's lease, and the deadlines that have passed, as entries in their true order.
  *
  * M1. A deadline is decided once, by an entry, from recorded instants: what was stored before it beats it, however late
- *     the pass is that finds out.
+ *     the pass is that finds out, and whether or not it was delivered yet.
  * M2. An event answers the first open wait that matches it, once per run; one that nobody waits for is dropped here and
  *     stays in the buffer.
  * M3. An effect that was being sent when its run is rewound past it is left to a run of its own, in the unit that rewinds.
@@ -15,14 +15,14 @@ import type { Op } from '../journal/op.ts'
 import type { EntryData, Outcome } from '../journal/kinds.ts'
 import type { Put } from '../journal/put.ts'
 import type { Mail, MemoryStore, NewRun } from '../journal/store.ts'
-import { shapeOf } from '../playbook/event.ts'
+import { answerOf, firstHeard, waitGone, type Heard } from './event-buffer.ts'
 import { hadOf } from './had.ts'
 import { closing, itemPut, readItem, type ItemRecord } from './item.ts'
 import { Opened, type Open } from './opened.ts'
 
 /** What each kind of mail carries. */
 export interface MailData {
-  event: { id: string; event: string; payload: Json; schema?: number }
+  event: Heard
   child: { key: string; outcome: Outcome }
   effect: { key: string; outcome: Outcome; receipt?: Json }
   decision: { key: string; item: string; hash: string; decision: Json; by: Actor }
@@ -79,6 +79,7 @@ export interface DigestAt {
 /** Entries for `mail` and for all deadlines up to `now`. */
 export async function digest(history: History, mail: readonly Mail[], now: number, at: DigestAt): Promise<Digest> {
   const open = new Opened(history)
+  const had = new Set<string>()
   const timers: Timer[] = open.due(now).map(({ key, until }) => ({ key, until: until! }))
   let first = 0
   const drafts: Draft[] = []
@@ -87,10 +88,9 @@ export async function digest(history: History, mail: readonly Mail[], now: numbe
     for (let next = timers[first]; next !== undefined && next.until < before; next = timers[first]) {
       first++
       const found = open.get(next.key)
-      if (found !== undefined) drafts.push(...(await expire(found, open, now, climbed, at)))
+      if (found !== undefined) drafts.push(...(await expire(found, { history, open, had, climbed }, now, at)))
     }
   }
-  const had = new Set<string>()
   const left = new Map<string, NewRun>()
   for (const one of mail) {
     await fire(one.at)
@@ -119,32 +119,46 @@ function reset(timers: Timer[], { key, until }: Timer, now: number): void {
   timers.sort((a, b) => a.until - b.until)
 }
 
+/** What has become of a digest so far, as far as it bears on its deadlines. */
+interface Passing {
+  readonly history: History
+  readonly open: Opened
+  /** Events that it has taken. */
+  readonly had: Set<string>
+  readonly climbed: Climbed[]
+}
+
 /** What a passed deadline means for the operation that set it. */
-async function expire(
-  { op, entry }: Open,
-  open: Opened,
-  now: number,
-  climbed: Climbed[],
-  at: { store: MemoryStore; workspace: string },
-): Promise<Draft[]> {
+async function expire({ op, entry }: Open, passing: Passing, now: number, at: DigestAt): Promise<Draft[]> {
+  const { open, climbed } = passing
+  const { key } = op
   switch (entry.kind) {
     case 'sleep.opened':
-      open.delete(op.key)
-      return [{ kind: 'sleep.completed', key: op.key, data: {} }]
+      open.delete(key)
+      return [{ kind: 'sleep.completed', key, data: {} }]
     case 'wait.opened':
-      open.delete(op.key)
+      open.delete(key)
       return [
-        {
-          kind: 'wait.completed',
-          key: op.key,
-          data: { puts: waitGone(dataOf(entry as Entry & { kind: 'wait.opened' })) },
-        },
+        { kind: 'wait.completed', key, data: await endOfWait(entry as Entry & { kind: 'wait.opened' }, passing, at) },
       ]
     case 'ask.opened':
       return expireAsk(op, dataOf(entry as Entry & { kind: 'ask.opened' }), open, now, climbed, at)
     default:
       return []
   }
+}
+
+/** M1. An event that came in time may still be on its way. */
+async function endOfWait(
+  entry: Entry & { kind: 'wait.opened' },
+  { history, had }: Passing,
+  at: DigestAt,
+): Promise<EntryData['wait.completed']> {
+  const wait = dataOf(entry)
+  const heard = await firstHeard(at, wait, history, had)
+  if (heard === undefined) return { puts: waitGone(wait) }
+  had.add(heard.id)
+  return answerOf(wait, heard)
 }
 
 async function expireAsk(
@@ -298,19 +312,9 @@ async function takeEvent(
     if (at < wait.since || (wait.until !== undefined && at > wait.until)) continue
     open.delete(op.key)
     had.add(data.id)
-    const completed = { ok: data.payload, event: data.id, ...shapeOf(data), ...labelsOf(wait), puts: waitGone(wait) }
-    return [{ kind: 'wait.completed', key: op.key, data: completed }]
+    return [{ kind: 'wait.completed', key: op.key, data: answerOf(wait, data) }]
   }
   return []
-}
-
-export function labelsOf(wait: EntryData['wait.opened']): Pick<Outcome, 'labels'> {
-  return wait.labels === undefined ? {} : { labels: wait.labels }
-}
-
-/** Removes the record under which events find a wait. */
-export function waitGone(wait: EntryData['wait.opened']): Put[] {
-  return (wait.puts ?? []).map((put) => ({ kind: put.kind, id: put.id, version: put.version + 1, data: null }))
 }
 
 function takeDecision(data: MailData['decision'], open: Opened): Draft[] {

@@ -12,7 +12,7 @@ import type { Playbook } from '../playbook/context.ts'
 import { eventSchema, type EventType } from '../playbook/event.ts'
 import { playbookOf } from '../playbook/playbook.ts'
 import type { Environment } from './environment.ts'
-import { eventRun, sentEvent } from './event-run.ts'
+import { isSent, sentEvent, sentRun } from './event-run.ts'
 import { assertActive } from './life.ts'
 import type { Notifier } from './notifier.ts'
 import { rootOf } from './shadow/mode.ts'
@@ -131,10 +131,10 @@ export async function send<T>(
 ): Promise<void> {
   const text = toStored(eventSchema(event), payload, 'INPUT_INVALID', `the payload of event ${event.name}`)
   await assertActive(env, workspace)
-  await env.company(workspace).key()
-  const run = eventRun(env, workspace, sentEvent(event, options.id, text), options.by)
-  const answer = await env.store.write(workspace, { starts: [run] })
-  if (answer.status === 'done' && answer.refused.length > 0) {
+  const run = await sentRun(env, workspace, sentEvent(event, options.id, text), options.by)
+  const isNew = !(await isSent(env, workspace, run.id))
+  const answer = isNew ? await env.store.write(workspace, startUnit(run)) : undefined
+  if (answer?.status !== 'done' || answer.refused.length > 0) {
     await assertSame(env, workspace, run.id, run.entries[0] as Entry & { kind: 'run.started' })
   }
   env.nudge()

@@ -10,6 +10,7 @@ import { chain, EMPTY_HEAD } from '../journal/entry.ts'
 import type { Draft } from '../journal/entry.ts'
 import type { EntryData } from '../journal/kinds.ts'
 import { writesOf } from '../journal/records.ts'
+import type { Put } from '../journal/put.ts'
 import type { NewRun, Unit } from '../journal/store.ts'
 import type { AnyPlaybook } from '../playbook/playbook.ts'
 import { withTrail } from './trail.ts'
@@ -45,13 +46,15 @@ export interface StartOptions {
     readonly earlier: boolean
     readonly working: NonNullable<EntryData['run.started']['working']>
   }
+  /** Records that are there from its first entry on. Whoever writes it sees to it that it is new. */
+  readonly puts?: readonly Put[]
   readonly now: number
   readonly salt: () => string
   /** Leaves a line in the audit trail: write it with `startUnit`. */
   readonly told?: boolean
 }
 
-/** A start with its line in the audit trail, which is written only if the run is new. */
+/** A start with the records that it puts, which are written only if the run is new. */
 export function startUnit(run: NewRun): Unit {
   const records = writesOf(run.entries)
   if (records.length === 0) return { starts: [run] }
@@ -102,6 +105,7 @@ export function newRun(playbook: AnyPlaybook, options: StartOptions): NewRun {
     ...(options.carry?.earlier === true ? { earlier: true as const } : {}),
     ...(options.carry === undefined || options.carry.working.length === 0 ? {} : { working: options.carry.working }),
     ...(options.carry?.settings === undefined ? {} : { settings: options.carry.settings }),
+    ...(options.puts === undefined || options.puts.length === 0 ? {} : { puts: options.puts }),
     continuation,
   }
   const draft: Draft = { kind: 'run.started', data: start }

@@ -10,7 +10,7 @@ import type { Clock } from '../base/clock.ts'
 import { KeelsonError } from '../base/errors.ts'
 import type { Ids } from '../base/ids.ts'
 import { chain, type Draft, type Entry, type Head } from '../journal/entry.ts'
-import { inked } from '../journal/records.ts'
+import { inked, writesOf } from '../journal/records.ts'
 import type {
   Answer,
   Delivery,
@@ -254,7 +254,8 @@ export class Writer {
     const ink = inked(withTrail(built.drafts, { stream, seq: this.#head.seq, at, by, run: lease.run }))
     const entries = chain(lease.workspace, stream, this.#head, ink.drafts, at, this.#salt)
     if (isPlain(built) && ink.records.length === 0) return { unit: { entries }, entries }
-    const records = [...ink.records, ...(built.cached ?? [])]
+    const begun = (built.starts ?? []).flatMap((start) => writesOf(start.entries))
+    const records = [...ink.records, ...begun, ...(built.cached ?? [])]
     const unit: PassUnit = {
       ...(entries.length === 0 ? {} : { entries }),
       ...(records.length === 0 ? {} : { records }),

@@ -11,20 +11,11 @@ import { dataOf, type Draft, type Entry } from '../../journal/entry.ts'
 import type { Op } from '../../journal/op.ts'
 import type { Outcome } from '../../journal/kinds.ts'
 import type { NewRun } from '../../journal/store.ts'
-import {
-  eventLabels,
-  eventSchema,
-  matches,
-  payloadFrom,
-  shapeOf,
-  waitToken,
-  type EventType,
-} from '../../playbook/event.ts'
+import { eventLabels, eventSchema, payloadFrom, waitToken, type EventType } from '../../playbook/event.ts'
 import { playbookOf } from '../../playbook/playbook.ts'
 import { lineOf, personasOf } from '../behalf.ts'
-import { eventRun, sentEvent } from '../event-run.ts'
-import { hadOf } from '../had.ts'
-import { labelsOf, waitGone, type MailData } from '../mail.ts'
+import { answerOf, firstHeard } from '../event-buffer.ts'
+import { isSent, sentEvent, sentRun } from '../event-run.ts'
 import type { Pass } from '../pass.ts'
 import { rootOf } from '../shadow/mode.ts'
 import { newRun } from '../start.ts'
@@ -128,7 +119,7 @@ async function openWait(
       const data = { hash, event, match, since, ...ends, ...(isUnlabelled(labels) ? {} : { labels }), puts: [put] }
       await pass.writer.append([{ kind: 'wait.opened', key, data }])
     }
-    if (!pass.work.aborted && op.outcome === undefined) await fromBuffer(pass, key, token, op)
+    if (!pass.work.aborted && op.outcome === undefined) await fromBuffer(pass, key, op)
   })
   if (pass.work.aborted || op.outcome !== undefined) return
   const { until } = dataOf(op.opened as Entry & { kind: 'wait.opened' })
@@ -150,39 +141,14 @@ function familyOf(pass: Pass): { shadow?: string } {
 }
 
 /** An event that was there before the wait: the oldest that matches and that this run has not had. */
-async function fromBuffer(pass: Pass, key: string, token: string, op: Op): Promise<void> {
+async function fromBuffer(pass: Pass, key: string, op: Op): Promise<void> {
   const { env, claimed } = pass.task
-  const { workspace, id } = claimed.row
+  const { workspace, id: run } = claimed.row
   const wait = dataOf(op.opened as Entry & { kind: 'wait.opened' })
   await pass.writer.submit(async () => {
-    let after: { sort: number; id: string } | undefined
-    for (;;) {
-      const rows = await env.store.records(workspace, {
-        kind: 'event',
-        where: { field: 'token', value: token },
-        from: wait.since,
-        limit: 200,
-        ...(after === undefined ? {} : { after }),
-      })
-      const fitting = rows.flatMap((row) => {
-        const found = JSON.parse(row.data) as MailData['event']
-        const fits = found.event === wait.event && matches(wait.match as Record<string, unknown>, found.payload)
-        return fits ? [{ found, sort: row.sort }] : []
-      })
-      const ids = fitting.map(({ found }) => found.id)
-      const had = await hadOf({ store: env.store, workspace, run: id }, pass.history, ids)
-      for (const { found, sort } of fitting) {
-        if (op.outcome !== undefined) return undefined
-        if (had.has(found.id)) continue
-        if (wait.until !== undefined && sort > wait.until) return undefined
-        const { id: event, payload: ok } = found
-        const data = { ok, event, ...shapeOf(found), ...labelsOf(wait), puts: waitGone(wait) }
-        return { drafts: [{ kind: 'wait.completed', key, data }] }
-      }
-      const last = rows.at(-1)
-      if (last === undefined || rows.length < 200) return undefined
-      after = { sort: last.sort, id: last.id }
-    }
+    const heard = await firstHeard({ store: env.store, workspace, run }, wait, pass.history)
+    if (heard === undefined || op.outcome !== undefined) return undefined
+    return { drafts: [{ kind: 'wait.completed', key, data: answerOf(wait, heard) }] }
   })
 }
 
@@ -194,8 +160,11 @@ export function emit(pass: Pass, key: string, event: EventType<unknown>, payload
     const { workspace, id } = claimed.row
     await pass.work.run(async () => {
       const own = `${journalId(id, pass.history.start.continuation)}:${key}`
-      const run = eventRun(env, workspace, sentEvent(event, own, text), undefined, pass.history.start.shadow)
-      await pass.writer.submit(() => ({ drafts: [{ kind: 'emit.completed', key, data: { hash } }], starts: [run] }))
+      const run = await sentRun(env, workspace, sentEvent(event, own, text), undefined, pass.history.start.shadow)
+      await pass.writer.submit(async () => {
+        const starts = (await isSent(env, workspace, run.id)) ? [] : [run]
+        return { drafts: [{ kind: 'emit.completed', key, data: { hash } }], starts }
+      })
     })
     env.nudge()
   }
