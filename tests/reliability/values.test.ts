@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { definePlaybook, KeelsonError } from '@keelson/core'
+import { exploreCrashes, testConductor, type Harness } from '@keelson/testing'
 import { code, open, store } from '../support/open.ts'
 
 const cyclic: { self?: unknown } = {}
@@ -144,5 +145,57 @@ describe('a codec', () => {
       run: async () => 'x',
     }
     expect(() => definePlaybook(oneWay)).toThrow(expect.objectContaining({ code: 'DEFINITION_INVALID' }) as Error)
+  })
+})
+
+describe('an answer', () => {
+  const early = z.object({ day: z.iso.date().refine((day) => day < '2026-02', 'that is too late') })
+  const when = code(async (ctx) => {
+    const first = await ctx.ask('When?', { answer: early })
+    const second = await ctx.ask('And then?', { answer: early })
+    return [first.day, second.day]
+  })
+  const answers = async (t: Harness) => {
+    const run = await t.start(when, {}, { id: 'r' })
+    await t.answer({ day: '2026-07-01' }, { question: 'When?' })
+    const [asked] = (await t.host((keelson) => keelson.inbox.list())).items
+    await t.answer({ day: '2026-01-02' }, { question: 'When?' })
+    await t.answer({ day: '2026-01-03' }, { question: 'And then?' })
+    return [await run.result(), (asked?.preview as { after?: string } | undefined)?.after]
+  }
+
+  it('that only the schema knows to be wrong is asked for anew, saying why, wherever the process dies', async () => {
+    const explored = await exploreCrashes(
+      async (t) => {
+        const [result, shown] = await answers(t)
+        expect(result).toEqual(['2026-01-02', '2026-01-03'])
+        expect(shown).toContain('that is too late')
+        return result
+      },
+      { harness: () => ({ playbooks: [when] }) },
+    )
+    expect(explored.points).toBeGreaterThan(20)
+    const replayed = await testConductor({ playbooks: [when], alwaysReplay: true })
+    expect((await answers(replayed))[0]).toEqual(['2026-01-02', '2026-01-03'])
+    await replayed.stop()
+  })
+
+  it('is decoded by a codec, live and in replay', async () => {
+    const date = z.codec(z.iso.datetime(), z.date(), {
+      decode: (text) => new Date(text),
+      encode: (at) => at.toISOString(),
+    })
+    const dated = code(async (ctx) => {
+      const at = await ctx.ask('When?', { answer: date })
+      await ctx.sleep('1d')
+      return at.getTime()
+    })
+    const t = await testConductor({ playbooks: [dated] })
+    const run = await t.start(dated, {})
+    await t.answer('2026-01-01T00:00:00.000Z')
+    await t.crash()
+    await t.advance('1d')
+    expect(await run.result()).toBe(Date.UTC(2026, 0, 1))
+    await t.stop()
   })
 })

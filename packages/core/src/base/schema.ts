@@ -48,6 +48,17 @@ export function fromStored(schema: z.ZodType, text: string): unknown {
   return shapeOf(schema) === 'codec' ? schema.decode(value) : value
 }
 
+/** What somebody gave, and is stored as it was given, as code receives it; or why it does not fit. */
+export function fromGiven(schema: z.ZodType, given: unknown): { readonly value: unknown } | { readonly wrong: string } {
+  try {
+    const result = schema.safeParse(given)
+    if (!result.success) return { wrong: readable(result.error) }
+    return { value: shapeOf(schema) === 'plain' ? parseStored(canonical(result.data)) : result.data }
+  } catch (thrown) {
+    return { wrong: String(thrown) }
+  }
+}
+
 /** Throws `DEFINITION_INVALID` for a schema whose output would not parse to itself. */
 export function assertStorable(schema: z.ZodType, what: string): void {
   if (shapeOf(schema) !== 'one-way') return

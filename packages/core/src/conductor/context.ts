@@ -49,7 +49,7 @@ export function contextOf(
     effect: (action, input, options) => unheard(actOp(pass, perform, acts, action, input, options)),
     delegate: (agent, input, options) =>
       perform(agent.name, (key) => delegate(pass, key, agent, input, options ?? {}, acts)) as never,
-    ask: (question, options) => perform('ask', (key) => ask(pass, key, question, options)) as never,
+    ask: (question, options) => unheard(ask(pass, perform, question, options)) as never,
     approve: (question, options) => perform('approve', (key) => approve(pass, key, question, options)),
     intend: (action, input, options) => intend(pass, acts, action, input, options),
     propose: (title, plan, options) => unheard(propose(pass, place, perform, title, plan, options)),

@@ -2,8 +2,8 @@
 import type { z } from 'zod'
 import { durationMs, type Duration } from '../../base/duration.ts'
 import { sha256 } from '../../base/hash.ts'
-import { canonical, canonicalAround } from '../../base/json.ts'
-import { fromStored, jsonSchema } from '../../base/schema.ts'
+import { canonicalAround } from '../../base/json.ts'
+import { fromGiven, jsonSchema } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
 import { withZod } from '../../base/zod.ts'
 import type { Shape } from '../../connector/shape.ts'
@@ -12,6 +12,7 @@ import type { Op } from '../../journal/op.ts'
 import { ladderOf, type OnSilence, type Rung, type RungOptions } from '../../policy/verdict.ts'
 import { itemHash, itemId, itemPut, readItem, type ItemRecord } from '../item.ts'
 import type { Pass } from '../pass.ts'
+import type { Perform } from './place.ts'
 import { readable } from '../shown.ts'
 import { iso, type WaitKind } from '../waiting.ts'
 
@@ -164,22 +165,44 @@ export function patience(
   }
 }
 
-export function ask(
+/** Asks until the answer fits: a schema may want what its JSON Schema, by which the inbox looks at answers, cannot say. */
+export async function ask(
   pass: Pass,
-  key: string,
+  perform: Perform,
   question: string,
   options: { answer: z.ZodType } & Patience,
 ): Promise<unknown> {
-  const item: ItemText = {
+  for (let wrong: string | undefined; ;) {
+    const asked: AskItem = {
+      item: questionOf(pass, question, options.answer, wrong),
+      wait: 'question',
+      ...patience(options),
+    }
+    wrong = undefined
+    const said = await perform('ask', (key) =>
+      askItem(pass, key, asked, (ok) => {
+        const given = fromGiven(options.answer, ok)
+        if ('value' in given) return given.value
+        wrong = given.wrong
+        return undefined
+      }),
+    )
+    if (wrong === undefined) return said
+  }
+}
+
+/** The title is what is compared on replay: what was wrong with an answer is told beside it. */
+function questionOf(pass: Pass, question: string, answer: z.ZodType, wrong: string | undefined): ItemText {
+  const run = pass.task.claimed.row.id
+  const more = wrong === undefined ? '' : `\n\nWhat was answered before does not fit: ${wrong}`
+  return {
     kind: 'question',
     ...posed(pass, question),
     allows: ['answer', 'snooze'],
-    why: [{ label: `run ${pass.task.claimed.row.id}`, trust: 'connector', ref: `run:${pass.task.claimed.row.id}` }],
-    preview: { kind: 'text', after: question },
-    editSchema: jsonSchema(options.answer) as Json,
+    why: [{ label: `run ${run}`, trust: 'connector', ref: `run:${run}` }],
+    preview: { kind: 'text', after: `${question}${more}` },
+    editSchema: jsonSchema(answer) as Json,
   }
-  const asked: AskItem = { item, wait: 'question', ...patience(options) }
-  return askItem(pass, key, asked, (ok) => fromStored(options.answer, canonical(options.answer.parse(ok))))
 }
 
 /** A run in shadow really asks, for its code needs the answer; the question says that nothing comes of it. */
