@@ -213,6 +213,33 @@ describe('a running history', () => {
     expect(why).toContain('the code returned instead')
   })
 
+  it('is held when its stored input no longer fits, and goes on when it does again', async () => {
+    const data = store()
+    const make = (input: z.ZodType) =>
+      definePlaybook({
+        name: 'work',
+        version: 1,
+        input,
+        output: z.json(),
+        run: async (ctx) => (await ctx.waitFor(go)) && 1,
+      })
+    const old = make(z.object({ n: z.number() }))
+    const first = await open(data, { playbooks: [old] })
+    await first.start(old, { n: 1 }, { id: 'r' })
+    await first.quiet()
+    await first.stop()
+    const second = await open(data, { playbooks: [make(z.object({ n: z.string() }))] })
+    expect(await rehearsed(data, [make(z.object({ n: z.string() }))])).toMatchObject({ verdict: 'needs-migration' })
+    await second.send(go, {}, { id: 'go' })
+    await second.quiet()
+    expect(await second.why('r')).toContain('JOURNAL_DIVERGED: the input of work does not fit its schema: n')
+    expect(await second.inbox.list()).toMatchObject({ items: [{ hint: expect.stringContaining('widen the schema') }] })
+    await second.stop()
+    const third = await open(data, { playbooks: [make(z.object({ n: z.union([z.number(), z.string()]) }))] })
+    expect(await third.runs.get('r').result()).toBe(1)
+    expect(await third.inbox.list()).toMatchObject({ items: [] })
+  })
+
   it('fails only by its own new output schema, with a readable error, and is mended by a verb', async () => {
     const data = store()
     const make = (output: z.ZodType) =>

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createConductor, type Conductor, type MemoryStore } from '@keelson/core'
 import { sqlite } from '@keelson/memory-sqlite'
-import { memoryStore } from '@keelson/testing'
+import { manualClock, memoryStore } from '@keelson/testing'
 import { code, me, open } from './support/open.ts'
 
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
@@ -107,6 +107,22 @@ describe('a run from its start to its result', () => {
     const looks = told.filter((name) => name === 'runs')
     expect(looks).toHaveLength(1)
     expect(told.slice(0, told.indexOf('the turn is over'))).toContain('claimed second')
+  })
+})
+
+describe('a conductor with nothing to do', () => {
+  it('asks its store for nothing, however much time passes', async () => {
+    const clock = manualClock(Date.UTC(2026, 0, 1))
+    const parked = code(async (ctx) => ctx.sleep('400d'))
+    const { store, seen } = counting(memoryStore(), () => true)
+    const conductor = await conductorOn(store, { playbooks: [parked], clock, limits: { beatMs: 0 } })
+    for (const id of ['a', 'b', 'c']) await conductor.start(parked, {}, { id })
+    await conductor.quiet()
+    seen.reads = 0
+    clock.to(clock.now() + 300 * 86_400_000)
+    await new Promise((resolve) => setImmediate(resolve))
+    await conductor.quiet()
+    expect(seen.reads).toBe(0)
   })
 })
 
