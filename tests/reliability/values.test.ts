@@ -2,8 +2,8 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { definePlaybook, KeelsonError } from '@keelson/core'
-import { exploreCrashes, testConductor, type Harness } from '@keelson/testing'
-import { code, open, store } from '../support/open.ts'
+import { exploreCrashes, manualClock, testConductor, type Harness } from '@keelson/testing'
+import { code, me, open, store } from '../support/open.ts'
 
 const cyclic: { self?: unknown } = {}
 cyclic.self = cyclic
@@ -197,5 +197,46 @@ describe('an answer', () => {
     await t.advance('1d')
     expect(await run.result()).toBe(Date.UTC(2026, 0, 1))
     await t.stop()
+  })
+})
+
+describe('what code draws, reads off the clock and says', () => {
+  it('is the same on every replay; the log speaks once', async () => {
+    const drawn: unknown[][] = []
+    const draws = code(async (ctx) => {
+      const mine: unknown[] = []
+      drawn.push(mine)
+      for (const turn of [1, 2, 3]) {
+        mine.push(ctx.random(), ctx.id(), ctx.now())
+        ctx.log.info({}, `turn ${turn}`)
+        const slept = ctx.sleep('1h')
+        ctx.log.info({}, `turn ${turn} sleeps`)
+        await slept
+      }
+      const branches = await ctx.all([1, 2], String, async (each) => [each.random(), each.id()])
+      mine.push(...branches.flat())
+      ctx.log.info({}, 'turn over')
+      return mine
+    })
+    const lines: string[] = []
+    const log = { info: (_: object, text = '') => void lines.push(text), warn: () => {}, error: () => {} }
+    const clock = manualClock(Date.UTC(2026, 0, 1))
+    const conductor = await open(store(), { playbooks: [draws], clock, log })
+    const run = await conductor.start(draws, {}, { id: 'r' })
+    for (let hours = 0; hours < 3; hours++) {
+      await conductor.quiet()
+      // A pass in which nothing is new.
+      await conductor.runs.pause('r', { by: me, reason: 'lunch' })
+      await conductor.runs.resume('r', { by: me })
+      await conductor.quiet()
+      clock.to(clock.now() + 3_600_000)
+    }
+    const result = (await run.result()) as unknown[]
+    expect(drawn.length).toBeGreaterThanOrEqual(4)
+    for (const mine of drawn) expect(mine).toEqual(result.slice(0, mine.length))
+    expect(new Set(result).size).toBe(result.length)
+    expect(lines.filter((line) => line.startsWith('turn'))).toEqual(
+      [1, 2, 3].flatMap((n) => [`turn ${n}`, `turn ${n} sleeps`]).concat('turn over'),
+    )
   })
 })

@@ -126,14 +126,15 @@ function settingsAt(pass: Pass): Settings {
   return orHeld(pass, 'settings', () => settingsFrom(shape, parseStored(canonical(value)), schema))
 }
 
-/** Speaks where the run is new; what was said before a replay's end is not said again. */
+/** Speaks where the run is new. */
 function logger(pass: Pass): Logger {
   const { row } = pass.task.claimed
   const say =
     (level: keyof Logger) =>
     (fields: object, message?: string): void => {
-      if (pass.replay?.live === true && !pass.work.aborted)
-        pass.task.env.log[level]({ workspace: row.workspace, run: row.id, playbook: row.playbook, ...fields }, message)
+      const about = { workspace: row.workspace, run: row.id, playbook: row.playbook, ...fields }
+      const speak = (): void => void (pass.work.aborted || pass.task.env.log[level](about, message))
+      pass.voice.say(speak, pass.replay?.live === true)
     }
   return { info: say('info'), warn: say('warn'), error: say('error') }
 }

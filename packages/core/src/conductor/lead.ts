@@ -155,6 +155,7 @@ async function finish(pass: Pass, result: { value: unknown } | { thrown: unknown
   if (replay.unasked().length > 0) {
     return diverged(pass, haltDifference({ why: 'diverged', unasked: replay.unasked(), fresh: [], later: [] }))
   }
+  pass.voice.release()
   await pass.work.drain()
   if (pass.work.aborted) return
   if (pass.history.raised !== undefined) await recover(pass)

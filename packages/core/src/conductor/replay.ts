@@ -36,6 +36,8 @@ export interface ReplayOptions {
   readonly inserted: ReadonlySet<string>
   /** Work is under way that will `poke` when it ends: until then nothing can come to rest. */
   readonly busy: () => boolean
+  /** Called when the code has all that is recorded, before what it asked for begins; `more`: it asked for something new. */
+  readonly onLive: (more: boolean) => void
   readonly onHalt: (halt: Halt) => void
   /** Called when nothing moves any more: to park, perhaps. */
   readonly onRest: () => void
@@ -210,7 +212,13 @@ export class Replay {
     this.#live = true
     const fresh = this.#fresh
     this.#fresh = []
+    this.#options.onLive(fresh.some(({ key }) => !this.#isBegun(key)))
     for (const { start } of fresh) start()
+  }
+
+  #isBegun(key: string): boolean {
+    const op = this.#history.ops.get(key)
+    return op !== undefined && ((op.opened ?? op.sending) !== undefined || op.attempts > 0)
   }
 
   /** Waits until something moves; when nothing did for two turns, says so. While work is under way, its end is waited for. */

@@ -1,0 +1,53 @@
+/** The connectors that come along, held against the conformance suite for connectors of anyone. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { calendar } from '@keelson/connectors/calendar'
+import { calendarFile } from '@keelson/connectors/calendar-file'
+import { files } from '@keelson/connectors/files'
+import { connectorConformance } from '@keelson/testing/vitest'
+
+function folder() {
+  const path = mkdtempSync(join(tmpdir(), 'keelson-connectors-'))
+  return { path, close: () => rmSync(path, { recursive: true, force: true }) }
+}
+
+connectorConformance({
+  name: 'files',
+  async open() {
+    const { path: root, close } = folder()
+    writeFileSync(join(root, 'old.txt'), 'as it was')
+    const seen = (): [string, string][] =>
+      readdirSync(root)
+        .filter((name) => name !== '.keelson')
+        .map((name) => [name, readFileSync(join(root, name), 'utf8')])
+    return { connector: files.connect({ root }), state: seen, close }
+  },
+  cases: [
+    { action: files.read, input: { path: 'old.txt' }, refused: [{ path: '../out' }, {}] },
+    { action: files.list, input: {}, refused: [{ folder: '..' }, { limit: 0 }] },
+    { action: files.write, input: { path: 'old.txt', text: 'new' }, refused: [{ path: '/etc/passwd', text: '' }] },
+    { action: files.write, input: { path: 'new.txt', text: 'new' }, refused: [{ path: 'a', text: 1 }] },
+    { action: files.move, input: { from: 'old.txt', to: 'new.txt' }, refused: [{ from: 'a', to: 'a' }] },
+    { action: files.remove, input: { path: 'old.txt' }, refused: [{ path: '' }] },
+  ],
+})
+
+const EMPTY = ['BEGIN:VCALENDAR', 'VERSION:2.0', 'PRODID:-//test//EN', 'END:VCALENDAR', ''].join('\r\n')
+const slot = { start: '2026-06-01T10:00:00+02:00', end: '2026-06-01T10:30:00+02:00', title: 'Kickoff' }
+
+connectorConformance({
+  name: 'calendar, on a file',
+  async open() {
+    const { path, close } = folder()
+    const file = join(path, 'work.ics')
+    writeFileSync(file, EMPTY)
+    const driver = calendarFile({ path: file, zone: 'Europe/Berlin' })
+    const connector = calendar.connect({ driver, now: () => Date.parse('2026-06-01T00:00Z') })
+    return { connector, state: () => readFileSync(file, 'utf8'), close }
+  },
+  cases: [
+    { action: calendar.findTime, input: { minutes: 30, within: '5d' }, refused: [{ minutes: 0, within: '5d' }] },
+    { action: calendar.book, input: slot, refused: [{ ...slot, end: slot.start }, { title: 'no time' }] },
+  ],
+})
