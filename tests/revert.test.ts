@@ -207,6 +207,29 @@ describe('an entity', () => {
     expect((await people.get(id)).data).toEqual({ slug: 'p', title: 'by a person' })
   })
 
+  it('is no matter of a run that changed nothing of it, whatever that was answered', async () => {
+    const looks = definePlaybook({
+      name: 'looks',
+      version: 1,
+      input: z.object({ id: z.string() }),
+      output: z.null(),
+      async run(ctx, { id }) {
+        const pages = ctx.entities(Page)
+        await pages.note(id, { what: 'looked at' })
+        await pages.identify(id, { aliases: ['known already'] })
+        return null
+      },
+    })
+    const { t, people, id } = await begin([edit, looks])
+    await t.start(edit, { id, title: 'by a run' })
+    await people.identify(id, { aliases: ['Known  already'] })
+    await people.update(id, { title: 'by a person' })
+    const run = await t.start(looks, { id })
+    expect((await t.keelson.revert.plan({ run: run.id })).lines).toEqual([])
+    const { dependents } = await t.keelson.revert.plan({ playbook: 'edit', version: 1 })
+    expect(dependents.filter(({ why }) => why.startsWith('wrote'))).toEqual([])
+  })
+
   it('gets back what a person wrote between two changes of the runs', async () => {
     const { t, people, id } = await begin()
     await t.start(edit, { id, title: 'one' })

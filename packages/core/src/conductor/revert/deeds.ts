@@ -1,6 +1,7 @@
 /** Deeds: what the runs of a target did to the world and to entities, their children included, each thing once. */
 import { canonical } from '../../base/json.ts'
 import { dataOf, type Entry, type Placed } from '../../journal/entry.ts'
+import { putsOf } from '../../journal/records.ts'
 import type { Environment } from '../environment.ts'
 import { partOf, type Part } from './target.ts'
 
@@ -64,7 +65,7 @@ async function collect(env: Environment, { row, entries, counts }: Part, found: 
     if (entry.payload === null || !counts(entry)) continue
     const effect = effectIn(entry)
     if (effect !== undefined) found.effects.set(effect, entry.position)
-    if (entry.kind === 'entity.completed') addWrite(entry, found)
+    if (entry.kind === 'entity.completed') addWrites(entry, found)
     if (entry.kind !== 'call.opened') continue
     const { child } = dataOf(entry as Entry & { kind: 'call.opened' })
     const [own] = await env.store.runs(row.workspace, { ids: [child], limit: 1 })
@@ -92,11 +93,19 @@ function effectIn(entry: Placed): string | undefined {
   return id === '' || receipt?.shadow === true ? undefined : id
 }
 
-function addWrite(entry: Placed, { entities }: Found): void {
-  const ok = dataOf(entry as Entry & { kind: 'entity.completed' }).ok as
-    { type: string; id: string; version?: number } | undefined
-  if (ok?.version === undefined) return // it only looked
-  const key = canonical([ok.type, ok.id])
-  const before = entities.get(key) ?? { versions: new Set(), at: 0 }
-  entities.set(key, { versions: before.versions.add(ok.version), at: Math.max(before.at, entry.position) })
+/** What an operation answers may be what somebody else wrote: only what it put is its own. */
+function addWrites(entry: Placed, { entities }: Found): void {
+  for (const { type, id, version } of versionsIn(entry)) {
+    const key = canonical([type, id])
+    const before = entities.get(key) ?? { versions: new Set(), at: 0 }
+    entities.set(key, { versions: before.versions.add(version), at: Math.max(before.at, entry.position) })
+  }
+}
+
+/** The versions of entities that an entry made. */
+export function versionsIn(entry: Entry): { type: string; id: string; version: number }[] {
+  return putsOf(entry).flatMap(({ kind, data, version }) => {
+    const { type, id } = (data ?? {}) as { type?: string; id?: string }
+    return kind === 'entity' && type !== undefined && id !== undefined ? [{ type, id, version }] : []
+  })
 }

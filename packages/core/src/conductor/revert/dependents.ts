@@ -10,7 +10,7 @@ import type { Entry, Placed } from '../../journal/entry.ts'
 import { putsOf } from '../../journal/records.ts'
 import type { EffectRecord } from '../effect/ledger.ts'
 import type { Environment } from '../environment.ts'
-import type { Deeds } from './deeds.ts'
+import { versionsIn, type Deeds } from './deeds.ts'
 
 export interface Dependent {
   readonly kind: 'run' | 'effect'
@@ -66,10 +66,9 @@ function seeing(deeds: Deeds, add: (one: Dependent) => void): (entry: Placed) =>
         add({ kind: 'run', id: run, why: `was answered by effect ${receipt.effect}` })
     }
     if (entry.kind === 'entity.completed' && run !== undefined) {
-      const { ok } = JSON.parse(entry.payload!) as { ok?: { type: string; id: string; version?: number } }
-      if (ok?.version !== undefined && rests({ entity: ok.type, id: ok.id, version: ok.version }))
-        if (!ours.get(canonical([ok.type, ok.id]))!.has(ok.version))
-          add({ kind: 'run', id: run, why: `wrote ${ok.type} ${ok.id} at version ${ok.version}` })
+      for (const { type, id, version } of versionsIn(entry))
+        if (rests({ entity: type, id, version }) && !ours.get(canonical([type, id]))!.has(version))
+          add({ kind: 'run', id: run, why: `wrote ${type} ${id} at version ${version}` })
     }
     for (const put of putsOf(entry)) if (put.kind === 'effect') restingEffect(put.data, deeds, rests, add)
   }
