@@ -13,6 +13,15 @@ import { recordId, type AnyEntityType, type FieldLabels } from './entity.ts'
 import { mixed, relabelled } from './entity-labels.ts'
 import { upcastTo } from '../base/upcast.ts'
 
+/** Names and identities that an entity got, and those that it lost. */
+export interface NamesChange {
+  /** null: it no longer has one in this system. */
+  readonly refs?: { readonly [system: string]: string | null }
+  readonly aliases?: readonly string[]
+  /** Names that are no longer its own. */
+  readonly without?: readonly string[]
+}
+
 /** What happened to an entity. */
 export interface TimelineEvent {
   readonly at: string
@@ -33,6 +42,8 @@ export interface TimelineEvent {
   readonly became?: 'archived' | 'restored' | 'merged' | 'upgraded'
   /** The entity that it is now one with. */
   readonly into?: string
+  /** What it is called since. */
+  readonly names?: NamesChange
   /** Version of the schema that `changed` fits. */
   readonly schema?: number
   /** Whatever else is known about it. */
@@ -67,7 +78,7 @@ export function timelinePut(type: string, id: string, mark: string, at: number, 
     kind: 'timeline',
     id: `${entity}/${mark}`,
     version: 1,
-    data: { ...event, at: new Date(at).toISOString() },
+    data: { ...event, at: new Date(at).toISOString() } as unknown as Json,
     index: {
       entity,
       ...(event.version === undefined ? {} : { change: entity }),

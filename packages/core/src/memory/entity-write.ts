@@ -13,7 +13,7 @@ import type { Json } from '../base/value.ts'
 import type { Put } from '../journal/put.ts'
 import type { RecordWrite } from '../journal/store.ts'
 import { difference, foldChange, NOTHING, SNAPSHOT_EVERY, snapshotRow, timelinePut, versionMark } from './change.ts'
-import type { EntityChange, TimelineEvent } from './change.ts'
+import type { EntityChange, NamesChange, TimelineEvent } from './change.ts'
 import {
   conflict,
   entityPut,
@@ -82,17 +82,6 @@ export async function updateEntity(
   assertSameKey(type, before, data)
   await assertRules(writing, head.record.id, before, data)
   return commitChange(writing, head, { id: head.record.id, data, what, named: Object.keys(patch), labels })
-}
-
-/** Data put as they were, for a revert: they fitted once. */
-export async function restoreFields(
-  writing: Writing,
-  id: string,
-  fields: Data,
-  drop: readonly string[],
-): Promise<Written> {
-  const head = await expected(writing, id)
-  return commitChange(writing, head, { ...(await asBefore(writing, head, fields, drop)), what: 'restored' })
 }
 
 /** A change that puts fields as they were, and takes away those that were not there. */
@@ -166,6 +155,7 @@ export interface Wanted {
   readonly named: readonly string[]
   readonly became?: TimelineEvent['became']
   readonly into?: string
+  readonly names?: NamesChange | undefined
   /** Parts of the record beside its data. */
   readonly state?: Partial<EntityRecord>
   /** The data keep the schema that they have. */
@@ -197,6 +187,7 @@ export async function commitChange(writing: Writing, head: Head | undefined, wan
     ...(options.because === undefined || options.because.length === 0 ? {} : { because: options.because }),
     ...(wanted.became === undefined ? {} : { became: wanted.became }),
     ...(wanted.into === undefined ? {} : { into: wanted.into }),
+    ...(wanted.names === undefined ? {} : { names: wanted.names }),
     ...(labels === undefined ? {} : { labels }),
   }
   const change = { ...event, at: new Date(at).toISOString() } as EntityChange

@@ -1,27 +1,20 @@
 /**
  * Entity revert: what a change set wrote to entities, taken back in the unit that takes back the set.
  *
- * B1. A field goes back only if nobody else has changed it since; what was taken back before counts as if it had never been.
+ * B1. What somebody else has changed since stays; what was taken back before counts as if it had never been (`revert/inverse.ts`).
  * B2. What was created goes into the archive, what was archived comes back, what was merged is two again.
  */
 import { actorText } from '../../base/actor.ts'
-import { canonical } from '../../base/json.ts'
+import { KeelsonError } from '../../base/errors.ts'
 import type { Put } from '../../journal/put.ts'
 import type { RecordWrite } from '../../journal/store.ts'
-import {
-  aboutField,
-  CHANGE_SET_RECORD,
-  writtenIn,
-  type ChangeSetRecord,
-  type EntityWritten,
-} from '../../memory/change-set.ts'
-import { restoreEntity, unmerge } from '../../memory/entity-identity.ts'
-import { headOf, type Head } from '../../memory/entity-read.ts'
-import { archiveEntity, restoreFields, type Writing, type Written } from '../../memory/entity-write.ts'
+import { writtenIn, type ChangeSetRecord, type EntityWritten } from '../../memory/change-set.ts'
+import { putBack, type Inverse } from '../../memory/entity-inverse.ts'
+import type { Written } from '../../memory/entity-write.ts'
 import type { WorkspaceMemory } from '../../memory/handle.ts'
-import { historyOf, type EntityVersion } from '../../memory/history.ts'
 import type { Blocked } from '../../memory/invert.ts'
-import { backTo, type Back } from '../revert/entity-line.ts'
+import { changedSince, inverseOf, targetOf, withoutTaken, type Target } from '../revert/inverse.ts'
+import { undoneOf } from '../revert/undone.ts'
 import { shelfOf } from '../shelf.ts'
 import type { Desk } from './desk.ts'
 import { entityOf } from './entity-sets.ts'
@@ -38,135 +31,100 @@ export interface TakenBack {
 export async function takeBack(desk: Desk, set: ChangeSetRecord, options: By): Promise<TakenBack> {
   const made: TakenBack = { puts: [], cached: [], changes: [], blocked: [] }
   const written = Map.groupBy(writtenIn(set), ({ id }) => id)
-  const done = new Set<string>()
   const block = (id: string, why: string | undefined): void =>
     void (why === undefined || made.blocked.push({ id, why }))
-  const targets = await Promise.all([...written].map(([id, changes]) => targetOf(desk, set, id, changes)))
+  const targets: Target[] = []
+  for (const [entity, changes] of written) {
+    const target = await readTarget(desk, set, entity, changes)
+    if (typeof target === 'string') block(entity, target)
+    else targets.push(target)
+  }
+  const done = new Set<Target>()
   // What was merged first: it brings its survivor along.
   for (const target of targets.toSorted((a, b) => Number(isMerge(b)) - Number(isMerge(a)))) {
-    if (done.has(target.entity)) continue
-    done.add(target.entity)
+    if (done.has(target)) continue
+    done.add(target)
     const other = isMerge(target) ? targets.find(({ id }) => id === target.last.event.into) : undefined
-    if (other !== undefined) done.add(other.entity)
-    const answer = await inverse(desk, target, other, options)
-    if (other !== undefined) block(other.entity, changedSince(other.back))
-    if (typeof answer === 'string') block(target.entity, answer)
-    if (typeof answer !== 'object') continue
-    block(target.entity, isMerge(target) ? undefined : changedSince(target.back))
-    made.puts.push(...answer.puts)
-    made.cached.push(...answer.cached)
-    made.changes.push(...changesIn(answer))
+    if (other !== undefined) {
+      done.add(other)
+      block(nameOf(other), changedSince(other))
+    }
+    const written = await inverse(desk, target, other, options, (why) => block(nameOf(target), why))
+    made.puts.push(...written.puts)
+    made.cached.push(...written.cached)
+    made.changes.push(...changesIn(written))
   }
   return made
 }
 
-function changesIn({ puts }: Written): EntityWritten[] {
-  return puts.flatMap(({ kind, id, version }) =>
-    kind === 'entity' ? [{ did: 'written' as const, id, version, what: 'taken back' }] : [],
-  )
-}
-
-/** One entity of a set. */
-interface Target {
-  readonly entity: string
-  readonly type: string
-  readonly id: string
-  readonly head: Head | undefined
-  readonly history: readonly EntityVersion[]
-  /** The last change of the set. */
-  readonly last: EntityVersion
-  /** What others have changed since. */
-  readonly since: readonly EntityVersion[]
-  readonly created: boolean
-  readonly back: Back
+function nameOf({ type, id }: Target): string {
+  return `${type}/${id}`
 }
 
 function isMerge({ last }: Target): boolean {
   return last.event.became === 'merged'
 }
 
-async function targetOf(
-  desk: Desk,
-  set: ChangeSetRecord,
-  entity: string,
-  changes: readonly EntityWritten[],
-): Promise<Target> {
-  const { env, workspace } = desk
-  const { type, id } = entityOf(entity)
-  const history = await historyOf(env.store, workspace, type, id)
-  const ours = new Set(changes.map(({ version }) => version))
-  const undone = await undoneOf(desk, set, entity, ours)
-  const last = history.findLast(({ version }) => ours.has(version))!
-  const since = history.filter(({ version }) => version > last.version && !undone.has(version))
-  const head = await headOf({ store: env.store, workspace }, { name: type }, id)
-  const back = backTo(history, ours, undone)
-  return { entity, type, id, head, history, last, since, created: ours.has(1), back }
+function changesIn({ puts }: Pick<Written, 'puts'>): EntityWritten[] {
+  return puts.flatMap(({ kind, id, version }) =>
+    kind === 'entity' ? [{ did: 'written' as const, id, version, what: 'taken back' }] : [],
+  )
 }
 
-/** Versions of what was taken back already, and of what took it back. A revert that is itself taken back undid what it names. */
-async function undoneOf(
+/** What cannot even be read is said. */
+async function readTarget(
   { env, workspace }: Desk,
   set: ChangeSetRecord,
   entity: string,
-  ours: ReadonlySet<number>,
-): Promise<Set<number>> {
-  const where = { field: aboutField(entity), value: '' }
-  const rows = await env.store.records(workspace, { kind: CHANGE_SET_RECORD, where, limit: 1000 })
-  const sets = rows.map((row) => JSON.parse(row.data) as ChangeSetRecord)
-  const others = sets.filter(({ id }) => id !== set.id && set.reverts?.includes(id) !== true)
-  const versions = others.flatMap((one) =>
-    writtenIn(one).flatMap(({ id, version }) => (id === entity ? [version] : [])),
-  )
-  return new Set(versions.filter((version) => !ours.has(version)))
+  changes: readonly EntityWritten[],
+): Promise<Target | string> {
+  const versions = new Set(changes.map(({ version }) => version))
+  const undone = await undoneOf(env, workspace, entity, set)
+  const others = new Set([...undone].filter((version) => !versions.has(version)))
+  try {
+    return await targetOf(env, workspace, { ...entityOf(entity), versions }, others)
+  } catch (thrown) {
+    if (!KeelsonError.is(thrown) || thrown.code.startsWith('STORE_')) throw thrown
+    return thrown.message
+  }
 }
 
-/** What takes it back; why it cannot be; undefined where it is as it was. */
+const NOTHING: Pick<Written, 'puts' | 'cached'> = { puts: [], cached: [] }
+
+/** What takes it back, as far as it can be; what cannot be is said to `block`. */
 async function inverse(
   { env, workspace }: Desk,
   target: Target,
   survivor: Target | undefined,
   { by, reason }: By,
-): Promise<Written | string | undefined> {
-  const { head, last, created, id, since } = target
-  if (head === undefined) return 'it is gone'
-  const { became, into } = last.event
-  const { mergedInto, archived, schema } = head.record
-  if (mergedInto !== undefined && became !== 'merged') return `it was merged into ${mergedInto} since`
-  const writing: Writing = {
-    shelf: shelfOf(env, workspace),
-    type: env.entities.named(target.type, schema),
-    who: { by: actorText(by) },
-    options: reason === undefined ? {} : { reason },
-    allowed: [],
+  block: (why: string | undefined) => void,
+): Promise<Pick<Written, 'puts' | 'cached'>> {
+  const { head, type, created } = target
+  const isOwn = created && head !== undefined && head.record.mergedInto === undefined
+  const wanted = isOwn ? uncreated(target) : inverseOf(target, survivor)
+  if (typeof wanted !== 'object') {
+    block(wanted)
+    return NOTHING
   }
-  if (became === 'merged')
-    return mergedInto === into ? unmerge(writing, head, survivor?.back) : 'it is no longer merged into that'
-  if (became === 'archived') return archived === true ? restoreEntity(writing, id) : undefined
-  if (became === 'upgraded') return 'it was only stored as of a newer schema'
-  if (became === 'restored')
-    return wasArchived(target) ? archiveEntity(writing, id) : 'merge them again, if they are one'
-  if (created && since.length > 0) return `it was changed since, up to version ${since.at(-1)!.version}`
-  if (created) return archived === true ? undefined : archiveEntity(writing, id)
-  if ((last.event.schema ?? 1) !== schema) return 'it has another schema now'
-  const { restore, drop } = differing(head, target.back)
-  if (Object.keys(restore).length + drop.length > 0) return restoreFields(writing, id, restore, drop)
-  return (
-    changedSince(target.back) ??
-    (last.changes.size === 0 ? 'its names and identities are changed with identify()' : undefined)
+  const { inverse: left, taken } = await withoutTaken(env, workspace, target, wanted)
+  if (!isOwn && !isMerge(target)) block(changedSince(target))
+  for (const system of taken) block(`its identity in ${system} belongs to another by now`)
+  return putBack(
+    {
+      shelf: shelfOf(env, workspace),
+      type: env.entities.named(type, head!.record.schema),
+      who: { by: actorText(by) },
+      options: reason === undefined ? {} : { reason },
+      allowed: [],
+    },
+    head!,
+    left,
   )
 }
 
-function wasArchived({ history, last }: Target): boolean {
-  const before = history.findLast(({ version, event }) => version < last.version && event.became !== undefined)
-  return before?.event.became === 'archived'
-}
-
-/** What the record does not hold already. */
-function differing({ record: { data } }: Head, { restore, drop }: Back): Pick<Back, 'restore' | 'drop'> {
-  const fields = Object.entries(restore).filter(([field, value]) => canonical(data[field] ?? null) !== canonical(value))
-  return { restore: Object.fromEntries(fields), drop: drop.filter((field) => Object.hasOwn(data, field)) }
-}
-
-function changedSince({ since }: Back): string | undefined {
-  return since.length === 0 ? undefined : `changed since: ${since.map(({ field }) => field).join(', ')}`
+/** What was created, and changed by nobody since, goes into the archive. */
+function uncreated({ head, later }: Target): Inverse | string | undefined {
+  if (later.length > 0) return `it was changed since, up to version ${Math.ceil(later.at(-1)!.version)}`
+  if (head?.record.archived === true) return undefined
+  return { standing: 'archived', restore: {}, drop: [], names: {} }
 }

@@ -1,78 +1,92 @@
-/**
- * EntityLine: what of an entity can be put back.
- *
- * L1. A field is put back only if the last change of it is of the runs in question; then to what it held before the
- *     first of their changes that nobody else's came after. So no foreign change is ever overwritten.
- * L2. A write that repeats a value is no change.
- */
-import type { Json } from '../../base/value.ts'
-import type { MemoryStore } from '../../journal/store.ts'
-import { recordId } from '../../memory/entity.ts'
-import { historyOf, type EntityVersion } from '../../memory/history.ts'
-import { iso } from '../waiting.ts'
+/** EntityLine: what a plan says of an entity: what goes back, what stays and since when, or why nothing can. */
+import { KeelsonError } from '../../base/errors.ts'
+import type { Inverse } from '../../memory/entity-inverse.ts'
+import type { Environment } from '../environment.ts'
 import type { EntityDeed } from './deeds.ts'
+import { changedSince, inverseOf, targetOf, withoutTaken, type Target } from './inverse.ts'
 import type { RevertLine, Since } from './line.ts'
+import { undoneOf } from './undone.ts'
 
-export async function entityLine(store: MemoryStore, workspace: string, deed: EntityDeed): Promise<RevertLine> {
-  const { type, id, versions } = deed
-  const what = `${type} ${id}`
-  const cannot = (why: string, since: readonly Since[] = []): RevertLine => ({
-    kind: 'entity',
-    type,
-    id,
-    what,
-    can: false,
-    why,
-    since,
-  })
-  const [row] = await store.records(workspace, { kind: 'entity', ids: [recordId(type, id)], limit: 1 })
-  if (row === undefined) return cannot('it is gone')
-  const history = await historyOf(store, workspace, type, id)
-  const { restore, drop, since } = backTo(history, versions)
-  if (versions.has(1)) return cannot('the run created it; archive it if it is not wanted', since)
-  const fields = [...Object.keys(restore), ...drop]
-  if (fields.length === 0) {
-    const kept = since.map(({ field }) => field).join(', ')
-    return cannot(kept === '' ? 'it is as it was before' : `changed since: ${kept}`, since)
+/** The lines of what was done to entities, each with its place. One that was merged away brings the other along. */
+export async function entityLines(
+  env: Environment,
+  workspace: string,
+  deeds: readonly EntityDeed[],
+): Promise<{ at: number; line: RevertLine }[]> {
+  const found: { deed: EntityDeed; target: Target | string }[] = []
+  for (const deed of deeds) found.push({ deed, target: await readTarget(env, workspace, deed) })
+  const targets = found.flatMap(({ target }) => (typeof target === 'string' ? [] : [target]))
+  const named = new Map(targets.map((target) => [`${target.type}/${target.id}`, target]))
+  const along = new Set<Target>()
+  const survivors = new Map<Target, Target>()
+  for (const target of targets) {
+    const other = named.get(`${target.type}/${target.head?.record.mergedInto}`)
+    if (other === undefined || typeof inverseOf(target, other) !== 'object') continue
+    along.add(other)
+    survivors.set(target, other)
   }
-  const kept = since.map(({ field }) => field)
-  const told = `${what}: ${fields.join(', ')}`
-  return { kind: 'entity', type, id, version: row.version, restore, drop, kept, since, what: told, can: true }
-}
-
-export interface Back {
-  readonly restore: Record<string, Json>
-  readonly drop: string[]
-  readonly since: Since[]
-}
-
-/**
- * What each field that `ours` changed goes back to, or who has changed it since. `undone`: versions that count as if they had
- * never been: they were taken back, or took back.
- */
-export function backTo(
-  history: readonly EntityVersion[],
-  ours: ReadonlySet<number>,
-  undone: ReadonlySet<number> = new Set(),
-): Back {
-  const back: Back = { restore: {}, drop: [], since: [] }
-  const touched = new Set(history.filter(({ version }) => ours.has(version)).flatMap(({ changes }) => [...changes]))
-  for (const field of [...touched].sort()) {
-    const writers = history.filter(({ changes, version }) => changes.has(field) && !undone.has(version))
-    const last = writers.at(-1)!
-    if (!ours.has(last.version)) {
-      back.since.push(sinceOf(field, last))
-      continue
-    }
-    const before = writers.findLast(({ version }) => !ours.has(version))?.data[field]
-    if (before === undefined) {
-      if (Object.hasOwn(last.data, field)) back.drop.push(field)
-    } else back.restore[field] = before
+  const lines: { at: number; line: RevertLine }[] = []
+  for (const { deed, target } of found) {
+    if (typeof target === 'string') lines.push({ at: deed.at, line: cannot(deed, target) })
+    else if (!along.has(target))
+      lines.push({ at: deed.at, line: await lineOf(env, workspace, target, survivors.get(target)) })
   }
-  return back
+  return lines
 }
 
-function sinceOf(field: string, { version, at, event }: EntityVersion): Since {
-  const by = event.by ?? (event.run === undefined ? undefined : `run ${event.run}`)
-  return { field, version, at: iso(at), ...(by === undefined ? {} : { by }) }
+/** What cannot even be read is said, and left. */
+async function readTarget(env: Environment, workspace: string, deed: EntityDeed): Promise<Target | string> {
+  try {
+    return await targetOf(env, workspace, deed, await undoneOf(env, workspace, `${deed.type}/${deed.id}`))
+  } catch (thrown) {
+    if (!KeelsonError.is(thrown) || thrown.code.startsWith('STORE_')) throw thrown
+    return thrown.message
+  }
+}
+
+type About = Pick<EntityDeed, 'type' | 'id'>
+
+function cannot({ type, id }: About, why: string, since: readonly Since[] = []): RevertLine {
+  return { kind: 'entity', type, id, what: `${type} ${id}`, can: false, why, since }
+}
+
+async function lineOf(
+  env: Environment,
+  workspace: string,
+  target: Target,
+  survivor: Target | undefined,
+): Promise<RevertLine> {
+  const { type, id, head, created } = target
+  const own = [...target.fields.since, ...target.about.since]
+  const since = [...own, ...(survivor === undefined ? [] : [...survivor.fields.since, ...survivor.about.since])]
+  if (created && head !== undefined) return cannot(target, 'the run created it; archive it if it is not wanted', since)
+  const wanted = inverseOf(target, survivor)
+  if (typeof wanted !== 'object')
+    return cannot(target, wanted ?? changedSince(target) ?? 'it is as it was before', since)
+  const { inverse, taken } = await withoutTaken(env, workspace, target, wanted)
+  const told = toldOf(inverse, survivor?.id ?? head!.record.mergedInto)
+  const kept = [...since.map(({ field }) => field), ...taken.map((system) => `ref:${system}`)]
+  if (told.length === 0) return cannot(target, `taken by another since: ${kept.join(', ')}`, since)
+  const { restore, drop, names, standing } = inverse
+  return {
+    ...{ kind: 'entity', type, id, version: head!.version, restore, drop, names, kept, since },
+    ...(standing === undefined ? {} : { standing }),
+    ...(survivor === undefined || inverse.survivor === undefined
+      ? {}
+      : { survivor: { id: survivor.id, version: survivor.head!.version, ...inverse.survivor } }),
+    what: `${type} ${id}: ${told.join(', ')}`,
+    can: true,
+  }
+}
+
+/** In words, the fields first. */
+function toldOf({ restore, drop, names, standing, survivor }: Inverse, other: string | undefined): string[] {
+  const { refs = {}, aliases = [], without = [] } = names
+  const fields = [restore, survivor?.restore ?? {}].flatMap((one) => Object.keys(one))
+  return [
+    ...new Set([...fields, ...drop, ...(survivor?.drop ?? [])]),
+    ...Object.keys(refs).map((system) => `its identity in ${system}`),
+    ...(aliases.length + without.length === 0 ? [] : ['its names']),
+    ...(standing === undefined ? [] : [standing === 'separate' ? `no longer one with ${other}` : standing]),
+  ]
 }

@@ -1,7 +1,9 @@
 /** Line: one thing that a revert would take back, or must leave and why. */
 import type { Json } from '../../base/value.ts'
+import type { BackTo, Names } from '../../memory/entity-identity.ts'
+import type { Standing } from '../../memory/entity-inverse.ts'
 
-/** A field that somebody else has changed since. */
+/** A field that somebody else has changed since; also `ref:system`, `name:…`, and 'standing': where it stands. */
 export interface Since {
   readonly field: string
   readonly version: number
@@ -34,6 +36,12 @@ export type RevertLine =
       readonly restore: { readonly [field: string]: Json }
       /** Fields that were not there before. */
       readonly drop: readonly string[]
+      /** Names and identities that it gets back, and loses. A plan of an earlier release says nothing of them. */
+      readonly names?: Names
+      /** Where it will stand, if that is elsewhere. */
+      readonly standing?: Standing
+      /** The record that it is one with until then, and what of that goes back. */
+      readonly survivor?: BackTo & { readonly id: string; readonly version: number }
       /** Fields that stay, because somebody has changed them since. */
       readonly kept: readonly string[]
       readonly since: readonly Since[]

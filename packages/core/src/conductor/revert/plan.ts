@@ -12,7 +12,7 @@ import { readEffect, type EffectRecord } from '../effect/ledger.ts'
 import type { Environment } from '../environment.ts'
 import { deedsOf, type Deeds } from './deeds.ts'
 import { dependentsOf, type Dependent } from './dependents.ts'
-import { entityLine } from './entity-line.ts'
+import { entityLines } from './entity-line.ts'
 import type { RevertLine } from './line.ts'
 import { partsOf, type RevertTarget } from './target.ts'
 
@@ -55,7 +55,7 @@ async function linesOf(env: Environment, workspace: string, deeds: Deeds): Promi
     const line = found === undefined ? undefined : effectLine(env, found.record, deeds)
     if (line !== undefined) lines.push({ at, line })
   }
-  for (const deed of deeds.entities) lines.push({ at: deed.at, line: await entityLine(env.store, workspace, deed) })
+  lines.push(...(await entityLines(env, workspace, deeds.entities)))
   return lines.sort((a, b) => b.at - a.at).map(({ line }) => line)
 }
 

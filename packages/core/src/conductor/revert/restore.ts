@@ -1,10 +1,11 @@
-/** Restore: an entity's fields back to what they held, unless somebody changed the entity since the plan. */
+/** Restore: an entity back as it was, unless somebody changed the entity since the plan. */
 import { actorText } from '../../base/actor.ts'
 import { KeelsonError, storeError } from '../../base/errors.ts'
 import { sha256 } from '../../base/hash.ts'
 import { canonical } from '../../base/json.ts'
-import { headOf } from '../../memory/entity-read.ts'
-import { restoreFields, type Writing } from '../../memory/entity-write.ts'
+import { putBack } from '../../memory/entity-inverse.ts'
+import { headOf, type Head } from '../../memory/entity-read.ts'
+import type { Writing } from '../../memory/entity-write.ts'
 import { shelfOf } from '../shelf.ts'
 import type { Pass } from '../pass.ts'
 import type { Built } from '../writer.ts'
@@ -30,17 +31,29 @@ async function restored(
 ): Promise<Built> {
   const { env, claimed } = pass.task
   const shelf = shelfOf(env, claimed.row.workspace)
-  const head = await headOf(shelf, { name: line.type }, line.id)
-  if (head === undefined || head.version !== line.version) {
-    const error = new KeelsonError(
-      'PLAN_CHANGED',
-      `${line.type} ${line.id} was changed since the plan (version ${head?.version ?? 'none'}, planned ${line.version})`,
-    )
-    return { drafts: [{ kind: 'entity.completed', key, data: { hash, error: storeError(error) } }] }
+  const failed = (error: KeelsonError): Built => ({
+    drafts: [{ kind: 'entity.completed', key, data: { hash, error: storeError(error) } }],
+  })
+  for (const planned of [line, ...(line.survivor === undefined ? [] : [line.survivor])]) {
+    const now = await headOf(shelf, { name: line.type }, planned.id)
+    if (now?.version !== planned.version) return failed(moved(line.type, planned, now))
   }
+  const head = (await headOf(shelf, { name: line.type }, line.id))!
   const type = env.entities.named(line.type, head.record.schema)
   const who = { run: claimed.row.id, step: key, by: actorText(pass.history.start.by) }
   const writing: Writing = { shelf, type, who, options: {}, allowed: [] }
-  const { ok, puts, cached } = await restoreFields(writing, line.id, line.restore, line.drop)
-  return { drafts: [{ kind: 'entity.completed', key, data: { hash, ok, puts } }], cached }
+  try {
+    const { ok, puts, cached } = await putBack(writing, head, { ...line, names: line.names ?? {} })
+    return { drafts: [{ kind: 'entity.completed', key, data: { hash, ok, puts } }], cached }
+  } catch (thrown) {
+    if (!KeelsonError.is(thrown) || thrown.code.startsWith('STORE_')) throw thrown
+    return failed(thrown)
+  }
+}
+
+function moved(type: string, { id, version }: { id: string; version: number }, now: Head | undefined): KeelsonError {
+  return new KeelsonError(
+    'PLAN_CHANGED',
+    `${type} ${id} was changed since the plan (version ${now?.version ?? 'none'}, planned ${version})`,
+  )
 }
