@@ -75,6 +75,43 @@ describe('a merge by a run', () => {
     await t.stop()
   })
 
+  it('stands among the change sets as proposed, and is decided there as in the inbox', async () => {
+    const t = await testConductor({ playbooks: [joins] })
+    const { changes } = t.keelson.memory
+    for (const verb of ['apply', 'reject'] as const) {
+      const { leads, ids } = await two(t, verb)
+      const run = await t.start(joins, ids)
+      const item = await asked(t.keelson.inbox)
+      const [set, ...more] = await changes.list({ status: 'proposed' })
+      expect(more).toEqual([])
+      expect(set).toMatchObject({
+        ...{ status: 'proposed', item: item.id, reason: item.title, changes: [] },
+        source: { by: { id: 'joins' }, run: run.id },
+      })
+      expect((await changes.list({ run: run.id })).map(({ id }) => id)).toEqual([set!.id])
+      expect(await changes.list({ status: 'proposed', actor: 'nobody' })).toEqual([])
+      expect(await changes.diff(set!.id)).toMatchObject([
+        { op: 'merge', entity: `lead/${ids.into}, lead/${ids.from}`, fields: { city: { after: 'Bern' } } },
+      ])
+      expect((await t.keelson.inbox.list({ entity: ids.from })).items).toHaveLength(1)
+      await expect(changes[verb](set!.id, { by: { kind: 'agent', id: 'a' } })).rejects.toMatchObject({
+        code: 'INPUT_INVALID',
+      })
+      const decided = await changes[verb](set!.id, { by: me, reason: 'mother and daughter' })
+      expect(decided).toMatchObject({ status: verb === 'apply' ? 'applied' : 'rejected', decidedBy: me })
+      await t.settle()
+      expect(await leads.get(ids.from)).toMatchObject({ id: verb === 'apply' ? ids.into : ids.from })
+      expect(await changes.list({ status: 'proposed' })).toEqual([])
+      const left = (await changes.list({ run: run.id })).map(({ status, why }) => [status, why])
+      expect(left).toEqual(verb === 'apply' ? [['applied', undefined]] : [['rejected', 'mother and daughter']])
+      await expect(changes[verb](set!.id, { by: me })).rejects.toMatchObject({ code: 'MEMORY_STALE' })
+      await expect(t.keelson.memory.revert({ changeSet: set!.id }, { by: me })).rejects.toMatchObject({
+        code: 'MEMORY_STALE',
+      })
+    }
+    await t.stop()
+  })
+
   it('that is declined changes nothing, and ends the run as declined', async () => {
     const t = await testConductor({ playbooks: [joins] })
     const { leads, ids } = await two(t)

@@ -42,6 +42,13 @@ export interface PlanLine {
   readonly flags?: readonly Flag[]
 }
 
+/** A write of entities that waits for a yes. */
+export interface Proposing {
+  readonly op: 'write' | 'merge'
+  /** `type/id`, the one that is written first; `type` for one that is new. */
+  readonly entities: readonly string[]
+}
+
 /** Somebody handed it on. */
 export interface Handing {
   readonly by: Actor
@@ -93,6 +100,7 @@ export interface ItemRecord {
   readonly lines?: readonly PlanLine[]
   readonly code?: string
   readonly hint?: string
+  readonly proposes?: Proposing
   /** The item that this one revises. */
   readonly revises?: string
   /** The item that answers this one's no. */
@@ -139,6 +147,7 @@ export function itemPut(item: ItemRecord, version: number): Put {
       state: item.state === 'open' ? 'open' : 'closed',
       run: item.run,
       ...(item.state === 'open' ? { openRun: item.onBehalfOf ?? item.run } : {}),
+      ...(item.proposes === undefined ? {} : { proposes: item.state === 'open' ? 'open' : 'closed' }),
       ...(item.state === 'open' && item.dueAt !== undefined ? { outbox: 'open' } : {}),
       ...(item.state === 'open' && item.assignee !== undefined ? { assignee: item.assignee.id } : {}),
     },

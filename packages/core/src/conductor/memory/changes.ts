@@ -10,6 +10,7 @@ import type { ItemRecord } from '../item.ts'
 import type { Notifier } from '../notifier.ts'
 import { handle } from '../runs.ts'
 import { assertMayAnswer, refusal, type Decider } from './decider.ts'
+import { askedDiff, askedSet, askedSets, itemOfSet } from './asked-sets.ts'
 import { assertActor, type Desk } from './desk.ts'
 import { entityOf, entitySet, entitySets, type SetQuery } from './entity-sets.ts'
 import { diffOf, proposalRunId } from './proposal.ts'
@@ -30,7 +31,7 @@ export function changesOf(desk: Desk, notifier: Notifier, decider: Decider): Mem
   }
 }
 
-/** Those that are stored and those of entities, newest first. */
+/** Those that are stored, those of entities, and those that people are asked about by runs, newest first. */
 async function list(desk: Desk, query: Parameters<MemoryChanges['list']>[0] = {}): Promise<ChangeSet[]> {
   const { status, run, actor, limit = 100 } = query
   const { env, workspace } = desk
@@ -49,6 +50,8 @@ async function list(desk: Desk, query: Parameters<MemoryChanges['list']>[0] = {}
     .filter(
       (set) => (status === undefined || set.status === status) && (actor === undefined || set.source.by.id === actor),
     )
+  if (status === undefined || status === 'proposed') sets.push(...(await askedSets(desk, 'open', { run, actor })))
+  if (status === undefined || status === 'rejected') sets.push(...(await askedSets(desk, 'closed', { run, actor })))
   if (status === undefined || status === 'applied') sets.push(...(await unreverted(desk, { run, actor }, limit)))
   return sets
     .sort((a, b) => b.createdAt - a.createdAt)
@@ -103,7 +106,7 @@ export async function readSet(
 ): Promise<{ record: ChangeSetRecord; version: number }> {
   const [row] = await env.store.records(workspace, { kind: CHANGE_SET_RECORD, ids: [id], limit: 1 })
   if (row !== undefined) return { record: JSON.parse(row.data) as ChangeSetRecord, version: row.version }
-  const written = await entitySet({ env, workspace }, id)
+  const written = (await entitySet({ env, workspace }, id)) ?? (await askedSet({ env, workspace }, id))
   if (written !== undefined) return { record: written, version: 0 }
   throw new KeelsonError('MEMORY_NOT_FOUND', `there is no change set "${id}"`, { data: { changeSet: id } })
 }
@@ -120,6 +123,8 @@ export function changeSetOf(record: ChangeSetRecord): ChangeSet {
 async function diff(desk: Desk, id: string): Promise<Diff[]> {
   const { record } = await readSet(desk, id)
   if (record.ops !== undefined) return diffOf(desk, record.ops)
+  const asked = await itemOfSet(desk, id)
+  if (asked !== undefined) return askedDiff(asked)
   const memories = await recordsOf(
     desk.env.store,
     desk.workspace,
@@ -168,14 +173,17 @@ async function decide(
       data: { changeSet: id },
     })
   }
+  const asked = await itemOfSet(desk, id)
   const run = proposalRunId(id)
-  const [row] = await env.store.records(workspace, { kind: 'inbox', where: { field: 'openRun', value: run }, limit: 1 })
-  if (row === undefined) throw notAsked(id)
-  const item = JSON.parse(row.data) as ItemRecord
+  const where = { field: 'openRun', value: run }
+  const [row] = asked === undefined ? await env.store.records(workspace, { kind: 'inbox', where, limit: 1 }) : []
+  if (row === undefined && asked === undefined) throw notAsked(id)
+  const item = asked ?? (JSON.parse(row!.data) as ItemRecord)
   const said = await decider.decide(item.id, { hash: item.hash, by: given.by, ...given.decision })
   if (said.status === 'refused') throw refusal(id, said)
   env.nudge()
-  await handle(env, notifier, workspace, run).result()
+  // A run that asked goes its own way from here.
+  if (asked === undefined) await handle(env, notifier, workspace, run).result()
   return changeSetOf((await readSet(desk, id)).record)
 }
 

@@ -9,6 +9,7 @@ import { changeSetPut, CHANGE_SET_RECORD, writtenIn, type ChangeSetRecord } from
 import type { Reverted, WorkspaceMemory } from '../../memory/handle.ts'
 import { invert, type Blocked } from '../../memory/invert.ts'
 import { instantOf } from '../../memory/recall/recall.ts'
+import { assertOwn } from './asked-sets.ts'
 import { assertActor, benchOf, type Desk } from './desk.ts'
 import { readSet } from './changes.ts'
 import { assertMayTakeBack, type Decider } from './decider.ts'
@@ -63,7 +64,9 @@ type Ordered = ChangeSetRecord & { readonly order: number }
 
 async function one(desk: Desk, id: string): Promise<Ordered[]> {
   try {
-    return [{ ...(await readSet(desk, id)).record, order: 0 }]
+    const { record } = await readSet(desk, id)
+    assertOwn(record)
+    return [{ ...record, order: 0 }]
   } catch (thrown) {
     if (KeelsonError.is(thrown, 'MEMORY_NOT_FOUND') && (await setsUnder(desk, 'group', id)).length > 0) return []
     throw thrown

@@ -68,7 +68,13 @@ function itemOf(
     kind: 'question',
     title: `${what}: ${ways === '' ? 'may it be written?' : `may it ${ways}?`}`,
     allows: ['approve', 'reject', 'answer'],
-    why: [{ label: `run ${run}`, trust: 'connector', ref: `run:${run}` }],
+    why: [
+      { label: `run ${run}`, trust: 'connector', ref: `run:${run}` },
+      ...(before === undefined
+        ? []
+        : [{ label: what, trust: 'operator' as const, ref: `entity:${type.name}/${id}@${before.version}` }]),
+    ],
+    proposes: { op: 'write', entities: [before === undefined ? type.name : `${type.name}/${id}`] },
     preview: { kind: 'fields', rows: [...rows, ...own] },
     editSchema: {},
     input: patch as Json,

@@ -38,6 +38,7 @@ export type ItemText = Pick<ItemRecord, 'kind' | 'title' | 'allows' | 'why' | 'p
       | 'revises'
       | 'verdict'
       | 'onBehalfOf'
+      | 'proposes'
       | 'outsideKey'
       | 'shadow'
       | 'shape'

@@ -90,7 +90,11 @@ function itemOf(pass: Pass, type: AnyEntityType, entity: Entity<unknown>, system
     title: `${type.name} ${entity.id} and ${system} differ in ${Object.keys(fields).join(', ')}: keep ours, or take theirs?`,
     allows: ['answer'],
     why: [
-      { label: `${type.name} ${entity.id}, version ${entity.version}`, trust: 'operator', ref: `entity:${entity.id}` },
+      {
+        label: `${type.name} ${entity.id}, version ${entity.version}`,
+        trust: 'operator',
+        ref: `entity:${type.name}/${entity.id}@${entity.version}`,
+      },
       { label: `what ${system} says`, trust: 'connector', ref: `run:${run}` },
     ],
     preview: { kind: 'fields', rows },

@@ -113,11 +113,12 @@ function itemOf(pass: Pass, type: AnyEntityType, { into, from, rows }: Seen, rea
       ...[into, from].map(({ id, version }) => ({
         label: `${type.name} ${id}, version ${version}`,
         trust: 'operator' as const,
-        ref: `entity:${id}`,
+        ref: `entity:${type.name}/${id}@${version}`,
       })),
     ],
     preview: { kind: 'fields', rows: [...rows, { label: 'merged away', after: from.id }] },
     editSchema: {},
+    proposes: { op: 'merge', entities: [into, from].map(({ id }) => `${type.name}/${id}`) },
     input: { merge: type.name, into: { ...into }, from: { ...from } },
   }
 }
