@@ -1,7 +1,8 @@
 /** Settings whose shape changes: read as of today, in runs too; what cannot be read stops the start, or holds the run. */
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { defineEvent, type ConductorOptions, type SettingsDefinition } from '@keelson/core'
+import { defineEvent, diffBundles, type ConductorOptions, type SettingsDefinition } from '@keelson/core'
+import { chain, headOf, writesOf } from '@keelson/core/ports'
 import { manualClock, type MemoryStoreSession } from '@keelson/testing'
 import { code, me, open, store } from './support/open.ts'
 
@@ -70,15 +71,55 @@ describe('settings of an older shape', () => {
   })
 })
 
-it('a company that a later release has written to stops the start, and stays as it is', async () => {
-  const data = store()
-  await (await on(data, v1)).configure({ tone: 'dry' }, { by: me })
-  const later = data.session()
-  await later.open({ worker: 'later', now: () => 0 })
-  const format = { kind: 'company', id: 'format', version: 1, data: '{"format":2}', index: {}, sort: 0 }
-  await later.write('default', { records: [format] })
-  const start = on(data, v1)
-  await expect(start).rejects.toMatchObject({ code: 'STORE_NEWER', data: { workspace: 'default' } })
+describe('the format of a company', () => {
+  async function linesOf(bundle: AsyncIterable<string>): Promise<string[]> {
+    const lines: string[] = []
+    for await (const line of bundle) lines.push(line)
+    return lines
+  }
+  const format = (n: number) => ({ kind: 'company', id: 'format', version: 1, data: { format: n } })
+  /** Writes the first entry of a company as a release with this format does. */
+  async function openedBy(data: MemoryStoreSession, n: number): Promise<void> {
+    const own = data.session()
+    await own.open({ worker: 'later', now: () => 0 })
+    const drafts = [{ kind: 'workspace.opened' as const, data: { puts: [format(n)] } }]
+    const entries = chain('default', 'workspace', headOf([]), drafts, 0, () => 'salt')
+    expect(await own.write('default', { entries, records: writesOf(entries) })).toMatchObject({ status: 'done' })
+  }
+
+  it('stands in the entry that opens it, and goes where the company goes', async () => {
+    const data = store()
+    const keelson = await on(data, v1)
+    const quick = await keelson.start(said, {}, { id: 'r' })
+    const bundle = await linesOf(keelson.export())
+    const opened = bundle.map((text) => JSON.parse(text) as { kind?: string; payload?: string })
+    const [{ payload }] = opened.filter(({ kind }) => kind === 'workspace.opened') as [{ payload: string }]
+    expect((JSON.parse(payload) as { puts: object[] }).puts).toContainEqual(format(1))
+    expect(quick.id).toBe('r')
+    expect(await keelson.audit.verify()).toMatchObject({ ok: true })
+  })
+
+  it('of a later release stops the start, and the company stays as it is', async () => {
+    const data = store()
+    await openedBy(data, 2)
+    const start = on(data, v1)
+    await expect(start).rejects.toMatchObject({ code: 'STORE_NEWER', data: { workspace: 'default' } })
+  })
+
+  it('of a later release is refused where a bundle brings it, before anything of it is written', async () => {
+    const data = store()
+    const keelson = await on(data, v1)
+    await openedBy(data, 2) // by newer code that runs beside this
+    const bundle = await linesOf(keelson.export())
+    const target = await on(store(), v1)
+    for (const take of [
+      () => target.import(bundle, { by: me }),
+      () => target.merge(bundle, { by: me }),
+      () => diffBundles(bundle, bundle),
+    ])
+      await expect(take()).rejects.toMatchObject({ code: 'BUNDLE_NEWER', data: { format: 2 } })
+    expect(JSON.stringify(await linesOf(target.export()))).not.toContain('workspace.opened')
+  })
 })
 
 describe('settings of a newer shape', () => {

@@ -3,7 +3,9 @@ import { createHash } from 'node:crypto'
 import { KeelsonError } from '../base/errors.ts'
 import { loadZod } from '../base/zod.ts'
 import { EMPTY_HEAD, fault, type Entry, type Head } from '../journal/entry.ts'
+import { FORMAT, formatOf } from '../journal/format.ts'
 import type { EntryKind } from '../journal/kinds.ts'
+import { putsOf } from '../journal/records.ts'
 import { BUNDLE_FORMAT, invalid, parseLine, type BundleHead, type BundleLine, type LineOf } from './line.ts'
 
 /** Text in pieces of any size: a file's stream, an export of another conductor, an array of lines. */
@@ -38,6 +40,7 @@ export async function* readLines(source: BundleSource): AsyncGenerator<BundleLin
     if (at < place) throw invalid(number, `a line of "${line.type}" stands behind one of "${ORDER[place]}"`)
     place = at
     if (line.type === 'entry') assertEntry(head, line, heads, number)
+    if (line.type === 'entry') assertFormat(line)
     if (line.type === 'end') assertEnd(line, number, hash.digest('hex'))
     else hash.update(`${text}\n`)
     ended = line.type === 'end'
@@ -48,17 +51,24 @@ export async function* readLines(source: BundleSource): AsyncGenerator<BundleLin
 
 function assertHead(line: BundleLine, number: number): BundleHead {
   if (line.type !== 'keelson.bundle') throw invalid(number, 'a bundle begins with its head')
-  if (line.format > BUNDLE_FORMAT) {
-    throw new KeelsonError(
-      'BUNDLE_NEWER',
-      `the bundle has format ${line.format}; this release reads up to ${BUNDLE_FORMAT}`,
-      {
-        hint: 'Update @keelson/core to at least the release that wrote it.',
-        data: { format: line.format },
-      },
-    )
-  }
+  if (line.format > BUNDLE_FORMAT) throw newer('the bundle has', line.format, BUNDLE_FORMAT)
   return line
+}
+
+/** What the company says of its entries and records, before any of them is taken in. */
+function assertFormat(line: LineOf<'entry'>): void {
+  if (line.payload?.includes('"format"') !== true) return
+  for (const put of putsOf(entryOf(line))) {
+    const format = formatOf(put) ?? FORMAT
+    if (format > FORMAT) throw newer('what the bundle holds has', format, FORMAT)
+  }
+}
+
+function newer(what: string, format: number, known: number): KeelsonError {
+  return new KeelsonError('BUNDLE_NEWER', `${what} format ${format}; this release reads up to ${known}`, {
+    hint: 'Update @keelson/core to at least the release that wrote it.',
+    data: { format },
+  })
 }
 
 /** The first entry of a stream in an increment is checked when it meets the stream that it continues. */

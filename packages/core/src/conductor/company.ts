@@ -11,6 +11,7 @@ import { KeelsonError } from '../base/errors.ts'
 import type { Ids } from '../base/ids.ts'
 import type { Json } from '../base/value.ts'
 import { chain, EMPTY_HEAD, headOf, type Draft, type Head } from '../journal/entry.ts'
+import { formatPut } from '../journal/format.ts'
 import type { Put } from '../journal/put.ts'
 import { inked } from '../journal/records.ts'
 import type { Answer, Conflict, Expect, MemoryStore, RecordRow, RecordWrite, Unit } from '../journal/store.ts'
@@ -88,7 +89,10 @@ export class Company {
     this.#shape = options.settings
   }
 
-  /** The secret under which personal index values are hashed. Made at first use; kept in the first entry of the workspace. */
+  /**
+   * The secret under which personal index values are hashed. Made at first use; kept in the first entry of the workspace, beside
+   * the format of what is written to it.
+   */
   async key(): Promise<string> {
     await this.standing()
     this.#key ??= this.#open().catch((error: unknown) => {
@@ -190,7 +194,7 @@ export class Company {
     await this.edit(async () => {
       if ((await this.#record('key')) !== undefined) return undefined
       const put: Put = { kind: 'company', id: 'key', version: 1, data: { key: this.#ids.salt() + this.#ids.salt() } }
-      return { drafts: [{ kind: 'workspace.opened', data: { puts: [put] } }] }
+      return { drafts: [{ kind: 'workspace.opened', data: { puts: [formatPut(), put] } }] }
     })
     const made = await this.#record('key')
     if (made === undefined) throw new KeelsonError('STORE_FAILED', `workspace ${this.workspace} could not be opened`)

@@ -3,6 +3,7 @@ import type { Actor } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { actorText } from '../base/actor.ts'
 import type { Json } from '../base/value.ts'
+import { FORMAT, FORMAT_RECORD, formatIn } from '../journal/format.ts'
 import type { MemoryStore, RecordQuery, RecordRow } from '../journal/store.ts'
 import { entityTypeOf, type AnyEntityType, type EntityRecord, type EntityType } from '../memory/entity.ts'
 import { headOf } from '../memory/entity-read.ts'
@@ -71,17 +72,11 @@ async function assertReachable(store: MemoryStore, types: readonly AnyEntityType
   }
 }
 
-/**
- * Of what core itself writes: entries, and records of its own kinds. A release that writes what this one could not read puts a
- * higher number into the record 'format' of each company before anything else; where there is none, it is 1.
- */
-const FORMAT = 1
-
 /** Throws `STORE_NEWER` when a company was written to by a later release, and names it. */
 async function assertFormat(store: MemoryStore): Promise<void> {
   for (const workspace of await store.workspaces()) {
-    const [row] = await store.records(workspace, { kind: 'company', ids: ['format'], limit: 1 })
-    const { format = 1 } = JSON.parse(row?.data ?? '{}') as { format?: number }
+    const [row] = await store.records(workspace, FORMAT_RECORD)
+    const format = formatIn(JSON.parse(row?.data ?? '{}'))
     if (format <= FORMAT) continue
     throw new KeelsonError(
       'STORE_NEWER',
