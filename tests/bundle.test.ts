@@ -264,6 +264,32 @@ describe('a bundle', () => {
     await expect((await target()).import([], { by: me })).rejects.toMatchObject({ code: 'BUNDLE_INVALID' })
   })
 
+  it('says in which shapes the host had what it holds', async () => {
+    const own = { ...world().options, entities: [Customer], settings: z.object({ tone: z.string() }) }
+    const keelson = await createConductor({ ...own, store: memoryStore() })
+    onTestFinished(() => keelson.stop())
+    const lines = (await linesOf(keelson.workspace(W))).map((line) => JSON.parse(line) as Record<string, unknown>)
+    const shapes = lines.filter(({ type }) => type === 'schema')
+    expect(shapes).toMatchObject([
+      { of: 'policy' },
+      { of: 'settings', version: 1, schema: { properties: { tone: { type: 'string' } } } },
+      { of: 'entity', name: 'customer', version: 1, schema: { required: ['name', 'stage'] } },
+      { of: 'playbook', name: 'loop', version: 1 },
+      { of: 'playbook', name: 'onboard', version: 1 },
+    ])
+    const later = await createConductor({
+      ...own,
+      store: memoryStore(),
+      entities: [defineEntity({ name: 'customer', version: 1, schema: z.object({ name: z.string() }) })],
+    })
+    onTestFinished(() => later.stop())
+    const { changes } = await diffBundles(
+      lines.map((line) => `${JSON.stringify(line)}\n`),
+      await linesOf(later.workspace(W)),
+    )
+    expect(changes).toEqual([{ what: 'schema', id: 'entity customer@1', change: 'changed' }])
+  })
+
   it('is compared with another, field by field', async () => {
     const of = world()
     const here = await open(memoryStore(), of)

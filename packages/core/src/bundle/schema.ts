@@ -1,4 +1,4 @@
-/** Schema lines: what the exporting host knew of shapes: playbooks with their inputs, and the policy set that judged. */
+/** Schema lines: what the exporting host knew of shapes: playbooks with inputs, entities, settings, and the policy set that judged. */
 import type { z } from 'zod'
 import type { Environment } from '../conductor/environment.ts'
 import type { Json } from '../base/value.ts'
@@ -6,24 +6,37 @@ import { zod } from '../base/zod.ts'
 import type { LineOf } from './line.ts'
 
 export function schemaLines(env: Environment): LineOf<'schema'>[] {
-  const playbooks = env.catalog
+  const { catalog, entities, policy, settings } = env
+  const playbooks = catalog
     .all()
     .filter((one) => !one.internal)
     .sort((a, b) => (a.name === b.name ? a.version - b.version : a.name < b.name ? -1 : 1))
   return [
-    { type: 'schema', of: 'policy', name: 'policy', version: env.policy.version },
-    ...playbooks.map(({ name, version, input }): LineOf<'schema'> => {
-      const schema = jsonSchemaOf(input)
-      return { type: 'schema', of: 'playbook', name, version, ...(schema === undefined ? {} : { schema }) }
-    }),
+    { type: 'schema', of: 'policy', name: 'policy', version: policy.version },
+    ...(settings.schema === undefined
+      ? []
+      : [lineOf('settings', 'settings', settings.version, settings.schema, 'output')]),
+    ...entities.declared.map(({ name, version, schema }) => lineOf('entity', name, version, schema, 'output')),
+    ...playbooks.map(({ name, version, input }) => lineOf('playbook', name, version, input, 'input')),
   ]
 }
 
+function lineOf(
+  of: LineOf<'schema'>['of'],
+  name: string,
+  version: number,
+  shape: z.ZodType,
+  io: 'input' | 'output',
+): LineOf<'schema'> {
+  const schema = jsonSchemaOf(shape, io)
+  return { type: 'schema', of, name, version, ...(schema === undefined ? {} : { schema }) }
+}
+
 /** Undefined for a schema that JSON Schema cannot say (a transform, a custom check). */
-function jsonSchemaOf(schema: z.ZodType): Json | undefined {
+function jsonSchemaOf(schema: z.ZodType, io: 'input' | 'output'): Json | undefined {
   const { toJSONSchema } = zod()
   try {
-    return JSON.parse(JSON.stringify(toJSONSchema(schema, { io: 'input' }))) as Json
+    return JSON.parse(JSON.stringify(toJSONSchema(schema, { io }))) as Json
   } catch {
     return undefined
   }

@@ -3,9 +3,12 @@ import { bareType, entityTypeOf, type AnyEntityType, type EntityType } from '../
 
 export class EntityTypes {
   readonly #known = new Map<string, AnyEntityType>()
+  /** Those that it was given, by name: the same whatever it does. */
+  readonly declared: readonly AnyEntityType[]
 
   constructor(types: readonly EntityType<any>[] = []) {
-    for (const type of types) this.learn(entityTypeOf(type))
+    this.declared = types.map((type) => entityTypeOf(type)).sort((a, b) => (a.name < b.name ? -1 : 1))
+    for (const type of this.declared) this.learn(type)
   }
 
   /** The newest version of a type is the one that counts. */
