@@ -97,6 +97,29 @@ describe('an effect with a lost answer', () => {
     await t.stop()
   })
 
+  it('#5 whose process dies around it is sent once at most, and a person says what became of it', async () => {
+    const { send, post, letter, gate } = setUp({ by: 'none' }, { reconcile: false })
+    let asked = 0
+    const explored = await exploreCrashes(
+      async (t) => {
+        const run = await t.start(letter, { to: 'ada' })
+        await t.advance('30d') // whoever is asked looks, and says what is so
+        await run.result()
+        return t.world(send).map(({ times }) => times)
+      },
+      {
+        harness: () => ({ playbooks: [letter], connectors: [fake(post)], policy: gate }),
+        async invariant(t) {
+          const { lines } = await t.keelson.audit.query({})
+          if (lines.some(({ what }) => what.startsWith('outcome-unknown'))) asked++
+          expect(t.world(send)).toMatchObject([{ times: 1 }])
+        },
+      },
+    )
+    expect(explored.points).toBeGreaterThan(10)
+    expect(asked).toBeGreaterThan(2)
+  })
+
   it('that the operator says did not happen is sent', async () => {
     const { send, letter, harness } = setUp({ by: 'none' }, { reconcile: false })
     const t = await harness()
