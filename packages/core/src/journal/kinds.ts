@@ -175,10 +175,11 @@ export interface EntryData {
     readonly key: string
     readonly attempt: number
     readonly verdict: Json
-    /** Asks that a standing grant has answered for. */
+    /** Asks that a standing grant, or a rung of trust, has answered for. */
     readonly covered?: readonly string[]
     readonly grant?: string
-    /** What policy said, where a grant has answered since. */
+    readonly trust?: { readonly segment: string; readonly rung: 'veto' | 'automatic' }
+    /** What policy said, where one of them has answered since. */
     readonly judged?: Json
     /** Mark of how its action was defined when it was first sent. */
     readonly shape?: string

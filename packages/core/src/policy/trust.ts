@@ -33,6 +33,12 @@ const DAY_MS = 86_400_000
 const PROBATION = 25
 const AUDITS_OF_PROBATION = 12
 
+/** A rung that answered an ask, and in which segment. */
+export interface TrustAnswer {
+  readonly segment: string
+  readonly rung: 'veto' | 'automatic'
+}
+
 /** Where one action, in one segment, stands. Plain JSON. */
 export interface Standing {
   readonly rung: TrustRung

@@ -26,10 +26,10 @@ import { iso } from '../waiting.ts'
 import type { Built } from '../writer.ts'
 import { effectRun, handedOver, handOver, isUnsure, sentOf } from './hand-over.ts'
 import { denied, judge, judgedOf } from './judge.ts'
-import { byGrant } from './granted.ts'
+import { byGrant, stillCovered } from './granted.ts'
 import { reuse } from './reuse.ts'
-import { reportLate, stillCovered } from './attempt.ts'
-import { isCovered } from './bytes.ts'
+import { reportLate } from './attempt.ts'
+import { deciderOf, isCovered } from './bytes.ts'
 import { effectPut, effectRunId, readEffect, remoteKey, type EffectRecord } from './ledger.ts'
 import { backoffMs, mayResend, tryOnce, type Tried } from './send.ts'
 import { outcomeOf, receiptOf, settleEffect, type EffectEnd } from './settling.ts'
@@ -196,12 +196,7 @@ function sending(acting: Acting, spec: EffectSpec, attempt: number, puts: Put[])
   const judged = spec.judged === undefined ? {} : { judged: spec.judged as unknown as Json }
   const shape = shapeOf(action).mark
   const about = { hash, action: action.name, effect, generation, key: remote, attempt, verdict, shape }
-  return { kind: 'effect.sending', key, data: { ...about, ...judged, ...grantOf(spec), puts } }
-}
-
-/** What a grant has answered for, and which one it was. */
-function grantOf({ covered, grant }: Pick<EffectSpec, 'covered' | 'grant'>): Pick<Sent, 'covered' | 'grant'> {
-  return grant === undefined || covered === undefined ? {} : { covered, grant }
+  return { kind: 'effect.sending', key, data: { ...about, ...judged, ...deciderOf(spec), puts } }
 }
 
 /** Open, and its owner is this very run, which no longer knows of it: it was rewound while the effect was being sent. */
@@ -270,8 +265,9 @@ async function again(pass: Pass, acting: Acting, op: Op): Promise<Built> {
   const frozen = await company.freeze()
   const { puts: _puts, ...sent } = sentBy(op)
   const verdict = await verdictOf(pass, acting)
-  const { covered, expect: standing } = await stillCovered(env, claimed.row.workspace, sent)
   const { action } = acting
+  const judged = { workspace: claimed.row.workspace, action: action.name, verdict }
+  const { covered, expect: standing } = await stillCovered(env, judged, new Set(sent.covered), deciderOf(sent))
   const other = (sent.shape ?? shapeOf(action).mark) !== shapeOf(action).mark
   const forgotten = isUnsure(op) && !mayResend(action, op.sentAt!, env.clock.now())
   if (frozen.frozen || other || forgotten || !isCovered(verdict, covered)) {

@@ -15,10 +15,6 @@ import { inShapeOf, shapeOf } from '../../connector/shape.ts'
 import type { Draft } from '../../journal/entry.ts'
 import type { Op } from '../../journal/op.ts'
 import type { Put } from '../../journal/put.ts'
-import type { Expect } from '../../journal/store.ts'
-import type { Judgement } from '../../policy/verdict.ts'
-import type { Environment } from '../environment.ts'
-import { stands } from '../grants.ts'
 import { chargeOf } from '../charge.ts'
 import { clear, type Cleared } from '../limits.ts'
 import { sleepWithin } from '../ops/retrying.ts'
@@ -27,6 +23,7 @@ import type { Pass } from '../pass.ts'
 import { iso } from '../waiting.ts'
 import type { Built } from '../writer.ts'
 import { restedOn } from './fresh.ts'
+import { stillCovered } from './granted.ts'
 import { judge } from './judge.ts'
 import { readEffect, remoteKey } from './ledger.ts'
 import { ANYTHING, holdOf, isCovered, type Bytes, type Sent } from './bytes.ts'
@@ -139,8 +136,12 @@ async function sending(
   const other = otherwise(pass, spec, action, bytes, key)
   if (other !== undefined) return { drafts: [completed(key, other)] }
   const verdict = await judge(env, judged)
-  const { covered, expect } = await stillCovered(env, workspace, { grant: bytes.grant, covered: [...bytes.covered] })
-  if (!isCovered(verdict, covered)) return { drafts: [completed(key, changed(verdict, bytes, covered))] }
+  const about = { workspace, action: action.name, verdict }
+  const { covered, over, expect } = await stillCovered(env, about, bytes.covered, bytes.decider)
+  if (!isCovered(verdict, covered)) {
+    const changed: Sent = { state: 'changed', verdict, ...(over ? { revoked: true } : {}) }
+    return { drafts: [completed(key, changed)] }
+  }
   const taken = await taking(pass, spec, action, bytes)
   if (taken.limit !== undefined) {
     const sent: Sent = { state: 'limited', limit: taken.limit, at: env.clock.now() }
@@ -175,20 +176,6 @@ async function taking(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: By
 
 /** A hold that ends when working hours begin; whoever sends it earlier has answered for that. */
 export const HOURS = 'working hours'
-
-function changed(verdict: Judgement, bytes: Bytes, covered: ReadonlySet<string>): Sent {
-  return { state: 'changed', verdict, ...(covered.size < bytes.covered.size ? { revoked: true } : {}) }
-}
-
-/** What has been answered for: what a grant answered no longer is, once the grant was revoked or has ended. */
-export async function stillCovered(
-  env: Environment,
-  workspace: string,
-  { covered = [], grant }: { covered?: readonly string[]; grant?: string | undefined },
-): Promise<{ readonly covered: ReadonlySet<string>; readonly expect: readonly Expect[] }> {
-  const { over, expect } = grant === undefined ? { over: false, expect: [] } : await stands(env, workspace, grant)
-  return { covered: new Set(over ? covered.filter((one) => !one.startsWith('ask:')) : covered), expect }
-}
 
 async function complete(pass: Pass, key: string, sent: Sent, executed?: string, spec?: EffectSpec): Promise<void> {
   await pass.work.run(() => pass.writer.append([completed(key, sent)]))

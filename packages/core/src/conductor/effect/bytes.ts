@@ -5,6 +5,7 @@ import type { PreviewRow } from '../../connector/preview.ts'
 import type { Shape } from '../../connector/shape.ts'
 import type { Judgement } from '../../policy/verdict.ts'
 import type { Limit } from '../limits.ts'
+import type { EffectSpec } from './spec.ts'
 
 /** What is to execute, as it stands: a person may have edited it. `covered` names the obligations that were answered for. */
 export interface Bytes {
@@ -16,8 +17,8 @@ export interface Bytes {
   readonly heldSince?: number | undefined
   /** Other rules say something else: what they oblige to comes first. */
   readonly judgedAgain?: true | undefined
-  /** The standing grant that answered for some of it. */
-  readonly grant?: string | undefined
+  /** The standing grant, or the rung of trust, that answered for some of it. */
+  readonly decider?: Decider | undefined
   /** What it rests on outside, as it was read when somebody last saw it. */
   readonly fresh?: Json | undefined
   /** What it rested on before that, where it has changed and nobody has seen it. */
@@ -26,6 +27,15 @@ export interface Bytes {
   readonly shape?: Shape | undefined
   /** How that differs from now, where nobody has seen it. */
   readonly reshaped?: { readonly rows: readonly PreviewRow[]; readonly fits: boolean } | undefined
+}
+
+/** What answered asks in a person's place, and which. */
+export type Decider = Pick<EffectSpec, 'covered' | 'grant' | 'trust'>
+
+/** Nothing where it was a person who answered. */
+export function deciderOf({ covered, grant, trust }: Decider): Decider {
+  if (covered === undefined || (grant === undefined && trust === undefined)) return {}
+  return { covered, ...(grant === undefined ? {} : { grant }), ...(trust === undefined ? {} : { trust }) }
 }
 
 /** Covers whatever obliges; a denial is never covered. */
@@ -62,7 +72,7 @@ export type Sent =
   | { readonly state: 'unknown'; readonly error: StoredError; readonly sentAt: number; readonly died?: true }
   | { readonly state: 'undecided'; readonly error: StoredError; readonly sentAt: number }
   | { readonly state: 'not-happened'; readonly sentAt: number }
-  /** `revoked`: so was the grant that had answered. */
+  /** `revoked`: what had answered in a person's place, a grant or a rung of trust, answers no more. */
   | { readonly state: 'changed'; readonly verdict: Judgement; readonly revoked?: true }
   | { readonly state: 'stale'; readonly fresh: Json }
   | ({ readonly state: 'reshaped' } & Reshaped)

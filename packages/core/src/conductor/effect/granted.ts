@@ -1,14 +1,16 @@
-/** Granted: an effect whose asks a standing grant answers. */
+/** Granted: an effect whose asks a standing grant, or a rung of trust, answers in a person's place, and for how long that holds. */
 import { actorText } from '../../base/actor.ts'
 import { shapeOf } from '../../connector/shape.ts'
 import type { Put } from '../../journal/put.ts'
+import type { Expect } from '../../journal/store.ts'
 import type { Judgement } from '../../policy/verdict.ts'
 import type { Holder } from '../../policy/grant.ts'
 import type { Behalf } from '../behalf.ts'
-import { useGrant } from '../grants.ts'
-import { useTrust } from '../trust/use.ts'
+import type { Environment } from '../environment.ts'
+import { stands, useGrant } from '../grants.ts'
+import { stillTrusted, useTrust } from '../trust/use.ts'
 import type { Pass } from '../pass.ts'
-import { askOf } from './bytes.ts'
+import { askOf, type Decider } from './bytes.ts'
 import { actionOf, behalfIn, type EffectSpec } from './spec.ts'
 
 /** A standing grant may answer asks that are all grantable; it is then the decider, and its use is recorded with the intent. */
@@ -55,8 +57,27 @@ async function byTrust(pass: Pass, spec: EffectSpec): Promise<{ spec: EffectSpec
     holds: said.holdMs > 0 ? [...spec.verdict.holds, 'trust'] : spec.verdict.holds,
     reason: `trusted (${said.rung}, ${said.segment}): ${reason}`,
   }
-  return {
-    spec: { ...spec, verdict, judged: spec.verdict, covered: asks.map((one) => askOf(one.rule)) },
-    puts: said.puts,
-  }
+  const { rung, segment } = said
+  const covered = asks.map((one) => askOf(one.rule))
+  return { spec: { ...spec, verdict, judged: spec.verdict, covered, trust: { rung, segment } }, puts: said.puts }
 }
+
+/**
+ * What has been answered for, just before it is sent. What a grant or a rung answered no longer is, once the grant was revoked
+ * or has ended, the action stands below that rung, or a person has to be asked now. `expect`: that it is so in the unit that sends.
+ */
+export async function stillCovered(
+  env: Environment,
+  { workspace, action, verdict }: { workspace: string; action: string; verdict: Judgement },
+  covered: ReadonlySet<string>,
+  { covered: answered = [], grant, trust }: Decider = {},
+): Promise<{ readonly covered: ReadonlySet<string>; readonly over: boolean; readonly expect: readonly Expect[] }> {
+  const granted = grant === undefined ? STANDS : await stands(env, workspace, grant)
+  const trusted = trust === undefined ? STANDS : await stillTrusted(env, workspace, action, trust)
+  const owed = verdict.asks.some((one) => !one.grantable && answered.includes(askOf(one.rule)))
+  const over = granted.over || trusted.over || owed
+  if (over) return { covered: new Set([...covered].filter((one) => !one.startsWith('ask:'))), over, expect: [] }
+  return { covered, over, expect: [...granted.expect, ...trusted.expect] }
+}
+
+const STANDS = { over: false, expect: [] } as const

@@ -8,6 +8,7 @@ import type { Left } from '../mail.ts'
 import type { NewRun } from '../../journal/store.ts'
 import { behalfOf } from '../behalf.ts'
 import type { Pass } from '../pass.ts'
+import { deciderOf } from './bytes.ts'
 import { effectPut, effectRunId, readEffect, type Asker, type EffectRecord } from './ledger.ts'
 import type { EffectSpec } from './spec.ts'
 import type { Built } from '../writer.ts'
@@ -81,7 +82,7 @@ export function isUnsure({ dangling, causes }: Op): boolean {
   return dangling || causes?.includes('unknown') === true
 }
 
-type Sent = Pick<EntryData['effect.sending'], 'effect' | 'verdict' | 'covered' | 'grant' | 'shape'>
+type Sent = Pick<EntryData['effect.sending'], 'effect' | 'verdict' | 'covered' | 'grant' | 'trust' | 'shape'>
 type Found = { readonly record: EffectRecord; readonly version: number }
 type Mode = 'reconcile' | 'judge'
 
@@ -121,8 +122,7 @@ function leftTo(
     sentAt: last,
     ...(first === last ? {} : { firstSentAt: first }),
     ...(unsure === undefined ? {} : { unsure }),
-    ...(sent.covered === undefined ? {} : { covered: sent.covered }),
-    ...(sent.grant === undefined ? {} : { grant: sent.grant }),
+    ...deciderOf(sent),
     ...(sent.shape === undefined ? {} : { shape: { mark: sent.shape } }),
   }
   const run = effectRun(pass, spec)

@@ -51,7 +51,7 @@ export function asReshaped(bytes: Bytes, { shape, input, fits }: Reshaped): Byte
     input,
     edited: bytes.edited || canonical(input) !== canonical(bytes.input),
     covered: new Set([...bytes.covered].filter((one) => one.startsWith('hold:'))),
-    grant: undefined,
+    decider: undefined,
     shape,
     reshaped: { rows: reshapedIn(bytes.shape ?? shape, shape), fits },
   }

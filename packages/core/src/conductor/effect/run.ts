@@ -25,7 +25,7 @@ import { EFFECT_PLAYBOOK } from './hand-over.ts'
 import { ask, askItemOf, decisionOf, declined, holdItem, reauthItem, unknownItem, type Decided } from './items.ts'
 import { FRESHNESS, keptBy, stale } from './fresh.ts'
 import { HOURS, reconcileOnce, sendOnce } from './attempt.ts'
-import { askOf, holdOf, type Bytes, type Reshaped, type Sent } from './bytes.ts'
+import { askOf, deciderOf, holdOf, type Bytes, type Reshaped, type Sent } from './bytes.ts'
 import { askedAnew, asReshaped, DEFINITION, shapeKeptBy } from './reshaped.ts'
 import { untilThereIsRoom } from './room.ts'
 import { settleEffect, type EffectEnd } from './settling.ts'
@@ -92,7 +92,7 @@ async function execute(pass: Pass, spec: EffectSpec): Promise<EffectEnd> {
     verdict: spec.verdict,
     covered: new Set(spec.covered ?? []),
     fresh: spec.fresh,
-    grant: spec.grant,
+    decider: deciderOf(spec),
     shape: spec.shape,
   }
   const sentAt = spec.sentAt ?? 0
@@ -242,11 +242,11 @@ function renewed(bytes: Bytes, sent: Sent & { state: 'changed' | 'stale' | 'resh
   }
 }
 
-/** Judged otherwise than before; what a grant had answered is open again when it was revoked. */
+/** Judged otherwise than before; what a grant or trust had answered is open again where that answers no more. */
 function rejudged(bytes: Bytes, { verdict, revoked }: Sent & { state: 'changed' }): Bytes {
   if (revoked !== true) return { ...bytes, verdict }
   const covered = new Set([...bytes.covered].filter((one) => one.startsWith('hold:')))
-  return { ...bytes, verdict, covered, grant: undefined }
+  return { ...bytes, verdict, covered, decider: undefined }
 }
 
 /** How an open item of these bytes is looked at again. */

@@ -5,6 +5,7 @@ import type { Actor } from '../../base/actor.ts'
 import type { Json } from '../../base/value.ts'
 import type { AnyAction } from '../../connector/action.ts'
 import type { Shape } from '../../connector/shape.ts'
+import type { TrustAnswer } from '../../policy/trust.ts'
 import type { Judgement } from '../../policy/verdict.ts'
 import type { Behalf } from '../behalf.ts'
 import type { Environment } from '../environment.ts'
@@ -41,10 +42,12 @@ export interface EffectSpec {
   readonly compensates?: string
   /** What policy said where something has answered for it since. */
   readonly judged?: Judgement
-  /** Obligations that a grant, or the approval of a plan, has answered for. */
+  /** Obligations that a grant, a rung of trust, or the approval of a plan, has answered for. */
   readonly covered?: readonly string[]
   /** The standing grant that answered: once it is revoked, it answers no more. */
   readonly grant?: string
+  /** The rung of trust that answered: once the action stands below it, it answers no more. */
+  readonly trust?: TrustAnswer
   /** A person changed the input before it came here. */
   readonly edited?: boolean
   /** What it rests on outside, as it was read when it was approved. */

@@ -100,11 +100,23 @@ export function isReshaped(env: Environment, rule: TrustRule, { shape: before }:
   return before !== undefined && now !== undefined && before !== now
 }
 
-/** Where it stands, whether or not that was recorded yet: an action that is defined otherwise begins anew. */
+/** Where it stands, whether or not that was recorded yet. */
 export function standingNow(env: Environment, rule: TrustRule, record: TrustRecord): Standing {
-  if (!isReshaped(env, rule, record)) return record.standing
   const at = env.clock.now()
-  return advance(record.standing, { what: 'reshaped', at }, limitsOf(rule, record, at)).standing
+  const limits = limitsOf(rule, record, at)
+  return sinceThen(env, rule, record, at).reduce(
+    (one, happening) => advance(one, happening, limits).standing,
+    record.standing,
+  )
+}
+
+/** What has happened without anybody recording it: another definition, another version, time. */
+function sinceThen(env: Environment, rule: TrustRule, record: TrustRecord, at: number): Happening[] {
+  return [
+    ...(isReshaped(env, rule, record) ? [{ what: 'reshaped', at } as const] : []),
+    { what: 'version', version: versionOf(env, rule), at },
+    { what: 'time', at },
+  ]
 }
 
 function shapeNow(env: Environment, { action }: TrustRule): string | undefined {
@@ -127,12 +139,7 @@ export async function happened(
   const puts: Put[] = []
   let { standing } = record
   const shape = shapeNow(env, rule)
-  const first: Happening[] = [
-    ...(isReshaped(env, rule, record) ? [{ what: 'reshaped', at } as const] : []),
-    { what: 'version', version: versionOf(env, rule), at },
-    { what: 'time', at },
-  ]
-  for (const one of [...first, ...happenings]) {
+  for (const one of [...sinceThen(env, rule, record, at), ...happenings]) {
     const step = advance(standing, one, limits)
     const proposal = proposalId(rule, record.segment, standing)
     standing = step.standing

@@ -105,8 +105,7 @@ function shown(env: Environment, record: TrustRecord): Trusted {
   const now = env.clock.now()
   const ceiling = rule === undefined ? 'approve' : ceilingAt(rule, record, now)
   const { since, seen, good, proposed } = standing
-  // What stands above its ceiling no longer acts as if it did; the next thing that happens records that.
-  const rung = isAbove(standing.rung, topOf({ ceiling })) ? topOf({ ceiling }) : standing.rung
+  const rung = rule === undefined && isAbove(standing.rung, 'approve') ? 'approve' : standing.rung
   const next = nextRung(rung, ceiling)
   return {
     action,
@@ -119,7 +118,7 @@ function shown(env: Environment, record: TrustRecord): Trusted {
     ceiling,
     ...(said === undefined || now >= (said.until ?? Infinity) ? {} : { ceilingBy: saidBy(said) }),
     ...(next === undefined ? {} : { next }),
-    ...(proposed === undefined || isAbove(proposed, ceiling) ? {} : { proposed }),
+    ...(proposed === undefined ? {} : { proposed }),
   }
 }
 

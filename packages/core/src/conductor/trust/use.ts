@@ -4,12 +4,14 @@
  * Z1. A rung answers only asks that are all marked grantable, never a denial, and is journaled as the decider.
  * Z2. What is unlike those that trust was earned with is asked, whatever the rung.
  * Z3. Evidence is written in the unit of the decision that it is.
+ * Z4. A rung that answered answers still when its effect is sent, or a person is asked.
  */
 import { sha256 } from '../../base/hash.ts'
 import type { Json } from '../../base/value.ts'
 import { shapeOf } from '../../connector/shape.ts'
 import type { Put } from '../../journal/put.ts'
-import { auditShare, isAbove, type Happening, type TrustRung } from '../../policy/trust.ts'
+import type { Expect } from '../../journal/store.ts'
+import { auditShare, isAbove, type Happening, type TrustAnswer, type TrustRung } from '../../policy/trust.ts'
 import type { EffectRecord } from '../effect/ledger.ts'
 import type { Environment } from '../environment.ts'
 import { itemPut, type ItemRecord } from '../item.ts'
@@ -26,6 +28,7 @@ import {
   PROPOSAL,
   ruleOf,
   segmentOf,
+  standingNow,
   trustOf,
   widened,
 } from './record.ts'
@@ -38,7 +41,7 @@ export async function useTrust(
   env: Environment,
   workspace: string,
   use: { action: string; input: Json; effect: string; untrusted: boolean },
-): Promise<{ rung: TrustRung; segment: string; holdMs: number; puts: readonly Put[] } | undefined> {
+): Promise<(TrustAnswer & { holdMs: number; puts: readonly Put[] }) | undefined> {
   const rule = ruleOf(env, use.action)
   const segment = rule === undefined ? undefined : segmentOf(env, rule, use.input)
   if (rule === undefined || segment === undefined) return undefined
@@ -49,7 +52,7 @@ export async function useTrust(
   const uses = [...before.uses.filter((one) => at - one < WEEK_MS), at].slice(-USES_MAX)
   const { record, puts } = await happened(env, workspace, rule, before, [{ what: 'executed', at }], { uses })
   const { rung } = record.standing
-  if (!isAbove(rung, 'batch')) return undefined // it has just come down: the next decision records that
+  if (rung !== 'veto' && rung !== 'automatic') return undefined // it has just come down: the next decision records that
   const drawn =
     parseInt(
       sha256(`audit ${use.effect}`)
@@ -61,6 +64,20 @@ export async function useTrust(
   const { shape } = record
   const audits = drawn < auditShare(record.standing, uses.length) ? [auditItem(use, segment, at, shape)] : []
   return { rung, segment, holdMs: rung === 'veto' ? rule.vetoMs : 0, puts: [...puts, ...audits] }
+}
+
+/** A rung decides nothing any more where the action stands below it by now: it came down, or its ceiling did. */
+export async function stillTrusted(
+  env: Environment,
+  workspace: string,
+  action: string,
+  { segment, rung }: TrustAnswer,
+): Promise<{ readonly over: boolean; readonly expect: readonly Expect[] }> {
+  const rule = ruleOf(env, action)
+  if (rule === undefined) return { over: true, expect: [] }
+  const record = await trustOf(env, workspace, rule, segment)
+  if (isAbove(rung, standingNow(env, rule, record).rung)) return { over: true, expect: [] }
+  return { over: false, expect: [{ record: 'trust', id: `${action}|${segment}`, version: record.version }] }
 }
 
 function auditItem(
