@@ -2,6 +2,7 @@
 export { systemClock, turn, type Clock, type Instant } from './base/clock.ts'
 export { seeded, systemIds, type Ids } from './base/ids.ts'
 export { canonical, deepFreeze, parseStored, stored } from './base/json.ts'
+export { encoded } from './base/schema.ts'
 export { keyedHash, sha256 } from './base/hash.ts'
 export { ERROR_CODES, KeelsonError, reviveError, storeError, type ErrorCode, type StoredError } from './base/errors.ts'
 export {

@@ -8,6 +8,7 @@ import {
   defineEvent,
   definePersona,
   definePlaybook,
+  defineTrust,
   policy,
   type Context,
   type Entity,
@@ -156,6 +157,40 @@ describe('a rule', () => {
       >()
       return 'minutes' in input ? policy.allow() : policy.ask()
     })
+  })
+
+  it('sees what a codec stores, as callers pass it; the code of the action sees what it decodes to', () => {
+    const when = z.codec(z.string(), z.date(), {
+      decode: (text) => new Date(text),
+      encode: (date) => date.toISOString(),
+    })
+    const remind = action({
+      name: 'calendar.remind',
+      effect: 'reversible',
+      input: z.object({ at: when }),
+      output: z.object({ at: when }),
+      run: (input) => {
+        expectTypeOf(input).toEqualTypeOf<{ at: Date }>()
+        return { output: { at: input.at.toISOString() } }
+      },
+    })
+    policy.rule('early', { on: remind }, ({ input }) => {
+      expectTypeOf(input).toEqualTypeOf<Readonly<{ at: string }>>()
+      // @ts-expect-error it is stored as a text
+      return input.at.getTime() > 0 ? policy.allow() : policy.ask()
+    })
+    defineTrust(remind, {
+      segment: (input) => {
+        expectTypeOf(input).toEqualTypeOf<{ at: string }>()
+        return input.at
+      },
+    })
+    const past = async (ctx: Context): Promise<void> => {
+      const { input, output } = await ctx.effect(remind, { at: 'now' })
+      expectTypeOf(input).toEqualTypeOf<{ at: string }>()
+      expectTypeOf(output).toEqualTypeOf<{ at: Date }>()
+    }
+    expectTypeOf(past).toBeFunction()
   })
 
   it('and a persona name actions that exist', () => {

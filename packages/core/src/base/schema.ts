@@ -38,8 +38,12 @@ export function toStored(
   what: string,
   write: (value: unknown) => string = canonical,
 ): string {
-  const output = parse(schema, value, code, what)
-  return write(shapeOf(schema) === 'codec' ? schema.encode(output) : output)
+  return encoded(schema, parse(schema, value, code, what), write)
+}
+
+/** The canonical text of what code received: the way back of `fromStored`. */
+export function encoded(schema: z.ZodType, value: unknown, write: (value: unknown) => string = canonical): string {
+  return write(shapeOf(schema) === 'codec' ? schema.encode(value) : value)
 }
 
 /** A stored text as code receives it: frozen JSON, or decoded where the schema has codecs. */

@@ -18,7 +18,7 @@ export interface Intended {
   readonly action: string
   readonly account: string
   readonly effect: 'read' | 'reversible' | 'irreversible'
-  /** Parsed and frozen. */
+  /** As it is stored and hashed: defaults filled in, codecs encoded. Frozen. */
   readonly input: unknown
   readonly settings: Settings
   readonly labels: ReadonlySet<string>

@@ -37,7 +37,7 @@ export interface Look {
   count<In, Out>(action: Action<In, Out>, options: { where?: Partial<NoInfer<In>>; since: Duration }): Lookup<number>
 }
 
-/** What callers pass to an action. */
+/** What callers pass to an action; as it is stored, defaults filled in and codecs encoded, it is what rules judge. */
 export type InputOf<A> = A extends Action<infer In, any> ? In : never
 
 export type Found<L> = { readonly [K in keyof L]: L[K] extends Lookup<infer T> ? T : never }

@@ -1,9 +1,9 @@
 /** Trial: a table of inputs and what policy is to say of each, as a unit test without a store. */
 import { durationMs, type Duration } from '../base/duration.ts'
 import { KeelsonError } from '../base/errors.ts'
-import { deepFreeze } from '../base/json.ts'
+import { deepFreeze, parseStored } from '../base/json.ts'
 import { labelled, type Label } from '../base/labels.ts'
-import { fromStored, toStored } from '../base/schema.ts'
+import { toStored } from '../base/schema.ts'
 import { definitionOf, type Action } from '../connector/action.ts'
 import { labelSet, ruleEngine } from './gate.ts'
 import type { AnyLookup, PolicyGate, Rule } from './rule.ts'
@@ -69,7 +69,7 @@ function judgeRow(gate: PolicyGate, row: Trial): Judgement {
       action: action.name,
       account: action.account,
       effect: action.effect,
-      input: deepFreeze(fromStored(action.input, text)),
+      input: parseStored(text),
       settings: row.settings ?? {},
       labels: labelSet(labels),
       sources,

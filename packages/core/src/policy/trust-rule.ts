@@ -22,7 +22,7 @@ export interface TrustRule {
 export function defineTrust<In>(
   action: Action<In, any>,
   options: {
-    /** Cases that are trusted apart: an amount band, a known or a new recipient. Default: one for all. */
+    /** Cases that are trusted apart: an amount band, a known or a new recipient; of the input as it is stored. Default: one for all. */
     readonly segment?: (input: NoInfer<In>) => string
     readonly ceiling?: TrustRung
     /** Something wrong brings it down to asking each time. Default: true for what cannot be taken back. */

@@ -7,7 +7,7 @@
  *     is honoured for as long as the action says (`forMs`), on the clock of whoever asks, and forgotten then.
  * W2. A fault before the effect leaves no trace; a fault after it leaves the effect and loses the answer.
  */
-import { canonical, type AnyAction, type Clock } from '@keelson/core/ports'
+import { canonical, encoded, type AnyAction, type Clock } from '@keelson/core/ports'
 import { ActionError, type ActionRun, type Json, type Reconciled } from '@keelson/core'
 import { sample } from './sample.ts'
 import { Script } from './script.ts'
@@ -167,7 +167,14 @@ export class World {
     const again = effects.get(key)
     if (again !== undefined) return outcomeOf(again)
     const undo = action.undo === undefined ? undefined : this.#undo(action, output, key)
-    const effect: Effect = { key, input: JSON.parse(canonical(input)) as Json, output, undo, times: 1, at: clock.now() }
+    const effect: Effect = {
+      key,
+      input: JSON.parse(encoded(action.input, input)) as Json,
+      output,
+      undo,
+      times: 1,
+      at: clock.now(),
+    }
     effects.set(key, effect)
     return outcomeOf(effect)
   }

@@ -3,7 +3,6 @@ import { grace } from '../../base/clock.ts'
 import { KeelsonError } from '../../base/errors.ts'
 import { deepFreeze, parseStored } from '../../base/json.ts'
 import { labelNames, type Labels } from '../../base/labels.ts'
-import { fromStored } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
 import type { AnyAction } from '../../connector/action.ts'
 import type { MemoryStore, RecordQuery, RecordRow } from '../../journal/store.ts'
@@ -47,7 +46,7 @@ export async function judge(env: Environment, judged: Judged): Promise<Judgement
       action: action.name,
       account: action.account,
       effect: action.effect,
-      input: deepFreeze(fromStored(action.input, judged.input)),
+      input: parseStored(judged.input),
       settings: deepFreeze(settings),
       labels: labelSet(labelNames(judged.labels)),
       sources: judged.labels,

@@ -152,7 +152,7 @@ function effectOf<In, Out>(action: AnyAction, { outcome }: Answered, input: stri
   const executed = receipt === undefined ? parseStored(input) : receipt.input
   return Object.freeze({
     id: receipt?.effect ?? '',
-    input: fromStored(action.input, canonical(executed)) as In,
+    input: executed as In,
     output: (outcome.ok === undefined ? undefined : fromStored(action.output, canonical(outcome.ok))) as Out,
     edited: receipt?.edited ?? false,
     verdict: receipt?.verdict ?? '',

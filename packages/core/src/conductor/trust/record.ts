@@ -2,7 +2,7 @@
 import type { Actor } from '../../base/actor.ts'
 import { sha256 } from '../../base/hash.ts'
 import { canonicalAround } from '../../base/json.ts'
-import { fromStored, jsonSchema } from '../../base/schema.ts'
+import { jsonSchema } from '../../base/schema.ts'
 import { canonical } from '../../base/json.ts'
 import type { Json } from '../../base/value.ts'
 import { shapeOf } from '../../connector/shape.ts'
@@ -74,10 +74,9 @@ export async function trustOf(
 }
 
 /** Segment of an input; undefined where the host's function threw: then nothing is trusted. */
-export function segmentOf(env: Environment, rule: TrustRule, input: Json): string | undefined {
+export function segmentOf(rule: TrustRule, input: Json): string | undefined {
   try {
-    const action = env.actions.find(rule.action)
-    return rule.segment(action === undefined ? input : fromStored(action.input, canonical(input)))
+    return rule.segment(input)
   } catch {
     return undefined
   }

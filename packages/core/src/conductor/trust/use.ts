@@ -43,7 +43,7 @@ export async function useTrust(
   use: { action: string; input: Json; effect: string; untrusted: boolean },
 ): Promise<(TrustAnswer & { holdMs: number; puts: readonly Put[] }) | undefined> {
   const rule = ruleOf(env, use.action)
-  const segment = rule === undefined ? undefined : segmentOf(env, rule, use.input)
+  const segment = rule === undefined ? undefined : segmentOf(rule, use.input)
   if (rule === undefined || segment === undefined) return undefined
   const before = await trustOf(env, workspace, rule, segment)
   if (!isAbove(before.standing.rung, 'batch') || anomalyIn(before, use.input, use.untrusted) !== undefined)
@@ -105,7 +105,7 @@ async function decided(env: Environment, workspace: string, { item, at }: Decidi
   const told = toldBy(env, item, looked.verb, at)
   const own = item.input as { segment?: string; input?: Json }
   const input = item.kind === 'approval' ? (item.input ?? null) : (own.input ?? null)
-  const segment = item.kind === 'approval' ? segmentOf(env, rule, input) : own.segment
+  const segment = item.kind === 'approval' ? segmentOf(rule, input) : own.segment
   if (told === undefined || segment === undefined) return NOTHING
   // Only what a person looked at is evidence; what they say of a rung counts as it is.
   if (told.what === 'seen' && (!looked.opened || looked.stamp)) return NOTHING
@@ -173,7 +173,7 @@ async function takenBack(env: Environment, { row, playbook, history }: Settling)
   for (const one of effects) {
     const effect = JSON.parse(one.data) as EffectRecord
     const rule = ruleOf(env, effect.action)
-    const segment = rule === undefined ? undefined : segmentOf(env, rule, effect.input)
+    const segment = rule === undefined ? undefined : segmentOf(rule, effect.input)
     if (segment !== undefined) found.set(`${effect.action}|${segment}`, effect)
   }
   const at = env.clock.now()
