@@ -111,10 +111,10 @@ describe('metrics.report', () => {
   })
 
   it.each([
-    ['wrong', [0, 1, 1]],
+    ['wrong', [-0.25, 1, 1]], // and 15 seconds of whoever took it back
     ['changed-mind', [0, 0, 0]],
     ['test', [15, 0, 0]],
-    [undefined, [0, 1, 1]],
+    [undefined, [-0.25, 1, 1]],
   ] as const)('counts what was taken back as a loss, by its cause (%s)', async (cause, counted) => {
     const book = action({
       name: 'room.book',
@@ -236,7 +236,7 @@ describe('metrics.report', () => {
     await t.host((keelson) => keelson.entities(Customer, { by }).update(made.id, { tone: 'warmer' }))
     const { total, reach, next } = await t.keelson.metrics.report()
     expect([total.interventions.byKind.correction, total.repeatedCorrections]).toEqual([2, 0.5])
-    expect(reach).toEqual([{ what: `customer/${made.id}`, corrections: 2, runs: 1, playbooks: 1 }])
+    expect(reach).toMatchObject([{ what: `customer/${made.id}`, corrections: 2, runs: 1, playbooks: 1 }])
     expect(next[0]!.what).toContain('make a rule')
   })
 

@@ -12,6 +12,7 @@ export type { Schedules, ScheduleOptions } from './conductor/schedule.ts'
 
 /* playbooks */
 export { definePlaybook, type Changes } from './playbook/playbook.ts'
+export type { Baseline } from './playbook/baseline.ts'
 export { defineEvent, type EventType } from './playbook/event.ts'
 export type {
   ActOptions,
@@ -191,7 +192,7 @@ export type { CeilingOptions, Trust, Trusted } from './conductor/trust/trust.ts'
 /* metrics */
 export type { Metrics } from './metrics/metrics.ts'
 export type { MetricsQuery, MetricsReport } from './metrics/report.ts'
-export type { Compounding, Measures } from './metrics/measures.ts'
+export type { Compounding, Measures, Rate, Retries } from './metrics/measures.ts'
 export type { Investment } from './metrics/invest.ts'
 export type { Alerts } from './metrics/alerts.ts'
 export type { Alert, AlertAct, AlertRung } from './conductor/alert.ts'

@@ -7,7 +7,11 @@
 import type { EffectSpec } from '../conductor/effect/spec.ts'
 import type { EffectRecord } from '../conductor/effect/ledger.ts'
 import { causeOf, REVERT_PLAYBOOK } from '../conductor/revert/revert.ts'
+import { canonicalAround } from '../base/json.ts'
+import { fromStored } from '../base/schema.ts'
+import type { Json } from '../base/value.ts'
 import type { Put } from '../journal/put.ts'
+import type { AnyPlaybook } from '../playbook/playbook.ts'
 import { EFFECT_PLAYBOOK } from '../conductor/effect/hand-over.ts'
 import type { Environment } from '../conductor/environment.ts'
 import { lookedAt } from '../conductor/looked.ts'
@@ -21,10 +25,8 @@ import {
 } from '../conductor/projections.ts'
 import type { ItemRecord } from '../conductor/item.ts'
 import { alertsOf } from './alerts.ts'
-import { countsOf, isYes, mayBeTouched, outcomePut, touchPut, type Outcome, type Touch } from './row.ts'
+import { countsOf, isYes, mayBeTouched, outcomePut, touchPut, UNTIMED_MS, type Outcome, type Touch } from './row.ts'
 
-/** A decision that nobody opened is taken to have cost this much: nothing would flatter. */
-const UNOPENED_MS = 15_000
 const REPEAT_MS = 90 * 86_400_000
 
 export const counting: Projections<Environment> = { settled, decided, corrected }
@@ -46,15 +48,26 @@ async function settled(env: Environment, settling: Settling): Promise<Counted> {
     tookMs: at - row.createdAt,
     ...(asked === undefined ? {} : { of: asked.owner.run }),
     ...(start.shadow === undefined ? {} : { shadow: true }),
-    ...(playbook.baselineMs === undefined ? {} : { baselineMs: playbook.baselineMs }),
-    ...countsOf(history),
+    ...baselineOf(playbook, history.start.input),
+    ...countsOf(history, asked),
     touches: touches.length + history.takeovers,
-    activeMs: touches.reduce((sum, one) => sum + one.activeMs, 0),
+    takeovers: history.takeovers,
+    activeMs: touches.reduce((sum, one) => sum + one.activeMs, history.takeovers * UNTIMED_MS),
   }
   const version = history.reopened ? await versionOf(env, row.workspace, row.id) : 0
   const alerts = await alertsOf(env, row.workspace, outcome)
   const puts = [outcomePut(outcome, row.id, version + 1), ...alerts.puts]
   return { puts, ...(alerts.starts === undefined ? {} : { starts: alerts.starts }) }
+}
+
+/** C2. */
+function baselineOf({ baseline, input }: AnyPlaybook, given: Json): Pick<Outcome, 'baseline'> {
+  if (baseline === undefined) return {}
+  try {
+    return { baseline: baseline(fromStored(input, canonicalAround(given))) }
+  } catch {
+    return {}
+  }
 }
 
 /** A run settles again only when it was reopened: its first settling left a row. */
@@ -76,16 +89,38 @@ async function reverted(env: Environment, { row: { workspace, id }, history }: S
   const undone = effects.map((row) => JSON.parse(row.data) as EffectRecord)
   const puts: Put[] = []
   for (const row of rows) {
-    const { run, playbook, status, baselineMs } = JSON.parse(row.data) as Outcome
-    const lost = status === 'completed' && baselineMs !== undefined ? { baselineMs } : {}
-    const approved = (await touchesOf(env, workspace, run)).filter(isYes).map((one) => one.action)
-    const late = undone.some(({ owner, action }) => owner.run === run && approved.includes(action))
-    const about = { run, playbook, cause, ...lost, ...(late ? { caught: true } : {}) }
-    puts.push(
-      touchPut({ kind: 'revert', at: env.clock.now(), by: by.id, activeMs: 0, ...about }, `revert:${id}:${run}`),
+    const { run, playbook, status, baseline } = JSON.parse(row.data) as Outcome
+    const touches = await touchesOf(env, workspace, run)
+    const lost = status === 'completed' && !touches.some((one) => one.lost === true)
+    const caught = caughtIn(
+      touches,
+      undone.filter(({ owner }) => owner.run === run),
     )
+    const about = {
+      ...{ run, playbook, cause },
+      ...(lost ? { lost, ...(baseline === undefined ? {} : { baseline }) } : {}),
+      ...(caught.length === 0 ? {} : { caught }),
+    }
+    // Nobody holds a change of mind against it: no intervention, and no time of one.
+    const activeMs = cause === 'wrong' ? UNTIMED_MS : 0
+    puts.push(touchPut({ kind: 'revert', at: env.clock.now(), by: by.id, activeMs, ...about }, `revert:${id}:${run}`))
   }
   return puts
+}
+
+/** Of what was taken back, what a person had let pass, by itself or as a line of a plan, and no revert before has named. */
+function caughtIn(touches: readonly Touch[], undone: readonly EffectRecord[]): string[] {
+  const gates = touches.filter(isYes)
+  const before = new Set(touches.flatMap((one) => one.caught ?? []))
+  return undone
+    .filter(({ effectRun, plan }) =>
+      gates.some(
+        (gate) =>
+          (plan !== undefined && gate.item === plan) || (effectRun !== undefined && gate.effectRun === effectRun),
+      ),
+    )
+    .map(({ id, generation }) => `${id}:${generation}`)
+    .filter((one) => !before.has(one))
 }
 
 async function touchesOf(env: Environment, workspace: string, run: string): Promise<Touch[]> {
@@ -102,15 +137,31 @@ async function decided(env: Environment, workspace: string, { item, by, at }: De
     kind: kindOf(item),
     at,
     by: by.id,
-    activeMs: looked.opened ? looked.lookedMs : UNOPENED_MS,
+    activeMs: looked.opened ? looked.lookedMs : UNTIMED_MS,
     ...(run === '' ? {} : { run }),
     ...(row === undefined || row.playbook.startsWith('keelson.') ? {} : { playbook: row.playbook }),
     ...(item.action === undefined ? {} : { action: item.action }),
     verdict: looked.verb,
+    item: item.id,
+    ...(item.onBehalfOf === undefined ? {} : { effectRun: item.run }),
+    ...linesOf(item, looked.verb),
     ...(looked.stamp ? { rubber: true } : {}),
     ...(item.shadow === true ? { shadow: true } : {}),
   }
   return { puts: [touchPut(touch, `item:${item.id}:${env.ids.id()}`)] }
+}
+
+/** What became of each line of a plan; of one that policy denied, nothing was decided. */
+function linesOf({ kind, lines = [], decided }: ItemRecord, verb: string): Pick<Touch, 'lines'> {
+  if (kind !== 'plan') return {}
+  const { edit } = (decided?.decision ?? {}) as { edit?: { skip?: readonly string[]; inputs?: object } }
+  const of = (id: string): NonNullable<Touch['lines']>[number]['verdict'] => {
+    if ((verb !== 'approve' && verb !== 'edit') || edit?.skip?.includes(id) === true) return 'reject'
+    return Object.hasOwn(edit?.inputs ?? {}, id) ? 'edit' : 'approve'
+  }
+  return {
+    lines: lines.flatMap(({ id, action, denied }) => (denied === undefined ? [{ action, verdict: of(id) }] : [])),
+  }
 }
 
 function kindOf({ kind, code }: ItemRecord): Touch['kind'] {
@@ -144,7 +195,7 @@ async function corrected(env: Environment, workspace: string, correcting: Correc
     kind: 'correction',
     at,
     by: by.id,
-    activeMs: 0,
+    activeMs: UNTIMED_MS,
     about: `${type}/${id}`,
     ...(before.some((rows) => rows.length > 0) ? { repeat: true } : {}),
   }

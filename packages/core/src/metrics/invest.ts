@@ -48,7 +48,7 @@ function failures(sum: Rollup): Investment[] {
   const worst = Object.entries(sum.troubled).sort((a, b) => b[1].exhausted - a[1].exhausted)[0]
   if (sum.failed === 0) return []
   const step = worst === undefined || worst[1].exhausted === 0 ? '' : `, most often at "${worst[0]}"`
-  const each = sum.based > 0 ? sum.baselineMs / sum.based : FAILED_MS
+  const each = sum.based > 0 ? (sum.lowMs + sum.highMs) / 2 / sum.based : FAILED_MS
   return [
     {
       what: `make ${sum.playbook} fail less`,
@@ -78,10 +78,14 @@ function retries(sum: Rollup): Investment[] {
     (a, b) => b[1].attempts - b[1].steps - (a[1].attempts - a[1].steps),
   )[0]
   if (cause === undefined || sum.attempts === sum.steps) return []
+  const system = Object.entries(sum.connectors)
+    .filter(([, one]) => one.attempts > one.steps)
+    .sort((a, b) => b[1].attempts - b[1].steps - (a[1].attempts - a[1].steps))[0]
+  const at = system === undefined ? '' : `, ${system[1].attempts - system[1].steps} of them at ${system[0]}`
   return [
     {
       what: `steady "${worst?.[0] ?? 'its steps'}" of ${sum.playbook}`,
-      why: `${sum.attempts - sum.steps} tries failed first, mostly ${cause[0]} (${cause[1]})`,
+      why: `${sum.attempts - sum.steps} tries failed first, mostly ${cause[0]} (${cause[1]})${at}`,
       playbook: sum.playbook,
       minutes: minutes((sum.attempts - sum.steps) * TRY_MS),
     },

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { investments } from './invest.ts'
 import { compoundingOf, measuresOf, median, paidBack, weekOf } from './measures.ts'
-import { emptyRollup, foldDay, plus, type Rollup } from './rollup.ts'
+import { emptyRollup, foldDay, plus, upgraded, type Rollup } from './rollup.ts'
 import { TOUCHES, type Outcome, type Touch } from './row.ts'
 
 const count = fc.nat(20)
@@ -18,14 +18,22 @@ const outcome: fc.Arbitrary<Outcome> = fc.record({
   firstTry: fc.nat(10),
   exhausted: fc.nat(3),
   causes: fc.dictionary(fc.constantFrom('auth', 'transient'), count),
+  missed: fc.dictionary(fc.constantFrom('auth', 'transient'), count),
   troubled: fc.constant({ x: { steps: 1, attempts: 3, exhausted: 1 } }),
+  connectors: fc.dictionary(
+    fc.constantFrom('email', 'bank'),
+    fc.record({ steps: count, attempts: count, firstTry: count, exhausted: count }),
+  ),
   effects: count,
   edited: count,
   touches: fc.nat(2),
+  takeovers: fc.nat(2),
+  baseline: fc.record({ lowMs: count, highMs: count }),
   activeMs: count,
   tokens: fc.record({ input: count, output: count }),
   cost: fc.dictionary(fc.constantFrom('EUR', 'USD'), count),
   reads: fc.uniqueArray(fc.constantFrom('c/1', 'c/2')),
+  agents: fc.uniqueArray(fc.constantFrom('writer@1', 'writer@2')),
 })
 const touch: fc.Arbitrary<Touch> = fc.record({
   kind: fc.constantFrom(...TOUCHES),
@@ -74,7 +82,7 @@ describe('a rollup', () => {
       verdict,
       rubber,
     })
-    const back: Touch = { kind: 'revert', at: 0, by: 'a', activeMs: 0, cause: 'wrong', caught: true }
+    const back: Touch = { kind: 'revert', at: 0, by: 'a', activeMs: 0, cause: 'wrong', caught: ['e:1'] }
     const touches = [
       gate('approve', true),
       gate('edit', false),
@@ -88,8 +96,28 @@ describe('a rollup', () => {
   })
 
   it('takes in a day that was summed up before something was counted', () => {
-    const { caught: _caught, ...old } = emptyRollup('')
-    expect(measuresOf(plus(old as Rollup, emptyRollup(''))).interventions.caughtLater).toBe(0)
+    const {
+      caught: _caught,
+      passed: _passed,
+      missed: _missed,
+      connectors: _none,
+      agents: _agents,
+      lowMs: _low,
+      ...kept
+    } = emptyRollup('a')
+    const before = {
+      ...kept,
+      completed: 2,
+      approvals: 4,
+      baselineMs: 1_200_000,
+      revertedMs: 600_000,
+      reads: { 'c/1': 3 },
+    }
+    const sum = upgraded(before as unknown as Rollup)
+    const { interventions, saved, retries } = measuresOf(plus(sum, emptyRollup('')))
+    expect([interventions.caughtLater, saved.low, saved.high, retries.byConnector]).toEqual([0, 5, 15, {}])
+    expect([sum.passed, sum.reads]).toEqual([4, { 'c/1': { runs: 3, effects: 0, edited: 0 } }])
+    expect(upgraded(sum)).toEqual(sum)
   })
 
   it('of nothing measures nothing', () => {

@@ -1,9 +1,26 @@
 /** Measures: what sums mean, by the definitions that docs/guides/metrics.md gives. Pure. */
-import type { Rollup } from './rollup.ts'
-import type { StepCount, TouchKind } from './row.ts'
+import { wilsonLower } from '../policy/trust.ts'
+import type { Rollup, Shared } from './rollup.ts'
+import type { TouchKind } from './row.ts'
+import type { StepCount, Tried } from './tries.ts'
 
-/** How far a guess of how long a person takes may be off, each way. */
-const GUESS = { low: 0.5, high: 1.5 } as const
+/** A share, and how far it may be from what it is in the long run: the two-sided 95 % Wilson interval. */
+export interface Rate {
+  readonly share: number
+  readonly low: number
+  readonly high: number
+  /** Of so many. */
+  readonly of: number
+}
+
+/** How steps went. Shares are of all steps. */
+export interface Retries {
+  readonly steps: number
+  /** Attempts beyond the first. */
+  readonly rate: number
+  readonly firstTry: number
+  readonly exhausted: number
+}
 
 export interface Measures {
   readonly outcomes: number
@@ -14,17 +31,20 @@ export interface Measures {
     readonly cancelled: number
     readonly shadow: number
   }
-  /** Attempts of steps: executions, not replays. Shares are of all steps. */
-  readonly retries: {
-    readonly steps: number
-    readonly rate: number
-    readonly firstTry: number
-    readonly exhausted: number
+  /** Attempts of steps: executions, not replays. */
+  readonly retries: Retries & {
     readonly amplification: number
+    /** Failed tries. */
     readonly byCause: { readonly [cause: string]: number }
+    /** Of all steps, those that did not go well at once, by why: with `firstTry` they make up 1. */
+    readonly missedBy: { readonly [cause: string]: number }
     /** Steps that did not go well at once, by name. */
     readonly byStep: { readonly [step: string]: StepCount }
+    /** Steps that are actions. */
+    readonly byConnector: { readonly [connector: string]: Retries }
   }
+  /** Of what was asked for, what a person changed. */
+  readonly edits: Rate
   readonly interventions: {
     readonly byKind: { readonly [K in TouchKind]: number }
     readonly perOutcome: number
@@ -35,16 +55,18 @@ export interface Measures {
     readonly activeMinutes: number
     /** Of approvals, those given sooner than they could be read. */
     readonly rubberStamps: number
-    /** Of approvals, those whose effect was taken back as wrong later. */
+    /** Of effects, and of lines of plans, that people let pass, those that were taken back as wrong later. */
     readonly caughtLater: number
   }
-  /** Minutes, net of what people spent. A range, for a baseline is a guess: half to one and a half times of what was declared. */
+  /** Minutes, net of what people spent. A range, as a baseline is one. */
   readonly saved: {
     readonly low: number
     readonly high: number
     readonly setup: number
     readonly invested: number
+    /** Completed runs with a baseline, and those of them whose baseline was measured. */
     readonly counted: number
+    readonly measured: number
   }
   /** Minutes of a person for each completed run: the median. */
   readonly minutesPerOutcome: number
@@ -59,24 +81,22 @@ export interface Measures {
 
 export function measuresOf(sum: Rollup): Measures {
   const { steps, attempts, firstTry, exhausted, causes, touches, completed } = sum
-  const share = (part: number, whole: number): number => (whole === 0 ? 0 : part / whole)
   const minutes = (ms: number): number => round(ms / 60_000)
   const people =
     touches.gate + touches.question + touches.audit + touches.takeover + touches.correction + touches.revert
-  const saved = (guess: number): number =>
-    minutes((sum.baselineMs - sum.revertedMs) * guess - sum.activeMs - sum.setupMs)
+  const spentMs = sum.activeMs + sum.setupMs
   return {
     outcomes: completed,
     runs: { completed, failed: sum.failed, declined: sum.declined, cancelled: sum.cancelled, shadow: sum.shadow },
     retries: {
-      steps,
-      rate: share(attempts - steps, steps),
-      firstTry: share(firstTry, steps),
-      exhausted: share(exhausted, steps),
+      ...retriesOf({ steps, attempts, firstTry, exhausted }),
       amplification: steps === 0 ? 1 : attempts / steps,
       byCause: causes,
+      missedBy: mapped(sum.missed, (n) => share(n, steps)),
       byStep: sum.troubled,
+      byConnector: mapped(sum.connectors, retriesOf),
     },
+    edits: editsOf(sum),
     interventions: {
       byKind: touches,
       perOutcome: share(people, completed),
@@ -84,14 +104,15 @@ export function measuresOf(sum: Rollup): Measures {
       unplanned: share(touches.takeover + touches.correction + touches.revert, completed),
       activeMinutes: minutes(sum.activeMs),
       rubberStamps: share(sum.rubber, sum.approvals),
-      caughtLater: share(sum.caught ?? 0, sum.approvals),
+      caughtLater: share(sum.caught, sum.passed),
     },
     saved: {
-      low: saved(GUESS.low),
-      high: saved(GUESS.high),
+      low: minutes(sum.lowMs - sum.lostLowMs - spentMs),
+      high: minutes(sum.highMs - sum.lostHighMs - spentMs),
       setup: minutes(sum.setupMs),
       invested: minutes(sum.shadowMs),
       counted: sum.based,
+      measured: sum.measured,
     },
     minutesPerOutcome: minutes(median(sum.actives)),
     ...(sum.activeMs === 0 ? {} : { leverage: round(completed / (sum.activeMs / 3_600_000)) }),
@@ -99,6 +120,29 @@ export function measuresOf(sum: Rollup): Measures {
     tokens: sum.tokens,
     cost: sum.cost,
   }
+}
+
+/** How often a person changed what runs asked for. */
+export function editsOf({ effects, edited }: Pick<Shared, 'effects' | 'edited'>): Rate {
+  const [low, kept] = [wilsonLower(edited, effects, 1.96), wilsonLower(effects - edited, effects, 1.96)]
+  return { share: share(edited, effects), low, high: 1 - kept, of: effects }
+}
+
+function retriesOf({ steps, attempts, firstTry, exhausted }: Tried): Retries {
+  return {
+    steps,
+    rate: share(attempts - steps, steps),
+    firstTry: share(firstTry, steps),
+    exhausted: share(exhausted, steps),
+  }
+}
+
+function mapped<A, B>(record: { readonly [key: string]: A }, each: (value: A) => B): { [key: string]: B } {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, each(value)]))
+}
+
+function share(part: number, whole: number): number {
+  return whole === 0 ? 0 : part / whole
 }
 
 export function median(values: readonly number[]): number {

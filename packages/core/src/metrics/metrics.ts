@@ -10,8 +10,15 @@ import { touchPut } from './row.ts'
 export interface Metrics {
   /** What happened in a span of days, by playbook, day or week; ends with where to invest next, and why. */
   report(query?: MetricsQuery): Promise<MetricsReport>
-  /** Time that a person spent on a playbook outside of any item: building it, or doing by hand what it did not. */
-  spent(playbook: Playbook<any, any>, time: Duration, options: { by: Actor; on?: 'setup' | 'takeover' }): Promise<void>
+  /**
+   * Time that a person spent on a playbook outside of any item: building it (`setup`), doing what it did not (`takeover`), or doing
+   * the whole of its work once without it (`by-hand`): of five such times on, they are its baseline.
+   */
+  spent(
+    playbook: Playbook<any, any>,
+    time: Duration,
+    options: { by: Actor; on?: 'setup' | 'takeover' | 'by-hand' },
+  ): Promise<void>
   readonly alerts: Alerts
 }
 

@@ -1,7 +1,7 @@
 /**
  * Report: days summed up. A day that is over is rolled up once, by an entry, and read from there ever after.
  *
- * W1. A report reads one record for each playbook and day that is over, and the rows of days that are not.
+ * W1. A report reads one record for each day that is over, the rows of days that are not, and how long each playbook takes by hand.
  * W2. A rollup is what its rows fold to; rows come late only while their day is not over by an hour.
  */
 import { KeelsonError } from '../base/errors.ts'
@@ -11,8 +11,19 @@ import { allOf } from '../conductor/shadow/would.ts'
 import type { Put } from '../journal/put.ts'
 import { notice } from './alerts.ts'
 import { investments, type Investment } from './invest.ts'
-import { compoundingOf, measuresOf, paidBack, weekOf, type Compounding, type Measures } from './measures.ts'
-import { emptyRollup, foldDay, plus, type Rollup } from './rollup.ts'
+import { measured } from './by-hand.ts'
+import {
+  compoundingOf,
+  editsOf,
+  measuresOf,
+  paidBack,
+  weekOf,
+  type Compounding,
+  type Measures,
+  type Rate,
+} from './measures.ts'
+import { reachOf } from './reach.ts'
+import { emptyRollup, foldDay, plus, upgraded, type Day, type Rollup, type Shared } from './rollup.ts'
 import { dayOf, type Outcome, type Touch } from './row.ts'
 
 export interface MetricsQuery {
@@ -29,19 +40,22 @@ export interface MetricsReport {
   readonly total: Measures
   readonly groups: readonly ({ readonly key: string } & Measures)[]
   readonly compounding: Compounding
-  /** Each version of a playbook: how often a person changed what it proposed, and in how many runs it served. */
+  /** Each version of a playbook or an agent: in how many runs it served, and how often a person changed what they proposed. */
   readonly versions: readonly {
-    readonly playbook: string
+    readonly playbook?: string
+    readonly agent?: string
     readonly version: number
     readonly runs: number
-    readonly edited: number
+    readonly edited: Rate
   }[]
-  /** What people corrected, and how many runs of how many playbooks have read it in these days. */
+  /** What people corrected, how many runs of how many playbooks have read it in these days, and what was edited of theirs. */
   readonly reach: readonly {
     readonly what: string
     readonly corrections: number
     readonly runs: number
     readonly playbooks: number
+    /** Of runs on the days before the first correction, and after the last. */
+    readonly edited: { readonly before: Rate; readonly after: Rate }
   }[]
   /** Where to invest next, the best first, and why. */
   readonly next: readonly Investment[]
@@ -53,7 +67,7 @@ const SPAN_MAX = 800
 
 export async function reportOf(env: Environment, workspace: string, query: MetricsQuery = {}): Promise<MetricsReport> {
   const { from, to } = span(env, query)
-  const days = await daysOf(env, workspace, from, to)
+  const days = await measured(env, workspace, await daysOf(env, workspace, from, to))
   const by = query.by ?? 'playbook'
   const groups = new Map<string, Rollup>()
   const own = new Map<string, Rollup>()
@@ -72,7 +86,7 @@ export async function reportOf(env: Environment, workspace: string, query: Metri
     groups: [...groups].sort(byKey).map(([key, sum]) => ({ key, ...measuresOf(sum) })),
     compounding: compounded(days),
     versions: versionsOf([...own.values()]),
-    reach: reachOf(total, [...own.values()]),
+    reach: reachOf(days),
     next: investments([...own.values()].sort((a, b) => (a.playbook < b.playbook ? -1 : 1))),
   }
 }
@@ -86,11 +100,6 @@ function span(env: Environment, query: MetricsQuery): { from: string; to: string
   throw new KeelsonError('INPUT_INVALID', `"${from}" to "${to}" is no span of days`, {
     hint: `Write ISO days, the earlier first, at most ${SPAN_MAX} days: { from: '2027-01-01', to: '2027-01-31' }.`,
   })
-}
-
-interface Day {
-  readonly day: string
-  readonly rollup: Rollup
 }
 
 /** All days of a span by playbook, those that are over rolled up. */
@@ -113,7 +122,7 @@ async function rolledIn(env: Environment, workspace: string, from: string, to: s
   const ids: string[] = []
   for (let at = Date.parse(from); at <= Date.parse(to); at += DAY_MS) ids.push(dayOf(at))
   for (const row of await env.store.records(workspace, { kind: 'rollup', ids, limit: ids.length }))
-    days.set(row.id, JSON.parse(row.data) as Rollup[])
+    days.set(row.id, (JSON.parse(row.data) as Rollup[]).map(upgraded))
   return days
 }
 
@@ -152,26 +161,20 @@ function weeksOf(days: readonly Day[]): (Compounding['weeks'][number] & { net: n
 }
 
 function versionsOf(sums: readonly Rollup[]): MetricsReport['versions'] {
-  return sums.flatMap(({ playbook, versions }) =>
-    Object.entries(versions).map(([version, one]) => ({
-      playbook,
-      version: Number(version),
-      runs: one.runs,
-      edited: one.effects === 0 ? 0 : one.edited / one.effects,
-    })),
-  )
+  const agents = sums.reduce(plus, emptyRollup('')).agents
+  return [
+    ...sums.flatMap(({ playbook, versions }) =>
+      Object.entries(versions).map(([version, one]) => ({ playbook, version: Number(version), ...servedIn(one) })),
+    ),
+    ...Object.entries(agents).map(([name, one]) => {
+      const at = name.lastIndexOf('@')
+      return { agent: name.slice(0, at), version: Number(name.slice(at + 1)), ...servedIn(one) }
+    }),
+  ]
 }
 
-function reachOf(total: Rollup, sums: readonly Rollup[]): MetricsReport['reach'] {
-  return Object.entries(total.corrected)
-    .map(([what, corrections]) => ({
-      what,
-      corrections,
-      runs: sums.reduce((sum, one) => sum + (one.reads[what] ?? 0), 0),
-      playbooks: sums.filter((one) => (one.reads[what] ?? 0) > 0).length,
-    }))
-    .sort((a, b) => b.runs - a.runs || (a.what < b.what ? -1 : 1))
-    .slice(0, 20)
+function servedIn(one: Shared): { runs: number; edited: Rate } {
+  return { runs: one.runs, edited: editsOf(one) }
 }
 
 /** First tries that go wrong more than they ever do: the last day against the four weeks before it. */

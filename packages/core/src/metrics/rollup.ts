@@ -3,11 +3,13 @@
  *
  * R1. A pure function of the rows: folded again, it is the same.
  */
-import { isYes, TOUCHES, type Outcome, type StepCount, type Touch, type TouchKind } from './row.ts'
+import { around } from '../playbook/baseline.ts'
+import { isYes, TOUCHES, UNTIMED_MS, type Outcome, type Touch, type TouchKind } from './row.ts'
+import { plusTried, type StepCount, type Tried } from './tries.ts'
 
-export interface Versioned {
+/** Runs that had something in common, what they asked for, and how much of that a person changed. */
+export interface Shared {
   readonly runs: number
-  readonly completed: number
   readonly effects: number
   readonly edited: number
 }
@@ -33,7 +35,9 @@ export interface Rollup {
   readonly firstTry: number
   readonly exhausted: number
   readonly causes: { readonly [cause: string]: number }
+  readonly missed: { readonly [cause: string]: number }
   readonly troubled: { readonly [step: string]: StepCount }
+  readonly connectors: { readonly [connector: string]: Tried }
   readonly effects: number
   readonly edited: number
   /** Completed runs that no person touched. */
@@ -45,22 +49,31 @@ export interface Rollup {
   readonly setupMs: number
   /** Active time of each completed run, while there are few. */
   readonly actives: readonly number[]
-  readonly baselineMs: number
-  /** Runs whose baseline is in `baselineMs`. */
+  /** Completed runs whose baseline is in `lowMs` and `highMs`; of those, how many have a measured one. */
   readonly based: number
-  readonly revertedMs: number
+  readonly measured: number
+  readonly lowMs: number
+  readonly highMs: number
+  /** Completed runs that were taken back, and their baselines. */
+  readonly lost: number
+  readonly lostLowMs: number
+  readonly lostHighMs: number
   /** Gates that a person let pass, as they stood or edited. */
   readonly approvals: number
   readonly rubber: number
-  /** Reverts of what a person had approved. */
+  /** Effects that those gates let pass: one each, of a plan its lines. */
+  readonly passed: number
+  /** Of those, what was taken back later. */
   readonly caught: number
   readonly repeats: number
   readonly corrected: { readonly [about: string]: number }
   readonly tokens: { readonly input: number; readonly output: number }
   readonly cost: { readonly [currency: string]: number }
   readonly gates: { readonly [action: string]: Gated }
-  readonly versions: { readonly [version: string]: Versioned }
-  readonly reads: { readonly [ref: string]: number }
+  readonly versions: { readonly [version: string]: Shared }
+  /** By agent that they asked, and by record that they read. */
+  readonly agents: { readonly [agent: string]: Shared }
+  readonly reads: { readonly [ref: string]: Shared }
 }
 
 const ACTIVES_MAX = 500
@@ -79,7 +92,9 @@ export function emptyRollup(playbook: string): Rollup {
     firstTry: 0,
     exhausted: 0,
     causes: {},
+    missed: {},
     troubled: {},
+    connectors: {},
     effects: 0,
     edited: 0,
     touchless: 0,
@@ -88,11 +103,16 @@ export function emptyRollup(playbook: string): Rollup {
     shadowMs: 0,
     setupMs: 0,
     actives: [],
-    baselineMs: 0,
     based: 0,
-    revertedMs: 0,
+    measured: 0,
+    lowMs: 0,
+    highMs: 0,
+    lost: 0,
+    lostLowMs: 0,
+    lostHighMs: 0,
     approvals: 0,
     rubber: 0,
+    passed: 0,
     caught: 0,
     repeats: 0,
     corrected: {},
@@ -100,8 +120,15 @@ export function emptyRollup(playbook: string): Rollup {
     cost: {},
     gates: {},
     versions: {},
+    agents: {},
     reads: {},
   }
+}
+
+/** A day of one playbook. */
+export interface Day {
+  readonly day: string
+  readonly rollup: Rollup
 }
 
 /** A day's rows by playbook; what belongs to none is under ''. */
@@ -116,12 +143,14 @@ export function foldDay(outcomes: readonly Outcome[], touches: readonly Touch[])
 
 /** Two spans of one playbook, or of two, as one. */
 export function plus(a: Rollup, b: Rollup): Rollup {
-  const sum = <K extends NumberKey>(key: K): number => (a[key] ?? 0) + (b[key] ?? 0)
+  const sum = (key: NumberKey): number => a[key] + b[key]
   return {
     ...(Object.fromEntries(NUMBERS.map((key) => [key, sum(key)])) as Pick<Rollup, NumberKey>),
     playbook: a.playbook,
     causes: merged(a.causes, b.causes, add),
+    missed: merged(a.missed, b.missed, add),
     troubled: merged(a.troubled, b.troubled, addAll),
+    connectors: merged(a.connectors, b.connectors, plusTried),
     touches: merged(a.touches, b.touches, add) as Rollup['touches'],
     actives: [...a.actives, ...b.actives].slice(0, ACTIVES_MAX),
     corrected: merged(a.corrected, b.corrected, add),
@@ -129,7 +158,8 @@ export function plus(a: Rollup, b: Rollup): Rollup {
     cost: merged(a.cost, b.cost, add),
     gates: merged(a.gates, b.gates, addAll),
     versions: merged(a.versions, b.versions, addAll),
-    reads: capped(merged(a.reads, b.reads, add)),
+    agents: merged(a.agents, b.agents, addAll),
+    reads: capped(merged(a.reads, b.reads, addAll)),
   }
 }
 
@@ -149,59 +179,111 @@ const NUMBERS = [
   'activeMs',
   'shadowMs',
   'setupMs',
-  'baselineMs',
   'based',
-  'revertedMs',
+  'measured',
+  'lowMs',
+  'highMs',
+  'lost',
+  'lostLowMs',
+  'lostHighMs',
   'approvals',
   'rubber',
+  'passed',
   'caught',
   'repeats',
 ] as const
 type NumberKey = (typeof NUMBERS)[number]
 
 function ofOutcome(row: Outcome): Rollup {
-  const { steps, attempts, firstTry, exhausted, causes, troubled, tokens, cost } = row
-  const tried = { ...emptyRollup(row.playbook), steps, attempts, firstTry, exhausted, causes, troubled, tokens, cost }
+  const { steps, attempts, firstTry, exhausted, causes, missed = {}, troubled, connectors = {}, tokens, cost } = row
+  const empty = emptyRollup(row.playbook)
+  const [taken, ms] = [row.takeovers ?? 0, (row.takeovers ?? 0) * UNTIMED_MS]
+  const shadow = row.shadow === true
+  const tried = {
+    ...{ ...empty, steps, attempts, firstTry, exhausted, causes, missed, troubled, connectors, tokens, cost },
+    ...(shadow ? { shadowMs: ms } : { activeMs: ms, touches: { ...empty.touches, takeover: taken } }),
+  }
   if (row.of !== undefined) return tried
-  if (row.shadow === true) return { ...tried, shadow: 1 }
-  const done = row.status === 'completed'
-  const based = done && row.baselineMs !== undefined
-  const { effects, edited } = row
-  return {
+  if (shadow) return { ...tried, shadow: 1 }
+  const { effects, edited, agents = [] } = row
+  const one: Shared = { runs: 1, effects, edited }
+  const each = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, one]))
+  const sums = {
     ...tried,
-    [row.status]: 1,
     effects,
     edited,
-    touchless: done && row.touches === 0 ? 1 : 0,
-    actives: done ? [row.activeMs] : [],
-    baselineMs: based ? row.baselineMs : 0,
-    based: based ? 1 : 0,
-    versions: { [row.version]: { runs: 1, completed: done ? 1 : 0, effects, edited } },
-    reads: Object.fromEntries(row.reads.map((ref) => [ref, 1])),
+    versions: { [row.version]: one },
+    agents: each(agents),
+    reads: each(row.reads),
+  }
+  if (row.status !== 'completed') return { ...sums, [row.status]: 1 }
+  const baseline = baselineOf(row)
+  return {
+    ...sums,
+    completed: 1,
+    touchless: row.touches === 0 ? 1 : 0,
+    actives: [row.activeMs],
+    ...(baseline === undefined ? {} : { based: 1, ...baseline }),
   }
 }
 
 function ofTouch(touch: Touch): Rollup {
   const { kind, activeMs } = touch
   const empty = emptyRollup(touch.playbook ?? '')
-  if (kind === 'setup') return { ...empty, touches: { ...empty.touches, setup: 1 }, setupMs: activeMs }
+  const counted = { ...empty.touches, [kind]: touch.cause === 'changed-mind' ? 0 : 1 }
+  if (kind === 'by-hand') return { ...empty, touches: counted }
+  if (kind === 'setup') return { ...empty, touches: counted, setupMs: activeMs }
   if (touch.shadow === true) return { ...empty, shadowMs: activeMs }
-  const gate = kind === 'gate' && touch.action !== undefined
+  const yes = isYes(touch)
+  const lines = touch.lines ?? []
+  const lost = touch.lost === true || baselineOf(touch) !== undefined
+  const { lowMs = 0, highMs = 0 } = baselineOf(touch) ?? {}
   return {
     ...empty,
     activeMs,
-    touches: { ...empty.touches, [kind]: touch.cause === 'changed-mind' ? 0 : 1 },
-    approvals: isYes(touch) ? 1 : 0,
-    rubber: isYes(touch) && touch.rubber === true ? 1 : 0,
-    caught: touch.caught === true && touch.cause !== 'changed-mind' ? 1 : 0,
-    revertedMs: touch.baselineMs ?? 0,
+    touches: counted,
+    approvals: yes ? 1 : 0,
+    rubber: yes && touch.rubber === true ? 1 : 0,
+    passed: !yes ? 0 : touch.lines === undefined ? 1 : lines.filter((line) => line.verdict !== 'reject').length,
+    caught: touch.cause === 'changed-mind' ? 0 : caughtBy(touch),
+    ...(lost ? { lost: 1, lostLowMs: lowMs, lostHighMs: highMs } : {}),
     repeats: touch.repeat === true ? 1 : 0,
     corrected: touch.about === undefined ? {} : { [touch.about]: 1 },
-    gates: gate ? { [touch.action]: gated(touch) } : {},
+    gates: gatesOf(touch),
   }
 }
 
-function gated({ verdict, activeMs }: Touch): Gated {
+/** What was decided of each action; a plan was looked at as a whole. */
+function gatesOf({ kind, action, verdict, activeMs, lines = [] }: Touch): Rollup['gates'] {
+  if (kind !== 'gate') return {}
+  if (action !== undefined) return { [action]: gated(verdict, activeMs) }
+  const each = Math.round(activeMs / Math.max(1, lines.length))
+  return lines.reduce((all, line) => merged(all, { [line.action]: gated(line.verdict, each) }, addAll), {})
+}
+
+/** Reverts that were counted before did not say which. */
+function caughtBy({ caught = [] }: { caught?: true | readonly string[] }): number {
+  return caught === true ? 1 : caught.length
+}
+
+/** A day that was summed up before something was counted, as of today. */
+export function upgraded(sum: Rollup): Rollup {
+  const { baselineMs, revertedMs, ...kept } = sum as Partial<Rollup> & { baselineMs?: number; revertedMs?: number }
+  const { lowMs: lostLowMs, highMs: lostHighMs } = around(revertedMs ?? 0)
+  const before = baselineMs === undefined ? {} : { ...around(baselineMs), lostLowMs, lostHighMs }
+  const reads = Object.entries(sum.reads as { [ref: string]: Shared | number }).map(
+    ([ref, one]) => [ref, typeof one === 'number' ? { runs: one, effects: 0, edited: 0 } : one] as const,
+  )
+  const empty = emptyRollup(sum.playbook)
+  const touches = { ...empty.touches, ...sum.touches }
+  return { ...empty, passed: sum.approvals, ...kept, ...before, touches, reads: Object.fromEntries(reads) }
+}
+
+function baselineOf({ baseline, baselineMs }: Pick<Outcome, 'baseline'> & { baselineMs?: number }) {
+  return baseline ?? (baselineMs === undefined ? undefined : around(baselineMs))
+}
+
+function gated(verdict: string | undefined, activeMs: number): Gated {
   return {
     asked: 1,
     unchanged: verdict === 'approve' ? 1 : 0,
@@ -233,10 +315,10 @@ function addAll<T extends { readonly [field in keyof T]: number }>(a: T, b: T): 
 }
 
 /** The most read. */
-function capped(reads: Record<string, number>): Record<string, number> {
+function capped(reads: Record<string, Shared>): Record<string, Shared> {
   const all = Object.entries(reads)
   if (all.length <= READS_MAX) return reads
-  return Object.fromEntries(all.sort((a, b) => b[1] - a[1] || byText(a[0], b[0])).slice(0, READS_MAX))
+  return Object.fromEntries(all.sort((a, b) => b[1].runs - a[1].runs || byText(a[0], b[0])).slice(0, READS_MAX))
 }
 
 function byText(a: string, b: string): number {

@@ -1,17 +1,21 @@
-/**
- * Row: what is counted of one run when it settles, and of one thing that a person did. Written in the unit of the thing itself.
- *
- * An attempt is one real execution. Replay, waking up and looking again are none.
- */
+/** Row: what is counted of one run when it settles, and of one thing that a person did. Written in the unit of the thing itself. */
 import type { Json } from '../base/value.ts'
 import { dataOf, type Entry } from '../journal/entry.ts'
 import type { History } from '../journal/fold.ts'
 import type { Op } from '../journal/op.ts'
 import type { Put } from '../journal/put.ts'
+import type { BaselineMs } from '../playbook/baseline.ts'
+import { triesOf, type OfEffect, type Tries } from './tries.ts'
 
-/** Kinds of what a person does. `setup` is none of the run's: it is what it cost to get there. */
-export const TOUCHES = ['gate', 'question', 'audit', 'takeover', 'correction', 'revert', 'setup'] as const
+/**
+ * Kinds of what a person does. `setup` is none of the run's: it is what it cost to get there; nor is `by-hand`: it is how long the
+ * same work takes without it.
+ */
+export const TOUCHES = ['gate', 'question', 'audit', 'takeover', 'correction', 'revert', 'setup', 'by-hand'] as const
 export type TouchKind = (typeof TOUCHES)[number]
+
+/** What a person did and nobody timed is taken to have cost this much: nothing would flatter. */
+export const UNTIMED_MS = 15_000
 
 export interface Touch {
   readonly kind: TouchKind
@@ -23,6 +27,12 @@ export interface Touch {
   readonly action?: string
   /** Of a gate: 'approve', 'edit', 'reject', 'respond'. */
   readonly verdict?: string
+  /** What was decided. */
+  readonly item?: string
+  /** Of a gate before one effect: the run of that effect. */
+  readonly effectRun?: string
+  /** Of a gate before a plan: its lines; one that was left out was rejected. */
+  readonly lines?: readonly { readonly action: string; readonly verdict: 'approve' | 'edit' | 'reject' }[]
   /** Looked at for less than it takes to read. */
   readonly rubber?: boolean
   /** Of a correction: the same field of the same kind of record was corrected within 90 days before. */
@@ -31,21 +41,17 @@ export interface Touch {
   readonly about?: string
   /** Of a revert: why. What nobody holds against the run is a loss of what it had saved, and no intervention. */
   readonly cause?: 'wrong' | 'changed-mind'
-  /** Of a revert: a person had approved what was taken back. */
-  readonly caught?: boolean
-  /** Of a revert: the baseline of what was taken back. */
-  readonly baselineMs?: number
+  /** Of a revert: effects that it took back and that a person had let pass, each named once. */
+  readonly caught?: readonly string[]
+  /** Of a revert: a completed run is lost by it, for the first time. */
+  readonly lost?: boolean
+  /** Of such a one: what it would have saved. */
+  readonly baseline?: BaselineMs
   /** Of a run in shadow: investment, not use. */
   readonly shadow?: boolean
 }
 
-export interface StepCount {
-  readonly steps: number
-  readonly attempts: number
-  readonly exhausted: number
-}
-
-export interface Outcome {
+export interface Outcome extends Tries {
   readonly run: string
   readonly playbook: string
   readonly version: number
@@ -55,24 +61,21 @@ export interface Outcome {
   /** It is an effect's own run: counted with the run that asked. */
   readonly of?: string
   readonly shadow?: boolean
-  readonly baselineMs?: number
-  readonly steps: number
-  readonly attempts: number
-  readonly firstTry: number
-  readonly exhausted: number
-  /** Failed tries, by cause. */
-  readonly causes: { readonly [cause: string]: number }
-  /** Steps that did not go well at the first try. */
-  readonly troubled: { readonly [step: string]: StepCount }
+  readonly baseline?: BaselineMs
   /** How often an effect was asked for, and how often a person changed it. */
   readonly effects: number
   readonly edited: number
+  /** What people did about it, takeovers among it. */
   readonly touches: number
+  /** Pauses, cancels, restarts and the like, by a person. */
+  readonly takeovers: number
   readonly activeMs: number
   readonly tokens: { readonly input: number; readonly output: number }
   readonly cost: { readonly [currency: string]: number }
-  /** Records that it read: `type/id`, each once. */
+  /** Records that it read: `type/id`, and `memory/id`, each once. */
   readonly reads: readonly string[]
+  /** Agents that it asked: `name@version`. */
+  readonly agents: readonly string[]
 }
 
 /** A gate that a person let pass, as it stood or edited. */
@@ -81,91 +84,25 @@ export function isYes({ kind, verdict }: Touch): boolean {
 }
 
 const READS_MAX = 50
-const TROUBLED_MAX = 20
 
-export type Counts = Pick<
-  Outcome,
-  | 'steps'
-  | 'attempts'
-  | 'firstTry'
-  | 'exhausted'
-  | 'causes'
-  | 'troubled'
-  | 'effects'
-  | 'edited'
-  | 'tokens'
-  | 'cost'
-  | 'reads'
->
+export type Counts = Tries & Pick<Outcome, 'effects' | 'edited' | 'tokens' | 'cost' | 'reads' | 'agents'>
 
-/** What a history holds that is counted. */
-export function countsOf(history: History): Counts {
-  const causes: Record<string, number> = {}
-  const troubled: Record<string, StepCount> = {}
-  const reads = new Set<string>()
-  const sums = { steps: 0, attempts: 0, firstTry: 0, exhausted: 0, effects: 0, edited: 0, input: 0, output: 0 }
+/** What a history holds that is counted; of an effect's own run, with the effect. */
+export function countsOf(history: History, effect?: OfEffect): Counts {
+  const [reads, agents] = [new Set<string>(), new Set<string>()]
+  const sums = { effects: 0, edited: 0, input: 0, output: 0 }
   const cost: Record<string, number> = {}
   for (const op of history.ops.values()) {
-    for (const cause of op.causes ?? []) add(causes, causeOf(cause, 'transient'))
-    if (op.kind === 'read') for (const ref of refsOf(op)) if (reads.size < READS_MAX) reads.add(ref)
-    if (!isTried(op)) continue
-    const { outcome } = op.outcome!
-    const failed = outcome.error !== undefined && !isPlain(outcome.error.code)
-    sums.steps++
-    sums.attempts += op.attempts + 1
-    if (!failed && op.attempts === 0) sums.firstTry++
-    if (failed) {
-      sums.exhausted++
-      add(causes, causeOf(outcome.error.code, 'permanent'))
-    }
-    if ((failed || op.attempts > 0) && Object.keys(troubled).length < TROUBLED_MAX) {
-      const name = op.key.replaceAll(/#\d+/g, '')
-      const before = troubled[name] ?? { steps: 0, attempts: 0, exhausted: 0 }
-      troubled[name] = {
-        steps: before.steps + 1,
-        attempts: before.attempts + op.attempts + 1,
-        exhausted: before.exhausted + (failed ? 1 : 0),
-      }
-    }
+    if (op.outcome === undefined) continue
+    for (const ref of refsOf(op)) if (reads.size < READS_MAX) reads.add(ref)
+    const { agent } = op.outcome.outcome as { agent?: { name: string; version: number } }
+    if (agent !== undefined) agents.add(`${agent.name}@${agent.version}`)
     countEffect(op, sums)
     countUsage(op, sums, cost)
   }
   const { input, output, ...rest } = sums
-  return { ...rest, causes, troubled, cost, tokens: { input, output }, reads: [...reads] }
-}
-
-/** The class of a failure, as people mean it. */
-export function causeOf(code: string, otherwise: 'transient' | 'permanent'): string {
-  switch (code) {
-    case 'OUTPUT_INVALID':
-      return 'invalid-output'
-    case 'CREDENTIALS_MISSING':
-    case 'reauth':
-      return 'auth'
-    case 'rate-limited':
-      return 'rate-limit'
-    case 'STEP_TIMEOUT':
-      return 'timeout'
-    case 'retry':
-    case 'unknown':
-      return 'transient'
-    default:
-      return otherwise
-  }
-}
-
-function add(counts: Record<string, number>, what: string): void {
-  counts[what] = (counts[what] ?? 0) + 1
-}
-
-/** Steps, effects and questions to models are tried; the rest waits or reads. */
-function isTried(op: Op): boolean {
-  return (op.kind === 'step' || op.kind === 'effect' || op.kind === 'agent') && op.outcome !== undefined
-}
-
-/** A no is an answer, not a failure. */
-function isPlain(code: string): boolean {
-  return code === 'ACTION_DECLINED' || code === 'ACTION_DENIED'
+  const tokens = { input, output }
+  return { ...triesOf(history, effect), ...rest, cost, tokens, reads: [...reads], agents: [...agents] }
 }
 
 function countEffect(op: Op, sums: { effects: number; edited: number }): void {
@@ -187,9 +124,11 @@ function countUsage(op: Op, sums: { input: number; output: number }, cost: Recor
 }
 
 function refsOf(op: Op): string[] {
-  const { reads } = (op.outcome?.outcome ?? {}) as { reads?: readonly Json[] }
+  if (op.kind !== 'read' && op.kind !== 'memory') return []
+  const { reads } = op.outcome!.outcome as { reads?: readonly Json[] }
   return (reads ?? []).flatMap((one) => {
-    const { entity, id } = one as { entity?: string; id?: string }
+    const { entity, id, memory } = one as { entity?: string; id?: string; memory?: string }
+    if (memory !== undefined) return [`memory/${memory}`]
     return entity === undefined ? [] : [`${entity}/${id}`]
   })
 }
@@ -225,7 +164,10 @@ export function outcomePut(outcome: Outcome, id: string, version: number): Put {
 }
 
 export function touchPut(touch: Touch, id: string): Put {
-  const of = touch.run === undefined ? {} : { run: touch.run }
+  const of = {
+    ...(touch.run === undefined ? {} : { run: touch.run }),
+    ...(touch.kind === 'by-hand' ? { 'by hand': touch.playbook ?? '' } : {}),
+  }
   return {
     kind: 'touch',
     id,

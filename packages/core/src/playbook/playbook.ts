@@ -3,10 +3,10 @@ import type { z } from 'zod'
 import { KeelsonError } from '../base/errors.ts'
 import { assertStorable } from '../base/schema.ts'
 import { withZod, zod, type Zod } from '../base/zod.ts'
-import { durationMs, type Duration } from '../base/duration.ts'
 import { isAction, type AnyAction, definitionOf } from '../connector/action.ts'
 import { spendingOf, type Spending } from '../policy/budget.ts'
 import type { Persona } from '../policy/persona.ts'
+import { baselineMs, type Baseline, type BaselineMs } from './baseline.ts'
 import type { Context, Playbook } from './context.ts'
 
 /** How this version's operations relate to an older version's journal. */
@@ -35,7 +35,8 @@ export interface AnyPlaybook {
   readonly laneWhileRunning: boolean
   readonly atOnce: number | undefined
   readonly changes: Changes
-  readonly baselineMs: number | undefined
+  /** How long a person takes, by its input. */
+  readonly baseline: ((input: unknown) => BaselineMs) | undefined
   /** What one run may spend, its children included. */
   readonly budget: Spending | undefined
   readonly run: (ctx: Context, input: unknown, pass: unknown) => Promise<unknown>
@@ -53,8 +54,8 @@ export function definePlaybook<I extends z.ZodType, O extends z.ZodType>(definit
   readonly persona?: Persona
   /** What it may use. Once it names an action or connector, any other action is `ACTION_NOT_DECLARED`. */
   readonly uses?: readonly ({ readonly name: string } | Record<string, unknown>)[]
-  /** How long a person takes for the same work: the base of time saved. */
-  readonly baseline?: Duration
+  /** How long a person takes for the same work, or how that follows from the input: the base of time saved. */
+  readonly baseline?: Baseline | ((input: z.output<I>) => Baseline)
   /** What one run of it may spend, its children included. */
   readonly budget?: Spending
   /** Runs with the same key go one after the other. */
@@ -82,6 +83,7 @@ export function definePlaybook<I extends z.ZodType, O extends z.ZodType>(definit
     uses: d.uses ?? [],
     run: async (ctx, input) => d.run(ctx, input as z.output<I>),
     serialize: d.serialize as ((input: unknown) => string) | undefined,
+    baseline: d.baseline as BareDefinition['baseline'],
   })
 }
 
@@ -93,7 +95,7 @@ interface BareDefinition {
   output: z.ZodType
   persona?: Persona
   uses?: readonly ({ readonly name: string } | Record<string, unknown>)[]
-  baseline?: Duration
+  baseline?: Baseline | ((input: unknown) => Baseline) | undefined
   budget?: Spending
   serialize?: ((input: unknown) => string) | undefined
   while?: 'open' | 'running'
@@ -121,11 +123,19 @@ export function registerPlaybook<In, Out>(d: BareDefinition): Playbook<In, Out> 
     laneWhileRunning: d.while === 'running',
     atOnce: d.atOnce,
     changes: d.changes ?? {},
-    baselineMs: d.baseline === undefined ? undefined : durationMs(d.baseline),
+    baseline: baselineOf(d),
     budget: d.budget === undefined ? undefined : spendingOf(d.budget, `playbook ${d.name}`),
     run: d.run,
   })
   return made
+}
+
+function baselineOf({ name, baseline }: BareDefinition): AnyPlaybook['baseline'] {
+  if (baseline === undefined) return undefined
+  const what = `playbook ${name}`
+  if (typeof baseline === 'function') return (input) => baselineMs(baseline(input), what)
+  const same = baselineMs(baseline, what)
+  return () => same
 }
 
 /** A playbook of Keelson's own: made when it is first needed, for its schemas need zod to be loaded. */

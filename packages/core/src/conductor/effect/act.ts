@@ -64,6 +64,7 @@ export interface Acting {
 
 /** What the approval of a plan answers for, for one line. */
 export interface Approved {
+  readonly item: string
   readonly covered: readonly string[]
   readonly edited: boolean
   readonly fresh?: Json
@@ -148,7 +149,8 @@ async function proceed(
 function own(pass: Pass, acting: Acting, spec: EffectSpec, version: number, puts: readonly Put[]): Built {
   const run = effectRun(pass, spec)
   const now = pass.task.env.clock.now()
-  const put = effectPut(recordOf(spec, now, { effectRun: run.id, askers: [spec.owner] }), version)
+  const plan = acting.approved === undefined ? {} : { plan: acting.approved.item }
+  const put = effectPut(recordOf(spec, now, { effectRun: run.id, askers: [spec.owner], ...plan }), version)
   const { key, hash, action } = acting
   const verdict = (spec.judged ?? spec.verdict) as unknown as Json
   const opened = { hash, action: action.name, effect: spec.effect, run: run.id, verdict, puts: [put, ...puts] }

@@ -44,6 +44,8 @@ export interface EffectRecord {
   readonly compensates?: string
   /** The standing grant that decided. */
   readonly grant?: string
+  /** The item of the plan that it was a line of. */
+  readonly plan?: string
 }
 
 /** Identity of an intent in its workspace. Business parts are hashed under the workspace's key. */

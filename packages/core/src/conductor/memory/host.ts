@@ -21,6 +21,7 @@ import { revert } from './revert.ts'
 import { weightPut } from './vectors.ts'
 import { draftWrite } from './write.ts'
 import type { Environment } from '../environment.ts'
+import { NOTHING, type Counted } from '../projections.ts'
 
 export function memoryFor(env: Environment, notifier: Notifier, workspace: string, decider: Decider): WorkspaceMemory {
   return handleOn(deskOf(env, workspace), notifier, decider)
@@ -44,7 +45,7 @@ function handleOn(desk: Desk, notifier: Notifier, decider: Decider): WorkspaceMe
     import: (items, options) => importAll(desk, items, options),
     async correct(id, change, options) {
       const op = await correction(desk, id, change)
-      return (await write(desk, [op], options, 'corrected'))[0]!
+      return (await write(desk, [op], options, 'corrected', op.memory))[0]!
     },
     pin: (id, options) => amend(id, { pinned: true }, options, 'pinned'),
     unpin: (id, options) => amend(id, { pinned: false }, options, 'unpinned'),
@@ -105,12 +106,13 @@ async function one(desk: Desk, op: ChangeOp & { id: string }, options: By, why: 
   await write(desk, [op], options, why)
 }
 
-/** Writes one change set. All of it or none. */
+/** Writes one change set. All of it or none. `corrects`: what its first one says anew. */
 export async function write(
   desk: Desk,
   ops: readonly ChangeOp[],
   { by, reason }: By,
   why: string,
+  corrects?: NewMemory,
 ): Promise<readonly Remembered[]> {
   assertActor(by)
   const { env, workspace } = desk
@@ -120,10 +122,27 @@ export async function write(
     const drafted = await draftWrite(desk, { ops, source: { by }, reason: reason ?? why, set })
     results = drafted.results
     if (drafted.puts.length === 0) return undefined
-    return { drafts: [{ kind: 'memory.changed', data: { by, puts: drafted.puts } }], unit: { starts: drafted.starts } }
+    const [first] = results
+    const anew = corrects !== undefined && first?.status === 'applied'
+    const counted = anew ? await correctedBy(env, workspace, by, first, corrects) : NOTHING
+    const puts = [...drafted.puts, ...counted.puts]
+    return { drafts: [{ kind: 'memory.changed', data: { by, puts } }], unit: { starts: drafted.starts } }
   })
   env.nudge()
   return results
+}
+
+/** The same kind of thing: what is said in one word of subjects of one type, or whatever is noted of no subject. */
+function correctedBy(
+  env: Environment,
+  workspace: string,
+  by: Actor,
+  { id }: Remembered,
+  { subject, predicate, kind }: NewMemory,
+): Promise<Counted> {
+  const type = typeof subject === 'string' ? subject.split('/')[0] : subject?.type
+  const field = [type, predicate ?? kind].filter((one) => one !== undefined).join(' ')
+  return env.projections.corrected(env, workspace, { type: 'memory', id, fields: [field], by, at: env.clock.now() })
 }
 
 /** The same said anew. */
@@ -131,7 +150,7 @@ async function correction(
   desk: Desk,
   id: string,
   change: Pick<NewMemory, 'text' | 'value' | 'validFrom' | 'confidence'>,
-): Promise<ChangeOp> {
+): Promise<ChangeOp & { op: 'add' }> {
   const { kind, scope, subject, names, predicate, functional, load, from, evidence, sensitivity } = await recordFor(
     desk,
     id,

@@ -322,6 +322,7 @@ async function execute(
     : canonical(line.input)
   const about = { id: line.id, action: line.action }
   const approved = {
+    item,
     covered: line.verdict.asks.map((one) => askOf(one.rule)),
     edited,
     reason: `approved by ${by} (line ${line.id} of plan ${item})`,
