@@ -3,6 +3,7 @@
  *
  * `hold` waits in its second step until the process is told to release it; `poison` ends the process there.
  */
+import { flushCompileCache } from 'node:module'
 import { z } from 'zod'
 import { createConductor, definePlaybook } from '@keelson/core'
 import { sqlite } from '@keelson/memory-sqlite'
@@ -73,5 +74,7 @@ async function main(file: string, name: string): Promise<void> {
     else void keelson.stop().then(() => process.disconnect())
   })
   process.on('disconnect', () => process.exit(0))
+  // What is killed leaves no translation of its sources to the next unless it does so itself.
+  flushCompileCache()
   tell({ what: 'open' })
 }

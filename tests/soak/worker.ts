@@ -4,6 +4,7 @@
  * A line is written, by one call, before the process goes on: it outlives a kill.
  */
 import { openSync, writeSync } from 'node:fs'
+import { flushCompileCache } from 'node:module'
 import { createConductor } from '@keelson/core'
 import { sqlite } from '@keelson/memory-sqlite'
 import { intercept } from '@keelson/testing'
@@ -63,4 +64,6 @@ const conductor = await createConductor({ store, playbooks, policy: rules, name:
 conductor.on('store.failed', ({ message }) => tell('failed', undefined, message))
 process.on('message', () => void conductor.stop().then(() => process.disconnect()))
 process.on('disconnect', () => process.exit(0))
+// What is killed leaves no translation of its sources to the next unless it does so itself.
+flushCompileCache()
 process.send?.('ready')
