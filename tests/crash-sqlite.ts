@@ -9,7 +9,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { MemoryStore } from '@keelson/core/ports'
 import type { CrashStore } from '@keelson/testing'
+import type { Handle } from '../packages/memory-sqlite/src/file/connection.ts'
 import { fileStore } from '../packages/memory-sqlite/src/file/store.ts'
+import { onBlank } from '../packages/memory-sqlite/test/blank.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'keelson-crash-'))
 // A dead session may still write its mark a moment later, so the folder stays until the process ends.
@@ -24,10 +26,8 @@ export const sqliteFiles: CrashStore = {
     return {
       session() {
         let close = (): void => {}
-        const store = fileStore(path, {
-          durability: 'process',
-          tamper: (handle) => void (close = () => handle.close()),
-        })
+        const tamper = (handle: Handle): void => void (close = () => handle.close())
+        const store = onBlank(path, fileStore(path, { durability: 'process', tamper }))
         const open: MemoryStore['open'] = async (options) => {
           const opened = await store.open(options)
           kills.set(options.worker, () => {

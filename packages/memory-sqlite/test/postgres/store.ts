@@ -12,25 +12,22 @@
  * P5. Postgres takes no NUL in a text: NUL, and the character that stands for it, are escaped so that order is kept.
  * P6. Changes are told by NOTIFY, which Postgres sends when, and only when, the transaction commits.
  */
-import { Kysely, PostgresDialect } from 'kysely'
-import { Migrator } from 'kysely/migration'
-import pg from 'pg'
+import type pg from 'pg'
 import { KeelsonError, type StoreChange, type MemoryStore } from '@keelson/core/ports'
 import { claimRuns, type Turns } from '../../src/sql/claim.ts'
 import { createContext, findWorkspace, type Context } from '../../src/sql/context.ts'
 import { readEntries, readTail } from '../../src/sql/entries.ts'
 import { unreadMail } from '../../src/sql/mail.ts'
-import { migrations } from '../../src/sql/migrations.ts'
 import { queries, type Queries } from '../../src/sql/queries.ts'
 import { getBytes } from '../../src/sql/artifacts.ts'
-import { loadKysely } from '../../src/sql/kysely.ts'
 import { listWorkspaces, readRuns } from '../../src/sql/reads.ts'
 import { readRecords } from '../../src/sql/records.ts'
 import { findRun } from '../../src/sql/runs.ts'
 import type { Work } from '../../src/sql/statement.ts'
-import type { Sql, Tables } from '../../src/sql/tables.ts'
+import type { Sql } from '../../src/sql/tables.ts'
 import { commitUnit, holds, writeUnit } from '../../src/sql/unit.ts'
 import { addWorker, holders, isWorker, removeWorker, workerNames } from '../../src/sql/workers.ts'
+import type { Schema } from './schema.ts'
 
 /** Entries that one transaction may write. */
 const PER_TRANSACTION = 2 ** 20
@@ -41,17 +38,7 @@ export interface PostgresStore extends MemoryStore {
   abandon(): Promise<void>
 }
 
-/** Takes all rows out of a schema, if it is there. */
-export async function emptySchema(host: string, schema: string): Promise<void> {
-  const client = new pg.Client({ host, user: 'keelson', database: 'postgres' })
-  await client.connect()
-  const tables = `select tablename from pg_tables where schemaname = $1 and tablename not like 'kysely%'`
-  const { rows } = await client.query<{ tablename: string }>(tables, [schema])
-  for (const { tablename } of rows) await client.query(`delete from ${schema}.${tablename}`)
-  await client.end()
-}
-
-export function postgresStore(host: string, schema: string): PostgresStore {
+export function postgresStore(schema: Schema): PostgresStore {
   let session: Session | undefined
   const turns: Turns = { count: 0, served: new Map(), asked: new Map() }
   const own = (): Session => {
@@ -74,7 +61,7 @@ export function postgresStore(host: string, schema: string): PostgresStore {
     kind: 'postgres',
     feeds: false,
     async open(options) {
-      session = await Session.open(host, schema, options.worker, options.now)
+      session = await Session.open(schema, options.worker, options.now)
       return { frozen: [] }
     },
     async close() {
@@ -136,9 +123,8 @@ export function postgresStore(host: string, schema: string): PostgresStore {
 class Session {
   readonly db: Sql
   readonly now: () => number
-  readonly #schema: string
+  readonly #schema: Schema
   readonly #worker: string
-  readonly #pool: pg.Pool
   readonly #q: Queries
   readonly #listeners = new Set<(change: StoreChange) => void>()
   /** Holds the worker's lock and hears of changes, for the session's life. */
@@ -147,44 +133,25 @@ class Session {
   /** The last write that was asked for (P4). */
   #writes: Promise<unknown> = Promise.resolve()
 
-  private constructor(pool: pg.Pool, line: pg.Client, schema: string, worker: string, now: () => number) {
-    this.db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
+  private constructor(schema: Schema, line: pg.Client, worker: string, now: () => number) {
+    this.db = schema.db
     this.#q = queries(this.db)
-    this.#pool = pool
-    this.#line = line
     this.#schema = schema
+    this.#line = line
     this.#worker = worker
     this.now = now
   }
 
-  static async open(host: string, schema: string, worker: string, now: () => number): Promise<Session> {
-    await loadKysely()
-    const config = { host, user: 'keelson', database: 'postgres', options: `-c search_path=${schema}`, types: numbers }
-    const line = new pg.Client(config)
-    line.on('error', () => {}) // the server ends it when the tests end, or a test ends its backend: the next query says so
-    await line.connect()
-    const pool = new pg.Pool({ ...config, max: 8 })
-    pool.on('error', () => {})
-    const session = new Session(pool, line, schema, worker, now)
+  static async open(schema: Schema, worker: string, now: () => number): Promise<Session> {
+    const session = new Session(schema, await schema.line(), worker, now)
     await session.#begin()
     return session
   }
 
   async #begin(): Promise<void> {
     const line = this.#line
-    // Whoever opens first makes the tables; the others wait for it.
-    await line.query('select pg_advisory_lock(hashtext($1))', [this.#schema])
-    await line.query(`create schema if not exists ${this.#schema}`)
-    const provider = { getMigrations: async () => migrations('postgres') }
-    const { error } = await new Migrator({
-      db: this.db,
-      provider,
-      migrationTableSchema: this.#schema,
-    }).migrateToLatest()
-    if (error instanceof Error) throw error
-    await line.query('select pg_advisory_unlock(hashtext($1))', [this.#schema])
     await line.query('select pg_advisory_lock(hashtext($1))', [this.#lockOf(this.#worker)])
-    await line.query(`listen ${this.#schema}`)
+    await line.query(`listen ${this.#schema.name}`)
     line.on('notification', ({ payload }) => {
       for (const listener of this.#listeners) listener(JSON.parse(payload!) as StoreChange)
     })
@@ -201,7 +168,6 @@ class Session {
     await this.transact('write', (context) => removeWorker(context, this.#worker, 'closed'))
     this.#listeners.clear()
     await this.#line.end()
-    await this.#pool.end()
   }
 
   /** Registers the worker anew, whose death somebody has proved. */
@@ -222,7 +188,7 @@ class Session {
   }
 
   #lockOf(worker: string): string {
-    return `${this.#schema} ${worker}`
+    return `${this.#schema.name} ${worker}`
   }
 
   /** Those of `names` whose lock could be taken. */
@@ -251,7 +217,7 @@ class Session {
   /** Again and again while it meets others (P1). */
   async #persist<T>(kind: 'read' | 'write', work: (context: Context) => Work<T>): Promise<T> {
     for (;;) {
-      const client = await this.#pool.connect()
+      const client = await this.#schema.pool.connect()
       try {
         return await this.#attempt(client, kind, work)
       } catch (error) {
@@ -276,7 +242,7 @@ class Session {
       const change = JSON.stringify({ workspace, runs: [...runs.keys()] })
       // A notice has room for 8,000 bytes; without runs it says: look yourself.
       const payload = change.length < 4000 ? change : JSON.stringify({ workspace, runs: [] })
-      await client.query('select pg_notify($1, $2)', [this.#schema, payload])
+      await client.query('select pg_notify($1, $2)', [this.#schema.name, payload])
     }
     await client.query('commit')
     return answer
@@ -290,11 +256,19 @@ async function drive<T>(client: pg.PoolClient, work: Work<T>): Promise<T> {
   let step = work.next()
   while (step.done !== true) {
     const { sql, values, wants } = step.value
-    const result = await client.query<Row>(sql, values.map(escaped))
+    const result = await client.query<Row>({ name: nameOf(sql), text: sql, values: values.map(escaped) })
     step = work.next(wants === 'rows' ? result.rows.map(unescaped) : (result.rowCount ?? 0))
   }
   return step.value
 }
+
+/** Under its name, a connection plans a statement once. */
+function nameOf(sql: string): string {
+  const name = names.get(sql) ?? `s${names.size}`
+  names.set(sql, name)
+  return name
+}
+const names = new Map<string, string>()
 
 type Row = Record<string, unknown>
 
@@ -313,14 +287,6 @@ function unescaped(row: Row): Row {
 
 // eslint-disable-next-line no-control-regex -- these two are what it is about
 const SPECIAL = /[\u0000\u0001]/
-
-const INT8 = 20
-
-/** 64-bit integers as numbers: none of ours is beyond 2^53. */
-const numbers = {
-  getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
-    oid === INT8 ? Number : pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,
-}
 
 // eslint-disable-next-line require-yield -- a writing transaction has its number from the start
 function* refuse(): Work<number> {
