@@ -1,14 +1,14 @@
 /** The terminal, as a second process on the store of a running app. */
-import { execFile } from 'node:child_process'
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { action, createConductor, definePlaybook, policy, type Conductor, type InboxItem } from '@keelson/core'
 import { sqlite } from '@keelson/memory-sqlite'
 import { command } from '../packages/cli/src/commands.ts'
 import { asked as read, type Asked } from '../packages/cli/src/usage.ts'
+import { own, shared } from './support/terminal.ts'
 
 const sent: { to: string; cents: number }[] = []
 const pay = action({
@@ -39,6 +39,7 @@ const gate = policy([policy.rule('money', { on: pay }, () => policy.ask({ reason
 let folder: string
 let store: string
 let app: Conductor
+const { run: keelson, end } = shared()
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'keelson-cli-'))
@@ -54,29 +55,10 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
+  end()
   await app.stop()
   await rm(folder, { recursive: true, force: true })
 })
-
-interface Ended {
-  readonly code: number
-  readonly stdout: string
-  readonly stderr: string
-}
-
-const main = resolve(import.meta.dirname, '../packages/cli/src/main.ts')
-const entry = `import { main } from ${JSON.stringify(main)}; process.exitCode = await main(process.argv.slice(1))`
-
-function keelson(args: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
-  const node = ['--conditions=@keelson/source', '--input-type=module', '-e', entry, '--', ...args]
-  const options = { env: { ...process.env, NODE_ENV: 'production', EDITOR: '', VISUAL: '', ...env }, timeout: 25_000 }
-  return new Promise((done) => {
-    const child = execFile(process.execPath, node, options, (error, stdout, stderr) =>
-      done({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
-    )
-    child.stdin?.end()
-  })
-}
 
 async function asked(id: string, input = { to: 'ada', cents: 4200 }): Promise<InboxItem> {
   await app.start(payment, input, { id })
@@ -87,7 +69,7 @@ async function asked(id: string, input = { to: 'ada', cents: 4200 }): Promise<In
 
 describe('keelson at the terminal', () => {
   it('says how it is called, and ends with 2 when it was called wrongly', async () => {
-    const help = await keelson(['--help'])
+    const help = await own(['--help'])
     expect(help).toMatchObject({ code: 0, stdout: expect.stringContaining('keelson approve <store> <item>') })
     const wrong = [
       ['nonsense', store],
@@ -97,7 +79,7 @@ describe('keelson at the terminal', () => {
       ['runs', store, '--colour'],
       [],
     ]
-    const ended = await Promise.all(wrong.map((args) => keelson(args)))
+    const ended = await Promise.all(wrong.map((args) => own(args)))
     expect(ended.map((one) => one.code)).toEqual(wrong.map(() => 2))
   })
 
@@ -123,22 +105,22 @@ describe('keelson at the terminal', () => {
 
   it('lists, shows and approves while the app runs, and the app goes on', async () => {
     const item = await asked('one')
-    const list = await keelson(['inbox', store])
+    const list = await own(['inbox', store])
     expect(list.stdout).toContain(`${item.id}  approval [low]  bank.pay (money: money moves)`)
     expect(list.stdout).toContain('  one: cents: 4200, to: ada')
-    const why = await keelson(['why', store, 'one'])
+    const why = await own(['why', store, 'one'])
     expect(why.stdout).toContain(
       `; answer it: npx keelson approve ${store} ${item.id} (or edit, reject, respond, snooze)`,
     )
     expect(await app.why('one')).toContain(`; answer it: inbox.decide('${item.id}', …)`)
-    const shown = await keelson(['inbox', store, item.id.slice(0, 6), '--as', 'ann'])
+    const shown = await own(['inbox', store, item.id.slice(0, 6), '--as', 'ann'])
     expect(shown.stdout).toContain('cents: 4200')
     expect((await app.inbox.get(item.id)).seen).toMatchObject([{ by: { kind: 'person', id: 'ann' } }])
-    const approved = await keelson(['approve', store, item.id, '--hash', item.hash.slice(0, 12), '--as', 'ann'])
+    const approved = await own(['approve', store, item.id, '--hash', item.hash.slice(0, 12), '--as', 'ann'])
     expect(approved).toMatchObject({ code: 0, stdout: expect.stringContaining('approved: bank.pay') })
-    expect(await app.runs.get('one').result({ timeout: '10s' })).toEqual({ paid: 4200 })
+    expect(await app.runs.get('one').result()).toEqual({ paid: 4200 })
     expect((await app.inbox.get(item.id)).decided).toMatchObject({ by: { id: 'ann' }, decision: { approve: true } })
-    const again = await keelson(['approve', store, item.id, '--yes', '--json'])
+    const again = await own(['approve', store, item.id, '--yes', '--json'])
     expect(again.code).toBe(3)
     expect(JSON.parse(again.stdout)).toMatchObject({ status: 'refused', why: 'settled' })
   })
@@ -177,7 +159,7 @@ describe('keelson at the terminal', () => {
     expect(other).toMatchObject({ code: 2, stderr: expect.stringContaining('not what --hash names') })
     expect(await app.inbox.get(item.id)).toMatchObject({ state: 'open' })
     expect(await keelson(['reject', store, item.id, '-m', 'not today'])).toMatchObject({ code: 0 })
-    await expect(app.runs.get('two').result({ timeout: '10s' })).rejects.toMatchObject({ code: 'ACTION_DECLINED' })
+    await expect(app.runs.get('two').result()).rejects.toMatchObject({ code: 'ACTION_DECLINED' })
   })
 
   it('edits in an editor, and what is left there executes', async () => {
@@ -198,7 +180,7 @@ describe('keelson at the terminal', () => {
     await writeFile(misfit, '{ "to": "ada", "cents": "much" }')
     expect(await keelson(['edit', store, item.id, '--file', misfit])).toMatchObject({ code: 3 })
     expect(await keelson(['edit', store, item.id], { EDITOR: editor })).toMatchObject({ code: 0 })
-    expect(await app.runs.get('three').result({ timeout: '10s' })).toEqual({ paid: 99 })
+    expect(await app.runs.get('three').result()).toEqual({ paid: 99 })
     expect(sent.at(-1)).toEqual({ to: 'ada', cents: 99 })
   })
 
@@ -237,7 +219,7 @@ describe('keelson at the terminal', () => {
     expect(lines).toMatchObject([{ can: true }])
     const applied = await keelson(['revert', store, 'one', '--with', withActions, '--hash', hash, '--json'])
     const { appliedBy } = JSON.parse(applied.stdout) as { appliedBy: string }
-    expect(await app.runs.get(appliedBy).result({ timeout: '10s' })).toMatchObject({ failed: [] })
+    expect(await app.runs.get(appliedBy).result()).toMatchObject({ failed: [] })
   })
 
   it('exports a workspace, takes it into another store, and tells what differs', async () => {
@@ -245,7 +227,7 @@ describe('keelson at the terminal', () => {
     const exported = await keelson(['export', store, '--out', whole!, '--json'])
     expect(exported.code).toBe(0)
     const { entries } = JSON.parse(exported.stdout) as { entries: number }
-    expect((await keelson(['export', store])).stdout).toBe(await readFile(whole!, 'utf8'))
+    expect((await own(['export', store])).stdout).toBe(await readFile(whole!, 'utf8'))
     const dry = await keelson(['import', target!, whole!, '--dry-run', '--by', 'ann'])
     expect(dry).toMatchObject({ code: 0, stdout: expect.stringContaining('would write') })
     const taken = await keelson(['import', target!, whole!, '--adopt', '--by', 'ann', '--json'])
