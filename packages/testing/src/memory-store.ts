@@ -161,8 +161,8 @@ const versionOf = (space: Space, record: string, id: string) => {
 const headOf = (space: Space, stream: string) => ({ stream, seq: space.streams.get(stream)?.length ?? 0 })
 
 function entriesToWrite(space: Space, unit: PassUnit): Entry[] {
-  const started = new Set(space.runs.keys())
-  const starts = (unit.starts ?? []).filter(({ id }) => !started.has(id) && started.add(id))
+  const started = new Set<string>()
+  const starts = (unit.starts ?? []).filter(({ id }) => !space.runs.has(id) && !started.has(id) && started.add(id))
   const continued = unit.next?.to === 'continued' ? unit.next.entries : []
   return [...(unit.entries ?? []), ...starts.flatMap((start) => start.entries), ...continued]
 }

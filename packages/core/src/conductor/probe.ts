@@ -13,7 +13,7 @@ export async function probe(store: MemoryStore, worker: string): Promise<void> {
   if (workspace === undefined) return // it holds nothing, so nothing waits to be claimed
   const [left] = await store.records(workspace, { kind: KIND, ids: [worker], limit: 1 })
   const version = (left?.version ?? 0) + 1
-  const record = { kind: KIND, id: worker, version, data: JSON.stringify('.'.repeat(CHARACTERS)), index: {}, sort: 0 }
+  const record = { kind: KIND, id: worker, version, data: `"${'.'.repeat(CHARACTERS)}"`, index: {}, sort: 0 }
   await store.write(workspace, { records: [record] })
   await store.write(workspace, { records: [{ ...record, version: version + 1, data: null }] })
 }

@@ -14,7 +14,7 @@ export function claim(data: Data, query: ClaimQuery): ClaimAnswer {
 
 function executable(space: Space, { can }: ClaimQuery): Run[] {
   return [...space.runs.values()].filter(
-    ({ row }) => row.worker === null && can.includes(`${row.playbook}@${row.version}`),
+    ({ row }) => row.worker === null && row.state !== 'settled' && can.includes(`${row.playbook}@${row.version}`),
   )
 }
 

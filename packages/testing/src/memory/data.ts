@@ -44,5 +44,7 @@ export function ofLane(space: Space, lane: string | null): Run[] {
 
 /** The order of databases (UTF-8 bytes), which is not that of `<` beyond U+FFFF. */
 export function byCodePoint(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b))
+  if (SURROGATE.test(a) || SURROGATE.test(b)) return Buffer.compare(Buffer.from(a), Buffer.from(b))
+  return a < b ? -1 : a > b ? 1 : 0
 }
+const SURROGATE = /[\ud800-\udfff]/
