@@ -267,7 +267,7 @@ function dice(seed: number): (below: number) => number {
 }
 
 describe('random histories', () => {
-  it('are told the same by asOf, with and without snapshots, and by a full replay', { timeout: 60_000 }, async () => {
+  it('are told the same by asOf, with and without snapshots, and by a full replay', async () => {
     const Thing = defineEntity({
       name: 'thing',
       version: 1,

@@ -10,7 +10,7 @@ import { chromiumHere, openBrowser, PASSWORD, serveHost, type ServedHost } from 
 
 const program = chromiumHere()
 
-describe.runIf(program !== undefined)('the pages of the host', { timeout: 60_000 }, () => {
+describe.runIf(program !== undefined)('the pages of the host', () => {
   let browser: Browser
   let host: ServedHost
   beforeAll(async () => {
@@ -26,7 +26,7 @@ describe.runIf(program !== undefined)('the pages of the host', { timeout: 60_000
     const context = await browser.newContext()
     onTestFinished(() => context.close())
     const page = await context.newPage()
-    page.setDefaultTimeout(20_000)
+    page.setDefaultTimeout(100_000)
     await page.goto(url)
     await page.getByLabel('User').fill(user)
     await page.getByLabel('Password').fill(PASSWORD)

@@ -292,7 +292,7 @@ describe('the fields of the host', () => {
   })
 })
 
-describe('the program of the host', { timeout: 120_000 }, () => {
+describe('the program of the host', () => {
   it.each([[[]], [['--hono']]])('serves with %j until it is told to stop, and says who may log in', async (args) => {
     const dir = mkdtempSync(join(tmpdir(), 'keelson-host-main-'))
     onTestFinished(() => rmSync(dir, { recursive: true, force: true }))

@@ -25,15 +25,19 @@ const unbuilt = (): string | undefined => {
 
 const pack = (folder: string): Map<string, string> => {
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm'
-  const packed = PACKAGES.map((name): [string, string] => {
-    const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder]
-    const cwd = join(root, 'packages', name)
-    const said = execFileSync(npm, args, { cwd, encoding: 'utf8', shell: process.platform === 'win32' })
-    const file = /"filename":\s*"([^"]+)"/.exec(said)?.[1]
-    if (file === undefined) throw new Error(`npm pack said ${said}`)
-    return [`@keelson/${name}`, join(folder, file.split('/').at(-1) as string)]
-  })
-  return new Map(packed)
+  const which = PACKAGES.flatMap((name) => ['--workspace', `packages/${name}`])
+  const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder, ...which]
+  const said = execFileSync(npm, args, { cwd: root, encoding: 'utf8', shell: process.platform === 'win32' })
+  const files = [...said.matchAll(/"filename":\s*"([^"]+)"/g)].map(
+    ([, file]) => (file as string).split('/').at(-1) as string,
+  )
+  return new Map(
+    PACKAGES.map((name) => {
+      const file = files.find((one) => one.startsWith(`keelson-${name}-`))
+      if (file === undefined) throw new Error(`npm pack said ${said}`)
+      return [`@keelson/${name}`, join(folder, file)]
+    }),
+  )
 }
 
 describe('the first ten minutes', () => {

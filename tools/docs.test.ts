@@ -103,7 +103,7 @@ describe('the documentation', () => {
     expect(pages.map(({ path }) => path)).toContain('packages/core/README.md')
   })
 
-  it('has code that type-checks', { timeout: 120_000 }, () => {
+  it('has code that type-checks', () => {
     const planted: Block = {
       page: 'docs/planted.md',
       line: 1,

@@ -102,5 +102,5 @@ describe('a run that continues as new', () => {
     expect(new Set(heard).size).toBe(all)
     expect(await t.keelson.audit.verify()).toMatchObject({ ok: true })
     await t.stop()
-  }, 60_000)
+  })
 })

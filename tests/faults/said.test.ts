@@ -45,7 +45,7 @@ describe('an effect', () => {
       return before.id
     })
     const keelson = await open(store(), { playbooks: [work], policy: allowing(send) })
-    const id = (await (await keelson.start(work, {}, { id: 'r' })).result({ timeout: '5s' })) as string
+    const id = (await (await keelson.start(work, {}, { id: 'r' })).result()) as string
     expect(sent).toEqual(['ada'])
     const lines = await keelson.entities(Customer).timeline(id)
     expect(lines.map(({ what }) => what)).toEqual(['customer created', 'customer updated', 'post.send executed'])
@@ -55,7 +55,7 @@ describe('an effect', () => {
     const { send, sent } = letter(broken)
     const work = code((ctx) => ctx.act(send, { to: 'ada' }))
     const keelson = await open(store(), { playbooks: [work], policy: allowing(send) })
-    expect(await (await keelson.start(work, {}, { id: 'r' })).result({ timeout: '5s' })).toEqual({ id: 'ada' })
+    expect(await (await keelson.start(work, {}, { id: 'r' })).result()).toEqual({ id: 'ada' })
     expect(sent).toEqual(['ada'])
   })
 
@@ -66,7 +66,7 @@ describe('an effect', () => {
       const budgets = [defineBudget({ name: 'letters', limit })]
       const keelson = await open(store(), { playbooks: [work], policy: allowing(send), budgets })
       const run = await keelson.start(work, {}, { id: 'r' })
-      await expect(run.result({ timeout: '5s' })).rejects.toMatchObject({
+      await expect(run.result()).rejects.toMatchObject({
         code: 'ACTION_DENIED',
         message: expect.stringContaining('budget "letters"') as string,
       })
@@ -88,7 +88,7 @@ describe('an effect', () => {
     const customers = keelson.entities(Customer, { by: me })
     for (let i = 0; i <= 1200; i++) await customers.create({ name: 'x', status: 'gone', email: `c${i}@x` })
     const run = await keelson.start(work, {}, { id: 'r' })
-    await expect(run.result({ timeout: '5s' })).rejects.toMatchObject({ code: 'ACTION_DENIED' })
+    await expect(run.result()).rejects.toMatchObject({ code: 'ACTION_DENIED' })
     expect(sent).toEqual([])
   })
 })
@@ -106,7 +106,7 @@ describe('a read', () => {
     const work = code((ctx) => ctx.act(price, { sku: 'a' }))
     const keelson = await open(store(), { playbooks: [work] })
     const run = await keelson.start(work, {}, { id: 'r' })
-    await expect(run.result({ timeout: '5s' })).rejects.toMatchObject({ code: 'ACTION_FAILED' })
+    await expect(run.result()).rejects.toMatchObject({ code: 'ACTION_FAILED' })
   })
 })
 
@@ -123,7 +123,7 @@ describe('an event', () => {
     })
     const keelson = await open(store(), { playbooks: [work] })
     const run = await keelson.start(work, {}, { id: 'r' })
-    expect(await run.result({ timeout: '5s' })).toBe('INPUT_INVALID')
+    expect(await run.result()).toBe('INPUT_INVALID')
     await expect(keelson.send(moved, {}, { id: 'e' })).rejects.toMatchObject({ code: 'INPUT_INVALID' })
   })
 })
@@ -147,7 +147,7 @@ describe('memory of a run', () => {
       await caught(() => ctx.memory.context({ task: 'x', countTokens: () => NaN })),
     ])
     const keelson = await open(store(), { playbooks: [work] })
-    expect(await (await keelson.start(work, {}, { id: 'r' })).result({ timeout: '5s' })).toEqual([
+    expect(await (await keelson.start(work, {}, { id: 'r' })).result()).toEqual([
       'INPUT_INVALID',
       'INPUT_INVALID',
       'MEMORY_NOT_FOUND',
@@ -169,7 +169,7 @@ describe('memory of a run', () => {
     await keelson.memory.calibrate([{ text: 'gate', answers: [gate.id] }], { by: me })
     state.down = true
     const run = await keelson.start(work, {}, { id: 'r' })
-    expect(await run.result({ timeout: '5s' })).toBe('MODEL_FAILED')
+    expect(await run.result()).toBe('MODEL_FAILED')
   })
 })
 

@@ -206,7 +206,7 @@ describe('an operation of the store that was done and whose answer was lost', ()
     return seen >= n
   }
 
-  it('is never done again: no step and no effect of the run, whichever it was', { timeout: 120_000 }, async () => {
+  it('is never done again: no step and no effect of the run, whichever it was', async () => {
     let lost = 0
     while (await lose(lost + 1)) lost++
     expect(lost).toBeGreaterThan(10)

@@ -4,14 +4,12 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, it, onTestFinished, vi } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { createConductor, definePlaybook } from '@keelson/core'
 import { sqlite } from '@keelson/memory-sqlite'
 import { memoryStore } from '@keelson/testing'
 import { me } from '../support/open.ts'
-
-vi.setConfig({ testTimeout: 120_000 })
 
 const CHILD = join(import.meta.dirname, 'import-child.ts')
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }

@@ -4,15 +4,12 @@ import { once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { createConductor } from '@keelson/core'
 import { sqlite } from '@keelson/memory-sqlite'
 import { playbooksOf, type Told } from '../soak/host.ts'
 
 const HOST = join(import.meta.dirname, '../soak/host.ts')
-
-// Processes take their time to start where many do.
-vi.setConfig({ testTimeout: 120_000 })
 
 let file: string
 let folder: string

@@ -25,7 +25,7 @@ const environment = { NODE_ENV: 'production', EDITOR: '', VISUAL: '' }
 
 export const own: Run = (args, env = {}) => {
   const node = ['--conditions=@keelson/source', '--input-type=module', '-e', entry, '--', ...args]
-  const options = { env: { ...process.env, ...environment, ...env }, timeout: 50_000 }
+  const options = { env: { ...process.env, ...environment, ...env }, timeout: 170_000 }
   return new Promise((done) => {
     const child = execFile(process.execPath, node, options, (error, stdout, stderr) =>
       done({ code: error === null ? 0 : Number(error.code), stdout, stderr }),

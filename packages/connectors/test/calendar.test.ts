@@ -290,7 +290,7 @@ describe('an undo of calendar.book', () => {
 })
 
 describe('two processes', () => {
-  it('that book at once lose no booking', { timeout: 60_000 }, async () => {
+  it('that book at once lose no booking', async () => {
     const { path, read } = setUp()
     const names = ['ann', 'bob', 'cid']
     const outcomes = await Promise.all(names.map((name) => start('booker.ts', path, name, '15').lines))
@@ -302,7 +302,7 @@ describe('two processes', () => {
     expect(readdirSync(join(path, '..'))).toEqual(['work.ics'])
   })
 
-  it('that want the same hour do not both get it', { timeout: 60_000 }, async () => {
+  it('that want the same hour do not both get it', async () => {
     const { path, read } = setUp()
     const same = (name: string) => start('booker.ts', path, name, '1', '2026-06-01T10:00:00Z').lines
     const outcomes = await Promise.all([same('ann'), same('bob'), same('cid')])

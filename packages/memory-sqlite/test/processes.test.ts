@@ -170,7 +170,7 @@ describe('a process without work', () => {
 })
 
 describe('a kill at any moment', () => {
-  it('loses nothing that was acknowledged, and breaks nothing (S1, P12)', { timeout: 60_000 }, async () => {
+  it('loses nothing that was acknowledged, and breaks nothing (S1, P12)', async () => {
     const random = seeded('kill')
     const durable = new Map<string, number>()
     for (let round = 0; round < 8; round++) {
