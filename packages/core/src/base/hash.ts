@@ -1,8 +1,14 @@
 /** Hash: sha-256 over text, plain and keyed, as base64url (43 characters). */
-import { createHmac, hash } from 'node:crypto'
+import { createHash, createHmac, hash } from 'node:crypto'
 
 export function sha256(text: string): string {
   return hash('sha256', text, 'base64url')
+}
+
+/** Of two texts behind one another. What is long is not copied for it. */
+export function sha256Of(text: string, more: string): string {
+  if (more.length < 10_000) return sha256(text + more)
+  return createHash('sha256').update(text).update(more).digest('base64url')
 }
 
 /** Of bytes, in hex: how artifacts are named. */

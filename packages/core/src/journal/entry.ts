@@ -9,7 +9,7 @@
  *     nothing to guess from.
  * E3. A record that an entry changes travels in the entry's payload (`puts`), so records are rebuilt by reading.
  */
-import { sha256 } from '../base/hash.ts'
+import { sha256, sha256Of } from '../base/hash.ts'
 import { canonicalAround, parseStored } from '../base/json.ts'
 import { KeelsonError } from '../base/errors.ts'
 import type { Instant } from '../base/clock.ts'
@@ -59,7 +59,7 @@ export function chain(
   return drafts.map((draft) => {
     const payload = canonicalAround(draft.data)
     const salted = salt()
-    const payloadHash = sha256(salted + payload)
+    const payloadHash = sha256Of(salted, payload)
     seq += 1
     const key = draft.key ?? ''
     hash = envelopeHash(workspace, { stream, seq, kind: draft.kind, key, at, payloadHash }, hash)
@@ -89,7 +89,7 @@ export function prunedIn(entry: Entry): readonly string[] {
 /** What is wrong with `entry` behind `head`, or undefined. */
 export function fault(workspace: string, entry: Entry, head: Head): string | undefined {
   if (entry.seq !== head.seq + 1) return `entry ${head.seq + 1} is missing or out of place (found ${entry.seq})`
-  if (entry.payload !== null && sha256((entry.salt ?? '') + entry.payload) !== entry.payloadHash) {
+  if (entry.payload !== null && sha256Of(entry.salt ?? '', entry.payload) !== entry.payloadHash) {
     return `the payload of entry ${entry.seq} was changed`
   }
   if (envelopeHash(workspace, entry, head.hash) !== entry.hash) return `entry ${entry.seq} was changed or replaced`

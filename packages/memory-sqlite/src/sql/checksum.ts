@@ -10,8 +10,19 @@ import { KeelsonError } from '@keelson/core/ports'
 /** crc32 as a signed integer, which SQLite keeps in four bytes. */
 export function checksum(table: string, columns: readonly (string | number | null)[]): number {
   let text = table
-  for (const column of columns) text = marked(text, column)
-  return crc32(text) | 0
+  let sum = 0
+  for (const column of columns) {
+    if (isLong(column)) {
+      sum = crc32(column, crc32(`${text}\u0000`, sum))
+      text = ''
+    } else text = marked(text, column)
+  }
+  return crc32(text, sum) | 0
+}
+
+/** So long that it is summed where it is, not copied behind the others. */
+function isLong(column: string | number | null): column is string {
+  return typeof column === 'string' && column.length > 2_000
 }
 
 function marked(text: string, column: string | number | null): string {
@@ -52,11 +63,11 @@ export function sealOf<Row extends { crc: number }>(
   columns: readonly (keyof Row & string)[],
   nameOf: (row: Row) => string,
 ): Seal<Row> {
-  const sum = (row: Omit<Row, 'crc'>): number => {
-    let text = table
-    for (const column of columns) text = marked(text, (row as Record<string, string | number | null>)[column] ?? null)
-    return crc32(text) | 0
-  }
+  const sum = (row: Omit<Row, 'crc'>): number =>
+    checksum(
+      table,
+      columns.map((column) => (row as Record<string, string | number | null>)[column] ?? null),
+    )
   return {
     columns,
     seal: (row) => ({ ...row, crc: sum(row) }) as unknown as Row,
