@@ -118,7 +118,8 @@ export class Runner {
 
   #ask({ sql, values, wants }: Call): unknown {
     const statement = this.#prepared.get(sql) ?? this.#prepare(sql)
-    return wants === 'rows' ? statement.all(values) : statement.run(values).changes
+    // Values behind one another are bound sooner than an array of them.
+    return wants === 'rows' ? statement.all(...values) : statement.run(...values).changes
   }
 
   #prepare(sql: string): Sqlite.Statement<unknown[]> {

@@ -7,6 +7,7 @@
 import type { RunRow } from '@keelson/core/ports'
 import { checksum, corrupt } from './checksum.ts'
 import type { Queries } from './queries.ts'
+import type { Seen } from './seen.ts'
 import { all, first, run, type Work } from './statement.ts'
 import type { RunsTable } from './tables.ts'
 
@@ -20,6 +21,8 @@ export interface Context {
   readonly lastRuns: Map<number, number>
   /** Open runs' rows as they were last written here, by `runName` (K1). */
   readonly runs: Map<string, RunsTable>
+  /** Where records stand that were read since records were last written here (K1). */
+  readonly seen: Seen
   /** Grows when another connection has written. Undefined: nobody can tell. */
   readonly writesOfOthers: (() => number) | undefined
   /** What that said when the rest was last known to hold. */
@@ -67,7 +70,7 @@ export function createContext(q: Queries, lastNumber: Context['lastNumber'], wri
   }
   return {
     ...{ q, names, lastNumber, writesOfOthers },
-    ...{ last: undefined, lastRuns: new Map(), runs: new Map(), asOf: undefined },
+    ...{ last: undefined, lastRuns: new Map(), runs: new Map(), seen: new Map(), asOf: undefined },
     ...{ missing: new Set(), changes: new Map() },
   }
 }
@@ -86,6 +89,7 @@ function forget(context: Context): void {
   context.last = undefined
   context.lastRuns.clear()
   context.runs.clear()
+  context.seen.clear()
 }
 
 export function runName(workspace: number, run: string): string {

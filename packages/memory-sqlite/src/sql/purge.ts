@@ -41,5 +41,6 @@ function* dropAllBut(context: Context, workspace: number, kept: string): Work<vo
   yield* run(context.q.removeArtifacts, { workspace })
   context.names.heads.clear()
   context.runs.clear()
+  context.seen.clear()
   context.lastRuns.delete(workspace)
 }

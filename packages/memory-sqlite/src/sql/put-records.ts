@@ -5,13 +5,14 @@
  */
 import type { Conflict, RecordWrite, Unit } from '@keelson/core/ports'
 import { position, type Context } from './context.ts'
-import { INDEX_COLUMNS, RECORD_COLUMNS, WRITTEN_AT_ONCE } from './queries.ts'
-import { findRecord, findRecords, readFields, sealed, writeFields } from './records.ts'
+import { INDEX_COLUMNS, RECORD_COLUMNS, type Bulk } from './queries.ts'
+import { findRecord, findRecords, listOf, readFields, sealed, writeFields } from './records.ts'
+import { seenName, type Standing } from './seen.ts'
 import { run, runOf, type Value, type Work } from './statement.ts'
 import type { RecordIndexTable, RecordsTable } from './tables.ts'
 
 /** Rows that were read while a unit was judged, by kind and id: they are as they were until it writes them. */
-export type Seen = Map<string, Map<string, RecordsTable | undefined>>
+export type Judged = Map<string, Map<string, Standing | undefined>>
 
 /** Calls `conflict` for each record whose version is not the one in front of what is written. */
 export function* judgeRecords(
@@ -19,12 +20,12 @@ export function* judgeRecords(
   workspace: number,
   { records = [], restoring }: Unit,
   conflict: (row: Conflict) => unknown,
-): Work<Seen> {
-  const seen = yield* seenBy(context, workspace, records)
+): Work<Judged> {
+  const judged = yield* standing(context, workspace, records)
   const written = new Map<string, Map<string, number>>()
   for (const write of records) {
     const { kind, id, version, data } = write
-    const stored = seen.get(kind)!.get(id)?.version ?? 0
+    const stored = judged.get(kind)!.get(id)?.version ?? 0
     const ofKind = written.get(kind) ?? new Map<string, number>()
     written.set(kind, ofKind)
     const before = ofKind.get(id) ?? stored
@@ -32,7 +33,7 @@ export function* judgeRecords(
     if (!restored && before !== version - 1) conflict({ record: kind, id, version: stored })
     ofKind.set(id, data === null ? 0 : version)
   }
-  return seen
+  return judged
 }
 
 /** Writes records whose versions were found to fit. */
@@ -40,88 +41,96 @@ export function* putRecords(
   context: Context,
   workspace: number,
   writes: readonly RecordWrite[],
-  seen?: Seen,
+  judged?: Judged,
 ): Work<void> {
-  const waiting: Waiting = { records: [], indexes: [] }
+  if (writes.length === 0) return
+  context.seen.clear()
+  const waiting: Waiting = { gone: [], records: [], indexes: [] }
+  const last = writes.some(({ sort }) => sort === 'position') ? yield* position(context) : 0
   for (const write of writes) {
     const { kind, id } = write
-    const rows = seen?.get(kind)
+    const rows = judged?.get(kind)
     const known = rows?.has(id) === true
     if (!known) yield* flush(context, waiting)
     const before = known ? rows.get(id) : yield* findRecord(context, workspace, kind, id)
     rows?.delete(id)
-    yield* putRecord(context, workspace, { write, before }, waiting)
+    if (write.data === null) yield* run(context.q.removeRecord, { workspace, kind, id })
+    place(waiting, workspace, write, write.sort === 'position' ? last : write.sort, before)
   }
   yield* flush(context, waiting)
 }
 
+/** Rows that are written together; what goes, goes first. */
 interface Waiting {
+  gone: RecordIndexTable[]
   records: RecordsTable[]
   indexes: RecordIndexTable[]
 }
 
-function* putRecord(
-  context: Context,
-  workspace: number,
-  { write, before }: { write: RecordWrite; before: RecordsTable | undefined },
+/** Index rows that stay what they are are not touched. */
+function place(
   waiting: Waiting,
-): Work<void> {
-  const { kind, id, version, data } = write
-  const sort = write.sort === 'position' ? yield* position(context) : write.sort
-  const place = { workspace, kind, id }
-  const fields = writeFields(write.index)
-  const moved = before === undefined || data === null || before.fields !== fields || before.sort !== sort
-  if (before !== undefined && moved) {
-    for (const [field, value] of readFields(before.fields))
-      yield* run(context.q.removeIndex, { ...place, field, value, sort: before.sort })
-  }
-  if (data === null) {
-    yield* run(context.q.removeRecord, place)
-    return
-  }
-  const row = sealed.seal({ ...place, version, data, sort, fields })
-  if (before === undefined) waiting.records.push(row)
-  else yield* run(context.q.setRecord, row)
-  if (!moved) return
-  for (const [field, value] of Object.entries(write.index)) waiting.indexes.push({ ...place, field, value, sort })
+  workspace: number,
+  { kind, id, version, data, index }: RecordWrite,
+  sort: number,
+  before: Standing | undefined,
+): void {
+  const next = data === null ? [] : listOf(index)
+  const fields = writeFields(next)
+  if (data !== null) waiting.records.push(sealed.seal({ workspace, kind, id, version, data, sort, fields }))
+  if (before?.sort === sort && before.fields === fields) return
+  const old = before === undefined ? [] : readFields(before.fields)
+  const stays = (list: typeof old, field: string, value: string): boolean =>
+    before?.sort === sort && list.some(([f, v]) => f === field && v === value)
+  for (const [field, value] of old)
+    if (!stays(next, field, value)) waiting.gone.push({ workspace, kind, field, value, sort: before!.sort, id })
+  for (const [field, value] of next)
+    if (!stays(old, field, value)) waiting.indexes.push({ workspace, kind, field, value, sort, id })
 }
 
 function* flush(context: Context, waiting: Waiting): Work<void> {
-  const { addRecord, addRecords, addIndex, addIndexes } = context.q
-  const { records, indexes } = waiting
+  const { removeIndex, putRecords, addIndexes } = context.q
+  const { gone, records, indexes } = waiting
+  if (records.length + gone.length + indexes.length === 0) return
+  waiting.gone = []
   waiting.records = []
   waiting.indexes = []
-  const left = yield* inBulk(addRecords, records, RECORD_COLUMNS)
-  for (const row of left) yield* run(addRecord, row)
-  for (const row of yield* inBulk(addIndexes, indexes, INDEX_COLUMNS)) yield* run(addIndex, row)
+  for (const row of gone) yield* run(removeIndex, row)
+  yield* inBulk(putRecords, records, RECORD_COLUMNS)
+  yield* inBulk(addIndexes, indexes, INDEX_COLUMNS)
 }
 
-/** Writes as many as fill a statement; answers the rest. */
+/** The longest statement that is filled, again and again. */
 function* inBulk<Row extends object>(
-  asked: { readonly sql: string },
+  statements: readonly Bulk[],
   rows: readonly Row[],
   columns: readonly (keyof Row)[],
-): Work<readonly Row[]> {
-  let at = 0
-  for (; at + WRITTEN_AT_ONCE <= rows.length; at += WRITTEN_AT_ONCE) {
+): Work<void> {
+  for (let at = 0; at < rows.length;) {
+    const { count, sql } = statements.find((one) => one.count <= rows.length - at)!
     const values: Value[] = []
-    for (let i = at; i < at + WRITTEN_AT_ONCE; i++) for (const column of columns) values.push(rows[i]![column] as Value)
-    yield* runOf(asked, values)
+    for (const end = at + count; at < end; at++) for (const column of columns) values.push(rows[at]![column] as Value)
+    yield* runOf({ sql }, values)
   }
-  return rows.slice(at)
 }
 
-function* seenBy(context: Context, workspace: number, writes: readonly RecordWrite[]): Work<Seen> {
-  const asked = new Map<string, Set<string>>()
+/** As they stand before the unit, by kind and id. */
+function* standing(context: Context, workspace: number, writes: readonly RecordWrite[]): Work<Judged> {
+  const { seen } = context
+  const judged: Judged = new Map()
+  const asked = new Map<string, string[]>()
   for (const { kind, id } of writes) {
+    const rows = judged.get(kind) ?? new Map<string, Standing | undefined>()
+    judged.set(kind, rows)
+    if (rows.has(id)) continue
+    const name = seenName(workspace, kind, id)
+    rows.set(id, seen.get(name))
+    if (seen.has(name)) continue
     const ids = asked.get(kind)
-    if (ids === undefined) asked.set(kind, new Set([id]))
-    else ids.add(id)
+    if (ids === undefined) asked.set(kind, [id])
+    else ids.push(id)
   }
-  const seen: Seen = new Map()
-  for (const [kind, ids] of asked) {
-    const found = yield* findRecords(context, workspace, kind, [...ids])
-    seen.set(kind, new Map(Array.from(ids, (id) => [id, found.get(id)])))
-  }
-  return seen
+  for (const [kind, ids] of asked)
+    for (const [id, row] of yield* findRecords(context, workspace, kind, ids)) judged.get(kind)!.set(id, row)
+  return judged
 }

@@ -1,4 +1,5 @@
 /** Queries: every fixed statement of a store, compiled once for the dialect of the Kysely instance given. */
+import type { Compilable } from 'kysely'
 import { kysely } from './kysely.ts'
 import { statement } from './statement.ts'
 import type { EntriesTable, MailTable, RecordsTable, RunsTable, Sql, Tables } from './tables.ts'
@@ -189,13 +190,20 @@ function mailQueries(db: Sql) {
   }
 }
 
-const RECORD_STATE: (keyof RecordsTable)[] = ['version', 'data', 'sort', 'fields', 'crc']
-export const RECORD_COLUMNS: (keyof RecordsTable)[] = ['workspace', 'kind', 'id', ...RECORD_STATE]
+const RECORD_KEY = ['workspace', 'kind', 'id'] as const
+const RECORD_STATE = ['version', 'data', 'sort', 'fields', 'crc'] as const
+export const RECORD_COLUMNS: (keyof RecordsTable)[] = [...RECORD_KEY, ...RECORD_STATE]
 export const INDEX_COLUMNS = ['workspace', 'kind', 'field', 'value', 'sort', 'id'] as const
 
 /** Ids that are asked for, and rows that are written, by one statement: SQLite takes much of its time to begin one. */
 export const ASKED_AT_ONCE = [20, 100] as const
-export const WRITTEN_AT_ONCE = 16
+const WRITTEN_AT_ONCE = [50, 8, 1] as const
+
+/** A statement for so many rows. Bound as a list, row by row, in the order of the columns. */
+export interface Bulk {
+  readonly count: number
+  readonly sql: string
+}
 
 function recordQueries(db: Sql) {
   type Key = { workspace: number; kind: string; id: string }
@@ -212,22 +220,23 @@ function recordQueries(db: Sql) {
     someRecords: ASKED_AT_ONCE.map((count) => ({ count, ...someRecords(db, count) })),
     recordsBehind: pageUnder(db, '>', 'asc'),
     recordsBefore: pageUnder(db, '<', 'desc'),
-    addRecord: statement((a: Row<RecordsTable>) => db.insertInto('records').values(only(a, RECORD_COLUMNS))),
-    /** Bound as a list, row by row, in the order of the columns. */
-    addRecords: statement(() => db.insertInto('records').values(rowsOf<Row<RecordsTable>>(RECORD_COLUMNS))),
-    setRecord: statement((a: Row<RecordsTable>) =>
+    /** New ones, and others in place of what they were. */
+    putRecords: bulks((count) =>
       db
-        .updateTable('records')
-        .set(only(a, RECORD_STATE))
-        .where('workspace', '=', a.workspace)
-        .where('kind', '=', a.kind)
-        .where('id', '=', a.id),
+        .insertInto('records')
+        .values(rowsOf<Row<RecordsTable>>(RECORD_COLUMNS, count))
+        .onConflict((conflict) =>
+          conflict
+            .columns(RECORD_KEY)
+            .doUpdateSet((e) =>
+              Object.fromEntries(RECORD_STATE.map((column) => [column, e.ref(`excluded.${column}`)])),
+            ),
+        ),
     ),
     removeRecord: statement((a: Key) =>
       db.deleteFrom('records').where('workspace', '=', a.workspace).where('kind', '=', a.kind).where('id', '=', a.id),
     ),
-    addIndex: statement((a: IndexRow) => db.insertInto('record_index').values(only(a, INDEX_COLUMNS))),
-    addIndexes: statement(() => db.insertInto('record_index').values(rowsOf<IndexRow>(INDEX_COLUMNS))),
+    addIndexes: bulks((count) => db.insertInto('record_index').values(rowsOf<IndexRow>(INDEX_COLUMNS, count))),
     removeIndex: statement((a: IndexRow) =>
       db
         .deleteFrom('record_index')
@@ -297,8 +306,12 @@ function only<Table, Column extends keyof Table>(row: Table, columns: readonly C
   return Object.fromEntries(columns.map((column) => [column, row[column]])) as Pick<Table, Column>
 }
 
-/** So many rows for a statement that is bound as a list. */
-function rowsOf<Table>(columns: readonly (keyof Table)[]): Table[] {
+/** The same statement for each number of rows, the longest first. */
+function bulks(build: (count: number) => Compilable): Bulk[] {
+  return WRITTEN_AT_ONCE.map((count) => ({ count, sql: statement(() => build(count)).sql }))
+}
+
+function rowsOf<Table>(columns: readonly (keyof Table)[], count: number): Table[] {
   const row = Object.fromEntries(columns.map((column) => [column, 0])) as Table
-  return Array<Table>(WRITTEN_AT_ONCE).fill(row)
+  return Array<Table>(count).fill(row)
 }

@@ -8,6 +8,7 @@ import type { RecordQuery, RecordRow, RecordWrite } from '@keelson/core/ports'
 import { corrupt, sealOf } from './checksum.ts'
 import type { Context } from './context.ts'
 import { ASKED_AT_ONCE, RECORD_COLUMNS } from './queries.ts'
+import { keepSeen } from './seen.ts'
 import { all, allOf, first, statement, type Work } from './statement.ts'
 import type { RecordsTable, Sql } from './tables.ts'
 
@@ -73,7 +74,10 @@ export function* hasRecord(context: Context, workspace: number, write: RecordWri
 
 export function* readRecords(context: Context, db: Sql, workspace: number, query: RecordQuery): Work<RecordRow[]> {
   if (isById(query)) {
-    const found = yield* findRecords(context, workspace, query.kind, [...new Set(query.ids)])
+    const ids = [...new Set(query.ids)]
+    const found = yield* findRecords(context, workspace, query.kind, ids)
+    // Many that are read together are soon written together.
+    keepSeen(context, { workspace, kind: query.kind, ids }, found)
     const rows = [...found.values()].map(recordOf)
     return rows.length < 2 ? rows.slice(0, query.limit) : rows.sort(inOrder(query, rows)).slice(0, query.limit)
   }
@@ -137,8 +141,14 @@ interface Found {
 
 type Fields = [field: string, value: string][]
 
-export function writeFields(index: RecordWrite['index']): string {
-  return JSON.stringify(Object.entries(index).sort(([a], [b]) => (a < b ? -1 : 1)))
+/** In the order in which a row lists them. */
+export function listOf(index: RecordWrite['index']): Fields {
+  const fields = Object.entries(index)
+  return fields.length < 2 ? fields : fields.sort(([a], [b]) => (a < b ? -1 : 1))
+}
+
+export function writeFields(fields: Fields): string {
+  return fields.length === 0 ? '[]' : JSON.stringify(fields)
 }
 
 export function readFields(fields: string): Readonly<Fields> {

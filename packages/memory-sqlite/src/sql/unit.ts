@@ -11,7 +11,7 @@ import { deliver } from './deliver.ts'
 import { purge } from './purge.ts'
 import { dropMail, readMail, wasDelivered } from './mail.ts'
 import { hasBytes, putBytes } from './artifacts.ts'
-import { judgeRecords, putRecords, type Seen } from './put-records.ts'
+import { judgeRecords, putRecords, type Judged as JudgedRecords } from './put-records.ts'
 import { hasRecord, versionOf } from './records.ts'
 import { dueFrom, findRun, moved, placeInLane, saveRun, startRun } from './runs.ts'
 import type { Work } from './statement.ts'
@@ -71,7 +71,7 @@ interface Judged {
   readonly starts: readonly NewRun[]
   readonly refused: readonly Refused[]
   /** The records that it writes, as they are before. */
-  readonly seen: Seen
+  readonly records: JudgedRecords
 }
 
 /** `own`: the stream of the run under whose lease the unit is written. */
@@ -97,7 +97,7 @@ function* judge(context: Context, workspace: number | undefined, unit: PassUnit,
       if (version !== expect.version) conflict({ record: expect.record, id: expect.id, version })
     }
   }
-  const seen = yield* judgeRecords(context, space, unit, conflict)
+  const records = yield* judgeRecords(context, space, unit, conflict)
   yield* judgeEntries(context, space, { entries: entriesOf(unit, starts), own }, conflict)
   for (const { run } of unit.touch ?? []) {
     const row = yield* findRun(context, space, run)
@@ -107,7 +107,7 @@ function* judge(context: Context, workspace: number | undefined, unit: PassUnit,
     const row = yield* findRun(context, space, run)
     if (row !== undefined && row.state !== 'settled') conflict({ run })
   }
-  return { conflicts: [...rows.values()], starts, refused, seen }
+  return { conflicts: [...rows.values()], starts, refused, records }
 }
 
 /** Workspaces are numbered from 1. */
@@ -145,8 +145,8 @@ function* apply(context: Context, space: number, unit: Unit, judged: Judged, now
   const refused = [...judged.refused]
   if (unit.purge !== undefined) yield* purge(context, space, unit.purge)
   yield* append(context, space, unit.entries ?? [])
-  const seen = unit.purge === undefined ? judged.seen : undefined
-  yield* putRecords(context, space, unit.records ?? [], seen)
+  const known = unit.purge === undefined ? judged.records : undefined
+  yield* putRecords(context, space, unit.records ?? [], known)
   for (const bytes of unit.artifacts ?? []) yield* putBytes(context, space, bytes)
   for (const start of judged.starts) {
     yield* startRun(context, space, start, { now, restoring: unit.restoring === true })
