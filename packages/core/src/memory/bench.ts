@@ -1,11 +1,12 @@
 /**
  * Bench: the memories that one change set touches, while it is made: read once, changed in place, written together.
  *
- * The versions that were read travel with the writes, so a set that was made of old records conflicts and is made anew.
+ * B1. The versions that were read travel with the writes, so a set that was made of old records conflicts and is made anew.
+ * B2. All that is asked for was loaded before, in few look-ups: making a set waits for nothing.
  */
 import type { Put } from '../journal/put.ts'
 import type { RecordQuery, RecordRow } from '../journal/store.ts'
-import { hasKey, KEY_RECORD, keyOf, keyPut, MEMORY_RECORD, memoryPut, type End, type MemoryRecord } from './unit.ts'
+import { KEY_RECORD, keyOf, keyPut, MEMORY_RECORD, memoryPut, type End, type MemoryRecord } from './unit.ts'
 
 /** How a bench reads: the store's `records`, of one workspace. */
 export type Look = (query: RecordQuery) => Promise<readonly RecordRow[]>
@@ -23,78 +24,104 @@ export class Bench {
   readonly #look: Look
   readonly #memories = new Map<string, Held<MemoryRecord | undefined>>()
   readonly #keys = new Map<string, Held<string | null>>()
+  /** Under which key a memory stands or would stand, by its id: what makes the key never changes. */
+  readonly #keyOf = new Map<string, string>()
 
   constructor(look: Look) {
     this.#look = look
   }
 
-  /** Reads ahead what is not held yet. */
-  async load(ids: readonly string[], keys: readonly string[]): Promise<void> {
-    for (const row of await this.#rows(KEY_RECORD, keys, this.#keys)) {
-      const { open } = JSON.parse(row.data) as { open: string | null }
-      this.#keys.set(row.id, { version: row.version, value: open, changed: false })
-    }
-    for (const key of keys) if (!this.#keys.has(key)) this.#keys.set(key, { version: 0, value: null, changed: false })
-    const open = keys.flatMap((key) => this.#keys.get(key)!.value ?? [])
-    const wanted = [...ids, ...open]
-    for (const row of await this.#rows(MEMORY_RECORD, wanted, this.#memories))
-      this.#memories.set(row.id, { version: row.version, value: JSON.parse(row.data) as MemoryRecord, changed: false })
-    for (const id of wanted)
-      if (!this.#memories.has(id)) this.#memories.set(id, { version: 0, value: undefined, changed: false })
+  /** Reads memories by their ids, and what stands where they, or new ones, would stand. */
+  async load(ids: readonly string[], made: readonly MemoryRecord[] = []): Promise<void> {
+    const open = await this.#loadKeys(made)
+    await this.#loadMemories([...ids, ...made.map(({ id }) => id), ...open])
+    const named = ids.flatMap((id) => this.#memories.get(id)?.value ?? [])
+    await this.#loadMemories(await this.#loadKeys(named))
   }
 
-  async memory(id: string): Promise<MemoryRecord | undefined> {
-    if (!this.#memories.has(id)) await this.load([id], [])
-    return this.#memories.get(id)!.value
+  memory(id: string): MemoryRecord | undefined {
+    return held(this.#memories, id).value
   }
 
-  /** The memory that stands under a key. */
-  async open(key: string): Promise<MemoryRecord | undefined> {
-    if (!this.#keys.has(key)) await this.load([], [key])
-    const id = this.#keys.get(key)!.value
-    const record = id === null ? undefined : await this.memory(id)
-    if (record !== undefined) hasKey(record, key)
-    return record
+  /** The memory that stands where this one would. */
+  open(record: MemoryRecord): MemoryRecord | undefined {
+    const id = held(this.#keys, this.#key(record)).value
+    return id === null ? undefined : this.memory(id)
   }
 
   /** Puts a record in place of what is held under its id, and gives it its key or takes it. */
-  async set(record: MemoryRecord, stands: boolean): Promise<void> {
-    await this.memory(record.id)
-    const held = this.#memories.get(record.id)!
-    held.value = record
-    held.changed = true
+  set(record: MemoryRecord, stands: boolean): void {
+    const memory = held(this.#memories, record.id)
+    memory.value = record
+    memory.changed = true
     if (record.kind === 'event') return
-    const key = keyOf(record)
-    await this.open(key)
-    const under = this.#keys.get(key)!
+    const under = held(this.#keys, this.#key(record))
     const next = stands ? record.id : under.value === record.id ? null : under.value
     if (next === under.value) return
     under.value = next
     under.changed = true
   }
 
-  async end(record: MemoryRecord, end: End): Promise<void> {
-    const ended = { ...record, ends: [...record.ends, end] }
-    if (record.kind !== 'event') hasKey(ended, keyOf(record))
-    await this.set(ended, false)
+  end(record: MemoryRecord, end: End): void {
+    this.set({ ...record, ends: [...record.ends, end] }, false)
   }
 
   puts(): Put[] {
-    const memories = [...this.#memories.values()].filter(({ changed }) => changed)
-    const keys = [...this.#keys].filter(([, { changed }]) => changed)
-    return [
-      ...memories.map(({ value, version }) => memoryPut(value!, version + 1)),
-      ...keys.map(([key, { value, version }]) => keyPut(key, value, version + 1)),
-    ]
+    const puts: Put[] = []
+    for (const { value, version, changed } of this.#memories.values())
+      if (changed) puts.push(memoryPut(value!, version + 1))
+    for (const [key, { value, version, changed }] of this.#keys) if (changed) puts.push(keyPut(key, value, version + 1))
+    return puts
   }
 
-  async #rows(kind: string, ids: readonly string[], held: ReadonlyMap<string, unknown>): Promise<RecordRow[]> {
-    const missing = [...new Set(ids)].filter((id) => !held.has(id))
-    const rows: RecordRow[] = []
+  #key(record: MemoryRecord): string {
+    const known = this.#keyOf.get(record.id)
+    if (known !== undefined) return known
+    const key = keyOf(record)
+    this.#keyOf.set(record.id, key)
+    return key
+  }
+
+  /** Answers the memories that stand under the keys of these. */
+  async #loadKeys(records: readonly MemoryRecord[]): Promise<string[]> {
+    const keys = records.filter(({ kind }) => kind !== 'event').map((record) => this.#key(record))
+    const open: string[] = []
+    for (const [key, row] of await this.#rows(KEY_RECORD, keys, this.#keys)) {
+      const value = row === undefined ? null : (JSON.parse(row.data) as { open: string | null }).open
+      this.#keys.set(key, { version: row?.version ?? 0, value, changed: false })
+      if (value === null) continue
+      open.push(value)
+      this.#keyOf.set(value, key)
+    }
+    return open
+  }
+
+  async #loadMemories(ids: readonly string[]): Promise<void> {
+    for (const [id, row] of await this.#rows(MEMORY_RECORD, ids, this.#memories)) {
+      const value = row === undefined ? undefined : (JSON.parse(row.data) as MemoryRecord)
+      this.#memories.set(id, { version: row?.version ?? 0, value, changed: false })
+    }
+  }
+
+  /** Those that are not held yet, each with its row. */
+  async #rows(
+    kind: string,
+    ids: readonly string[],
+    known: ReadonlyMap<string, unknown>,
+  ): Promise<Map<string, RecordRow | undefined>> {
+    const rows = new Map<string, RecordRow | undefined>()
+    for (const id of ids) if (!known.has(id)) rows.set(id, undefined)
+    const missing = [...rows.keys()]
     for (let at = 0; at < missing.length; at += PAGE) {
       const page = missing.slice(at, at + PAGE)
-      rows.push(...(await this.#look({ kind, ids: page, limit: page.length })))
+      for (const row of await this.#look({ kind, ids: page, limit: page.length })) rows.set(row.id, row)
     }
     return rows
   }
+}
+
+function held<T>(all: ReadonlyMap<string, Held<T>>, name: string): Held<T> {
+  const one = all.get(name)
+  if (one === undefined) throw new Error(`the bench was not loaded with ${name}`)
+  return one
 }

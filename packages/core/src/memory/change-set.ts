@@ -15,7 +15,7 @@ import type { Json } from '../base/value.ts'
 import type { Put } from '../journal/put.ts'
 import type { Bench } from './bench.ts'
 import { newEvent, newMemory, type NewEvent, type NewMemory, type Writing } from './input.ts'
-import { endOf, isLive, keyOf, yields, type Load, type MemoryRecord, type Source } from './unit.ts'
+import { endOf, isLive, without, yields, type Load, type MemoryRecord, type Source } from './unit.ts'
 
 /** One thing that a set does. */
 export type ChangeOp =
@@ -152,10 +152,7 @@ export async function applyOps(bench: Bench, ops: readonly ChangeOp[], applying:
   const made = ops.map((op, at) => recordOf(op, at, applying))
   const named = ops.flatMap((op) => ('id' in op ? [op.id] : op.op === 'add' ? (op.replaces ?? []) : []))
   const records = made.filter((record) => record !== undefined)
-  await bench.load(
-    [...named, ...records.map(({ id }) => id)],
-    records.filter(({ kind }) => kind !== 'event').map(keyOf),
-  )
+  await bench.load(named, records)
   const results: Remembered[] = []
   const changes: Change[] = []
   const wider: ChangeOp[] = []
@@ -163,7 +160,7 @@ export async function applyOps(bench: Bench, ops: readonly ChangeOp[], applying:
     const why = applying.decided ? undefined : needsPerson(op)
     const result =
       why === undefined
-        ? await applyOne(bench, op, made[at], applying, changes)
+        ? applyOne(bench, op, made[at], applying, changes)
         : { id: '', status: 'proposed' as const, why }
     if (result.status === 'proposed') wider.push(op)
     results.push(result)
@@ -193,20 +190,20 @@ function needsPerson(op: ChangeOp): string | undefined {
   return undefined
 }
 
-async function applyOne(
+function applyOne(
   bench: Bench,
   op: ChangeOp,
   record: MemoryRecord | undefined,
   applying: Applying,
   changes: Change[],
-): Promise<Remembered> {
+): Remembered {
   switch (op.op) {
     case 'event':
       return applyEvent(bench, record!, changes)
     case 'add':
       for (const id of op.replaces ?? []) {
         const how = op.replaces!.length === 1 ? 'corrected' : 'merged'
-        await end(bench, id, { how, at: applying.now, set: applying.set, by: record!.id }, changes)
+        end(bench, id, { how, at: applying.now, set: applying.set, by: record!.id }, changes)
       }
       return applyAdd(bench, record!, applying, changes)
     case 'close':
@@ -235,22 +232,17 @@ async function applyOne(
   }
 }
 
-async function applyEvent(bench: Bench, record: MemoryRecord, changes: Change[]): Promise<Remembered> {
-  if ((await bench.memory(record.id)) !== undefined) return { id: record.id, status: 'known' }
-  await bench.set(record, true)
+function applyEvent(bench: Bench, record: MemoryRecord, changes: Change[]): Remembered {
+  if (bench.memory(record.id) !== undefined) return { id: record.id, status: 'known' }
+  bench.set(record, true)
   changes.push({ did: 'added', id: record.id })
   return { id: record.id, status: 'applied' }
 }
 
-async function applyAdd(
-  bench: Bench,
-  record: MemoryRecord,
-  { now, set, decided }: Applying,
-  changes: Change[],
-): Promise<Remembered> {
-  const made = await bench.memory(record.id)
+function applyAdd(bench: Bench, record: MemoryRecord, { now, set, decided }: Applying, changes: Change[]): Remembered {
+  const made = bench.memory(record.id)
   if (made !== undefined) return { id: record.id, status: 'known' }
-  const old = await bench.open(keyOf(record))
+  const old = bench.open(record)
   if (old !== undefined && isSame(old, record)) return { id: old.id, status: 'known' }
   if (old !== undefined && !decided && (yields(record.authority, old.authority) || old.pinned === true))
     return {
@@ -260,15 +252,15 @@ async function applyAdd(
     }
   if (old !== undefined && record.from < old.from) {
     const to = Math.min(record.to ?? Infinity, old.from)
-    await bench.set({ ...record, to }, false)
+    bench.set({ ...record, to }, false)
     changes.push({ did: 'added', id: record.id })
     return { id: record.id, status: 'applied' }
   }
   if (old !== undefined) {
-    await bench.end(old, { how: 'closed', to: record.from, at: now, set, by: record.id })
+    bench.end(old, { how: 'closed', to: record.from, at: now, set, by: record.id })
     changes.push({ did: 'ended', id: old.id })
   }
-  await bench.set(record, true)
+  bench.set(record, true)
   changes.push({ did: 'added', id: record.id })
   return { id: record.id, status: 'applied', ...(old === undefined ? {} : { superseded: old.id }) }
 }
@@ -279,49 +271,44 @@ function isSame(old: MemoryRecord, record: MemoryRecord): boolean {
   )
 }
 
-async function end(
-  bench: Bench,
-  id: string,
-  given: MemoryRecord['ends'][number],
-  changes: Change[],
-): Promise<Remembered> {
-  const record = await standing(bench, id)
-  await bench.end(record, given)
+function end(bench: Bench, id: string, given: MemoryRecord['ends'][number], changes: Change[]): Remembered {
+  const record = standing(bench, id)
+  bench.end(record, given)
   changes.push({ did: 'ended', id })
   return { id, status: 'applied' }
 }
 
-async function restore(bench: Bench, id: string, now: number, changes: Change[]): Promise<Remembered> {
-  const record = await known(bench, id)
+function restore(bench: Bench, id: string, now: number, changes: Change[]): Remembered {
+  const record = known(bench, id)
   const last = endOf(record)
   if (last === undefined) return { id, status: 'known' }
   if (record.erased !== undefined || last.until === undefined || last.until < now)
     throw stale(id, `it is ${last.how}, not in the bin`)
-  await reopen(bench, record, last.set, now)
+  reopen(bench, record, last.set, now)
   changes.push({ did: 'reopened', id })
   return { id, status: 'applied' }
 }
 
-async function amend(bench: Bench, id: string, set: Amendment, changes: Change[]): Promise<Remembered> {
-  const record = await standing(bench, id)
+function amend(bench: Bench, id: string, set: Amendment, changes: Change[]): Remembered {
+  const record = standing(bench, id)
   const next: Record<string, Json | undefined> = {}
   for (const [field, value] of Object.entries(set) as [keyof Amendment, Json][])
     next[field] = field === 'expiresAt' ? (value === null ? undefined : instantOf(value as string)) : value
   const before: Record<string, Json> = {}
   for (const field of Object.keys(next)) before[field] = (record as unknown as Record<string, Json>)[field] ?? null
-  await bench.set(without({ ...record, ...next }), true)
+  bench.set(without({ ...record, ...next }), true)
   changes.push({ did: 'amended', id, before })
   return { id, status: 'applied' }
 }
 
-async function known(bench: Bench, id: string): Promise<MemoryRecord> {
-  const record = await bench.memory(id)
+function known(bench: Bench, id: string): MemoryRecord {
+  const record = bench.memory(id)
   if (record !== undefined) return record
   throw new KeelsonError('MEMORY_NOT_FOUND', `there is no memory "${id}"`, { data: { memory: id } })
 }
 
-async function standing(bench: Bench, id: string): Promise<MemoryRecord> {
-  const record = await known(bench, id)
+function standing(bench: Bench, id: string): MemoryRecord {
+  const record = known(bench, id)
   if (isLive(record)) return record
   throw stale(id, record.erased === undefined ? `it is ${endOf(record)?.how}` : 'it was erased')
 }
@@ -348,16 +335,9 @@ function pastOf(text: string | undefined, now: number): number {
 }
 
 /** Undoes the end that a set made. It stands again when no other end is left. */
-export async function reopen(bench: Bench, record: MemoryRecord, set: string, now: number): Promise<void> {
+export function reopen(bench: Bench, record: MemoryRecord, set: string, now: number): void {
   const at = record.ends.findLastIndex((one) => one.set === set && one.undoneAt === undefined)
   const ends = record.ends.map((one, i) => (i === at ? { ...one, undoneAt: now } : one))
   const again = { ...record, ends }
-  await bench.set(again, isLive(again))
-}
-
-/** Without the fields that were set to nothing. */
-export function without(record: MemoryRecord): MemoryRecord {
-  return Object.fromEntries(
-    Object.entries(record).filter(([, value]) => value !== undefined),
-  ) as unknown as MemoryRecord
+  bench.set(again, isLive(again))
 }

@@ -11,8 +11,10 @@ import { scopeOf } from './scope.ts'
 import {
   authorityOf,
   MEMORY_KINDS,
+  without,
   type Evidence,
   type Load,
+  type Loose,
   type MemoryKind,
   type MemoryRecord,
   type Role,
@@ -147,24 +149,23 @@ export function newMemory(input: NewMemory, id: string, writing: Writing): Memor
   }
   const about: { subject?: string; names?: string[] } =
     given.subject === undefined ? {} : subjectOf(given.subject as Subject)
-  const value = given.value === undefined ? {} : { value: stored(given.value) }
+  const value = given.value === undefined ? undefined : stored(given.value)
   const kind = given.kind ?? (predicate === undefined ? 'note' : 'fact')
-  const words = given.text ?? said(about.names?.[0] ?? about.subject, predicate, value.value)
+  const words = given.text ?? said(about.names?.[0] ?? about.subject, predicate, value)
   const from = given.validFrom === undefined ? now : Date.parse(given.validFrom)
-  const to = validTo === undefined ? {} : { to: Date.parse(validTo) }
-  if (to.to !== undefined && to.to <= from)
+  const to = validTo === undefined ? undefined : Date.parse(validTo)
+  if (to !== undefined && to <= from)
     throw new KeelsonError('INPUT_INVALID', 'a memory ends before it begins to hold', {
       hint: 'validTo must be later than validFrom.',
     })
-  return {
-    ...{ id, scope: scopeOf(given.scope ?? writing.scope), kind, text: words, ...value, ...about },
-    ...(predicate === undefined ? {} : { predicate }),
-    ...(functional === true ? { functional } : {}),
+  return recordOf(given, writing, {
+    ...{ confidence, from, id, kind, predicate, text: words, to, value },
+    functional: functional === true ? true : undefined,
     load: given.load ?? (kind === 'rule' ? 'always' : 'search'),
-    ...(confidence === undefined ? {} : { confidence }),
-    ...{ from, ...to },
-    ...common(given, writing),
-  }
+    names: about.names,
+    outside: given.outside,
+    subject: about.subject,
+  })
 }
 
 /** The record of an event. Throws `INPUT_INVALID`. `at` is its place among those that are written together. */
@@ -174,35 +175,55 @@ export function newEvent(input: NewEvent, id: string, at: number, writing: Writi
   const role = given.role ?? roleOf(writing.source.by)
   const outside = given.outside ?? (role === 'external' || role === 'tool')
   const { speaker, thread } = given
-  return {
-    ...{ id, scope: scopeOf(given.scope ?? writing.scope), kind: 'event', text: given.text, load: 'search', role },
-    ...(given.about === undefined ? {} : subjectOf(given.about as Subject)),
-    ...(speaker === undefined ? {} : { speaker }),
-    ...(thread === undefined ? {} : { thread, ord: given.ord ?? from * 1000 + (at % 1000) }),
-    from,
-    ...common({ ...given, outside }, writing),
-  }
+  const about = given.about === undefined ? undefined : subjectOf(given.about as Subject)
+  return recordOf(given, writing, {
+    ...{ from, id, kind: 'event', load: 'search', outside, role, speaker, text: given.text, thread },
+    names: about?.names,
+    ord: thread === undefined ? undefined : (given.ord ?? from * 1000 + (at % 1000)),
+    subject: about?.subject,
+  })
 }
 
-/** What labels say counts, whatever the code says beside it. */
-function common(given: Pick<Given, 'sensitivity' | 'outside' | 'expiresAt' | 'evidence'>, writing: Writing) {
-  const { source, now, set, labels = NO_LABELS } = writing
-  const { expiresAt } = given
-  return {
+type Own = Pick<MemoryRecord, 'from' | 'id' | 'kind' | 'load' | 'text'> & Loose
+
+/** With what all records have, in the order in which a record is stored. What labels say counts, whatever the code says beside it. */
+function recordOf(
+  given: Pick<Given, 'scope' | 'sensitivity' | 'expiresAt' | 'evidence'>,
+  { source, now, set, scope, labels = NO_LABELS }: Writing,
+  own: Own,
+): MemoryRecord {
+  return without({
     authority: authorityOf(source.by),
-    sensitivity: Math.max(given.sensitivity ?? 0, labels.private === undefined ? 0 : 1),
-    ...(given.outside === true || labels.untrusted !== undefined ? { outside: true } : {}),
-    ...(isUnlabelled(labels) ? {} : { labels }),
-    recordedAt: now,
+    confidence: own.confidence,
     ends: [],
-    ...(expiresAt === undefined ? {} : { expiresAt: Date.parse(expiresAt) }),
-    ...{ source, set },
-    evidence: (given.evidence ?? []).map(({ kind, id, sha256 }) => ({
-      kind,
-      id,
-      ...(sha256 === undefined ? {} : { sha256 }),
-    })),
-  }
+    evidence: (given.evidence ?? []).map(pointer),
+    expiresAt: given.expiresAt === undefined ? undefined : Date.parse(given.expiresAt),
+    from: own.from,
+    functional: own.functional,
+    id: own.id,
+    kind: own.kind,
+    labels: isUnlabelled(labels) ? undefined : labels,
+    load: own.load,
+    names: own.names,
+    ord: own.ord,
+    outside: own.outside === true || labels.untrusted !== undefined ? true : undefined,
+    predicate: own.predicate,
+    recordedAt: now,
+    role: own.role,
+    scope: scopeOf(given.scope ?? scope),
+    sensitivity: Math.max(given.sensitivity ?? 0, labels.private === undefined ? 0 : 1),
+    ...{ set, source },
+    speaker: own.speaker,
+    subject: own.subject,
+    text: own.text,
+    thread: own.thread,
+    to: own.to,
+    value: own.value,
+  })
+}
+
+function pointer({ id, kind, sha256 }: NonNullable<Given['evidence']>[number]): Evidence {
+  return sha256 === undefined ? { id, kind } : { id, kind, sha256 }
 }
 
 /** The text under which a subject is stored, and the names by which questions may mean it. */

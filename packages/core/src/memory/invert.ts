@@ -5,9 +5,9 @@
  */
 import type { Json } from '../base/value.ts'
 import type { Bench } from './bench.ts'
-import { reopen, without, type Change, type ChangeSetRecord, type EntityWritten } from './change-set.ts'
+import { reopen, type Change, type ChangeSetRecord, type EntityWritten } from './change-set.ts'
 import type { Writing } from './input.ts'
-import { isLive, keyOf, type MemoryRecord } from './unit.ts'
+import { isLive, without, type MemoryRecord } from './unit.ts'
 
 /** What could not be taken back, and why. */
 export interface Blocked {
@@ -24,40 +24,37 @@ export async function invert(
   const changes: Change[] = []
   const blocked: Blocked[] = []
   const own = set.changes.filter((change) => change.did !== 'written')
-  await bench.load(
-    own.map(({ id }) => id),
-    [],
-  )
+  await bench.load(own.map(({ id }) => id))
   for (const change of own.toReversed()) {
-    const record = await bench.memory(change.id)
+    const record = bench.memory(change.id)
     if (record === undefined || record.erased !== undefined) {
       blocked.push({ id: change.id, why: 'it was erased' })
       continue
     }
-    const why = await invertOne(bench, change, record, set.id, { now, by }, changes)
+    const why = invertOne(bench, change, record, set.id, { now, by }, changes)
     if (why !== undefined) blocked.push({ id: change.id, why })
   }
   return { changes, blocked }
 }
 
-async function invertOne(
+function invertOne(
   bench: Bench,
   change: Exclude<Change, EntityWritten>,
   record: MemoryRecord,
   set: string,
   { now, by }: { now: number; by: string },
   changes: Change[],
-): Promise<string | undefined> {
+): string | undefined {
   switch (change.did) {
     case 'added':
-      await bench.end(record, { how: 'reverted', at: now, set: by })
+      bench.end(record, { how: 'reverted', at: now, set: by })
       changes.push({ did: 'ended', id: record.id })
       return undefined
     case 'ended': {
       if (!record.ends.some((one) => one.set === set && one.undoneAt === undefined)) return 'it was opened again since'
-      const other = record.kind === 'event' ? undefined : await bench.open(keyOf(record))
+      const other = record.kind === 'event' ? undefined : bench.open(record)
       if (other !== undefined && other.id !== record.id && isLive(other)) return `${other.id} has taken its place`
-      await reopen(bench, record, set, now)
+      reopen(bench, record, set, now)
       changes.push({ did: 'reopened', id: record.id })
       return undefined
     }
@@ -65,7 +62,7 @@ async function invertOne(
       const last = record.ends.findLast((one) => one.undoneAt !== undefined)
       if (last === undefined || !isLive(record)) return 'it has ended since'
       const { undoneAt: _, ...again } = last
-      await bench.end(record, { ...again, at: now, set: by })
+      bench.end(record, { ...again, at: now, set: by })
       changes.push({ did: 'ended', id: record.id })
       return undefined
     }
@@ -76,7 +73,7 @@ async function invertOne(
       const now = Object.fromEntries(
         Object.keys(change.before).map((field) => [field, (record as unknown as Record<string, Json>)[field] ?? null]),
       )
-      await bench.set(without({ ...record, ...before }), isLive(record))
+      bench.set(without({ ...record, ...before }), isLive(record))
       changes.push({ did: 'amended', id: record.id, before: now })
       return undefined
     }

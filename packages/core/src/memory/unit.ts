@@ -90,6 +90,19 @@ export interface MemoryRecord {
   readonly erased?: { readonly at: number; readonly hash: string; readonly reason: string }
 }
 
+/** A record that may lack any of its fields. */
+export type Loose = { readonly [K in keyof MemoryRecord]?: MemoryRecord[K] | undefined }
+
+/** Without the fields that were set to nothing. */
+export function without(record: Loose): MemoryRecord {
+  const kept: Record<string, unknown> = {}
+  for (const field in record) {
+    const value = record[field as keyof MemoryRecord]
+    if (value !== undefined) kept[field] = value
+  }
+  return kept as unknown as MemoryRecord
+}
+
 /** A memory as it is handed out. */
 export interface Memory {
   readonly id: string
@@ -213,39 +226,21 @@ export const MEMORY_RECORD = 'memory'
 
 /** Look-ups: what stands and what no longer does, by root scope, in the order of commits; and by subject. */
 export function memoryPut(record: MemoryRecord, version: number): Put {
+  const own = { in: `${mayHold(record) ? 'live' : 'past'}:${rootOf(record.scope)}` }
   return {
-    kind: MEMORY_RECORD,
-    id: record.id,
-    version,
     data: record as unknown as Json,
-    index: {
-      in: `${mayHold(record) ? 'live' : 'past'}:${rootOf(record.scope)}`,
-      ...(record.subject === undefined || record.erased !== undefined ? {} : { subject: record.subject }),
-    },
+    id: record.id,
+    index: record.subject === undefined || record.erased !== undefined ? own : { ...own, subject: record.subject },
+    kind: MEMORY_RECORD,
     sort: 'position',
+    version,
   }
 }
 
 /** Under which only one memory stands at a time: the functional fact, or the same thing said again. */
-export function keyOf(record: Keyed): string {
-  const known = KEYS.get(record)
-  if (known !== undefined) return known
-  const key = makeKey(record)
-  KEYS.set(record, key)
-  return key
-}
-
-type Keyed = Pick<MemoryRecord, 'scope' | 'kind' | 'subject' | 'predicate' | 'functional' | 'text' | 'value'>
-
-/** A record is asked for its key several times while it is written. */
-const KEYS = new WeakMap<Keyed, string>()
-
-/** Says which key a record has, where that is known already. */
-export function hasKey(record: Keyed, key: string): void {
-  KEYS.set(record, key)
-}
-
-function makeKey(record: Keyed): string {
+export function keyOf(
+  record: Pick<MemoryRecord, 'scope' | 'kind' | 'subject' | 'predicate' | 'functional' | 'text' | 'value'>,
+): string {
   const { scope, kind, subject = '', predicate = '', functional, text, value = null } = record
   const what =
     functional === true ? ['one', scope, subject, predicate] : ['same', scope, kind, subject, predicate, text, value]
@@ -256,7 +251,7 @@ export const KEY_RECORD = 'memory-key'
 
 /** Which memory stands under a key; null: none any more. */
 export function keyPut(key: string, open: string | null, version: number): Put {
-  return { kind: KEY_RECORD, id: key, version, data: { open } }
+  return { data: { open }, id: key, kind: KEY_RECORD, version }
 }
 
 const RANKS: Readonly<Record<Authority, number>> = { agent: 1, import: 2, operator: 3 }
@@ -270,10 +265,15 @@ export function authorityOf(by: Actor): Authority {
   return by.kind === 'person' ? 'operator' : by.kind === 'agent' ? 'agent' : 'import'
 }
 
-/** What is handed out together was often written together: the last instant is kept in words. */
+/** What is handed out together was often written together: instants are kept in words for a while. */
 function iso(at: number): string {
-  if (at !== last.at) last = { at, text: new Date(at).toISOString() }
-  return last.text
+  const known = INSTANTS.get(at)
+  if (known !== undefined) return known
+  const text = new Date(at).toISOString()
+  if (INSTANTS.size >= INSTANTS_MAX) INSTANTS.clear()
+  INSTANTS.set(at, text)
+  return text
 }
 
-let last = { at: NaN, text: '' }
+const INSTANTS = new Map<number, string>()
+const INSTANTS_MAX = 1_000
