@@ -4,7 +4,8 @@
  * J1. Equal values have equal text: keys sorted by UTF-16 code unit, no white space, -0 as 0.
  * J2. What would change silently on its way through storage is refused with the path of the culprit.
  * J3. Nearly all values are in order: they are written without keeping track of the path. What is not goes a second time,
- *     by the writer that can say where it is wrong. Where both write, they write the same.
+ *     by the writer that can say where it is wrong. What is found to be sorted already, as all that was stored is, the
+ *     engine writes. Where several write, they write the same.
  */
 import { KeelsonError } from './errors.ts'
 import type { Json } from './value.ts'
@@ -16,7 +17,7 @@ export const TEXT_MAX = 1_048_576
 
 /** Canonical text of `value`. Keys whose value is `undefined` are left out. Throws `VALUE_NOT_STORABLE` naming the path. */
 export function canonical(value: unknown): string {
-  const text = quick(value, DEPTH_MAX, false) ?? carefully(value)
+  const text = written(value, DEPTH_MAX, false) ?? carefully(value)
   if (text.length > TEXT_MAX) {
     throw refuse(`is ${text.length} characters long`, [], 'Keep large data as an artifact and store its reference.')
   }
@@ -25,7 +26,7 @@ export function canonical(value: unknown): string {
 
 /** Canonical text of what Keelson puts around values that have met their own limits: an entry, a record, a message. */
 export function canonicalAround(value: unknown): string {
-  const text = quick(value, 2 * DEPTH_MAX, true) ?? carefullyAround(value)
+  const text = written(value, 2 * DEPTH_MAX, true) ?? carefullyAround(value)
   return inOnePiece(text)
 }
 
@@ -74,6 +75,46 @@ export function deepFreeze<T>(value: T): T {
     for (const key of Object.keys(value)) deepFreeze((value as Record<string, unknown>)[key])
   }
   return value
+}
+
+function written(value: unknown, levels: number, around: boolean): string | undefined {
+  return isSorted(value, levels) ? JSON.stringify(value) : quick(value, levels, around)
+}
+
+/** Is the engine's text of it the canonical one? */
+function isSorted(value: unknown, levels: number): boolean {
+  switch (typeof value) {
+    case 'string':
+      return value.isWellFormed()
+    case 'number':
+      return Number.isFinite(value)
+    case 'boolean':
+      return true
+    case 'object':
+      if (value === null) return true
+      if (levels === 0) return false
+      return Array.isArray(value) ? isSortedArray(value, levels) : isSortedRecord(value, levels)
+    default:
+      return false
+  }
+}
+
+function isSortedArray(value: readonly unknown[], levels: number): boolean {
+  if ('toJSON' in value) return false
+  for (let i = 0; i < value.length; i++) if (!isSorted(value[i], levels - 1)) return false
+  return true
+}
+
+function isSortedRecord(value: object, levels: number): boolean {
+  if (Object.getPrototypeOf(value) !== Object.prototype) return false
+  let before = ''
+  for (const key in value) {
+    const member = (value as Record<string, unknown>)[key]
+    if (before > key || (!KEYS.has(key) && quickKey(key) === undefined)) return false
+    if (member !== undefined && !isSorted(member, levels - 1)) return false
+    before = key
+  }
+  return Object.getOwnPropertySymbols(value).length === 0
 }
 
 /** The text of a value with at most so many levels; undefined: something about it needs a closer look. */
@@ -217,10 +258,17 @@ function isForeignPlain(value: object, prototype: unknown): boolean {
   )
 }
 
+const FEW_KEYS = 40
+
 function sortedKeys(value: object): string[] {
   const keys = Object.keys(value)
+  if (keys.length > FEW_KEYS) return keys.sort()
+  // Few keys, most of them in order: put in their places where they are.
   for (let i = 1; i < keys.length; i++) {
-    if (keys[i - 1]! > keys[i]!) return keys.sort()
+    const key = keys[i]!
+    let at = i
+    for (; at > 0 && keys[at - 1]! > key; at--) keys[at] = keys[at - 1]!
+    keys[at] = key
   }
   return keys
 }
