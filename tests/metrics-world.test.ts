@@ -8,7 +8,7 @@ import {
   policy,
   type Baseline,
 } from '@keelson/core'
-import { fake, testConductor, type Harness, type HarnessOptions } from '@keelson/testing'
+import { exploreCrashes, fake, testConductor, type Harness, type HarnessOptions } from '@keelson/testing'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 
@@ -26,6 +26,7 @@ const send = action({
 const note = action({
   name: 'desk.note',
   effect: 'reversible',
+  idempotency: { by: 'key' },
   input: z.object({ text: z.string() }),
   output: z.object({ id: z.string() }),
   undo: z.object({ id: z.string() }),
@@ -59,9 +60,8 @@ async function decide(t: Harness, decision: object): Promise<void> {
   await t.host((keelson) => keelson.inbox.opened(item.id, { by }))
   await t.advance('1m')
   const said = decision as { approve: true }
-  expect(await t.host((keelson) => keelson.inbox.decide(item.id, { hash: item.hash, by, ...said }))).toMatchObject({
-    status: 'done',
-  })
+  await t.host((keelson) => keelson.inbox.decide(item.id, { hash: item.hash, by, ...said }))
+  expect(await t.keelson.inbox.get(item.id)).toMatchObject({ state: 'decided' })
 }
 
 describe('retries', () => {
@@ -278,8 +278,35 @@ describe('a plan', () => {
     expect(after.interventions).toMatchObject({ byKind: { gate: 2, revert: 2 }, caughtLater: 1, unplanned: 2 })
     // Its baseline is lost once; two gates of a minute, and twice 15 seconds of taking back.
     expect(after.saved).toMatchObject({ low: -2.5, high: -2.5 })
+    // What took back is no playbook of theirs: its tries stand with what belongs to none.
+    const { groups } = await t.keelson.metrics.report()
+    expect(groups.map((one) => [one.key, one.retries.steps])).toEqual([
+      ['', 3],
+      ['tell', 4],
+    ])
     expect(await t.keelson.audit.verify()).toMatchObject({ ok: true })
     await t.stop()
+  })
+
+  it('counts the same, wherever a process dies while it is decided, carried out and taken back', async () => {
+    await exploreCrashes(
+      async (t) => {
+        const run = await t.start(tell, {})
+        await decide(t, { edit: { skip: ['2'], inputs: { 3: { text: 'C' } } } })
+        await decide(t, { approve: true })
+        await t.host(async (keelson) => {
+          const there = (await keelson.runs.list({ builtIn: true })).runs.some(
+            (one) => one.playbook === 'keelson.revert',
+          )
+          if (!there) await keelson.revert.apply(await keelson.revert.plan({ run: run.id }), { by, cause: 'wrong' })
+        })
+        const { interventions, edits, saved } = await t.host(
+          async (keelson) => (await keelson.metrics.report({ from: '2026-01-05' })).total,
+        )
+        return [interventions.byKind.gate, interventions.byKind.revert, interventions.caughtLater, edits.share, saved]
+      },
+      { harness: () => ({ playbooks: [tell], connectors, policy: gate }), limit: 80 },
+    )
   })
 })
 

@@ -136,7 +136,7 @@ export function foldDay(outcomes: readonly Outcome[], touches: readonly Touch[])
   const found = new Map<string, Rollup>()
   const into = (playbook: string, add: Rollup): unknown =>
     found.set(playbook, plus(found.get(playbook) ?? emptyRollup(playbook), add))
-  for (const row of outcomes) into(row.playbook, ofOutcome(row))
+  for (const row of outcomes) into(row.playbook.startsWith('keelson.') ? '' : row.playbook, ofOutcome(row))
   for (const touch of touches) into(touch.playbook ?? '', ofTouch(touch))
   return [...found.values()].sort((a, b) => byText(a.playbook, b.playbook))
 }
