@@ -1,7 +1,8 @@
-/** Deeds: what the runs of a target did to the world and to entities, their children included, each thing once. */
+/** Deeds: what the runs of a target did to the world, to entities and to memory, their children included, each thing once. */
 import { canonical } from '../../base/json.ts'
 import { dataOf, type Entry, type Placed } from '../../journal/entry.ts'
 import { putsOf } from '../../journal/records.ts'
+import { CHANGE_SET_RECORD } from '../../memory/change-set.ts'
 import type { Environment } from '../environment.ts'
 import { partOf, type Part } from './target.ts'
 
@@ -17,6 +18,8 @@ export interface Deeds {
   /** Effect → position of its outcome; of an open one, of its beginning. */
   readonly effects: ReadonlyMap<string, number>
   readonly entities: readonly EntityDeed[]
+  /** Change set of memory → position of the entry that made or proposed it. */
+  readonly sets: ReadonlyMap<string, number>
   /** All runs that were looked into. */
   readonly runs: ReadonlySet<string>
   /** Of these, the ones that have not ended and may do more. */
@@ -30,12 +33,15 @@ export interface Deeds {
 interface Found {
   readonly effects: Map<string, number>
   readonly entities: Map<string, { versions: Set<number>; at: number }>
+  readonly sets: Map<string, number>
   readonly runs: Set<string>
   readonly running: Set<string>
 }
 
 export async function deedsOf(env: Environment, parts: readonly Part[]): Promise<Deeds> {
-  const found: Found = { effects: new Map(), entities: new Map(), runs: new Set(), running: new Set() }
+  const found: Found = {
+    ...{ effects: new Map(), entities: new Map(), sets: new Map(), runs: new Set(), running: new Set() },
+  }
   for (const part of parts) found.runs.add(part.row.id)
   for (const part of parts) await collect(env, part, found)
   const entities = [...found.entities].map(([key, { versions, at }]) => {
@@ -47,6 +53,7 @@ export async function deedsOf(env: Environment, parts: readonly Part[]): Promise
   return {
     effects: found.effects,
     entities,
+    sets: found.sets,
     runs: found.runs,
     running: [...found.running].sort(),
     pruned: prunedOf(parts),
@@ -66,6 +73,8 @@ async function collect(env: Environment, { row, entries, counts }: Part, found: 
     const effect = effectIn(entry)
     if (effect !== undefined) found.effects.set(effect, entry.position)
     if (entry.kind === 'entity.completed') addWrites(entry, found)
+    if (entry.kind === 'memory.completed')
+      for (const put of putsOf(entry)) if (put.kind === CHANGE_SET_RECORD) found.sets.set(put.id, entry.position)
     if (entry.kind !== 'call.opened') continue
     const { child } = dataOf(entry as Entry & { kind: 'call.opened' })
     const [own] = await env.store.runs(row.workspace, { ids: [child], limit: 1 })

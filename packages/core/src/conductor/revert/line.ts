@@ -57,3 +57,14 @@ export type RevertLine =
       readonly can: false
       readonly why: string
     }
+  | {
+      readonly kind: 'memory'
+      /** The change set. */
+      readonly id: string
+      readonly version: number
+      /** Memories that stay, because something has been built on them since. */
+      readonly kept: readonly string[]
+      readonly what: string
+      readonly can: true
+    }
+  | { readonly kind: 'memory'; readonly id: string; readonly what: string; readonly can: false; readonly why: string }

@@ -14,6 +14,7 @@ import { deedsOf, type Deeds } from './deeds.ts'
 import { dependentsOf, type Dependent } from './dependents.ts'
 import { entityLines } from './entity-line.ts'
 import type { RevertLine } from './line.ts'
+import { memoryLines } from './memory-line.ts'
 import { partsOf, type RevertTarget } from './target.ts'
 
 export interface RevertPlan {
@@ -45,7 +46,7 @@ async function oneDeed(env: Environment, workspace: string, id: string): Promise
   if (found === undefined)
     throw new KeelsonError('STEP_NOT_FOUND', `there is no effect "${id}"`, { data: { effect: id } })
   const runs = new Set([found.record.owner.run])
-  return { effects: new Map([[id, 0]]), entities: [], runs, running: [], pruned: [], since: Infinity }
+  return { effects: new Map([[id, 0]]), entities: [], sets: new Map(), runs, running: [], pruned: [], since: Infinity }
 }
 
 async function linesOf(env: Environment, workspace: string, deeds: Deeds): Promise<RevertLine[]> {
@@ -56,6 +57,7 @@ async function linesOf(env: Environment, workspace: string, deeds: Deeds): Promi
     if (line !== undefined) lines.push({ at, line })
   }
   lines.push(...(await entityLines(env, workspace, deeds.entities)))
+  lines.push(...(await memoryLines(env, workspace, deeds.sets)))
   return lines.sort((a, b) => b.at - a.at).map(({ line }) => line)
 }
 

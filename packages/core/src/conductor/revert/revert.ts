@@ -27,6 +27,7 @@ import { newRun, startUnit } from '../start.ts'
 import { iso } from '../waiting.ts'
 import { restoreEntity } from './restore.ts'
 import type { RevertLine } from './line.ts'
+import { takeSetBack } from './memory-line.ts'
 import { planOf, type RevertPlan } from './plan.ts'
 import type { RevertTarget } from './target.ts'
 
@@ -124,7 +125,10 @@ async function takeBack(pass: Pass, lines: readonly RevertLine[]): Promise<Rever
     if (!line.can) continue
     try {
       if (line.kind === 'effect') await compensate(pass, `undo ${i + 1}`, line)
-      else await restoreEntity(pass, `restore ${i + 1}`, line)
+      else if (line.kind === 'entity') await restoreEntity(pass, `restore ${i + 1}`, line)
+      else
+        for (const { id, why } of await takeSetBack(pass, `forget ${i + 1}`, line))
+          if (!line.kept.includes(id)) failed.push({ what: `${line.what}, ${id}`, why })
       undone.push(line.what)
     } catch (thrown) {
       failed.push({ what: line.what, why: (thrown as Error).message })
