@@ -90,6 +90,54 @@ describe('trust', () => {
     expect(strict.world(note)).toHaveLength(0)
   })
 
+  it.each([
+    ['a recipient of a domain that is new', { to: 'cy@new.example' }, undefined],
+    ['one among several', { to: 'ada@known.example', cc: ['bo@known.example', 'cy@new.example'] }, undefined],
+    ['an amount beyond one and a half times the largest', { to: 'ada@known.example', price: 1501 }, undefined],
+    ['one deep in the input', { to: 'ada@known.example', items: [1000, 1501] }, undefined],
+    ['none of these', { to: 'bo@KNOWN.example', cc: ['ada@known.example'], price: 1500, items: [1500] }, 'done'],
+  ] as const)('asks all the same for what is unlike all that was let pass: %s', async (_what, given, done) => {
+    const money = (amount: number) => ({ amount, currency: 'EUR' })
+    const Price = z.object({ amount: z.int(), currency: z.string() })
+    const input = z.object({
+      to: z.string(),
+      cc: z.array(z.string()).optional(),
+      price: Price.optional(),
+      items: z.array(z.object({ price: Price })).optional(),
+    })
+    const bill = action({
+      ...{ name: 'crm.bill', effect: 'irreversible', idempotency: { by: 'key' }, input, output: z.null() },
+      run: () => Promise.reject(new Error('a test reached the real world')),
+    })
+    const bills = definePlaybook({
+      ...{ name: 'bills', version: 1, input, output: z.null() },
+      run: async (ctx, what) => ctx.act(bill, what),
+    })
+    const t = await testConductor({
+      playbooks: [bills],
+      connectors: [fake(defineConnector({ name: 'crm', actions: { bill } }), { 'crm.bill': () => null })],
+      policy: policy([policy.rule('bills', { on: bill }, () => policy.ask({ grantable: true }))]),
+      trust: [defineTrust(bill, { ceiling: 'automatic', version: '1' })],
+    })
+    await t.keelson.trust.set(bill, 'automatic', { by })
+    await t.start(bills, { to: 'ada@known.example', price: money(1000) })
+    const [first] = (await t.inbox.list()).items
+    await t.host((keelson) => keelson.inbox.opened(first!.id, { by }))
+    await t.advance('10s')
+    await t.host((keelson) => keelson.inbox.decide(first!.id, { hash: first!.hash, by, approve: true }))
+    const { price, items, ...rest } = { price: undefined, items: undefined, ...given }
+    await t.start(bills, {
+      ...(rest as { to: string; cc?: string[] }),
+      ...(price === undefined ? {} : { price: money(price) }),
+      ...(items === undefined ? {} : { items: [...items].map((amount) => ({ price: money(amount) })) }),
+    })
+    expect(t.world(bill)).toHaveLength(done === undefined ? 1 : 2)
+    expect((await t.inbox.list()).items.filter(({ kind }) => kind === 'approval')).toHaveLength(
+      done === undefined ? 1 : 0,
+    )
+    expect(await t.keelson.trust.list()).toMatchObject([{ rung: 'automatic' }])
+  })
+
   it.each(['changed-mind', 'test'] as const)('stays where something was taken back as %s', async (cause) => {
     const t = await harness()
     await t.keelson.trust.set(note, 'automatic', { by })

@@ -179,19 +179,25 @@ export function anomalyIn(record: TrustRecord, input: Json, untrusted: boolean):
   return fresh === undefined ? undefined : `nothing went to ${fresh} before`
 }
 
+/** The largest amount of money that an input names, however deep. */
 function amountIn(input: Json): number {
-  const values = typeof input === 'object' && input !== null ? Object.values(input) : []
-  return Math.max(
-    0,
-    ...values.map((one) => (one as { amount?: unknown } | null)?.amount).filter((one) => typeof one === 'number'),
-  )
+  return partsOf(input).reduce<number>((most, part) => {
+    const { amount } = (part ?? {}) as { amount?: unknown }
+    return typeof amount === 'number' ? Math.max(most, amount) : most
+  }, 0)
 }
 
+/** The domains of the addresses in an input, however deep. */
 function domainsIn(input: Json): string[] {
-  const values = typeof input === 'object' && input !== null ? Object.values(input) : []
-  return values
+  return partsOf(input)
     .filter((one): one is string => typeof one === 'string' && /^[^\s@]+@[^\s@]+$/.test(one))
     .map((one) => one.slice(one.indexOf('@') + 1).toLowerCase())
+}
+
+/** A value and all that is in it. */
+function partsOf(value: Json): Json[] {
+  const inner = typeof value === 'object' && value !== null ? Object.values<Json>(value) : []
+  return [value, ...inner.flatMap((one) => partsOf(one))]
 }
 
 export const PROPOSAL = 'TRUST_PROPOSAL'
