@@ -1,7 +1,7 @@
 /** A plan of what a run did names what it remembered, too, and takes that back with the rest. */
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { definePlaybook, type Conductor, type RevertResult } from '@keelson/core'
+import { action, definePlaybook, policy, type Conductor, type RevertResult } from '@keelson/core'
 import { exploreCrashes, testConductor, type Harness } from '@keelson/testing'
 import { me } from '../support/open.ts'
 
@@ -97,6 +97,32 @@ describe('what a run remembered', () => {
     // What a revert took back is a set like any other.
     await memory.revert({ run: id }, { by: me })
     expect((await memory.history({ thread: 'acme' })).map(({ text }) => text)).toEqual(['They called about the price.'])
+    await t.stop()
+  })
+
+  it('is told to have been read since, and rested on', async () => {
+    const tell = action({
+      ...{ name: 'bell.ring', effect: 'irreversible', idempotency: { by: 'key' } },
+      ...{ input: z.object({ text: z.string() }), output: z.null(), run: () => ({ output: null }) },
+    })
+    const tells = definePlaybook({
+      ...{ name: 'tells', version: 1, input: z.object({ about: z.string() }), output: z.null() },
+      async run(ctx, { about }) {
+        const [fact] = await ctx.memory.facts({ about })
+        return ctx.act(tell, { text: fact?.text ?? '' }, { because: fact === undefined ? [] : [fact] })
+      },
+    })
+    const gate = policy([policy.rule('free', { on: tell }, () => policy.allow())])
+    const t = await testConductor({ playbooks: [learns, tells], policy: gate })
+    await taught(t)
+    const id = (await t.keelson.memory.facts({ about: 'acme' }))[0]!.id
+    await t.start(tells, { about: 'acme' }, { id: 'reader' })
+    await t.start(tells, { about: 'others' }, { id: 'stranger' })
+    const { dependents } = await t.keelson.revert.plan({ run: 'r' })
+    expect(dependents.map(({ kind, why }) => [kind, why])).toEqual([
+      ['effect', `bell.ring of run reader rests on memory ${id}`],
+      ['run', `read memory ${id}`],
+    ])
     await t.stop()
   })
 

@@ -2,7 +2,7 @@
 import { canonical } from '../../base/json.ts'
 import { dataOf, type Entry, type Placed } from '../../journal/entry.ts'
 import { putsOf } from '../../journal/records.ts'
-import { CHANGE_SET_RECORD } from '../../memory/change-set.ts'
+import { CHANGE_SET_RECORD, type ChangeSetRecord } from '../../memory/change-set.ts'
 import type { Environment } from '../environment.ts'
 import { partOf, type Part } from './target.ts'
 
@@ -20,6 +20,8 @@ export interface Deeds {
   readonly entities: readonly EntityDeed[]
   /** Change set of memory → position of the entry that made or proposed it. */
   readonly sets: ReadonlyMap<string, number>
+  /** Memories that those have added. */
+  readonly memories: ReadonlySet<string>
   /** All runs that were looked into. */
   readonly runs: ReadonlySet<string>
   /** Of these, the ones that have not ended and may do more. */
@@ -34,13 +36,15 @@ interface Found {
   readonly effects: Map<string, number>
   readonly entities: Map<string, { versions: Set<number>; at: number }>
   readonly sets: Map<string, number>
+  readonly memories: Set<string>
   readonly runs: Set<string>
   readonly running: Set<string>
 }
 
 export async function deedsOf(env: Environment, parts: readonly Part[]): Promise<Deeds> {
   const found: Found = {
-    ...{ effects: new Map(), entities: new Map(), sets: new Map(), runs: new Set(), running: new Set() },
+    ...{ effects: new Map(), entities: new Map(), sets: new Map(), memories: new Set() },
+    ...{ runs: new Set(), running: new Set() },
   }
   for (const part of parts) found.runs.add(part.row.id)
   for (const part of parts) await collect(env, part, found)
@@ -54,6 +58,7 @@ export async function deedsOf(env: Environment, parts: readonly Part[]): Promise
     effects: found.effects,
     entities,
     sets: found.sets,
+    memories: found.memories,
     runs: found.runs,
     running: [...found.running].sort(),
     pruned: prunedOf(parts),
@@ -73,8 +78,7 @@ async function collect(env: Environment, { row, entries, counts }: Part, found: 
     const effect = effectIn(entry)
     if (effect !== undefined) found.effects.set(effect, entry.position)
     if (entry.kind === 'entity.completed') addWrites(entry, found)
-    if (entry.kind === 'memory.completed')
-      for (const put of putsOf(entry)) if (put.kind === CHANGE_SET_RECORD) found.sets.set(put.id, entry.position)
+    if (entry.kind === 'memory.completed') addSets(entry, found)
     if (entry.kind !== 'call.opened') continue
     const { child } = dataOf(entry as Entry & { kind: 'call.opened' })
     const [own] = await env.store.runs(row.workspace, { ids: [child], limit: 1 })
@@ -108,6 +112,15 @@ function addWrites(entry: Placed, { entities }: Found): void {
     const key = canonical([type, id])
     const before = entities.get(key) ?? { versions: new Set(), at: 0 }
     entities.set(key, { versions: before.versions.add(version), at: Math.max(before.at, entry.position) })
+  }
+}
+
+function addSets(entry: Placed, { sets, memories }: Found): void {
+  for (const put of putsOf(entry)) {
+    if (put.kind !== CHANGE_SET_RECORD) continue
+    sets.set(put.id, entry.position)
+    const { changes } = put.data as unknown as ChangeSetRecord
+    for (const { did, id } of changes) if (did === 'added') memories.add(id)
   }
 }
 

@@ -22,7 +22,7 @@ export interface Dependent {
 const PAGE = 1000
 
 export async function dependentsOf(env: Environment, workspace: string, deeds: Deeds): Promise<Dependent[]> {
-  if (!Number.isFinite(deeds.since) || deeds.effects.size + deeds.entities.length === 0) return []
+  if (!Number.isFinite(deeds.since) || deeds.effects.size + deeds.entities.length + deeds.memories.size === 0) return []
   const found = new Map<string, Dependent>()
   const add = (one: Dependent): void => {
     const key = `${one.kind} ${one.id}`
@@ -39,6 +39,7 @@ export async function dependentsOf(env: Environment, workspace: string, deeds: D
 }
 
 interface Ref {
+  readonly memory?: string
   readonly entity?: string
   readonly id?: string
   readonly version?: number
@@ -47,18 +48,18 @@ interface Ref {
 function seeing(deeds: Deeds, add: (one: Dependent) => void): (entry: Placed) => void {
   const first = new Map(deeds.entities.map((one) => [canonical([one.type, one.id]), Math.min(...one.versions)]))
   const ours = new Map(deeds.entities.map((one) => [canonical([one.type, one.id]), one.versions]))
-  const rests = ({ entity, id, version }: Ref): boolean => {
+  const rests = ({ memory, entity, id, version }: Ref): boolean => {
+    if (memory !== undefined) return deeds.memories.has(memory)
     const since = entity === undefined || id === undefined ? undefined : first.get(canonical([entity, id]))
     return since !== undefined && (version === undefined || version >= since)
   }
   return (entry) => {
     const run = runOf(entry)
     if (run !== undefined && deeds.runs.has(run)) return
-    if (entry.kind === 'read.completed' && run !== undefined) {
+    if ((entry.kind === 'read.completed' || entry.kind === 'memory.completed') && run !== undefined) {
       const { reads = [] } = JSON.parse(entry.payload!) as { reads?: readonly Ref[] }
       const read = reads.find(rests)
-      if (read !== undefined)
-        add({ kind: 'run', id: run, why: `read ${read.entity} ${read.id} at version ${read.version}` })
+      if (read !== undefined) add({ kind: 'run', id: run, why: `read ${said(read)}` })
     }
     if (entry.kind === 'effect.completed' && run !== undefined) {
       const { receipt } = JSON.parse(entry.payload!) as { receipt?: { effect?: string } }
@@ -79,8 +80,11 @@ function restingEffect(data: Json, deeds: Deeds, rests: (ref: Ref) => boolean, a
   if (deeds.effects.has(id) || deeds.runs.has(owner.run) || compensates !== undefined) return
   if (state !== 'open' && state !== 'done') return
   const ref = because.find((one) => rests((one ?? {}) as Ref)) as Ref | undefined
-  if (ref !== undefined)
-    add({ kind: 'effect', id, why: `${action} of run ${owner.run} rests on ${ref.entity} ${ref.id}` })
+  if (ref !== undefined) add({ kind: 'effect', id, why: `${action} of run ${owner.run} rests on ${said(ref, '')}` })
+}
+
+function said({ memory, entity, id, version }: Ref, at = ` at version ${version}`): string {
+  return memory === undefined ? `${entity} ${id}${at}` : `memory ${memory}`
 }
 
 /** The run whose journal an entry is in; none for effects' own runs, which act for others. */

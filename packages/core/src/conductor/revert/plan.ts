@@ -46,7 +46,16 @@ async function oneDeed(env: Environment, workspace: string, id: string): Promise
   if (found === undefined)
     throw new KeelsonError('STEP_NOT_FOUND', `there is no effect "${id}"`, { data: { effect: id } })
   const runs = new Set([found.record.owner.run])
-  return { effects: new Map([[id, 0]]), entities: [], sets: new Map(), runs, running: [], pruned: [], since: Infinity }
+  return {
+    effects: new Map([[id, 0]]),
+    entities: [],
+    sets: new Map(),
+    memories: new Set(),
+    runs,
+    running: [],
+    pruned: [],
+    since: Infinity,
+  }
 }
 
 async function linesOf(env: Environment, workspace: string, deeds: Deeds): Promise<RevertLine[]> {
