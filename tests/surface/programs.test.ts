@@ -25,18 +25,23 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
+/** What a part of them prints. */
+async function run(part: string): Promise<string> {
+  const args = ['--conditions=@keelson/source', join(here, 'run.ts'), runnable, part]
+  const env = { ...process.env, NODE_ENV: 'production' }
+  return (await promisify(execFile)(process.execPath, args, { cwd: folder, env })).stdout
+}
+
 describe('the surface programs', () => {
   it('run: a host over SQLite files, a grant, and the unit test with its crash exploration', async () => {
-    const node = process.execPath
-    const { stdout } = await promisify(execFile)(
-      node,
-      ['--conditions=@keelson/source', join(here, 'run.ts'), runnable],
-      {
-        cwd: folder,
-        env: { ...process.env, NODE_ENV: 'production' },
-      },
-    )
-    expect(stdout).toContain('sendsOnce ok')
-    expect(stdout).toContain('Which colour?')
+    const printed = await run('unit test')
+    expect(printed).toContain('sendsOnce ok')
+    expect(printed).toContain('Which colour?')
+  })
+
+  it('run: content with an edit loop, and collections', async () => {
+    const printed = await run('playbooks')
+    expect(printed).toContain('{"url":"https://x/keels","asked":["nothing","warmer"]}')
+    expect(printed).toContain('{"paid":false,"happened":[3,3]} {"paid":true,"happened":[1,0]}')
   })
 })
