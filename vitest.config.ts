@@ -1,5 +1,4 @@
 /** The test projects: one for each package, one for what needs two packages, one for the checks of the repository. */
-import { readFileSync, statfsSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { defineConfig } from 'vitest/config'
@@ -7,27 +6,6 @@ import { LongestFirst } from './tools/longest-first.ts'
 
 const conditions = ['@keelson/source', 'module', 'node', 'development|production']
 const at = (path: string): string => resolve(import.meta.dirname, path)
-
-const SHARED_MEMORY = '/dev/shm'
-const ROOM_BYTES = 2 * 2 ** 30
-
-/**
- * Where tests make their files: in memory, if the machine has a folder there that has room and lets programs run. The tests end
- * processes and not machines, so what a disk would keep through a power cut is no part of them; a new store takes a third of the
- * time there.
- */
-function temporary(): string {
-  try {
-    const mounted = readFileSync('/proc/mounts', 'utf8')
-      .split('\n')
-      .find((line) => line.split(' ')[1] === SHARED_MEMORY)
-    const { bavail, bsize } = statfsSync(SHARED_MEMORY)
-    if (mounted !== undefined && !mounted.includes('noexec') && bavail * bsize >= ROOM_BYTES) return SHARED_MEMORY
-  } catch {
-    // There is none.
-  }
-  return tmpdir()
-}
 
 // Asked for by hand, to show that no file needs another before it.
 const shuffled = process.argv.some((word) => word.startsWith('--sequence.shuffle'))
@@ -39,7 +17,7 @@ const shared = {
   // Worker threads that a test starts load the sources, too.
   execArgv: ['--conditions=@keelson/source'],
   // Programs that a test starts are translated once, not at each start.
-  env: { NODE_COMPILE_CACHE: join(tmpdir(), 'keelson-compile-cache'), TMPDIR: temporary() },
+  env: { NODE_COMPILE_CACHE: join(tmpdir(), 'keelson-compile-cache') },
   testTimeout: 180_000,
   hookTimeout: 180_000,
 }
@@ -69,7 +47,7 @@ const packages = ['core', 'memory-sqlite', 'connectors', 'testing']
 
 export default defineConfig({
   test: {
-    globalSetup: at('tools/node-guard.mjs'),
+    globalSetup: [at('tools/node-guard.mjs'), at('tools/temporary.ts')],
     // Vitest leaves a core to itself, which on a machine of two is half of them.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     sequence: shuffled ? {} : { sequencer: LongestFirst },
