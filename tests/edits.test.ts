@@ -55,6 +55,19 @@ async function afterEdit(old: Code, edited: Code, changes?: Changes) {
   return { status, result, why, did, conductor: second, data }
 }
 
+/** Returns a text, whatever its schema says. */
+const returning = (output: z.ZodType) =>
+  definePlaybook({
+    name: 'work',
+    version: 1,
+    input: z.object({}),
+    output,
+    run: async (ctx) => {
+      await ctx.waitFor(go)
+      return 'text'
+    },
+  })
+
 describe('a running history', () => {
   it('goes on with the same code', async () => {
     const { result, did } = await afterEdit(before, before)
@@ -240,31 +253,36 @@ describe('a running history', () => {
     expect(await third.inbox.list()).toMatchObject({ items: [] })
   })
 
-  it('fails only by its own new output schema, with a readable error, and is mended by a verb', async () => {
+  it('is held when its output schema has changed and its result no longer fits, and ends when it does again', async () => {
     const data = store()
-    const make = (output: z.ZodType) =>
-      definePlaybook({
-        name: 'work',
-        version: 1,
-        input: z.object({}),
-        output,
-        run: async (ctx) => {
-          await ctx.waitFor(go)
-          return 'text'
-        },
-      })
-    const old = make(z.string())
+    const old = returning(z.string())
     const first = await open(data, { playbooks: [old] })
     await first.start(old, {}, { id: 'r' })
     await first.quiet()
     await first.stop()
-    const second = await open(data, { playbooks: [make(z.number())] })
+    const second = await open(data, { playbooks: [returning(z.number())] })
     await second.send(go, {}, { id: 'go' })
-    await expect(second.runs.get('r').result()).rejects.toMatchObject({ code: 'OUTPUT_INVALID' })
+    await second.quiet()
+    expect(await second.why('r')).toContain('JOURNAL_DIVERGED: the result of work does not fit its schema')
+    expect(await second.inbox.list()).toMatchObject({ items: [{ hint: expect.stringContaining('add a version') }] })
     await second.stop()
+    expect(await rehearsed(data, [returning(z.number())])).toMatchObject({ verdict: 'needs-migration' })
     const third = await open(data, { playbooks: [old] })
-    await third.runs.retry('r', { by: me })
     expect(await third.runs.get('r').result()).toBe('text')
+    expect(await third.inbox.list()).toMatchObject({ items: [] })
+  })
+
+  it('fails when its result does not fit the output schema that it began with, and is mended by a verb', async () => {
+    const data = store()
+    const wrong = returning(z.number())
+    const first = await open(data, { playbooks: [wrong] })
+    await first.start(wrong, {}, { id: 'r' })
+    await first.send(go, {}, { id: 'go' })
+    await expect(first.runs.get('r').result()).rejects.toMatchObject({ code: 'OUTPUT_INVALID' })
+    await first.stop()
+    const second = await open(data, { playbooks: [returning(z.string())] })
+    await second.runs.retry('r', { by: me })
+    expect(await second.runs.get('r').result()).toBe('text')
   })
 
   it('that was held goes on by itself when the old code comes back', async () => {

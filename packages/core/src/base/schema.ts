@@ -6,7 +6,8 @@
  */
 import type { z } from 'zod'
 import { KeelsonError, type ErrorCode } from './errors.ts'
-import { canonical, parseStored } from './json.ts'
+import { sha256 } from './hash.ts'
+import { canonical, canonicalAround, parseStored } from './json.ts'
 import { zod } from './zod.ts'
 
 /** `value` through `schema`, or an error of `code` that says what does not fit, in one readable text. */
@@ -92,6 +93,18 @@ export function jsonSchema(schema: z.ZodType): unknown {
   } catch {
     return {}
   }
+}
+
+const marks = new WeakMap<z.ZodType, string>()
+
+/** What a schema says in a word: another word, another schema. Refinements in code are not seen. */
+export function schemaMark(schema: z.ZodType): string {
+  let mark = marks.get(schema)
+  if (mark === undefined) {
+    mark = sha256(canonicalAround(jsonSchema(schema))).slice(0, 22)
+    marks.set(schema, mark)
+  }
+  return mark
 }
 
 type Shape = 'plain' | 'codec' | 'one-way'

@@ -1,4 +1,7 @@
 /** Divergence: how code and journal differ, in words that say what to do. */
+import type { StoredError } from '../base/errors.ts'
+import { schemaMark } from '../base/schema.ts'
+import type { AnyPlaybook } from '../playbook/playbook.ts'
 import type { Halt } from './replay.ts'
 
 export interface Difference {
@@ -23,6 +26,22 @@ export function differenceOf(
       ? `"${key}" was recorded with another ${asked.what ?? 'input'} than the code asks for now`
       : `"${key}" was recorded as ${article(recorded.kind)}; the code now asks for ${article(asked.kind)}`
   return { at: key, text, hint: REMEDY }
+}
+
+/** The code's result does not fit a schema that is another one than when the run began; undefined: the mistake is the code's. */
+export function outputDifference(
+  playbook: AnyPlaybook,
+  start: { readonly outputMark?: string },
+  error: StoredError | undefined,
+): Difference | undefined {
+  if (error?.code !== 'OUTPUT_INVALID' || start.outputMark === undefined) return undefined
+  if (start.outputMark === schemaMark(playbook.output)) return undefined
+  const text = `${error.message}; the schema has changed since the run began`
+  return {
+    at: 'output',
+    text,
+    hint: 'Make the output schema fit what such runs return, or add a version for new ones.',
+  }
 }
 
 export function haltDifference(halt: Halt & { why: 'diverged' }): Difference {

@@ -12,7 +12,7 @@ import type { Draft } from '../journal/entry.ts'
 import type { Claimed, Next } from '../journal/store.ts'
 import { hasCode, type AnyPlaybook } from '../playbook/playbook.ts'
 import { contextOf, loadTexts } from './context.ts'
-import { haltDifference, type Difference } from './divergence.ts'
+import { haltDifference, outputDifference, type Difference } from './divergence.ts'
 import type { Standing, StoredSettings } from './company.ts'
 import type { Environment } from './environment.ts'
 import { left } from './effect/hand-over.ts'
@@ -155,12 +155,15 @@ async function finish(pass: Pass, result: { value: unknown } | { thrown: unknown
   if (replay.unasked().length > 0) {
     return diverged(pass, haltDifference({ why: 'diverged', unasked: replay.unasked(), fresh: [], later: [] }))
   }
+  const outcome = outcomeOf(pass, result)
+  const differs = outputDifference(pass.task.playbook, pass.history.start, outcome.error)
+  if (differs !== undefined) return diverged(pass, differs)
   pass.voice.release()
   await pass.work.drain()
   if (pass.work.aborted) return
   if (pass.history.raised !== undefined) await recover(pass)
   await leaveSending(pass)
-  await settle(pass, outcomeOf(pass, result))
+  await settle(pass, outcome)
 }
 
 /** Nothing moves: park, if all that the code waits for is known. */

@@ -3,16 +3,16 @@
  *
  * It is the pass's own replay (pass.ts, replay.ts): what it says is what a pass would come to. It ends where new work begins.
  */
-import { canonical, canonicalAround, parseStored } from '../base/json.ts'
-import { parse, toStored } from '../base/schema.ts'
+import { canonicalAround, parseStored } from '../base/json.ts'
+import { parse } from '../base/schema.ts'
 import { silent } from '../base/log.ts'
-import { storeError } from '../base/errors.ts'
 import { dataOf, type Entry, type Placed } from '../journal/entry.ts'
 import type { MemoryStore, RunRow } from '../journal/store.ts'
 import type { AnyPlaybook } from '../playbook/playbook.ts'
 import { contextOf } from './context.ts'
-import { haltDifference, type Difference } from './divergence.ts'
+import { haltDifference, outputDifference, type Difference } from './divergence.ts'
 import type { Environment } from './environment.ts'
+import { outcomeOf } from './settle.ts'
 import { inShadow } from './shadow/mode.ts'
 import { insideStep, Pass, type Task } from './pass.ts'
 import type { Halt } from './replay.ts'
@@ -97,15 +97,19 @@ async function play(
   if ('verdict' in result) return result
   const unasked = replay.unasked()
   if (unasked.length > 0) return haltVerdict({ why: 'diverged', unasked, fresh: [], later: [] })
-  return endVerdict(playbook, result, settled)
+  return endVerdict(pass, result, settled)
 }
 
 function endVerdict(
-  playbook: AnyPlaybook,
+  pass: Pass,
   result: { value: unknown } | { thrown: unknown },
   settled: Entry | undefined,
 ): RehearsalVerdict {
-  const now = outcomeOf(playbook, result)
+  const ends = outcomeOf(pass, result)
+  const now = ends.error === undefined ? canonicalAround(ends.output ?? null) : `throws ${ends.error.code}`
+  const misfit =
+    settled === undefined ? outputDifference(pass.task.playbook, pass.history.start, ends.error) : undefined
+  if (misfit !== undefined) return { verdict: 'needs-migration', text: misfit.text, hint: misfit.hint }
   if (settled === undefined) return { verdict: 'continues', text: `ends: ${now.slice(0, 200)}` }
   const { output, error } = dataOf(settled as Entry & { kind: 'run.settled' })
   const then = error === undefined ? canonicalAround(output ?? null) : `throws ${error.code}`
@@ -115,16 +119,6 @@ function endVerdict(
     at: 'the result',
     text: `it ended with ${then.slice(0, 200)}; it would end with ${now.slice(0, 200)}`,
     hint: 'Runs of the past stay as they are. Make sure that open ones should end in the new way.',
-  }
-}
-
-function outcomeOf(playbook: AnyPlaybook, result: { value: unknown } | { thrown: unknown }): string {
-  try {
-    if ('thrown' in result) throw result.thrown
-    const write = playbook.internal ? canonicalAround : canonical
-    return toStored(playbook.output, result.value, 'OUTPUT_INVALID', `the result of ${playbook.name}`, write)
-  } catch (thrown) {
-    return `throws ${storeError(thrown).code}`
   }
 }
 

@@ -3,7 +3,7 @@ import { SYSTEM, type Actor } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { sha256 } from '../base/hash.ts'
 import { canonical, canonicalAround, parseStored, verbatim } from '../base/json.ts'
-import { parse } from '../base/schema.ts'
+import { parse, schemaMark } from '../base/schema.ts'
 import { isUnlabelled, type Labels } from '../base/labels.ts'
 import type { Json } from '../base/value.ts'
 import { chain, EMPTY_HEAD } from '../journal/entry.ts'
@@ -12,7 +12,7 @@ import type { EntryData } from '../journal/kinds.ts'
 import { writesOf } from '../journal/records.ts'
 import type { Put } from '../journal/put.ts'
 import type { NewRun, Unit } from '../journal/store.ts'
-import type { AnyPlaybook } from '../playbook/playbook.ts'
+import { hasCode, type AnyPlaybook } from '../playbook/playbook.ts'
 import { withTrail } from './trail.ts'
 import type { Persona } from '../policy/persona.ts'
 
@@ -91,6 +91,7 @@ export function newRun(playbook: AnyPlaybook, options: StartOptions): NewRun {
     version: playbook.version,
     input: verbatim(text),
     inputHash: sha256(text),
+    ...(playbook.internal || !hasCode(playbook) ? {} : { outputMark: schemaMark(playbook.output) }),
     by: options.by ?? SYSTEM,
     ...(parent === undefined ? {} : { parent: { run: parent.run, key: parent.key } }),
     ...boundBy(options.personas ?? []),

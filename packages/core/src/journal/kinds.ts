@@ -33,6 +33,8 @@ export interface EntryData {
     /** Canonical input as given; parsed at each pass. */
     readonly input: Json
     readonly inputHash: string
+    /** Mark of the schema that its output was to fit. */
+    readonly outputMark?: string
     readonly by: Actor
     /** The run and operation that wait for this one. */
     readonly parent?: { readonly run: string; readonly key: string }
