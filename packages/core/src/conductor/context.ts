@@ -134,7 +134,7 @@ function logger(pass: Pass): Logger {
     (fields: object, message?: string): void => {
       const about = { workspace: row.workspace, run: row.id, playbook: row.playbook, ...fields }
       const speak = (): void => void (pass.work.aborted || pass.task.env.log[level](about, message))
-      pass.voice.say(speak, pass.replay?.live === true)
+      pass.replay?.say(speak)
     }
   return { info: say('info'), warn: say('warn'), error: say('error') }
 }

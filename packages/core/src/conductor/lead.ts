@@ -158,7 +158,7 @@ async function finish(pass: Pass, result: { value: unknown } | { thrown: unknown
   const outcome = outcomeOf(pass, result)
   const differs = outputDifference(pass.task.playbook, pass.history.start, outcome.error)
   if (differs !== undefined) return diverged(pass, differs)
-  pass.voice.release()
+  replay.returned()
   await pass.work.drain()
   if (pass.work.aborted) return
   if (pass.history.raised !== undefined) await recover(pass)

@@ -21,7 +21,6 @@ import { Mailbox } from './mailbox.ts'
 import { Replay, type Halt } from './replay.ts'
 import { actingFor } from './trail.ts'
 import type { WaitInfo } from './waiting.ts'
-import { Voice } from './voice.ts'
 import { Work } from './work.ts'
 import { Writer, type WriterOptions } from './writer.ts'
 
@@ -98,7 +97,6 @@ export class Pass {
   readonly writer: Writer
   /** What the code waits for, by key: for people, and for parking. */
   readonly waits = new Map<string, WaitInfo>()
-  readonly voice = new Voice()
   readonly mailbox: Mailbox
   readonly work: Work
   readonly ended: Promise<PassEnd>
@@ -179,7 +177,6 @@ export class Pass {
     if (known === undefined) this.history.ops.set(asked.key, op)
     const deliver = (answered: Answered): void => {
       this.waits.delete(asked.key)
-      if (this.replay?.live === false) this.voice.known()
       try {
         if (answered.outcome.error !== undefined) throw reviveError(answered.outcome.error)
         resolve(asked.value === undefined ? (answered.outcome.ok as T) : asked.value(answered))
@@ -216,7 +213,7 @@ export class Pass {
       removed: new Set(changes.removed ?? []),
       inserted: new Set(changes.inserted ?? []),
       busy: () => !this.work.quiet,
-      onLive: (more) => void ((more || hasNews) && this.voice.release()),
+      hasNews,
       onHalt: (halt) => this.#hooks.onHalt(halt),
       onRest: () => this.#hooks.onRest(),
       onSilent: (last) => this.#silent(last),

@@ -8,6 +8,7 @@
 import { afterTurn, grace, turn } from '../base/clock.ts'
 import type { History } from '../journal/fold.ts'
 import type { Answered } from '../journal/op.ts'
+import { Voice } from './voice.ts'
 
 /** An operation that the code waits for. */
 export interface Asked {
@@ -36,8 +37,8 @@ export interface ReplayOptions {
   readonly inserted: ReadonlySet<string>
   /** Work is under way that will `poke` when it ends: until then nothing can come to rest. */
   readonly busy: () => boolean
-  /** Called when the code has all that is recorded, before what it asked for begins; `more`: it asked for something new. */
-  readonly onLive: (more: boolean) => void
+  /** An outcome has come since the last pass. */
+  readonly hasNews: boolean
   readonly onHalt: (halt: Halt) => void
   /** Called when nothing moves any more: to park, perhaps. */
   readonly onRest: () => void
@@ -55,6 +56,7 @@ export class Replay {
   readonly #options: ReplayOptions
   readonly #asked = new Map<string, Asked>()
   readonly #known = new Set<string>()
+  readonly #voice = new Voice()
   #fresh: { key: string; start: () => void }[] = []
   #cursor = 0
   #live = false
@@ -109,6 +111,16 @@ export class Replay {
     if (this.#live || this.#options.inserted.has(key)) return start()
     this.#fresh.push({ key, start })
     this.#moved()
+  }
+
+  /** The code says something: once, where it has not been before. */
+  say(speak: () => void): void {
+    this.#voice.say(speak, this.#live)
+  }
+
+  /** The code has returned. */
+  returned(): void {
+    this.#voice.release()
   }
 
   /** The code's branch that asked has been given up. */
@@ -182,6 +194,7 @@ export class Replay {
     this.#last = answered.key
     this.#handed = answered
     this.#held = true
+    if (!this.#live) this.#voice.known()
     asked.deliver(answered)
     afterTurn(this.#release)
   }
@@ -212,7 +225,7 @@ export class Replay {
     this.#live = true
     const fresh = this.#fresh
     this.#fresh = []
-    this.#options.onLive(fresh.some(({ key }) => !this.#isBegun(key)))
+    if (this.#options.hasNews || fresh.some(({ key }) => !this.#isBegun(key))) this.#voice.release()
     for (const { start } of fresh) start()
   }
 

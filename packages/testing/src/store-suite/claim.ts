@@ -7,6 +7,7 @@ import { checks, checksOfTwo, type StoreSuite } from './subject.ts'
 export function checkClaim(suite: StoreSuite): void {
   describe('claim', () => {
     what(suite)
+    howMany(suite)
     when(suite)
     order(suite)
     fairness(suite)
@@ -57,6 +58,10 @@ function what(suite: StoreSuite): void {
     expect((await take(store, { workspaces: ['y'] })).map(({ lease }) => lease.workspace)).toEqual(['y'])
     expect((await take(store)).map(({ lease }) => lease.workspace)).toEqual(['x'])
   })
+}
+
+function howMany(suite: StoreSuite): void {
+  const given = checks(suite)
   given('takes no more than the limit', async ({ store }) => {
     for (const id of ['a', 'b', 'c']) await start(store, id)
     expect(await idsTaken(store, { limit: 0 })).toEqual([])
