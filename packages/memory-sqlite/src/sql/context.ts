@@ -7,9 +7,8 @@
 import type { RunRow } from '@keelson/core/ports'
 import { checksum, corrupt } from './checksum.ts'
 import type { Queries } from './queries.ts'
-import type { Seen } from './seen.ts'
 import { all, first, run, type Work } from './statement.ts'
-import type { RunsTable } from './tables.ts'
+import type { RecordsTable, RunsTable } from './tables.ts'
 
 export interface Context {
   readonly q: Queries
@@ -21,8 +20,8 @@ export interface Context {
   readonly lastRuns: Map<number, number>
   /** Open runs' rows as they were last written here, by `runName` (K1). */
   readonly runs: Map<string, RunsTable>
-  /** Where records stand that were read since records were last written here (K1). */
-  readonly seen: Seen
+  /** Where records stand that were read since records were last written here, by `seenName`; undefined: there was no row (K1). */
+  readonly seen: Map<string, Standing | undefined>
   /** Grows when another connection has written. Undefined: nobody can tell. */
   readonly writesOfOthers: (() => number) | undefined
   /** What that said when the rest was last known to hold. */
@@ -45,6 +44,9 @@ export interface Names {
   /** The last seq of streams that was seen: the stream may have grown since, in another connection. */
   readonly heads: Map<number, number>
 }
+
+/** What of a record's row decides how it is written anew. */
+export type Standing = Pick<RecordsTable, 'version' | 'sort' | 'fields'>
 
 export interface Place {
   readonly of: string

@@ -4,10 +4,10 @@
  * U3. A record that a unit writes twice is as if it had been written by two units: what waits to be written goes first.
  */
 import type { Conflict, RecordWrite, Unit } from '@keelson/core/ports'
-import { position, type Context } from './context.ts'
+import { position, type Context, type Standing } from './context.ts'
 import { INDEX_COLUMNS, RECORD_COLUMNS, type Bulk } from './queries.ts'
 import { findRecord, findRecords, listOf, readFields, sealed, writeFields } from './records.ts'
-import { seenName, type Standing } from './seen.ts'
+import { seenName } from './seen.ts'
 import { run, runOf, type Value, type Work } from './statement.ts'
 import type { RecordIndexTable, RecordsTable } from './tables.ts'
 

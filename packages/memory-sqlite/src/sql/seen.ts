@@ -8,12 +8,6 @@
 import type { Context } from './context.ts'
 import type { RecordsTable } from './tables.ts'
 
-/** What of a record's row decides how it is written anew. */
-export type Standing = Pick<RecordsTable, 'version' | 'sort' | 'fields'>
-
-/** By `seenName`; undefined: there was no row. */
-export type Seen = Map<string, Standing | undefined>
-
 /** Fewer are sooner read again than remembered. */
 export const MANY = 100
 /** So many rows are kept: what some units at a time are made of. */
