@@ -5,16 +5,16 @@
  * proposed for a rung that wants 90. The chosen rule is the product's own function; the others are here for comparison.
  */
 import { parseArgs } from 'node:util'
-import { advance, BARS, standingAt, wilsonLower, type Rung } from '../packages/core/src/policy/trust.ts'
+import { advance, BARS, standingAt, wilsonLower, type TrustRung } from '../packages/core/src/policy/trust.ts'
 
 const DECISIONS = 1000
 const { values } = parseArgs({ options: { json: { type: 'boolean' }, lives: { type: 'string', default: '20000' } } })
 const LIVES = Number(values.lives)
 
 /** At which decision a life is promoted; undefined: never. */
-type Rule = (good: () => boolean, to: Rung) => number | undefined
+type Rule = (good: () => boolean, to: TrustRung) => number | undefined
 
-const BELOW: Partial<Record<Rung, Rung>> = { batch: 'approve', veto: 'batch', automatic: 'veto' }
+const BELOW: Partial<Record<TrustRung, TrustRung>> = { batch: 'approve', veto: 'batch', automatic: 'veto' }
 const FAR = 400 * 86_400_000
 
 /** The product's own rule. A life that is demoted earns its rung again; what is proposed on the way, a person allows. */
@@ -81,7 +81,7 @@ function random(seed: number): () => number {
   }
 }
 
-function lives(one: Rule, quality: number, to: Rung): number[] {
+function lives(one: Rule, quality: number, to: TrustRung): number[] {
   const next = random(Math.round(quality * 1000) * 31 + to.length)
   const promoted: number[] = []
   for (let life = 0; life < LIVES; life++) {

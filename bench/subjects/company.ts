@@ -10,6 +10,7 @@ import {
   type Conductor,
   type InboxItem,
 } from '@keelson/core'
+import { systemClock } from '@keelson/core/ports'
 import { sqlite } from '@keelson/memory-sqlite'
 import { z } from 'zod'
 import { note } from '../measure/child.ts'
@@ -82,7 +83,7 @@ const write = definePlaybook({
 
 const person = (nth: number): Actor => ({ kind: 'person', id: `person-${nth % 20}` })
 
-function open(task: CompanyTask): Promise<Conductor> {
+function open(task: CompanyTask, more: Partial<Parameters<typeof createConductor>[0]> = {}): Promise<Conductor> {
   return createConductor({
     store: sqlite(join(task.folder, 'keelson.db'), { durability: 'process' }),
     playbooks: [visit, write],
@@ -90,6 +91,7 @@ function open(task: CompanyTask): Promise<Conductor> {
     concurrency: IN_FLIGHT,
     log: silent,
     keepAlive: false,
+    ...more,
   })
 }
 
@@ -163,6 +165,11 @@ export async function ask(task: CompanyTask & { readonly times: number }): Promi
   const first = await end('oldest')
   const span = (await end('newest')) - first
   const time = (at: number): string => new Date(first + (span * ((at * 37) % 100)) / 100).toISOString()
+  // People decide on letters at the end of what it has lived through, however long the rest took to make.
+  const decided = await audit.query({ order: 'oldest', limit: 1, actor: person(1), action: letter })
+  const since = Date.parse(decided.lines[0]!.at)
+  const later = (at: number): string =>
+    new Date(since + ((first + span - since) * (1 + ((at * 37) % 100))) / 100).toISOString()
   const questions: [string, (at: number) => Promise<number>][] = [
     ['inbox, a page of 50', async (at) => (await inbox.list({ limit: 50, ...inboxPages(at) })).items.length],
     ['audit, a page of 100', async (at) => (await audit.query({ limit: 100, ...auditPages(at) })).lines.length],
@@ -175,7 +182,7 @@ export async function ask(task: CompanyTask & { readonly times: number }): Promi
     ],
     [
       'audit of an actor and an action until a time',
-      async (at) => (await audit.query({ limit: 100, actor: person(at), action: letter, to: time(at) })).lines.length,
+      async (at) => (await audit.query({ limit: 100, actor: person(at), action: letter, to: later(at) })).lines.length,
     ],
     ['entity, its timeline', async (at) => (await customers.timeline(id(at))).length],
     ['entity, why its field holds its value', async (at) => (await audit.why(Customer, id(at), 'visits')).version],
@@ -187,7 +194,20 @@ export async function ask(task: CompanyTask & { readonly times: number }): Promi
   }
   const entries = await count(conductor)
   await conductor.stop()
+  asked.push(await reports(task))
   return { entries, questions: asked }
+}
+
+/** Reports of a month, when the days that it was made in are over and have been summed up. */
+async function reports(task: CompanyTask & { readonly times: number }): Promise<Asked['questions'][number]> {
+  const clock = { ...systemClock, now: () => systemClock.now() + 2 * 86_400_000 }
+  const conductor = await open(task, { clock, work: false })
+  const by = ['playbook', 'day', 'week'] as const
+  const report = async (at: number) => (await conductor.metrics.report({ by: by[at % by.length]! })).groups.length
+  await report(0)
+  const asked = await times('metrics, a report of 30 days', report, task.times)
+  await conductor.stop()
+  return asked
 }
 
 async function times(
