@@ -4,7 +4,7 @@
  * It is in memory, if the machine has a folder there that has room and lets programs run. The tests end processes and not
  * machines, so what a disk would keep through a power cut is no part of them; a new store takes a third of the time there.
  */
-import { mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -15,6 +15,7 @@ const ROOM_BYTES = 2 * 2 ** 30
 export default function setup(): () => void {
   const before = process.env['TMPDIR']
   const folder = mkdtempSync(join(place(), 'keelson-tests-'))
+  chmodSync(folder, 0o711) // a server that a test starts may run as another user
   process.env['TMPDIR'] = folder
   return () => {
     if (before === undefined) delete process.env['TMPDIR']
