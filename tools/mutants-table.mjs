@@ -638,6 +638,22 @@ export const mutants = [
     test: at('core', 'src/policy/trust.test.ts', 'climbs by a proposal only while it stands'),
   },
   {
+    name: 'auto-promote-highest',
+    drops: 'nothing goes beyond "veto" without a person',
+    file: core('policy/trust.ts'),
+    find: ' && !isAbove(to, HIGHEST_BY_ITSELF)',
+    replace: '',
+    test: at('core', 'src/policy/trust.test.ts', 'never climbs by itself beyond veto, its ceiling or what is set'),
+  },
+  {
+    name: 'auto-promote-asks-first',
+    drops: 'who took a promotion back is asked before the next',
+    file: core('policy/trust.ts'),
+    find: ' && asksFirst !== true',
+    replace: '',
+    test: at('tests', 'tests/auto-promote.test.ts', 'is taken back with one answer, and what comes next is proposed'),
+  },
+  {
     name: 'shape-at-sending',
     drops: 'nothing leaves under a definition that nobody agreed to',
     file: core('conductor/effect/reshaped.ts'),

@@ -185,7 +185,7 @@ export type { MaintenancePart, MaintenancePlan, MaintenanceReport, PartReport } 
 export type { PruneOptions, PruneReport } from './conductor/upkeep/prune.ts'
 
 /* trust */
-export { defineTrust, type TrustRule } from './policy/trust-rule.ts'
+export { defineTrust, type AutoPromote, type TrustRule } from './policy/trust-rule.ts'
 export type { TrustRung } from './policy/trust.ts'
 export type { CeilingOptions, Trust, Trusted } from './conductor/trust/trust.ts'
 

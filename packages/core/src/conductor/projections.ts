@@ -4,6 +4,7 @@
  * They only add records: whatever they answer, the run goes its way.
  */
 import type { Actor } from '../base/actor.ts'
+import type { Draft } from '../journal/entry.ts'
 import type { History } from '../journal/fold.ts'
 import type { Put } from '../journal/put.ts'
 import type { NewRun, RunRow } from '../journal/store.ts'
@@ -14,6 +15,12 @@ import type { ItemRecord } from './item.ts'
 export interface Counted {
   readonly puts: readonly Put[]
   readonly starts?: readonly NewRun[]
+}
+
+/** What goes into the unit of a decision. */
+export interface Drawn extends Counted {
+  /** What follows from it by itself. */
+  readonly drafts?: readonly Draft[]
 }
 
 /** A run that is about to settle. */
@@ -44,7 +51,7 @@ export interface Correcting {
 /** `Env` is the environment of the conductor. */
 export interface Projections<Env> {
   settled?(env: Env, settling: Settling): Promise<Counted>
-  decided?(env: Env, workspace: string, deciding: Deciding): Promise<Counted>
+  decided?(env: Env, workspace: string, deciding: Deciding): Promise<Drawn>
   corrected?(env: Env, workspace: string, correcting: Correcting): Promise<Counted>
 }
 
@@ -52,10 +59,11 @@ export const NOTHING: Counted = { puts: [] }
 
 /** Several projections as one. */
 export function together<Env>(all: readonly Projections<Env>[]): Required<Projections<Env>> {
-  const sum = async (answers: readonly (Promise<Counted> | undefined)[]): Promise<Counted> => {
-    const counted = await Promise.all(answers.map((one) => one ?? Promise.resolve(NOTHING)))
+  const sum = async (answers: readonly (Promise<Drawn> | undefined)[]): Promise<Drawn> => {
+    const counted = await Promise.all(answers.map((one) => one ?? Promise.resolve<Drawn>(NOTHING)))
     const starts = counted.flatMap((one) => one.starts ?? [])
-    return { puts: counted.flatMap((one) => one.puts), ...(starts.length === 0 ? {} : { starts }) }
+    const drafts = counted.flatMap((one) => one.drafts ?? [])
+    return { puts: counted.flatMap((one) => one.puts), ...(starts.length === 0 ? {} : { starts }), drafts }
   }
   return {
     settled: (env, settling) => sum(all.map((one) => one.settled?.(env, settling))),

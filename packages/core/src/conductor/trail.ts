@@ -139,14 +139,31 @@ function verbOf(draft: Draft): Said {
   if (draft.kind === 'run.started' && data.playbook === 'keelson.revert') return { what: 'revert applied' }
   if (draft.kind === 'run.started') return { what: `run of ${data.playbook}@${data.version} started` }
   if (draft.kind === 'step.completed') return { what: 'step outcome set by hand' }
-  if (draft.kind === 'trust.set' || draft.kind === 'trust.ceiling') return trustSaid(draft)
+  if (isOfTrust(draft)) return trustSaid(draft)
   return { what: draft.kind.replace('.', ' '), ...item }
 }
 
-function trustSaid({ kind, data }: Draft & { kind: 'trust.set' | 'trust.ceiling' }): Said {
+type OfTrust = Draft & { kind: 'trust.set' | 'trust.ceiling' | 'trust.promoted' }
+
+function isOfTrust(draft: Draft): draft is OfTrust {
+  return draft.kind === 'trust.set' || draft.kind === 'trust.ceiling' || draft.kind === 'trust.promoted'
+}
+
+function trustSaid({ kind, data }: OfTrust): Said {
   const { action, segment, rung } = data
   const where = segment === 'all' ? action : `${action} (${segment})`
-  return { what: kind === 'trust.set' ? `${where} put on "${rung}"` : `${where} may go as high as "${rung}"`, action }
+  switch (kind) {
+    case 'trust.set':
+      return { what: `${where} put on "${rung}"`, action }
+    case 'trust.ceiling':
+      return { what: `${where} may go as high as "${rung}"`, action }
+    case 'trust.promoted': {
+      const setting = `autoPromote "${data.autoPromote}" of its version ${data.version}`
+      return { what: `${where} went from "${data.from}" to "${rung}" by ${setting}`, action }
+    }
+    default:
+      return kind satisfies never
+  }
 }
 
 function trailPut(line: TrailRecord, n: number): Put {

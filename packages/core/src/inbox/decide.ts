@@ -79,7 +79,10 @@ export async function decide(
     const puts = [itemPut(record, found.version + 1), ...counted.puts]
     const starts = counted.starts === undefined ? {} : { starts: counted.starts }
     return {
-      drafts: [{ kind: 'item.decided', data: { by, item: id, hash, decision: json, ...inBatch, puts } }],
+      drafts: [
+        { kind: 'item.decided', data: { by, item: id, hash, decision: json, ...inBatch, puts } },
+        ...(counted.drafts ?? []),
+      ],
       unit: found.item.key === '' ? starts : { deliveries: [delivery], ...starts },
     }
   })

@@ -261,6 +261,17 @@ export interface EntryData {
     readonly until?: number
     readonly reason?: string
   } & WithPuts
+  /** By a setting in place of a person; written with the decision that was the evidence for it. */
+  'trust.promoted': {
+    readonly by: Actor
+    readonly action: string
+    readonly segment: string
+    readonly from: string
+    readonly rung: string
+    /** How far the setting goes, and the version of the `defineTrust()` that it is part of. */
+    readonly autoPromote: string
+    readonly version: string
+  } & WithPuts
   'budget.raised': { readonly by: Actor; readonly budget: string } & WithPuts
   'grant.made': { readonly by: Actor } & WithPuts
   'grant.revoked': { readonly by: Actor } & WithPuts

@@ -2,7 +2,7 @@
 import { durationMs, type Duration } from '../base/duration.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { definitionOf, type Action } from '../connector/action.ts'
-import { RUNGS, type TrustRung } from './trust.ts'
+import { HIGHEST_BY_ITSELF, isAbove, RUNGS, type TrustRung } from './trust.ts'
 
 export interface TrustRule {
   readonly action: string
@@ -11,7 +11,11 @@ export interface TrustRule {
   readonly highRisk: boolean
   readonly version: string
   readonly vetoMs: number
+  readonly autoPromote?: AutoPromote
 }
+
+/** A rung that an action may come to without a person. */
+export type AutoPromote = Exclude<TrustRung, 'shadow' | 'automatic'>
 
 /**
  * Lets an action earn trust. Its asks must be marked `grantable`: no rung ever answers another.
@@ -30,14 +34,24 @@ export function defineTrust<In>(
     readonly version?: string
     /** How long it can be stopped on the rung 'veto'. Default '10m'. */
     readonly veto?: Duration
+    /**
+     * What would be proposed up to this rung is done by itself, within the ceiling: recorded, told in the inbox, and taken back
+     * there with one answer. Default: a person promotes. Beyond 'veto' one always does.
+     */
+    readonly autoPromote?: AutoPromote
   } = {},
 ): TrustRule {
   const known = definitionOf(action)
   const final = known.effect === 'irreversible'
   const { segment, ceiling = final ? 'approve' : 'automatic', highRisk = final, version = '1', veto = '10m' } = options
+  const { autoPromote } = options
   if (!RUNGS.includes(ceiling))
     throw new KeelsonError('DEFINITION_INVALID', `"${String(ceiling)}" is no rung of trust`, {
       hint: `Choose one of ${RUNGS.join(', ')}.`,
+    })
+  if (autoPromote !== undefined && !isReachable(autoPromote))
+    throw new KeelsonError('DEFINITION_INVALID', `nothing is put on "${String(autoPromote)}" by itself`, {
+      hint: 'autoPromote is one of approve, batch, veto; what goes beyond is promoted by a person.',
     })
   return Object.freeze({
     action: known.name,
@@ -46,5 +60,10 @@ export function defineTrust<In>(
     highRisk,
     version,
     vetoMs: durationMs(veto),
+    ...(autoPromote === undefined ? {} : { autoPromote }),
   })
+}
+
+function isReachable(rung: TrustRung): boolean {
+  return RUNGS.includes(rung) && rung !== 'shadow' && !isAbove(rung, HIGHEST_BY_ITSELF)
 }

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import {
   advance,
   auditShare,
+  BARS,
   isAbove,
   nextRung,
   RUNGS,
@@ -37,6 +38,7 @@ function decide(
 
 const rung = fc.constantFrom<TrustRung>(...RUNGS)
 const limits = fc.record({ ceiling: rung, highRisk: fc.boolean() })
+const byItself = fc.record({ ceiling: rung, highRisk: fc.boolean(), autoPromote: rung })
 const happening = fc.oneof(
   {
     weight: 12,
@@ -50,6 +52,9 @@ const happening = fc.oneof(
   { weight: 1, arbitrary: fc.record({ what: fc.constant('declined' as const) }) },
 )
 const life = fc.array(fc.tuple(happening, fc.integer({ min: 0, max: 3 * DAY })), { maxLength: 300 })
+
+/** A hundred good decisions, which earn a rung wherever one can be earned in a day. */
+const CLEAN = Array.from({ length: 100 }, () => [{ what: 'seen', good: true }, 60_000] as const)
 
 /** Lives a life, calling back after each step. */
 function live(
@@ -140,6 +145,52 @@ describe('the ladder', () => {
         })
       }),
     )
+  })
+
+  it('never climbs by itself beyond veto, its ceiling or what is set, and says so whenever it does', () => {
+    let climbed = 0
+    fc.assert(
+      fc.property(rung, life, byItself, (start, events, given) => {
+        live(start, [...CLEAN, ...events, ...CLEAN], given, (before, after, change) => {
+          if (change?.kind === 'proposed')
+            expect(isAbove(change.to, given.autoPromote) || change.to === 'automatic').toBe(true)
+          if (change?.kind !== 'promoted') return expect(isAbove(after.rung, before.rung)).toBe(false)
+          climbed++
+          expect(change).toMatchObject({ from: before.rung, to: after.rung })
+          expect(after.rung).toBe(nextRung(before.rung, given.ceiling))
+          for (const highest of [given.autoPromote, given.ceiling, 'veto'] as const)
+            expect(isAbove(after.rung, highest)).toBe(false)
+          expect(change.lower).toBeGreaterThanOrEqual(BARS[after.rung])
+        })
+      }),
+    )
+    expect(climbed).toBeGreaterThan(0)
+  })
+
+  it('is asked for again once a person took back what it was given by itself, until one puts it on a rung', () => {
+    const given: Limits = { ...open, autoPromote: 'veto' }
+    const { standing, changes } = decide(standingAt('approve', 'a', 0), '1'.repeat(50), given)
+    expect(changes).toMatchObject([{ kind: 'promoted', from: 'approve', to: 'batch', seen: 50, good: 50 }])
+    const back = advance(standing, { what: 'returned', rung: 'approve', at: 9 }, given).standing
+    expect(back).toMatchObject({ rung: 'approve', asksFirst: true, seen: 50 })
+    const again = decide(back, '1'.repeat(50), given)
+    expect(again.changes).toMatchObject([{ kind: 'proposed', to: 'batch' }])
+    const wrong = advance(again.standing, { what: 'taken-back', wrong: true, at: 9 }, given).standing
+    expect(decide(wrong, '1'.repeat(100), given).changes.at(-1)).toMatchObject({ kind: 'proposed' })
+    const renewed = advance(again.standing, { what: 'reshaped', at: 9 }, given).standing
+    expect(decide(renewed, '1'.repeat(50), given).changes).toMatchObject([{ kind: 'proposed' }])
+    const accepted = advance(again.standing, { what: 'accepted', rung: 'batch', at: 9 }, given).standing
+    expect(decide(accepted, '1'.repeat(50), given).changes).toMatchObject([{ kind: 'promoted', to: 'veto' }])
+  })
+
+  it('takes back no further than to where it was, and withdraws what was proposed meanwhile', () => {
+    const given: Limits = { ...open, autoPromote: 'batch' }
+    const { standing } = decide(standingAt('approve', 'a', 0), '1'.repeat(100), given)
+    expect(standing).toMatchObject({ rung: 'batch', proposed: 'veto' })
+    const { standing: back, change } = advance(standing, { what: 'returned', rung: 'approve', at: 9 }, given)
+    expect(change).toEqual({ kind: 'withdrawn' })
+    expect(back.proposed).toBeUndefined()
+    expect(advance(back, { what: 'returned', rung: 'batch', at: 10 }, given).standing.rung).toBe('approve')
   })
 
   it('climbs by a proposal only while it stands', () => {

@@ -3,11 +3,13 @@
  *
  * T1. Evidence is a decision that a person looked at, a sampled audit, or a shadow pair. Silence is none.
  * T2. Looked at every 25th decision over all evidence since the current version; two passes in a row propose a promotion.
- *     It is proposed, never made: a person promotes. No rung above the ceiling is ever proposed.
+ *     It is proposed: a person promotes. Where `autoPromote` is set it is made instead, up to that rung, and never beyond 'veto'.
+ *     No rung above the ceiling is ever proposed or made.
  * T3. Demotion is made at once: a wrong effect that was taken back, a bad run of late, a version that did not prove itself,
  *     sixty days without evidence; and where its action is defined otherwise. It never goes below asking each time, where a person
  *     decides anyway.
- * T4. A ceiling that has come down takes with it what stands above it, and what was proposed beyond it.
+ * T4. A person who takes back what was made so is asked from then on, until a person puts it on a rung.
+ * T5. A ceiling that has come down takes with it what stands above it, and what was proposed beyond it.
  */
 
 /** From least to most trusted. */
@@ -22,6 +24,9 @@ export const BARS: { readonly [R in TrustRung]: number } = {
   veto: 0.95,
   automatic: 0.97,
 }
+
+/** No `autoPromote` goes beyond it: what nobody can stop any more is allowed by a person. */
+export const HIGHEST_BY_ITSELF: TrustRung = 'veto'
 
 const LOOK_EVERY = 25
 const PASSES = 2
@@ -57,6 +62,8 @@ export interface Standing {
   readonly evidenceAt: number
   /** A rung that a person has been asked to allow. */
   readonly proposed?: TrustRung
+  /** T4. */
+  readonly asksFirst?: true
   /** A new version on trial: executions left, and how many of them a person has looked at. */
   readonly probation?: { readonly left: number; readonly audited: number }
 }
@@ -66,6 +73,8 @@ export interface Limits {
   readonly ceiling: TrustRung
   /** Something wrong brings it down to asking each time, not just one rung. */
   readonly highRisk: boolean
+  /** The highest rung that it is put on without a person; undefined: none is. */
+  readonly autoPromote?: TrustRung
 }
 
 export type Happening =
@@ -82,9 +91,19 @@ export type Happening =
   /** A person has allowed what was proposed. */
   | { readonly what: 'accepted'; readonly rung: TrustRung; readonly at: number }
   | { readonly what: 'declined'; readonly at: number }
+  /** A person takes back what it was given by itself: it was to stay on this rung. */
+  | { readonly what: 'returned'; readonly rung: TrustRung; readonly at: number }
+
+/** What bears a promotion. */
+interface Shown {
+  readonly seen: number
+  readonly good: number
+  readonly lower: number
+}
 
 export type RungChange =
-  | { readonly kind: 'proposed'; readonly to: TrustRung; readonly lower: number }
+  | ({ readonly kind: 'proposed'; readonly to: TrustRung } & Shown)
+  | ({ readonly kind: 'promoted'; readonly from: TrustRung; readonly to: TrustRung } & Shown)
   | { readonly kind: 'withdrawn' }
   | { readonly kind: 'demoted'; readonly from: TrustRung; readonly to: TrustRung; readonly why: string }
 
@@ -133,6 +152,8 @@ export function advance(standing: Standing, happening: Happening, limits: Limits
       return standing.proposed === happening.rung ? { standing: put(standing, happening) } : { standing }
     case 'declined':
       return { standing: { ...without(standing), passes: 0 } }
+    case 'returned':
+      return returned(standing, happening)
     default:
       return happening satisfies never
   }
@@ -175,8 +196,8 @@ function seen(standing: Standing, { good, at }: { good: boolean; at: number }, l
   return next.seen % LOOK_EVERY === 0 ? looked(next, at, limits) : { standing: next }
 }
 
-function looked(standing: Standing, at: number, { ceiling }: Limits): Step {
-  const to = nextRung(standing.rung, ceiling)
+function looked(standing: Standing, at: number, limits: Limits): Step {
+  const to = nextRung(standing.rung, limits.ceiling)
   if (to === undefined) return { standing }
   const lower = wilsonLower(standing.good, standing.seen)
   if (lower < BARS[to]) {
@@ -185,7 +206,14 @@ function looked(standing: Standing, at: number, { ceiling }: Limits): Step {
   }
   const next = { ...standing, passes: standing.passes + 1 }
   if (next.passes < PASSES || next.proposed !== undefined || !isCalm(next, to, at)) return { standing: next }
-  return { standing: { ...next, proposed: to }, change: { kind: 'proposed', to, lower } }
+  const { rung: from, seen, good } = next
+  if (isByItself(next, to, limits))
+    return { standing: put(next, { rung: to, at }), change: { kind: 'promoted', from, to, seen, good, lower } }
+  return { standing: { ...next, proposed: to }, change: { kind: 'proposed', to, seen, good, lower } }
+}
+
+function isByItself({ asksFirst }: Standing, to: TrustRung, { autoPromote }: Limits): boolean {
+  return autoPromote !== undefined && asksFirst !== true && !isAbove(to, autoPromote) && !isAbove(to, HIGHEST_BY_ITSELF)
 }
 
 /** What else than the bound the two highest rungs want. */
@@ -222,7 +250,7 @@ function renewed(standing: Standing, { version, at }: { version: string; at: num
   }
 }
 
-/** T4. */
+/** T5. */
 function beneath(standing: Standing, at: number, limits: Limits): Step | undefined {
   const top = topOf(limits)
   if (isAbove(standing.rung, top)) return down(standing, at, `it may go no higher than "${top}" now`, top)
@@ -236,7 +264,16 @@ export function topOf({ ceiling }: Pick<Limits, 'ceiling'>): TrustRung {
 }
 
 function put(standing: Standing, { rung, at }: { rung: TrustRung; at: number }): Standing {
-  return { ...fresh(standing, rung, at), calm: standing.calm, ...kept(standing, rung) }
+  return { ...standingAt(rung, standing.version, at), calm: standing.calm, ...kept(standing, rung) }
+}
+
+/** T4. What is open above is withdrawn; what was seen counts on. */
+function returned(standing: Standing, { rung, at }: { rung: TrustRung; at: number }): Step {
+  const asking: Standing = { ...without(standing), passes: 0, asksFirst: true }
+  const change = standing.proposed === undefined ? {} : { change: { kind: 'withdrawn' as const } }
+  if (!isAbove(standing.rung, rung)) return { standing: asking, ...change }
+  const { calm, seen, good } = standing
+  return { standing: { ...fresh(asking, rung, at), calm, seen, good }, ...change }
 }
 
 /** Begins anew: it asks each time, and nothing that was seen of the other counts. */
@@ -270,7 +307,7 @@ function down(standing: Standing, at: number, why: string, to?: TrustRung): Step
 
 /** On a rung, with nothing shown yet. */
 function fresh(standing: Standing, rung: TrustRung, at: number): Standing {
-  return standingAt(rung, standing.version, at)
+  return { ...standingAt(rung, standing.version, at), ...(standing.asksFirst === true ? { asksFirst: true } : {}) }
 }
 
 /** A promotion keeps what was shown, save what shadow showed: that was another kind of evidence. */

@@ -6,6 +6,7 @@ import { jsonSchema } from '../../base/schema.ts'
 import { canonical } from '../../base/json.ts'
 import type { Json } from '../../base/value.ts'
 import { shapeOf } from '../../connector/shape.ts'
+import type { Draft } from '../../journal/entry.ts'
 import type { Put } from '../../journal/put.ts'
 import type { TrustRule } from '../../policy/trust-rule.ts'
 import {
@@ -16,6 +17,7 @@ import {
   type Limits,
   type TrustRung,
   type Standing,
+  type Step,
 } from '../../policy/trust.ts'
 import type { Environment } from '../environment.ts'
 import { closing, itemHash, itemPut, type ItemRecord } from '../item.ts'
@@ -90,7 +92,8 @@ function versionOf(env: Environment, rule: TrustRule): string {
 }
 
 function limitsOf(rule: TrustRule, record: TrustRecord, at: number): Limits {
-  return { highRisk: rule.highRisk, ceiling: ceilingAt(rule, record, at) }
+  const { highRisk, autoPromote } = rule
+  return { highRisk, ceiling: ceilingAt(rule, record, at), ...(autoPromote === undefined ? {} : { autoPromote }) }
 }
 
 /** The action is defined otherwise than when the record was last written. */
@@ -123,7 +126,10 @@ function shapeNow(env: Environment, { action }: TrustRule): string | undefined {
   return known === undefined ? undefined : shapeOf(known).mark
 }
 
-/** The record after what happened, with what a person is asked or told of it. `deciding`: the item that is being decided with it. */
+/**
+ * The record after what happened, with what a person is asked or told of it; `drafts`: promotions that nobody was asked about.
+ * `deciding`: the item that is being decided with it.
+ */
 export async function happened(
   env: Environment,
   workspace: string,
@@ -132,22 +138,25 @@ export async function happened(
   happenings: readonly Happening[],
   more: Partial<TrustRecord> = {},
   deciding?: string,
-): Promise<{ record: TrustRecord; puts: Put[] }> {
+): Promise<{ record: TrustRecord; puts: Put[]; drafts: Draft[] }> {
   const at = env.clock.now()
   const limits = limitsOf(rule, record, at)
   const puts: Put[] = []
+  const drafts: Draft[] = []
+  const over = new Set<string>()
   let { standing } = record
   const shape = shapeNow(env, rule)
   for (const one of [...sinceThen(env, rule, record, at), ...happenings]) {
     const step = advance(standing, one, limits)
-    const proposal = proposalId(rule, record.segment, standing)
+    for (const id of overBy(rule, record.segment, standing, step)) over.add(id)
     standing = step.standing
     if (step.change === undefined) continue
-    if (step.change.kind !== 'proposed' && proposal !== deciding)
-      puts.push(...(await closing(env.store, workspace, [proposal], 'withdrawn')))
+    if (step.change.kind === 'promoted') drafts.push(promoted(rule, record.segment, step.change))
     const item = itemOf(rule, { ...record, standing }, limits.ceiling, step.change, at)
     if (item !== undefined) puts.push(itemPut(item, await nextVersion(env, workspace, item.id)))
   }
+  const closed = [...over].filter((id) => id !== deciding)
+  if (closed.length > 0) puts.push(...(await closing(env.store, workspace, closed, 'withdrawn')))
   const defined = shape === undefined ? {} : { shape }
   const next = { ...record, ...more, ...defined, standing, version: record.version + 1 }
   const put: Put = {
@@ -157,7 +166,22 @@ export async function happened(
     data: next as unknown as Json,
     index: { all: 'trust' },
   }
-  return { record: next, puts: [put, ...puts] }
+  return { record: next, puts: [put, ...puts], drafts }
+}
+
+/** Items that are about no more what is so: a proposal of before, a promotion that does not stand. */
+function overBy(rule: TrustRule, segment: string, before: Standing, { standing, change }: Step): string[] {
+  const asked = change === undefined || change.kind === 'proposed' ? [] : [itemId('trust', rule, segment, before)]
+  const isOn = (standing.rung === before.rung && standing.since === before.since) || change?.kind === 'promoted'
+  return isOn ? asked : [...asked, itemId('promoted', rule, segment, before)]
+}
+
+/** Who promotes where no person does. */
+const BY_SETTING: Actor = { kind: 'system', id: 'autoPromote' }
+
+function promoted(rule: TrustRule, segment: string, { from, to }: RungChange & { kind: 'promoted' }): Draft {
+  const { action, version, autoPromote = 'approve' } = rule
+  return { kind: 'trust.promoted', data: { by: BY_SETTING, action, segment, from, rung: to, autoPromote, version } }
 }
 
 async function nextVersion(env: Environment, workspace: string, id: string): Promise<number> {
@@ -201,11 +225,13 @@ function partsOf(value: Json): Json[] {
 }
 
 export const PROPOSAL = 'TRUST_PROPOSAL'
+export const PROMOTED = 'TRUST_PROMOTED'
 export const DEMOTED = 'TRUST_DEMOTED'
 export const AUDIT = 'TRUST_AUDIT'
 
-function proposalId(rule: TrustRule, segment: string, standing: Standing): string {
-  return sha256(canonical(['trust', rule.action, segment, standing.rung, standing.since])).slice(0, 16)
+/** Of a proposal to leave a standing ('trust'), or of the promotion to it. */
+function itemId(about: 'trust' | 'promoted', rule: TrustRule, segment: string, { rung, since }: Standing): string {
+  return sha256(canonical([about, rule.action, segment, rung, since])).slice(0, 16)
 }
 
 /** The item that a change puts before a person. */
@@ -219,29 +245,36 @@ function itemOf(
   const { standing } = record
   const where = record.segment === 'all' ? rule.action : `${rule.action} (${record.segment})`
   const about = { action: rule.action, input: { segment: record.segment } as Json }
-  if (change.kind === 'proposed') {
-    const shown = `${standing.good} of ${standing.seen} were as they should be: at least ${percent(change.lower)}.`
-    const text = `${where} ${SENTENCE[change.to]}\n${shown} It may go no higher than "${ceiling}".`
-    const id = proposalId(rule, record.segment, standing)
-    return attention(id, PROPOSAL, `Let ${where} go to "${change.to}"?`, text, at, {
-      ...about,
-      input: { segment: record.segment, to: change.to },
-    })
-  }
   if (change.kind === 'withdrawn') return undefined
+  if (change.kind !== 'demoted') {
+    const { to, seen, good, lower } = change
+    const shown = `${good} of ${seen} were as they should be: at least ${percent(lower)}. It may go no higher than "${ceiling}".`
+    if (change.kind === 'proposed') {
+      const text = `${where} would ${SENTENCE[to]}\n${shown}`
+      const input = { segment: record.segment, to }
+      const id = itemId('trust', rule, record.segment, standing)
+      return attention(id, PROPOSAL, `Let ${where} go to "${to}"?`, text, at, { ...about, input })
+    }
+    const { from } = change
+    const by = `Nobody was asked: autoPromote "${rule.autoPromote}" of its version ${rule.version}.`
+    const text = `From now on ${where} will ${SENTENCE[to]}\n${shown} ${by}`
+    const input = { segment: record.segment, from, to }
+    const id = itemId('promoted', rule, record.segment, standing)
+    return attention(id, PROMOTED, `${where} went from "${from}" to "${to}" by itself`, text, at, { ...about, input })
+  }
   const id = sha256(canonical(['demoted', rule.action, record.segment, at])).slice(0, 16)
   return attention(id, DEMOTED, `${where} went from "${change.from}" to "${change.to}"`, change.why, at, about)
 }
 
 const SENTENCE: { readonly [R in TrustRung]: string } = {
-  shadow: 'would only be simulated.',
-  approve: 'would ask each time.',
-  batch: 'would still ask; several can be decided together.',
-  veto: 'would happen by itself unless you stop it in time.',
-  automatic: 'would happen by itself; some are shown to you afterwards.',
+  shadow: 'only be simulated.',
+  approve: 'ask each time.',
+  batch: 'still ask; several can be decided together.',
+  veto: 'happen by itself unless you stop it in time.',
+  automatic: 'happen by itself; some are shown to you afterwards.',
 }
 
-/** An item that no run waits for. A proposal and an audit are answered, all are put away. */
+/** An item that no run waits for. All but a demotion are answered, all are put away. */
 export function attention(
   id: string,
   code: string,
@@ -265,15 +298,16 @@ export function attention(
     preview: { kind: 'text', after: text },
     editSchema: code === DEMOTED ? {} : YES_OR_NO,
     code,
-    hint:
-      code === PROPOSAL
-        ? 'Answer { good: true } to allow it.'
-        : code === AUDIT
-          ? 'Answer whether it was right.'
-          : 'Nothing is to be done.',
+    hint: HINTS[code] ?? 'Nothing is to be done.',
     ...about,
   }
   return { ...bare, hash: itemHash(bare) }
+}
+
+const HINTS: { readonly [code: string]: string } = {
+  [PROPOSAL]: 'Answer { good: true } to allow it.',
+  [PROMOTED]: 'Answer { good: false } to take it back; dismiss it to let it stand.',
+  [AUDIT]: 'Answer whether it was right.',
 }
 
 const YES_OR_NO = {

@@ -22,6 +22,8 @@ export interface Trusted {
   readonly ceilingBy?: { readonly by: Actor; readonly at: string; readonly until?: string; readonly reason?: string }
   readonly next?: TrustRung
   readonly proposed?: TrustRung
+  /** How far it is promoted without a person; absent where it is not, and once a person took such a promotion back. */
+  readonly autoPromote?: TrustRung
 }
 
 export interface Trust {
@@ -119,6 +121,7 @@ function shown(env: Environment, record: TrustRecord): Trusted {
     ...(said === undefined || now >= (said.until ?? Infinity) ? {} : { ceilingBy: saidBy(said) }),
     ...(next === undefined ? {} : { next }),
     ...(proposed === undefined ? {} : { proposed }),
+    ...(rule?.autoPromote === undefined || standing.asksFirst === true ? {} : { autoPromote: rule.autoPromote }),
   }
 }
 

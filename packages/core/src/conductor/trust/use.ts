@@ -16,7 +16,7 @@ import type { EffectRecord } from '../effect/ledger.ts'
 import type { Environment } from '../environment.ts'
 import { itemPut, type ItemRecord } from '../item.ts'
 import { lookedAt } from '../looked.ts'
-import { NOTHING, type Counted, type Deciding, type Projections, type Settling } from '../projections.ts'
+import { NOTHING, type Counted, type Deciding, type Drawn, type Projections, type Settling } from '../projections.ts'
 import { causeOf, REVERT_PLAYBOOK } from '../revert/revert.ts'
 import { fieldsOf, agrees, similarity } from '../shadow/agreement.ts'
 import {
@@ -25,6 +25,7 @@ import {
   AUDIT,
   happened,
   isReshaped,
+  PROMOTED,
   PROPOSAL,
   ruleOf,
   segmentOf,
@@ -98,7 +99,7 @@ export const trusting: Projections<Environment> = {
   settled: (env, settling) => takenBack(env, settling),
 }
 
-async function decided(env: Environment, workspace: string, { item, at }: Deciding): Promise<Counted> {
+async function decided(env: Environment, workspace: string, { item, at }: Deciding): Promise<Drawn> {
   const rule = ruleOf(env, item.action)
   const looked = lookedAt(item)
   if (rule === undefined || looked === undefined) return NOTHING
@@ -117,7 +118,8 @@ async function decided(env: Environment, workspace: string, { item, at }: Decidi
   // A shadow pair is evidence for leaving shadow, and for nothing else.
   if (told.what === 'seen' && (item.shadow === true) !== (record.standing.rung === 'shadow')) return NOTHING
   const good = told.what === 'seen' && told.good ? widened(record, input) : {}
-  return { puts: (await happened(env, workspace, rule, record, [told], good, item.id)).puts }
+  const { puts, drafts } = await happened(env, workspace, rule, record, [told], good, item.id)
+  return { puts, drafts }
 }
 
 function isOfBefore(env: Environment, { action = '', shape }: ItemRecord): boolean {
@@ -130,6 +132,10 @@ function toldBy(env: Environment, item: ItemRecord, verb: string, at: number): H
   if (item.code === PROPOSAL) {
     const { to } = item.input as { to: TrustRung }
     return answer?.good === true ? { what: 'accepted', rung: to, at } : { what: 'declined', at }
+  }
+  if (item.code === PROMOTED) {
+    const { from } = item.input as { from: TrustRung }
+    return answer?.good === false ? { what: 'returned', rung: from, at } : undefined
   }
   if (item.code === AUDIT || item.shadow === true)
     return answer?.good === undefined ? undefined : { what: 'seen', good: answer.good, at }
