@@ -60,6 +60,17 @@ const merges = definePlaybook({
   },
 })
 
+const onlyMerges = definePlaybook({
+  name: 'only-merges',
+  version: 1,
+  input: z.object({ into: z.string(), from: z.string() }),
+  output: z.null(),
+  async run(ctx, { into, from }) {
+    await ctx.entities(Client).merge(into, from)
+    return null
+  },
+})
+
 const desk = (keelson: Conductor) => keelson.entities(Client, { by: me })
 
 /** All that can be known of both records, and what leads to them. */
@@ -211,6 +222,72 @@ describe('what a run made of a record', () => {
     const [last] = await t.keelson.memory.changes.list({ actor: me.id, limit: 1 })
     await t.keelson.memory.revert({ changeSet: last!.id }, { by: me })
     expect((await today.get(id)).data).toEqual({ called: 'Ada Lovelace', city: 'Bonn' })
+    await t.stop()
+  })
+})
+
+describe('a record that was in the archive when it was merged', () => {
+  const from = async (t: Harness) => {
+    const ids = await two(t)
+    await desk(t.keelson).archive(ids.from)
+    await desk(t.keelson).merge(ids.into, ids.from)
+    return ids
+  }
+  /** The record as it stands, as it is told of today, and as its lists have it. */
+  const told = async (t: Harness, id: string) => {
+    const clients = desk(t.keelson)
+    const isIn = async (archived: boolean) => (await clients.list({ archived })).entities.some((one) => one.id === id)
+    const [now, then] = [await clients.get(id), await clients.asOf(id, {})]
+    return [now, then]
+      .map((one) => [one!.id === id, one!.archived === true])
+      .concat([[await isIn(false), await isIn(true)]])
+  }
+  const active = [
+    [true, false],
+    [true, false],
+    [true, false],
+  ]
+  const archived = [
+    [true, true],
+    [true, true],
+    [false, true],
+  ]
+
+  it('is active, by all that tells of it, once it is restored', async () => {
+    const t = await testConductor({ playbooks: [], entities: [Client] })
+    const ids = await from(t)
+    await desk(t.keelson).restore(ids.from)
+    expect(await told(t, ids.from)).toEqual(active)
+    expect(await desk(t.keelson).update(ids.from, { city: 'Bern' })).toMatchObject({ id: ids.from })
+    expect(await desk(t.keelson).archive(ids.from)).toMatchObject({ archived: true })
+    expect(await told(t, ids.from)).toEqual(archived)
+    await t.stop()
+  })
+
+  it('is in the archive again, by all that tells of it, once that merge is taken back', async () => {
+    const t = await testConductor({ playbooks: [], entities: [Client] })
+    const ids = await from(t)
+    const [set] = await t.keelson.memory.changes.list({ actor: me.id, limit: 1 })
+    expect(await t.keelson.memory.revert({ changeSet: set!.id }, { by: me })).toMatchObject({ blocked: [] })
+    expect(await told(t, ids.from)).toEqual(archived)
+    await desk(t.keelson).restore(ids.from)
+    expect(await told(t, ids.from)).toEqual(active)
+    expect((await t.keelson.audit.verify()).faults).toEqual([])
+    await t.stop()
+  })
+
+  it('is in the archive again where a run had merged it, and the plan says so', async () => {
+    const t = await testConductor({ playbooks: [onlyMerges], entities: [Client] })
+    const ids = await two(t)
+    await desk(t.keelson).archive(ids.from)
+    const run = await t.start(onlyMerges, ids, { id: 'r' })
+    await t.decide({ kind: 'question', title: /are they one/ }, { approve: true })
+    await run.result()
+    const { plan, result } = await revert(t, 'r')
+    expect(plan.lines[0]).toMatchObject({ standing: 'separate', archived: true })
+    expect(plan.lines[0]!.what).toMatch(/no longer one with .*, archived$/)
+    expect(result).toMatchObject({ failed: [], left: [] })
+    expect(await told(t, ids.from)).toEqual(archived)
     await t.stop()
   })
 })

@@ -146,7 +146,8 @@ function take(type: AnyEntityType, open: Open, change: EntityChange): void {
   const became = change.version > open.version ? change.became : undefined
   if (became === 'archived') open.archived = true
   if (became === 'restored') open.archived = false
-  if (became === 'restored') delete open.into
+  // What stands by itself, in the archive too, is merged no more.
+  if (became === 'restored' || became === 'archived') delete open.into
   else if (change.into !== undefined) open.into = change.into
   open.schema = schema
   open.version = Math.max(change.version, open.version)

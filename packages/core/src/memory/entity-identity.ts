@@ -265,19 +265,24 @@ export interface BackTo {
 
 const AS_IT_IS: BackTo = { restore: {}, drop: [], names: {} }
 
-/** `own`, `theirs`: what its fields, and those of the survivor, go back to, where the merge itself is taken back. */
+/**
+ * `own`, `theirs`: what its fields, and those of the survivor, go back to, where the merge itself is taken back; `own.archived`:
+ * it goes back into the archive. Otherwise it is active, whatever it was before it was merged.
+ */
 export async function unmerge(
   writing: Writing,
   head: Head,
-  own: Pick<BackTo, 'restore' | 'drop'> = AS_IT_IS,
+  own: Pick<BackTo, 'restore' | 'drop'> & { readonly archived?: true } = AS_IT_IS,
   theirs: BackTo = AS_IT_IS,
 ): Promise<Written> {
   const survivor = await survivorOf(writing.shelf, writing.type, head.record.id)
-  const { mergedInto: _, ...rest } = head.record
+  const { mergedInto: _, archived: __, ...rest } = head.record
+  const became =
+    own.archived === true ? { became: 'archived' as const, state: { archived: true } } : { became: 'restored' as const }
   const back = await commitChange(
     writing,
     { ...head, record: rest },
-    { ...(await asBefore(writing, head, own.restore, own.drop)), what: 'restored', became: 'restored' },
+    { ...(await asBefore(writing, head, own.restore, own.drop)), what: 'restored', ...became },
   )
   const left = await leftAlone(writing, survivor, head, theirs)
   return { puts: [...back.puts, ...left.puts], cached: [...back.cached, ...left.cached], ok: back.ok }

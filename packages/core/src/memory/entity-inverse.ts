@@ -9,6 +9,8 @@ export type Standing = 'archived' | 'restored' | 'separate'
 export interface Inverse extends BackTo {
   /** Where it stands afterwards, if that is elsewhere. */
   readonly standing?: Standing
+  /** Of one that is made separate: it was in the archive when it was merged. */
+  readonly archived?: true
   /** Of one that is made separate: what the record goes back to with which it was one. */
   readonly survivor?: BackTo
 }

@@ -165,6 +165,10 @@ describe('the ladder', () => {
       }),
     )
     expect(climbed).toBeGreaterThan(0)
+    const highest: Limits = { ...open, autoPromote: 'automatic' }
+    expect(decide(standingAt('veto', 'a', -40 * DAY), '1'.repeat(125), highest).changes).toMatchObject([
+      { kind: 'proposed', to: 'automatic' },
+    ])
   })
 
   it('is asked for again once a person took back what it was given by itself, until one puts it on a rung', () => {

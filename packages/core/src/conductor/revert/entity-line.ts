@@ -67,10 +67,11 @@ async function lineOf(
   const told = toldOf(inverse, survivor?.id ?? head!.record.mergedInto)
   const kept = [...since.map(({ field }) => field), ...taken.map((system) => `ref:${system}`)]
   if (told.length === 0) return cannot(target, `taken by another since: ${kept.join(', ')}`, since)
-  const { restore, drop, names, standing } = inverse
+  const { restore, drop, names, standing, archived } = inverse
   return {
     ...{ kind: 'entity', type, id, version: head!.version, restore, drop, names, kept, since },
     ...(standing === undefined ? {} : { standing }),
+    ...(archived === undefined ? {} : { archived }),
     ...(survivor === undefined || inverse.survivor === undefined
       ? {}
       : { survivor: { id: survivor.id, version: survivor.head!.version, ...inverse.survivor } }),
@@ -80,7 +81,7 @@ async function lineOf(
 }
 
 /** In words, the fields first. */
-function toldOf({ restore, drop, names, standing, survivor }: Inverse, other: string | undefined): string[] {
+function toldOf({ restore, drop, names, standing, archived, survivor }: Inverse, other: string | undefined): string[] {
   const { refs = {}, aliases = [], without = [] } = names
   const fields = [restore, survivor?.restore ?? {}].flatMap((one) => Object.keys(one))
   return [
@@ -88,5 +89,6 @@ function toldOf({ restore, drop, names, standing, survivor }: Inverse, other: st
     ...Object.keys(refs).map((system) => `its identity in ${system}`),
     ...(aliases.length + without.length === 0 ? [] : ['its names']),
     ...(standing === undefined ? [] : [standing === 'separate' ? `no longer one with ${other}` : standing]),
+    ...(archived === undefined ? [] : ['archived']),
   ]
 }

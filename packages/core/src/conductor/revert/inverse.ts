@@ -122,7 +122,7 @@ export function inverseOf(target: Target, survivor?: Target): Inverse | string |
   if (mergedInto !== undefined) {
     const theirs =
       survivor?.head === undefined ? {} : { survivor: withoutCame(differing(survivor.head, survivor), head) }
-    return { standing: 'separate', ...fields, names: {}, ...theirs }
+    return { standing: 'separate', ...(to === 'archived' ? { archived: true } : {}), ...fields, names: {}, ...theirs }
   }
   const standing =
     to === 'archived' && archived !== true ? 'archived' : to === 'active' && archived === true ? 'restored' : undefined

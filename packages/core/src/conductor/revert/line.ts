@@ -40,6 +40,8 @@ export type RevertLine =
       readonly names?: Names
       /** Where it will stand, if that is elsewhere. */
       readonly standing?: Standing
+      /** Of one that is made separate: it goes back into the archive. */
+      readonly archived?: true
       /** The record that it is one with until then, and what of that goes back. */
       readonly survivor?: BackTo & { readonly id: string; readonly version: number }
       /** Fields that stay, because somebody has changed them since. */
