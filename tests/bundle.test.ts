@@ -1,4 +1,5 @@
 /** A company leaves in one bundle and enters another store unchanged (P14). */
+import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -98,6 +99,14 @@ async function linesOf(workspace: Workspace, options?: Parameters<Workspace['exp
   const lines: string[] = []
   for await (const line of workspace.export(options)) lines.push(line)
   return lines
+}
+
+/** A bundle of lines that were changed on purpose, with an end that covers them. */
+function resealed(lines: readonly string[]): string[] {
+  const body = lines.slice(0, -1)
+  const end = JSON.parse(lines.at(-1)!) as object
+  const sha256 = createHash('sha256').update(body.join('')).digest('hex')
+  return [...body, `${JSON.stringify({ ...end, lines: body.length, sha256 })}\n`]
 }
 
 /** A company with something of everything: settled, waiting, asked, continued, asleep, and mail that nobody has read. */
@@ -265,7 +274,7 @@ describe('a bundle', () => {
   })
 
   it('says in which shapes the host had what it holds', async () => {
-    const own = { ...world().options, entities: [Customer], settings: z.object({ tone: z.string() }) }
+    const own = { ...world().options, entities: [Customer], settings: z.object({ tone: z.string() }), events: [signed] }
     const keelson = await createConductor({ ...own, store: memoryStore() })
     onTestFinished(() => keelson.stop())
     const lines = (await linesOf(keelson.workspace(W))).map((line) => JSON.parse(line) as Record<string, unknown>)
@@ -274,6 +283,7 @@ describe('a bundle', () => {
       { of: 'policy' },
       { of: 'settings', version: 1, schema: { properties: { tone: { type: 'string' } } } },
       { of: 'entity', name: 'customer', version: 1, schema: { required: ['name', 'stage'] } },
+      { of: 'event', name: 'signed', version: 1, schema: { properties: { who: { type: 'string' } } } },
       { of: 'playbook', name: 'loop', version: 1 },
       { of: 'playbook', name: 'onboard', version: 1 },
     ])
@@ -288,6 +298,24 @@ describe('a bundle', () => {
       await linesOf(later.workspace(W)),
     )
     expect(changes).toEqual([{ what: 'schema', id: 'entity customer@1', change: 'changed' }])
+  })
+
+  it('that tells of shapes which this release does not know is taken in, and compared, all the same', async () => {
+    const of = world()
+    const here = await open(memoryStore(), of)
+    const acme = await fill(here, of)
+    const lines = await linesOf(acme)
+    const later = { type: 'schema', of: 'prompt', name: 'tone', version: 'x1', schema: { since: 'later' } }
+    const sealed = resealed([lines[0]!, `${JSON.stringify(later)}\n`, ...lines.slice(1)])
+    const there = await open(memoryStore(), of, false)
+    await there.workspace(W).import(sealed, { by: me, adopt: true })
+    const same = await linesOf(there.workspace(W))
+    expect(same).toEqual(lines)
+    expect((await diffBundles(lines, sealed)).changes).toEqual([
+      { what: 'schema', id: 'prompt tone@x1', change: 'added' },
+    ])
+    const junk = resealed([lines[0]!, `${JSON.stringify({ ...later, of: 7 })}\n`, ...lines.slice(1)])
+    await expect(diffBundles(lines, junk)).rejects.toMatchObject({ code: 'BUNDLE_INVALID' })
   })
 
   it('is compared with another, field by field', async () => {

@@ -69,7 +69,7 @@ export interface ConductorOptions {
   readonly connectors?: readonly Connector[]
   /** Entity types to check at the start: that all records that are stored can still be read. */
   readonly entities?: readonly EntityType<any>[]
-  /** Events to check at the start: that all payloads that are kept can still be read. */
+  /** Events to check at the start: that all payloads that are kept can still be read. Their shapes go into a bundle. */
   readonly events?: readonly EventType<any>[]
   /** Actions of no connector, so that their open effects can be finished whoever asked. */
   readonly actions?: readonly Action<any, any>[]
@@ -189,7 +189,7 @@ async function open(options: ConductorOptions): Promise<Conductor> {
     limits: { ...LIMITS, ...options.limits },
     catalog: catalogOf(options),
     actions: registryOf(options),
-    entities: new EntityTypes(options.entities),
+    ...knownOf(options),
     cache: new ReadCache(),
     policy: engineOf(options.policy),
     models: options.models ?? noModels,
@@ -267,6 +267,10 @@ interface Parts {
   readonly unwatch: () => void
   readonly store: MemoryStore
   readonly endAnchors: () => Promise<void>
+}
+
+function knownOf({ entities, events = [] }: ConductorOptions): Pick<Environment, 'entities' | 'events'> {
+  return { entities: new EntityTypes(entities), events }
 }
 
 function assemble(options: ConductorOptions, parts: Parts): Conductor {

@@ -26,10 +26,14 @@ const head = withZod((z) =>
   }),
 )
 
+/** What this release tells the shapes of. None of it is needed to take a bundle in. */
+export type SchemaOf = 'playbook' | 'entity' | 'event' | 'policy' | 'settings'
+
 const schemaLine = withZod((z) =>
   z.object({
     type: z.literal('schema'),
-    of: z.enum(['playbook', 'entity', 'policy', 'settings']),
+    /** Of what: see `SchemaOf`. Any other word is from a later release, which may tell of more. */
+    of: z.string(),
     name: z.string(),
     version: z.union([z.string(), z.int().min(0)]),
     schema: json(z).optional(),

@@ -1,28 +1,37 @@
-/** Schema lines: what the exporting host knew of shapes: playbooks with inputs, entities, settings, and the policy set that judged. */
+/** Schema lines: what the exporting host knew of shapes: playbooks with inputs, entities, events, settings, and the policy set that judged. */
 import type { z } from 'zod'
 import type { Environment } from '../conductor/environment.ts'
 import type { Json } from '../base/value.ts'
 import { zod } from '../base/zod.ts'
-import type { LineOf } from './line.ts'
+import { eventShape } from '../playbook/event.ts'
+import type { LineOf, SchemaOf } from './line.ts'
 
 export function schemaLines(env: Environment): LineOf<'schema'>[] {
-  const { catalog, entities, policy, settings } = env
+  const { catalog, entities, events, policy, settings } = env
   const playbooks = catalog
     .all()
     .filter((one) => !one.internal)
-    .sort((a, b) => (a.name === b.name ? a.version - b.version : a.name < b.name ? -1 : 1))
+    .sort(byName)
+  const shapes = events.map((type) => ({ ...eventShape(type), name: type.name })).sort(byName)
   return [
     { type: 'schema', of: 'policy', name: 'policy', version: policy.version },
     ...(settings.schema === undefined
       ? []
       : [lineOf('settings', 'settings', settings.version, settings.schema, 'output')]),
     ...entities.declared.map(({ name, version, schema }) => lineOf('entity', name, version, schema, 'output')),
+    ...shapes.map(({ name, version, schema }) => lineOf('event', name, version, schema, 'output')),
     ...playbooks.map(({ name, version, input }) => lineOf('playbook', name, version, input, 'input')),
   ]
 }
 
+type Named = { readonly name: string; readonly version: number }
+
+function byName(a: Named, b: Named): number {
+  return a.name === b.name ? a.version - b.version : a.name < b.name ? -1 : 1
+}
+
 function lineOf(
-  of: LineOf<'schema'>['of'],
+  of: SchemaOf,
   name: string,
   version: number,
   shape: z.ZodType,

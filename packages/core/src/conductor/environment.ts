@@ -6,6 +6,7 @@ import type { Ids } from '../base/ids.ts'
 import type { Logger } from '../base/log.ts'
 import type { MemoryStore } from '../journal/store.ts'
 import type { Catalog } from '../playbook/catalog.ts'
+import type { EventType } from '../playbook/event.ts'
 import type { Budget, Spending } from '../policy/budget.ts'
 import type { PolicyEngine } from '../policy/gate.ts'
 import type { Persona } from '../policy/persona.ts'
@@ -52,6 +53,8 @@ export interface Environment {
   readonly cache: ReadCache
   /** Entity types that this process knows. */
   readonly entities: EntityTypes
+  /** Events that this process was told of. */
+  readonly events: readonly EventType<any>[]
   readonly policy: PolicyEngine
   /** As this process defines them, by name. */
   readonly personas: ReadonlyMap<string, Persona>
