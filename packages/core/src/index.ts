@@ -60,7 +60,7 @@ export type { ArtifactDesk, TaxonomyDesk, TemplateDesk } from './conductor/libra
 export { artifactRef, type ArtifactDiff, type ArtifactOptions, type ArtifactRef } from './memory/artifact.ts'
 export type { Artifacts } from './memory/artifact.ts'
 export { Template, type Filled, type Templates, type TemplateText } from './memory/template.ts'
-export type { Taxonomy, TaxonomyName, Term } from './memory/taxonomy.ts'
+export type { Taxonomy, TaxonomyName, Term, Terms } from './base/taxonomy.ts'
 export { lifecycle, type Lifecycle, type Transition } from './memory/lifecycle.ts'
 
 /* memory */

@@ -1,15 +1,20 @@
-/** Memories of a bundle as what an import takes: those that hold, and what was said; what is gone stays gone. */
+/** Memories of a bundle as what an import takes: those that hold, by terms that are known here; what is gone stays gone. */
+import { inUse, type Taxonomy } from '../base/taxonomy.ts'
 import type { ImportItem } from '../memory/handle.ts'
 import type { Subject } from '../memory/input.ts'
 import type { MemoryRecord } from '../memory/unit.ts'
 
 export type Remembering = MemoryRecord
 
-export function itemsOf(records: readonly Remembering[], ids: ReadonlyMap<string, string>): ImportItem[] {
+export function itemsOf(
+  records: readonly Remembering[],
+  ids: ReadonlyMap<string, string>,
+  taxonomy: Taxonomy,
+): ImportItem[] {
   const open = records.filter(
     ({ ends, erased }) => erased === undefined && ends.every((end) => end.undoneAt !== undefined),
   )
-  return open.map((record) => (record.kind === 'event' ? eventOf(record, ids) : memoryOf(record, ids)))
+  return open.map((record) => (record.kind === 'event' ? eventOf(record, ids) : memoryOf(record, ids, taxonomy)))
 }
 
 function iso(instant: number): string {
@@ -41,9 +46,10 @@ function eventOf(record: MemoryRecord, ids: ReadonlyMap<string, string>): Import
   }
 }
 
-function memoryOf(record: MemoryRecord, ids: ReadonlyMap<string, string>): ImportItem {
+function memoryOf(record: MemoryRecord, ids: ReadonlyMap<string, string>, taxonomy: Taxonomy): ImportItem {
   const { kind, text, predicate, value, functional, scope, load, confidence, sensitivity, outside, evidence } = record
   const subject = subjectOf(record, ids)
+  const terms = inUse(taxonomy, record.terms ?? {})
   return {
     type: 'memory',
     ...{
@@ -61,6 +67,7 @@ function memoryOf(record: MemoryRecord, ids: ReadonlyMap<string, string>): Impor
     ...(functional === undefined ? {} : { functional }),
     ...(confidence === undefined ? {} : { confidence }),
     ...(outside === undefined ? {} : { outside }),
+    ...(terms === undefined ? {} : { terms }),
     ...(record.to === undefined ? {} : { validTo: iso(record.to) }),
     ...(record.expiresAt === undefined ? {} : { expiresAt: iso(record.expiresAt) }),
   }

@@ -20,6 +20,7 @@ import { withNames } from '../memory/entity-identity.ts'
 import * as verbs from '../memory/entity-verbs.ts'
 import { createEntity, keyedId } from '../memory/entity-write.ts'
 import { upcastTo } from '../base/upcast.ts'
+import { taxonomyOf } from '../memory/terms.ts'
 import { itemsOf, type Remembering } from './merge-memory.ts'
 import { readLines, type BundleSource } from './read.ts'
 
@@ -184,7 +185,8 @@ async function sameAs({ env, workspace }: Parts, type: AnyEntityType, record: En
 
 async function rememberAll(parts: Parts, memories: readonly Remembering[]): Promise<MergeReport['memories']> {
   const { env, workspace, options, ids } = parts
-  const items = itemsOf(memories, ids)
+  const { value: taxonomy } = await taxonomyOf({ store: env.store, workspace })
+  const items = itemsOf(memories, ids, taxonomy)
   if (options.dryRun === true || items.length === 0) return { imported: items.length, known: 0, proposed: 0 }
   const { imported, known, proposed } = await importAll(deskOf(env, workspace), items, {
     by: options.by,

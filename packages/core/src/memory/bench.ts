@@ -4,8 +4,10 @@
  * B1. The versions that were read travel with the writes, so a set that was made of old records conflicts and is made anew.
  * B2. All that is asked for was loaded before, in few look-ups: making a set waits for nothing.
  */
+import type { Taxonomy } from '../base/taxonomy.ts'
 import type { Put } from '../journal/put.ts'
 import type { RecordQuery, RecordRow } from '../journal/store.ts'
+import { taxonomyIn, TAXONOMY_QUERY } from './terms.ts'
 import { KEY_RECORD, keyOf, keyPut, MEMORY_RECORD, memoryPut, type End, type MemoryRecord } from './unit.ts'
 
 /** How a bench reads: the store's `records`, of one workspace. */
@@ -37,6 +39,11 @@ export class Bench {
     await this.#loadMemories([...ids, ...made.map(({ id }) => id), ...open])
     const named = ids.flatMap((id) => this.#memories.get(id)?.value ?? [])
     await this.#loadMemories(await this.#loadKeys(named))
+  }
+
+  /** The workspace's terms as they stand. */
+  async taxonomy(): Promise<Taxonomy> {
+    return taxonomyIn(await this.#look(TAXONOMY_QUERY)).value
   }
 
   memory(id: string): MemoryRecord | undefined {

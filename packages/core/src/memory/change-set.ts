@@ -11,6 +11,7 @@ import { KeelsonError } from '../base/errors.ts'
 import { sha256 } from '../base/hash.ts'
 import type { Labels } from '../base/labels.ts'
 import { canonical } from '../base/json.ts'
+import { assertAllTerms, assertLists, termsFrom, type Terms } from '../base/taxonomy.ts'
 import type { Json } from '../base/value.ts'
 import type { Put } from '../journal/put.ts'
 import type { Bench } from './bench.ts'
@@ -42,6 +43,8 @@ export interface Amendment {
   readonly expiresAt?: string | null
   readonly confidence?: number
   readonly sensitivity?: number
+  /** In place of those before; null: none. */
+  readonly terms?: Terms | null
 }
 
 /** What became of one op. */
@@ -150,9 +153,9 @@ export const GRACE_MS = 30 * 86_400_000
 /** Does `ops` on the bench. */
 export async function applyOps(bench: Bench, ops: readonly ChangeOp[], applying: Applying): Promise<Applied> {
   const made = ops.map((op, at) => recordOf(op, at, applying))
-  const named = ops.flatMap((op) => ('id' in op ? [op.id] : op.op === 'add' ? (op.replaces ?? []) : []))
   const records = made.filter((record) => record !== undefined)
-  await bench.load(named, records)
+  await bench.load(namedIn(ops), records)
+  await assertTermsIn(bench, ops)
   const results: Remembered[] = []
   const changes: Change[] = []
   const wider: ChangeOp[] = []
@@ -166,6 +169,32 @@ export async function applyOps(bench: Bench, ops: readonly ChangeOp[], applying:
     results.push(result)
   }
   return { results, changes, wider }
+}
+
+/** Throws as `applyOps` does where these would carry terms that are not in use: before somebody is asked about them. */
+export async function assertProposable(bench: Bench, ops: readonly ChangeOp[]): Promise<void> {
+  await bench.load(namedIn(ops))
+  await assertTermsIn(bench, ops)
+}
+
+/** Memories that they replace, end or amend. */
+export function namedIn(ops: readonly ChangeOp[]): string[] {
+  return ops.flatMap((op) => ('id' in op ? [op.id] : op.op === 'add' ? (op.replaces ?? []) : []))
+}
+
+/** `TAXONOMY_UNKNOWN`; what is replaced or amended may have carried a term before. Without terms, no look-up. */
+async function assertTermsIn(bench: Bench, ops: readonly ChangeOp[]): Promise<void> {
+  const sorted = ops.flatMap((op) => {
+    const terms = op.op === 'add' ? op.memory.terms : op.op === 'amend' ? (op.set.terms ?? undefined) : undefined
+    return terms === undefined ? [] : [{ terms, named: namedIn([op]) }]
+  })
+  for (const { terms } of sorted) assertLists(terms)
+  if (sorted.length === 0) return
+  const taxonomy = await bench.taxonomy()
+  for (const { terms, named } of sorted) {
+    const before = named.flatMap((id) => bench.memory(id)?.terms ?? [])
+    assertAllTerms(taxonomy, named.length === 1 ? `memory "${named[0]}"` : 'a memory', terms, before)
+  }
 }
 
 function recordOf(op: ChangeOp, at: number, applying: Applying): MemoryRecord | undefined {
@@ -267,7 +296,10 @@ function applyAdd(bench: Bench, record: MemoryRecord, { now, set, decided }: App
 
 function isSame(old: MemoryRecord, record: MemoryRecord): boolean {
   return (
-    old.text === record.text && canonical(old.value ?? null) === canonical(record.value ?? null) && old.to === record.to
+    (record.terms === undefined || canonical(old.terms ?? {}) === canonical(record.terms)) &&
+    old.text === record.text &&
+    canonical(old.value ?? null) === canonical(record.value ?? null) &&
+    old.to === record.to
   )
 }
 
@@ -293,12 +325,18 @@ function amend(bench: Bench, id: string, set: Amendment, changes: Change[]): Rem
   const record = standing(bench, id)
   const next: Record<string, Json | undefined> = {}
   for (const [field, value] of Object.entries(set) as [keyof Amendment, Json][])
-    next[field] = field === 'expiresAt' ? (value === null ? undefined : instantOf(value as string)) : value
+    next[field] = field === 'expiresAt' || field === 'terms' ? AMENDED[field](value) : value
   const before: Record<string, Json> = {}
   for (const field of Object.keys(next)) before[field] = (record as unknown as Record<string, Json>)[field] ?? null
   bench.set(without({ ...record, ...next }), true)
   changes.push({ did: 'amended', id, before })
   return { id, status: 'applied' }
+}
+
+/** Fields that can be taken away, by null. */
+const AMENDED = {
+  expiresAt: (value: Json) => (value === null ? undefined : instantOf(value as string)),
+  terms: (value: Json) => termsFrom((value ?? {}) as Terms) as Json | undefined,
 }
 
 function known(bench: Bench, id: string): MemoryRecord {

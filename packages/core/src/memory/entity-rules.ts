@@ -1,11 +1,12 @@
 /** Rules on the fields of entities: links that hold, states that may follow one another, terms that are known. */
 import { KeelsonError } from '../base/errors.ts'
 import { canonical } from '../base/json.ts'
+import { assertTerms } from '../base/taxonomy.ts'
 import type { Json } from '../base/value.ts'
 import type { AnyEntityType, EntityRecord } from './entity.ts'
 import { headOf, type Shelf } from './entity-read.ts'
 import { transitionOf } from './lifecycle.ts'
-import { assertTerms, EMPTY_TAXONOMY, type Taxonomy } from './taxonomy.ts'
+import { taxonomyOf } from './terms.ts'
 
 type Data = EntityRecord['data']
 
@@ -71,15 +72,6 @@ export async function assertLinks(
       )
     }
   }
-}
-
-/** The workspace's taxonomy as it stands. */
-export async function taxonomyOf(
-  shelf: Pick<Shelf, 'store' | 'workspace'>,
-): Promise<{ value: Taxonomy; version: number }> {
-  const [row] = await shelf.store.records(shelf.workspace, { kind: 'company', ids: ['taxonomy'], limit: 1 })
-  if (row === undefined) return { value: EMPTY_TAXONOMY, version: 0 }
-  return { value: JSON.parse(row.data) as Taxonomy, version: row.version }
 }
 
 export async function assertTermsOf(

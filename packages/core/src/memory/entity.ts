@@ -9,7 +9,7 @@ import type { Json } from '../base/value.ts'
 import { zod } from '../base/zod.ts'
 import type { Put } from '../journal/put.ts'
 import { lifecycleOf, type AnyLifecycle, type Lifecycle } from './lifecycle.ts'
-import type { TaxonomyName } from './taxonomy.ts'
+import type { TaxonomyName } from '../base/taxonomy.ts'
 import { upcastersOf, type Upcast, type Versioned } from '../base/upcast.ts'
 
 /** A kind of business record. */

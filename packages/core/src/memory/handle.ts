@@ -1,6 +1,7 @@
 /** Handle: what is done with memory: by a run through `ctx.memory`, by people and hosts through `workspace.memory`. */
 import type { z } from 'zod'
 import type { Actor } from '../base/actor.ts'
+import type { Terms } from '../base/taxonomy.ts'
 import type { Json } from '../base/value.ts'
 import type { ChangeOp, ChangeSetRecord, Change, Remembered } from './change-set.ts'
 import type { Consolidator } from './consolidate.ts'
@@ -17,6 +18,8 @@ import type { Upcast } from '../base/upcast.ts'
 export interface FactsQuery {
   readonly about?: Subject
   readonly predicate?: string
+  /** Only what carries each of these. */
+  readonly terms?: Terms
   /** Default: all but events. */
   readonly kinds?: readonly MemoryKind[]
   readonly asOf?: { readonly valid?: string; readonly known?: string }

@@ -5,6 +5,7 @@ import { KeelsonError } from '../base/errors.ts'
 import { isUnlabelled, NO_LABELS, type Labels } from '../base/labels.ts'
 import { canonical, stored } from '../base/json.ts'
 import { parse } from '../base/schema.ts'
+import { termsFrom, type Terms } from '../base/taxonomy.ts'
 import type { Json } from '../base/value.ts'
 import { withZod } from '../base/zod.ts'
 import { scopeOf } from './scope.ts'
@@ -48,6 +49,8 @@ export interface NewMemory {
   readonly validFrom?: string
   readonly validTo?: string
   readonly expiresAt?: string
+  /** Terms of the workspace's taxonomy by which it is sorted; another is `TAXONOMY_UNKNOWN`. */
+  readonly terms?: Terms
   readonly evidence?: readonly Evidence[]
 }
 
@@ -98,6 +101,7 @@ const inputSchemas = withZod((z) => {
     evidence: evidence.max(100).optional(),
   }
 
+  const terms = z.array(name).max(50).optional()
   const memory = z.strictObject({
     ...shared,
     kind: z.enum(MEMORY_KINDS).exclude(['event']).optional(),
@@ -110,6 +114,7 @@ const inputSchemas = withZod((z) => {
     confidence: z.number().min(0).max(1).optional(),
     validFrom: instant.optional(),
     validTo: instant.optional(),
+    terms: z.strictObject({ segments: terms, categories: terms, tags: terms }).optional(),
   })
 
   const event = z.strictObject({
@@ -165,6 +170,7 @@ export function newMemory(input: NewMemory, id: string, writing: Writing): Memor
     names: about.names,
     outside: given.outside,
     subject: about.subject,
+    terms: given.terms === undefined ? undefined : termsFrom(given.terms),
   })
 }
 
@@ -215,6 +221,7 @@ function recordOf(
     ...{ set, source },
     speaker: own.speaker,
     subject: own.subject,
+    terms: own.terms,
     text: own.text,
     thread: own.thread,
     to: own.to,

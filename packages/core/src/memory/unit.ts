@@ -9,6 +9,7 @@ import type { Actor } from '../base/actor.ts'
 import { keptIn, NO_LABELS, type Labels } from '../base/labels.ts'
 import { sha256 } from '../base/hash.ts'
 import { canonical } from '../base/json.ts'
+import type { Terms } from '../base/taxonomy.ts'
 import type { Json } from '../base/value.ts'
 import type { Put } from '../journal/put.ts'
 import { rootOf } from './scope.ts'
@@ -77,6 +78,8 @@ export interface MemoryRecord {
   readonly outside?: boolean
   /** What it was written from is to be taken for. */
   readonly labels?: Labels
+  /** By which words of the workspace's taxonomy it is sorted. */
+  readonly terms?: Terms
   readonly from: number
   readonly to?: number
   readonly recordedAt: number
@@ -122,6 +125,7 @@ export interface Memory {
   readonly sensitivity: number
   readonly outside: boolean
   readonly labels?: Labels
+  readonly terms?: Terms
   readonly pinned: boolean
   readonly validFrom: string
   readonly validTo?: string
@@ -214,7 +218,7 @@ function statusOf(record: MemoryRecord, end: End | undefined): Memory['status'] 
   return end.until === undefined ? 'retired' : 'bin'
 }
 
-const OPTIONAL = ['value', 'subject', 'predicate', 'role', 'speaker', 'thread', 'labels'] as const
+const OPTIONAL = ['value', 'subject', 'predicate', 'role', 'speaker', 'thread', 'labels', 'terms'] as const
 
 function optional<K extends keyof MemoryRecord>(record: MemoryRecord, keys: readonly K[]): Pick<MemoryRecord, K> {
   const found: Partial<Pick<MemoryRecord, K>> = {}

@@ -1,7 +1,12 @@
 /** Changes: the change sets of a workspace: listed, shown, proposed, decided. */
 import { KeelsonError } from '../../base/errors.ts'
 import type { Json } from '../../base/value.ts'
-import { CHANGE_SET_RECORD, type ChangeSetRecord, type EntityWritten } from '../../memory/change-set.ts'
+import {
+  assertProposable,
+  CHANGE_SET_RECORD,
+  type ChangeSetRecord,
+  type EntityWritten,
+} from '../../memory/change-set.ts'
 import type { MemoryChanges, ChangeSet, Diff } from '../../memory/handle.ts'
 import { historyOf } from '../../memory/history.ts'
 import { recordsOf } from '../../memory/recall/recall.ts'
@@ -11,7 +16,7 @@ import type { Notifier } from '../notifier.ts'
 import { handle } from '../runs.ts'
 import { assertMayAnswer, refusal, type Decider } from './decider.ts'
 import { askedDiff, askedSet, askedSets, itemOfSet } from './asked-sets.ts'
-import { assertActor, type Desk } from './desk.ts'
+import { assertActor, benchOf, type Desk } from './desk.ts'
 import { entityOf, entitySet, entitySets, type SetQuery } from './entity-sets.ts'
 import { diffOf, proposalRunId } from './proposal.ts'
 import { draftProposal } from './write.ts'
@@ -81,6 +86,7 @@ export async function propose(
   const { env, workspace, scope } = desk
   const { ops, reason, by } = given
   await diffOf(desk, ops)
+  await assertProposable(benchOf(desk), ops)
   const id = `set_${env.ids.id()}`
   await env.company(workspace).edit(async () => {
     const set: ChangeSetRecord = {

@@ -151,10 +151,8 @@ async function correction(
   id: string,
   change: Pick<NewMemory, 'text' | 'value' | 'validFrom' | 'confidence'>,
 ): Promise<ChangeOp & { op: 'add' }> {
-  const { kind, scope, subject, names, predicate, functional, load, from, evidence, sensitivity } = await recordFor(
-    desk,
-    id,
-  )
+  const { kind, scope, subject, names, predicate, functional, load, from, evidence, sensitivity, terms } =
+    await recordFor(desk, id)
   if (kind === 'event') {
     throw new KeelsonError('INPUT_INVALID', 'what happened cannot be corrected', {
       hint: 'Remember a fact about it, or forget it.',
@@ -174,6 +172,7 @@ async function correction(
     ...{ kind, scope, load, evidence: [...evidence, { kind: 'memory' as const, id }], sensitivity, ...about },
     ...(predicate === undefined ? {} : { predicate }),
     ...(functional === undefined ? {} : { functional }),
+    ...(terms === undefined ? {} : { terms }),
     validFrom: new Date(from).toISOString(),
     ...change,
   }

@@ -14,6 +14,7 @@ import {
   applyOps,
   changeSetPut,
   CHANGE_SET_RECORD,
+  namedIn,
   type ChangeOp,
   type ChangeSetRecord,
 } from '../../memory/change-set.ts'
@@ -182,13 +183,12 @@ export async function readProposal(
   const record = JSON.parse(row.data) as ChangeSetRecord
   const named = namedIn(record.ops ?? [])
   const memories = [...(await recordsOf(env.store, workspace, named)).values()].map(
-    ({ id, ends, pinned, load, expiresAt }) => [id, ends, pinned ?? false, load, expiresAt ?? null],
+    ({ id, ends, pinned, load, expiresAt, terms }) => [
+      ...[id, ends, pinned ?? false, load, expiresAt ?? null],
+      ...(terms === undefined ? [] : [terms]),
+    ],
   )
   return { record, version: row.version, hash: sha256(canonicalAround([record.ops ?? [], memories])) }
-}
-
-function namedIn(ops: readonly ChangeOp[]): string[] {
-  return ops.flatMap((op) => ('id' in op ? [op.id] : op.op === 'add' ? (op.replaces ?? []) : []))
 }
 
 export async function diffOf(desk: Desk, ops: readonly ChangeOp[]): Promise<Diff[]> {

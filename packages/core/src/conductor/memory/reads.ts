@@ -1,5 +1,6 @@
 /** Reads: what is looked up in memory: facts, history, one by its id. Searching is in memory/recall. */
 import { KeelsonError } from '../../base/errors.ts'
+import { assertLists, carries } from '../../base/taxonomy.ts'
 import type { FactsQuery, HistoryQuery } from '../../memory/handle.ts'
 import { subjectOf } from '../../memory/input.ts'
 import {
@@ -30,10 +31,12 @@ export async function facts(desk: Desk, query: FactsQuery = {}): Promise<Memory[
   const { now } = askedOf(desk)
   const at = asOfOf(query.asOf, now)
   const kinds = new Set(query.kinds ?? ['fact', 'preference', 'rule', 'note', 'summary', 'decision'])
+  if (query.terms !== undefined) assertLists(query.terms)
   const matches = (record: MemoryRecord): boolean =>
     mayRead(desk, record) &&
     kinds.has(record.kind) &&
     (query.predicate === undefined || record.predicate === query.predicate) &&
+    (query.terms === undefined || carries(record.terms, query.terms)) &&
     (query.history === true
       ? record.erased === undefined && record.recordedAt <= at.known
       : holdsAt(record, at.valid, at.known))

@@ -10,12 +10,12 @@ import { sha256 } from '../../base/hash.ts'
 import { isUnlabelled, type Labels } from '../../base/labels.ts'
 import { canonical, canonicalAround } from '../../base/json.ts'
 import type { Json } from '../../base/value.ts'
-import type { ChangeOp, Remembered } from '../../memory/change-set.ts'
+import { assertProposable, type ChangeOp, type Remembered } from '../../memory/change-set.ts'
 import { contextPut } from '../../memory/context.ts'
 import type { ContextQuery, RunMemory } from '../../memory/handle.ts'
 import type { NewEvent, NewMemory } from '../../memory/input.ts'
 import type { Source } from '../../memory/unit.ts'
-import { narrowed, type Desk } from '../memory/desk.ts'
+import { benchOf, narrowed, type Desk } from '../memory/desk.ts'
 import { contextFor } from '../memory/gather.ts'
 import { diffOf } from '../memory/proposal.ts'
 import { facts, get, history, recall } from '../memory/reads.ts'
@@ -192,29 +192,24 @@ function proposeOp(
   const live = async (): Promise<void> => {
     await diffOf(desk, ops)
     await pass.work.run(() =>
-      pass.writer.submit(async () => {
-        const source = sourceOf(pass, key)
-        const id = setId(pass, key, hash)
-        const ok = { changeSet: id }
-        if (await isThere(desk, id)) return { drafts: [{ kind: 'memory.completed', key, data: { hash, ok } }] }
-        const createdAt = desk.env.clock.now()
-        const { puts, starts } = draftProposal(
-          desk,
-          {
-            id,
-            status: 'proposed',
-            source,
-            reason,
-            createdAt,
-            scope: desk.scope,
-            changes: [],
-            ops,
-            ...labelled(labels()),
-          },
-          source.by,
-        )
-        return { drafts: [{ kind: 'memory.completed', key, data: { hash, ok, puts } }], starts }
-      }),
+      pass.writer.submit(() =>
+        orItsError(key, hash, async () => {
+          const source = sourceOf(pass, key)
+          const id = setId(pass, key, hash)
+          const ok = { changeSet: id }
+          if (await isThere(desk, id)) return { drafts: [{ kind: 'memory.completed', key, data: { hash, ok } }] }
+          await assertProposable(benchOf(desk), ops)
+          const { puts, starts } = draftProposal(
+            desk,
+            {
+              ...{ id, status: 'proposed', source, reason, createdAt: desk.env.clock.now() },
+              ...{ scope: desk.scope, changes: [], ops, ...labelled(labels()) },
+            },
+            source.by,
+          )
+          return { drafts: [{ kind: 'memory.completed', key, data: { hash, ok, puts } }], starts }
+        }),
+      ),
     )
     pass.task.env.nudge()
   }

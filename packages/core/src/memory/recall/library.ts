@@ -18,7 +18,7 @@ export interface Unit extends Indexed {
 }
 
 const KEPT = [
-  ...(['kind', 'subject', 'load', 'role', 'authority', 'sensitivity', 'thread'] as const),
+  ...(['kind', 'subject', 'load', 'role', 'authority', 'sensitivity', 'thread', 'terms'] as const),
   ...(['from', 'to', 'expiresAt', 'recordedAt', 'ends', 'erased'] as const),
 ] as const
 

@@ -5,6 +5,7 @@
  * R2. `asOf` answers from what held then, as it was known then.
  */
 import { KeelsonError } from '../../base/errors.ts'
+import { assertLists, carries, type Terms } from '../../base/taxonomy.ts'
 import type { MemoryStore } from '../../journal/store.ts'
 import { isWithin, rootOf } from '../scope.ts'
 import { subjectOf, type Subject } from '../input.ts'
@@ -19,6 +20,8 @@ export interface RecallQuery {
   readonly about?: readonly Subject[]
   readonly kinds?: readonly MemoryKind[]
   readonly thread?: string
+  /** Only what carries each of these. */
+  readonly terms?: Terms
   /** Only what was said, or began to hold, in this span; ISO instants. */
   readonly from?: string
   readonly to?: string
@@ -171,10 +174,12 @@ function filterOf(query: Omit<RecallQuery, 'text'>): (record: Unit['record']) =>
   const subjects = query.about === undefined ? undefined : new Set(query.about.map((one) => subjectOf(one).subject))
   const kinds = query.kinds === undefined ? undefined : new Set(query.kinds)
   const [from, to] = [instantOf(query.from) ?? -Infinity, instantOf(query.to) ?? Infinity]
+  if (query.terms !== undefined) assertLists(query.terms)
   return (record) =>
     (subjects === undefined || (record.subject !== undefined && subjects.has(record.subject))) &&
     (kinds === undefined || kinds.has(record.kind)) &&
     (query.thread === undefined || record.thread === query.thread) &&
+    (query.terms === undefined || carries(record.terms, query.terms)) &&
     record.from >= from &&
     record.from < to
 }
