@@ -358,7 +358,9 @@ describe('a bundle', () => {
     const bob = await from.entities(Person, { by: me }).create({ mail: 'bob@x.org', name: 'Bob' })
     await from.entities(Person, { by: me }).identify(bob.id, { refs: { stripe: 'cus_1' } })
     await from.entities(Deal, { by: me }).create({ title: 'site', person: ada.id })
-    await from.memory.remember({ subject: 'ada', predicate: 'likes', value: 'tea' }, { by: me })
+    await from.taxonomy.set({ tags: ['hot', 'own'] }, { by: me })
+    const likes = { subject: 'ada', predicate: 'likes', value: 'tea', terms: { tags: ['hot', 'own'] } }
+    await from.memory.remember(likes, { by: me })
     const bundle = await linesOf(from)
     const Person2 = defineEntity({
       name: 'person',
@@ -370,6 +372,7 @@ describe('a bundle', () => {
     const host = { ...world(), options: { ...world().options, entities: [Person2, Deal] } }
     const target = (await open(sqlite(file()), host, false)).workspace('ours')
     const own = await target.entities(Person2, { by: me }).create({ mail: 'ada@x.org', name: 'Ada L.', vip: true })
+    await target.taxonomy.set({ tags: ['hot'] }, { by: me })
     const dry = await target.merge(bundle, { by: me, dryRun: true })
     expect(dry.entities.map(({ what }) => what).sort()).toEqual(['created', 'created', 'kept'])
     expect(await target.entities(Person2).list()).toMatchObject({ entities: [{ id: own.id }] })
@@ -378,6 +381,7 @@ describe('a bundle', () => {
       ...{ type: 'person', id: ada.id, here: own.id, what: 'kept', fields: ['name', 'vip'], upcast: true },
     })
     expect(report.memories).toMatchObject({ imported: 1 })
+    expect(await target.memory.facts()).toMatchObject([{ terms: { tags: ['hot'] } }])
     expect(await target.entities(Deal).find({ person: own.id })).toMatchObject({ data: { title: 'site' } })
     expect(await target.entities(Person2).byRef('stripe', 'cus_1')).toMatchObject({ data: { name: 'Bob', vip: false } })
     const again = await target.merge(bundle, { by: me, onConflict: 'take' })

@@ -257,3 +257,55 @@ describe('a ceiling', () => {
     await t.stop()
   })
 })
+
+describe('trust by terms of the taxonomy', () => {
+  const terms = async (): Promise<Harness> => {
+    const trust = [defineTrust(note, { segment: ({ about }) => about, taxonomy: 'segments', veto: '5m' })]
+    const t = await testConductor({ playbooks: [write], connectors: [fake(crm)], policy: gate(true), trust })
+    await t.keelson.taxonomy.set({ segments: ['b2b', 'b2c'], tags: ['x'] }, { by })
+    return t
+  }
+  const UNKNOWN = { code: 'TAXONOMY_UNKNOWN', hint: 'Known are b2b, b2c; add it with taxonomy.set().' }
+
+  it('is given by a person in segments that the company has, and in no other', async () => {
+    const t = await terms()
+    const { trust } = t.keelson
+    await expect(trust.set(note, 'automatic', { by, segment: 'x' })).rejects.toMatchObject(UNKNOWN)
+    await expect(trust.set(note, 'automatic', { by })).rejects.toMatchObject(UNKNOWN)
+    await expect(trust.ceiling(note, 'veto', { by, segment: 'b2x' })).rejects.toMatchObject(UNKNOWN)
+    await trust.set(note, 'automatic', { by, segment: 'b2b' })
+    await t.start(write, { about: 'b2b' })
+    await t.start(write, { about: 'b2x' })
+    expect(t.world(note)).toHaveLength(1)
+    expect(() => defineTrust(note, { taxonomy: 'segments' })).toThrow('names segments and no segment')
+    const other = t.keelson.workspace('other')
+    await expect(other.trust.set(note, 'automatic', { by, segment: 'b2b' })).rejects.toMatchObject({
+      code: 'TAXONOMY_UNKNOWN',
+      hint: 'Known are none; add it with taxonomy.set().',
+    })
+  })
+
+  it('is not earned in a segment that the company does not have', async () => {
+    const t = await terms()
+    await decide(t, '10s')
+    await decide(t, '10s')
+    expect(await t.keelson.trust.list()).toEqual([])
+  })
+
+  it('ends with its term, also for what waits out its veto, and stands again with it', async () => {
+    const t = await terms()
+    const { trust, taxonomy } = t.keelson
+    await trust.set(note, 'veto', { by, segment: 'b2b' })
+    await t.start(write, { about: 'b2b' })
+    await taxonomy.set({ segments: [{ name: 'b2b', retired: true }, 'b2c'] }, { by })
+    await t.advance('6m')
+    expect(t.world(note)).toHaveLength(0)
+    await t.start(write, { about: 'b2b' })
+    expect(t.world(note)).toHaveLength(0)
+    const asked = (await t.inbox.list()).items.filter(({ kind }) => kind === 'approval').map(({ title }) => title)
+    expect(asked.toSorted()).toEqual(['Changed: crm.note (notes)', 'crm.note (notes)'])
+    expect(await trust.list()).toMatchObject([{ segment: 'b2b', rung: 'approve' }])
+    await taxonomy.set({ segments: ['b2b'] }, { by })
+    expect(await trust.list()).toMatchObject([{ segment: 'b2b', rung: 'veto' }])
+  })
+})

@@ -1,12 +1,15 @@
 /** TrustRule: which action climbs the ladder of trust, in which segments, and how far. */
 import { durationMs, type Duration } from '../base/duration.ts'
 import { KeelsonError } from '../base/errors.ts'
+import type { TaxonomyName } from '../base/taxonomy.ts'
 import { definitionOf, type Action } from '../connector/action.ts'
 import { HIGHEST_BY_ITSELF, isAbove, RUNGS, type TrustRung } from './trust.ts'
 
 export interface TrustRule {
   readonly action: string
   readonly segment: (input: unknown) => string
+  /** Whose terms its segments are. */
+  readonly taxonomy: TaxonomyName | undefined
   readonly ceiling: TrustRung
   readonly highRisk: boolean
   readonly version: string
@@ -28,6 +31,8 @@ export function defineTrust<In>(
   options: {
     /** Cases that are trusted apart: an amount band, a known or a new recipient; of the input as it is stored. Default: one for all. */
     readonly segment?: (input: NoInfer<In>) => string
+    /** Its segments are terms of this list of the workspace's taxonomy: in any other, nothing is trusted and nothing is earned. */
+    readonly taxonomy?: TaxonomyName
     readonly ceiling?: TrustRung
     /** Something wrong brings it down to asking each time. Default: true for what cannot be taken back. */
     readonly highRisk?: boolean
@@ -43,8 +48,15 @@ export function defineTrust<In>(
 ): TrustRule {
   const known = definitionOf(action)
   const final = known.effect === 'irreversible'
-  const { segment, ceiling = final ? 'approve' : 'automatic', highRisk = final, version = '1', veto = '10m' } = options
-  const { autoPromote } = options
+  const {
+    segment,
+    taxonomy,
+    ceiling = final ? 'approve' : 'automatic',
+    highRisk = final,
+    version = '1',
+    veto = '10m',
+    autoPromote,
+  } = options
   if (!RUNGS.includes(ceiling))
     throw new KeelsonError('DEFINITION_INVALID', `"${String(ceiling)}" is no rung of trust`, {
       hint: `Choose one of ${RUNGS.join(', ')}.`,
@@ -53,9 +65,14 @@ export function defineTrust<In>(
     throw new KeelsonError('DEFINITION_INVALID', `nothing is put on "${String(autoPromote)}" by itself`, {
       hint: 'autoPromote is one of approve, batch, veto; what goes beyond is promoted by a person.',
     })
+  if (taxonomy !== undefined && segment === undefined)
+    throw new KeelsonError('DEFINITION_INVALID', `the trust of ${known.name} names ${taxonomy} and no segment`, {
+      hint: 'Say by `segment` which term an input belongs to.',
+    })
   return Object.freeze({
     action: known.name,
     segment: (input: unknown) => segment?.(input as never) ?? 'all',
+    taxonomy,
     ceiling,
     highRisk,
     version,

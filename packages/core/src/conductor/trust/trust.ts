@@ -6,6 +6,7 @@ import type { TrustRule } from '../../policy/trust-rule.ts'
 import { isAbove, nextRung, RUNGS, topOf, wilsonLower, type TrustRung } from '../../policy/trust.ts'
 import type { Environment } from '../environment.ts'
 import { iso } from '../waiting.ts'
+import { assertSegment, termOf } from './segment.ts'
 import { ceilingAt, happened, ruleOf, standingNow, trustOf, type Ceiling, type TrustRecord } from './record.ts'
 
 export interface Trusted {
@@ -50,11 +51,12 @@ export function trustVerbs(env: Environment, workspace: string): Trust {
     async list() {
       const where = { field: 'all', value: 'trust' }
       const rows = await env.store.records(workspace, { kind: 'trust', where, limit: 1000 })
-      return rows.map((row) => shown(env, JSON.parse(row.data) as TrustRecord))
+      return Promise.all(rows.map((row) => shown(env, workspace, JSON.parse(row.data) as TrustRecord)))
     },
     async set(action, rung, { by, segment = 'all' }) {
       const rule = climbing(env, action.name, rung, by)
       await env.company(workspace).edit(async () => {
+        await assertSegment(env, workspace, rule, segment)
         const record = await trustOf(env, workspace, rule, segment)
         if (isAbove(rung, topOf({ ceiling: ceilingAt(rule, record, env.clock.now()) })))
           throw notSo(action.name, rung, 'that is above its ceiling')
@@ -66,6 +68,7 @@ export function trustVerbs(env: Environment, workspace: string): Trust {
       const rule = climbing(env, action.name, rung, by)
       const why = reason === undefined ? {} : { reason }
       await env.company(workspace).edit(async () => {
+        await assertSegment(env, workspace, rule, segment)
         const at = env.clock.now()
         const ends = until === undefined ? {} : { until: endOf(action.name, rung, until, at) }
         const ceiling: Ceiling = { rung, by, at, ...ends, ...why }
@@ -100,9 +103,11 @@ function notSo(action: string, rung: TrustRung, why: string): KeelsonError {
   })
 }
 
-function shown(env: Environment, record: TrustRecord): Trusted {
+async function shown(env: Environment, workspace: string, record: TrustRecord): Promise<Trusted> {
   const { action, segment, ceiling: said } = record
-  const rule = ruleOf(env, action)
+  const found = ruleOf(env, action)
+  const known = found !== undefined && (await termOf(env, workspace, found, segment)).known
+  const rule = known ? found : undefined
   const standing = rule === undefined ? record.standing : standingNow(env, rule, record)
   const now = env.clock.now()
   const ceiling = rule === undefined ? 'approve' : ceilingAt(rule, record, now)

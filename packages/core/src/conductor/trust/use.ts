@@ -5,6 +5,7 @@
  * Z2. What is unlike those that trust was earned with is asked, whatever the rung.
  * Z3. Evidence is written in the unit of the decision that it is.
  * Z4. A rung that answered answers still when its effect is sent, or a person is asked.
+ * Z5. Where segments are terms of the taxonomy, one that is not in use is trusted with nothing and earns nothing.
  */
 import { sha256 } from '../../base/hash.ts'
 import type { Json } from '../../base/value.ts'
@@ -19,6 +20,7 @@ import { lookedAt } from '../looked.ts'
 import { NOTHING, type Counted, type Deciding, type Drawn, type Projections, type Settling } from '../projections.ts'
 import { causeOf, REVERT_PLAYBOOK } from '../revert/revert.ts'
 import { fieldsOf, agrees, similarity } from '../shadow/agreement.ts'
+import { termOf } from './segment.ts'
 import {
   anomalyIn,
   attention,
@@ -46,6 +48,7 @@ export async function useTrust(
   const rule = ruleOf(env, use.action)
   const segment = rule === undefined ? undefined : segmentOf(rule, use.input)
   if (rule === undefined || segment === undefined) return undefined
+  if (!(await termOf(env, workspace, rule, segment)).known) return undefined
   const before = await trustOf(env, workspace, rule, segment)
   if (!isAbove(before.standing.rung, 'batch') || anomalyIn(before, use.input, use.untrusted) !== undefined)
     return undefined
@@ -76,9 +79,11 @@ export async function stillTrusted(
 ): Promise<{ readonly over: boolean; readonly expect: readonly Expect[] }> {
   const rule = ruleOf(env, action)
   if (rule === undefined) return { over: true, expect: [] }
+  const { known, expect } = await termOf(env, workspace, rule, segment)
+  if (!known) return { over: true, expect: [] }
   const record = await trustOf(env, workspace, rule, segment)
   if (isAbove(rung, standingNow(env, rule, record).rung)) return { over: true, expect: [] }
-  return { over: false, expect: [{ record: 'trust', id: `${action}|${segment}`, version: record.version }] }
+  return { over: false, expect: [{ record: 'trust', id: `${action}|${segment}`, version: record.version }, ...expect] }
 }
 
 function auditItem(
@@ -110,6 +115,7 @@ async function decided(env: Environment, workspace: string, { item, at }: Decidi
   if (told === undefined || segment === undefined) return NOTHING
   // Only what a person looked at is evidence; what they say of a rung counts as it is.
   if (told.what === 'seen' && (!looked.opened || looked.stamp)) return NOTHING
+  if (!(await termOf(env, workspace, rule, segment)).known) return NOTHING
   const record = await trustOf(env, workspace, rule, segment)
   // What was proposed for an action that is defined otherwise now is no answer to this one.
   if (told.what === 'set' && isReshaped(env, rule, record)) return NOTHING
@@ -187,6 +193,7 @@ async function takenBack(env: Environment, { row, playbook, history }: Settling)
   for (const [id, effect] of found) {
     const rule = ruleOf(env, effect.action)!
     const record = await trustOf(env, row.workspace, rule, id.slice(effect.action.length + 1))
+    if (record.version === 0 && !(await termOf(env, row.workspace, rule, record.segment)).known) continue
     puts.push(...(await happened(env, row.workspace, rule, record, [{ what: 'taken-back', wrong, at }])).puts)
   }
   return { puts }
