@@ -323,3 +323,83 @@ describe('an alert', () => {
     expect(await t.keelson.audit.verify()).toMatchObject({ ok: true })
   })
 })
+
+describe('metrics by terms of the taxonomy', () => {
+  const input = z.object({ to: z.string(), kind: z.string() })
+  const sorted = definePlaybook({
+    ...{ name: 'sorted', version: 1, input, output: z.string() },
+    terms: ({ kind }) => {
+      if (kind === 'throws') throw new Error('no such kind')
+      return { segments: [kind], tags: ['mail', 'unknown'] }
+    },
+    run: async (ctx, { to }) => (await ctx.act(send, { to })).id,
+  })
+  const groupsOf = async (t: Harness, by: 'segments' | 'tags' | 'categories') =>
+    (await t.keelson.metrics.report({ by })).groups.map((one) => [
+      ...[one.key, one.runs.completed, one.interventions.byKind.gate, one.retries.steps],
+    ])
+
+  it('count a run, its effects and what people did about it under each term in use, and the rest under none', async () => {
+    const t = await harness({ playbooks: [sorted, write] })
+    await t.keelson.taxonomy.set({ segments: ['b2b', 'b2c'], tags: ['mail'] }, { by })
+    await t.start(sorted, { to: 'friend', kind: 'b2b' })
+    await t.start(sorted, { to: 'stranger', kind: 'b2c' })
+    await decide(t, '1m', { approve: true })
+    await t.start(sorted, { to: 'friend', kind: 'b2x' })
+    await t.start(sorted, { to: 'friend', kind: 'throws' })
+    await t.start(write, { to: 'friend' })
+    expect(await groupsOf(t, 'segments')).toEqual([
+      ['', 3, 0, 4],
+      ['b2b', 1, 0, 1],
+      ['b2c', 1, 1, 1],
+    ])
+    expect(await groupsOf(t, 'tags')).toEqual([
+      ['', 2, 0, 3],
+      ['mail', 3, 1, 3],
+    ])
+    expect(await groupsOf(t, 'categories')).toEqual([['', 5, 1, 6]])
+    const { groups, total } = await t.keelson.metrics.report()
+    expect(groups.map(({ key, runs }) => [key, runs.completed])).toEqual([
+      ['sorted', 4],
+      ['write', 1],
+    ])
+    expect(total.runs.completed).toBe(5)
+    await expect(t.keelson.metrics.report({ by: 'moods' as never })).rejects.toMatchObject({ code: 'INPUT_INVALID' })
+  })
+
+  it('stay in days that were summed up, whatever became of the term', async () => {
+    const t = await harness({ playbooks: [sorted] })
+    await t.keelson.taxonomy.set({ segments: ['b2b'] }, { by })
+    await t.start(sorted, { to: 'friend', kind: 'b2b' })
+    await t.advance('2d')
+    const before = await groupsOf(t, 'segments')
+    expect(before).toEqual([['b2b', 1, 0, 1]])
+    await t.keelson.taxonomy.set({ segments: [] }, { by })
+    await t.start(sorted, { to: 'friend', kind: 'b2b' })
+    expect(await groupsOf(t, 'segments')).toEqual([['', 1, 0, 1], ...before])
+    expect(await t.keelson.audit.verify()).toMatchObject({ ok: true })
+  })
+
+  it('are the same however the run was cut short', async () => {
+    await exploreCrashes(
+      async (t) => {
+        await t.host((keelson) => keelson.taxonomy.set({ segments: ['b2b'] }, { by }))
+        await t.start(sorted, { to: 'stranger', kind: 'b2b' })
+        await t.approve(send)
+        const { groups } = await t.host((keelson) => keelson.metrics.report({ by: 'segments' }))
+        return groups.map(({ key, runs, interventions }) => [key, runs.completed, interventions.byKind.gate])
+      },
+      { harness: () => ({ playbooks: [sorted], connectors: [fake(email)], policy: asks }) },
+    )
+  })
+
+  it('are of the terms of one workspace', async () => {
+    const t = await harness({ playbooks: [sorted] })
+    await t.keelson.taxonomy.set({ segments: ['b2b'] }, { by })
+    const other = t.keelson.workspace('other')
+    await other.start(sorted, { to: 'friend', kind: 'b2b' }, { id: 'theirs' })
+    await t.advance('1s')
+    const { groups } = await other.metrics.report({ by: 'segments' })
+    expect(groups.map(({ key, runs }) => [key, runs.completed])).toEqual([['', 1]])
+  })
+})

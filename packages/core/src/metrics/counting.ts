@@ -1,7 +1,7 @@
 /**
  * Counting: what is written down of a run when it settles, of a decision, and of a person's correction, each in its own unit.
  *
- * C1. A run that nobody was asked about costs one record and no look-up.
+ * C1. A run that nobody was asked about costs one record and no look-up, where its playbook does not sort its runs.
  * C2. A count never fails the thing that it counts.
  */
 import type { EffectSpec } from '../conductor/effect/spec.ts'
@@ -25,6 +25,7 @@ import {
 } from '../conductor/projections.ts'
 import type { ItemRecord } from '../conductor/item.ts'
 import { alertsOf } from './alerts.ts'
+import { sortedAs, sortedBy, type Sorted } from './sorting.ts'
 import { countsOf, isYes, mayBeTouched, outcomePut, touchPut, UNTIMED_MS, type Outcome, type Touch } from './row.ts'
 
 const REPEAT_MS = 90 * 86_400_000
@@ -48,7 +49,10 @@ async function settled(env: Environment, settling: Settling): Promise<Counted> {
     tookMs: at - row.createdAt,
     ...(asked === undefined ? {} : { of: asked.owner.run }),
     ...(start.shadow === undefined ? {} : { shadow: true }),
-    ...baselineOf(playbook, history.start.input),
+    ...baselineOf(playbook, start.input),
+    ...(asked === undefined
+      ? await sortedBy(env, row.workspace, playbook, start.input)
+      : await sortedLike(env, row.workspace, asked)),
     ...countsOf(history, asked),
     touches: touches.length + history.takeovers,
     takeovers: history.takeovers,
@@ -58,6 +62,14 @@ async function settled(env: Environment, settling: Settling): Promise<Counted> {
   const alerts = await alertsOf(env, row.workspace, outcome)
   const puts = [outcomePut(outcome, row.id, version + 1), ...alerts.puts]
   return { puts, ...(alerts.starts === undefined ? {} : { starts: alerts.starts }) }
+}
+
+/** An effect's own run is sorted like the run that asked. */
+async function sortedLike(env: Environment, workspace: string, { playbook, owner }: EffectSpec): Promise<Sorted> {
+  const at = playbook.lastIndexOf('@')
+  if (env.catalog.get(playbook.slice(0, at), Number(playbook.slice(at + 1)))?.terms === undefined) return {}
+  const [row] = await env.store.runs(workspace, { ids: [owner.run], limit: 1 })
+  return sortedAs(env, workspace, row)
 }
 
 /** C2. */
@@ -89,7 +101,7 @@ async function reverted(env: Environment, { row: { workspace, id }, history }: S
   const undone = effects.map((row) => JSON.parse(row.data) as EffectRecord)
   const puts: Put[] = []
   for (const row of rows) {
-    const { run, playbook, status, baseline } = JSON.parse(row.data) as Outcome
+    const { run, playbook, terms, status, baseline } = JSON.parse(row.data) as Outcome
     const touches = await touchesOf(env, workspace, run)
     const lost = status === 'completed' && !touches.some((one) => one.lost === true)
     const caught = caughtIn(
@@ -98,6 +110,7 @@ async function reverted(env: Environment, { row: { workspace, id }, history }: S
     )
     const about = {
       ...{ run, playbook, cause },
+      ...(terms === undefined ? {} : { terms }),
       ...(lost ? { lost, ...(baseline === undefined ? {} : { baseline }) } : {}),
       ...(caught.length === 0 ? {} : { caught }),
     }
@@ -140,6 +153,7 @@ async function decided(env: Environment, workspace: string, { item, by, at }: De
     activeMs: looked.opened ? looked.lookedMs : UNTIMED_MS,
     ...(run === '' ? {} : { run }),
     ...(row === undefined || row.playbook.startsWith('keelson.') ? {} : { playbook: row.playbook }),
+    ...(await sortedAs(env, workspace, row)),
     ...(item.action === undefined ? {} : { action: item.action }),
     verdict: looked.verb,
     item: item.id,

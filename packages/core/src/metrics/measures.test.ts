@@ -26,6 +26,7 @@ const outcome: fc.Arbitrary<Outcome> = fc.record({
   ),
   effects: count,
   edited: count,
+  terms: fc.constantFrom({ tags: ['x'] }, { tags: ['x', 'y'] }, { segments: ['x'] }),
   touches: fc.nat(2),
   takeovers: fc.nat(2),
   baseline: fc.record({ lowMs: count, highMs: count }),

@@ -5,6 +5,7 @@
  * W2. A rollup is what its rows fold to; rows come late only while their day is not over by an hour.
  */
 import { KeelsonError } from '../base/errors.ts'
+import { TAXONOMIES, type TaxonomyName } from '../base/taxonomy.ts'
 import type { Json } from '../base/value.ts'
 import type { Environment } from '../conductor/environment.ts'
 import { allOf } from '../conductor/shadow/would.ts'
@@ -23,15 +24,18 @@ import {
   type Rate,
 } from './measures.ts'
 import { reachOf } from './reach.ts'
-import { emptyRollup, foldDay, plus, upgraded, type Day, type Rollup, type Shared } from './rollup.ts'
+import { emptyRollup, foldDay, joined, plus, upgraded, type Day, type Rollup, type Shared } from './rollup.ts'
 import { dayOf, type Outcome, type Touch } from './row.ts'
 
 export interface MetricsQuery {
   /** Days in UTC, ISO text; the last one counts. Default: the last 30 days. */
   readonly from?: string
   readonly to?: string
-  /** How to group. Default 'playbook'. */
-  readonly by?: 'playbook' | 'day' | 'week'
+  /**
+   * How to group. Default 'playbook'. By a list of the taxonomy: a run of several terms is in the group of each, one of none under
+   * ''; so groups may sum up to more than the total.
+   */
+  readonly by?: 'playbook' | 'day' | 'week' | TaxonomyName
 }
 
 export interface MetricsReport {
@@ -74,8 +78,7 @@ export async function reportOf(env: Environment, workspace: string, query: Metri
   let total = emptyRollup('')
   for (const { day, rollup } of days) {
     total = plus(total, rollup)
-    const key = by === 'day' ? day : by === 'week' ? weekOf(day) : rollup.playbook
-    groups.set(key, plus(groups.get(key) ?? emptyRollup(key), rollup))
+    for (const key of keysOf(by, day, rollup)) groups.set(key, plus(groups.get(key) ?? emptyRollup(key), rollup))
     own.set(rollup.playbook, plus(own.get(rollup.playbook) ?? emptyRollup(rollup.playbook), rollup))
   }
   await lookForDrops(env, workspace, own)
@@ -88,6 +91,25 @@ export async function reportOf(env: Environment, workspace: string, query: Metri
     versions: versionsOf([...own.values()]),
     reach: reachOf(days),
     next: investments([...own.values()].sort((a, b) => (a.playbook < b.playbook ? -1 : 1))),
+  }
+}
+
+function keysOf(by: NonNullable<MetricsQuery['by']>, day: string, { playbook, terms }: Rollup): readonly string[] {
+  switch (by) {
+    case 'playbook':
+      return [playbook]
+    case 'day':
+      return [day]
+    case 'week':
+      return [weekOf(day)]
+    case 'segments':
+    case 'categories':
+    case 'tags':
+      return terms?.[by] ?? ['']
+    default:
+      throw new KeelsonError('INPUT_INVALID', `metrics are not grouped by ${JSON.stringify(by satisfies never)}`, {
+        hint: `Group by playbook, day, week, ${TAXONOMIES.join(', ')}.`,
+      })
   }
 }
 
@@ -182,9 +204,11 @@ async function lookForDrops(env: Environment, workspace: string, own: ReadonlyMa
   const now = env.clock.now()
   const today = dayOf(now)
   const month = await rolledIn(env, workspace, dayOf(now - 28 * DAY_MS), dayOf(now - DAY_MS))
-  for (const rollup of await fresh(env, workspace, today)) {
+  for (const rollup of joined(await fresh(env, workspace, today))) {
     if (rollup.steps < 10 || !own.has(rollup.playbook)) continue
-    const before = [...month.values()].flat().filter((one) => one.playbook === rollup.playbook && one.steps > 0)
+    const before = [...month.values()]
+      .flatMap(joined)
+      .filter((one) => one.playbook === rollup.playbook && one.steps > 0)
     const shares = before.map((one) => one.firstTry / one.steps)
     if (shares.length < 7) continue
     const mean = shares.reduce((sum, one) => sum + one, 0) / shares.length

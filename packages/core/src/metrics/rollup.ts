@@ -1,8 +1,10 @@
 /**
- * Rollup: a day of one playbook in sums, folded from the rows of that day. Sums of sums are sums, so days add up to any span.
+ * Rollup: a day of one playbook, and of runs that are sorted alike, in sums, folded from the rows of that day. Sums of sums are sums, so days add up to any span.
  *
  * R1. A pure function of the rows: folded again, it is the same.
  */
+import { canonical } from '../base/json.ts'
+import type { Terms } from '../base/taxonomy.ts'
 import { around } from '../playbook/baseline.ts'
 import { isYes, TOUCHES, UNTIMED_MS, type Outcome, type Touch, type TouchKind } from './row.ts'
 import { plusTried, type StepCount, type Tried } from './tries.ts'
@@ -25,6 +27,8 @@ export interface Gated {
 
 export interface Rollup {
   readonly playbook: string
+  /** By which its runs are sorted. */
+  readonly terms?: Terms
   readonly completed: number
   readonly failed: number
   readonly declined: number
@@ -125,28 +129,39 @@ export function emptyRollup(playbook: string): Rollup {
   }
 }
 
-/** A day of one playbook. */
+/** A day of one playbook, of runs that are sorted alike. */
 export interface Day {
   readonly day: string
   readonly rollup: Rollup
 }
 
-/** A day's rows by playbook; what belongs to none is under ''. */
+/** A day's rows by playbook and terms; what belongs to no playbook is under ''. */
 export function foldDay(outcomes: readonly Outcome[], touches: readonly Touch[]): Rollup[] {
   const found = new Map<string, Rollup>()
-  const into = (playbook: string, add: Rollup): unknown =>
-    found.set(playbook, plus(found.get(playbook) ?? emptyRollup(playbook), add))
-  for (const row of outcomes) into(row.playbook.startsWith('keelson.') ? '' : row.playbook, ofOutcome(row))
-  for (const touch of touches) into(touch.playbook ?? '', ofTouch(touch))
-  return [...found.values()].sort((a, b) => byText(a.playbook, b.playbook))
+  const into = (playbook: string, terms: Terms | undefined, add: Rollup): unknown => {
+    const key = canonical([playbook, terms ?? {}])
+    const none = { ...emptyRollup(playbook), ...(terms === undefined ? {} : { terms }) }
+    return found.set(key, plus(found.get(key) ?? none, add))
+  }
+  for (const row of outcomes) into(row.playbook.startsWith('keelson.') ? '' : row.playbook, row.terms, ofOutcome(row))
+  for (const touch of touches) into(touch.playbook ?? '', touch.terms, ofTouch(touch))
+  return [...found].sort((a, b) => byText(a[1].playbook, b[1].playbook) || byText(a[0], b[0])).map(([, sum]) => sum)
 }
 
-/** Two spans of one playbook, or of two, as one. */
+/** By playbook alone. */
+export function joined(sums: readonly Rollup[]): Rollup[] {
+  const found = new Map<string, Rollup>()
+  for (const sum of sums) found.set(sum.playbook, plus(found.get(sum.playbook) ?? emptyRollup(sum.playbook), sum))
+  return [...found.values()]
+}
+
+/** Two spans of one playbook, or of two, as one; named and sorted like the first. */
 export function plus(a: Rollup, b: Rollup): Rollup {
   const sum = (key: NumberKey): number => a[key] + b[key]
   return {
     ...(Object.fromEntries(NUMBERS.map((key) => [key, sum(key)])) as Pick<Rollup, NumberKey>),
     playbook: a.playbook,
+    ...(a.terms === undefined ? {} : { terms: a.terms }),
     causes: merged(a.causes, b.causes, add),
     missed: merged(a.missed, b.missed, add),
     troubled: merged(a.troubled, b.troubled, addAll),

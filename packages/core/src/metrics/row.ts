@@ -1,5 +1,6 @@
 /** Row: what is counted of one run when it settles, and of one thing that a person did. Written in the unit of the thing itself. */
 import type { Json } from '../base/value.ts'
+import type { Terms } from '../base/taxonomy.ts'
 import { dataOf, type Entry } from '../journal/entry.ts'
 import type { History } from '../journal/fold.ts'
 import type { Op } from '../journal/op.ts'
@@ -24,6 +25,8 @@ export interface Touch {
   readonly activeMs: number
   readonly run?: string
   readonly playbook?: string
+  /** Of its run. */
+  readonly terms?: Terms
   readonly action?: string
   /** Of a gate: 'approve', 'edit', 'reject', 'respond'. */
   readonly verdict?: string
@@ -54,6 +57,8 @@ export interface Touch {
 export interface Outcome extends Tries {
   readonly run: string
   readonly playbook: string
+  /** By which it is sorted. */
+  readonly terms?: Terms
   readonly version: number
   readonly status: 'completed' | 'failed' | 'declined' | 'cancelled'
   readonly at: number

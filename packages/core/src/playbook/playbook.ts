@@ -1,6 +1,7 @@
 /** Playbook: the definition of a durable workflow. Plain async code; what it remembers, it does through its context. */
 import type { z } from 'zod'
 import { KeelsonError } from '../base/errors.ts'
+import { assertLists, type Terms } from '../base/taxonomy.ts'
 import { assertStorable } from '../base/schema.ts'
 import { withZod, zod, type Zod } from '../base/zod.ts'
 import { isAction, type AnyAction, definitionOf } from '../connector/action.ts'
@@ -37,6 +38,8 @@ export interface AnyPlaybook {
   readonly changes: Changes
   /** How long a person takes, by its input. */
   readonly baseline: ((input: unknown) => BaselineMs) | undefined
+  /** How its runs are sorted, by their input. */
+  readonly terms: ((input: unknown) => Terms) | undefined
   /** What one run may spend, its children included. */
   readonly budget: Spending | undefined
   readonly run: (ctx: Context, input: unknown, pass: unknown) => Promise<unknown>
@@ -56,6 +59,8 @@ export function definePlaybook<I extends z.ZodType, O extends z.ZodType>(definit
   readonly uses?: readonly ({ readonly name: string } | Record<string, unknown>)[]
   /** How long a person takes for the same work, or how that follows from the input: the base of time saved. */
   readonly baseline?: Baseline | ((input: z.output<I>) => Baseline)
+  /** Terms of the workspace's taxonomy by which its runs are counted in metrics; one that is not in use there counts as none. */
+  readonly terms?: Terms | ((input: z.output<I>) => Terms)
   /** What one run of it may spend, its children included. */
   readonly budget?: Spending
   /** Runs with the same key go one after the other. */
@@ -84,6 +89,7 @@ export function definePlaybook<I extends z.ZodType, O extends z.ZodType>(definit
     run: async (ctx, input) => d.run(ctx, input as z.output<I>),
     serialize: d.serialize as ((input: unknown) => string) | undefined,
     baseline: d.baseline as BareDefinition['baseline'],
+    terms: d.terms as BareDefinition['terms'],
   })
 }
 
@@ -96,6 +102,7 @@ interface BareDefinition {
   persona?: Persona
   uses?: readonly ({ readonly name: string } | Record<string, unknown>)[]
   baseline?: Baseline | ((input: unknown) => Baseline) | undefined
+  terms?: Terms | ((input: unknown) => Terms) | undefined
   budget?: Spending
   serialize?: ((input: unknown) => string) | undefined
   while?: 'open' | 'running'
@@ -124,6 +131,7 @@ export function registerPlaybook<In, Out>(d: BareDefinition): Playbook<In, Out> 
     atOnce: d.atOnce,
     changes: d.changes ?? {},
     baseline: baselineOf(d),
+    terms: termsOf(d),
     budget: d.budget === undefined ? undefined : spendingOf(d.budget, `playbook ${d.name}`),
     run: d.run,
   })
@@ -136,6 +144,12 @@ function baselineOf({ name, baseline }: BareDefinition): AnyPlaybook['baseline']
   if (typeof baseline === 'function') return (input) => baselineMs(baseline(input), what)
   const same = baselineMs(baseline, what)
   return () => same
+}
+
+function termsOf({ terms }: BareDefinition): AnyPlaybook['terms'] {
+  if (terms === undefined || typeof terms === 'function') return terms
+  assertLists(terms)
+  return () => terms
 }
 
 /** A playbook of Keelson's own: made when it is first needed, for its schemas need zod to be loaded. */
