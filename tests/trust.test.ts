@@ -292,6 +292,19 @@ describe('trust by terms of the taxonomy', () => {
     expect(await t.keelson.trust.list()).toEqual([])
   })
 
+  it('hears a no to a proposal though its term was retired meanwhile', async () => {
+    const t = await terms()
+    const { trust, taxonomy } = t.keelson
+    await taxonomy.set({ segments: ['x'] }, { by })
+    for (let i = 0; i < 50; i++) await decide(t, '10s')
+    expect(await trust.list()).toMatchObject([{ segment: 'x', proposed: 'batch' }])
+    const item = (await t.inbox.list()).items.find(({ title }) => title.startsWith('Let crm.note (x) go'))!
+    await taxonomy.set({ segments: [] }, { by })
+    await t.host((keelson) => keelson.inbox.decide(item.id, { hash: item.hash, by, answer: { good: false } }))
+    await taxonomy.set({ segments: ['x'] }, { by })
+    expect((await trust.list())[0]).not.toHaveProperty('proposed')
+  })
+
   it('ends with its term, also for what waits out its veto, and stands again with it', async () => {
     const t = await terms()
     const { trust, taxonomy } = t.keelson

@@ -115,7 +115,9 @@ async function decided(env: Environment, workspace: string, { item, at }: Decidi
   if (told === undefined || segment === undefined) return NOTHING
   // Only what a person looked at is evidence; what they say of a rung counts as it is.
   if (told.what === 'seen' && (!looked.opened || looked.stamp)) return NOTHING
-  if (!(await termOf(env, workspace, rule, segment)).known) return NOTHING
+  // A no is heard everywhere.
+  const earns = told.what === 'seen' || told.what === 'accepted'
+  if (earns && !(await termOf(env, workspace, rule, segment)).known) return NOTHING
   const record = await trustOf(env, workspace, rule, segment)
   // What was proposed for an action that is defined otherwise now is no answer to this one.
   if (told.what === 'set' && isReshaped(env, rule, record)) return NOTHING
