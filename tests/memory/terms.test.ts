@@ -103,7 +103,7 @@ describe('a run', () => {
 
   it('proposes to sort anew; what was retired before the decision is not applied', async () => {
     const playbook = code(async (ctx) => {
-      const { id } = await ctx.memory.remember({ text: 'x' })
+      const { id } = await ctx.memory.remember({ text: 'pays early' })
       const op = (tag: string) => ({ op: 'amend', id, set: { terms: { tags: [tag] } } }) as const
       await ctx.memory.propose([op('news')], { reason: 'first' })
       await ctx.sleep('1h')
@@ -112,8 +112,11 @@ describe('a run', () => {
     const t = await testConductor({ playbooks: [playbook] })
     await t.keelson.taxonomy.set({ tags: ['news', 'vip'] }, { by })
     await t.start(playbook, {})
+    expect(await t.keelson.memory.recall('who pays early')).toHaveLength(1)
     await t.decide({ kind: 'question' }, { approve: true })
     expect(await t.keelson.memory.facts({ terms: { tags: ['news'] } })).toHaveLength(1)
+    expect(await t.keelson.memory.recall({ text: 'who pays early', terms: { tags: ['news'] } })).toHaveLength(1)
+    expect(await t.keelson.memory.recall({ text: 'who pays early', terms: { tags: ['vip'] } })).toEqual([])
     await t.advance('1h')
     await t.keelson.taxonomy.set({ tags: ['news'] }, { by })
     await t.decide({ kind: 'question' }, { approve: true })
