@@ -31,6 +31,7 @@ const welcome = definePlaybook({
   version: 1,
   input: z.object({ name: z.string(), email: z.string() }),
   output: z.object({ delivered: z.boolean() }),
+  uses: [send],
   async run(ctx, { name, email }) {
     const text = await ctx.step('draft', () => `Welcome aboard, ${name}!`)
     await ctx.act(send, { to: email, text })
@@ -39,16 +40,20 @@ const welcome = definePlaybook({
 })
 // #endregion
 
-const file = join(mkdtempSync(join(tmpdir(), 'keelson-')), 'hello.db')
+process.chdir(mkdtempSync(join(tmpdir(), 'keelson-')))
 // #region host
-const keelson = await createConductor({ store: sqlite(file), playbooks: [welcome] })
+const keelson = await createConductor({ store: sqlite('hello.db'), playbooks: [welcome] })
 const run = await keelson.start(welcome, { name: 'Ada', email: 'ada@example.org' }, { id: 'welcome:ada' })
 
-for await (const { id, hash, title } of keelson.inbox.watch()) {
-  console.log(`asked: ${title}`)
-  await keelson.inbox.decide(id, { hash, by: { kind: 'person', id: 'you' }, approve: true })
-  break
-}
+const answering = answer()
 console.log(await run.result())
 await keelson.stop()
+await answering
+
+async function answer() {
+  for await (const { id, hash, title } of keelson.inbox.watch()) {
+    console.log(`asked: ${title}`)
+    await keelson.inbox.decide(id, { hash, by: { kind: 'person', id: 'you' }, approve: true })
+  }
+}
 // #endregion

@@ -10,6 +10,7 @@ import { action, defineConnector, defineEntity, definePlaybook, policy, type Pol
 import { fake, testConductor } from '@keelson/testing'
 import { z } from 'zod'
 
+// #region action
 const send = action({
   name: 'email.send',
   effect: 'irreversible',
@@ -19,6 +20,7 @@ const send = action({
   simulate: () => ({ id: 'not sent' }),
   run: (_mail, { key }) => ({ output: { id: key } }),
 })
+// #endregion
 const email = defineConnector({ name: 'email', actions: { send } })
 const schema = z.object({ email: z.string(), due: z.boolean() })
 const Customer = defineEntity({ name: 'customer', version: 1, schema })

@@ -233,6 +233,7 @@ function begin(env: Environment, loop: Loop, lifecycle: Lifecycle): void {
   loop.start()
   const surely = (what: string, work: () => Promise<void>): void => {
     work().catch((error: unknown) => {
+      if (KeelsonError.is(error, 'STORE_CLOSED')) return // it was stopped meanwhile: the next start sees to it
       env.log.warn({}, `${what}: ${String(error)}`)
       if (!KeelsonError.is(error) || !error.code.startsWith('STORE_')) return
       const off = lifecycle.on('store.recovered', () => {

@@ -103,8 +103,11 @@ async function wakePage(pass: Pass, key: string, changed: Changed, after: number
   if (pass.work.aborted) return
   const open = before + rows.length
   const { from, to } = changed
-  if (ok.after === undefined && open > 0)
-    env.log.info({ workspace, from, to }, `the rules have changed: ${open} open effects are judged again`)
+  // A company without a version on record has had no others.
+  if (ok.after === undefined && open > 0 && from !== '') {
+    const effects = open === 1 ? '1 open effect is' : `${open} open effects are`
+    env.log.info({ workspace, from, to }, `the rules have changed: ${effects} judged again`)
+  }
   env.nudge()
 }
 

@@ -22,8 +22,8 @@ export function speak(lifecycle: Lifecycle, log: Logger): void {
 
 function howToAnswer({ workspace, item, allows, advice }: LifecycleEvents['item.opened']): string {
   const decision = DECISIONS.find(([verb]) => allows.includes(verb))?.[1] ?? 'dismiss: true'
-  const inbox = workspace === 'default' ? 'conductor.inbox' : `conductor.workspace('${workspace}').inbox`
-  const how = `answer it: const { hash } = await ${inbox}.get('${item}'); await ${inbox}.decide('${item}', { hash, by, ${decision} })`
+  const inbox = workspace === 'default' ? 'keelson.inbox' : `keelson.workspace('${workspace}').inbox`
+  const how = `answer it: const { hash } = await ${inbox}.get('${item}'); await ${inbox}.decide('${item}', { hash, by: { kind: 'person', id: 'you' }, ${decision} })`
   return advice === undefined ? how : `${advice}\n        ${how}`
 }
 
