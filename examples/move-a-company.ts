@@ -2,7 +2,7 @@
  * Moving a company: everything in one bundle, into another store, and on from there.
  *
  * Expected output:
- *   exported 14 lines
+ *   exported 15 lines
  *   would write 5 entries, 1 runs
  *   imported, frozen: true
  *   signed after the move: true

@@ -57,7 +57,7 @@ describe('an effect that a rung of trust let through', () => {
     expect((await t.keelson.holds.list()).holds).toHaveLength(1)
     await t.host(() => comesDown[how]!(t))
     await t.advance('10m')
-    const sent = (): number => t.world(note).filter((one) => (one.input).about === 'a').length
+    const sent = (): number => t.world(note).filter((one) => one.input.about === 'a').length
     expect(sent()).toBe(0)
     expect(await run.status()).toMatchObject({ state: 'waiting' })
     await t.approve(note)
