@@ -64,7 +64,7 @@ describe('the demo', { timeout: 240_000 }, () => {
     expect(out).toMatch(/email\.send .* 1 +1 +mails accepted/)
     expect(out).toMatch(/calendar\.book .* 1 +1 +in studio\.ics/)
     expect(out).toMatch(/(\d+) of \1 checks hold\n$/)
-    // eslint-disable-next-line no-control-regex
+    // eslint-disable-next-line no-control-regex -- an escape is what must not be there
     expect(out).not.toMatch(/\x1b/)
     expect(readFileSync(join(dir, 'sent/1.eml'), 'utf8')).toContain('X-Keelson-Operation')
     expect(existsSync(join(dir, 'sent/2.eml'))).toBe(false)
