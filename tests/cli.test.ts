@@ -90,6 +90,19 @@ describe('keelson at the terminal', () => {
     expect(read(['reject', 'app.db', '--bQx', '-m', 'no'])).toMatchObject({ subject: '--bQx', message: 'no' })
     expect(read(['runs', 'app.db', '--json'])).toMatchObject({ subject: undefined, json: true })
     expect(read(['reject', 'app.db', '-mno', 'abc'])).toMatchObject({ subject: 'abc', message: 'no' })
+    expect(read(['inbox', 'app.db', '-yab1'])).toMatchObject({ subject: '-yab1', yes: false })
+  })
+
+  it('takes a hash and words that begin with a dash for those', async () => {
+    const item = await asked('dashed')
+    const hash = '-yQx_8fR2'
+    const refused = await keelson(['approve', store, item.id, '--hash', hash, '--json'])
+    expect(refused.stdout).toContain('not what --hash names')
+    expect(read(['approve', 'app.db', 'abc', '--hash', '--bQx'])).toMatchObject({ hash: '--bQx' })
+    expect(read(['answer', 'app.db', 'abc', '-m', '-5', '--json'])).toMatchObject({ message: '-5', json: true })
+    expect(read(['answer', 'app.db', '-abc', '-m', '-5'])).toMatchObject({ subject: '-abc', message: '-5' })
+    expect(() => read(['approve', 'app.db', 'abc', '--hash', '--json'])).toThrow('hash')
+    expect(await keelson(['reject', store, item.id, '-m', '-5 is wrong'])).toMatchObject({ code: 0 })
   })
 
   it('makes no store where there is none, and names what is there instead', async () => {
@@ -186,7 +199,7 @@ describe('keelson at the terminal', () => {
 
   it('tells stories, lists runs and verifies, as text and as JSON', async () => {
     const runs = JSON.parse((await keelson(['runs', store, '--json', '--state', 'settled'])).stdout) as { id: string }[]
-    expect(runs.map((run) => run.id)).toEqual(['one', 'later', 'two', 'three'])
+    expect(runs.map((run) => run.id)).toEqual(['dashed', 'one', 'later', 'two', 'three'])
     expect((await keelson(['runs', store])).stdout).toContain('one  payment@1  completed')
     expect((await keelson(['story', store, 'one'])).stdout).toContain('ann decided {"approve":true}')
     expect(await keelson(['verify', store])).toMatchObject({

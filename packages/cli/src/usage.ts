@@ -196,17 +196,39 @@ const OPTIONS = {
   until: { type: 'string' },
 } as const
 
-/** The id of an item may begin with a dash: what stands in its place and is no option is one. */
+/**
+ * Ids and hashes may begin with a dash. In the place of an id, what is no option is one; after an option that takes a value, what
+ * is no option by its whole name is that value.
+ */
 function isDashedId(text: string | undefined): text is string {
   if (text === undefined || !/^-[\w-]{3,15}$/.test(text)) return false
-  if (text.length === 16) return true
-  return !(text.startsWith('--') ? Object.keys(OPTIONS).includes(text.slice(2)) : /^-[yhmwo]/.test(text))
+  return text.length === 16 || !(isOption(text) || /^-[yh]*[mwo]/.test(text) || /^-[yh]+$/.test(text))
+}
+
+function isOption(text: string): boolean {
+  return text.startsWith('--') && Object.keys(OPTIONS).includes(text.slice(2).split('=')[0]!)
+}
+
+const SHORT: Record<string, string> = { '-m': '--message', '-w': '--workspace', '-o': '--out' }
+
+/** `--hash -abc` as `--hash=-abc`, which the parser cannot take for two options. */
+function joined(args: readonly string[]): string[] {
+  const all: string[] = []
+  for (let i = 0; i < args.length; i++) {
+    const [word, next] = [SHORT[args[i]!] ?? args[i]!, args[i + 1]]
+    const takes = isOption(word) && OPTIONS[word.slice(2) as keyof typeof OPTIONS]?.type === 'string'
+    if (takes && next?.startsWith('-') === true && !isOption(next)) all.push(`${word}=${args[++i]}`)
+    else all.push(args[i]!)
+  }
+  return all
 }
 
 function parsed(args: readonly string[]) {
   const [command, store, subject, ...rest] = args
   const dashed = NEEDS_ITEM.some((one) => one === command) && store?.startsWith('-') === false && isDashedId(subject)
-  const ordered = dashed ? [...[command, store].filter((one) => one !== undefined), ...rest, '--', subject] : [...args]
+  const ordered = dashed
+    ? [command, store, ...joined(rest), '--', subject].filter((one) => one !== undefined)
+    : joined(args)
   try {
     return parseArgs({ args: ordered, allowPositionals: true, options: OPTIONS })
   } catch (error) {
