@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { calendar } from '@keelson/connectors/calendar'
 import { calendarFile } from '@keelson/connectors/calendar-file'
+import { email, maildirLookup } from '@keelson/connectors/email'
 import { files } from '@keelson/connectors/files'
 import { connectorConformance } from '@keelson/testing/vitest'
+import { mailServer } from '../packages/connectors/test/mail-server.ts'
 
 function folder() {
   const path = mkdtempSync(join(tmpdir(), 'keelson-connectors-'))
@@ -50,4 +52,17 @@ connectorConformance({
     { action: calendar.findTime, input: { minutes: 30, within: '5d' }, refused: [{ minutes: 0, within: '5d' }] },
     { action: calendar.book, input: slot, refused: [{ ...slot, end: slot.start }, { title: 'no time' }] },
   ],
+})
+
+const mail = { to: 'bob@example.test', subject: 'Grüße', text: 'Hello Bob' }
+
+connectorConformance({
+  name: 'email, at a server of SMTP',
+  async open() {
+    const { port, box, taken } = await mailServer()
+    const at = { host: '127.0.0.1', port, security: 'none' as const, from: 'Ann <ann@example.test>' }
+    const connector = email.connect({ ...at, lookup: maildirLookup(box), keepsSent: true })
+    return { connector, state: () => taken.map(({ raw }) => raw) }
+  },
+  cases: [{ action: email.send, input: mail, refused: [{ ...mail, to: 'nobody' }, { to: mail.to }] }],
 })

@@ -7,7 +7,16 @@ import { KeelsonError } from '../base/errors.ts'
 import { canonical } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
 import type { RecordQuery, RecordRow } from '../journal/store.ts'
-import { changeId, changeOf, foldChange, foldChanges, NOTHING, SNAPSHOT_EVERY, snapshotRow } from './change.ts'
+import {
+  changeId,
+  changeOf,
+  foldChange,
+  foldChanges,
+  NOTHING,
+  SNAPSHOT_EVERY,
+  snapshotRow,
+  versionMark,
+} from './change.ts'
 import type { EntityChange, Folded, TimelineEvent } from './change.ts'
 import { notFound, recordId, type AnyEntityType } from './entity.ts'
 import { allOf, labelsIn } from './entity-labels.ts'
@@ -101,13 +110,20 @@ async function lateChanges(
 export async function foldedTo(shelf: Rows, type: AnyEntityType, id: string, version: number): Promise<Folded> {
   let state = await snapshotBefore(shelf, type, id, version)
   for (let from = state.version; from < version; from += PAGE) {
-    const ids = Array.from({ length: Math.min(PAGE, version - from) }, (_, at) =>
-      changeId(type.name, id, from + at + 1),
-    )
-    const rows = await records(shelf, { kind: 'timeline', ids, limit: ids.length })
+    const rows = await versionsOf(shelf, recordId(type.name, id), from, Math.min(version, from + PAGE))
     state = foldChanges(type, state, rows.map(changeOf))
   }
   return state
+}
+
+/** The lines of the versions behind `from`, up to `to`: neighbours by their ids, and read in one go unless one is missing. */
+async function versionsOf(shelf: Rows, entity: string, from: number, to: number): Promise<readonly RecordRow[]> {
+  const idAt = (version: number): string => `${entity}/${versionMark(version)}`
+  const behind = { sort: -1, id: idAt(from) }
+  const rows = await records(shelf, { kind: 'timeline', after: behind, limit: to - from })
+  if (rows.length === to - from && rows.at(-1)!.id === idAt(to)) return rows
+  const ids = Array.from({ length: to - from }, (_, at) => idAt(from + at + 1))
+  return records(shelf, { kind: 'timeline', ids, limit: ids.length })
 }
 
 /** The next `limit` changes behind a state. */

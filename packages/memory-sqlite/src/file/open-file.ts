@@ -107,10 +107,10 @@ export class OpenFile {
     }
   }
 
-  /** Runs work that only reads, at once. */
-  read<T>(work: Work<T>): T {
+  /** Runs work that only reads, at once. From 'remembered': it may be answered from what the context remembers (K1). */
+  read<T>(work: Work<T>, from?: 'remembered'): T {
     try {
-      begins(this.context)
+      if (from === 'remembered') begins(this.context)
       return this.#runner.run(work)
     } catch (error) {
       throw failure(error, this.path)

@@ -72,7 +72,7 @@ export function fileStore(path: string, options: FileOptions): FileStore {
       await closing?.close()
     },
     abandon: () => void file().lives(undefined),
-    landed: async (workspace, unit, lease) => file().read(landed(file().context, workspace, unit, lease)),
+    landed: async (workspace, unit, lease) => file().read(landed(file().context, workspace, unit, lease), 'remembered'),
     async dueAt(can) {
       const { context, db } = file()
       return file().submitAfterDeaths(() => dueAt(context, db, can))
@@ -143,11 +143,11 @@ function reads(file: () => OpenFile): Reads {
     async mail(of, after) {
       const { context } = file()
       const space = file().read(findWorkspace(context, of.workspace))
-      const row = space === undefined ? undefined : file().read(findRun(context, space, of.run))
+      const row = space === undefined ? undefined : file().read(findRun(context, space, of.run), 'remembered')
       if (space === undefined || row === undefined || ('epoch' in of && !holds(row, of))) return []
       return file().read(unreadMail(context, space, of.run, after))
     },
-    runs: async (workspace, query) => file().read(readRuns(file().context, file().db, workspace, query)),
+    runs: async (workspace, query) => file().read(readRuns(file().context, file().db, workspace, query), 'remembered'),
     async entries(workspace, stream, after = 0, limit = ALL) {
       const space = file().read(findWorkspace(file().context, workspace))
       return space === undefined ? [] : file().read(readEntries(file().context, space, stream, after, limit))

@@ -77,7 +77,7 @@ export function createContext(q: Queries, lastNumber: Context['lastNumber'], wri
   }
 }
 
-/** As a transaction or a read begins: forgets what others may have changed since the last (K1). */
+/** As a transaction begins, or a read that may use what is remembered: forgets what others may have changed since the last (K1). */
 export function begins(context: Context): void {
   context.missing.clear()
   const now = context.writesOfOthers?.()

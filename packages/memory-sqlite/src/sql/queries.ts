@@ -218,6 +218,17 @@ function recordQueries(db: Sql) {
     ),
     /** For so many ids each. Bound as a list: workspace, kind, ids. */
     someRecords: ASKED_AT_ONCE.map((count) => ({ count, ...someRecords(db, count) })),
+    /** The next ones of a kind, by their ids. */
+    nextRecords: statement((a: Key & { limit: number }) =>
+      db
+        .selectFrom('records')
+        .selectAll()
+        .where('workspace', '=', a.workspace)
+        .where('kind', '=', a.kind)
+        .where('id', '>', a.id)
+        .orderBy('id')
+        .limit(a.limit),
+    ),
     recordsBehind: pageUnder(db, '>', 'asc'),
     recordsBefore: pageUnder(db, '<', 'desc'),
     /** New ones, and others in place of what they were. */

@@ -88,6 +88,10 @@ export function* readRecords(context: Context, db: Sql, workspace: number, query
     const rows = yield* all(asked, { workspace, kind, ...where, ...after, limit })
     return rows.map((row) => fromIndex(row, where))
   }
+  if (isStretch(query)) {
+    const { kind, after, limit } = query
+    return (yield* all(context.q.nextRecords, { workspace, kind, id: after.id, limit })).map(fromRow)
+  }
   const asked = query.ids === undefined ? [query] : chunks(query.ids).map((ids) => ({ ...query, ids }))
   const found: RecordRow[] = []
   for (const part of asked) {
@@ -112,6 +116,12 @@ function isById(query: RecordQuery): query is RecordQuery & { ids: readonly stri
 function isPage(query: RecordQuery): query is RecordQuery & { where: Where; after: NonNullable<RecordQuery['after']> } {
   const { ids, where, after, from } = query
   return where !== undefined && after !== undefined && ids === undefined && from === undefined
+}
+
+/** The next records of a kind: an entity's changes stand behind one another. */
+function isStretch(query: RecordQuery): query is RecordQuery & { after: NonNullable<RecordQuery['after']> } {
+  const { ids, where, after, from, order } = query
+  return after !== undefined && where === undefined && ids === undefined && from === undefined && order !== 'descending'
 }
 
 function fromRow(row: RecordsTable): RecordRow {
