@@ -59,6 +59,7 @@ for (let round = 0; round < Number(rounds); round++) {
     await Promise.all(Array.from({ length: 10 }, (_, i) => one(`${round} ${n + i}`)))
   }
   heaps.push(await used())
+  if (process.env['KEELSON_FULL'] === '1') console.error(`heap: round ${round + 1} of ${rounds}, ${heaps.at(-1)} bytes`)
 }
 await keelson.stop()
 process.send!({ heaps, parked })
