@@ -1,12 +1,10 @@
 /** Keelson: puts the parts together: createConductor opens, migrates and checks; runs go on by themselves. */
-import type { z } from 'zod'
-import { noModels, type Models } from './agent/model.ts'
-import type { Prices } from './agent/price.ts'
+import { noModels } from './agent/model.ts'
 import type { Actor } from './base/actor.ts'
-import { systemClock, type Clock } from './base/clock.ts'
+import { systemClock } from './base/clock.ts'
 import { KeelsonError } from './base/errors.ts'
-import { systemIds, type Ids } from './base/ids.ts'
-import { lines, silent, type Logger } from './base/log.ts'
+import { systemIds } from './base/ids.ts'
+import { lines, silent } from './base/log.ts'
 import { loadZod } from './base/zod.ts'
 import { budgetPlaybook } from './conductor/budget-run.ts'
 import { limiting } from './limiting.ts'
@@ -16,10 +14,9 @@ import { Loop } from './conductor/conductor.ts'
 import { ReadCache } from './conductor/effect/read-cache.ts'
 import { EntityTypes } from './conductor/entity-types.ts'
 import { openChecked } from './conductor/migrate.ts'
-import type { EntityType } from './memory/entity.ts'
 import { EFFECT_PLAYBOOK } from './conductor/effect/hand-over.ts'
 import { effectInternals, effectPlaybook } from './conductor/effect/run.ts'
-import type { Environment, Limits } from './conductor/environment.ts'
+import type { Environment } from './conductor/environment.ts'
 import { escalationPlaybook } from './conductor/escalation.ts'
 import { eventPlaybook } from './conductor/event-run.ts'
 import { retryHeld } from './conductor/held.ts'
@@ -28,92 +25,29 @@ import { Lifecycle, type LifecycleEvents } from './conductor/lifecycle.ts'
 import { speak } from './conductor/speak.ts'
 import { teller } from './conductor/notice.ts'
 import { Notifier } from './conductor/notifier.ts'
-import { ActionRegistry, type Credentials } from './conductor/registry.ts'
+import { ActionRegistry } from './conductor/registry.ts'
 import { revertPlaybook } from './conductor/revert/revert.ts'
 import { rehearse, type Rehearsal, type RehearseOptions } from './conductor/upgrade.ts'
 import { maintenancePlaybook } from './conductor/upkeep/playbook.ts'
 import { schedulePlaybook } from './conductor/schedule.ts'
 import { telling } from './conductor/telling.ts'
-import { definitionOf, type Action } from './connector/action.ts'
-import type { Connector } from './connector/connector.ts'
-import { keepAnchoring, type AnchorOptions } from './audit/schedule.ts'
-import type { AlertRung } from './conductor/alert.ts'
+import { definitionOf } from './connector/action.ts'
+import { keepAnchoring } from './audit/schedule.ts'
 import { trusting } from './conductor/trust/use.ts'
-import type { TrustRule } from './policy/trust-rule.ts'
 import { together } from './conductor/projections.ts'
 import { alertPlaybook } from './metrics/alerts.ts'
 import { counting } from './metrics/counting.ts'
-import type { MayDecide } from './inbox/decide.ts'
-import { itemOf, type Notice } from './inbox/item.ts'
+import { itemOf } from './inbox/item.ts'
 import type { MemoryStore } from './journal/store.ts'
 import { lessons } from './conductor/memory/lessons.ts'
 import { proposalPlaybook } from './conductor/memory/proposal.ts'
 import { remembering } from './conductor/memory/vectors.ts'
-import type { Embedder } from './memory/recall/vector.ts'
 import { Catalog } from './playbook/catalog.ts'
-import type { Playbook } from './playbook/context.ts'
 import { playbookOf } from './playbook/playbook.ts'
-import type { Budget } from './policy/budget.ts'
 import { ruleEngine, type PolicyEngine } from './policy/gate.ts'
-import type { Persona } from './policy/persona.ts'
-import type { PolicyGate } from './policy/rule.ts'
-import type { EventType } from './playbook/event.ts'
-import { settingsShape, type Settings, type SettingsDefinition } from './policy/settings.ts'
+import { settingsShape } from './policy/settings.ts'
+import { LIMITS, type ConductorOptions } from './options.ts'
 import { workspaceOf, type Workspace } from './workspace.ts'
-
-export interface ConductorOptions {
-  readonly store: MemoryStore
-  /** All playbooks, old versions too, until their last run has ended. */
-  readonly playbooks: readonly Playbook<any, any>[]
-  /** What `connect()` of a connector returns. */
-  readonly connectors?: readonly Connector[]
-  /** Entity types to check at the start: that all records that are stored can still be read. */
-  readonly entities?: readonly EntityType<any>[]
-  /** Events to check at the start: that all payloads that are kept can still be read. Their shapes go into a bundle. */
-  readonly events?: readonly EventType<any>[]
-  /** Actions of no connector, so that their open effects can be finished whoever asked. */
-  readonly actions?: readonly Action<any, any>[]
-  /** Answers agents: `aiModels(model)` for a model of the AI SDK, or a function of your own. */
-  readonly models?: Models
-  /** Embeds memories, to be weighed in by `memory.calibrate`: `embeddings(model)` for a model of the AI SDK, or your own. */
-  readonly embeddings?: Embedder
-  /** Rules of your own, or another engine. Without one, reads are allowed and every write asks. */
-  readonly policy?: PolicyGate | PolicyEngine
-  /** Personas by name as they bind now; those of playbooks are known. */
-  readonly personas?: readonly Persona[]
-  readonly budgets?: readonly Budget[]
-  /** What models cost: without it, questions to them have no price. */
-  readonly prices?: Prices
-  /** IANA zone in which days and working hours are counted, or what says it for a company. Default 'UTC'. */
-  readonly zone?: string | ((settings: Settings) => string | undefined)
-  /** Who hears of an alert, rung by rung, until somebody acknowledges it. */
-  readonly alerts?: readonly AlertRung[]
-  /** Actions that may earn trust: made by `defineTrust`. */
-  readonly trust?: readonly TrustRule[]
-  /** False: starts, decides and reads without working (a web process). Default true. */
-  readonly work?: boolean
-  /** Created again under the same name in one process, the earlier one is drained and replaced (hot reload). */
-  readonly name?: string
-  /** False: the process may end while runs wait. Default true while it works. */
-  readonly keepAlive?: boolean
-  readonly log?: Logger
-  /** The shape of a company's settings: a schema, or one with its version and upcasters. */
-  readonly settings?: z.ZodType | SettingsDefinition
-  readonly credentials?: Credentials
-  readonly mayDecide?: MayDecide
-  /** Signs the journal at times, and gives the anchors to be kept elsewhere. */
-  readonly anchors?: AnchorOptions
-  /** How people are told when nobody answers, by the name that a rung gives as `via`. Told at least once. */
-  readonly channels?: { readonly [via: string]: (notice: Notice) => Promise<void> | void }
-  /** Passes at once in this process. Default 100. */
-  readonly concurrency?: number
-  /** Only these workspaces are worked on here. Default all. */
-  readonly workspaces?: readonly string[]
-  readonly limits?: Partial<Limits>
-  /** For tests: other time and chance. */
-  readonly clock?: Clock
-  readonly ids?: Ids
-}
 
 /** All the companies of a store. */
 export interface Workspaces {
@@ -142,16 +76,6 @@ export interface Conductor extends Omit<Workspace, 'id' | 'rehearse'> {
   abandon(): void
 }
 
-const LIMITS: Limits = {
-  entriesMax: 50_000,
-  bytesMax: 64 * 1024 * 1024,
-  stallMs: 1000,
-  shortMs: 5000,
-  policyMs: 5000,
-  beatMs: 10_000,
-  depthMax: 8,
-  fanOutMax: 1000,
-}
 const named = new Map<string, Conductor>()
 
 /** Opens the store and begins to work; it never waits for recovery. */

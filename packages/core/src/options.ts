@@ -1,0 +1,99 @@
+/** Options: what createConductor takes, and what holds where something is left out. */
+import type { z } from 'zod'
+import type { Models } from './agent/model.ts'
+import type { Prices } from './agent/price.ts'
+import type { AnchorOptions } from './audit/schedule.ts'
+import type { Clock } from './base/clock.ts'
+import type { Ids } from './base/ids.ts'
+import type { Logger } from './base/log.ts'
+import type { AlertRung } from './conductor/alert.ts'
+import type { Limits } from './conductor/environment.ts'
+import type { Credentials } from './conductor/registry.ts'
+import type { Action } from './connector/action.ts'
+import type { Connector } from './connector/connector.ts'
+import type { MayDecide } from './inbox/decide.ts'
+import type { Notice } from './inbox/item.ts'
+import type { MemoryStore } from './journal/store.ts'
+import type { EntityType } from './memory/entity.ts'
+import type { Embedder } from './memory/recall/vector.ts'
+import type { Playbook } from './playbook/context.ts'
+import type { EventType } from './playbook/event.ts'
+import type { Budget } from './policy/budget.ts'
+import type { PolicyEngine } from './policy/gate.ts'
+import type { Persona } from './policy/persona.ts'
+import type { PolicyGate } from './policy/rule.ts'
+import type { Settings, SettingsDefinition } from './policy/settings.ts'
+import type { TrustRule } from './policy/trust-rule.ts'
+
+export interface ConductorOptions {
+  /** Where everything is kept: `sqlite(path)`, or one of your own. */
+  readonly store: MemoryStore
+  /** All playbooks, old versions too, until their last run has ended. */
+  readonly playbooks: readonly Playbook<any, any>[]
+  /** What `connect()` of a connector returns. */
+  readonly connectors?: readonly Connector[]
+  /** Entity types to check at the start: that all records that are stored can still be read. */
+  readonly entities?: readonly EntityType<any>[]
+  /** Events to check at the start: that all payloads that are kept can still be read. Their shapes go into a bundle. */
+  readonly events?: readonly EventType<any>[]
+  /** Actions of no connector, so that their open effects can be finished whoever asked. */
+  readonly actions?: readonly Action<any, any>[]
+  /** Answers agents: `aiModels(model)` for a model of the AI SDK, or a function of your own. */
+  readonly models?: Models
+  /** Embeds memories, to be weighed in by `memory.calibrate`: `embeddings(model)` for a model of the AI SDK, or your own. */
+  readonly embeddings?: Embedder
+  /** Rules of your own, or another engine. Default reads are allowed, and every write asks. */
+  readonly policy?: PolicyGate | PolicyEngine
+  /** Personas by name as they bind now; those of playbooks are known. */
+  readonly personas?: readonly Persona[]
+  /** What may be spent, by whom and in what time: made by `defineBudget`. */
+  readonly budgets?: readonly Budget[]
+  /** What models cost: without it, questions to them have no price. */
+  readonly prices?: Prices
+  /** IANA zone in which days and working hours are counted, or what says it for a company. Default 'UTC'. */
+  readonly zone?: string | ((settings: Settings) => string | undefined)
+  /** Who hears of an alert, rung by rung, until somebody acknowledges it. */
+  readonly alerts?: readonly AlertRung[]
+  /** Actions that may earn trust: made by `defineTrust`. */
+  readonly trust?: readonly TrustRule[]
+  /** False: starts, decides and reads without working (a web process). Default true. */
+  readonly work?: boolean
+  /** Created again under the same name in one process, the earlier one is drained and replaced (hot reload). Default none. */
+  readonly name?: string
+  /** False: the process may end while runs wait. Default true while it works. */
+  readonly keepAlive?: boolean
+  /** pino-shaped. Default one line each on standard error, and nothing where NODE_ENV is 'production'. */
+  readonly log?: Logger
+  /** The shape of a company's settings: a schema, or one with its version and upcasters. Default any JSON. */
+  readonly settings?: z.ZodType | SettingsDefinition
+  /** The secret of a connector's account in a workspace, asked for when it is used, never stored. Default none. */
+  readonly credentials?: Credentials
+  /** Who may decide which item. Default everybody who is named. */
+  readonly mayDecide?: MayDecide
+  /** Signs the journal at times, and gives the anchors to be kept elsewhere. */
+  readonly anchors?: AnchorOptions
+  /** How people are told when nobody answers, by the name that a rung gives as `via`. Told at least once. */
+  readonly channels?: { readonly [via: string]: (notice: Notice) => Promise<void> | void }
+  /** Passes at once in this process. Default 100. */
+  readonly concurrency?: number
+  /** Only these workspaces are worked on here. Default all. */
+  readonly workspaces?: readonly string[]
+  /** What runs may grow to, and how long things may take. Default each its own. */
+  readonly limits?: Partial<Limits>
+  /** For tests: another time. Default the system's. */
+  readonly clock?: Clock
+  /** For tests: another chance. Default the system's. */
+  readonly ids?: Ids
+}
+
+/** Where `limits` leaves one out. */
+export const LIMITS: Limits = {
+  entriesMax: 50_000,
+  bytesMax: 64 * 1024 * 1024,
+  stallMs: 1000,
+  shortMs: 5000,
+  policyMs: 5000,
+  beatMs: 10_000,
+  depthMax: 8,
+  fanOutMax: 1000,
+}
