@@ -90,7 +90,7 @@ async function tried(ops: readonly Op[], cut: number, meddling: readonly Meddlin
     },
   })
   const gate = policy([policy.rule('free', { on: [put, send] }, () => policy.allow())])
-  const t = await testConductor({ playbooks: [work], policy: gate })
+  const t = await testConductor({ playbooks: [work], actions: [put, send], policy: gate })
   const people = t.keelson.entities(Box, { by: ann })
   const box = await people.create({ a: '0', b: '0' })
   values.set('x', 'first')

@@ -99,7 +99,7 @@ describe('a plan', () => {
   const [one, two] = [article(1), article(2)]
   const begin = async (): Promise<Harness> => {
     site.clear()
-    const t = await testConductor({ playbooks: [one, two, child], policy: policy(world.gate) })
+    const t = await testConductor({ playbooks: [one, two, child], actions: [put], policy: policy(world.gate) })
     t.script(writer, ({ about }) => ({ text: `about ${about}` }))
     return t
   }
@@ -167,7 +167,7 @@ describe('a plan', () => {
         return null
       },
     })
-    const t = await testConductor({ playbooks: [long], policy: policy(gate) })
+    const t = await testConductor({ playbooks: [long], actions: [act], policy: policy(gate) })
     const { id } = await t.start(long, { round: 1 })
     const plan = await t.keelson.revert.plan({ run: id })
     expect(plan.lines).toHaveLength(3)
@@ -263,7 +263,7 @@ describe('an entity', () => {
       },
     })
     const asks = policy.rule('asks', { on: put, undo: true }, () => policy.ask())
-    const t = await testConductor({ playbooks: [both], policy: policy([...gate, asks]) })
+    const t = await testConductor({ playbooks: [both], actions: [put], policy: policy([...gate, asks]) })
     const people = t.keelson.entities(Page, { by: ann })
     const { id } = await people.create({ slug: 'p', title: 'first' })
     const run = await t.start(both, { id })
@@ -291,7 +291,7 @@ describe('an entity', () => {
         return null
       },
     })
-    const t = await testConductor({ playbooks: [edit, reader], policy: policy(gate) })
+    const t = await testConductor({ playbooks: [edit, reader], actions: [mail], policy: policy(gate) })
     const people = t.keelson.entities(Page, { by: ann })
     const { id } = await people.create({ slug: 'p', title: 'first' })
     await t.start(reader, { id, write: true }, { id: 'before' })
@@ -329,7 +329,7 @@ describe('an effect', () => {
       run: (ctx) => ctx.act(shared, { slug: 's' }),
     })
     const gate = policy([policy.rule('free', { on: shared }, () => policy.allow())])
-    const t = await testConductor({ playbooks: [use], policy: gate })
+    const t = await testConductor({ playbooks: [use], actions: [shared], policy: gate })
     await t.start(use, {}, { id: 'first' })
     await t.start(use, {}, { id: 'second' })
     expect(whats(await t.keelson.revert.plan({ run: 'second' }))).toEqual([
@@ -354,7 +354,7 @@ describe('an effect', () => {
         return null
       },
     })
-    const t = await testConductor({ playbooks: [write], policy: policy(gate) })
+    const t = await testConductor({ playbooks: [write], actions: [put, mail], policy: policy(gate) })
     const run = await t.start(write, {})
     site.set('b', 'by a person')
     expect(await applied(t, { run: run.id })).toEqual({
@@ -379,7 +379,11 @@ describe('the gate of a revert', () => {
         return null
       },
     })
-    const t = await testConductor({ playbooks: [write], policy: policy([...world.gate, ...rules(world)]) })
+    const t = await testConductor({
+      playbooks: [write],
+      actions: [world.put, world.mail],
+      policy: policy([...world.gate, ...rules(world)]),
+    })
     await t.start(write, {}, { id: 'w' })
     return { t, world }
   }

@@ -118,6 +118,7 @@ describe('a settle window', () => {
     const work = code(async (ctx) => ctx.act(post, { to: 'ada' }))
     const t = await testConductor({
       playbooks: [work],
+      actions: [post],
       policy: policy([policy.rule('free', { on: post }, () => policy.allow())]),
     })
     const run = await t.start(work, {})
@@ -146,6 +147,7 @@ describe('a settle window of a look-up', () => {
     const work = code(async (ctx) => ctx.act(post, { to: 'ada' }))
     const t = await testConductor({
       playbooks: [work],
+      actions: [post],
       policy: policy([policy.rule('free', { on: post }, () => policy.allow())]),
     })
     await t.start(work, {})
@@ -170,6 +172,7 @@ describe('an effect of which a newer generation counts', () => {
     const work = code(async (ctx) => ctx.act(post, { to: 'ada' }))
     const t = await testConductor({
       playbooks: [work],
+      actions: [post],
       policy: policy([policy.rule('asks', { on: post }, () => policy.ask())]),
     })
     await t.start(work, {}, { id: 'one' })
@@ -206,6 +209,7 @@ describe('an effect that failed and is asked for again', () => {
     const work = code(async (ctx) => ctx.act(post, { to: 'ada' }))
     const t = await testConductor({
       playbooks: [work],
+      actions: [post],
       policy: policy([policy.rule('free', { on: post }, () => policy.allow())]),
     })
     await expect((await t.start(work, {})).result()).rejects.toThrow('no stamps')

@@ -92,7 +92,7 @@ describe('an effect', () => {
       return 'gone'
     })
     const patient = code(async (ctx) => (await ctx.act(send, { to: 'ada' })).id, { name: 'patient' })
-    const t = await testConductor({ playbooks: [hasty, patient], policy: gate })
+    const t = await testConductor({ playbooks: [hasty, patient], actions: [send], policy: gate })
     const one = await t.start(hasty, {})
     await t.advance('10s')
     expect(await one.result()).toBe('gone')
@@ -111,7 +111,7 @@ describe('an effect', () => {
       },
     })
     const acts = code(async (ctx) => (await ctx.act(send, { to: 'ada' })).id)
-    const t = await testConductor({ playbooks: [acts], policy: gate })
+    const t = await testConductor({ playbooks: [acts], actions: [send], policy: gate })
     const one = await t.start(acts, {})
     await t.host((keelson) => keelson.runs.cancel(one.id, { by: me, reason: 'enough' }))
     const two = await t.start(acts, {})
@@ -136,7 +136,7 @@ describe('an effect', () => {
       },
     })
     const acts = code(async (ctx) => (await ctx.act(send, { to: 'ada' })).id)
-    const t = await testConductor({ playbooks: [acts], policy: gate })
+    const t = await testConductor({ playbooks: [acts], actions: [send], policy: gate })
     clock.move = () => {
       clock.move = undefined
       t.clock.to(t.clock.now() + 61_000)
@@ -223,7 +223,7 @@ describe('an effect', () => {
       void ctx.act(send, { to: 'ada' })
       return null
     })
-    const t = await testConductor({ playbooks: [forgets], policy: gate })
+    const t = await testConductor({ playbooks: [forgets], actions: [send], policy: gate })
     const run = await t.start(forgets, {})
     expect(await run.result()).toBeNull()
     expect(sent).toBe(1)
@@ -238,7 +238,7 @@ describe('a decision that is not one', () => {
       let sent = 0
       const { send, gate } = letters({ run: () => (sent++, { output: { id: '1' } }), verdict: () => policy.ask() })
       const acts = code(async (ctx) => (await ctx.act(send, { to: 'ada' })).id)
-      const t = await testConductor({ playbooks: [acts], policy: gate })
+      const t = await testConductor({ playbooks: [acts], actions: [send], policy: gate })
       await t.start(acts, {})
       const [item] = (await t.inbox.list()).items
       const answer = await t.inbox.decide(item!.id, { hash: item!.hash, by: me, ...decision } as never)

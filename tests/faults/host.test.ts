@@ -26,7 +26,7 @@ describe('a promise that the code does not await', () => {
       await ctx.sleep('1h')
     })
     const gate = policy([policy.rule('no', { on: send }, () => policy.deny('never'))])
-    const t = await testConductor({ playbooks: [forgets], policy: gate })
+    const t = await testConductor({ playbooks: [forgets], actions: [send], policy: gate })
     await t.start(forgets, {})
     await turns()
     expect(lost).toEqual([])
@@ -76,7 +76,7 @@ describe('an action that answers after its time', () => {
     })
     const acts = code(async (ctx) => ctx.act(slow, { to: 'ada' }))
     const gate = policy([policy.rule('free', { on: slow }, () => policy.allow())])
-    const t = await testConductor({ playbooks: [acts], policy: gate })
+    const t = await testConductor({ playbooks: [acts], actions: [slow], policy: gate })
     await t.start(acts, {})
     await t.advance('2s')
     answer.resolve(late as never)
@@ -111,7 +111,7 @@ describe('code that throws where core calls it', () => {
       run: () => ({ output: { id: '1' } }),
     })
     const acts = code(async (ctx) => ctx.act(send, { to: 'ada' }))
-    const t = await testConductor({ playbooks: [acts] })
+    const t = await testConductor({ playbooks: [acts], actions: [send] })
     const failures: unknown[] = []
     t.keelson.on('store.failed', (e) => failures.push(e))
     const run = await t.start(acts, {})

@@ -65,7 +65,7 @@ describe('a revert', () => {
     })
     const acts = code(async (ctx) => ctx.act(send, { to: 'a' }))
     const gate = policy([policy.rule('free', { on: send }, () => policy.allow())])
-    const t = await testConductor({ playbooks: [acts], policy: gate })
+    const t = await testConductor({ playbooks: [acts], actions: [send], policy: gate })
     const run = await t.start(acts, {})
     await run.result()
     const first = await t.host(async (k) => k.revert.apply(await k.revert.plan({ run: run.id }), { by: me }))
@@ -93,7 +93,7 @@ describe('an effect', () => {
     })
     const acts = code(async (ctx) => ctx.act(send, { to: 'a' }))
     const gate = policy([policy.rule('gate', { on: send }, () => (denied ? policy.deny('no more') : policy.allow()))])
-    const t = await testConductor({ playbooks: [acts], policy: gate })
+    const t = await testConductor({ playbooks: [acts], actions: [send], policy: gate })
     await t.start(acts, {})
     denied = true
     await t.advance('2h')
@@ -110,7 +110,7 @@ describe('an effect', () => {
       run: ({ text }) => ({ output: { text } }),
     })
     const acts = code(async (ctx) => (await ctx.act(big, { text: 'x'.repeat(1_000_000) })).text.length)
-    const t = await testConductor({ playbooks: [acts] })
+    const t = await testConductor({ playbooks: [acts], actions: [big] })
     const run = await t.start(acts, {})
     await t.approve(big)
     expect(await run.result()).toBe(1_000_000)

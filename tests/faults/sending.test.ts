@@ -156,7 +156,7 @@ describe('a run with an open effect', () => {
     const run = async (ctx: Parameters<Parameters<typeof code>[0]>[0]) => ctx.act(send, { to: 'ada' })
     const v1 = code(run)
     const v2 = code(run, { version: 2 })
-    const t = await testConductor({ playbooks: [v1, v2], connectors: [] })
+    const t = await testConductor({ playbooks: [v1, v2], actions: [send] })
     const started = await t.start(v1, {})
     const moving = t.keelson.runs.move(started.id, { by: me, to: 2 })
     await expect(moving).rejects.toMatchObject({ code: 'EFFECT_OPEN', hint: expect.any(String) as string })
@@ -173,7 +173,7 @@ describe('revise', () => {
       const no = ctx.act(send, { to: 'ada' }, { revise: () => void asked++ })
       return no.catch((error: { code: string }) => error.code)
     })
-    const t = await testConductor({ playbooks: [acts] })
+    const t = await testConductor({ playbooks: [acts], actions: [send] })
     const run = await t.start(acts, {})
     await t.reject(send, 'never')
     expect(await run.result()).toBe('ACTION_DECLINED')
@@ -200,7 +200,7 @@ describe('an effect that waits for new credentials', () => {
       },
     })
     const acts = code(async (ctx) => ctx.act(stale, { to: 'ada' }))
-    const t = await testConductor({ playbooks: [acts] })
+    const t = await testConductor({ playbooks: [acts], actions: [stale] })
     const run = await t.start(acts, {})
     await t.approve(stale)
     const [item] = (await t.inbox.list()).items
@@ -223,6 +223,7 @@ describe('an effect that waits for new credentials', () => {
     const acts = code(async (ctx) => ctx.act(post, { to: 'ada' }))
     const t = await testConductor({
       playbooks: [acts],
+      actions: [post],
       connectors: [fake(defineConnector({ name: 'letter', actions: { post } }))],
     })
     t.fault(post, 'timeout-after-effect')

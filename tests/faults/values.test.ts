@@ -71,7 +71,7 @@ describe('a value as large as one may be', () => {
     })
     const acts = code(async (ctx) => (await ctx.act(big, { text: 'x'.repeat(700_000) })).text.length)
     const gate = policy([policy.rule('free', { on: big }, () => policy.allow())])
-    const t = await testConductor({ playbooks: [acts], policy: gate })
+    const t = await testConductor({ playbooks: [acts], actions: [big], policy: gate })
     const failures = failuresOf(t)
     const run = await t.start(acts, {})
     expect(await run.result()).toBe(700_000)
@@ -98,7 +98,7 @@ describe('text that was cut in the middle of a character', () => {
 
   it('in a preview shows the fields instead', async () => {
     const { send, acts, gate } = asking(() => ({ kind: 'text', after: half }))
-    const t = await testConductor({ playbooks: [acts], policy: gate })
+    const t = await testConductor({ playbooks: [acts], actions: [send], policy: gate })
     const failures = failuresOf(t)
     const run = await t.start(acts, {})
     const { items } = await t.inbox.list()
@@ -111,7 +111,7 @@ describe('text that was cut in the middle of a character', () => {
 
   it("in a rule's reason still asks", async () => {
     const { send, acts, gate } = asking(() => ({ kind: 'text', after: 'x' }), half)
-    const t = await testConductor({ playbooks: [acts], policy: gate })
+    const t = await testConductor({ playbooks: [acts], actions: [send], policy: gate })
     const failures = failuresOf(t)
     const run = await t.start(acts, {})
     await t.approve(send)
@@ -142,7 +142,7 @@ describe('text that was cut in the middle of a character', () => {
       run: () => ({ output: null }),
     })
     const acts = code(async (ctx) => ctx.act(say, '😀'))
-    const t = await testConductor({ playbooks: [acts] })
+    const t = await testConductor({ playbooks: [acts], actions: [say] })
     const failures = failuresOf(t)
     const run = await t.start(acts, {})
     await t.approve(say)
@@ -192,6 +192,7 @@ describe('what reaches beyond', () => {
     }
     const t = await testConductor({
       playbooks: [acts],
+      actions: [send],
       policy: { version: 'x', judge: () => junk as never },
     })
     const failures = failuresOf(t)

@@ -113,7 +113,7 @@ describe('what a run remembered', () => {
       },
     })
     const gate = policy([policy.rule('free', { on: tell }, () => policy.allow())])
-    const t = await testConductor({ playbooks: [learns, tells], policy: gate })
+    const t = await testConductor({ playbooks: [learns, tells], actions: [tell], policy: gate })
     await taught(t)
     const id = (await t.keelson.memory.facts({ about: 'acme' }))[0]!.id
     await t.start(tells, { about: 'acme' }, { id: 'reader' })

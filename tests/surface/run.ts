@@ -10,6 +10,7 @@ interface Programs {
   readonly article: Playbook<{ slug: string; idea: string }, { url: string }>
   readonly collect: Playbook<{ invoiceId: string }, { paid: boolean }>
   readonly gate: PolicyGate
+  readonly publish: Action<{ slug: string; body: string }, { url: string }>
   sendsOnce(): Promise<void>
   card(item: unknown): string
 }
@@ -27,10 +28,10 @@ process.exit(0)
 
 /** The article: what a person wants otherwise is drafted anew, and what is published is what was approved. */
 async function written(): Promise<unknown> {
-  // The program keeps these to itself; the harness goes by their names.
+  // The program keeps it to itself; the harness goes by its name.
   const drafter = { name: 'drafter' } as Agent<{ feedback?: string; previous?: string }, { body: string }>
-  const publish = { name: 'site.publish' } as Action<{ slug: string; body: string }, { url: string }>
-  const t = await testConductor({ playbooks: [programs.article], policy: programs.gate })
+  const { publish } = programs
+  const t = await testConductor({ playbooks: [programs.article], actions: [publish], policy: programs.gate })
   t.script(drafter, ({ feedback, previous }) => ({ body: feedback === undefined ? 'dry' : `${previous}, ${feedback}` }))
   const run = await t.start(programs.article, { slug: 'keels', idea: 'timber' })
   await t.respond(publish, 'warmer')

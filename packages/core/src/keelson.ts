@@ -290,6 +290,7 @@ function registryOf(options: ConductorOptions): ActionRegistry {
     options.connectors ?? [],
     (options.actions ?? []).map((one) => definitionOf(one)),
     options.credentials,
+    options.stray,
   )
   const catalog = new Catalog(options.playbooks)
   for (const playbook of catalog.all()) for (const used of playbook.usedActions) registry.learn(used)

@@ -9,7 +9,7 @@ import type { Logger } from './base/log.ts'
 import type { AlertRung } from './conductor/alert.ts'
 import type { Limits } from './conductor/environment.ts'
 import type { Credentials } from './conductor/registry.ts'
-import type { Action } from './connector/action.ts'
+import type { Action, AnyAction } from './connector/action.ts'
 import type { Connector } from './connector/connector.ts'
 import type { MayDecide } from './inbox/decide.ts'
 import type { Notice } from './inbox/item.ts'
@@ -84,6 +84,8 @@ export interface ConductorOptions {
   readonly clock?: Clock
   /** For tests: another chance. Default the system's. */
   readonly ids?: Ids
+  /** For tests: what executes in place of an action that neither `connectors` nor `actions` brings. */
+  readonly stray?: (action: AnyAction) => AnyAction
 }
 
 /** Where `limits` leaves one out. */

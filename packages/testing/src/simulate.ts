@@ -7,6 +7,7 @@
 import type { Action, Conductor } from '@keelson/core'
 import { seeded, turn } from '@keelson/core/ports'
 import { manualClock, milliseconds } from './clock.ts'
+import { assertFaked, Strays } from './fake/stray.ts'
 import { World, type Happened } from './fake/world.ts'
 import type { HarnessOptions } from './harness/harness.ts'
 import { beginLife, type Life, type Setting } from './harness/life.ts'
@@ -98,6 +99,7 @@ class Simulation {
     const silent = { info: () => {}, warn: () => {}, error: () => {} }
     this.#setting = {
       ...{ options: given, connectors, recipes: [], store: memoryStore(), world: new World(), alwaysReplay },
+      strays: new Strays(),
       ...{ clock: manualClock(Date.parse(now)), ids: testIds(seed), log: silent },
     }
   }
@@ -116,6 +118,7 @@ class Simulation {
     this.#holding = false
     for (const zombie of this.#zombies) await zombie.die()
     await this.#comeToRest()
+    this.#setting.strays.assertNone()
     const simulated = this.#simulated()
     const { faults } = await simulated.keelson.audit.verify()
     if (faults.length > 0) throw new Error(`audit.verify(): ${faults.join('; ')}`)
@@ -241,7 +244,10 @@ class Simulation {
       keelson: life.keelson,
       random: this.#random,
       sometimes: (name) => this.#sometimes(name),
-      world: (action) => this.#setting.world.happened(action.name) as readonly Happened<never, never>[],
+      world: (action) => {
+        assertFaked(this.#setting, action)
+        return this.#setting.world.happened(action.name) as readonly Happened<never, never>[]
+      },
     }
   }
 }

@@ -18,11 +18,19 @@ export class ActionRegistry {
   readonly #seen = new Map<string, AnyAction>()
   readonly #configs = new Map<string, Promise<unknown>>()
   readonly #credentials: Credentials | undefined
+  readonly #stray: ((action: AnyAction) => AnyAction) | undefined
   readonly #listeners = new Set<(name: string) => void>()
   readonly #secrets = new Map<string, Secrets>()
 
-  constructor(connectors: readonly Connector[], actions: readonly AnyAction[], credentials: Credentials | undefined) {
+  /** `stray` says what executes in place of an action that only code brings. */
+  constructor(
+    connectors: readonly Connector[],
+    actions: readonly AnyAction[],
+    credentials: Credentials | undefined,
+    stray?: (action: AnyAction) => AnyAction,
+  ) {
     this.#credentials = credentials
+    this.#stray = stray
     for (const connector of connectors) {
       if (this.#connectors.has(connector.name)) {
         throw new KeelsonError('DEFINITION_INVALID', `two connectors are named "${connector.name}"`, {
@@ -32,13 +40,13 @@ export class ActionRegistry {
       this.#connectors.set(connector.name, connector)
       for (const action of actionsOf(connector)) this.#owned.set(action.name, action)
     }
-    for (const action of actions) this.learn(action)
+    for (const action of actions) this.#seen.set(action.name, this.#seen.get(action.name) ?? action)
   }
 
   /** Remembers an action that code holds, so that effects of it can be finished without that code. */
   learn(action: AnyAction): void {
     if (this.#seen.has(action.name)) return
-    this.#seen.set(action.name, action)
+    this.#seen.set(action.name, this.#stray?.(action) ?? action)
     for (const listener of this.#listeners) listener(action.name)
   }
 

@@ -11,7 +11,7 @@ export async function discover(test: (t: Harness) => Promise<unknown>): Promise<
   for (let last = -1; last < known.size && known.size < PLAYBOOKS_MAX;) {
     last = known.size
     const given = { playbooks: [...known], store: memoryStore() }
-    const { harness, stage } = harnessOf(given, { recipes: fakesOf(given) }, { patient: true })
+    const { harness, stage } = harnessOf(given, { recipes: fakesOf(given), discovering: true }, { patient: true })
     await stage.ready()
     const start: Harness['start'] = (playbook, input, options) => {
       if (known.has(playbook)) return harness.start(playbook, input, options)

@@ -55,6 +55,11 @@ export async function runSchedule(
       onQuiet: (keelson) => answerTruly(keelson, stage.setting.world),
     },
   )
+  const giveUp = async (why: unknown): Promise<never> => {
+    await stage.stop()
+    await store.close?.()
+    throw why
+  }
   await stage.ready()
   const ended = await Promise.race([
     test.run(harness).then(
@@ -62,13 +67,10 @@ export async function runSchedule(
       (thrown: unknown): Ended => ({ thrown }),
     ),
     abandoned(stage, points),
-  ]).catch(async (hangs: unknown) => {
-    await stage.stop()
-    await store.close?.()
-    throw hangs
-  })
+  ]).catch(giveUp)
+  if ('thrown' in ended && KeelsonError.is(ended.thrown, 'ACTION_NOT_FAKED')) await giveUp(ended.thrown)
   const { world } = stage.setting
-  const observed = await comeToRest(stage, world, ended, without)
+  const observed = await comeToRest(stage, world, ended, without).catch(giveUp)
   const broken = await (async () => test.invariant?.(harness))().then(
     () => undefined,
     (thrown: unknown) => thrown ?? new Error('the invariant does not hold'),
@@ -106,14 +108,11 @@ async function comeToRest(stage: Stage, world: World, ended: Ended, without: Obs
 export function fakesOf({ playbooks, connectors = [], actions = [] }: HarnessOptions): Recipe[] {
   const brought = new Set(connectors.flatMap((one) => actionsOf(one)).map(({ name }) => name))
   const real = new Set(actions.map(({ name }) => name))
-  const missing = new Map<string, Map<string, AnyAction>>()
+  const missing = new Map<string, AnyAction>()
   for (const action of playbooks.flatMap((one) => playbookOf(one).usedActions)) {
-    if (brought.has(action.name) || real.has(action.name)) continue
-    const connector = action.name.slice(0, action.name.indexOf('.'))
-    const of = missing.get(connector) ?? new Map<string, AnyAction>()
-    missing.set(connector, of.set(action.name, action))
+    if (!brought.has(action.name) && !real.has(action.name)) missing.set(action.name, action)
   }
-  return [...missing].map(([name, of]) => recipeFor(name, [...of.values()]))
+  return [...missing.values()].map((action) => recipeFor(action))
 }
 
 async function journal(store: TestStore, stage: Stage): Promise<Placed[]> {

@@ -19,11 +19,13 @@ const recipes = new WeakMap<object, Recipe>()
 /**
  * A connector of the same actions that reaches nothing outside: what happens is recorded under the effect's key.
  *
- * `answers` says what actions answer, by name: `fake(calendar, { 'calendar.findTime': () => slot })`. Any other answers
- * with the smallest value that fits its output.
+ * An action of no connector is faked by itself: `fake(order)`; a harness takes several of one connector. `answers` says what actions
+ * answer, by name: `fake(calendar, { 'calendar.findTime': () => slot })`. Any other answers with the smallest value that fits its
+ * output.
  */
 export function fake(connector: { readonly name: string }, answers: Answers = {}): Connector {
-  const recipe: Recipe = { name: connector.name, actions: actionsIn(connector), answers }
+  const name = isAction(connector) ? connectorIn(connector.name) : connector.name
+  const recipe: Recipe = { name, actions: actionsIn(connector), answers }
   const world = new World()
   const made = fakeIn(recipe, world, systemClock)
   recipes.set(made, recipe)
@@ -35,9 +37,20 @@ export function recipeOf(connector: Connector): Recipe | undefined {
   return recipes.get(connector)
 }
 
-/** A fake of bare actions, as one connector. */
-export function recipeFor(name: string, actions: readonly AnyAction[]): Recipe {
-  return { name, actions, answers: {} }
+/** A fake of one action that no connector brings. */
+export function recipeFor(action: AnyAction): Recipe {
+  return { name: connectorIn(action.name), actions: [action], answers: {} }
+}
+
+/** Recipes of one connector are one. */
+export function joined(recipes: readonly Recipe[]): Recipe[] {
+  const all = new Map<string, Recipe>()
+  for (const { name, actions, answers } of recipes) {
+    const before = all.get(name)
+    const more = { actions: [...(before?.actions ?? []), ...actions], answers: { ...before?.answers, ...answers } }
+    all.set(name, { name, ...more })
+  }
+  return [...all.values()]
 }
 
 export type { Recipe }
@@ -63,11 +76,16 @@ function inWorld(action: AnyAction, world: World, clock: Clock): AnyAction {
   }
 }
 
+function connectorIn(action: string): string {
+  return action.slice(0, action.indexOf('.'))
+}
+
 function actionsIn(connector: { readonly name: string }): AnyAction[] {
+  if (isAction(connector)) return [definitionOf(connector)]
   const held = 'actions' in connector && Array.isArray(connector.actions) ? connector.actions : Object.values(connector)
   const actions = held.filter(isAction).map((one) => definitionOf(one))
   if (actions.length > 0) return actions
   throw new KeelsonError('DEFINITION_INVALID', `"${connector.name}" has no actions to fake`, {
-    hint: 'Pass what defineConnector() returned, or what its connect() did.',
+    hint: 'Pass what defineConnector() returned, or what its connect() did, or an action.',
   })
 }

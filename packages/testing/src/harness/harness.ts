@@ -13,6 +13,7 @@ import { testIds } from '../ids.ts'
 import { memoryStore } from '../memory-store.ts'
 import { logbook, type LogLine } from './logbook.ts'
 import type { Setting, TestStore } from './life.ts'
+import { assertFaked, Strays } from '../fake/stray.ts'
 import {
   approvalOf,
   decide,
@@ -32,7 +33,6 @@ import { Stage, whatWaits, type StageOptions } from './stage.ts'
 
 export interface HarnessOptions extends Pick<
   ConductorOptions,
-  | 'actions'
   | 'alerts'
   | 'budgets'
   | 'channels'
@@ -48,8 +48,10 @@ export interface HarnessOptions extends Pick<
   | 'zone'
 > {
   readonly playbooks: readonly Playbook<any, any>[]
-  /** Fakes, or real connectors. */
+  /** Fakes, or real connectors. An action that is neither in one of these nor in `actions` is refused: `ACTION_NOT_FAKED`. */
   readonly connectors?: readonly Connector[]
+  /** Actions of no connector that really run in this test: its own, mostly. */
+  readonly actions?: readonly Action<any, any>[]
   /** Default: a new in-memory store. */
   readonly store?: TestStore
   /** Of all chance. Default '1'. */
@@ -116,7 +118,7 @@ export interface Harness {
   script<In, Out>(agent: Agent<In, Out>, answer: (input: In, asked: Asked<In>) => Out): void
   /** What an agent was asked: each question that a model would have been paid for. */
   asked<In>(agent: Agent<In, any>): readonly Asked<In>[]
-  /** What really happened outside, and was not taken back. */
+  /** What really happened outside, and was not taken back. Throws `ACTION_NOT_FAKED` for an action that is not recorded. */
   world<In, Out>(action: Action<In, Out>): readonly Happened<In, Out>[]
   /** What a host does beyond these verbs. Done again against the next conductor if this one dies meanwhile. */
   host<T>(verb: (keelson: Conductor) => Promise<T>): Promise<T>
@@ -146,7 +148,7 @@ export async function testConductor(options: HarnessOptions): Promise<Harness> {
 /** A harness and what it stands on. */
 export function harnessOf(
   options: HarnessOptions,
-  more: Pick<Partial<Setting>, 'recipes'> = {},
+  more: Pick<Setting, 'discovering'> & Pick<Partial<Setting>, 'recipes'> = {},
   how: StageOptions = {},
 ): { harness: Harness; stage: Stage } {
   const { connectors = [], store = memoryStore(), seed = '1', now = MONDAY, alwaysReplay = false, ...given } = options
@@ -159,11 +161,13 @@ export function harnessOf(
     options: given,
     connectors,
     recipes: more.recipes ?? [],
+    discovering: more.discovering,
     store,
     clock: manualClock(at),
     ids: testIds(String(seed)),
     log: logger,
     world: new World(),
+    strays: new Strays(),
     alwaysReplay,
   }
   const stage = new Stage(setting, how)
@@ -184,12 +188,9 @@ function verbsOf(stage: Stage, log: readonly LogLine[]): Harness {
       }
       await stage.settle()
     },
-    fault: (action, kind, { call = 1 } = {}) => world.fault(action.name, kind, call),
-    fresh: (action, value) => void world.fresh.set(action.name, value),
-    latency: (action, duration) => world.latency(action.name, milliseconds(duration)),
+    ...outside(stage),
     script: (agent, answer) => world.script.set(agent.name, answer as (input: unknown, asked: Asked) => unknown),
     asked: (agent) => world.script.asked(agent.name) as readonly Asked<never>[],
-    world: (action) => world.happened(action.name) as readonly Happened<never, never>[],
     async host(verb) {
       const answer = await stage.perform(verb)
       await stage.settle()
@@ -213,6 +214,20 @@ function verbsOf(stage: Stage, log: readonly LogLine[]): Harness {
     },
     clock,
     log,
+  }
+}
+
+function outside({ setting }: Stage): Pick<Harness, 'fault' | 'fresh' | 'latency' | 'world'> {
+  const { world } = setting
+  const faked = (action: { readonly name: string }): string => {
+    assertFaked(setting, action)
+    return action.name
+  }
+  return {
+    fault: (action, kind, { call = 1 } = {}) => world.fault(faked(action), kind, call),
+    fresh: (action, value) => void world.fresh.set(faked(action), value),
+    latency: (action, duration) => world.latency(faked(action), milliseconds(duration)),
+    world: (action) => world.happened(faked(action)) as readonly Happened<never, never>[],
   }
 }
 
@@ -263,8 +278,7 @@ type Deciding =
 
 function deciding(stage: Stage): Pick<Harness, Deciding> {
   return {
-    approve: (action, { edit, by = OPERATOR } = {}) =>
-      decide(stage, approvalOf(action.name), by, (item) => edited(item, edit)),
+    approve: (action, { edit, by = OPERATOR } = {}) => decide(stage, approvalOf(action.name), by, (item) => edited(item, edit)),
     reject: (action, reason, { by = OPERATOR } = {}) =>
       decide(stage, approvalOf(action.name), by, () => ({ reject: reason })),
     respond: (action, text, { by = OPERATOR } = {}) =>

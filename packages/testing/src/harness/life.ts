@@ -10,7 +10,8 @@ import { definitionOf, handle, KeelsonError } from '@keelson/core/ports'
 import type { AnyAction, Clock, Ids, MemoryStore } from '@keelson/core/ports'
 import { alwaysReplay } from '../always-replay.ts'
 import type { ManualClock } from '../clock.ts'
-import { fakeIn, recipeOf, type Recipe } from '../fake/fake.ts'
+import { fakeIn, joined, recipeOf, type Recipe } from '../fake/fake.ts'
+import type { Strays } from '../fake/stray.ts'
 import type { World } from '../fake/world.ts'
 import { intercept, type Detail, type Operation } from '../intercept.ts'
 
@@ -32,15 +33,18 @@ export interface Probe {
 /** What does not change from one life to the next. */
 export interface Setting {
   /** Those of the lives that begin from now on: `deploy` sets others. */
-  options: Omit<ConductorOptions, 'store' | 'clock' | 'ids' | 'log' | 'connectors'>
+  options: Omit<ConductorOptions, 'store' | 'clock' | 'ids' | 'log' | 'connectors' | 'stray'>
   readonly connectors: readonly Connector[]
   /** Actions that no connector brings and that are faked all the same. */
   readonly recipes: readonly Recipe[]
+  /** What the test starts is not known yet, so neither is what is faked. */
+  readonly discovering?: boolean | undefined
   readonly store: TestStore
   readonly clock: ManualClock
   readonly ids: Ids
   readonly log: Logger
   readonly world: World
+  readonly strays: Strays
   readonly alwaysReplay: boolean
   readonly skewMs?: number
 }
@@ -134,17 +138,16 @@ function conductorOf(setting: Setting, { gate, probe, clock, opened }: Inner): P
     ...connector,
     actions: connector.actions.map((one) => handle(stopped(definitionOf(one), gate, probe))),
   })
-  const here = setting.connectors.map((one) => {
-    const recipe = recipeOf(one)
-    return recipe === undefined ? one : fakeIn(recipe, setting.world, clock)
-  })
+  const real = setting.connectors.filter((one) => recipeOf(one) === undefined)
+  const recipes = [...setting.connectors.flatMap((one) => recipeOf(one) ?? []), ...setting.recipes]
+  const fakes = joined(recipes).map((recipe) => fakeIn(recipe, setting.world, clock))
   const models: Models = (call) =>
     stopping({ gate, probe }, 'ask', `agent ${call.agent.name}`, () => setting.world.script.models(call))
-  const more = setting.recipes.map((recipe) => fakeIn(recipe, setting.world, clock))
   return createConductor({
     models,
     ...setting.options,
-    connectors: [...here, ...more].map(gated),
+    connectors: [...real, ...fakes].map(gated),
+    stray: setting.strays.refusing,
     store: setting.alwaysReplay ? alwaysReplay(session) : session,
     clock,
     ids: setting.ids,

@@ -5,6 +5,7 @@
  *     lets that time pass.
  * G2. A verb that was pending when its conductor died goes on against the next one.
  * G3. What waits for something that does not come fails at once, and says what it waits for.
+ * G4. Nothing that the test did not pass was done outside: `settle` throws when a stray was asked to.
  */
 import { KeelsonError, turn, type Instant } from '@keelson/core/ports'
 import type { Conductor } from '@keelson/core'
@@ -117,7 +118,8 @@ export class Stage {
 
   /** Until nothing moves any more. */
   async settle(): Promise<void> {
-    return this.#during(() => this.#settle())
+    await this.#during(() => this.#settle())
+    this.setting.strays.assertNone()
   }
 
   async #settle(): Promise<void> {
