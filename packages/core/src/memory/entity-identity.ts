@@ -15,7 +15,7 @@ import {
   expected,
   same,
   unchanged,
-  updateEntity,
+  changeEntity,
   type Writing,
   type Written,
 } from './entity-write.ts'
@@ -213,7 +213,7 @@ export async function mergeEntities(
   const theirs = present(type, lost.record)
   const patch = Object.fromEntries(take.filter((field) => Object.hasOwn(theirs, field)).map((f) => [f, theirs[f]!]))
   const labels = lost.record.schema === type.version ? lost.record.labels : mixed(type, lost.record.labels, theirs)
-  const kept = await updateEntity(writing, survivor.record.id, patch, `merged with ${lost.record.id}`, labels)
+  const kept = await changeEntity(writing, survivor.record.id, patch, `merged with ${lost.record.id}`, labels)
   const left = { ...writing, options: { ...writing.options, expect: undefined } } as unknown as Writing
   const gone = await commitChange(left, lost, {
     ...same(lost),

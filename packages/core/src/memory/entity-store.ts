@@ -95,7 +95,7 @@ export interface Note {
 export interface EntityStore<T> {
   /** A new record. Throws `INPUT_INVALID`, and `ENTITY_EXISTS` where its key is taken. */
   create(data: T, options?: CreateOptions): Promise<Entity<T>>
-  /** Changes the record of the same key, or creates it. For types with a `key`. */
+  /** Changes the record of the same key, or creates it. For types with a `key`. What is as it was gets no new version. */
   upsert(data: T, options?: CreateOptions): Promise<Entity<T>>
   /** By id. An id that was merged away answers the survivor. Throws `ENTITY_NOT_FOUND`. */
   get(id: string): Promise<Entity<T>>
@@ -106,7 +106,10 @@ export interface EntityStore<T> {
   byRef(system: string, ref: string): Promise<Entity<T> | undefined>
   /** Records that go by this name, in whatever case and spacing. */
   byAlias(name: string): Promise<readonly Entity<T>[]>
-  /** Changes the named fields; one that is `undefined` is dropped. With `expect`, throws `ENTITY_CONFLICT`. */
+  /**
+   * Changes the named fields; one that is `undefined` is dropped. With `expect`, throws `ENTITY_CONFLICT`. Where all of them
+   * are as they were it writes nothing, and answers the version that is there; with a `validAt` it says since when, and does.
+   */
   update(id: string, patch: Partial<T>, options?: WriteOptions): Promise<Entity<T>>
   /** Takes it out of `find` and `list`. It stays readable, and can be restored. */
   archive(id: string, options?: WriteOptions): Promise<Entity<T>>

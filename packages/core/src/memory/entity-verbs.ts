@@ -49,6 +49,7 @@ export async function upsert(writing: Writing, data: unknown, options: CreateOpt
   const there = await headOf(shelf, type, id)
   const written =
     there === undefined ? await createEntity(writing, id, data) : await updateEntity(writing, id, data as object)
+  if (written.puts.length === 0) return identifyEntity(writing, id, names(options))
   return withNames(writing, written, names(options))
 }
 
@@ -74,5 +75,5 @@ export async function note(writing: Writing, id: string, line: Note): Promise<Wr
   const put = timelinePut(type.name, head.record.id, mark, at, event)
   const query = { kind: 'timeline', ids: [put.id], limit: 1 }
   const there = (await shelf.store.records(shelf.workspace, query)).length > 0
-  return { ...unchanged(writing, head), puts: there ? [] : [put] }
+  return { ok: unchanged(writing, head).ok, cached: [], puts: there ? [] : [put] }
 }

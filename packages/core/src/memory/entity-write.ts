@@ -3,21 +3,23 @@
  *
  * N3. A write is one change: the record, its line in the timeline, and what leads to it, in one unit.
  * N4. Nothing is built from what does not fit: schema, key, links, lifecycle and taxonomy are checked against what is there.
+ * N5. A write of what is there already writes nothing, and answers the version that is there.
  */
 import { KeelsonError } from '../base/errors.ts'
 import { keyedHash } from '../base/hash.ts'
-import { canonical, parseStored } from '../base/json.ts'
+import { canonical, canonicalAround, parseStored } from '../base/json.ts'
 import { toStored } from '../base/schema.ts'
-import { joinLabels, NO_LABELS, type Labels } from '../base/labels.ts'
+import { joinLabels, labelNames, NO_LABELS, type Labels } from '../base/labels.ts'
 import type { Json } from '../base/value.ts'
 import type { Put } from '../journal/put.ts'
-import type { RecordWrite } from '../journal/store.ts'
+import type { Expect, RecordWrite } from '../journal/store.ts'
 import { difference, foldChange, NOTHING, SNAPSHOT_EVERY, snapshotRow, timelinePut, versionMark } from './change.ts'
 import type { EntityChange, NamesChange, TimelineEvent } from './change.ts'
 import {
   conflict,
   entityPut,
   indexedFields,
+  recordId,
   type AnyEntityType,
   type EntityRecord,
   type FieldLabels,
@@ -44,6 +46,8 @@ export interface Written {
   readonly cached: readonly RecordWrite[]
   /** The entity afterwards. */
   readonly ok: Json
+  /** What must still be so for that answer, where nothing is put that says it. */
+  readonly expect?: readonly Expect[]
 }
 
 /** What all writes of one verb share. */
@@ -66,12 +70,31 @@ export async function createEntity(writing: Writing, id: string, given: unknown)
   return commitChange(writing, undefined, { id, data, what: 'created', named: [] })
 }
 
-/** The named fields of a record changed. */
-export async function updateEntity(
+/** The named fields of a record changed, where that changes anything (N5). */
+export async function updateEntity(writing: Writing, id: string, patch: object): Promise<Written> {
+  const head = await expected(writing, id)
+  const written = await changeEntity(writing, id, patch, 'updated')
+  return writing.options.validAt === undefined && isThere(head, written) ? unchanged(writing, head) : written
+}
+
+/** Whether what a write puts says nothing new: data, schema, and which labels there are, whoever brought them. */
+function isThere({ record }: Head, { puts }: Written): boolean {
+  const after = puts.find(({ kind }) => kind === 'entity')!.data as unknown as EntityRecord
+  const said = ({ labels, ...rest }: EntityRecord): string =>
+    canonicalAround({ ...rest, at: 0, validAt: 0, labels: kindsOf(labels) })
+  return said(after) === said(record)
+}
+
+function kindsOf(labels: FieldLabels = {}): Json {
+  return Object.fromEntries(Object.entries(labels).map(([field, one]) => [field, [...labelNames(one)]]))
+}
+
+/** The named fields of a record changed, with its line in the timeline, also where they are as they were. */
+export async function changeEntity(
   writing: Writing,
   id: string,
   patch: object,
-  what = 'updated',
+  what: string,
   labels?: FieldLabels,
 ): Promise<Written> {
   const { type } = writing
@@ -134,7 +157,9 @@ export function same(head: Head): { id: string; data: Data; named: readonly stri
 }
 
 export function unchanged({ shelf, type }: Pick<Writing, 'shelf' | 'type'>, head: Head): Written {
-  return { puts: [], cached: [], ok: handedOut(shelf, type, head) }
+  const { record, version } = head
+  const expect = [{ record: 'entity', id: recordId(record.type, record.id), version }]
+  return { puts: [], cached: [], ok: handedOut(shelf, type, head), expect }
 }
 
 /** The record that a write is about. Throws `ENTITY_NOT_FOUND`, `ENTITY_CONFLICT`. */

@@ -110,5 +110,5 @@ async function keptOurs(writing: Writing, id: string, mark: string, system: stri
   const event = { what: `${type.name} kept as it is against ${system}`, ...who, data: { system, fields } as Json }
   const put = timelinePut(type.name, head.record.id, mark, shelf.now(), event)
   const rows = await shelf.store.records(shelf.workspace, { kind: 'timeline', ids: [put.id], limit: 1 })
-  return { ...unchanged(writing, head), puts: rows.length > 0 ? [] : [put] }
+  return { ok: unchanged(writing, head).ok, cached: [], puts: rows.length > 0 ? [] : [put] }
 }

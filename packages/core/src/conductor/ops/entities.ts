@@ -216,9 +216,10 @@ function writeOp<T>(
       pass.writer.submit(async () => {
         try {
           let labels = labelsOf(type)
-          const { ok, puts, cached } = await build((more) => (labels = joinLabels(labels, more)))
+          const { ok, puts, cached, expect } = await build((more) => (labels = joinLabels(labels, more)))
           const of = isUnlabelled(labels) ? {} : { labels }
-          return { drafts: [{ kind: 'entity.completed', key, data: { hash, ok, ...of, puts } }], cached }
+          const drafts: Draft[] = [{ kind: 'entity.completed', key, data: { hash, ok, ...of, puts } }]
+          return { drafts, cached, ...(expect === undefined ? {} : { expect }) }
         } catch (thrown) {
           if (!KeelsonError.is(thrown) || thrown.code.startsWith('STORE_')) throw thrown
           return { drafts: [{ kind: 'entity.completed', key, data: { hash, error: storeError(thrown) } }] }
