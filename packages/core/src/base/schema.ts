@@ -8,6 +8,7 @@ import type { z } from 'zod'
 import { KeelsonError, type ErrorCode } from './errors.ts'
 import { sha256 } from './hash.ts'
 import { canonical, canonicalAround, parseStored } from './json.ts'
+import { assertJson } from './storable.ts'
 import { zod } from './zod.ts'
 
 /** `value` through `schema`, or an error of `code` that says what does not fit, in one readable text. */
@@ -64,8 +65,9 @@ export function fromGiven(schema: z.ZodType, given: unknown): { readonly value: 
   }
 }
 
-/** Throws `DEFINITION_INVALID` for a schema whose output would not parse to itself. */
+/** Throws `DEFINITION_INVALID` for a schema whose output is no JSON, or would not parse to itself. */
 export function assertStorable(schema: z.ZodType, what: string): void {
+  assertJson(schema, what)
   if (shapeOf(schema) !== 'one-way') return
   throw new KeelsonError(
     'DEFINITION_INVALID',

@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import { KeelsonError } from '../base/errors.ts'
 import { assertLists, type Terms } from '../base/taxonomy.ts'
 import { assertStorable } from '../base/schema.ts'
+import { assertJson } from '../base/storable.ts'
 import { withZod, zod, type Zod } from '../base/zod.ts'
 import { isAction, type AnyAction, definitionOf } from '../connector/action.ts'
 import { spendingOf, type Spending } from '../policy/budget.ts'
@@ -113,6 +114,7 @@ interface BareDefinition {
 
 /** A playbook from a definition without types. */
 export function registerPlaybook<In, Out>(d: BareDefinition): Playbook<In, Out> {
+  assertJson(d.input, `the input of playbook ${d.name}`, 'given')
   assertStorable(d.output, `the output of playbook ${d.name}`)
   const used = (d.uses ?? []).flatMap((one) => actionsIn(one))
   const made = Object.freeze({ name: d.name, version: d.version })
