@@ -51,7 +51,7 @@ await keelson.quiet()
 const by = { kind: 'person', id: 'ann', name: 'Ann' } as const
 for (const item of (await keelson.inbox.list()).items) {
   const isWrong = item.preview.kind === 'fields' && item.preview.rows.some(({ after }) => after === 'INV-3')
-  const decision = isWrong ? { reject: 'wrong customer' } : { edit: { invoice: 'INV-2', cents: 300_00 } }
+  const decision = isWrong ? { reject: 'wrong customer' } : { edit: { cents: 300_00 } }
   await keelson.inbox.decide(item.id, { hash: item.hash, by, ...decision })
 }
 // #endregion

@@ -27,7 +27,7 @@ export async function decide({ inbox }: Workspace, id: string, by: Actor, form: 
   const hash = form.get('hash') ?? ''
   const decided = await (said ? inbox.decide(id, { hash, by, ...said }) : inbox.snooze(id, { by, until: '1d' }))
   if (decided.status === 'done') return undefined
-  const draft = decided.why === 'invalid' && said !== undefined && 'edit' in said ? said.edit : undefined
+  const draft = decided.why === 'invalid' && said !== undefined && 'edit' in said ? (said.edit as Json) : undefined
   const alert = markup`<p role="alert"><b>${REFUSED[decided.why]}</b>: ${decided.message}`
   return { title: item.title, status: 409, body: markup`${alert}${card(decided.item ?? item, draft)}` }
 }

@@ -1,6 +1,6 @@
 /** Edits: what a decider may say besides yes: another input, other lines of a plan, what became of an effect, words. */
 import { isDeepStrictEqual } from 'node:util'
-import type { Decision, InboxItem, Json } from '@keelson/core'
+import type { Decision, Edit, InboxItem, Json } from '@keelson/core'
 import { entered, fields } from './fields.ts'
 import { markup, type Markup } from './markup.ts'
 
@@ -11,8 +11,15 @@ export function editFields(item: InboxItem, draft?: Json): Markup | readonly Mar
 }
 
 /** What `edit` of a decision says. */
-export function edited(item: InboxItem, form: URLSearchParams): Json {
-  return item.kind === 'plan' ? editedLines(item.lines, form) : entered(item.editSchema, form, 'edit', inputOf(item))
+export function edited(item: InboxItem, form: URLSearchParams): Edit {
+  if (item.kind === 'plan') return editedLines(item.lines, form)
+  return exactly(inputOf(item), entered(item.editSchema, form, 'edit', inputOf(item)))
+}
+
+/** What was taken out of the form goes: an edit keeps what it leaves out. */
+function exactly(before: Json | undefined, after: Json): Edit {
+  if (typeof before !== 'object' || typeof after !== 'object' || after === null || Array.isArray(after)) return after
+  return { ...Object.fromEntries(Object.keys(before ?? {}).map((field) => [field, undefined])), ...after }
 }
 
 const OUTCOMES = ['look-again', 'happened', 'did-not-happen'] as const
@@ -51,11 +58,11 @@ function lineFields({ id, title, input, editSchema }: Line, draft: Partial<LineE
 }
 
 /** Lines that nobody touched are not in it: they execute as they were shown. */
-function editedLines(lines: readonly Line[], form: URLSearchParams): Json {
+function editedLines(lines: readonly Line[], form: URLSearchParams): Edit {
   const skip = lines.flatMap(({ id }) => (entered(SKIP, form, `skip/${id}`) === 'yes' ? [id] : []))
   const inputs = lines.flatMap(({ id, editSchema, input }) => {
     const value = entered(editSchema, form, `line/${id}`, input)
-    return skip.includes(id) || isDeepStrictEqual(value, input) ? [] : [[id, value] as const]
+    return skip.includes(id) || isDeepStrictEqual(value, input) ? [] : [[id, exactly(input, value)] as const]
   })
   return { skip, inputs: Object.fromEntries(inputs) }
 }

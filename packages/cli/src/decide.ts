@@ -9,7 +9,7 @@ import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { KeelsonError } from '@keelson/core'
-import type { Actor, Decided, Decision, InboxItem, Json, Workspace } from '@keelson/core'
+import type { Actor, Decided, Decision, Edit, InboxItem, Json, Workspace } from '@keelson/core'
 import { command } from './commands.ts'
 import { out, printItem, printJson } from './print.ts'
 import { safe } from './safe.ts'
@@ -138,7 +138,25 @@ async function edited(item: InboxItem, asked: Asked): Promise<Decision | undefin
   const before = draftOf(item)
   const text = asked.file === undefined ? await inEditor(before) : await readFile(asked.file, 'utf8')
   const after = jsonOf(text, asked.file ?? 'what the editor left')
-  return JSON.stringify(after) === JSON.stringify(before) ? undefined : { edit: after }
+  if (JSON.stringify(after) === JSON.stringify(before)) return undefined
+  return { edit: item.kind === 'plan' ? linesAs(before, after) : exactly(before, after) }
+}
+
+/** An edit of which nothing is left that is not in `after`: an edit keeps what it leaves out. */
+function exactly(before: Json | undefined, after: Json | undefined): Edit {
+  if (!isObject(before) || !isObject(after)) return after as Json
+  return { ...Object.fromEntries(Object.keys(before).map((field) => [field, undefined])), ...after }
+}
+
+function linesAs(before: Json, after: Json): Edit {
+  const [shown, left] = [before, after].map((plan) => (isObject(plan) ? plan['inputs'] : undefined))
+  if (!isObject(after) || !isObject(shown) || !isObject(left)) return after
+  const inputs = Object.entries(left).map(([id, input]) => [id, exactly(shown[id], input)] as const)
+  return { ...after, inputs: Object.fromEntries(inputs) }
+}
+
+function isObject(value: Json | undefined): value is { readonly [field: string]: Json } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function draftOf(item: InboxItem): Json {

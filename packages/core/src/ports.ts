@@ -52,4 +52,5 @@ export type {
 export { definitionOf, handle, isAction, type AnyAction } from './connector/action.ts'
 export { actionsOf, withActions, type ConnectorUse } from './connector/connector.ts'
 export { playbookOf, type AnyPlaybook } from './playbook/playbook.ts'
+export { wholeDecision } from './inbox/edit.ts'
 export { ruleEngine, type Find, type Intended, type PolicyEngine } from './policy/gate.ts'

@@ -15,12 +15,16 @@ import type { Environment } from '../conductor/environment.ts'
 import { itemPut, readItem, type ItemRecord, type Verb } from '../conductor/item.ts'
 import type { Decider } from '../conductor/memory/decider.ts'
 import { lineEdits } from '../conductor/ops/plan.ts'
+import { wholeDecision, type Edit } from './edit.ts'
 import { itemOf, type InboxItem } from './item.ts'
 
 export type Decision =
   | { readonly approve: true }
-  /** A new input; of a plan, `{ skip: [line], inputs: { [line]: input } }`. */
-  | { readonly edit: Json }
+  /**
+   * The fields of the input that are to be other: those left out stay as they were shown, one that is `undefined` goes.
+   * Of a plan, `{ skip: [line], inputs: { [line]: fields } }`.
+   */
+  | { readonly edit: Edit }
   | { readonly reject: string }
   | { readonly respond: string }
   | { readonly answer: Json }
@@ -59,7 +63,7 @@ export async function decide(
   batch?: { id: string; key: string },
 ): Promise<Decided> {
   const { env, workspace } = options
-  const { hash, by, ...decision } = given
+  const { hash, by, ...said } = given
   let refusal: Decided | undefined
   let record: ItemRecord | undefined
   const written = await env.company(workspace).edit(async () => {
@@ -67,6 +71,7 @@ export async function decide(
     const found = await readItem(env.store, workspace, id)
     if (found === undefined) throw itemNotFound(id)
     record = found.item
+    const decision = wholeDecision(found.item, said)
     refusal = (await refuse(options, found.item, hash, by, decision)) ?? beyond(found.item, batch?.key)
     if (refusal !== undefined) return undefined
     const now = env.clock.now()
@@ -88,7 +93,7 @@ export async function decide(
   })
   if (written === undefined) return refusal ?? refused('settled', 'it has been decided', record!)
   options.onDecided(record!)
-  if (record!.key === '' && 'retry' in decision) await options.retry(record!.run, by)
+  if (record!.key === '' && 'retry' in said) await options.retry(record!.run, by)
   env.nudge()
   return { status: 'done' }
 }
@@ -167,7 +172,7 @@ function misfit(env: Environment, item: ItemRecord, decision: Decision): string 
     const result = (action?.output ?? fromJson(item.editSchema)).safeParse(decision.output ?? null)
     return result.success ? undefined : `say with what output it happened: ${zod().prettifyError(result.error)}`
   }
-  if ('edit' in decision && item.kind === 'plan') return misfitLines(env, item, decision.edit)
+  if ('edit' in decision && item.kind === 'plan') return misfitLines(env, item, decision.edit as Json)
   const entered = 'edit' in decision ? decision.edit : 'answer' in decision ? decision.answer : undefined
   if (entered === undefined) return undefined
   const schema = 'edit' in decision && action !== undefined ? action.input : fromJson(item.editSchema)

@@ -76,7 +76,7 @@ export interface Harness {
     payload: NoInfer<T>,
     options?: { id?: string; by?: Actor; times?: number },
   ): Promise<void>
-  /** Approves the oldest open approval of an action, with some fields of its input edited or as it stands. */
+  /** Approves the oldest open approval of an action, as it stands or with some fields other: `edit` is that of `inbox.decide`. */
   approve<In>(
     action: Action<In, any>,
     options?: { readonly edit?: Partial<NoInfer<In>>; readonly by?: Actor },
@@ -278,7 +278,7 @@ type Deciding =
 
 function deciding(stage: Stage): Pick<Harness, Deciding> {
   return {
-    approve: (action, { edit, by = OPERATOR } = {}) => decide(stage, approvalOf(action.name), by, (item) => edited(item, edit)),
+    approve: (action, { edit, by = OPERATOR } = {}) => decide(stage, approvalOf(action.name), by, () => edited(edit)),
     reject: (action, reason, { by = OPERATOR } = {}) =>
       decide(stage, approvalOf(action.name), by, () => ({ reject: reason })),
     respond: (action, text, { by = OPERATOR } = {}) =>
@@ -288,7 +288,7 @@ function deciding(stage: Stage): Pick<Harness, Deciding> {
     plan: (options = {}) => {
       const { title, by = OPERATOR } = options
       const wanted = itemLike({ kind: 'plan', ...(title === undefined ? {} : { title }) })
-      return decide(stage, wanted, by, (item) => planned(item, options))
+      return decide(stage, wanted, by, () => planned(options))
     },
     decide: (picked, decision, { by = OPERATOR } = {}) =>
       decide(stage, itemLike(picked), by, (item) => (typeof decision === 'function' ? decision(item) : decision)),

@@ -1,6 +1,6 @@
 /** People: what a test's operator does with the inbox. */
-import type { Actor, Conductor, Decided, Decision, InboxItem, Json, Reviewed } from '@keelson/core'
-import { canonical, KeelsonError } from '@keelson/core/ports'
+import type { Actor, Conductor, Decided, Decision, Edit, InboxItem, Json, Reviewed } from '@keelson/core'
+import { canonical, KeelsonError, wholeDecision } from '@keelson/core/ports'
 import { milliseconds } from '../clock.ts'
 import type { World } from '../fake/world.ts'
 import { whatWaits, type Stage } from './stage.ts'
@@ -28,7 +28,7 @@ export async function decide(
   const made = decision(item)
   await stage.perform(async (keelson) => {
     const now = await keelson.inbox.get(item.id)
-    if (now.decided !== undefined && canonical(now.decided.decision) === canonical(made)) return // before a crash
+    if (now.decided !== undefined && canonical(now.decided.decision) === canonical(wholeDecision(item, made))) return // before a crash
     const decided = await keelson.inbox.decide(item.id, { hash: item.hash, by, ...made })
     if (decided.status === 'done') return
     throw new KeelsonError('INPUT_INVALID', `${wanted.what} was refused: ${decided.why}: ${decided.message}`, {
@@ -113,16 +113,11 @@ export interface PlanDecision {
   readonly by?: Actor
 }
 
-export function planned(item: InboxItem, { skip = [], edit = {}, reject, respond }: PlanDecision): Decision {
+export function planned({ skip = [], edit = {}, reject, respond }: PlanDecision): Decision {
   if (reject !== undefined) return { reject }
   if (respond !== undefined) return { respond }
   if (skip.length === 0 && Object.keys(edit).length === 0) return { approve: true }
-  const lines = item.kind === 'plan' ? item.lines : []
-  const inputs = Object.entries(edit).map(([id, change]) => {
-    const input = lines.find((line) => line.id === id)?.input as object | undefined
-    return [id, { ...input, ...change }] as const
-  })
-  return { edit: JSON.parse(canonical({ skip, inputs: Object.fromEntries(inputs) })) as Json }
+  return { edit: { skip, inputs: edit as Edit } }
 }
 
 /** A held effect. */
@@ -175,11 +170,9 @@ export function unknownOf(action: string): Wanted {
   }
 }
 
-/** The input of an approval with some of its fields replaced. */
-export function edited(item: InboxItem, change: object | undefined): Decision {
-  if (change === undefined) return { approve: true }
-  const input = item.kind === 'approval' ? (item.input as object) : {}
-  return { edit: JSON.parse(canonical({ ...input, ...change })) as Json }
+/** A yes, to what was shown or to that with some of its fields other. */
+export function edited(change: object | undefined): Decision {
+  return change === undefined ? { approve: true } : { edit: change as Edit }
 }
 
 /** Nobody knows whether an effect happened, so the operator is asked; this one looks, and says what is so. */

@@ -1,0 +1,127 @@
+/** Laid over: an edit says what is to be other, the same in an app and in a test; what it leaves out stays as it was shown. */
+import { action, definePlaybook, type Decision, type Edit } from '@keelson/core'
+import { exploreCrashes, fake, testConductor, type Harness } from '@keelson/testing'
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { me } from './support/open.ts'
+
+const Mail = z.object({
+  to: z.string(),
+  text: z.string(),
+  cc: z.string().optional(),
+  lines: z.array(z.string()).default([]),
+  head: z.object({ a: z.number(), b: z.number() }).optional(),
+})
+const send = action({
+  ...{ name: 'mail.send', effect: 'irreversible', idempotency: { by: 'key' }, input: Mail, output: z.object({}) },
+  run: () => Promise.reject(new Error('a test reached the real world')),
+})
+const given = { to: 'ada', text: 'hello', cc: 'bob', lines: ['a', 'b'], head: { a: 1, b: 2 } }
+const write = definePlaybook({
+  name: 'write',
+  version: 1,
+  input: z.object({}),
+  output: z.object({ edited: z.boolean() }),
+  run: async (ctx) => ({ edited: (await ctx.effect(send, given)).edited }),
+})
+const both = definePlaybook({
+  name: 'both',
+  version: 1,
+  input: z.object({}),
+  output: z.array(z.string()),
+  async run(ctx) {
+    const { lines } = await ctx.propose('Write to them', [ctx.intend(send, given), ctx.intend(send, given)])
+    return lines.map(({ state, edited }) => `${state}${edited ? ' edited' : ''}`)
+  },
+})
+
+async function begin(): Promise<Harness> {
+  return testConductor({ playbooks: [write, both], connectors: [fake(send)] })
+}
+
+/** Through the inbox, as an app decides. */
+async function decide(t: Harness, decision: Decision): Promise<unknown> {
+  const [item] = (await t.inbox.list()).items
+  return t.host((keelson) => keelson.inbox.decide(item!.id, { hash: item!.hash, by: me, ...decision }))
+}
+
+const sent = (t: Harness): unknown[] => t.world(send).map(({ input }) => input)
+
+describe('an edit of an approval', () => {
+  const cases: [string, { [field: string]: Edit | undefined }, object][] = [
+    ['keeps what it leaves out', { text: 'hi' }, { ...given, text: 'hi' }],
+    [
+      'drops what is undefined',
+      { cc: undefined },
+      { to: 'ada', text: 'hello', lines: ['a', 'b'], head: { a: 1, b: 2 } },
+    ],
+    [
+      'replaces lists and objects whole',
+      { lines: ['c'], head: { a: 3, b: 4 } },
+      { ...given, lines: ['c'], head: { a: 3, b: 4 } },
+    ],
+    ['may be the whole of it', { ...given, to: 'eve' }, { ...given, to: 'eve' }],
+  ]
+  it.each(cases)('%s, in an app and in a test', async (_, edit, whole) => {
+    const app = await begin()
+    const run = await app.start(write, {})
+    expect(await decide(app, { edit })).toEqual({ status: 'done' })
+    expect(await run.result()).toEqual({ edited: true })
+    const test = await begin()
+    await test.start(write, {})
+    await test.approve(send, { edit: edit })
+    expect([sent(app), sent(test)]).toEqual([[whole], [whole]])
+    for (const t of [app, test]) await t.stop()
+  })
+
+  it('is refused where the whole of it does not fit, or is no object where one was shown', async () => {
+    const t = await begin()
+    await t.start(write, {})
+    for (const edit of [{ text: 7 }, { to: undefined }, { head: { a: 3 } }, 'hello', null, ['hello']])
+      expect(await decide(t, { edit })).toMatchObject({ status: 'refused', why: 'invalid' })
+    expect(sent(t)).toEqual([])
+    await t.stop()
+  })
+
+  it('is kept whole in what was decided', async () => {
+    const t = await begin()
+    await t.start(write, {})
+    const [item] = (await t.inbox.list()).items
+    await decide(t, { edit: { text: 'hi', cc: undefined } })
+    const { decided } = await t.inbox.get(item!.id)
+    expect(decided?.decision).toEqual({ edit: { to: 'ada', text: 'hi', lines: ['a', 'b'], head: { a: 1, b: 2 } } })
+    await t.stop()
+  })
+})
+
+describe('an edit of a plan', () => {
+  it('keeps of each line what it leaves out, in an app and in a test', async () => {
+    const app = await begin()
+    const run = await app.start(both, {})
+    expect(await decide(app, { edit: { inputs: { '2': { text: 'hi', cc: undefined } } } })).toEqual({ status: 'done' })
+    expect(await run.result()).toEqual(['done', 'done edited'])
+    const test = await begin()
+    await test.start(both, {})
+    await test.plan({ edit: { '2': { text: 'hi', cc: undefined } } })
+    const { cc: _, ...without } = given
+    expect([sent(app), sent(test)]).toEqual([
+      [given, { ...without, text: 'hi' }],
+      [given, { ...without, text: 'hi' }],
+    ])
+    expect(await decide(app, { approve: true }).catch(() => 'none waits')).toBe('none waits')
+    await app.stop()
+    await test.stop()
+  })
+})
+
+it('a partial edit is taken once, wherever the process dies', async () => {
+  const { points } = await exploreCrashes(
+    async (t) => {
+      const run = await t.start(write, {})
+      await t.approve(send, { edit: { text: 'hi', cc: undefined } })
+      return [await run.result(), sent(t)]
+    },
+    { harness: () => ({ playbooks: [write], connectors: [fake(send)] }) },
+  )
+  expect(points).toBeGreaterThan(20)
+})
