@@ -1,4 +1,6 @@
 /** The terminal, as a second process on the store of a running app. */
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,15 +9,17 @@ import { z } from 'zod'
 import { action, createConductor, definePlaybook, policy, type Conductor, type InboxItem } from '@keelson/core'
 import { sqlite } from '@keelson/memory-sqlite'
 import { command } from '../packages/cli/src/commands.ts'
-import { asked as read, type Asked } from '../packages/cli/src/usage.ts'
-import { own, shared } from './support/terminal.ts'
+import { asked as read, Misuse, type Asked } from '../packages/cli/src/usage.ts'
+import { own, shared, terminalArgs } from './support/terminal.ts'
 
-const sent: { to: string; cents: number }[] = []
+const Payment = z.object({ to: z.string(), cents: z.int(), memo: z.string().optional() })
+type Payment = z.infer<typeof Payment>
+const sent: Payment[] = []
 const pay = action({
   name: 'bank.pay',
   effect: 'reversible',
   idempotency: { by: 'key' },
-  input: z.object({ to: z.string(), cents: z.int() }),
+  input: Payment,
   output: z.object({ ok: z.boolean() }),
   undo: z.object({}),
   run: (input) => {
@@ -27,7 +31,7 @@ const pay = action({
 const payment = definePlaybook({
   name: 'payment',
   version: 1,
-  input: z.object({ to: z.string(), cents: z.int() }),
+  input: Payment,
   output: z.object({ paid: z.number() }),
   async run(ctx, input) {
     const done = await ctx.effect(pay, input)
@@ -60,7 +64,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-async function asked(id: string, input = { to: 'ada', cents: 4200 }): Promise<InboxItem> {
+async function asked(id: string, input: Payment = { to: 'ada', cents: 4200 }): Promise<InboxItem> {
   await app.start(payment, input, { id })
   await app.quiet()
   const { items } = await app.inbox.list({ run: id })
@@ -81,6 +85,25 @@ describe('keelson at the terminal', () => {
     ]
     const ended = await Promise.all(wrong.map((args) => own(args)))
     expect(ended.map((one) => one.code)).toEqual(wrong.map(() => 2))
+  })
+
+  it('says what was probably meant, also where an id might stand', async () => {
+    const slips: [string[], string][] = [
+      [['inbox', 'app.db', '--jsn'], 'there is no option --jsn: do you mean --json?'],
+      [['inbox', '--jsno', 'app.db'], 'there is no option --jsno: do you mean --json?'],
+      [['runs', 'app.db', '--workspcae=acme'], 'there is no option --workspcae: do you mean --workspace?'],
+      [['runs', 'app.db', '--colour'], 'there is no option --colour'],
+      [['inbx', 'app.db'], 'there is no command "inbx": do you mean inbox?'],
+      [['nonsense', 'app.db'], 'there is no command "nonsense"'],
+    ]
+    for (const [args, said] of slips) expect(() => read(args)).toThrow(new Misuse(said))
+    expect(await keelson(['inbox', store, '--jsn'])).toMatchObject({ code: 2 })
+    expect(read(['inbox', 'app.db', '--jso4FQFInkBWlN'])).toMatchObject({ subject: '--jso4FQFInkBWlN' })
+  })
+
+  it('says its version', async () => {
+    const { version } = JSON.parse(await readFile('packages/cli/package.json', 'utf8')) as { version: string }
+    expect(await own(['--version'])).toMatchObject({ code: 0, stdout: `${version}\n` })
   })
 
   it('takes an id that begins with a dash for an id, and not for options', async () => {
@@ -197,9 +220,35 @@ describe('keelson at the terminal', () => {
     expect(sent.at(-1)).toEqual({ to: 'ada', cents: 99 })
   })
 
+  it('waits for nobody where there is no terminal', async () => {
+    const item = await asked('scripted')
+    for (const EDITOR of ['vi', '/usr/bin/nano -w', 'emacs -nw']) {
+      const refused = await keelson(['edit', store, item.id], { EDITOR })
+      expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('no terminal') })
+    }
+    const waits = join(folder, 'waits.sh')
+    await writeFile(waits, '#!/bin/sh\ncat > "$1"\n')
+    await chmod(waits, 0o755)
+    const typed = execFile(process.execPath, terminalArgs(['edit', store, item.id]), {
+      env: { ...process.env, EDITOR: waits, VISUAL: '' },
+    })
+    const [code] = (await once(typed, 'exit')) as [number] // its input stays open: nobody types, and nobody ends it
+    expect(code).toBe(2)
+    expect(await keelson(['reject', store, item.id, '-m', 'enough'])).toMatchObject({ code: 0 })
+  })
+
+  it('takes out what was taken out in the editor', async () => {
+    const item = await asked('shorter', { to: 'ada', cents: 4200, memo: 'for May' })
+    const shorter = join(folder, 'shorter.json')
+    await writeFile(shorter, '{ "to": "ada", "cents": 4200 }')
+    expect(await keelson(['edit', store, item.id, '--file', shorter])).toMatchObject({ code: 0 })
+    expect(await app.runs.get('shorter').result()).toEqual({ paid: 4200 })
+    expect(sent.at(-1)).toEqual({ to: 'ada', cents: 4200 })
+  })
+
   it('tells stories, lists runs and verifies, as text and as JSON', async () => {
     const runs = JSON.parse((await keelson(['runs', store, '--json', '--state', 'settled'])).stdout) as { id: string }[]
-    expect(runs.map((run) => run.id)).toEqual(['dashed', 'one', 'later', 'two', 'three'])
+    expect(runs.map((run) => run.id)).toEqual(['dashed', 'one', 'later', 'two', 'three', 'scripted', 'shorter'])
     expect((await keelson(['runs', store])).stdout).toContain('one  payment@1  completed')
     expect((await keelson(['story', store, 'one'])).stdout).toContain('ann decided {"approve":true}')
     expect(await keelson(['verify', store])).toMatchObject({

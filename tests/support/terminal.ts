@@ -23,8 +23,13 @@ const main = resolve(import.meta.dirname, '../../packages/cli/src/main.ts')
 const entry = `import { main } from ${JSON.stringify(main)}; process.exitCode = await main(process.argv.slice(1))`
 const environment = { NODE_ENV: 'production', EDITOR: '', VISUAL: '' }
 
+/** What Node is called with for a command. */
+export function terminalArgs(args: readonly string[]): string[] {
+  return ['--conditions=@keelson/source', '--input-type=module', '-e', entry, '--', ...args]
+}
+
 export const own: Run = (args, env = {}) => {
-  const node = ['--conditions=@keelson/source', '--input-type=module', '-e', entry, '--', ...args]
+  const node = terminalArgs(args)
   const options = { env: { ...process.env, ...environment, ...env }, timeout: 170_000 }
   return new Promise((done) => {
     const child = execFile(process.execPath, node, options, (error, stdout, stderr) =>

@@ -6,7 +6,7 @@
 import { spawnSync } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir, userInfo } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { KeelsonError } from '@keelson/core'
 import type { Actor, Decided, Decision, Edit, InboxItem, Json, Workspace } from '@keelson/core'
@@ -169,6 +169,8 @@ function draftOf(item: InboxItem): Json {
 async function inEditor(value: Json): Promise<string> {
   const editor = process.env['VISUAL'] || process.env['EDITOR'] // an empty one is none
   if (editor === undefined || editor === '') throw new Misuse('no editor is known: set EDITOR, or pass --file')
+  if (!process.stdin.isTTY && needsTerminal(editor))
+    throw new Misuse(`there is no terminal for ${editor}: pass --file, or an EDITOR that needs none`)
   const folder = await mkdtemp(join(tmpdir(), 'keelson-edit-'))
   const file = join(folder, 'input.json')
   try {
@@ -181,11 +183,23 @@ async function inEditor(value: Json): Promise<string> {
   }
 }
 
-/** The shell knows what "code --wait" means; the path is passed apart, so nothing in it is read as a command. */
+/** Editors that wait for a person at the keyboard, and would wait for ever in a script. */
+const AT_TERMINALS = 'vi vim nvim view nano pico emacs micro hx helix joe jed ne kak mcedit ed ex'.split(' ')
+
+function needsTerminal(editor: string): boolean {
+  const program = basename(editor.trim().split(/\s+/)[0]!).replace(/\.exe$/i, '')
+  return AT_TERMINALS.includes(program)
+}
+
+/**
+ * The shell knows what "code --wait" means; the path is passed apart, so nothing in it is read as a command. Without a terminal
+ * there is nothing to read: what asks for input meets its end.
+ */
 function spawnEditor(editor: string, file: string): ReturnType<typeof spawnSync> {
+  const stdio = [process.stdin.isTTY ? 'inherit' : 'ignore', 'inherit', 'inherit'] as const
   return process.platform === 'win32'
-    ? spawnSync(`${editor} "${file}"`, { shell: true, stdio: 'inherit' })
-    : spawnSync('/bin/sh', ['-c', `${editor} "$1"`, 'sh', file], { stdio: 'inherit' })
+    ? spawnSync(`${editor} "${file}"`, { shell: true, stdio: [...stdio] })
+    : spawnSync('/bin/sh', ['-c', `${editor} "$1"`, 'sh', file], { stdio: [...stdio] })
 }
 
 function jsonOf(text: string, where: string): Json {

@@ -1,4 +1,5 @@
 /** Main: one command, from its words to an exit code. Loads the rest only when there is something to do. */
+import { readFile } from 'node:fs/promises'
 import { safe as shown } from './safe.ts'
 import { asked, Misuse, USAGE } from './usage.ts'
 
@@ -10,11 +11,21 @@ export async function main(args: readonly string[]): Promise<number> {
       process.stdout.write(`${USAGE}\n`)
       return args.length === 0 ? 2 : 0
     }
+    if (wanted === 'version') {
+      process.stdout.write(`${await version()}\n`)
+      return 0
+    }
     const { performOn } = await import('./perform.ts')
     return await performOn(wanted)
   } catch (thrown) {
     return complain(thrown, args.includes('--json'))
   }
+}
+
+/** Of this package; all packages of Keelson carry one. */
+async function version(): Promise<string> {
+  const text = await readFile(new URL('../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
 }
 
 function complain(thrown: unknown, json: boolean): number {

@@ -1,5 +1,6 @@
 /** Usage: what was asked for at the terminal, or why it cannot be told. */
 import { parseArgs } from 'node:util'
+import { nearest } from './nearest.ts'
 
 export const USAGE = `keelson: what runs, why it waits, and what waits for you
 
@@ -8,7 +9,7 @@ export const USAGE = `keelson: what runs, why it waits, and what waits for you
   keelson story   <store> <run>         what happened, one line each
   keelson inbox   <store> [item]        what waits for a person; one item in full
   keelson approve <store> <item>
-  keelson edit    <store> <item>        opens $VISUAL or $EDITOR on what would execute
+  keelson edit    <store> <item>        opens $VISUAL or $EDITOR on what would execute, or takes --file
   keelson reject  <store> <item> -m why
   keelson respond <store> <item> -m words
   keelson answer  <store> <item> -m json
@@ -47,6 +48,7 @@ export const USAGE = `keelson: what runs, why it waits, and what waits for you
   --playbook <name>  for prune and rehearse: only runs of this one
   --to <version>     for rehearse: on this version, instead of their own
   --with <module>    a module whose default export adds connectors, playbooks, mayDecide …
+  --help, --version
 
 Ends with 0 when done, 1 on a failure, 2 when it was called wrongly, 3 when a decision was refused, 4 when verify finds a fault.
 rehearse ends with 1 when an open run does not continue.`
@@ -125,11 +127,12 @@ const NEEDS_MESSAGE: readonly Command[] = ['reject', 'respond', 'answer', 'outco
 const OUTCOMES = ['happened', 'did-not-happen', 'look-again']
 
 /** Throws `Misuse`. */
-export function asked(args: readonly string[]): Asked | 'help' {
+export function asked(args: readonly string[]): Asked | 'help' | 'version' {
   const { values, positionals } = parsed(args)
   const [command, store, subject, ...more] = positionals
+  if (values.version === true) return 'version'
   if (values.help === true || command === undefined || command === 'help') return 'help'
-  if (!isCommand(command)) throw new Misuse(`there is no command "${command}"`)
+  if (!isCommand(command)) throw new Misuse(`there is no command "${command}"${meant(nearest(command, COMMANDS))}`)
   if (store === undefined) throw new Misuse(`keelson ${command} needs the path of a store`)
   if (more.length > 0 && command !== 'import') throw new Misuse(`"${more[0]}" is one too many`)
   const what = NEEDS_SUBJECT[command]
@@ -176,6 +179,7 @@ const OPTIONS = {
   plain: { type: 'boolean' },
   yes: { type: 'boolean', short: 'y' },
   help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean' },
   hash: { type: 'string' },
   file: { type: 'string' },
   message: { type: 'string', short: 'm' },
@@ -226,14 +230,30 @@ function joined(args: readonly string[]): string[] {
 function parsed(args: readonly string[]) {
   const [command, store, subject, ...rest] = args
   const dashed = NEEDS_ITEM.some((one) => one === command) && store?.startsWith('-') === false && isDashedId(subject)
+  // A whole id is one whatever it looks like; of its beginning more can be written.
+  if (dashed && subject.length < 16 && optionLike(subject) !== undefined) throw noOption(subject)
   const ordered = dashed
     ? [command, store, ...joined(rest), '--', subject].filter((one) => one !== undefined)
     : joined(args)
   try {
     return parseArgs({ args: ordered, allowPositionals: true, options: OPTIONS })
   } catch (error) {
-    throw new Misuse((error as Error).message)
+    const [, unknown] = /^Unknown option '(-[^']*)'/.exec((error as Error).message) ?? []
+    throw unknown === undefined ? new Misuse((error as Error).message) : noOption(unknown)
   }
+}
+
+function noOption(word: string): Misuse {
+  return new Misuse(`there is no option ${word}${meant(optionLike(word))}`)
+}
+
+function optionLike(word: string): string | undefined {
+  const name = word.startsWith('--') ? nearest(word.slice(2).split('=')[0]!, Object.keys(OPTIONS)) : undefined
+  return name === undefined ? undefined : `--${name}`
+}
+
+function meant(word: string | undefined): string {
+  return word === undefined ? '' : `: do you mean ${word}?`
 }
 
 function isCommand(text: string): text is Command {
