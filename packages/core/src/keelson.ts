@@ -46,6 +46,7 @@ import { Catalog } from './playbook/catalog.ts'
 import { playbookOf } from './playbook/playbook.ts'
 import { ruleEngine, type PolicyEngine } from './policy/gate.ts'
 import { settingsShape } from './policy/settings.ts'
+import { checkingGiven } from './given.ts'
 import { LIMITS, type ConductorOptions } from './options.ts'
 import { workspaceOf, type Workspace } from './workspace.ts'
 
@@ -80,7 +81,7 @@ const named = new Map<string, Conductor>()
 
 /** Opens the store and begins to work; it never waits for recovery. */
 export async function createConductor(options: ConductorOptions): Promise<Conductor> {
-  assertStore(options.store)
+  assertOptions(options)
   await loadZod()
   if (options.name !== undefined) await named.get(options.name)?.stop()
   const conductor = await open(options)
@@ -228,7 +229,7 @@ function assemble(options: ConductorOptions, parts: Parts): Conductor {
   const conductor: Conductor = {
     ...verbs,
     workspace,
-    workspaces: workspacesOf(env, workspace),
+    workspaces: checkingGiven(workspacesOf(env, workspace), 'workspaces.'),
     rehearse: async (options) => rehearse(env, await conductor.workspaces.list(), options),
     on: (name, listener) => lifecycle.on(name, listener),
     credentialsChanged: (connector) => {
@@ -312,9 +313,15 @@ async function freezeCopy(env: Environment, workspace: string, why: 'copy' | 'be
   )
 }
 
-function assertStore(store: unknown): asserts store is MemoryStore {
-  if (typeof (store as MemoryStore | undefined)?.claim === 'function') return
-  throw new KeelsonError('DEFINITION_INVALID', 'createConductor needs a store', {
-    hint: "Pass sqlite('app.db') of @keelson/memory-sqlite.",
-  })
+/** For callers whose code no compiler reads. */
+function assertOptions(options: Partial<ConductorOptions> | undefined): void {
+  const needs = (what: string, hint: string): KeelsonError =>
+    new KeelsonError('DEFINITION_INVALID', `createConductor needs ${what}`, { hint })
+  if (typeof options?.store?.claim !== 'function')
+    throw needs('a store', "Pass sqlite('app.db') of @keelson/memory-sqlite.")
+  if (!Array.isArray(options.playbooks))
+    throw needs('a list of playbooks', 'Pass playbooks: [ … ], or [] where it only decides and reads.')
+  const others = ['connectors', 'actions', 'entities', 'events', 'personas', 'budgets', 'alerts', 'trust'] as const
+  for (const one of others)
+    if (options[one] !== undefined && !Array.isArray(options[one])) throw needs(`${one} as a list`, 'Put it into [ ].')
 }

@@ -7,6 +7,7 @@ import type { Json } from './base/value.ts'
 import type { RunRow } from './journal/store.ts'
 import type { Environment } from './conductor/environment.ts'
 import { ANY, type Notifier } from './conductor/notifier.ts'
+import { checkingGiven } from './given.ts'
 import { handle, send, start, type Run, type StartOptions } from './conductor/runs.ts'
 import { rowOf, statusOf, whyOf, type HowToEnd, type RunStatus } from './conductor/status.ts'
 import { runVerbs, type RunVerbs } from './conductor/verbs.ts'
@@ -130,7 +131,7 @@ export function workspaceOf(parts: WorkspaceParts, id: string): Workspace {
   const company = env.company(id)
   const verbs = runVerbs(env, id)
   const deciding = decidingOf(parts, id, verbs)
-  return {
+  return checkingGiven({
     id,
     start: (playbook, input, options) => start(env, notifier, id, playbook, input, options),
     send: (event, payload, options) => send(env, id, event, payload, options),
@@ -170,7 +171,7 @@ export function workspaceOf(parts: WorkspaceParts, id: string): Workspace {
       return report
     },
     why: async (run, options) => whyOf(env, await rowOf(env, id, run), options?.how),
-  }
+  })
 }
 
 function checked({ env }: WorkspaceParts, id: string, given: Settings): Json {

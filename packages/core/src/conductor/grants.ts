@@ -11,7 +11,7 @@ import { durationMs, type Duration } from '../base/duration.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { stored } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
-import { definitionOf, type Action } from '../connector/action.ts'
+import { definitionOf, type Action, type AnyAction } from '../connector/action.ts'
 import { shapeOf } from '../connector/shape.ts'
 import type { Put } from '../journal/put.ts'
 import type { Expect, RecordRow } from '../journal/store.ts'
@@ -130,6 +130,7 @@ async function create<In>(env: Environment, workspace: string, options: GrantOpt
   const cap = capOf(options.cap)
   if (cap.count === undefined && cap.amount === undefined)
     throw invalid('it has no cap', 'Cap it by count or amount, per period.')
+  assertFields(definitionOf(options.action), options.where)
   const grant = newGrant(env, options, {
     action: options.action.name,
     where: stored(options.where),
@@ -157,6 +158,8 @@ async function attenuate(
     const line = lineOf(new Map(all.map(({ grant }) => [grant.id, grant])), parent)
     if (line === undefined || line.some((one) => one.revoked)) throw wider(id, 'it has been revoked')
     if (line.length >= LINE_MAX) throw wider(id, `it was passed on ${LINE_MAX} times already`)
+    const action = env.actions.find(parent.action)
+    if (action !== undefined) assertFields(action, options.where ?? {})
     const grant = newGrant(env, options, {
       action: parent.action,
       where: { ...(parent.where as object), ...(stored(options.where ?? {}) as object) },
@@ -172,6 +175,16 @@ async function attenuate(
     return made(grant)
   })
   return { id: newId! }
+}
+
+/** A grant of fields that no input has would never answer anything. */
+function assertFields({ name, input }: AnyAction, where: object): void {
+  const def = input.def as { readonly type: string; readonly shape?: object; readonly catchall?: unknown }
+  if (def.type !== 'object' || def.catchall !== undefined) return
+  const known = Object.keys(def.shape ?? {})
+  const other = Object.keys(where).find((field) => !known.includes(field))
+  if (other === undefined) return
+  throw invalid(`the input of ${name} has no field "${other}"`, `It has ${known.join(', ') || 'none'}.`)
 }
 
 type Terms = Pick<Grant, 'action' | 'where' | 'cap' | 'until' | 'parent' | 'holder' | 'shape'>

@@ -225,7 +225,8 @@ export function action<I extends z.ZodType, O extends z.ZodType, U extends z.Zod
 export function definitionOf(value: { readonly name: string }): AnyAction {
   const found = definitions.get(value)
   if (found !== undefined) return found
-  throw new KeelsonError('ACTION_NOT_FOUND', `"${value.name}" is not an action`, {
+  const { name } = value ?? {}
+  throw new KeelsonError('ACTION_NOT_FOUND', `"${name}" is not an action`, {
     hint: 'Pass what action() or defineConnector() returned.',
   })
 }

@@ -110,7 +110,8 @@ function invalid(name: string, what: string, hint: string): KeelsonError {
 export function entityTypeOf(type: { readonly name: string }): AnyEntityType {
   const found = definitions.get(type)
   if (found !== undefined) return found
-  throw new KeelsonError('DEFINITION_INVALID', `"${type.name}" is not an entity type`, {
+  const { name } = type ?? {}
+  throw new KeelsonError('DEFINITION_INVALID', `"${name}" is not an entity type`, {
     hint: 'Pass what defineEntity() returned.',
   })
 }

@@ -175,7 +175,8 @@ function absent(): Promise<never> {
 export function playbookOf(value: { readonly name: string }): AnyPlaybook {
   const found = definitions.get(value)
   if (found !== undefined) return found
-  throw new KeelsonError('PLAYBOOK_NOT_FOUND', `"${value.name}" is not a playbook`, {
+  const { name } = value ?? {}
+  throw new KeelsonError('PLAYBOOK_NOT_FOUND', `"${name}" is not a playbook`, {
     hint: 'Pass what definePlaybook() returned.',
   })
 }

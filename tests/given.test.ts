@@ -1,0 +1,139 @@
+/** Given: what a caller in plain JavaScript gets wrong is told with a code and a hint, by every verb, and nothing is done. */
+import { action, createConductor, definePlaybook, KeelsonError, policy, type Workspace } from '@keelson/core'
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { me, open, store } from './support/open.ts'
+
+const pay = action({
+  ...{ name: 'bank.pay', effect: 'reversible', idempotency: { by: 'key' } },
+  ...{ input: z.object({ to: z.string(), cents: z.int() }), output: z.object({}) },
+  run: () => ({ output: {} }),
+})
+const payment = definePlaybook({
+  ...{ name: 'payment', version: 1, input: z.object({}), output: z.object({}), uses: [pay] },
+  run: (ctx) => ctx.act(pay, { to: 'ada', cents: 1 }),
+})
+const gate = policy([policy.rule('ask', { on: pay }, () => policy.ask({ grantable: true }))])
+
+type Verb = (...given: unknown[]) => unknown
+
+/** All verbs, by their paths. */
+function verbsOf(at: object, path = ''): [string, Verb][] {
+  return Object.entries(at).flatMap(([name, value]: [string, unknown]): [string, Verb][] => {
+    if (typeof value === 'function') return [[`${path}${name}`, value as Verb]]
+    return typeof value === 'object' && value !== null ? verbsOf(value, `${path}${name}.`) : []
+  })
+}
+
+/** What becomes of a call, to the end. */
+async function called(verb: Verb, given: readonly unknown[]): Promise<unknown> {
+  try {
+    const answer = verb(...given)
+    if (typeof answer !== 'object' || answer === null || !(Symbol.asyncIterator in answer)) return await answer
+    for await (const one of answer as AsyncIterable<unknown>) return one
+    return undefined
+  } catch (thrown) {
+    return { thrown }
+  }
+}
+
+async function begun(): Promise<{ workspace: Workspace; item: string }> {
+  const keelson = await open(store(), { playbooks: [payment], policy: gate })
+  const workspace = keelson.workspace('acme')
+  await workspace.start(payment, {}, { id: 'r' })
+  await keelson.quiet()
+  return { workspace, item: (await workspace.inbox.list()).items[0]!.id }
+}
+
+describe('a verb', () => {
+  it('answers, or throws an error with a code, whatever it is given', async () => {
+    const { workspace, item } = await begun()
+    const junk = [
+      ...[[], ['r'], [item], [{}], [7, 7, 7], [[], {}], [[{}], {}], ['r', {}], [item, {}], ['x', null], [{}, {}]],
+      ...[['r', 'y', {}], [pay], [pay, 'x'], [pay, 'approve', {}], [payment], [payment, {}], [payment, {}, {}]],
+      ...[[null], [{ by: 'me' }], ['r', { by: 'me' }], [{ by: me }], ['r', { by: me }], [item, { by: me }]],
+    ]
+    const bare: string[] = []
+    for (const [path, verb] of verbsOf(workspace)) {
+      if (path === 'inbox.watch') continue // waits for what is to come
+      for (const given of junk) {
+        if (path.endsWith('export') && given[0] === null) continue
+        const ended = await called(verb, given)
+        const { thrown } = (ended ?? {}) as { thrown?: unknown }
+        if (thrown === undefined || KeelsonError.is(thrown)) continue
+        bare.push(`${path}(${JSON.stringify(given)}): ${thrown instanceof Error ? thrown.message : 'no error'}`)
+      }
+    }
+    expect(bare).toEqual([])
+  })
+
+  it('that changes something names who does it, and says how', async () => {
+    const { workspace: w } = await begun()
+    const js = w as unknown as Record<string, Record<string, Verb>>
+    const who = { code: 'INPUT_INVALID', hint: expect.stringContaining("{ by: { kind: 'person', id } }") as string }
+    const ends = { until: '2999-01-01', where: {}, cap: { count: 1 } }
+    for (const [group, verb, ...given] of [
+      ['memory', 'remember', { kind: 'note', text: 'x' }, {}],
+      ['memory', 'remember', { kind: 'note', text: 'x' }],
+      ['inbox', 'opened', 'x'],
+      ['runs', 'cancel', 'r', { reason: 'no' }],
+      ['runs', 'retry', 'r', { by: { id: 'me' } }],
+      ['grants', 'create', { action: pay, ...ends }],
+      ['grants', 'revoke', 'g'],
+      ['schedules', 'remove', 's', {}],
+    ] as const) {
+      const ended = (await called(js[group]![verb]!, given)) as { thrown: unknown }
+      expect([group, verb, ended.thrown]).toEqual([group, verb, expect.objectContaining(who)])
+    }
+    const scoped = w.memory.scope('project/a') as unknown as Record<string, Verb>
+    expect(await called(scoped['forget']!, ['x'])).toEqual({ thrown: expect.objectContaining(who) as unknown })
+    expect((await w.runs.get('r').status()).state).toBe('waiting')
+  })
+})
+
+describe('a conductor', () => {
+  it('says what it needs', async () => {
+    const js = createConductor as unknown as (options?: object) => Promise<unknown>
+    const memory = store().session()
+    for (const [given, needs] of [
+      [undefined, 'a store'],
+      [{ store: 'app.db', playbooks: [] }, 'a store'],
+      [{ store: memory }, 'a list of playbooks'],
+      [{ store: memory, playbooks: payment }, 'a list of playbooks'],
+      [{ store: memory, playbooks: [], connectors: {} }, 'connectors as a list'],
+    ] as const) {
+      const error = { code: 'DEFINITION_INVALID', message: `createConductor needs ${needs}` }
+      await expect(js(given)).rejects.toMatchObject({ ...error, hint: expect.any(String) as string })
+    }
+    const keelson = await open(store(), { playbooks: [] })
+    await expect(keelson.workspaces.create('new', {} as never)).rejects.toMatchObject({ code: 'INPUT_INVALID' })
+  })
+})
+
+describe('a grant', () => {
+  const given = { action: pay, where: { to: 'ada' }, cap: { count: 1 }, until: '2999-01-01', by: me }
+  const refused = (hint: RegExp) => ({ code: 'INPUT_INVALID', hint: expect.stringMatching(hint) as string })
+
+  it('without a cap, or without saying what it covers, is refused', async () => {
+    const { workspace } = await begun()
+    const { cap: _cap, ...uncapped } = given
+    await expect(workspace.grants.create(uncapped as never)).rejects.toMatchObject(refused(/cap: \{ count/))
+    const { where: _where, ...anything } = given
+    await expect(workspace.grants.create(anything as never)).rejects.toMatchObject(refused(/where: \{ to/))
+    expect(await workspace.grants.list()).toEqual([])
+  })
+
+  it('of a field that no input has is refused, also when it is passed on', async () => {
+    const { workspace } = await begun()
+    const wrong = { ...given, where: { too: 'ada' } } as never
+    await expect(workspace.grants.create(wrong)).rejects.toMatchObject({
+      message: expect.stringContaining('the input of bank.pay has no field "too"') as string,
+      hint: 'It has to, cents.',
+    })
+    const { id } = await workspace.grants.create(given)
+    await expect(workspace.grants.attenuate(id, { where: { cent: 5 }, by: me })).rejects.toMatchObject({
+      hint: 'It has to, cents.',
+    })
+    expect(await workspace.grants.list()).toHaveLength(1)
+  })
+})
