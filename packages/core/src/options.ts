@@ -1,4 +1,4 @@
-/** Options: what createConductor takes, and what holds where something is left out. */
+/** Options: what createConductor takes, and what holds where something is left out. docs/reference/options.md follows this file. */
 import type { z } from 'zod'
 import type { Models } from './agent/model.ts'
 import type { Prices } from './agent/price.ts'

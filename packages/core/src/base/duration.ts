@@ -1,6 +1,7 @@
 /** Duration: '90s', '10m', '2h', '14d' as milliseconds. */
 import { KeelsonError } from './errors.ts'
 
+/** A number and a unit: '90s', '10m', '1.5h', '14d'. docs/reference/durations.md has the rules. */
 export type Duration = `${number}${'s' | 'm' | 'h' | 'd'}`
 
 const UNITS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
