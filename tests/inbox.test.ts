@@ -139,6 +139,20 @@ describe('an approval of what has changed since', () => {
     expect(t.world(send)).toMatchObject([{ times: 1 }])
   })
 
+  it('says that a yes sends it at once, where its hold was waited out', async () => {
+    const t = await testConductor(setUp([asks(), policy.rule('window', { on: send }, () => policy.hold('10m'))]))
+    t.fresh(send, 1)
+    await t.start(write, letter)
+    expect((await only(t)).consequence).toContain('10 min after you approve')
+    await t.approve(send)
+    t.fresh(send, 2)
+    await t.advance('10m')
+    expect(t.world(send)).toEqual([])
+    expect((await only(t)).consequence).toBe('mail.send executes as soon as you approve; it cannot be taken back.')
+    await t.approve(send)
+    expect(t.world(send)).toHaveLength(1)
+  })
+
   it('ends the same wherever it is cut', { timeout: 600_000 }, async () => {
     await exploreCrashes(
       async (t) => {

@@ -6,6 +6,7 @@ import {
   action,
   aiModels,
   defineAgent,
+  defineConnector,
   defineEntity,
   definePersona,
   definePlaybook,
@@ -13,7 +14,7 @@ import {
   type Conductor,
   type Rule,
 } from '@keelson/core'
-import { testConductor, intercept, storeFailure } from '@keelson/testing'
+import { fake, intercept, storeFailure, testConductor } from '@keelson/testing'
 import { generateText, tool, type ModelMessage } from 'ai'
 import { MockLanguageModelV4 } from 'ai/test'
 import { code, me, open, store } from './support/open.ts'
@@ -207,6 +208,22 @@ describe('a policy that changes', () => {
 
 describe('a set of rules', () => {
   const verdicts = [
+
+  it('counts a hold that comes to what was only asked from then on, not from when it was asked', async () => {
+    const asked = policy.rule('rule', { on: send }, () => policy.ask())
+    for (const then of [[policy.hold('10m')], [policy.ask({ onSilence: 'remind' }), policy.hold('10m')]]) {
+      const fakes = fake(defineConnector({ name: 'mail', actions: { send } }))
+      const t = await testConductor({ playbooks: [mail], connectors: [fakes], policy: policy([asked]) })
+      await t.start(mail, { to: 'ada@x' })
+      await t.advance('3h')
+      await t.deploy({ policy: policy([policy.rule('rule', { on: send }, () => then)]) })
+      if (then.length > 1) await t.approve(send)
+      expect((await t.keelson.holds.list()).holds).toHaveLength(1)
+      expect(t.world(send)).toEqual([])
+      await t.advance('10m')
+      expect(t.world(send)).toHaveLength(1)
+    }
+  })
     policy.allow(),
     policy.ask(),
     policy.ask({ grantable: true }),

@@ -101,6 +101,8 @@ export interface ItemRecord {
   readonly code?: string
   readonly hint?: string
   readonly proposes?: Proposing
+  /** It asks whether what was done may be taken back: a yes says nothing of the doing. */
+  readonly undo?: true
   /** The item that this one revises. */
   readonly revises?: string
   /** The item that answers this one's no. */

@@ -5,7 +5,7 @@
  *     that is open, a page per unit: whatever dies in between goes on with the page that it had come to.
  * C2. An item whose obligations stay is kept, with its hash; one whose obligations differ is withdrawn, and its effect goes on
  *     under the new judgement: denied, asked as changed, held longer, or sent.
- * C3. A hold that is judged again counts from when it was first held.
+ * C3. A hold that is judged again counts from when it was first held; one that comes to what was only asked, from then on.
  */
 import type { z } from 'zod'
 import { SYSTEM } from '../base/actor.ts'
@@ -19,7 +19,7 @@ import { obligations } from '../policy/rehearsal.ts'
 import type { Judgement } from '../policy/verdict.ts'
 import { EFFECT_PLAYBOOK } from './effect/hand-over.ts'
 import type { Environment } from './environment.ts'
-import { itemPut, readItem } from './item.ts'
+import { itemPut, readItem, type ItemRecord } from './item.ts'
 import { lifeOf } from './life.ts'
 import type { Pass } from './pass.ts'
 import { newRun } from './start.ts'
@@ -132,11 +132,15 @@ export async function judgeAgain(
       const puts = [itemPut({ ...found.item, ...now }, found.version + 1)]
       return { drafts: [{ kind: 'ask.judged', key, data: { policy: verdict.policy, reason: verdict.reason, puts } }] }
     }
-    const { dueAt, openedAt } = found.item
-    const since = dueAt === undefined ? openedAt : dueAt - before.holdMs
-    const ok = JSON.parse(canonical({ decision: { judged: verdict }, by: SYSTEM, since })) as Json
+    const since = heldSince(found.item, before.holdMs)
+    const ok = JSON.parse(canonical({ decision: { judged: verdict }, by: SYSTEM, ...since })) as Json
     const puts = [itemPut({ ...found.item, ...now, state: 'withdrawn' }, found.version + 1)]
     const draft: Draft = { kind: 'ask.completed', key, data: { ok, by: SYSTEM, puts } }
     return { drafts: [draft] }
   })
+}
+
+/** Since when an open item is held for `holdMs`, wherever its end was put; nothing of one that is only asked. */
+export function heldSince({ dueAt }: Pick<ItemRecord, 'dueAt'>, holdMs: number): { since?: number } {
+  return dueAt === undefined ? {} : { since: dueAt - holdMs }
 }

@@ -12,7 +12,8 @@ import type { ItemRecord, Provenance } from '../item.ts'
 import { askItem, type AskItem, type ItemText } from '../ops/ask.ts'
 import type { Handed } from '../ops/memory-texts.ts'
 import type { Pass } from '../pass.ts'
-import type { Bytes } from './bytes.ts'
+import { iso } from '../waiting.ts'
+import { holdOf, type Bytes } from './bytes.ts'
 import { changeOf, rests } from './fresh.ts'
 import { remoteKey } from './ledger.ts'
 import { fieldsOf, previewOf } from './render.ts'
@@ -22,7 +23,7 @@ export interface Decided {
   readonly decision: { readonly [verb: string]: Json }
   readonly by: Actor
   readonly item: string
-  /** Since when it was open, where it was judged again. */
+  /** Since when it was held, where it was looked at again. */
   readonly since?: number
 }
 
@@ -85,13 +86,14 @@ function changedIn({ stale, fresh, reshaped }: Bytes): Pick<ItemText, 'changed'>
 
 export function holdItem(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Bytes): AskItem {
   const dueAt = pass.task.env.clock.now() + bytes.verdict.holdMs
+  const undo = spec.mode === 'undo'
   const item: ItemText = {
     ...common(spec, action, bytes),
     kind: 'approval',
-    title: `Held: ${action.title} (${bytes.verdict.holds.join('; ')})`,
-    allows: ['approve', 'edit', 'reject', 'respond'],
+    title: `Held: ${undo ? 'Take back: ' : ''}${action.title} (${bytes.verdict.holds.join('; ')})`,
+    allows: undo ? ['approve', 'reject'] : ['approve', 'edit', 'reject', 'respond'],
     reversibility: 'hold',
-    consequence: `${action.title} executes by itself when it is due, unless it is stopped.`,
+    consequence: `${action.title} ${undo ? 'is taken back' : 'executes'} by itself when it is due, unless it is stopped.`,
     dueAt,
     ...(spec.revises === undefined ? {} : { revises: spec.revises }),
   }
@@ -179,16 +181,24 @@ function common(spec: EffectSpec, action: AnyAction, bytes: Bytes): Omit<ItemTex
     input: bytes.input,
     ...factsOf(action, bytes.input),
     shape: shapeOf(action).mark,
-    consequence: consequenceOf(action, bytes.verdict.holdMs),
+    consequence: consequenceOf(spec, action, bytes),
+    ...(spec.mode === 'undo' ? { undo: true } : {}),
     ...(action.rejectReasons.length === 0 ? {} : { rejectReasons: action.rejectReasons }),
     verdict: bytes.verdict as unknown as Json,
   }
 }
 
-function consequenceOf(action: AnyAction, holdMs: number): string {
-  const minutes = Math.ceil(holdMs / 60_000)
-  const when = holdMs > 0 ? `${minutes} min after you approve, unless it is stopped` : 'as soon as you approve'
-  return `${action.title} executes ${when}; it ${action.compensate === undefined ? 'cannot' : 'can'} be taken back.`
+function consequenceOf({ mode }: EffectSpec, action: AnyAction, bytes: Bytes): string {
+  if (mode === 'undo') return `${action.title} is taken back ${whenOf(bytes)}.`
+  return `${action.title} executes ${whenOf(bytes)}; it ${action.compensate === undefined ? 'cannot' : 'can'} be taken back.`
+}
+
+/** A hold that was waited out is not waited for again, and one that had begun goes on. */
+function whenOf({ verdict: { holds, holdMs }, covered, heldSince }: Bytes): string {
+  const now = 'as soon as you approve'
+  if (holdMs === 0 || holds.every((rule) => covered.has(holdOf(rule)))) return now
+  if (heldSince === undefined) return `${Math.ceil(holdMs / 60_000)} min after you approve, unless it is stopped`
+  return `at ${iso(heldSince + holdMs)}, or ${now} if that is later, unless it is stopped`
 }
 
 /** What an effect rests on, for people. */

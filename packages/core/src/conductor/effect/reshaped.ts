@@ -15,6 +15,7 @@ import { reshapedIn, shapeOf, type Shape } from '../../connector/shape.ts'
 import { dataOf, type Entry } from '../../journal/entry.ts'
 import type { Judgement } from '../../policy/verdict.ts'
 import { itemPut, readItem } from '../item.ts'
+import { heldSince } from '../policy-change.ts'
 import type { Pass } from '../pass.ts'
 import type { Bytes, Reshaped, Sent } from './bytes.ts'
 import { isUnsure } from './hand-over.ts'
@@ -76,7 +77,8 @@ export async function askedAnew(
   await pass.writer.submit(async () => {
     const found = await readItem(pass.task.env.store, pass.task.claimed.row.workspace, item)
     if (found?.item.state !== 'open' || pass.history.ops.get(key)?.outcome !== undefined) return undefined
-    const ok = stored({ decision: { reshaped: other }, by: SYSTEM, since: found.item.openedAt })
+    const since = heldSince(found.item, bytes.verdict.holdMs)
+    const ok = stored({ decision: { reshaped: other }, by: SYSTEM, ...since })
     const puts = [itemPut({ ...found.item, state: 'withdrawn' }, found.version + 1)]
     return { drafts: [{ kind: 'ask.completed', key, data: { ok, by: SYSTEM, puts } }] }
   })

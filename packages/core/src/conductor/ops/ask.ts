@@ -42,6 +42,7 @@ export type ItemText = Pick<ItemRecord, 'kind' | 'title' | 'allows' | 'why' | 'p
       | 'outsideKey'
       | 'shadow'
       | 'shape'
+      | 'undo'
     >
   >
 
