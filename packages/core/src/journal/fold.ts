@@ -173,6 +173,7 @@ function applyOp(history: History, entry: Entry): void {
       op.sending = entry
       op.sends += 1
       op.sentAt ??= entry.at
+      op.unsure ||= op.dangling
       op.dangling = true
       op.hash ??= hashOf(entry)
       op.retryAt = undefined
@@ -180,6 +181,7 @@ function applyOp(history: History, entry: Entry): void {
     case 'failed': {
       const data = dataOf(entry as Entry & { kind: 'step.failed' })
       op.dangling = false
+      op.unsure ||= data.cause === 'unknown'
       op.attempts = data.attempt
       ;(op.causes ??= []).push(data.cause ?? data.error.code)
       op.retryAt = data.retryAt

@@ -20,6 +20,8 @@ export interface Op {
   sentAt: number | undefined
   /** It was sent, and nothing says what came of it. */
   dangling: boolean
+  /** One of its tries before the last may have happened: its process died, or nobody heard what came of it. */
+  unsure: boolean
   /** How often it was begun. */
   sends: number
   /** Tries that have failed. */
@@ -56,6 +58,7 @@ export function newOp(key: string, kind: string): Op {
     sending: undefined,
     sentAt: undefined,
     dangling: false,
+    unsure: false,
     sends: 0,
     attempts: 0,
     causes: undefined,

@@ -29,6 +29,7 @@ import { denied, judge, judgedOf } from './judge.ts'
 import { byGrant, stillCovered } from './granted.ts'
 import { reuse } from './reuse.ts'
 import { reportLate } from './attempt.ts'
+import { leavesDoubt } from './doubt.ts'
 import { deciderOf, isCovered } from './bytes.ts'
 import { effectPut, effectRunId, readEffect, remoteKey, type EffectRecord } from './ledger.ts'
 import { backoffMs, mayResend, tryOnce, type Tried } from './send.ts'
@@ -324,7 +325,7 @@ async function settleTry(pass: Pass, acting: Acting, op: Op, sent: Sent, tried: 
     })
     return false
   }
-  if (tried.end === 'unknown' || tried.end === 'reauth') {
+  if (tried.end === 'unknown' || tried.end === 'reauth' || (op.unsure && leavesDoubt(action, tried))) {
     await handOver(pass, acting.key, sent, sentOf(op))
     if (pass.work.aborted) return true
     awaitRun(pass, acting, op.opened!)

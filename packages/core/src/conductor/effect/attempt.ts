@@ -27,7 +27,8 @@ import { stillCovered } from './granted.ts'
 import { judge } from './judge.ts'
 import { readEffect, remoteKey } from './ledger.ts'
 import { ANYTHING, holdOf, isCovered, type Bytes, type Sent } from './bytes.ts'
-import { firstSentAt, otherwise } from './reshaped.ts'
+import { inDoubt, leavesDoubt, stopped } from './doubt.ts'
+import { firstSentAt, isSentAs, lastSentAt, otherwise } from './reshaped.ts'
 import { backoffMs, configOf, mayResend, timedOut, tryOnce, within } from './send.ts'
 import { behalfIn, type EffectSpec } from './spec.ts'
 
@@ -68,6 +69,7 @@ async function send(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Byte
       if (pass.work.aborted) return
       if (canonical(fresh) !== canonical(bytes.fresh)) return complete(pass, key, { state: 'stale', fresh })
     }
+    const doubt = inDoubt(pass)
     await pass.writer.submit(() => sending(pass, spec, action, bytes, key, remote, attempt))
     if (pass.work.aborted || op.outcome !== undefined) return
     const sentAt = op.sending!.at
@@ -101,6 +103,8 @@ async function send(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Byte
     }
     if (tried.end === 'unknown')
       return complete(pass, key, { state: harmless ? 'undecided' : 'unknown', error: tried.error, sentAt })
+    if (doubt && tried.end !== 'reauth' && leavesDoubt(action, tried))
+      return complete(pass, key, { state: 'undecided', error: tried.error, sentAt })
     return complete(pass, key, { state: tried.end === 'reauth' ? 'reauth' : 'failed', error: tried.error })
   }
 }
@@ -139,8 +143,11 @@ async function sending(
   const about = { workspace, action: action.name, verdict }
   const { covered, over, expect } = await stillCovered(env, about, bytes.covered, bytes.decider)
   if (!isCovered(verdict, covered)) {
-    const changed: Sent = { state: 'changed', verdict, ...(over ? { revoked: true } : {}) }
-    return { drafts: [completed(key, changed)] }
+    const sentAt = lastSentAt(pass, spec) ?? env.clock.now()
+    const not: Sent = inDoubt(pass)
+      ? { state: 'undecided', error: stopped(action, verdict.reason), sentAt }
+      : { state: 'changed', verdict, ...(over ? { revoked: true } : {}) }
+    return { drafts: [completed(key, not)] }
   }
   const taken = await taking(pass, spec, action, bytes)
   if (taken.limit !== undefined) {
@@ -259,6 +266,9 @@ async function lookOnce(
 ): Promise<Look> {
   const { env, claimed } = pass.task
   const now = env.clock.now()
+  if (spec.mode === 'undo')
+    // its action finds what was done, not what was taken back
+    return isSentAs(pass, spec, action) ? { do: 'resend' } : { do: 'undecided', error: sent.error }
   if (mayResend(action, firstSentAt(pass, spec) ?? sent.sentAt, now) && round === 1) return { do: 'resend' }
   if (action.reconcile === undefined) return { do: 'undecided', error: sent.error }
   try {

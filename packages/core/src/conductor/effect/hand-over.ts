@@ -78,8 +78,8 @@ export function sentOf(op: Op): SentWhen {
 }
 
 /** One of its tries may have happened: nobody has heard what came of it. */
-export function isUnsure({ dangling, causes }: Op): boolean {
-  return dangling || causes?.includes('unknown') === true
+export function isUnsure({ dangling, unsure }: Op): boolean {
+  return dangling || unsure
 }
 
 type Sent = Pick<EntryData['effect.sending'], 'effect' | 'verdict' | 'covered' | 'grant' | 'trust' | 'shape'>

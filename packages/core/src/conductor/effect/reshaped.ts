@@ -99,11 +99,22 @@ export function firstSentAt(pass: Pass, spec: EffectSpec): number | undefined {
   return all.length === 0 ? undefined : Math.min(...all)
 }
 
+/** When it was last sent; undefined before that. */
+export function lastSentAt(pass: Pass, spec: EffectSpec): number | undefined {
+  return [...pass.history.ops.values()].findLast((op) => op.sending !== undefined)?.sending?.at ?? spec.sentAt
+}
+
 /** Mark of the definition under which it was last sent; undefined where nothing was, or that was not kept. */
 function sentAs(pass: Pass, spec: EffectSpec): string | undefined {
   const last = [...pass.history.ops.values()].findLast((op) => op.sending !== undefined)?.sending
   if (last !== undefined) return dataOf(last as Entry & { kind: 'effect.sending' }).shape
   return spec.sentAt === undefined ? undefined : spec.shape?.mark
+}
+
+/** Is its action defined as it was when it was last sent, as far as that was kept? */
+export function isSentAs(pass: Pass, spec: EffectSpec, action: AnyAction): boolean {
+  const as = sentAs(pass, spec)
+  return as === undefined || as === shapeOf(action).mark
 }
 
 /** Why it is not to be sent now: nobody agreed to the action as it is defined, or it may have happened and a try is not harmless. */
@@ -118,14 +129,13 @@ export function otherwise(
   const [op, now] = [ops.get(key), pass.task.env.clock.now()]
   const handed = spec.mode === 'judge' && spec.sentAt !== undefined && ![...ops.values()].some((one) => one.sending)
   const unsure = bytes.covered.has('*') || (op !== undefined && isUnsure(op)) || (handed && spec.unsure === true)
-  const as = sentAs(pass, spec)
   const harmless = !unsure || mayResend(action, firstSentAt(pass, spec) ?? now, now)
   const begun = op?.sending !== undefined || bytes.covered.has('*') || handed
   if (!begun) {
     const other = reshaped(action, bytes, spec.mode)
     return other === undefined ? undefined : { state: 'reshaped', ...other }
   }
-  if (harmless && (as === undefined || as === shapeOf(action).mark)) return undefined
+  if (harmless && isSentAs(pass, spec, action)) return undefined
   const why = harmless ? 'is defined otherwise since it was sent' : 'may have happened, and a second time would count'
   const error = { code: 'ACTION_FAILED', message: `${action.name} ${why}` }
   return { state: 'unknown', error, sentAt: op?.sending?.at ?? spec.sentAt ?? now }

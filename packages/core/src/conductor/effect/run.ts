@@ -9,6 +9,7 @@
  * Y2. An unknown outcome is looked up, or sent again under a key that makes that harmless, or put to a person. 'Not found'
  *     counts only after the settle window.
  * Y3. An approval covers the rules and the bytes that it was shown, and nothing else.
+ * Y4. What may have happened is neither declined nor cancelled: see doubt.ts.
  */
 import { SYSTEM } from '../../base/actor.ts'
 import { KeelsonError, storeError, type StoredError } from '../../base/errors.ts'
@@ -30,6 +31,7 @@ import { askedAnew, asReshaped, DEFINITION, shapeKeptBy } from './reshaped.ts'
 import { untilThereIsRoom } from './room.ts'
 import { settleEffect, type EffectEnd } from './settling.ts'
 import { actionOf, behalfIn, type EffectSpec } from './spec.ts'
+import { surelyNothing } from './doubt.ts'
 import { DEATHS_MAX } from '../keep.ts'
 import { judgeAgain } from '../policy-change.ts'
 import { judge } from './judge.ts'
@@ -58,22 +60,6 @@ export const effectInternals: Internals = {
   },
 }
 
-/** True while it is known that nothing has happened outside: it was not sent, was refused, or is proven not to have happened. */
-function surelyNothing(pass: Pass): boolean {
-  const { ops, outcomes, start } = pass.history
-  if ([...ops.values()].some((op) => op.sending !== undefined && op.outcome === undefined)) return false
-  let nothing = (start.input as unknown as EffectSpec).mode !== 'reconcile'
-  for (const { key, outcome } of outcomes) {
-    const said = (outcome.ok ?? {}) as { state?: string; do?: string; decision?: { outcome?: string } }
-    const word = said.decision?.outcome ?? said.do ?? said.state
-    if (word === 'unknown' || word === 'undecided') nothing = false
-    if (word === 'done' || word === 'happened') return false
-    if (word === 'not-happened' || word === 'did-not-happen') nothing = true
-    if (word === 'failed' && ops.get(key)?.sending !== undefined) return false
-  }
-  return nothing
-}
-
 function endOf(spec: EffectSpec, outcome: { status: string; output?: unknown; error?: StoredError }): EffectEnd {
   if (outcome.status === 'completed') return outcome.output as EffectEnd
   const bare = { input: spec.input, edited: false, verdict: spec.verdict.reason }
@@ -90,7 +76,7 @@ async function execute(pass: Pass, spec: EffectSpec): Promise<EffectEnd> {
     input: spec.input,
     edited: spec.edited ?? false,
     verdict: spec.verdict,
-    covered: new Set(spec.covered ?? []),
+    covered: new Set([...(spec.covered ?? []), ...(spec.mode === 'resend' ? answeredFor(spec.verdict) : [])]),
     fresh: spec.fresh,
     decider: deciderOf(spec),
     shape: spec.shape,
@@ -102,7 +88,8 @@ async function execute(pass: Pass, spec: EffectSpec): Promise<EffectEnd> {
     return resolve(pass, spec, action, bytes, { state: 'unknown', error, sentAt })
   }
   for (let round = 1; ; round++) {
-    const cleared = await obligations(pass, spec, action, bytes, round)
+    // What may have happened is not put to anybody as if it had not.
+    const cleared = spec.unsure === true ? bytes : await obligations(pass, spec, action, bytes, round)
     if ('state' in cleared) return cleared
     if (cleared.judgedAgain === true) {
       bytes = { ...cleared, judgedAgain: undefined }
@@ -263,7 +250,7 @@ function judging(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Bytes, 
 
 /** From the outcome of a try to the end of the effect, however long that takes. */
 async function resolve(pass: Pass, spec: EffectSpec, action: AnyAction, given: Bytes, first: Sent): Promise<EffectEnd> {
-  let bytes: Bytes = { ...given, covered: new Set([...given.covered, ...answeredFor(spec.verdict)]) }
+  let bytes = given
   let sent = first
   const died = { times: diedIn(first) }
   for (let round = 1; ; round++) {
