@@ -162,6 +162,52 @@ describe('trust', () => {
     const codes = (await t.inbox.list()).items.map((one) => (one.kind === 'attention' ? one.code : one.kind))
     expect(codes).toContain('TRUST_DEMOTED')
   })
+
+  it('comes down twice in one unit: idle for long, and then what it did was wrong', async () => {
+    const t = await harness()
+    await t.keelson.trust.set(note, 'automatic', { by })
+    const run = await t.start(write, { about: 'a' })
+    await t.advance('61d')
+    const plan = await t.keelson.revert.plan({ run: run.id })
+    const reverting = await t.host((keelson) => keelson.revert.apply(plan, { by }))
+    expect(await reverting.status()).toMatchObject({ state: 'completed' })
+    expect(await t.keelson.trust.list()).toMatchObject([{ rung: 'batch' }])
+    const titles = (await t.inbox.list()).items.map((one) => one.title)
+    expect(titles).toContain('crm.note went from "automatic" to "veto"')
+    expect(titles).toContain('crm.note went from "veto" to "batch"')
+  })
+
+  it('comes down at once, and says so, when nobody looked at what its new version did', async () => {
+    const t = await harness()
+    await t.keelson.trust.set(note, 'veto', { by })
+    await t.deploy({ trust: [defineTrust(note, { ceiling: 'automatic', veto: '5m', version: '2' })] })
+    for (let i = 0; i < 30; i++) await t.start(write, { about: `${i}` })
+    expect(await t.keelson.trust.list()).toMatchObject([{ rung: 'batch' }])
+    const titles = (await t.inbox.list({ limit: 100 })).items.map((one) => one.title)
+    expect(titles.filter((one) => one.includes(' went from '))).toEqual(['crm.note went from "veto" to "batch"'])
+  })
+
+  it('is not earned by letting something be taken back, nor lost by a no to that', async () => {
+    const trust = [defineTrust(note, { ceiling: 'automatic' })]
+    const rules = [
+      policy.rule('notes', { on: note }, () => policy.allow()),
+      policy.rule('back', { on: note, undo: true }, () => policy.ask({ grantable: true })),
+    ]
+    const t = await testConductor({ playbooks: [write], connectors: [fake(crm)], policy: policy(rules), trust })
+    for (let i = 0; i < 11; i++) {
+      const run = await t.start(write, { about: `${i}` })
+      const plan = await t.keelson.revert.plan({ run: run.id })
+      await t.host((keelson) => keelson.revert.apply(plan, { by, cause: 'test' }))
+      const item = (await t.inbox.list()).items[0]!
+      expect(item).toMatchObject({ consequence: 'crm.note is taken back as soon as you approve.' })
+      await t.host((keelson) => keelson.inbox.opened(item.id, { by }))
+      await t.advance('10s')
+      const said = i === 0 ? { reject: 'keep it' } : ({ approve: true } as const)
+      await t.host((keelson) => keelson.inbox.decide(item.id, { hash: item.hash, by, ...said }))
+    }
+    expect(await t.keelson.trust.list()).toEqual([])
+    expect(await t.keelson.grants.suggest({ least: 5 })).toEqual([])
+  })
 })
 
 describe('a ceiling', () => {

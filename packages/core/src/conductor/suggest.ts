@@ -75,6 +75,7 @@ export async function suggestions(
 function grantable(item: ItemRecord): boolean {
   if (item.kind !== 'approval' || item.action === undefined || item.dueAt !== undefined || item.shadow === true)
     return false
+  if (item.undo === true) return false
   if (item.account !== 'default' || item.changed !== undefined || item.state !== 'decided') return false
   const { asks } = item.verdict as unknown as Judgement
   return asks.length > 0 && asks.every((one) => one.grantable)

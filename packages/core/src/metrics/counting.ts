@@ -154,7 +154,7 @@ async function decided(env: Environment, workspace: string, { item, by, at }: De
     ...(run === '' ? {} : { run }),
     ...(row === undefined || row.playbook.startsWith('keelson.') ? {} : { playbook: row.playbook }),
     ...(await sortedAs(env, workspace, row)),
-    ...(item.action === undefined ? {} : { action: item.action }),
+    ...(item.action === undefined || item.undo === true ? {} : { action: item.action }),
     verdict: looked.verb,
     item: item.id,
     ...(item.onBehalfOf === undefined ? {} : { effectRun: item.run }),

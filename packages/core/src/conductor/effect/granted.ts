@@ -42,11 +42,12 @@ function holderOf({ personas, line }: Behalf): Holder {
 
 /** A rung of trust answers where no grant does: at once, or after the time in which a person may stop it. */
 async function byTrust(pass: Pass, spec: EffectSpec): Promise<{ spec: EffectSpec; puts: readonly Put[] }> {
-  const { action, input, effect, labels } = spec
+  const { action, input, effect, generation, labels } = spec
   const { env, claimed } = pass.task
   const untrusted = labels?.untrusted !== undefined
-  const said = await useTrust(env, claimed.row.workspace, { action, input, effect, untrusted })
-  if (said === undefined) return { spec, puts: [] }
+  const use = { action, input, effect, generation, untrusted }
+  const { said, puts = [] } = (await useTrust(env, claimed.row.workspace, use)) ?? {}
+  if (said === undefined) return { spec, puts }
   const { asks, reason } = spec.verdict
   const holdMs = Math.max(spec.verdict.holdMs, said.holdMs)
   const verdict: Judgement = {
@@ -59,7 +60,7 @@ async function byTrust(pass: Pass, spec: EffectSpec): Promise<{ spec: EffectSpec
   }
   const { rung, segment } = said
   const covered = asks.map((one) => askOf(one.rule))
-  return { spec: { ...spec, verdict, judged: spec.verdict, covered, trust: { rung, segment } }, puts: said.puts }
+  return { spec: { ...spec, verdict, judged: spec.verdict, covered, trust: { rung, segment } }, puts }
 }
 
 /**

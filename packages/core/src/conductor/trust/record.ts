@@ -262,7 +262,7 @@ function itemOf(
     const id = itemId('promoted', rule, record.segment, standing)
     return attention(id, PROMOTED, `${where} went from "${from}" to "${to}" by itself`, text, at, { ...about, input })
   }
-  const id = sha256(canonical(['demoted', rule.action, record.segment, at])).slice(0, 16)
+  const id = sha256(canonical(['demoted', rule.action, record.segment, change.from, at])).slice(0, 16)
   return attention(id, DEMOTED, `${where} went from "${change.from}" to "${change.to}"`, change.why, at, about)
 }
 

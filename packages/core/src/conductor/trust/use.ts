@@ -39,12 +39,15 @@ import {
 const WEEK_MS = 7 * 86_400_000
 const USES_MAX = 200
 
-/** What a rung says to an ask; undefined: a person is asked. `holdMs`: how long it can be stopped. */
+/** `holdMs`: how long it can be stopped. */
+type Said = TrustAnswer & { readonly holdMs: number }
+
+/** What a rung says to an ask; nothing: a person is asked. `puts`: that it acts, or has just come down. */
 export async function useTrust(
   env: Environment,
   workspace: string,
-  use: { action: string; input: Json; effect: string; untrusted: boolean },
-): Promise<(TrustAnswer & { holdMs: number; puts: readonly Put[] }) | undefined> {
+  use: { action: string; input: Json; effect: string; generation: number; untrusted: boolean },
+): Promise<{ readonly said?: Said; readonly puts: readonly Put[] } | undefined> {
   const rule = ruleOf(env, use.action)
   const segment = rule === undefined ? undefined : segmentOf(rule, use.input)
   if (rule === undefined || segment === undefined) return undefined
@@ -56,7 +59,8 @@ export async function useTrust(
   const uses = [...before.uses.filter((one) => at - one < WEEK_MS), at].slice(-USES_MAX)
   const { record, puts } = await happened(env, workspace, rule, before, [{ what: 'executed', at }], { uses })
   const { rung } = record.standing
-  if (rung !== 'veto' && rung !== 'automatic') return undefined // it has just come down: the next decision records that
+  if (rung !== 'veto' && rung !== 'automatic')
+    return { puts: (await happened(env, workspace, rule, before, [{ what: 'executed', at }])).puts }
   const drawn =
     parseInt(
       sha256(`audit ${use.effect}`)
@@ -67,7 +71,7 @@ export async function useTrust(
     36 ** 8
   const { shape } = record
   const audits = drawn < auditShare(record.standing, uses.length) ? [auditItem(use, segment, at, shape)] : []
-  return { rung, segment, holdMs: rung === 'veto' ? rule.vetoMs : 0, puts: [...puts, ...audits] }
+  return { said: { rung, segment, holdMs: rung === 'veto' ? rule.vetoMs : 0 }, puts: [...puts, ...audits] }
 }
 
 /** A rung decides nothing any more where the action stands below it by now: it came down, or its ceiling did. */
@@ -87,12 +91,12 @@ export async function stillTrusted(
 }
 
 function auditItem(
-  use: { action: string; input: Json; effect: string },
+  use: { action: string; input: Json; effect: string; generation: number },
   segment: string,
   at: number,
   shape: string | undefined,
 ): Put {
-  const id = sha256(`audit ${use.effect} ${at}`).slice(0, 16)
+  const id = sha256(`audit ${use.effect} ${use.generation}`).slice(0, 16)
   const text = Object.entries(use.input as object).map(([field, value]) => `${field}: ${JSON.stringify(value)}`)
   const of = shape === undefined ? {} : { shape }
   const about = { action: use.action, input: { segment, input: use.input }, ...of }
@@ -147,7 +151,7 @@ function toldBy(env: Environment, item: ItemRecord, verb: string, at: number): H
   }
   if (item.code === AUDIT || item.shadow === true)
     return answer?.good === undefined ? undefined : { what: 'seen', good: answer.good, at }
-  if (item.kind !== 'approval') return undefined
+  if (item.kind !== 'approval' || item.undo === true) return undefined
   switch (verb) {
     case 'approve':
       return { what: 'seen', good: true, at }
