@@ -341,6 +341,35 @@ describe('an effect', () => {
     expect(world.site.size).toBe(0)
   })
 
+  it('that took something back is not taken back itself: its action would be compensated a second time', async () => {
+    let backs = 0
+    const give = action({
+      name: 'shop.give',
+      effect: 'reversible',
+      idempotency: { by: 'id' },
+      input: z.object({ to: z.string() }),
+      output: z.null(),
+      run: () => ({ output: null }),
+      compensate: () => void backs++,
+    })
+    const gives = definePlaybook({
+      name: 'gives',
+      version: 1,
+      input: z.object({}),
+      output: z.null(),
+      run: (ctx) => ctx.act(give, { to: 'ada' }),
+    })
+    const free = policy([policy.rule('free', { on: give }, () => policy.allow())])
+    const t = await testConductor({ playbooks: [gives], actions: [give], policy: free })
+    const run = await t.start(gives, {})
+    const plan = await t.keelson.revert.plan({ run: run.id })
+    const reverting = await t.host((keelson) => keelson.revert.apply(plan, { by: ann }))
+    expect(backs).toBe(1)
+    expect((await t.keelson.revert.plan({ run: reverting.id })).lines).toMatchObject([{ can: false }])
+    await applied(t, { run: reverting.id })
+    expect(backs).toBe(1)
+  })
+
   it('#21 whose compensation fails is listed, and the others are taken back all the same', async () => {
     const { site, put, mail, gate } = outside()
     const write = definePlaybook({

@@ -77,6 +77,7 @@ function effectLine(env: Environment, record: EffectRecord, { runs }: Deeds): Re
   const { id } = record
   const what = `${record.action} ${inShort(record.input)}`
   const cannot = (why: string): RevertLine => ({ kind: 'effect', id, action: record.action, what, can: false, why })
+  if (record.compensates !== undefined) return cannot('it took something back itself: do that anew')
   if (record.state === 'compensated') return cannot('it has been taken back already')
   if (!runs.has(record.owner.run)) return cannot(`run ${record.owner.run} asked for it first, and has it too`)
   if (record.state === 'open') return cannot('it has not ended yet: cancel or decide it')
