@@ -3,9 +3,10 @@
  *
  * B1. What a run has had, in this journal or an earlier one, it does not get again.
  */
+import { isUnlabelled, joinLabels, type Labels } from '../base/labels.ts'
 import type { Json } from '../base/value.ts'
 import type { History } from '../journal/fold.ts'
-import type { EntryData, Outcome } from '../journal/kinds.ts'
+import type { EntryData } from '../journal/kinds.ts'
 import type { Put } from '../journal/put.ts'
 import type { MemoryStore } from '../journal/store.ts'
 import { matches, shapeOf } from '../playbook/event.ts'
@@ -18,6 +19,8 @@ export interface Heard {
   readonly payload: Json
   /** The version of the shape that the payload fits, if not 1. */
   readonly schema?: number
+  /** What the run that emitted it had seen. */
+  readonly labels?: Labels
 }
 
 type Wait = EntryData['wait.opened']
@@ -67,11 +70,9 @@ export async function firstHeard(
 /** What an event makes of a wait. */
 export function answerOf(wait: Wait, heard: Heard): EntryData['wait.completed'] {
   const { id: event, payload: ok } = heard
-  return { ok, event, ...shapeOf(heard), ...labelsOf(wait), puts: waitGone(wait) }
-}
-
-function labelsOf(wait: Wait): Pick<Outcome, 'labels'> {
-  return wait.labels === undefined ? {} : { labels: wait.labels }
+  const labels = joinLabels(wait.labels, heard.labels)
+  const of = isUnlabelled(labels) ? {} : { labels }
+  return { ok, event, ...shapeOf(heard), ...of, puts: waitGone(wait) }
 }
 
 /** Removes the record under which events find a wait. */

@@ -4,17 +4,19 @@
  *
  * V1. A wait is recorded before it looks into the buffer; an event is recorded before it looks for waits, in the unit that
  *     starts its run. One of the two sees the other; a delivery that both make counts once.
- * V2. What a run in shadow emits is an event of its overlay: no wait outside of its family hears of it.
+ * V2. What a run emits is to be taken for what the run has seen: its labels go along.
+ * V3. What a run in shadow emits is an event of its overlay: no wait outside of its family hears of it.
  */
 import type { Actor } from '../base/actor.ts'
 import { canonicalAround, parseStored } from '../base/json.ts'
+import { isUnlabelled, NO_LABELS, type Labels } from '../base/labels.ts'
 import type { Json } from '../base/value.ts'
 import type { NewRun } from '../journal/store.ts'
 import { eventShape, eventTags, eventTokens, matches, type EventType } from '../playbook/event.ts'
 import { builtIn } from '../playbook/playbook.ts'
 import { invalidations } from './effect/tags.ts'
 import type { Environment } from './environment.ts'
-import { eventPuts } from './event-buffer.ts'
+import { eventPuts, type Heard } from './event-buffer.ts'
 import type { Pass } from './pass.ts'
 import { newRun } from './start.ts'
 
@@ -26,17 +28,20 @@ export interface EventInput {
   readonly payload: Json
   /** The version of the shape that the payload fits, if not 1. */
   readonly schema?: number
+  /** What the run that emitted it had seen. */
+  readonly labels?: Labels
   /** Tags of cached reads that it makes count no more. */
   readonly stale?: readonly string[]
 }
 
-/** What of an event its run is told. */
-export function sentEvent(type: EventType<any>, id: string, text: string): EventInput {
+/** What of an event its run is told; `labels`: those of whoever emits it, beside what the event declares. */
+export function sentEvent(type: EventType<any>, id: string, text: string, labels = NO_LABELS): EventInput {
   const payload = parseStored(text)
   const stale = eventTags(type, payload)
   const { version } = eventShape(type)
   const schema = version === 1 ? {} : { schema: version }
-  return { event: type.name, id, payload, ...schema, ...(stale.length === 0 ? {} : { stale }) }
+  const of = isUnlabelled(labels) ? {} : { labels }
+  return { event: type.name, id, payload, ...schema, ...of, ...(stale.length === 0 ? {} : { stale }) }
 }
 
 /** The run that delivers an event, which is in the buffer from its first entry on (V1). Written only if it is new: see `isSent`. */
@@ -88,6 +93,7 @@ export const eventPlaybook = builtIn((z) => ({
     id: z.string(),
     payload: z.json(),
     schema: z.int().optional(),
+    labels: z.partialRecord(z.enum(['untrusted', 'private']), z.array(z.string())).optional(),
     stale: z.array(z.string()).optional(),
   }),
   output: z.object({ delivered: z.number() }),
@@ -115,8 +121,13 @@ async function record(pass: Pass, input: EventInput): Promise<void> {
   await pass.operation({ key: 'record', kind: 'step', live })
 }
 
-function heard({ event, payload, schema }: EventInput): Pick<EventInput, 'event' | 'payload' | 'schema'> {
-  return { event, payload, ...(schema === undefined ? {} : { schema }) }
+function heard({ event, payload, schema, labels }: EventInput): Omit<Heard, 'id'> {
+  return {
+    event,
+    payload,
+    ...(schema === undefined ? {} : { schema }),
+    ...(labels === undefined ? {} : { labels }),
+  }
 }
 
 async function deliver(pass: Pass, input: EventInput): Promise<{ delivered: number }> {

@@ -8,11 +8,12 @@ import { fromStored, toStored } from '../../base/schema.ts'
 import { isUnlabelled, type Labels } from '../../base/labels.ts'
 import type { Json } from '../../base/value.ts'
 import { dataOf, type Draft, type Entry } from '../../journal/entry.ts'
+import { fold } from '../../journal/fold.ts'
 import type { Op } from '../../journal/op.ts'
 import type { Outcome } from '../../journal/kinds.ts'
 import type { NewRun } from '../../journal/store.ts'
 import { eventLabels, eventSchema, payloadFrom, waitToken, type EventType } from '../../playbook/event.ts'
-import { playbookOf } from '../../playbook/playbook.ts'
+import { playbookOf, type AnyPlaybook } from '../../playbook/playbook.ts'
 import { lineOf, personasOf } from '../behalf.ts'
 import { answerOf, firstHeard } from '../event-buffer.ts'
 import { isSent, sentEvent, sentRun } from '../event-run.ts'
@@ -21,6 +22,7 @@ import { rootOf } from '../shadow/mode.ts'
 import { newRun } from '../start.ts'
 import { assertWithin } from './caps.ts'
 import { orHeld } from './fitting.ts'
+import { passing } from './rests.ts'
 import { pruned } from '../upkeep/journal.ts'
 import { runVerbs } from '../verbs.ts'
 import { iso, type Status, type WaitInfo } from '../waiting.ts'
@@ -160,7 +162,8 @@ export function emit(pass: Pass, key: string, event: EventType<unknown>, payload
     const { workspace, id } = claimed.row
     await pass.work.run(async () => {
       const own = `${journalId(id, pass.history.start.continuation)}:${key}`
-      const run = await sentRun(env, workspace, sentEvent(event, own, text), undefined, pass.history.start.shadow)
+      const input = sentEvent(event, own, text, passing(eventSchema(event), pass.history.labels))
+      const run = await sentRun(env, workspace, input, undefined, pass.history.start.shadow)
       await pass.writer.submit(async () => {
         const starts = (await isSent(env, workspace, run.id)) ? [] : [run]
         return { drafts: [{ kind: 'emit.completed', key, data: { hash } }], starts }
@@ -207,7 +210,7 @@ export function call(pass: Pass, key: string, target: { readonly name: string },
         salt: () => env.ids.salt(),
       })
       const opened = { kind: 'call.opened', key, data: { hash, child, playbook: playbook.name } } as const
-      await pass.work.run(() => pass.writer.submit(() => opening(pass, opened, run)))
+      await pass.work.run(() => pass.writer.submit(() => opening(pass, playbook, opened, run)))
       env.nudge()
     }
     if (op.outcome !== undefined || pass.work.aborted) return
@@ -228,7 +231,12 @@ function journalId(run: string, continuation: number): string {
  * The unit that starts a child, or takes up one that is there since before a rewind: one that has ended well answers, as it
  * sends no mail any more; one that has not is tried again with its caller. The name may also be somebody else's.
  */
-async function opening(pass: Pass, opened: Draft & { kind: 'call.opened'; key: string }, run: NewRun): Promise<Built> {
+async function opening(
+  pass: Pass,
+  playbook: AnyPlaybook,
+  opened: Draft & { kind: 'call.opened'; key: string },
+  run: NewRun,
+): Promise<Built> {
   const { env, claimed } = pass.task
   const { workspace, id } = claimed.row
   const [row] = await env.store.runs(workspace, { ids: [run.id], limit: 1 })
@@ -246,7 +254,14 @@ async function opening(pass: Pass, opened: Draft & { kind: 'call.opened'; key: s
     return answered({ error: { code: 'RUN_EXISTS', message: `run "${run.id}" exists, and was not called from here` } })
   if (row.state !== 'settled') return { drafts: [opened] }
   const status = JSON.parse(row.status) as Status
-  if (status.state === 'completed') return answered(status.output === undefined ? {} : { ok: status.output })
+  if (status.state === 'completed') {
+    const { labels } = fold(await env.store.entries(workspace, row.stream))
+    const of = passing(playbook.output, labels)
+    return answered({
+      ...(status.output === undefined ? {} : { ok: status.output }),
+      ...(isUnlabelled(of) ? {} : { labels: of }),
+    })
+  }
   await runVerbs(env, workspace).retry(run.id, { by: SYSTEM })
   return { drafts: [opened] }
 }
