@@ -100,6 +100,24 @@ describe('metrics.report', () => {
     expect((await t.keelson.metrics.report()).total.saved).toMatchObject({ setup: 60, low: -47.02 })
   })
 
+  it('counts a run once that ended, was summed up, and went on another day', async () => {
+    const t = await harness()
+    fails = 100
+    const run = await t.start(write, { to: 'friend' }, { id: 'late' })
+    await t.advance('3d')
+    expect(await run.status()).toMatchObject({ state: 'failed' })
+    const { runs, retries } = (await t.keelson.metrics.report()).total
+    expect([runs.failed, runs.completed, retries.steps]).toEqual([1, 0, 1])
+    fails = 0
+    await t.host((keelson) => keelson.runs.retry('late', { by }))
+    expect(await run.status()).toMatchObject({ state: 'completed' })
+    const { total: first } = await t.keelson.metrics.report()
+    const { total: second } = await t.keelson.metrics.report()
+    for (const { runs, retries } of [first, second])
+      expect([runs.failed, runs.completed, retries.steps]).toEqual([0, 1, 2])
+    expect(await t.keelson.audit.verify()).toMatchObject({ ok: true })
+  })
+
   it('counts shadow as an investment, not as work that was saved', async () => {
     const t = await harness()
     await t.start(write, { to: 'stranger' }, { shadow: true })

@@ -26,7 +26,17 @@ import {
 import type { ItemRecord } from '../conductor/item.ts'
 import { alertsOf } from './alerts.ts'
 import { sortedAs, sortedBy, type Sorted } from './sorting.ts'
-import { countsOf, isYes, mayBeTouched, outcomePut, touchPut, UNTIMED_MS, type Outcome, type Touch } from './row.ts'
+import {
+  countsOf,
+  dayOf,
+  isYes,
+  mayBeTouched,
+  outcomePut,
+  touchPut,
+  UNTIMED_MS,
+  type Outcome,
+  type Touch,
+} from './row.ts'
 
 const REPEAT_MS = 90 * 86_400_000
 
@@ -58,9 +68,9 @@ async function settled(env: Environment, settling: Settling): Promise<Counted> {
     takeovers: history.takeovers,
     activeMs: touches.reduce((sum, one) => sum + one.activeMs, history.takeovers * UNTIMED_MS),
   }
-  const version = history.reopened ? await versionOf(env, row.workspace, row.id) : 0
+  const before = history.reopened ? await settledBefore(env, row.workspace, row.id) : { version: 0, puts: [] }
   const alerts = await alertsOf(env, row.workspace, outcome)
-  const puts = [outcomePut(outcome, row.id, version + 1), ...alerts.puts]
+  const puts = [outcomePut(outcome, row.id, before.version + 1), ...before.puts, ...alerts.puts]
   return { puts, ...(alerts.starts === undefined ? {} : { starts: alerts.starts }) }
 }
 
@@ -82,10 +92,20 @@ function baselineOf({ baseline, input }: AnyPlaybook, given: Json): Pick<Outcome
   }
 }
 
-/** A run settles again only when it was reopened: its first settling left a row. */
-async function versionOf(env: Environment, workspace: string, id: string): Promise<number> {
+/** A run settles again only when it was reopened: its first settling left a row, and may be in the sums of a day, which are made anew. */
+async function settledBefore(
+  env: Environment,
+  workspace: string,
+  id: string,
+): Promise<{ version: number; puts: readonly Put[] }> {
   const [row] = await env.store.records(workspace, { kind: 'outcome', ids: [id], limit: 1 })
-  return row?.version ?? 0
+  if (row === undefined) return { version: 0, puts: [] }
+  const day = dayOf((JSON.parse(row.data) as Outcome).at)
+  const sums = await env.store.records(workspace, { kind: 'rollup', ids: [day], limit: 1 })
+  return {
+    version: row.version,
+    puts: sums.map((sum) => ({ kind: 'rollup', id: day, version: sum.version + 1, data: null })),
+  }
 }
 
 /** A person had what runs did taken back: one revert of each run whose effects were. */

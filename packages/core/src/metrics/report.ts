@@ -2,7 +2,8 @@
  * Report: days summed up. A day that is over is rolled up once, by an entry, and read from there ever after.
  *
  * W1. A report reads one record for each day that is over, the rows of days that are not, and how long each playbook takes by hand.
- * W2. A rollup is what its rows fold to; rows come late only while their day is not over by an hour.
+ * W2. A rollup is what its rows fold to; rows come late only while their day is not over by an hour. When one goes to another day,
+ *     as a run that had ended went on, the rollup of its day goes in the same unit.
  */
 import { KeelsonError } from '../base/errors.ts'
 import { TAXONOMIES, type TaxonomyName } from '../base/taxonomy.ts'
