@@ -104,6 +104,10 @@ describe('policy.explain', () => {
     expect(unknown.changes.map((one) => one.to)).toEqual(['unknown', 'unknown'])
     expect(unknown.changes[0]!.why).toContain('count')
     expect((await t.keelson.policy.explain({ since: '2030-01-01', candidate: strict })).judged).toBe(0)
+    for (const since of ['7d', 'yesterday', new Date(NaN)])
+      await expect(t.keelson.policy.explain({ since, candidate: strict })).rejects.toMatchObject({
+        code: 'INPUT_INVALID',
+      })
     await t.stop()
   })
 })
@@ -204,10 +208,6 @@ describe('a policy that changes', () => {
     expect(is! - was!).toBe(50 * 60_000)
     expect(sent).toEqual([])
   })
-})
-
-describe('a set of rules', () => {
-  const verdicts = [
 
   it('counts a hold that comes to what was only asked from then on, not from when it was asked', async () => {
     const asked = policy.rule('rule', { on: send }, () => policy.ask())
@@ -224,6 +224,10 @@ describe('a set of rules', () => {
       expect(t.world(send)).toHaveLength(1)
     }
   })
+})
+
+describe('a set of rules', () => {
+  const verdicts = [
     policy.allow(),
     policy.ask(),
     policy.ask({ grantable: true }),

@@ -1,7 +1,7 @@
 /** Reliability 5, 6 and design §8: effects happen as often as promised, and an unknown outcome is never blindly repeated. */
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { action, defineConnector, definePlaybook, policy, type Idempotency } from '@keelson/core'
+import { action, defineConnector, definePersona, definePlaybook, policy, type Idempotency } from '@keelson/core'
 import { exploreCrashes, fake, manualClock, testConductor } from '@keelson/testing'
 import { me, open, store } from '../support/open.ts'
 
@@ -279,6 +279,50 @@ describe('a business intent', () => {
     expect((await t.inbox.list()).items).toHaveLength(1)
     await t.approve(send)
     expect(await one.result()).toEqual(await two.result())
+    expect(t.world(send)).toMatchObject([{ times: 1 }])
+    await t.stop()
+  })
+
+  it('that is still open tells who joins it with another input that this is not what was sent', async () => {
+    const send = action({
+      name: 'post.send',
+      effect: 'irreversible',
+      idempotency: { by: 'key' },
+      input: z.object({ to: z.string(), text: z.string() }),
+      output: z.object({}),
+      intent: ({ to }) => ['letter', to],
+      run: nowhere,
+    })
+    const letter = definePlaybook({
+      name: 'letter',
+      version: 1,
+      input: z.object({ to: z.string(), text: z.string() }),
+      output: z.json(),
+      async run(ctx, input) {
+        const { input: sent, deduplicated, differs } = await ctx.effect(send, input)
+        return { text: sent.text, deduplicated, differs }
+      },
+    })
+    const post = fake(defineConnector({ name: 'post', actions: { send } }))
+    const t = await testConductor({ playbooks: [letter], connectors: [post] })
+    const one = await t.start(letter, { to: 'ada', text: 'one' })
+    const two = await t.start(letter, { to: 'ada', text: 'two' })
+    await t.approve(send)
+    expect(await one.result()).toEqual({ text: 'one', deduplicated: false, differs: false })
+    expect(await two.result()).toEqual({ text: 'one', deduplicated: true, differs: true })
+    await t.stop()
+  })
+
+  it.each(['open', 'done'])('that is %s answers no persona that may not do it', async (state) => {
+    const { send, post, letter } = setUp({ by: 'key' }, { intent: true })
+    const t = await testConductor({ playbooks: [letter], connectors: [fake(post)] })
+    const one = await t.start(letter, { to: 'ada' })
+    if (state === 'done') await t.approve(send)
+    const clerk = definePersona({ name: 'clerk', may: ['calendar.*'] })
+    const two = await t.start(letter, { to: 'ada' }, { persona: clerk })
+    await expect(two.result()).rejects.toMatchObject({ code: 'ACTION_DENIED' })
+    if (state === 'open') await t.approve(send)
+    await one.result()
     expect(t.world(send)).toMatchObject([{ times: 1 }])
     await t.stop()
   })

@@ -1,4 +1,5 @@
 /** Explain: what another set of rules would have said of what was judged, from the journal alone. */
+import { KeelsonError } from '../base/errors.ts'
 import { parseStored, canonicalAround } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
 import { dataOf, type Entry, type Placed } from '../journal/entry.ts'
@@ -55,6 +56,10 @@ async function explain(
   { since = 0, candidate }: { since?: string | Date | number; candidate: PolicyGate },
 ): Promise<Explained> {
   const from = new Date(since).getTime()
+  if (!Number.isFinite(from))
+    throw new KeelsonError('INPUT_INVALID', `"${String(since)}" is not an instant`, {
+      hint: 'Write ISO text with a zone, or pass a Date.',
+    })
   const again = rehearsal(candidate)
   const changes: PolicyDifference[] = []
   let settings: Settings = {}

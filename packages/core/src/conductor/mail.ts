@@ -15,6 +15,7 @@ import type { Op } from '../journal/op.ts'
 import type { EntryData, Outcome } from '../journal/kinds.ts'
 import type { Put } from '../journal/put.ts'
 import type { Mail, MemoryStore, NewRun } from '../journal/store.ts'
+import { receiptFor } from './effect/ledger.ts'
 import { answerOf, firstHeard, waitGone, type Heard } from './event-buffer.ts'
 import { hadOf } from './had.ts'
 import { closing, itemPut, readItem, type ItemRecord } from './item.ts'
@@ -24,7 +25,7 @@ import { Opened, type Open } from './opened.ts'
 export interface MailData {
   event: Heard
   child: { key: string; outcome: Outcome }
-  effect: { key: string; outcome: Outcome; receipt?: Json }
+  effect: { key: string; outcome: Outcome; receipt?: Json; asked?: string }
   decision: { key: string; item: string; hash: string; decision: Json; by: Actor }
   cancel: { by: Actor; reason: string }
   pause: { by: Actor; reason: string }
@@ -250,14 +251,10 @@ async function take(mail: Mail, history: History, soFar: SoFar, at: DigestAt): P
       return { drafts: answer(open, key, { kind: 'call.completed', key, data: outcome }) }
     }
     case 'effect': {
-      const { key, outcome, receipt } = data as MailData['effect']
+      const { key, outcome, receipt, asked } = data as MailData['effect']
       const hash = open.get(key)?.op.hash ?? ''
-      const draft: Draft = {
-        kind: 'effect.completed',
-        key,
-        data: { ...outcome, hash, ...(receipt === undefined ? {} : { receipt }) },
-      }
-      return { drafts: answer(open, key, draft) }
+      const of = receiptFor(receipt, asked, hash)
+      return { drafts: answer(open, key, { kind: 'effect.completed', key, data: { ...outcome, hash, ...of } }) }
     }
     case 'decision':
       return { drafts: takeDecision(data as MailData['decision'], open) }

@@ -35,7 +35,7 @@ import { effectPut, effectRunId, readEffect, remoteKey, type EffectRecord } from
 import { backoffMs, mayResend, tryOnce, type Tried } from './send.ts'
 import { outcomeOf, receiptOf, settleEffect, type EffectEnd } from './settling.ts'
 import { behalfIn, recordOf, type EffectSpec } from './spec.ts'
-import { behalfOf } from '../behalf.ts'
+import { behalfOf, whoMayNot } from '../behalf.ts'
 import { chargeOf } from '../charge.ts'
 import { clear, type Cleared } from '../limits.ts'
 import { labelsOfOutput } from '../ops/rests.ts'
@@ -99,11 +99,13 @@ async function decision(pass: Pass, acting: Acting): Promise<Built> {
   const { workspace } = claimed.row
   const { key, hash } = acting
   const found = await readEffect(env.store, workspace, acting.effect)
-  if (found?.record.state === 'open')
-    return orphaned(pass, acting, found.record)
-      ? await takeBack(pass, acting, found.record, found.version)
-      : join(pass, acting, found.record, found.version)
-  if (found?.record.state === 'done') return { drafts: [reuse(acting, found.record)] }
+  const state = found?.record.state
+  if (state === 'open' && orphaned(pass, acting, found!.record))
+    return await takeBack(pass, acting, found!.record, found!.version)
+  // What somebody else was let do answers nobody who may not do it.
+  const mayAsk = whoMayNot(env, behalfOf(pass).personas, acting.action.name) === undefined
+  if (mayAsk && state === 'open') return join(pass, acting, found!.record, found!.version)
+  if (mayAsk && state === 'done') return { drafts: [reuse(acting, found!.record)] }
   const spec = await specOf(pass, acting, (found?.record.generation ?? 0) + 1)
   const { verdict } = spec
   if (verdict.verdict === 'deny')

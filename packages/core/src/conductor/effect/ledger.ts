@@ -55,7 +55,18 @@ export function effectId(key: string, action: AnyAction, intent: readonly (strin
 
 /** What is asked for, in a word: the same action, account and input. */
 export function hashOf(action: AnyAction, input: string): string {
-  return sha256(canonical([action.name, action.account, sha256(input)]))
+  return askedHash(action.name, action.account, sha256(input))
+}
+
+export function askedHash(action: string, account: string, inputHash: string): string {
+  return sha256(canonical([action, account, inputHash]))
+}
+
+/** A receipt as somebody gets it who asked for `hash`, where the effect was opened for `asked`. */
+export function receiptFor(receipt: Json | undefined, asked: string | undefined, hash: string): { receipt?: Json } {
+  if (receipt === undefined) return {}
+  const other = asked !== undefined && hash !== '' && asked !== hash
+  return { receipt: other ? { ...(receipt as object), deduplicated: true, differs: true } : receipt }
 }
 
 /** What the outside system gets as its key: the same for all tries of one generation. */

@@ -14,7 +14,7 @@ import { settled } from '../limits.ts'
 import { labelsOfOutput } from '../ops/rests.ts'
 import type { Pass } from '../pass.ts'
 import { invalidations } from './tags.ts'
-import { effectPut, readEffect, type Asker, type EffectRecord } from './ledger.ts'
+import { askedHash, effectPut, readEffect, type Asker, type EffectRecord } from './ledger.ts'
 import { recordOf, type EffectSpec } from './spec.ts'
 
 /** How an effect ended. */
@@ -81,6 +81,8 @@ export async function settleEffect(
     ...(end.error === undefined ? {} : { error: end.error as unknown as Json }),
   }
   const receipt = receiptOf(spec.effect, end, base.inputHash, base.inputHash)
+  // Who takes back asks for nothing of its own.
+  const asked = spec.compensates === undefined ? { asked: askedHash(base.action, base.account, base.inputHash) } : {}
   const action = env.actions.find(spec.action)
   const labels = action === undefined ? (base.labels ?? NO_LABELS) : labelsOfOutput(action, base.labels)
   const deliveries = base.askers
@@ -89,7 +91,7 @@ export async function settleEffect(
       run: asker.run,
       onceKey: `effect:${spec.effect}:${spec.generation}:${asker.key}`,
       kind: 'effect',
-      payload: canonicalAround({ key: asker.key, outcome: outcomeOf(end, labels), receipt }),
+      payload: canonicalAround({ key: asker.key, outcome: outcomeOf(end, labels), receipt, ...asked }),
       at: now,
     }))
   const stale = await invalidated(pass, spec, end, now)
