@@ -5,15 +5,17 @@ import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import {
+  action,
   createConductor,
   defineEntity,
   defineEvent,
   definePlaybook,
+  policy,
   type Conductor,
   type MemoryStore,
 } from '@keelson/core'
 import { sqlite } from '@keelson/memory-sqlite'
-import { memoryStore } from '@keelson/testing'
+import { intercept, memoryStore } from '@keelson/testing'
 import { me } from './support/open.ts'
 
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
@@ -60,6 +62,58 @@ describe('a workspace', () => {
     await acme.send(go, {}, { id: 'go' })
     expect(await run.result()).toEqual({ secret: 's' })
     expect(await acme.audit.verify()).toMatchObject({ ok: true })
+  })
+
+  it.each([
+    ['the pass is told', false],
+    ['its word is lost', true],
+  ])('that is suspended sends nothing more, nor does a run that is under way go on: %s', async (_how, lost) => {
+    const sent: number[] = []
+    const steps: number[] = []
+    const ping = action({
+      name: 'post.ping',
+      effect: 'irreversible',
+      idempotency: { by: 'key' },
+      input: z.object({ n: z.int() }),
+      output: z.null(),
+      async run({ n }) {
+        sent.push(n)
+        if (n === 1 && sent.length === 2) await acme.suspend({ by: me, reason: 'not paid' })
+        return { output: null }
+      },
+    })
+    const pings = definePlaybook({
+      name: 'pings',
+      version: 1,
+      input: z.object({}),
+      output: z.null(),
+      async run(ctx) {
+        for (let n = 0; n < 5; n++) {
+          await ctx.act(ping, { n })
+          if (!lost) await ctx.step('count', () => void steps.push(n))
+        }
+        return null
+      },
+    })
+    const data = memoryStore()
+    const deaf = intercept(data.session(), {
+      before(op, [, unit]) {
+        const deliveries = (unit as { deliveries?: { kind: string }[] } | undefined)?.deliveries
+        if (lost && op === 'write') deliveries?.splice(0, deliveries.filter((one) => one.kind === 'suspend').length)
+      },
+    })
+    const free = policy([policy.rule('free', { on: ping }, () => policy.allow())])
+    const options = { store: deaf, playbooks: [pings], actions: [ping], policy: free, log: quiet, keepAlive: false }
+    const conductor = await createConductor(options)
+    onTestFinished(() => conductor.stop({ withinMs: 100 }))
+    const acme = conductor.workspace('acme')
+    const run = await acme.start(pings, {}, { id: 'r' })
+    await conductor.quiet()
+    expect([sent, await acme.why('r')]).toEqual([[0, 1], expect.stringContaining('suspended: not paid')])
+    if (!lost) expect(steps).toEqual([0])
+    await acme.resume({ by: me })
+    await run.result()
+    expect(sent).toEqual([0, 1, 2, 3, 4])
   })
 
   it('is not quarantined for all that came while it was suspended', async () => {

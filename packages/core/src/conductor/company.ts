@@ -34,6 +34,9 @@ export interface Life {
   readonly version: number
 }
 
+/** What decides whether anything may leave a company. `expect`: what an intent does: that nobody changed it meanwhile. */
+export type Leaving = Frozen & { readonly life: Life; readonly expect: readonly Expect[] }
+
 /** What a company has put in shadow: names of actions, of playbooks, and 'name@version'. */
 export interface ShadowModes {
   readonly actions: readonly string[]
@@ -123,14 +126,21 @@ export class Company {
   }
 
   async freeze(): Promise<Frozen> {
-    const row = await this.#record('freeze')
-    if (row === undefined) return { frozen: false, reason: '', epoch: 0 }
-    return { ...(JSON.parse(row.data) as { frozen: boolean; reason: string }), epoch: row.version }
+    return frozenIn(await this.#record('freeze'))
   }
 
-  /** What an intent expects: that nobody froze the workspace meanwhile. */
-  expectFreeze(frozen: Frozen): Expect {
-    return { record: 'company', id: 'freeze', version: frozen.epoch }
+  /** Whether anything may leave it now. */
+  async leaving(): Promise<Leaving> {
+    const rows = await this.#store.records(this.workspace, { kind: 'company', ids: ['freeze', 'life'], limit: 2 })
+    const [frozen, life] = ['freeze', 'life'].map((id) => rows.find((row) => row.id === id))
+    return {
+      ...frozenIn(frozen),
+      life: lifeIn(life),
+      expect: [
+        { record: 'company', id: 'freeze', version: frozen?.version ?? 0 },
+        { record: 'company', id: 'life', version: life?.version ?? 0 },
+      ],
+    }
   }
 
   async configure(value: Json, by: Actor): Promise<void> {
@@ -230,6 +240,11 @@ export class Company {
     const last = end.seq === 0 ? [] : await this.#store.entries(this.workspace, WORKSPACE_STREAM, end.seq - 1, 1)
     this.#head = headOf(last)
   }
+}
+
+function frozenIn(row: RecordRow | undefined): Frozen {
+  if (row === undefined) return { frozen: false, reason: '', epoch: 0 }
+  return { ...(JSON.parse(row.data) as { frozen: boolean; reason: string }), epoch: row.version }
 }
 
 export function lifeIn(row: RecordRow | undefined): Life {

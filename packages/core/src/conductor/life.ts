@@ -1,11 +1,13 @@
 /**
  * Life: of a workspace: made, suspended, resumed, deleted.
  *
- * F1. No pass begins over a run of a suspended workspace: it is held, with its mail, until the workspace is resumed.
+ * F1. No pass begins over a run of a suspended workspace: it is held, with its mail, until the workspace is resumed. One that is
+ *     under way is told, and ends; whatever it is at, no effect is sent any more (see `company.leaving`).
  * F2. Deleting takes everything but the envelopes of the workspace's own stream, and the entry that says who deleted it.
  */
-import type { Actor } from '../base/actor.ts'
+import { actorJson, type Actor } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
+import { canonical } from '../base/json.ts'
 import type { Put } from '../journal/put.ts'
 import { lifeIn, WORKSPACE_STREAM, type Life } from './company.ts'
 import type { Environment } from './environment.ts'
@@ -68,8 +70,12 @@ async function suspend(env: Environment, workspace: string, by: Actor, reason: s
     const { state, version } = await lifeOf(env, workspace)
     if (state === 'deleted') throw gone(workspace)
     if (state === 'suspended') return undefined
+    const at = env.clock.now()
+    const mail = { onceKey: `suspend:${version + 1}`, kind: 'suspend', payload: canonical({ by: actorJson(by) }), at }
+    const deliveries = (await busyRuns(env, workspace)).map((run) => ({ run, ...mail }))
     return {
       drafts: [{ kind: 'workspace.suspended', data: { by, reason, puts: [put(version, 'suspended', reason)] } }],
+      unit: { deliveries },
     }
   })
 }
@@ -102,12 +108,18 @@ async function remove(env: Environment, workspace: string, by: Actor): Promise<v
 }
 
 async function assertIdle(env: Environment, workspace: string): Promise<void> {
+  const [busy] = await busyRuns(env, workspace)
+  if (busy !== undefined) throw inUse(workspace, `run ${busy} is being worked on`)
+}
+
+/** Runs that a pass is over. */
+async function busyRuns(env: Environment, workspace: string): Promise<string[]> {
+  const busy: string[] = []
   for (let after = 0; ;) {
     const rows = await env.store.runs(workspace, { state: 'open', limit: 500, after })
-    const busy = rows.find(({ worker }) => worker !== null)
-    if (busy !== undefined) throw inUse(workspace, `run ${busy.id} is being worked on`)
+    busy.push(...rows.flatMap(({ id, worker }) => (worker === null ? [] : [id])))
     const last = rows.at(-1)
-    if (last === undefined || rows.length < 500) return
+    if (last === undefined || rows.length < 500) return busy
     after = last.order
   }
 }

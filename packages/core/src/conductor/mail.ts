@@ -30,6 +30,8 @@ export interface MailData {
   cancel: { by: Actor; reason: string }
   pause: { by: Actor; reason: string }
   resume: { by: Actor }
+  /** Its company is suspended: the pass ends, and says nothing of it. */
+  suspend: { by: Actor }
   rewind: {
     by: Actor
     to: { seq: number } | { key: string } | { checkpoint: string } | 'start'

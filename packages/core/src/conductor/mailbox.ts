@@ -9,7 +9,7 @@ import { newRun } from './start.ts'
 import type { Writer } from './writer.ts'
 
 /** Mail that running code must not live to see: a new pass takes it in. */
-const CONTROL: ReadonlySet<string> = new Set(['cancel', 'pause', 'rewind', 'move'])
+const CONTROL: ReadonlySet<string> = new Set(['cancel', 'pause', 'rewind', 'move', 'suspend'])
 
 export interface MailboxOptions {
   readonly env: Environment
@@ -55,6 +55,11 @@ export class Mailbox {
         void this.absorb()
       }
     }
+  }
+
+  /** Its company was suspended, as mail may not have said yet: what runs is recorded, and the pass ends. */
+  suspended(): undefined {
+    this.#options.onControl('suspend')
   }
 
   async #absorb(first: readonly Mail[] | undefined): Promise<void> {

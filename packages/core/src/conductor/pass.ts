@@ -79,7 +79,7 @@ export interface PassHooks {
   onRest(): void
   onHalt(halt: Halt): void
   onDifference(difference: Difference): void
-  /** Mail that the running code must not live to see: cancel, pause, rewind. */
+  /** What the running code must not live to see: mail that cancels, pauses or rewinds it, the end of its company's life. */
   onControl(kind: string): void
   /** A rewind loses an operation that was sending: what leaves its effect to a run of its own. */
   onForgotten(op: Op): Promise<Left | undefined>

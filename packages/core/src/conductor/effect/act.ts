@@ -24,7 +24,7 @@ import { sleepWithin } from '../ops/retrying.ts'
 import type { Shadowed } from '../shadow/mode.ts'
 import { iso } from '../waiting.ts'
 import type { Built } from '../writer.ts'
-import { effectRun, handedOver, handOver, isUnsure, sentOf } from './hand-over.ts'
+import { effectRun, handedOver, handOver, isUnsure, orphaned, sentOf } from './hand-over.ts'
 import { denied, judge, judgedOf } from './judge.ts'
 import { byGrant, stillCovered } from './granted.ts'
 import { reuse } from './reuse.ts'
@@ -39,6 +39,7 @@ import { behalfOf, whoMayNot } from '../behalf.ts'
 import { chargeOf } from '../charge.ts'
 import { clear, type Cleared } from '../limits.ts'
 import { labelsOfOutput } from '../ops/rests.ts'
+import { shut } from '../life.ts'
 
 type Sent = EntryData['effect.sending']
 
@@ -88,19 +89,19 @@ export async function act(pass: Pass, acting: Acting, op: Op): Promise<void> {
 
 /** Looks up the intent, judges it, and commits what follows. */
 async function decide(pass: Pass, acting: Acting, op: Op): Promise<void> {
-  await pass.writer.submit(() => decision(pass, acting))
-  if (pass.work.aborted) return
+  const written = await pass.writer.submit(() => decision(pass, acting))
+  if (written === undefined || pass.work.aborted) return
   if (op.opened !== undefined) awaitRun(pass, acting, op.opened)
   else if (op.outcome === undefined) await send(pass, acting, op, true)
 }
 
-async function decision(pass: Pass, acting: Acting): Promise<Built> {
+async function decision(pass: Pass, acting: Acting): Promise<Built | undefined> {
   const { env, claimed } = pass.task
   const { workspace } = claimed.row
   const { key, hash } = acting
   const found = await readEffect(env.store, workspace, acting.effect)
   const state = found?.record.state
-  if (state === 'open' && orphaned(pass, acting, found!.record))
+  if (state === 'open' && orphaned(pass, acting.key, found!.record))
     return await takeBack(pass, acting, found!.record, found!.version)
   // What somebody else was let do answers nobody who may not do it.
   const mayAsk = whoMayNot(env, behalfOf(pass).personas, acting.action.name) === undefined
@@ -130,13 +131,13 @@ async function proceed(
   spec: EffectSpec,
   version: number,
   puts: readonly Put[],
-): Promise<Built> {
+): Promise<Built | undefined> {
   const { env, claimed } = pass.task
-  const company = env.company(claimed.row.workspace)
-  const frozen = await company.freeze()
-  const expect = [company.expectFreeze(frozen)]
+  const now = await env.company(claimed.row.workspace).leaving()
+  if (shut(now.life) !== undefined) return pass.mailbox.suspended()
+  const { expect } = now
   let taken: Cleared = { puts: [], starts: [] }
-  if (spec.verdict.verdict === 'allow' && !frozen.frozen) {
+  if (spec.verdict.verdict === 'allow' && !now.frozen) {
     const charge = chargeOf({ ...spec, behalf: behalfIn(spec) }, acting.action)
     taken = await clear(env, claimed.row.workspace, charge)
     if (taken.limit === undefined) {
@@ -204,13 +205,6 @@ function sending(acting: Acting, spec: EffectSpec, attempt: number, puts: Put[])
   return { kind: 'effect.sending', key, data: { ...about, ...judged, ...deciderOf(spec), puts } }
 }
 
-/** Open, and its owner is this very run, which no longer knows of it: it was rewound while the effect was being sent. */
-function orphaned(pass: Pass, acting: Acting, record: EffectRecord): boolean {
-  if (record.effectRun !== undefined || record.owner.run !== pass.task.claimed.row.id) return false
-  const owner = record.owner.key === acting.key ? undefined : pass.history.ops.get(record.owner.key)
-  return owner?.sending === undefined || owner.outcome !== undefined || owner.withdrawn
-}
-
 async function takeBack(pass: Pass, acting: Acting, record: EffectRecord, version: number): Promise<Built> {
   const { env, claimed } = pass.task
   const verdict = { reason: record.verdict, asks: [], holds: [], denies: [] } as unknown as Json
@@ -240,7 +234,7 @@ async function send(pass: Pass, acting: Acting, op: Op, recorded: boolean): Prom
   const what = `${acting.action.name} is tried again`
   for (let ready = recorded; ; ready = false) {
     if (op.retryAt !== undefined && !(await sleepWithin(pass, acting.key, op.retryAt, what))) return
-    if (!ready) await pass.writer.submit(() => again(pass, acting, op))
+    if (!ready && (await pass.writer.submit(() => again(pass, acting, op))) === undefined) return
     if (pass.work.aborted) return
     if (op.opened !== undefined) return awaitRun(pass, acting, op.opened)
     const sent = sentBy(op)
@@ -264,10 +258,10 @@ function sentBy(op: Op): Sent {
 }
 
 /** The unit that records another try; frozen, or no longer just allowed, the effect is left to a run of its own. */
-async function again(pass: Pass, acting: Acting, op: Op): Promise<Built> {
+async function again(pass: Pass, acting: Acting, op: Op): Promise<Built | undefined> {
   const { env, claimed } = pass.task
-  const company = env.company(claimed.row.workspace)
-  const frozen = await company.freeze()
+  const leaving = await env.company(claimed.row.workspace).leaving()
+  if (shut(leaving.life) !== undefined) return pass.mailbox.suspended()
   const { puts: _puts, ...sent } = sentBy(op)
   const verdict = await verdictOf(pass, acting)
   const { action } = acting
@@ -275,7 +269,7 @@ async function again(pass: Pass, acting: Acting, op: Op): Promise<Built> {
   const { covered, expect: standing } = await stillCovered(env, judged, new Set(sent.covered), deciderOf(sent))
   const other = (sent.shape ?? shapeOf(action).mark) !== shapeOf(action).mark
   const forgotten = isUnsure(op) && !mayResend(action, op.sentAt!, env.clock.now())
-  if (frozen.frozen || other || forgotten || !isCovered(verdict, covered)) {
+  if (leaving.frozen || other || forgotten || !isCovered(verdict, covered)) {
     const found = await readEffect(env.store, claimed.row.workspace, sent.effect)
     const now = { ...sent, verdict: verdict as unknown as Json }
     return handedOver(
@@ -288,7 +282,7 @@ async function again(pass: Pass, acting: Acting, op: Op): Promise<Built> {
     )
   }
   const data = { ...sent, attempt: op.attempts + 1 } // a try that a death ended has not failed
-  const expect = [company.expectFreeze(frozen), ...standing]
+  const expect = [...leaving.expect, ...standing]
   return { drafts: [{ kind: 'effect.sending', key: acting.key, data }], expect, again: op.dangling }
 }
 

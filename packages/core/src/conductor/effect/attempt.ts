@@ -17,6 +17,7 @@ import type { Op } from '../../journal/op.ts'
 import type { Put } from '../../journal/put.ts'
 import { chargeOf } from '../charge.ts'
 import { clear, type Cleared } from '../limits.ts'
+import { shut } from '../life.ts'
 import { sleepWithin } from '../ops/retrying.ts'
 import { sleep } from '../ops/waits.ts'
 import type { Pass } from '../pass.ts'
@@ -70,8 +71,8 @@ async function send(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Byte
       if (canonical(fresh) !== canonical(bytes.fresh)) return complete(pass, key, { state: 'stale', fresh })
     }
     const doubt = inDoubt(pass)
-    await pass.writer.submit(() => sending(pass, spec, action, bytes, key, remote, attempt))
-    if (pass.work.aborted || op.outcome !== undefined) return
+    const written = await pass.writer.submit(() => sending(pass, spec, action, bytes, key, remote, attempt))
+    if (written === undefined || pass.work.aborted || op.outcome !== undefined) return
     const sentAt = op.sending!.at
     const tried = await tryOnce({
       env,
@@ -118,16 +119,16 @@ async function sending(
   key: string,
   remote: string,
   attempt: number,
-): Promise<Built> {
+): Promise<Built | undefined> {
   const { env, claimed } = pass.task
   const { workspace } = claimed.row
-  const company = env.company(workspace)
-  const frozen = await company.freeze()
+  const leaving = await env.company(workspace).leaving()
+  if (shut(leaving.life) !== undefined) return pass.mailbox.suspended()
   const found = await readEffect(env.store, workspace, spec.effect)
   if (found !== undefined && found.record.generation > spec.generation)
     return { drafts: [completed(key, { state: 'failed', error: superseded(action) })] }
   const undo = spec.mode === 'undo'
-  if (frozen.frozen && !undo) return { drafts: [completed(key, { state: 'frozen', epoch: frozen.epoch })] }
+  if (leaving.frozen && !undo) return { drafts: [completed(key, { state: 'frozen', epoch: leaving.epoch })] }
   const judged = {
     workspace,
     action,
@@ -166,7 +167,7 @@ async function sending(
     ...(taken.puts.length === 0 ? {} : { puts: taken.puts }),
   }
   const again = pass.history.ops.get(key)?.dangling === true
-  return { drafts: [{ kind: 'effect.sending', key, data }], expect: [company.expectFreeze(frozen), ...expect], again }
+  return { drafts: [{ kind: 'effect.sending', key, data }], expect: [...leaving.expect, ...expect], again }
 }
 
 function superseded(action: AnyAction): StoredError {

@@ -72,6 +72,13 @@ export async function left(pass: Pass, op: Op): Promise<Left | undefined> {
   return leftTo(pass, sent, found, sentOf(op), op.dangling ? 'reconcile' : 'judge')
 }
 
+/** Open, and its owner is this very run, which no longer knows of it: it was rewound while the effect was being sent. */
+export function orphaned(pass: Pass, key: string, record: EffectRecord): boolean {
+  if (record.effectRun !== undefined || record.owner.run !== pass.task.claimed.row.id) return false
+  const owner = record.owner.key === key ? undefined : pass.history.ops.get(record.owner.key)
+  return owner?.sending === undefined || owner.outcome !== undefined || owner.withdrawn
+}
+
 /** When an operation's effect was sent. */
 export function sentOf(op: Op): SentWhen {
   return { first: op.sentAt!, last: op.sending!.at, ...(isUnsure(op) ? { unsure: true } : {}) }
