@@ -93,8 +93,11 @@ describe('trust', () => {
   it.each([
     ['a recipient of a domain that is new', { to: 'cy@new.example' }, undefined],
     ['one among several', { to: 'ada@known.example', cc: ['bo@known.example', 'cy@new.example'] }, undefined],
+    ['one with a name', { to: 'Ada of known.example <ada@new.example>' }, undefined],
+    ['one in a list that is a text', { to: 'ada@known.example, Cy <cy@new.example>' }, undefined],
     ['an amount beyond one and a half times the largest', { to: 'ada@known.example', price: 1501 }, undefined],
     ['one deep in the input', { to: 'ada@known.example', items: [1000, 1501] }, undefined],
+    ['none of these, with a name', { to: 'Bo <bo@known.example>' }, 'done'],
     ['none of these', { to: 'bo@KNOWN.example', cc: ['ada@known.example'], price: 1500, items: [1500] }, 'done'],
   ] as const)('asks all the same for what is unlike all that was let pass: %s', async (_what, given, done) => {
     const money = (amount: number) => ({ amount, currency: 'EUR' })

@@ -1,5 +1,5 @@
 /** Budgets: what has been spent and reserved, and the operator's way to raise a limit without being asked. */
-import { actorJson, type Actor } from '../base/actor.ts'
+import { actorJson, assertActor, type Actor } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
 import type { Put } from '../journal/put.ts'
 import { raise, spendingOf, type Amount, type Spending } from '../policy/budget.ts'
@@ -8,6 +8,7 @@ import type { BudgetRecord } from './charge.ts'
 import type { Environment } from './environment.ts'
 import { eventRun } from './event-run.ts'
 import { budgetPut } from './limits.ts'
+import { pagesOf } from './pages.ts'
 import { iso } from './waiting.ts'
 
 /** One budget of one period. */
@@ -38,6 +39,7 @@ export function budgetsOf(env: Environment, workspace: string): Budgets {
   return {
     list: () => list(env, workspace),
     async raise(id, { by, ...more }) {
+      assertActor(by, 'a raise of a budget')
       const spending = spendingOf(more, `a raise of budget ${id}`)
       await env.company(workspace).edit(async () => {
         const [row] = await env.store.records(workspace, { kind: 'budget', ids: [id], limit: 1 })
@@ -61,17 +63,17 @@ export function budgetsOf(env: Environment, workspace: string): Budgets {
 const HINT = { hint: 'budgets.list() names those that there are.' }
 
 async function list(env: Environment, workspace: string): Promise<BudgetState[]> {
-  const rows = await env.store.records(workspace, {
+  const budgets: BudgetState[] = []
+  for await (const { id, data } of pagesOf(env.store, workspace, {
     kind: 'budget',
     where: { field: 'all', value: 'budget' },
-    limit: 1000,
-  })
-  return rows.map((row) => {
-    const { what, used, reserved, raised, until, refused } = JSON.parse(row.data) as BudgetRecord
+  })) {
+    const { what, used, reserved, raised, until, refused } = JSON.parse(data) as BudgetRecord
     const more = {
       ...(until === undefined ? {} : { until: iso(until) }),
       ...(refused === undefined ? {} : { refused }),
     }
-    return { id: row.id, what, used, reserved, raised, ...more }
-  })
+    budgets.push({ id, what, used, reserved, raised, ...more })
+  }
+  return budgets
 }

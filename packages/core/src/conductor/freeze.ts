@@ -1,5 +1,5 @@
 /** Freeze: one switch that stops all writes of a workspace to the outside; reads, decisions and reverts go on. */
-import type { Actor } from '../base/actor.ts'
+import { assertActor, type Actor } from '../base/actor.ts'
 import type { Environment } from './environment.ts'
 import { eventRun } from './event-run.ts'
 
@@ -14,10 +14,12 @@ export interface FreezeVerbs {
 export function freezeVerbs(env: Environment, workspace: string): FreezeVerbs {
   return {
     async freeze({ by, reason }) {
+      assertActor(by, 'a freeze')
       await env.company(workspace).setFrozen(true, reason, by)
     },
     thaw: ({ by }) => thaw(env, workspace, by),
     async adopt({ by }) {
+      assertActor(by, 'the end of a freeze')
       await env.store.adopt(workspace)
       await thaw(env, workspace, by)
     },
@@ -26,6 +28,7 @@ export function freezeVerbs(env: Environment, workspace: string): FreezeVerbs {
 
 /** Ends the freeze and, in the same unit, starts the event that wakes what waits for it. */
 async function thaw(env: Environment, workspace: string, by: Actor): Promise<void> {
+  assertActor(by, 'the end of a freeze')
   const company = env.company(workspace)
   await company.edit(async () => {
     const now = await company.freeze()

@@ -6,7 +6,7 @@
  *     cap is never overrun.
  * B3. Revoking ends what was passed on from it as well.
  */
-import type { Actor, Money } from '../base/actor.ts'
+import { assertActor, isActor, isCurrency, type Actor, type Money } from '../base/actor.ts'
 import { durationMs, type Duration } from '../base/duration.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { stored } from '../base/json.ts'
@@ -190,7 +190,7 @@ function assertFields({ name, input }: AnyAction, where: object): void {
 type Terms = Pick<Grant, 'action' | 'where' | 'cap' | 'until' | 'parent' | 'holder' | 'shape'>
 
 function newGrant(env: Environment, given: GrantHolder & { by: Actor }, terms: Terms): Grant {
-  if (given.by?.id === undefined || given.by.kind === 'agent')
+  if (!isActor(given.by) || given.by.kind === 'agent')
     throw invalid('an agent may not make one', 'Pass the person who allows it: { kind, id, name }.')
   const holder: Holder = { ...terms.holder, ...named('persona', given.persona), ...named('playbook', given.playbook) }
   const held = Object.keys(holder).length === 0 ? {} : { holder }
@@ -204,7 +204,10 @@ function named(what: 'persona' | 'playbook', one: string | { readonly name: stri
 function capOf({ count, amount, per }: GrantCap): Grant['cap'] {
   if (count !== undefined && !(Number.isSafeInteger(count) && count > 0))
     throw invalid(`"${count}" is no number of uses`, 'Cap it by a whole number from 1.')
-  if (amount !== undefined && !(Number.isSafeInteger(amount.amount) && amount.amount > 0))
+  if (
+    amount !== undefined &&
+    !(Number.isSafeInteger(amount.amount) && amount.amount > 0 && isCurrency(amount.currency))
+  )
     throw invalid('its amount is no money', 'Cap it by minor units: { amount: 4200, currency: "EUR" } is 42 euros.')
   return {
     ...(count === undefined ? {} : { count }),
@@ -226,6 +229,7 @@ function made(grant: Grant): Edit {
 
 /** B3. */
 async function revoke(env: Environment, workspace: string, id: string, by: Actor): Promise<void> {
+  assertActor(by, 'the end of a grant')
   await env.company(workspace).edit(async () => {
     const { grant } = await grantOf(env, workspace, id)
     const all = await grantsWhere(env, workspace, 'action', grant.action)

@@ -5,7 +5,7 @@
  *     under way is told, and ends; whatever it is at, no effect is sent any more (see `company.leaving`).
  * F2. Deleting takes everything but the envelopes of the workspace's own stream, and the entry that says who deleted it.
  */
-import { actorJson, type Actor } from '../base/actor.ts'
+import { actorJson, assertActor, type Actor } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { canonical } from '../base/json.ts'
 import type { Put } from '../journal/put.ts'
@@ -66,6 +66,7 @@ export async function createWorkspace(env: Environment, workspace: string, by: A
 }
 
 async function suspend(env: Environment, workspace: string, by: Actor, reason: string): Promise<void> {
+  assertActor(by, 'a suspension')
   await env.company(workspace).edit(async () => {
     const { state, version } = await lifeOf(env, workspace)
     if (state === 'deleted') throw gone(workspace)
@@ -81,6 +82,7 @@ async function suspend(env: Environment, workspace: string, by: Actor, reason: s
 }
 
 async function resume(env: Environment, workspace: string, by: Actor): Promise<void> {
+  assertActor(by, 'the end of a suspension')
   await env.company(workspace).edit(async () => {
     const { state, version } = await lifeOf(env, workspace)
     if (state === 'deleted') throw gone(workspace)

@@ -6,7 +6,7 @@
  * D3. Expiry never approves: an item past its time refuses.
  */
 import type { z } from 'zod'
-import { actorJson, type Actor } from '../base/actor.ts'
+import { actorJson, isActor, type Actor } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { canonical, canonicalAround } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
@@ -112,7 +112,7 @@ export async function untouchable(
   item: ItemRecord,
   by: Actor,
 ): Promise<Decided | undefined> {
-  if (typeof by?.id !== 'string' || by.id === '') return refused('forbidden', 'nobody is named who decides', item)
+  if (!isActor(by)) return refused('forbidden', 'nobody is named who decides', item)
   if (item.state !== 'open')
     return refused(item.state === 'expired' ? 'expired' : 'settled', `it is ${item.state}`, item)
   const ends = item.expiresAt ?? item.dueAt

@@ -1,5 +1,5 @@
 /** Inbox: what waits for a person: list, look, decide, put off, hand on. */
-import type { Actor } from '../base/actor.ts'
+import { assertActor, type Actor } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
 import type { Environment } from '../conductor/environment.ts'
 import { itemPut, itemsWhere, readItem, type ItemRecord } from '../conductor/item.ts'
@@ -131,6 +131,7 @@ function cursor(text: string): { sort: number; id: string } {
 }
 
 async function opened(env: Environment, workspace: string, id: string, by: Actor): Promise<void> {
+  assertActor(by, 'a look')
   await env.company(workspace).edit(async () => {
     const found = await readItem(env.store, workspace, id)
     if (found === undefined) throw itemNotFound(id)

@@ -4,7 +4,7 @@
  * U1. What is begun is reserved before it begins: used and reserved together never pass the limit.
  * U2. What was reserved is settled by what it came to: spent (as much as it really was), or given back.
  */
-import type { Money } from '../base/actor.ts'
+import { isCurrency, type Money } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { covers } from './scope.ts'
 import type { Settings } from './settings.ts'
@@ -64,7 +64,7 @@ export function spendingOf(given: Spending, what: string): Spending {
   if (numbers.length === 0) throw invalid(what, 'limits nothing', 'Name money, tokens or calls.')
   if (numbers.some((one) => typeof one !== 'number' || !Number.isFinite(one) || one < 0))
     throw invalid(what, 'has a limit that is no amount', 'Use numbers from 0; money in minor units.')
-  if (money !== undefined && !/^[A-Z]{3}$/.test(money.currency))
+  if (money !== undefined && !isCurrency(money.currency))
     throw invalid(what, `counts in "${money.currency}", which is no currency`, "Use its code: 'EUR'.")
   return Object.freeze({
     ...(money === undefined ? {} : { money: Object.freeze({ amount: money.amount, currency: money.currency }) }),

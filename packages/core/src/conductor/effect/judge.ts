@@ -5,7 +5,6 @@ import { deepFreeze, parseStored } from '../../base/json.ts'
 import { labelNames, type Labels } from '../../base/labels.ts'
 import type { Json } from '../../base/value.ts'
 import type { AnyAction } from '../../connector/action.ts'
-import type { MemoryStore, RecordQuery, RecordRow } from '../../journal/store.ts'
 import { entityTypeOf, indexValue, type EntityRecord } from '../../memory/entity.ts'
 import { present } from '../../memory/entity-read.ts'
 import { judgeSafely, labelSet } from '../../policy/gate.ts'
@@ -13,6 +12,7 @@ import type { AnyLookup } from '../../policy/rule.ts'
 import { combine, type Judgement } from '../../policy/verdict.ts'
 import { whoMayNot, type Behalf } from '../behalf.ts'
 import type { Environment } from '../environment.ts'
+import { pagesOf } from '../pages.ts'
 import type { EffectRecord } from './ledger.ts'
 
 export interface Judged {
@@ -100,22 +100,6 @@ async function count(env: Environment, judged: Judged, lookup: AnyLookup & { loo
     if (wanted.every(([field, value]) => JSON.stringify(input[field]) === JSON.stringify(value))) found++
   }
   return found
-}
-
-/** All rows of a look-up: what stands behind the first page counts, too. */
-async function* pagesOf(
-  store: MemoryStore,
-  workspace: string,
-  query: Omit<RecordQuery, 'limit' | 'after'>,
-): AsyncGenerator<RecordRow> {
-  let after: { sort: number; id: string } | undefined
-  for (;;) {
-    const rows = await store.records(workspace, { ...query, limit: 500, ...(after === undefined ? {} : { after }) })
-    yield* rows
-    const last = rows.at(-1)
-    if (last === undefined || rows.length < 500) return
-    after = { sort: last.sort, id: last.id }
-  }
 }
 
 export function denied(action: AnyAction, verdict: Judgement): KeelsonError {

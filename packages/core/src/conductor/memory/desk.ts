@@ -1,6 +1,5 @@
 /** Desk: where somebody works on memory: a workspace, the scope that is written, the scopes that are read. */
-import type { Actor } from '../../base/actor.ts'
-import { KeelsonError } from '../../base/errors.ts'
+import { assertActor as assertNamed, type Actor } from '../../base/actor.ts'
 import { sha256 } from '../../base/hash.ts'
 import { Bench } from '../../memory/bench.ts'
 import { above, scopeOf, WORKSPACE_SCOPE } from '../../memory/scope.ts'
@@ -52,8 +51,5 @@ export function memoryIds(set: string): (at: number) => string {
 }
 
 export function assertActor(by: Actor | undefined): void {
-  if (typeof by?.id === 'string' && ['person', 'system', 'agent'].includes(by.kind)) return
-  throw new KeelsonError('INPUT_INVALID', 'a change of memory names who makes it', {
-    hint: "Pass { by: { kind: 'person', id } }.",
-  })
+  assertNamed(by, 'a change of memory')
 }

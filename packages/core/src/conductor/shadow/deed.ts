@@ -1,5 +1,5 @@
 /** Deed: what a person did by hand, as the host or a connector saw it: what shadow is compared with, and time saved measured by. */
-import type { Actor } from '../../base/actor.ts'
+import { assertActor, type Actor } from '../../base/actor.ts'
 import { KeelsonError } from '../../base/errors.ts'
 import { parseStored } from '../../base/json.ts'
 import { toStored } from '../../base/schema.ts'
@@ -34,6 +34,7 @@ export async function observe<In>(
   input: In,
   options: DeedOptions,
 ): Promise<void> {
+  assertActor(options.by, 'a deed')
   const known = definitionOf(action)
   env.actions.learn(known)
   const at = options.at === undefined ? env.clock.now() : Date.parse(options.at)

@@ -1,6 +1,7 @@
 /** Report: how far what a playbook would have done in shadow agrees with what was really done. */
 import type { Duration } from '../../base/duration.ts'
 import { durationMs } from '../../base/duration.ts'
+import { KeelsonError } from '../../base/errors.ts'
 import { canonical } from '../../base/json.ts'
 import type { Json } from '../../base/value.ts'
 import type { Money } from '../../base/actor.ts'
@@ -98,7 +99,7 @@ export async function report(
   actions: readonly string[],
   options: ShadowOptions = {},
 ): Promise<ShadowReport> {
-  const since = options.since === undefined ? {} : { from: Date.parse(options.since) }
+  const since = options.since === undefined ? {} : { from: instant(options.since) }
   const woulds = await allOf<Would>(env.store, workspace, {
     kind: 'would',
     where: { field: 'playbook', value: playbook },
@@ -150,6 +151,12 @@ export async function diff(
   const order = new Map(woulds.map((one, i) => [`${one.run} ${one.step}`, one.order + i / 1e6]))
   const place = (one: ShadowPair): number => order.get(`${one.run} ${one.step}`) ?? 0
   return { run, pairs: [...pairs].sort((a, b) => place(a) - place(b)), entities }
+}
+
+function instant(text: string): number {
+  const at = Date.parse(text)
+  if (Number.isFinite(at)) return at
+  throw new KeelsonError('INPUT_INVALID', `"${text}" is not an instant`, { hint: 'Write ISO text with a zone.' })
 }
 
 /** A person's word on a pair counts above what was compared. */

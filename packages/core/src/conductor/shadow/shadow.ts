@@ -1,5 +1,5 @@
 /** Shadow: a company's verbs for it: what is in shadow, what people did themselves, and how far the two agree. */
-import type { Actor } from '../../base/actor.ts'
+import { assertActor, type Actor } from '../../base/actor.ts'
 import { definitionOf, isAction, type Action } from '../../connector/action.ts'
 import type { Playbook } from '../../playbook/context.ts'
 import { playbookOf } from '../../playbook/playbook.ts'
@@ -28,6 +28,7 @@ export interface Shadow {
 
 export function shadowOf(env: Environment, workspace: string): Shadow {
   const set = async (target: ShadowTarget, on: boolean, by: Actor, version: 'all' | 'this'): Promise<void> => {
+    assertActor(by, 'a change of shadow')
     if (isAction(target)) return setMode(env, workspace, 'actions', definitionOf(target).name, on, by)
     const known = playbookOf(target)
     const name = version === 'all' ? known.name : `${known.name}@${known.version}`

@@ -211,11 +211,16 @@ function amountIn(input: Json): number {
   }, 0)
 }
 
-/** The domains of the addresses in an input, however deep. */
+/** The domains of the addresses in an input, however deep: bare, with a name, or several in a text. */
 function domainsIn(input: Json): string[] {
   return partsOf(input)
-    .filter((one): one is string => typeof one === 'string' && /^[^\s@]+@[^\s@]+$/.test(one))
-    .map((one) => one.slice(one.indexOf('@') + 1).toLowerCase())
+    .flatMap((one) => (typeof one === 'string' ? one.split(/[,;\n]/) : []))
+    .flatMap((one) => /^(?:mailto:)?[^\s@]+@([^\s@?]+)$/i.exec(bare(one))?.[1]?.toLowerCase() ?? [])
+}
+
+/** `Ada <ada@x.org>` without the name. */
+function bare(address: string): string {
+  return /<([^<>]*)>\s*$/.exec(address)?.[1]?.trim() ?? address.trim()
 }
 
 /** A value and all that is in it. */

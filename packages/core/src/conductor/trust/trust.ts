@@ -5,6 +5,7 @@ import type { Action } from '../../connector/action.ts'
 import type { TrustRule } from '../../policy/trust-rule.ts'
 import { isAbove, nextRung, RUNGS, topOf, wilsonLower, type TrustRung } from '../../policy/trust.ts'
 import type { Environment } from '../environment.ts'
+import { pagesOf } from '../pages.ts'
 import { iso } from '../waiting.ts'
 import { assertSegment, termOf } from './segment.ts'
 import { ceilingAt, happened, ruleOf, standingNow, trustOf, type Ceiling, type TrustRecord } from './record.ts'
@@ -49,9 +50,11 @@ export interface CeilingOptions {
 export function trustVerbs(env: Environment, workspace: string): Trust {
   return {
     async list() {
+      const all: Trusted[] = []
       const where = { field: 'all', value: 'trust' }
-      const rows = await env.store.records(workspace, { kind: 'trust', where, limit: 1000 })
-      return Promise.all(rows.map((row) => shown(env, workspace, JSON.parse(row.data) as TrustRecord)))
+      for await (const row of pagesOf(env.store, workspace, { kind: 'trust', where }))
+        all.push(await shown(env, workspace, JSON.parse(row.data) as TrustRecord))
+      return all
     },
     async set(action, rung, { by, segment = 'all' }) {
       const rule = climbing(env, action.name, rung, by)
