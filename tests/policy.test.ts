@@ -104,7 +104,8 @@ describe('policy.explain', () => {
     expect(unknown.changes.map((one) => one.to)).toEqual(['unknown', 'unknown'])
     expect(unknown.changes[0]!.why).toContain('count')
     expect((await t.keelson.policy.explain({ since: '2030-01-01', candidate: strict })).judged).toBe(0)
-    for (const since of ['7d', 'yesterday', new Date(NaN)])
+    expect((await t.keelson.policy.explain({ since: '7d', candidate: strict })).judged).toBe(2)
+    for (const since of ['yesterday', '7 days', new Date(NaN)])
       await expect(t.keelson.policy.explain({ since, candidate: strict })).rejects.toMatchObject({
         code: 'INPUT_INVALID',
       })

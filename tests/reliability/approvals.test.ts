@@ -1,8 +1,8 @@
 /** Reliability 4: what was approved is what executes; once, in time, for this item, or not at all. */
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { action, definePlaybook, policy, type Conductor, type InboxItem } from '@keelson/core'
-import { manualClock } from '@keelson/testing'
+import { action, defineConnector, definePlaybook, policy, type Conductor, type InboxItem } from '@keelson/core'
+import { fake, manualClock, testConductor } from '@keelson/testing'
 import { me, open, store } from '../support/open.ts'
 
 function setUp(rule?: Parameters<typeof policy.ask>[0]) {
@@ -107,6 +107,39 @@ describe('an approval', () => {
     expect(decided).toMatchObject({ status: 'refused', why: 'invalid' })
     expect(sent).toEqual([])
     expect((await asked(conductor)).id).toBe(item.id)
+  })
+
+  it('edited into what another effect is about is refused: it would be done for both, or twice', async () => {
+    const charge = action({
+      name: 'pay.charge',
+      effect: 'irreversible',
+      idempotency: { by: 'key' },
+      input: z.object({ invoice: z.string(), cents: z.int() }),
+      output: z.object({}),
+      intent: ({ invoice }) => ['charge', invoice],
+      run: () => Promise.reject(new Error('a fake stands in for it')),
+    })
+    const charging = definePlaybook({
+      name: 'charging',
+      version: 1,
+      input: z.object({ invoice: z.string() }),
+      output: z.object({}),
+      run: (ctx, { invoice }) => ctx.act(charge, { invoice, cents: 100 }),
+    })
+    for (const verdict of [policy.ask(), policy.hold('1h')]) {
+      const gate = policy([policy.rule('pay', { on: charge }, () => verdict)])
+      const pay = fake(defineConnector({ name: 'pay', actions: { charge } }))
+      const t = await testConductor({ playbooks: [charging], connectors: [pay], policy: gate })
+      const run = await t.start(charging, { invoice: '42' })
+      const item = (await t.inbox.list()).items[0]!
+      const edit = (input: object) =>
+        t.host((keelson) => keelson.inbox.decide(item.id, { hash: item.hash, by: me, edit: { ...input } }))
+      expect(await edit({ invoice: '43', cents: 100 })).toMatchObject({ status: 'refused', why: 'invalid' })
+      expect(await edit({ invoice: '42', cents: 50 })).toEqual({ status: 'done' })
+      await run.result()
+      expect(t.world(charge)).toMatchObject([{ input: { invoice: '42', cents: 50 } }])
+      await t.stop()
+    }
   })
 
   it('edited past a rule that denies is denied', async () => {

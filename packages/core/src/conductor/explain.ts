@@ -1,4 +1,5 @@
 /** Explain: what another set of rules would have said of what was judged, from the journal alone. */
+import { durationMs } from '../base/duration.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { parseStored, canonicalAround } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
@@ -38,7 +39,7 @@ export interface PolicyVerbs {
   /** The version of the rules in force here. */
   readonly version: string
   /**
-   * Judges again, under other rules, what was judged since then: from the inputs, labels, settings and finds on record.
+   * Judges again, under other rules, what was judged since then (an instant, or so long back: '7d'): from the inputs, labels, settings and finds on record.
    * Reads the whole journal of the workspace; writes nothing.
    */
   explain(options: { since?: string | Date; candidate: PolicyGate }): Promise<Explained>
@@ -55,11 +56,7 @@ async function explain(
   workspace: string,
   { since = 0, candidate }: { since?: string | Date | number; candidate: PolicyGate },
 ): Promise<Explained> {
-  const from = new Date(since).getTime()
-  if (!Number.isFinite(from))
-    throw new KeelsonError('INPUT_INVALID', `"${String(since)}" is not an instant`, {
-      hint: 'Write ISO text with a zone, or pass a Date.',
-    })
+  const from = fromOf(since, env.clock.now())
   const again = rehearsal(candidate)
   const changes: PolicyDifference[] = []
   let settings: Settings = {}
@@ -94,6 +91,15 @@ async function explain(
     if (last === undefined || page.length < PAGE) return { judged, barred, changes }
     after = last.position
   }
+}
+
+function fromOf(since: string | Date | number, now: number): number {
+  const back = typeof since === 'string' && /^\d+(\.\d+)?[smhd]$/.test(since)
+  const from = back ? now - durationMs(since) : new Date(since).getTime()
+  if (Number.isFinite(from)) return from
+  throw new KeelsonError('INPUT_INVALID', `"${String(since)}" is not an instant`, {
+    hint: "Write ISO text with a zone, '7d' for so long back, or pass a Date.",
+  })
 }
 
 interface Found {

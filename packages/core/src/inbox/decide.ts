@@ -4,17 +4,21 @@
  * D1. A decision is taken by id and hash, by a named actor, once: the item's version is expected by the unit that decides.
  * D2. What was decided is delivered in that same unit to the run that asked.
  * D3. Expiry never approves: an item past its time refuses.
+ * D4. An edit changes how an effect is done, not which it is: what has another intent is another effect.
  */
 import type { z } from 'zod'
 import { actorJson, isActor, type Actor } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { canonical, canonicalAround } from '../base/json.ts'
+import { toStored } from '../base/schema.ts'
 import type { Json } from '../base/value.ts'
 import { zod } from '../base/zod.ts'
 import type { Environment } from '../conductor/environment.ts'
 import { itemPut, readItem, type ItemRecord, type Verb } from '../conductor/item.ts'
 import type { Decider } from '../conductor/memory/decider.ts'
+import { keepsIntent } from '../conductor/ops/act.ts'
 import { lineEdits } from '../conductor/ops/plan.ts'
+import type { AnyAction } from '../connector/action.ts'
 import { wholeDecision, type Edit } from './edit.ts'
 import { itemOf, type InboxItem } from './item.ts'
 
@@ -177,8 +181,21 @@ function misfit(env: Environment, item: ItemRecord, decision: Decision): string 
   if (entered === undefined) return undefined
   const schema = 'edit' in decision && action !== undefined ? action.input : fromJson(item.editSchema)
   const result = schema.safeParse(entered)
-  return result.success ? undefined : zod().prettifyError(result.error)
+  if (!result.success) return zod().prettifyError(result.error)
+  return 'edit' in decision && action !== undefined ? another(action, item, entered as Json) : undefined
 }
+
+/** D4. */
+function another(action: AnyAction, { input = null }: ItemRecord, edit: Json): string | undefined {
+  try {
+    const edited = toStored(action.input, edit, 'INPUT_INVALID', 'the edited input')
+    return keepsIntent(action, canonical(input), edited) ? undefined : ANOTHER
+  } catch (thrown) {
+    return (thrown as Error).message
+  }
+}
+
+const ANOTHER = 'with this it would be another effect, for its intent is another: say no, and have that asked for'
 
 function misfitLines(env: Environment, { lines = [] }: ItemRecord, edit: Json): string | undefined {
   const edits = lineEdits().safeParse(edit)

@@ -31,6 +31,7 @@ import { askedAnew, asReshaped, DEFINITION, shapeKeptBy } from './reshaped.ts'
 import { untilThereIsRoom } from './room.ts'
 import { settleEffect, type EffectEnd } from './settling.ts'
 import { actionOf, behalfIn, type EffectSpec } from './spec.ts'
+import { keepsIntent } from '../ops/act.ts'
 import { surelyNothing } from './doubt.ts'
 import { DEATHS_MAX } from '../keep.ts'
 import { judgeAgain } from '../policy-change.ts'
@@ -146,7 +147,7 @@ async function obligations(
     const covered = new Set([...bytes.covered, ...asks.map((one) => askOf(one.rule))])
     const agreed = { fresh: keptBy(pass, key), shape: shapeKeptBy(pass, key) ?? bytes.shape }
     const seen = { ...bytes, covered, ...agreed, stale: undefined, reshaped: undefined }
-    bytes = 'edit' in decision ? { ...seen, input: edited(action, decision.edit), edited: true } : seen
+    bytes = 'edit' in decision ? { ...seen, input: edited(action, bytes, decision.edit), edited: true } : seen
   }
   const holds = bytes.verdict.holds.filter((rule) => !bytes.covered.has(holdOf(rule)))
   return holds.length === 0 ? bytes : held(pass, spec, action, bytes, holds, `hold ${round}`)
@@ -201,7 +202,7 @@ async function held(
       refusal(action, { reason: 'respond', text: textOf(decision['respond']), by, item }),
     )
   }
-  return 'edit' in decision ? { ...seen, input: edited(action, decision['edit']), edited: true } : seen
+  return 'edit' in decision ? { ...seen, input: edited(action, bytes, decision['edit']), edited: true } : seen
 }
 
 /** Looked at again while it was open: other rules say something else of it, or its action is defined otherwise. */
@@ -361,8 +362,12 @@ function ended(bytes: Bytes, state: EffectEnd['state'], error?: StoredError): Ef
 }
 
 /** The inbox has checked it against the schema; what is executed is what the schema makes of it. */
-function edited(action: AnyAction, input: Json): Json {
-  return parseStored(toStored(action.input, input, 'INPUT_INVALID', `the edited input of ${action.name}`))
+function edited(action: AnyAction, before: Bytes, input: Json): Json {
+  const text = toStored(action.input, input, 'INPUT_INVALID', `the edited input of ${action.name}`)
+  if (keepsIntent(action, canonical(before.input), text)) return parseStored(text)
+  throw new KeelsonError('INPUT_INVALID', `the edited input of ${action.name} is that of another effect`, {
+    hint: 'An edit keeps what intent() says of it. Decline it, and ask for the other.',
+  })
 }
 
 function deniedError(action: AnyAction, reason: string): StoredError {

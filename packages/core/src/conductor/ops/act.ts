@@ -147,6 +147,17 @@ export function businessOf(action: AnyAction, input: string): readonly (string |
   }
 }
 
+/** Is the same effect asked for by an input that a person has edited? Throws `ACTION_FAILED` where its code cannot tell. */
+export function keepsIntent(action: AnyAction, before: string, edited: string): boolean {
+  let was: readonly (string | number)[] | undefined
+  try {
+    was = businessOf(action, before)
+  } catch {
+    return true // it fits its action no more, and is edited for that
+  }
+  return canonical(was ?? null) === canonical(businessOf(action, edited) ?? null)
+}
+
 function effectOf<In, Out>(action: AnyAction, { outcome }: Answered, input: string): Effect<In, Out> {
   const receipt = (outcome as { receipt?: Receipt }).receipt
   const executed = receipt === undefined ? parseStored(input) : receipt.input
