@@ -21,6 +21,7 @@ import {
 import { sha256 } from '@keelson/core/ports'
 import { sqlite } from '@keelson/memory-sqlite'
 import { checksum } from '../../packages/memory-sqlite/src/sql/checksum.ts'
+import { RUN_COLUMNS } from '../../packages/memory-sqlite/src/sql/queries.ts'
 import { me } from '../support/open.ts'
 
 type Row = Record<string, string | number | Uint8Array | null>
@@ -123,11 +124,13 @@ async function found(): Promise<string> {
 }
 
 /** Gives every row the checksum of what it says now. */
-function reseal(db: Database.Database, table: 'entries' | 'records'): void {
-  for (const row of db.prepare<[], Row>(`select rowid as place, * from ${table}`).all()) {
-    const columns = Object.keys(row).filter((name) => name !== 'crc' && name !== 'place')
-    const values = columns.map((name) => row[name] as string | number | null)
-    db.prepare(`update ${table} set crc = ? where rowid = ?`).run(checksum(table, values), row['place'])
+function reseal(db: Database.Database, table: 'entries' | 'records' | 'runs'): void {
+  for (const row of db.prepare<[], Row>(`select rowid as "own rowid", * from ${table}`).all()) {
+    const columns: string[] = table === 'runs' ? RUN_COLUMNS : Object.keys(row)
+    const values = columns
+      .filter((name) => name !== 'crc' && name !== 'own rowid')
+      .map((name) => row[name] as string | number | null)
+    db.prepare(`update ${table} set crc = ? where rowid = ?`).run(checksum(table, values), row['own rowid'])
   }
 }
 
@@ -207,6 +210,13 @@ const EDITS: Edit[] = [
       db.exec(`delete from records where ${RECORD}`)
     },
   ],
+  [
+    'the result of a run that was edited',
+    /run ada has another end than its entries say/,
+    (db) => {
+      db.exec(`update runs set status = replace(status, 'completed', 'declined') where id = 'ada'`)
+    },
+  ],
   ['a record that was forged', /record entity\/customer\/forged was put by no entry/, forge],
 ]
 
@@ -220,13 +230,14 @@ describe('verify() on a file that was edited (a cut tail and a full rewrite need
       edit(db)
       reseal(db, 'entries')
       reseal(db, 'records')
+      reseal(db, 'runs')
     })
     expect(await found()).toMatch(named)
   })
 
   it.each(EDITS)('is never silent about %s by someone who does not', async (_, named, edit) => {
     tamper(edit)
-    expect(await found()).toMatch(new RegExp(`${named.source}|STORE_CORRUPT: row .+ of table (entries|records)`))
+    expect(await found()).toMatch(new RegExp(`${named.source}|row .+ of table (entries|records|runs)`))
   })
 })
 

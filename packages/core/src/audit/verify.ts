@@ -2,17 +2,19 @@
  * Verify: reads a whole workspace: every chain, and every record against the entries that put it.
  *
  * Q1. A chain is checked entry by entry; what does not hold is named, and reading goes on.
- * Q2. Records are what their entries put, last version last; one that differs, is missing or is too many is named.
+ * Q2. Records are what their entries put, last version last; one that differs, is missing or is too many is named. So is a run
+ *     whose row tells another end.
  * Q3. Verifying a workspace that works finds nothing but what is wrong: what differs is compared again until no entry
  *     came in between.
  * Q4. A chain alone does not show that its tail was cut off, or that all of it was written anew: anchors do.
  */
 import { canonicalAround } from '../base/json.ts'
 import { sha256 } from '../base/hash.ts'
-import { EMPTY_HEAD, fault, prunedIn, type Head } from '../journal/entry.ts'
+import { EMPTY_HEAD, fault, prunedIn, type Entry, type Head } from '../journal/entry.ts'
 import { putsOf, writeOf } from '../journal/records.ts'
 import type { MemoryStore, RecordRow, RecordWrite, RunRow } from '../journal/store.ts'
 import type { Environment } from '../conductor/environment.ts'
+import { statusIn } from '../conductor/settle.ts'
 import { anchorCheck, type AnchorCheck, type Anchored } from './anchor-check.ts'
 
 export interface Verification {
@@ -231,6 +233,10 @@ async function verifyRuns(
   for (let after = 0; ;) {
     const rows = await env.store.runs(workspace, { limit: PAGE, after })
     for (const row of rows) {
+      if (row.corrupt !== undefined) {
+        faults.push(`run ${row.id}: ${row.corrupt}`)
+        continue
+      }
       const entries = await env.store.entries(workspace, row.stream)
       const last = entries.findLast(
         (entry) => entry.kind === 'run.settled' || entry.kind === 'run.reopened' || entry.kind === 'run.rewound',
@@ -240,6 +246,8 @@ async function verifyRuns(
         if (row.state !== 'settled' || !(await isPruned(row.id))) faults.push(`run ${row.id} has no entries`)
       } else if (row.state === 'settled' && !settled && (await isStill(env.store, row)))
         faults.push(`run ${row.id} is settled by no entry`)
+      else if (row.state === 'settled' && settled && !endsAs(last, row) && (await isStill(env.store, row)))
+        faults.push(`run ${row.id} has another end than its entries say`)
     }
     const last = rows.at(-1)
     if (last === undefined || rows.length < PAGE) return
@@ -247,8 +255,14 @@ async function verifyRuns(
   }
 }
 
+/** What `result()` answers is what its last entry says. What was erased says nothing. */
+function endsAs(last: Entry, { status }: RunRow): boolean {
+  const told = statusIn(last as Entry & { kind: 'run.settled' })
+  return told === undefined || told === status
+}
+
 /** It has not gone on since the row was read. */
 async function isStill(store: MemoryStore, row: RunRow): Promise<boolean> {
   const [now] = await store.runs(row.workspace, { ids: [row.id], limit: 1 })
-  return now?.state === row.state && now.stream === row.stream
+  return now?.state === row.state && now.stream === row.stream && now.status === row.status
 }

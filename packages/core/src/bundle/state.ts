@@ -1,8 +1,7 @@
 /** State: what entries say of streams, records and runs, as far as they have been read; enough to write their lines. */
-import { canonicalAround } from '../base/json.ts'
 import { dataOf, prunedIn, type Entry, type Placed } from '../journal/entry.ts'
 import { putsOf } from '../journal/records.ts'
-import type { Status } from '../conductor/waiting.ts'
+import { statusIn } from '../conductor/settle.ts'
 
 /** One run as its entries tell it: the newest of its streams. */
 export interface RunState {
@@ -90,7 +89,7 @@ function takeRun(state: State, id: string, entry: Placed): void {
       return
     }
     case 'run.settled':
-      if (run !== undefined) run.settled = { at: entry.at, status: endOf(entry as Placed & { kind: 'run.settled' }) }
+      if (run !== undefined) run.settled = { at: entry.at, status: statusIn(entry as Placed & { kind: 'run.settled' }) }
       return
     case 'run.reopened':
     case 'run.rewound':
@@ -102,15 +101,4 @@ function takeRun(state: State, id: string, entry: Placed): void {
       return
     default:
   }
-}
-
-/** The status of a run's row, as the pass that settled it wrote it. */
-function endOf(entry: Placed & { kind: 'run.settled' }): string | undefined {
-  if (entry.payload === null) return undefined
-  const { status, output, error } = dataOf(entry)
-  const end: Status =
-    status === 'completed'
-      ? { state: status, ...(output === undefined ? {} : { output }) }
-      : { state: status, error: JSON.parse(canonicalAround(error ?? null)) as never }
-  return canonicalAround(end)
 }

@@ -7,13 +7,13 @@ import { KeelsonError, storeError, type StoredError } from '../base/errors.ts'
 import { canonical, canonicalAround, parseStored } from '../base/json.ts'
 import { toStored } from '../base/schema.ts'
 import type { Json } from '../base/value.ts'
-import type { Draft } from '../journal/entry.ts'
+import { dataOf, type Draft, type Entry } from '../journal/entry.ts'
+import type { EntryData } from '../journal/kinds.ts'
 import { closeOpen, cancelOpen } from './closing.ts'
 import { toParent } from './parent.ts'
 import type { Pass } from './pass.ts'
 import { NOTHING } from './projections.ts'
 import { raise } from './raise.ts'
-import type { Status } from './waiting.ts'
 
 /** How a run ended. */
 export type Settled = { status: 'completed' | 'failed' | 'declined' | 'cancelled'; output?: Json; error?: StoredError }
@@ -57,15 +57,11 @@ export async function settle(pass: Pass, settled: Settled): Promise<void> {
         ...(puts.length === 0 ? {} : { puts }),
       },
     }
-    const end: Status =
-      status === 'completed'
-        ? { state: status, ...(output === undefined ? {} : { output }) }
-        : { state: status, error: error as unknown as Json }
     return {
       drafts: known ? [] : [draft],
       ...(counted.starts === undefined ? {} : { starts: counted.starts }),
       deliveries: [...toParent(pass, settled), ...(extra?.deliveries ?? [])],
-      next: { to: 'settled', status: canonicalAround(end), at: env.clock.now() },
+      next: { to: 'settled', status: statusOf(settled), at: env.clock.now() },
     }
   })
   env.emit('run.settled', {
@@ -77,6 +73,17 @@ export async function settle(pass: Pass, settled: Settled): Promise<void> {
   })
   pass.end({ how: 'settled' })
   env.nudge()
+}
+
+/** An end as the row of the run tells it. */
+function statusOf({ status, output, error }: EntryData['run.settled']): string {
+  if (status !== 'completed') return canonicalAround({ state: status, error: (error ?? null) as unknown as Json })
+  return canonicalAround({ state: status, ...(output === undefined ? {} : { output }) })
+}
+
+/** The status of a run's row, as the pass wrote it that settled the run; undefined where it was erased. */
+export function statusIn(entry: Entry & { kind: 'run.settled' }): string | undefined {
+  return entry.payload === null ? undefined : statusOf(dataOf(entry))
 }
 
 function failure(pass: Pass, error: StoredError): { code: string; title: string; hint: string } {
