@@ -185,6 +185,22 @@ describe('a policy that changes', () => {
     expect(sent).toEqual([])
   })
 
+  it('is heard of in a workspace that was suspended then, when it is resumed', async () => {
+    const data = store()
+    const first = await open(data, { playbooks: [mail], actions: [send], policy: policy([asks]) })
+    await first.start(mail, { to: 'ada@x' }, { id: 'r' })
+    await first.quiet()
+    await first.suspend({ by: me, reason: 'not paid' })
+    await first.stop()
+    const none = policy([policy.rule('no', { on: send }, () => policy.deny('closed'))])
+    const second = await open(data, { playbooks: [mail], actions: [send], policy: none })
+    await second.quiet()
+    const [item] = (await second.inbox.list()).items
+    await second.resume({ by: me })
+    await expect(second.runs.get('r').result()).rejects.toMatchObject({ code: 'ACTION_DENIED' })
+    expect(await second.inbox.get(item!.id)).toMatchObject({ state: 'withdrawn' })
+  })
+
   it('asks anew, as changed, what another rule asks', async () => {
     const second = await reopened([asks], [asks, policy.rule('more', { on: send }, () => policy.ask())])
     const [item] = (await second.inbox.list()).items

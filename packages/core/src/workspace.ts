@@ -13,6 +13,7 @@ import { rowOf, statusOf, whyOf, type HowToEnd, type RunStatus } from './conduct
 import { runVerbs, type RunVerbs } from './conductor/verbs.ts'
 import { freezeVerbs, type FreezeVerbs } from './conductor/freeze.ts'
 import { lifeVerbs, type LifeVerbs } from './conductor/life.ts'
+import { announceIn } from './conductor/policy-change.ts'
 import { rehearse, upgrade, type Rehearsal, type RehearseOptions } from './conductor/upgrade.ts'
 import type { Upgraded, UpgradeOptions } from './conductor/upgrade.ts'
 import { budgetsOf, type Budgets } from './conductor/budgets.ts'
@@ -130,6 +131,7 @@ export function workspaceOf(parts: WorkspaceParts, id: string): Workspace {
   const { env, notifier } = parts
   const company = env.company(id)
   const verbs = runVerbs(env, id)
+  const life = lifeVerbs(env, id)
   const deciding = decidingOf(parts, id, verbs)
   return checkingGiven({
     id,
@@ -161,7 +163,12 @@ export function workspaceOf(parts: WorkspaceParts, id: string): Workspace {
     configure: async (settings, { by }) => company.configure(checked(parts, id, settings), by),
     settings: async () => (await company.settings()).value,
     ...freezeVerbs(env, id),
-    ...lifeVerbs(env, id),
+    ...life,
+    async resume(options) {
+      await life.resume(options)
+      await announceIn(env, id)
+      env.nudge()
+    },
     export: (options) => exportLines(env, id, options),
     rehearse: (options) => rehearse(env, [id], options),
     merge: (bundle, options) => mergeBundle(env, id, bundle, options),

@@ -26,11 +26,12 @@ import { newRun } from './start.ts'
 
 /** Sees to what is open in every workspace whose rules were others. */
 export async function announcePolicy(env: Environment): Promise<void> {
-  for (const workspace of await env.store.workspaces()) await announce(env, workspace)
+  for (const workspace of await env.store.workspaces()) await announceIn(env, workspace)
   env.nudge()
 }
 
-async function announce(env: Environment, workspace: string): Promise<void> {
+/** The same in one workspace: nothing, where it is suspended; so once more when it is resumed. */
+export async function announceIn(env: Environment, workspace: string): Promise<void> {
   await env.company(workspace).edit(async () => {
     if ((await lifeOf(env, workspace)).state !== 'active') return undefined
     const [row] = await env.store.records(workspace, { kind: 'company', ids: ['policy'], limit: 1 })
