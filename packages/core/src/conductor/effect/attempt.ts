@@ -267,11 +267,11 @@ async function lookOnce(
 ): Promise<Look> {
   const { env, claimed } = pass.task
   const now = env.clock.now()
-  if (spec.mode === 'undo')
-    // its action finds what was done, not what was taken back
-    return isSentAs(pass, spec, action) ? { do: 'resend' } : { do: 'undecided', error: sent.error }
+  const undecided: Look = { do: 'undecided', error: sent.error }
+  // What the action finds is what was done, not what was taken back.
+  if (spec.mode === 'undo') return isSentAs(pass, spec, action) ? { do: 'resend' } : undecided
   if (mayResend(action, firstSentAt(pass, spec) ?? sent.sentAt, now) && round === 1) return { do: 'resend' }
-  if (action.reconcile === undefined) return { do: 'undecided', error: sent.error }
+  if (action.reconcile === undefined) return undecided
   try {
     const config = await configOf(env, claimed.row.workspace, action)
     const options = {
