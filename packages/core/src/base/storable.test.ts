@@ -1,6 +1,8 @@
 /** Storable: schemas of what could never be stored are refused when they are defined, with the path and a way out. */
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { canonical } from './json.ts'
+import { encoded, fromStored } from './schema.ts'
 import { action, defineAgent, defineEntity, defineEvent, definePlaybook } from '../index.ts'
 
 const when = z.codec(z.iso.datetime(), z.date(), {
@@ -89,6 +91,16 @@ describe('what is stored as JSON', () => {
       expect(() => acts({ input: schema, output: schema })).not.toThrow()
   })
 
+  it('may be decoded deep inside of what a pipe goes on with', () => {
+    const dates = z.object({ at: z.date(), all: z.array(z.date()) })
+    const text = { at: '2026-01-31T09:00:00.000Z', all: [] }
+    const schema = z.object({ at: when, all: z.array(when) }).pipe(dates)
+    expect(() => acts({ input: schema, output: z.array(schema) })).not.toThrow()
+    expect(encoded(schema, fromStored(schema, canonical(text)))).toBe(canonical(text))
+    const half = z.object({ at: z.iso.datetime(), all: z.array(when) }).pipe(z.object({ at: when, all: z.json() }))
+    expect(() => acts({ input: z.object({ half, at: z.date() }) })).toThrow(refused('at', 'date'))
+  })
+
   it('may be given to a playbook as text that its code has as something else', () => {
     const input = z.object({
       at: z.coerce.date(),
@@ -96,7 +108,12 @@ describe('what is stored as JSON', () => {
       more: z.preprocess(String, z.date()),
     })
     expect(() => plays({ input })).not.toThrow()
+    expect(() => plays({ input: z.string().or(z.date()).pipe(z.coerce.date()) })).not.toThrow()
     expect(() => plays({ input: z.object({ at: z.date() }) })).toThrow(refused('at', 'date'))
+    const date = z.date()
+    const both = z.object({ a: z.union([z.string(), date]), b: date })
+    expect(() => plays({ input: both })).toThrow(refused('b', 'date'))
+    expect(() => plays({ input: z.union([date, z.bigint()]) })).toThrow(refused('', 'bigint'))
     expect(() =>
       plays({ input: z.codec(z.date(), z.string(), { decode: String, encode: (s) => new Date(s) }) }),
     ).toThrow(refused('', 'date'))

@@ -64,11 +64,14 @@ function search(node: unknown, at: At): Found | undefined {
   at.seen.add(node)
   const type = refused(def, at)
   if (type !== undefined) return { type, path: at.path.replace(/^\./, '') }
-  for (const [inner, step, alone] of parts(def, at)) {
-    const found = search(inner, { ...at, path: at.path + step, alone })
-    if (found !== undefined) return found
+  const isChoice = def.type === 'union' && at.kept === 'given' // one that can be stored is enough: it can be given
+  let found: Found | undefined
+  for (const [inner, step, alone] of storedParts(def, at)) {
+    const seen = isChoice ? new Set(at.seen) : at.seen
+    found = search(inner, { ...at, path: at.path + step, alone, seen })
+    if ((found === undefined) === isChoice) break
   }
-  return undefined
+  return found
 }
 
 /** The type that makes it one that cannot be stored. */
@@ -83,7 +86,13 @@ function refused(def: Def, { alone, kept }: At): string | undefined {
 
 type Part = readonly [schema: unknown, step: string, alone: boolean]
 
-function parts(def: Def, { alone, kept }: At): readonly Part[] {
+/** Of what decodes, only the side that is stored. */
+function storedParts(def: Def, { alone, kept }: At): readonly Part[] {
+  const all = parts(def, alone)
+  return def.type === 'pipe' && (kept === 'given' || isCodec(def) || decodes(def['in'])) ? all.slice(0, 1) : all
+}
+
+function parts(def: Def, alone: boolean): readonly Part[] {
   switch (def.type) {
     case 'object':
       return [...fieldsOf(def), [def['catchall'], '.*', false]]
@@ -100,21 +109,22 @@ function parts(def: Def, { alone, kept }: At): readonly Part[] {
     case 'lazy':
       return [[made(def['getter'] as () => unknown), '', alone]]
     case 'pipe':
-      return (kept === 'given' || decodes(def) ? [def['in']] : [def['in'], def['out']]).map((side): Part => [
-        side,
-        '',
-        alone,
-      ])
+      return [def['in'], def['out']].map((side): Part => [side, '', alone])
     default:
       return [[def['innerType'], '', alone && def.type !== 'optional']]
   }
 }
 
-/** A codec, or what begins with one: it is encoded for storage. */
-function decodes(def: Def | undefined): boolean {
-  if (def === undefined) return false
-  if (def.type === 'pipe' && typeof def['reverseTransform'] === 'function') return true
-  return decodes(defOf(def['in'] ?? def['innerType']))
+function isCodec(def: Def): boolean {
+  return def.type === 'pipe' && typeof def['reverseTransform'] === 'function'
+}
+
+/** Holds a codec, however deep: a pipe behind it is encoded through it for storage. */
+function decodes(node: unknown, seen = new Set<unknown>()): boolean {
+  const def = defOf(node)
+  if (def === undefined || seen.has(node)) return false
+  seen.add(node)
+  return isCodec(def) || parts(def, true).some(([inner]) => decodes(inner, seen))
 }
 
 function defOf(node: unknown): Def | undefined {
