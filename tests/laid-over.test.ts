@@ -3,7 +3,7 @@ import { action, definePlaybook, type Decision, type Edit } from '@keelson/core'
 import { exploreCrashes, fake, testConductor, type Harness } from '@keelson/testing'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { me } from './support/open.ts'
+import { code, me } from './support/open.ts'
 
 const Mail = z.object({
   to: z.string(),
@@ -83,6 +83,41 @@ describe('an edit of an approval', () => {
     await t.stop()
   })
 
+  it('is refused where it would change nothing of what it was meant to: a field misspelt, a form, a map', async () => {
+    const t = await begin()
+    await t.start(write, {})
+    const form = new FormData()
+    form.set('text', 'hi')
+    for (const edit of [form, new Map([['text', 'hi']]), new Date(0)] as unknown as Edit[])
+      expect(await decide(t, { edit })).toMatchObject({ status: 'refused', why: 'invalid' })
+    const message = 'the input has no field "txt"'
+    expect(await decide(t, { edit: { txt: 'hi' } })).toMatchObject({ status: 'refused', why: 'invalid', message })
+    expect(sent(t)).toEqual([])
+    await t.stop()
+  })
+
+  it('may add fields where any may be, and is all of an input that is no object', async () => {
+    for (const [input, given, edit, whole] of [
+      [z.looseObject({ a: z.int() }), { a: 1 }, { b: 2 }, { a: 1, b: 2 }],
+      [z.record(z.string(), z.int()), { a: 1, b: 2 }, { b: undefined, c: 3 }, { a: 1, c: 3 }],
+      [z.object({ a: z.int() }).and(z.object({ b: z.int() })), { a: 1, b: 2 }, { b: 3 }, { a: 1, b: 3 }],
+      [z.array(z.string()), ['a'], ['b'], ['b']],
+      [z.string(), 'a', 'b', 'b'],
+      [z.union([z.string(), z.object({ a: z.int() })]), 'a', { a: 1 }, { a: 1 }],
+    ] as [z.ZodType, unknown, Edit, unknown][]) {
+      const act = action({
+        ...{ name: 'any.act', effect: 'irreversible', idempotency: { by: 'key' }, input, output: z.object({}) },
+        run: () => Promise.reject(new Error('a test reached the real world')),
+      })
+      const acts = code((ctx) => ctx.act(act, given))
+      const t = await testConductor({ playbooks: [acts], connectors: [fake(act)] })
+      await t.start(acts, {})
+      expect(await decide(t, { edit })).toEqual({ status: 'done' })
+      expect(t.world(act).map((one) => one.input)).toEqual([whole])
+      await t.stop()
+    }
+  })
+
   it('is kept whole in what was decided', async () => {
     const t = await begin()
     await t.start(write, {})
@@ -108,6 +143,11 @@ describe('an edit of a plan', () => {
       [given, { ...without, text: 'hi' }],
       [given, { ...without, text: 'hi' }],
     ])
+    const third = await begin()
+    await third.start(both, {})
+    const message = 'line "1": the input has no field "txt"'
+    expect(await decide(third, { edit: { inputs: { '1': { txt: 'hi' } } } })).toMatchObject({ why: 'invalid', message })
+    await third.stop()
     expect(await decide(app, { approve: true }).catch(() => 'none waits')).toBe('none waits')
     await app.stop()
     await test.stop()

@@ -19,7 +19,7 @@ import type { Decider } from '../conductor/memory/decider.ts'
 import { keepsIntent } from '../conductor/ops/act.ts'
 import { lineEdits } from '../conductor/ops/plan.ts'
 import type { AnyAction } from '../connector/action.ts'
-import { wholeDecision, type Edit } from './edit.ts'
+import { fieldNotIn, wholeDecision, type Edit } from './edit.ts'
 import { itemOf, type InboxItem } from './item.ts'
 
 export type Decision =
@@ -179,10 +179,21 @@ function misfit(env: Environment, item: ItemRecord, decision: Decision): string 
   if ('edit' in decision && item.kind === 'plan') return misfitLines(env, item, decision.edit as Json)
   const entered = 'edit' in decision ? decision.edit : 'answer' in decision ? decision.answer : undefined
   if (entered === undefined) return undefined
-  const schema = 'edit' in decision && action !== undefined ? action.input : fromJson(item.editSchema)
+  if (!('edit' in decision)) return wrongIn(fromJson(item.editSchema), entered)
+  const wrong = misfitInput(action?.input, item, entered as Json)
+  return wrong ?? (action === undefined ? undefined : another(action, item, entered as Json))
+}
+
+/** Of an input that a person has changed. */
+function misfitInput(known: z.ZodType | undefined, shown: Pick<ItemRecord, 'editSchema' | 'input'>, edited: Json) {
+  const other = fieldNotIn(shown.editSchema, shown.input, edited)
+  if (other !== undefined) return `the input has no field "${other}"`
+  return wrongIn(known ?? fromJson(shown.editSchema), edited)
+}
+
+function wrongIn(schema: z.ZodType, entered: unknown): string | undefined {
   const result = schema.safeParse(entered)
-  if (!result.success) return zod().prettifyError(result.error)
-  return 'edit' in decision && action !== undefined ? another(action, item, entered as Json) : undefined
+  return result.success ? undefined : zod().prettifyError(result.error)
 }
 
 /** D4. */
@@ -207,9 +218,8 @@ function misfitLines(env: Environment, { lines = [] }: ItemRecord, edit: Json): 
     if (skip.includes(id)) return `line "${id}" cannot be edited and skipped`
     const line = lines.find((one) => one.id === id)!
     if (line.denied !== undefined) return `line "${id}" is denied (${line.denied}), whatever its input`
-    const schema = env.actions.find(line.action)?.input ?? fromJson(line.editSchema)
-    const result = schema.safeParse(input)
-    if (!result.success) return `line "${id}": ${zod().prettifyError(result.error)}`
+    const wrong = misfitInput(env.actions.find(line.action)?.input, line, input)
+    if (wrong !== undefined) return `line "${id}": ${wrong}`
   }
   return undefined
 }

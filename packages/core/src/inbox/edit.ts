@@ -2,7 +2,7 @@
  * Edit: what a person wants other, laid over what was shown. The whole of it is what is checked, recorded and executed.
  *
  * Fields that an edit leaves out stay as they were shown, and one that is `undefined` goes, as in an update of an entity.
- * What is no object is replaced. Of a plan, the same for the input of each line.
+ * What is no plain object is replaced. Of a plan, the same for the input of each line.
  */
 import type { Json } from '../base/value.ts'
 
@@ -34,6 +34,21 @@ function laidOver(shown: Json | undefined, edit: Edit | undefined): Json {
   return Object.fromEntries(all.filter(([, value]) => value !== undefined)) as Json
 }
 
+/**
+ * The field of an edited input that no such input has, undefined where all are known or any may be. A schema leaves such a
+ * field out without a word, and what executes would be what was shown.
+ */
+export function fieldNotIn(editSchema: Json, shown: Json | undefined, edited: Json): string | undefined {
+  if (!isObject(editSchema) || !isObject(edited)) return undefined
+  const { properties, additionalProperties } = editSchema
+  if (!isObject(properties) || (additionalProperties !== undefined && additionalProperties !== false)) return undefined
+  const known = isObject(shown) ? { ...properties, ...shown } : properties
+  return Object.keys(edited).find((field) => !Object.hasOwn(known, field))
+}
+
+/** A plain one: a form or a map has no fields of its own, and would say that nothing is to be other. */
 function isObject(value: Edit | undefined): value is { readonly [field: string]: Edit | undefined } {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  if (typeof value !== 'object' || value === null) return false
+  const made = Object.getPrototypeOf(value) as object | null
+  return made === null || Object.getPrototypeOf(made) === null
 }
