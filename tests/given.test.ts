@@ -136,4 +136,15 @@ describe('a grant', () => {
     })
     expect(await workspace.grants.list()).toHaveLength(1)
   })
+
+  it('of any field is taken where an input may have any, and of none but its own where it is strict', async () => {
+    const { workspace } = await begun()
+    const of = (name: string, input: z.ZodType): Promise<unknown> => {
+      const doing = action({ name, effect: 'read', input, output: z.null(), run: () => ({ output: null }) })
+      return workspace.grants.create({ ...given, action: doing, where: { too: 'ada' } })
+    }
+    await expect(of('bank.strict', z.strictObject({ to: z.string() }))).rejects.toMatchObject({ hint: 'It has to.' })
+    for (const input of [z.looseObject({ to: z.string() }), z.record(z.string(), z.json()), z.json()])
+      expect(await of('bank.loose', input)).toMatchObject({ id: expect.any(String) as string })
+  })
 })

@@ -6,6 +6,7 @@
  *     cap is never overrun.
  * B3. Revoking ends what was passed on from it as well.
  */
+import type { z } from 'zod'
 import { assertActor, isActor, isCurrency, type Actor, type Money } from '../base/actor.ts'
 import { durationMs, type Duration } from '../base/duration.ts'
 import { KeelsonError } from '../base/errors.ts'
@@ -179,8 +180,8 @@ async function attenuate(
 
 /** A grant of fields that no input has would never answer anything. */
 function assertFields({ name, input }: AnyAction, where: object): void {
-  const def = input.def as { readonly type: string; readonly shape?: object; readonly catchall?: unknown }
-  if (def.type !== 'object' || def.catchall !== undefined) return
+  const def = input.def as { readonly type: string; readonly shape?: object; readonly catchall?: z.ZodType }
+  if (def.type !== 'object' || (def.catchall !== undefined && def.catchall.def.type !== 'never')) return
   const known = Object.keys(def.shape ?? {})
   const other = Object.keys(where).find((field) => !known.includes(field))
   if (other === undefined) return
