@@ -88,9 +88,8 @@ export function checkingGiven<T extends object>(verbs: T, prefix = ''): T {
 }
 
 function checked(path: string, verb: Verb): Verb {
-  const wanted = shapes().get(path)
-  if (wanted === undefined) return verb
   return (...given) => {
+    const wanted = shapes().get(path) ?? []
     const wrong = wrongIn(path, wanted, given)
     if (path !== 'memory.scope') return wrong === undefined ? verb(...given) : Promise.reject(wrong)
     if (wrong !== undefined) throw wrong
