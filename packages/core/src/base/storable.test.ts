@@ -54,6 +54,7 @@ describe('a definition', () => {
       expect(() => plays({ input: nothing })).toThrow(refused('', 'undefined'))
       expect(() => acts({ output: z.array(nothing) })).toThrow(refused('[]', 'undefined'))
       expect(() => acts({ input: z.object({ a: nothing }) })).not.toThrow()
+      expect(() => acts({ input: z.object({ a: nothing, b: z.array(nothing) }) })).toThrow(refused('b[]', 'undefined'))
     }
     expect(() => plays({ output: z.void() })).toThrow(
       expect.objectContaining({
@@ -127,6 +128,11 @@ describe('what is stored as JSON', () => {
       },
     })
     expect(() => plays({ input: Tree, output: Tree })).not.toThrow()
+    const names = Array.from({ length: 40 }, (_, at) => at)
+    const grammar: z.ZodType[] = names.map(() =>
+      z.union([z.string(), ...names.map((at) => z.lazy(() => z.object({ of: grammar[at]! })))]),
+    )
+    expect(() => plays({ input: grammar[0]!, output: grammar[0]! })).not.toThrow()
     const later: z.ZodType = z.lazy(() => missing())
     const missing = (): z.ZodType => {
       throw new ReferenceError('not yet')

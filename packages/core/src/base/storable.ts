@@ -30,6 +30,7 @@ interface Def {
 
 interface Found {
   readonly type: string
+  /** From where it was looked for, each step with its sign. */
   readonly path: string
 }
 
@@ -40,9 +41,10 @@ export function assertJson(schema: z.ZodType, what: string, kept: Kept = 'parsed
       hint: 'Pass a schema of zod 4, z.object({ … }).',
     })
   }
-  const found = search(schema, { path: '', alone: true, kept, seen: new Set() })
+  const found = search(schema, { alone: true, kept, seen: [new Map(), new Map()] })
   if (found === undefined) return
-  const { type, path } = found
+  const { type } = found
+  const path = found.path.replace(/^\./, '')
   const where = path === '' ? 'it' : `its "${path}"`
   throw new KeelsonError('DEFINITION_INVALID', `${what} cannot be stored: ${where} is of type ${type}`, {
     hint: HINTS[type]!,
@@ -51,24 +53,32 @@ export function assertJson(schema: z.ZodType, what: string, kept: Kept = 'parsed
 }
 
 interface At {
-  readonly path: string
   /** A place that is always written: undefined cannot be left out there, as a field of an object is. */
   readonly alone: boolean
   readonly kept: Kept
-  readonly seen: Set<unknown>
+  /** What was found in what was looked at, as a place that may be left out, and as one that is always written. */
+  readonly seen: readonly [Seen, Seen]
 }
+
+type Seen = Map<unknown, Found | undefined>
 
 function search(node: unknown, at: At): Found | undefined {
   const def = defOf(node)
-  if (def === undefined || at.seen.has(node)) return undefined
-  at.seen.add(node)
+  const seen = at.seen[at.alone ? 1 : 0]
+  if (def === undefined || seen.has(node)) return seen.get(node)
+  seen.set(node, undefined)
   const type = refused(def, at)
-  if (type !== undefined) return { type, path: at.path.replace(/^\./, '') }
+  const found = type === undefined ? searchIn(def, at) : { type, path: '' }
+  seen.set(node, found)
+  return found
+}
+
+function searchIn(def: Def, at: At): Found | undefined {
   const isChoice = def.type === 'union' && at.kept === 'given' // one that can be stored is enough: it can be given
   let found: Found | undefined
   for (const [inner, step, alone] of storedParts(def, at)) {
-    const seen = isChoice ? new Set(at.seen) : at.seen
-    found = search(inner, { ...at, path: at.path + step, alone, seen })
+    const there = search(inner, { ...at, alone })
+    found = there && { ...there, path: step + there.path }
     if ((found === undefined) === isChoice) break
   }
   return found
