@@ -98,8 +98,7 @@ describe('what is stored as JSON', () => {
     const schema = z.object({ at: when, all: z.array(when) }).pipe(dates)
     expect(() => acts({ input: schema, output: z.array(schema) })).not.toThrow()
     expect(encoded(schema, fromStored(schema, canonical(text)))).toBe(canonical(text))
-    const half = z.object({ at: z.iso.datetime(), all: z.array(when) }).pipe(z.object({ at: when, all: z.json() }))
-    expect(() => acts({ input: z.object({ half, at: z.date() }) })).toThrow(refused('at', 'date'))
+    expect(() => acts({ input: z.object({ schema, at: z.date() }) })).toThrow(refused('at', 'date'))
   })
 
   it('may be given to a playbook as text that its code has as something else', () => {
