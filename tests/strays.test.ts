@@ -68,6 +68,13 @@ describe('an action that a test neither fakes nor passes', () => {
     await t.stop()
   })
 
+  it('is heard of when the harness stops, by a test that called past it', async () => {
+    const t = await testConductor({ playbooks: [buys], policy: gate })
+    await t.keelson.start(buys, {}, { id: 'past' })
+    expect(await t.keelson.runs.get('past').result()).toBe('went on without: ACTION_NOT_FAKED')
+    await expect(t.stop()).rejects.toMatchObject(refused)
+  })
+
   it('is no world to look into, nor one to disturb', async () => {
     const t = await testConductor({ playbooks: [buys], actions: [order] })
     expect(() => t.world(order)).toThrow(expect.objectContaining(refused))

@@ -9,10 +9,18 @@ import { recipeOf, type Recipe } from './fake.ts'
 
 export class Strays {
   #first: KeelsonError | undefined
+  #isTold = false
 
   /** Throws `ACTION_NOT_FAKED` when one was asked to run, whatever the playbook made of it. */
   assertNone(): void {
-    if (this.#first !== undefined) throw this.#first
+    if (this.#first === undefined) return
+    this.#isTold = true
+    throw this.#first
+  }
+
+  /** The same, for a test that has not heard of it. */
+  assertTold(): void {
+    if (!this.#isTold) this.assertNone()
   }
 
   /** The action, refusing all that would reach outside. Its facts and its preview stay. */

@@ -205,7 +205,10 @@ function verbsOf(stage: Stage, log: readonly LogLine[]): Harness {
       stage.crash(options)
       await stage.settle()
     },
-    stop: () => stage.stop(),
+    async stop() {
+      await stage.stop()
+      stage.setting.strays.assertTold()
+    },
     get keelson() {
       return stage.keelson
     },
