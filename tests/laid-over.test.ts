@@ -1,9 +1,9 @@
 /** Laid over: an edit says what is to be other, the same in an app and in a test; what it leaves out stays as it was shown. */
-import { action, definePlaybook, type Decision, type Edit } from '@keelson/core'
+import { action, createConductor, definePlaybook, type Decision, type Edit } from '@keelson/core'
 import { exploreCrashes, fake, testConductor, type Harness } from '@keelson/testing'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { code, me } from './support/open.ts'
+import { code, me, store } from './support/open.ts'
 
 const Mail = z.object({
   to: z.string(),
@@ -43,6 +43,21 @@ async function begin(): Promise<Harness> {
 async function decide(t: Harness, decision: Decision): Promise<unknown> {
   const [item] = (await t.inbox.list()).items
   return t.host((keelson) => keelson.inbox.decide(item!.id, { hash: item!.hash, by: me, ...decision }))
+}
+
+/** What becomes of an edit of an action with this input, and what was done then. */
+async function edits(input: z.ZodType, given: unknown, edit: Edit): Promise<unknown> {
+  const act = action({
+    ...{ name: 'any.act', effect: 'irreversible', idempotency: { by: 'key' }, input, output: z.object({}) },
+    run: () => Promise.reject(new Error('a test reached the real world')),
+  })
+  const acts = code((ctx) => ctx.act(act, given))
+  const t = await testConductor({ playbooks: [acts], connectors: [fake(act)] })
+  await t.start(acts, {})
+  const decided = (await decide(t, { edit })) as object
+  const did = t.world(act).map((one) => one.input)
+  await t.stop()
+  return { ...decided, did }
 }
 
 const sent = (t: Harness): unknown[] => t.world(send).map(({ input }) => input)
@@ -96,6 +111,31 @@ describe('an edit of an approval', () => {
     await t.stop()
   })
 
+  it('is refused with a field that no input has, whatever the schema, and where nobody has the action', async () => {
+    const pair = z.object({ a: z.int(), b: z.int() })
+    const or = z.discriminatedUnion('k', [z.object({ k: z.literal('a'), a: z.int() }), z.object({ k: z.literal('b') })])
+    const when = z.codec(z.iso.datetime(), z.date(), { decode: (t) => new Date(t), encode: (d) => d.toISOString() })
+    for (const [input, given] of [
+      [pair, { a: 1, b: 2 }],
+      [pair.meta({ id: 'pair' }), { a: 1, b: 2 }],
+      [pair.nullable(), { a: 1, b: 2 }],
+      [pair.extend({ at: when }), { a: 1, b: 2, at: '2026-01-31T09:00:00.000Z' }],
+      [or, { k: 'a', a: 1 }],
+    ] as [z.ZodType, unknown][])
+      expect(await edits(input, given, { c: 3 })).toMatchObject({ message: 'the input has no field "c"', did: [] })
+    expect(await edits(or, { k: 'a', a: 1 }, { k: 'b' })).toMatchObject({ status: 'done', did: [{ k: 'b' }] })
+    const data = store()
+    const t = await testConductor({ playbooks: [write], connectors: [fake(send)], store: data })
+    await t.start(write, {})
+    const { id, hash } = (await t.inbox.list()).items[0]!
+    const web = await createConductor({ store: data.session(), playbooks: [], work: false })
+    const says = (edit: Edit): Promise<unknown> => web.inbox.decide(id, { hash, by: me, edit })
+    expect(await says({ txt: 'hi' })).toMatchObject({ message: 'the input has no field "txt"' })
+    expect(await says({ text: 'hi' })).toEqual({ status: 'done' })
+    await web.stop()
+    await t.stop()
+  })
+
   it('may add fields where any may be, and is all of an input that is no object', async () => {
     for (const [input, given, edit, whole] of [
       [z.looseObject({ a: z.int() }), { a: 1 }, { b: 2 }, { a: 1, b: 2 }],
@@ -105,16 +145,7 @@ describe('an edit of an approval', () => {
       [z.string(), 'a', 'b', 'b'],
       [z.union([z.string(), z.object({ a: z.int() })]), 'a', { a: 1 }, { a: 1 }],
     ] as [z.ZodType, unknown, Edit, unknown][]) {
-      const act = action({
-        ...{ name: 'any.act', effect: 'irreversible', idempotency: { by: 'key' }, input, output: z.object({}) },
-        run: () => Promise.reject(new Error('a test reached the real world')),
-      })
-      const acts = code((ctx) => ctx.act(act, given))
-      const t = await testConductor({ playbooks: [acts], connectors: [fake(act)] })
-      await t.start(acts, {})
-      expect(await decide(t, { edit })).toEqual({ status: 'done' })
-      expect(t.world(act).map((one) => one.input)).toEqual([whole])
-      await t.stop()
+      expect(await edits(input, given, edit)).toEqual({ status: 'done', did: [whole] })
     }
   })
 

@@ -19,7 +19,7 @@ import type { Decider } from '../conductor/memory/decider.ts'
 import { keepsIntent } from '../conductor/ops/act.ts'
 import { lineEdits } from '../conductor/ops/plan.ts'
 import type { AnyAction } from '../connector/action.ts'
-import { fieldNotIn, wholeDecision, type Edit } from './edit.ts'
+import { fieldNotIn, fieldsIn, wholeDecision, type Edit } from './edit.ts'
 import { itemOf, type InboxItem } from './item.ts'
 
 export type Decision =
@@ -186,9 +186,20 @@ function misfit(env: Environment, item: ItemRecord, decision: Decision): string 
 
 /** Of an input that a person has changed. */
 function misfitInput(known: z.ZodType | undefined, shown: Pick<ItemRecord, 'editSchema' | 'input'>, edited: Json) {
-  const other = fieldNotIn(shown.editSchema, shown.input, edited)
-  if (other !== undefined) return `the input has no field "${other}"`
-  return wrongIn(known ?? fromJson(shown.editSchema), edited)
+  const wrong = wrongIn(known ?? fromJson(shown.editSchema), edited)
+  if (wrong !== undefined) return wrong
+  try {
+    const counts = known === undefined ? fieldsIn(shown.editSchema) : executing(known, edited)
+    const other = fieldNotIn(counts, shown.input, edited)
+    return other === undefined ? undefined : `the input has no field "${other}"`
+  } catch (thrown) {
+    return (thrown as Error).message
+  }
+}
+
+/** What would execute of it. */
+function executing(schema: z.ZodType, edited: Json): Json {
+  return JSON.parse(toStored(schema, edited, 'INPUT_INVALID', 'the edited input')) as Json
 }
 
 function wrongIn(schema: z.ZodType, entered: unknown): string | undefined {

@@ -35,15 +35,19 @@ function laidOver(shown: Json | undefined, edit: Edit | undefined): Json {
 }
 
 /**
- * The field of an edited input that no such input has, undefined where all are known or any may be. A schema leaves such a
- * field out without a word, and what executes would be what was shown.
+ * A field of an edited input that neither was shown nor is among those that count, undefined where all are or nobody knows. A
+ * schema leaves such a field out without a word, and what executes would be what was shown.
  */
-export function fieldNotIn(editSchema: Json, shown: Json | undefined, edited: Json): string | undefined {
-  if (!isObject(editSchema) || !isObject(edited)) return undefined
-  const { properties, additionalProperties } = editSchema
-  if (!isObject(properties) || (additionalProperties !== undefined && additionalProperties !== false)) return undefined
-  const known = isObject(shown) ? { ...properties, ...shown } : properties
+export function fieldNotIn(counts: Json | undefined, shown: Json | undefined, edited: Json): string | undefined {
+  if (!isObject(counts) || !isObject(edited)) return undefined
+  const known = isObject(shown) ? { ...counts, ...shown } : counts
   return Object.keys(edited).find((field) => !Object.hasOwn(known, field))
+}
+
+/** The fields of a JSON Schema that says all of them. */
+export function fieldsIn(schema: Json): Json | undefined {
+  const { properties, additionalProperties = false } = isObject(schema) ? schema : {}
+  return additionalProperties === false ? (properties as Json | undefined) : undefined
 }
 
 /** A plain one: a form or a map has no fields of its own, and would say that nothing is to be other. */
