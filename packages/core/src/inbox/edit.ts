@@ -47,7 +47,7 @@ export function fieldNotIn(counts: Json | undefined, shown: Json | undefined, ed
 /** The fields of a JSON Schema that says all of them. */
 export function fieldsIn(schema: Json): Json | undefined {
   const { properties, additionalProperties = false } = isObject(schema) ? schema : {}
-  return additionalProperties === false ? (properties as Json | undefined) : undefined
+  return additionalProperties === false ? properties : undefined
 }
 
 /** A plain one: a form or a map has no fields of its own, and would say that nothing is to be other. */
