@@ -741,9 +741,17 @@ export const mutants = [
     name: 'edit-keeps-intent',
     drops: 'an edit makes it no other effect',
     file: core('inbox/decide.ts'),
-    find: ' ? another(action, item, entered as Json) : undefined',
+    find: ' ? undefined : another(action, item, entered as Json)',
     replace: ' ? undefined : undefined',
     test: at('tests', 'tests/reliability/approvals.test.ts', 'edited into what another effect is about is refused'),
+  },
+  {
+    name: 'edit-of-no-field',
+    drops: 'an edit of a field that no input has is refused',
+    file: core('inbox/decide.ts'),
+    find: 'fieldNotIn(counts, shown.input, edited)',
+    replace: 'undefined as string | undefined',
+    test: at('tests', 'tests/laid-over.test.ts', 'is refused with a field that no input has'),
   },
   {
     name: 'event-labels',
