@@ -196,6 +196,37 @@ describe('a budget', () => {
     )
     expect(explored.schedules).toBeGreaterThan(20)
   })
+
+  it.each([
+    ['up, as far as there is room', 950, ['a']],
+    ['up, past what there is', 1100, ['b']],
+    ['down', 800, ['a', 'b']],
+  ])('counts what an effect becomes that did not happen and is edited %s', async (_how, cents, paid) => {
+    const now = { says: policy.allow(), down: true }
+    const bill = fake(bank, {
+      'bank.charge': () => {
+        if (now.down) throw new Error('no answer')
+        return {}
+      },
+    })
+    const mood = policy([policy.rule('mood', { on: charge }, () => now.says)])
+    const t = await setUp({ budgets: [daily], policy: mood, connectors: [bill] })
+    await t.start(pay, { who: 'a', cents: 900 })
+    await t.advance('1h')
+    Object.assign(now, { says: policy.ask(), down: false })
+    await t.outcome(charge, 'did-not-happen')
+    const edit = { who: 'a', amount: { amount: cents, currency: 'EUR' } }
+    const [{ id, hash } = { id: '', hash: '' }] = (await t.inbox.list()).items
+    expect(await t.inbox.decide(id, { hash, by: me, edit })).toEqual({ status: 'done' })
+    await t.settle()
+    now.says = policy.allow()
+    await t.start(pay, { who: 'b', cents: 100 })
+    expect(t.world(charge).map(({ input }) => input.who)).toEqual(paid)
+    const states = await t.keelson.budgets.list()
+    expect(states).toMatchObject([{ used: { money: paid.includes('a') ? cents + (paid.length - 1) * 100 : 100 } }])
+    expect((await t.keelson.audit.verify()).faults).toEqual([])
+    await t.stop()
+  })
 })
 
 describe('a rate', () => {

@@ -785,4 +785,12 @@ export const mutants = [
     replace: 'false',
     test: at('tests', 'tests/reliability/tamper.test.ts', 'by someone who knows of row checksums'),
   },
+  {
+    name: 'budget-of-an-edit',
+    drops: 'what is edited after it was sent counts as it is then',
+    file: core('conductor/effect/attempt.ts'),
+    find: 'if (before) return clearAnew(env, claimed.row.workspace, charge)',
+    replace: 'if (before) return { puts: [], starts: [] }',
+    test: at('tests', 'tests/limits.test.ts', 'counts what an effect becomes that did not happen'),
+  },
 ]

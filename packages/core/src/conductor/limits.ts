@@ -4,9 +4,11 @@
  *
  * L1. A reservation is a record of its own, made once for an effect or a question, and settled by what came of it.
  * L2. Ledgers and slots are records: two who take of one at a time conflict, and the second is judged again.
- * L3. What has a reservation has passed: a second try takes nothing.
+ * L3. What has a reservation has passed: a second try takes nothing. What a person changed after it was sent, and did not
+ *     happen, gives up its reservation for one of what it takes now.
  */
 import { KeelsonError } from '../base/errors.ts'
+import { canonical } from '../base/json.ts'
 import { slotFor, type Rate, type Slot } from '../base/rate.ts'
 import type { Json } from '../base/value.ts'
 import type { Put } from '../journal/put.ts'
@@ -67,6 +69,14 @@ export async function clear(env: Environment, workspace: string, charge: Charge,
   return turn.limit === undefined ? { puts: [...budgets.puts, ...turn.puts], starts: [] } : turn
 }
 
+/** L3: the same of what was sent before, did not happen, and is another input since. Its turn and its hours it has had. */
+export async function clearAnew(env: Environment, workspace: string, charge: Charge): Promise<Cleared> {
+  if (isUnlimited(env, charge)) return CLEAR
+  const { value: settings } = await env.company(workspace).settings()
+  const lines = linesFor(env, charge, settings, dayOf(env.zone(settings), env.clock.now()))
+  return 'limit' in lines ? lines : reserved(env, workspace, charge, lines, true)
+}
+
 /** A budget that cannot say its limit lets nothing out. */
 function linesFor(...of: Parameters<typeof linesOf>): Line[] | (Cleared & { limit: Limit }) {
   try {
@@ -95,28 +105,38 @@ function closed(env: Environment, behalf: Behalf, zone: string, now: number): Li
     .sort((a, b) => (b.kind === 'hours' && a.kind === 'hours' ? b.until - a.until : 0))[0]
 }
 
-/** L1, L3. */
-async function reserved(env: Environment, workspace: string, charge: Charge, lines: readonly Line[]): Promise<Cleared> {
-  if (lines.length === 0) return CLEAR
+/** L1, L3. `anew`: what it has reserved is given back before. */
+async function reserved(
+  env: Environment,
+  workspace: string,
+  charge: Charge,
+  lines: readonly Line[],
+  anew = false,
+): Promise<Cleared> {
   const had = await reservationOf(env, workspace, charge.id)
-  if (had?.data.state === 'reserved') return CLEAR
-  const found = await recordsOf(env, workspace, lines)
-  const puts: Put[] = []
+  const before = had?.data.state === 'reserved' ? had.data.lines : []
+  if (before.length > 0 && !anew) return CLEAR
+  if (lines.length === 0 && before.length === 0) return CLEAR
+  const ids = [...lines.map(({ id }) => ({ id })), ...before.map(({ budget }) => ({ id: budget }))]
+  const ledgers = await recordsOf(env, workspace, ids)
+  for (const { budget, amount } of before) {
+    const { data, version } = ledgers.get(budget)!
+    ledgers.set(budget, { data: { ...data, ...settle(data, amount, NOTHING) }, version })
+  }
   const taken: Reservation['lines'][number][] = []
   for (const line of lines) {
     const amount = amountOf(line, charge.spend)
     if (amount === undefined) return { ...CLEAR, limit: { kind: 'unpriced', what: cannotCount(line, charge) } }
-    const { data, version } = found.get(line.id)!
+    const { data, version } = ledgers.get(line.id)!
     const short = shortOf(data, line.limit, amount)
     if (short !== undefined) return reached(env, workspace, charge, line, data, short)
-    puts.push(budgetPut(line.id, { ...reserve(data, amount), ...about(line, data) }, version + 1))
-    taken.push({
-      budget: line.id,
-      amount,
-      ...(line.limit.money === undefined ? {} : { currency: line.limit.money.currency }),
-    })
+    ledgers.set(line.id, { data: { ...reserve(data, amount), ...about(line, data) }, version })
+    const { money } = line.limit
+    taken.push({ budget: line.id, amount, ...(money === undefined ? {} : { currency: money.currency }) })
   }
+  if (canonical(taken) === canonical(before)) return CLEAR
   const data = { name: charge.name, state: 'reserved', lines: taken } as const
+  const puts = [...ledgers].map(([id, one]) => budgetPut(id, one.data, one.version + 1))
   return { puts: [...puts, reservationPut(charge.id, data, (had?.version ?? 0) + 1)], starts: [] }
 }
 

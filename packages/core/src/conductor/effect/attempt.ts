@@ -16,7 +16,7 @@ import type { Draft } from '../../journal/entry.ts'
 import type { Op } from '../../journal/op.ts'
 import type { Put } from '../../journal/put.ts'
 import { chargeOf } from '../charge.ts'
-import { clear, type Cleared } from '../limits.ts'
+import { clear, clearAnew, type Cleared } from '../limits.ts'
 import { shut } from '../life.ts'
 import { sleepWithin } from '../ops/retrying.ts'
 import { sleep } from '../ops/waits.ts'
@@ -175,11 +175,13 @@ function superseded(action: AnyAction): StoredError {
   return { code: 'ACTION_FAILED', message, hint: 'Look at the newer effect of this intent.' }
 }
 
-/** What it takes of limits. What was sent before has taken it; taking back takes nothing. */
+/** What it takes of limits. What was sent before has taken it, but for what a person made it since; taking back takes nothing. */
 async function taking(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Bytes): Promise<Cleared> {
-  if (spec.mode === 'undo' || firstSentAt(pass, spec) !== undefined) return { puts: [], starts: [] }
+  const [{ env, claimed }, before] = [pass.task, firstSentAt(pass, spec) !== undefined]
+  if (spec.mode === 'undo' || (before && (!bytes.edited || inDoubt(pass)))) return { puts: [], starts: [] }
   const charge = chargeOf({ ...spec, behalf: behalfIn(spec), input: bytes.input }, action)
-  return clear(pass.task.env, pass.task.claimed.row.workspace, charge, bytes.covered.has(holdOf(HOURS)))
+  if (before) return clearAnew(env, claimed.row.workspace, charge)
+  return clear(env, claimed.row.workspace, charge, bytes.covered.has(holdOf(HOURS)))
 }
 
 /** A hold that ends when working hours begin; whoever sends it earlier has answered for that. */
