@@ -718,6 +718,14 @@ export const mutants = [
     ),
   },
   {
+    name: 'cancelled-in-doubt',
+    drops: 'what was cancelled while it was in doubt, and did not happen, is not sent anew',
+    file: core('conductor/effect/attempt.ts'),
+    find: 'if (await mayCancel(pass))',
+    replace: 'if (false)',
+    test: at('tests', 'tests/reliability/doubt.test.ts', 'is not sent anew once its caller was cancelled'),
+  },
+  {
     name: 'undo-reconciled',
     drops: 'what is taken back is not found to be taken back',
     file: core('conductor/effect/attempt.ts'),

@@ -126,6 +126,88 @@ describe('an effect that may have happened', () => {
     expect(keys.size).toBe(1)
   })
 
+  const looked = (sent: number[]) =>
+    action({
+      name: 'post.looked',
+      effect: 'irreversible',
+      idempotency: { by: 'lookup' },
+      input: z.object({}),
+      output: z.object({}),
+      intent: () => ['looked'],
+      settleWindowMs: 600_000,
+      run() {
+        if (sent.push(1) > 1) return { output: {} }
+        throw new Error('no answer')
+      },
+      reconcile: async () => ({ state: 'not-found' }),
+    })
+
+  it.each([
+    ['is not sent anew once its caller was cancelled', false],
+    ['is sent anew for whoever else asks for it, though its first caller was cancelled', true],
+  ])('and did not, as a look says, %s', async (_what, other) => {
+    const sent: number[] = []
+    const one = looked(sent)
+    const asks = code((ctx) => ctx.act(one, {}))
+    const free = policy([policy.rule('free', { on: one }, () => policy.allow())])
+    const t = await testConductor({ playbooks: [asks], actions: [one], policy: free })
+    const first = await t.start(asks, {})
+    await t.advance('1m')
+    await t.host((keelson) => keelson.runs.cancel(first.id, { by, reason: 'not any more' }))
+    const second = other ? await t.start(asks, {}) : undefined
+    await t.advance('1h')
+    expect(sent).toHaveLength(other ? 2 : 1)
+    if (second !== undefined) expect(await second.status()).toMatchObject({ state: 'completed' })
+    await t.stop()
+  })
+
+  it('is withdrawn with its caller while it is surely not done: its system only said later', async () => {
+    let tries = 0
+    const busy = fake(post, {
+      'post.send': () => {
+        if (++tries > 1) return { ref: 'sent' }
+        throw new ActionError({ class: 'rate-limited', afterMs: 3_600_000 }, 'later')
+      },
+    })
+    const t = await testConductor({ ...setUp(policy.hold('1m')), connectors: [busy] })
+    const run = await t.start(letter, { id: '1' })
+    await t.advance('2m')
+    expect(tries).toBe(1)
+    await t.host((keelson) => keelson.runs.cancel(run.id, { by, reason: 'no' }))
+    await t.advance('2h')
+    expect(tries).toBe(1)
+    await t.stop()
+  })
+
+  it('is cancelled, and sent no more, wherever its process dies', { timeout: 600_000 }, async () => {
+    const one = action({
+      name: 'desk.one',
+      effect: 'irreversible',
+      idempotency: { by: 'lookup' },
+      input: z.object({}),
+      output: z.object({}),
+      intent: () => ['one'],
+      settleWindowMs: 600_000,
+      run: nowhere,
+      reconcile: nowhere,
+    })
+    const desk = defineConnector({ name: 'desk', actions: { one } })
+    const asks = code((ctx) => ctx.act(one, {}))
+    const free = policy([policy.rule('free', { on: one }, () => policy.allow())])
+    await exploreCrashes(
+      async (t) => {
+        t.fault(one, 'timeout-before-effect')
+        const run = await t.start(asks, {})
+        await t.advance('1m')
+        await t.host((keelson) => keelson.runs.cancel(run.id, { by, reason: 'no' }))
+        await t.advance('1h')
+        expect([(await run.status()).state, t.world(one)]).toEqual(['cancelled', []])
+        return 'cancelled'
+      },
+      { harness: () => ({ playbooks: [asks], connectors: [fake(desk)], policy: free }), limit: 120 },
+    )
+  })
+
   const Move = fc.constantFrom('reject', 'approve', 'happened', 'did-not', 'again', 'cancel', 'freeze', 'thaw', 'down', 'lost', 'ask', 'hold', 'free', 'wait', 'crash') // prettier-ignore
 
   const Begin = fc.record({

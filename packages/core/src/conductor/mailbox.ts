@@ -57,9 +57,9 @@ export class Mailbox {
     }
   }
 
-  /** Its company was suspended, as mail may not have said yet: what runs is recorded, and the pass ends. */
-  suspended(): undefined {
-    this.#options.onControl('suspend')
+  /** As by mail that may not have come yet, or that could not count before: what runs is recorded, and the pass ends. */
+  overtaken(by: 'suspend' | 'cancel'): undefined {
+    this.#options.onControl(by)
   }
 
   async #absorb(first: readonly Mail[] | undefined): Promise<void> {

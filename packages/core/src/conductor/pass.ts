@@ -69,7 +69,7 @@ export interface Internals {
     outcome: { status: string; output?: unknown; error?: StoredError },
   ): Promise<{ puts: readonly Put[]; deliveries: readonly Delivery[] }>
   /** False when a cancel comes too late. */
-  mayCancel?(pass: Pass): boolean
+  mayCancel?(pass: Pass): Promise<boolean>
   /** What a thrown error says must come from outside before the run can go on, and whom to wake for it; undefined: it failed. */
   holdFor?(pass: Pass, thrown: unknown): Missing | undefined
 }

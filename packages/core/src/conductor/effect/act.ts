@@ -134,7 +134,7 @@ async function proceed(
 ): Promise<Built | undefined> {
   const { env, claimed } = pass.task
   const now = await env.company(claimed.row.workspace).leaving()
-  if (shut(now.life) !== undefined) return pass.mailbox.suspended()
+  if (shut(now.life) !== undefined) return pass.mailbox.overtaken('suspend')
   const { expect } = now
   let taken: Cleared = { puts: [], starts: [] }
   if (spec.verdict.verdict === 'allow' && !now.frozen) {
@@ -261,7 +261,7 @@ function sentBy(op: Op): Sent {
 async function again(pass: Pass, acting: Acting, op: Op): Promise<Built | undefined> {
   const { env, claimed } = pass.task
   const leaving = await env.company(claimed.row.workspace).leaving()
-  if (shut(leaving.life) !== undefined) return pass.mailbox.suspended()
+  if (shut(leaving.life) !== undefined) return pass.mailbox.overtaken('suspend')
   const { puts: _puts, ...sent } = sentBy(op)
   const verdict = await verdictOf(pass, acting)
   const { action } = acting

@@ -28,7 +28,7 @@ import { stillCovered } from './granted.ts'
 import { judge } from './judge.ts'
 import { readEffect, remoteKey } from './ledger.ts'
 import { ANYTHING, holdOf, isCovered, type Bytes, type Sent } from './bytes.ts'
-import { inDoubt, leavesDoubt, stopped } from './doubt.ts'
+import { inDoubt, leavesDoubt, mayCancel, stopped } from './doubt.ts'
 import { firstSentAt, isSentAs, lastSentAt, otherwise } from './reshaped.ts'
 import { backoffMs, configOf, mayResend, timedOut, tryOnce, within } from './send.ts'
 import { behalfIn, type EffectSpec } from './spec.ts'
@@ -123,7 +123,8 @@ async function sending(
   const { env, claimed } = pass.task
   const { workspace } = claimed.row
   const leaving = await env.company(workspace).leaving()
-  if (shut(leaving.life) !== undefined) return pass.mailbox.suspended()
+  if (shut(leaving.life) !== undefined) return pass.mailbox.overtaken('suspend')
+  if (await mayCancel(pass)) return pass.mailbox.overtaken('cancel')
   const found = await readEffect(env.store, workspace, spec.effect)
   if (found !== undefined && found.record.generation > spec.generation)
     return { drafts: [completed(key, { state: 'failed', error: superseded(action) })] }

@@ -2,10 +2,12 @@
  * Doubt: an effect that may have happened, though nobody has heard of it, is neither declined nor cancelled, and has not
  * failed: each of these would let it be asked for anew, under another key. It is looked up, or a person tells.
  */
+import { SYSTEM } from '../../base/actor.ts'
 import type { StoredError } from '../../base/errors.ts'
 import type { AnyAction } from '../../connector/action.ts'
 import type { Pass } from '../pass.ts'
 import { isUnsure } from './hand-over.ts'
+import { readEffect } from './ledger.ts'
 import type { Tried } from './send.ts'
 import type { EffectSpec } from './spec.ts'
 
@@ -28,10 +30,22 @@ export function inDoubt(pass: Pass): boolean {
   return doubt || [...ops.values()].some((op) => op.outcome === undefined && isUnsure(op))
 }
 
+/**
+ * Whether a cancel counts by now: once it is known that nothing happened. One that came because its caller went counts for
+ * nothing where somebody else has asked since.
+ */
+export async function mayCancel(pass: Pass): Promise<boolean> {
+  const { start, cancelling } = pass.history
+  if (cancelling === undefined || !surelyNothing(pass)) return false
+  if (cancelling.by.kind !== SYSTEM.kind) return true
+  const { effect, generation } = start.input as unknown as EffectSpec
+  const found = await readEffect(pass.task.env.store, pass.task.claimed.row.workspace, effect)
+  return found?.record.generation !== generation || found.record.askers.length === 0
+}
+
 /** True while it is known that nothing has happened outside: it was not sent, was refused, or is proven not to have happened. */
-export function surelyNothing(pass: Pass): boolean {
+function surelyNothing(pass: Pass): boolean {
   const { ops, outcomes } = pass.history
-  if ([...ops.values()].some((op) => op.sending !== undefined && op.outcome === undefined)) return false
   for (const { key, outcome } of outcomes) {
     const word = wordOf(outcome.ok)
     if (word === 'done' || word === 'happened') return false

@@ -32,7 +32,7 @@ import { untilThereIsRoom } from './room.ts'
 import { settleEffect, type EffectEnd } from './settling.ts'
 import { actionOf, behalfIn, type EffectSpec } from './spec.ts'
 import { keepsIntent } from '../ops/act.ts'
-import { surelyNothing } from './doubt.ts'
+import { mayCancel } from './doubt.ts'
 import { DEATHS_MAX } from '../keep.ts'
 import { judgeAgain } from '../policy-change.ts'
 import { judge } from './judge.ts'
@@ -48,7 +48,7 @@ export const effectPlaybook = builtIn((z) => ({
 
 /** What the effect run adds to its settling, and when a cancel comes too late. */
 export const effectInternals: Internals = {
-  mayCancel: (pass) => surelyNothing(pass),
+  mayCancel,
   holdFor(pass, thrown) {
     if (!KeelsonError.is(thrown, 'ACTION_NOT_FOUND')) return undefined
     const { owner, action } = pass.history.start.input as unknown as EffectSpec
