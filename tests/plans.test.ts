@@ -1,8 +1,17 @@
 /** Plans: one decision over many effects, of which exactly the approved lines execute, in order, once. */
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { action, defineConnector, definePlaybook, policy, type InboxItem, type KeelsonError } from '@keelson/core'
+import {
+  action,
+  defineConnector,
+  definePlaybook,
+  policy,
+  type InboxItem,
+  type Json,
+  type KeelsonError,
+} from '@keelson/core'
 import { fake, testConductor, type Harness, type HarnessOptions } from '@keelson/testing'
+import { code } from './support/open.ts'
 
 const real = (): Promise<never> => Promise.reject(new Error('a test reached the real world'))
 const pay = action({
@@ -157,6 +166,41 @@ describe('a plan', () => {
       ...Array<string>(5).fill('invalid'),
     ])
     expect((await asked(t)).id).toBe(id)
+  })
+
+  it('is not edited into one in which two lines are the same effect', async () => {
+    const bill = action({
+      name: 'bank.bill',
+      effect: 'irreversible',
+      idempotency: { by: 'key' },
+      input: z.object({ id: z.string(), cents: z.int().default(100) }),
+      output: z.object({}),
+      intent: ({ id }) => ['bill', id],
+      run: () => ({ output: {} }),
+    })
+    const bills = code(async (ctx) => {
+      const given = ['a', 'b'].map((id) => ctx.intend(bill, { id }))
+      const { lines } = await ctx.propose('bills', [...given, ctx.intend(bill, { id: 'a' }, { key: 'again' })])
+      return lines.map(({ input }) => input)
+    })
+    const t = await testConductor({ playbooks: [bills], actions: [bill] })
+    const run = await t.start(bills, {})
+    const { id, hash } = await asked(t)
+    const by = { kind: 'person', id: 'ann' } as const
+    const decide = (edit: Json) => t.inbox.decide(id, { hash, by, edit })
+    expect(await decide({ inputs: { '2': { id: 'a', cents: 7 } } })).toMatchObject({
+      status: 'refused',
+      why: 'invalid',
+      message: 'lines "1" and "2" would be the same effect',
+    })
+    expect(await decide({ skip: ['1'], inputs: { '2': { id: 'a', cents: 7 } } })).toEqual({ status: 'done' })
+    await t.settle()
+    expect(await run.result()).toEqual([
+      { id: 'a', cents: 100 },
+      { id: 'a', cents: 7 },
+      { id: 'a', cents: 100 },
+    ])
+    await t.stop()
   })
 
   it('whose edited line a rule denies does not execute that line, and the rest goes on', async () => {

@@ -17,7 +17,7 @@ import type { Environment } from '../conductor/environment.ts'
 import { itemPut, readItem, type ItemRecord, type Verb } from '../conductor/item.ts'
 import type { Decider } from '../conductor/memory/decider.ts'
 import { keepsIntent } from '../conductor/ops/act.ts'
-import { lineEdits } from '../conductor/ops/plan.ts'
+import { lineEdits, sameByEdit } from '../conductor/ops/plan.ts'
 import type { AnyAction } from '../connector/action.ts'
 import { fieldNotIn, fieldsIn, wholeDecision, type Edit } from './edit.ts'
 import { itemOf, type InboxItem } from './item.ts'
@@ -219,7 +219,8 @@ function another(action: AnyAction, { input = null }: ItemRecord, edit: Json): s
 
 const ANOTHER = 'with this it would be another effect, for its intent is another: say no, and have that asked for'
 
-function misfitLines(env: Environment, { lines = [] }: ItemRecord, edit: Json): string | undefined {
+function misfitLines(env: Environment, item: ItemRecord, edit: Json): string | undefined {
+  const { lines = [] } = item
   const edits = lineEdits().safeParse(edit)
   if (!edits.success) return zod().prettifyError(edits.error)
   const { skip = [], inputs = {} } = edits.data
@@ -232,7 +233,11 @@ function misfitLines(env: Environment, { lines = [] }: ItemRecord, edit: Json): 
     const wrong = misfitInput(env.actions.find(line.action)?.input, line, input)
     if (wrong !== undefined) return `line "${id}": ${wrong}`
   }
-  return undefined
+  try {
+    return sameByEdit(item, edits.data, (name) => env.actions.find(name))
+  } catch (thrown) {
+    return (thrown as Error).message
+  }
 }
 
 function fromJson(schema: Json): z.ZodType {

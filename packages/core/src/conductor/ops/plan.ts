@@ -6,6 +6,7 @@
  *     line rests on, are looked at again before it is sent.
  * U3. A line executes as an effect run, so a crash anywhere repeats none and forgets none.
  */
+import type { z } from 'zod'
 import { actorText } from '../../base/actor.ts'
 import { KeelsonError, storeError } from '../../base/errors.ts'
 import { canonical, parseStored } from '../../base/json.ts'
@@ -22,7 +23,7 @@ import { verdictOf } from '../effect/act.ts'
 import { restedOn } from '../effect/fresh.ts'
 import { ask, declined, factsOf, sources } from '../effect/items.ts'
 import { previewOf } from '../effect/render.ts'
-import type { PlanLine } from '../item.ts'
+import type { ItemRecord, PlanLine } from '../item.ts'
 import type { Pass } from '../pass.ts'
 import { readable } from '../shown.ts'
 import { businessOf, declineOf, executing, one, REVISIONS_MAX } from './act.ts'
@@ -110,13 +111,7 @@ export async function propose(
 
 function linesOf(given: readonly Intent[]): Intended[] {
   const lines = given.map((intent) => intents.get(intent))
-  const marks = lines.map((line) => {
-    const business = line === undefined ? undefined : businessOf(line.action, line.input)
-    return business === undefined
-      ? undefined
-      : canonical([line!.action.name, line!.action.account, business, line!.key ?? null])
-  })
-  const twice = marks.findIndex((mark, i) => mark !== undefined && marks.indexOf(mark) !== i)
+  const same = twins(lines.map((line) => (line === undefined ? undefined : markOf(line))))
   const wrong =
     lines.length === 0
       ? 'it has no lines'
@@ -124,13 +119,43 @@ function linesOf(given: readonly Intent[]): Intended[] {
         ? `it has ${lines.length} lines; at most ${LINES_MAX} can be read`
         : lines.includes(undefined)
           ? `line ${lines.indexOf(undefined) + 1} is not what ctx.intend returned`
-          : twice >= 0
-            ? `lines ${marks.indexOf(marks[twice]) + 1} and ${twice + 1} are the same effect`
-            : undefined
+          : same === undefined
+            ? undefined
+            : `lines ${same[0] + 1} and ${same[1] + 1} are the same effect`
   if (wrong === undefined) return lines as Intended[]
   throw new KeelsonError('INPUT_INVALID', `this plan cannot be proposed: ${wrong}`, {
     hint: 'Pass ctx.intend(action, input) for each line; a key of its own makes it another effect.',
   })
+}
+
+type Marked = Pick<Intended, 'action' | 'input' | 'key'> & { readonly account?: string }
+
+/** Which effect a line is; undefined where it is like no other. Throws `ACTION_FAILED` where its code cannot tell. */
+function markOf({ action, account = action.account, input, key }: Marked): string | undefined {
+  const business = businessOf(action, input)
+  return business === undefined ? undefined : canonical([action.name, account, business, key ?? null])
+}
+
+function twins(marks: readonly (string | undefined)[]): [number, number] | undefined {
+  const twice = marks.findIndex((mark, i) => mark !== undefined && marks.indexOf(mark) !== i)
+  return twice < 0 ? undefined : [marks.indexOf(marks[twice]), twice]
+}
+
+/** What is wrong with edits that fit their lines: two lines would be one effect, of which one would not execute. */
+export function sameByEdit(
+  { lines = [], input }: Pick<ItemRecord, 'lines' | 'input'>,
+  { skip = [], inputs = {} }: z.output<ReturnType<typeof lineEdits>>,
+  find: (name: string) => AnyAction | undefined,
+): string | undefined {
+  const marks = lines.map(({ id, action: name, account, denied, input: asked }, i) => {
+    const action = find(name)
+    if (action === undefined || denied !== undefined || skip.includes(id)) return undefined
+    const text = toStored(action.input, inputs[id] ?? asked, 'INPUT_INVALID', `line "${id}"`)
+    const key = (input as readonly (readonly Json[])[] | undefined)?.[i]?.[3]
+    return markOf({ action, account, input: text, key: typeof key === 'string' ? key : undefined })
+  })
+  const same = twins(marks)
+  return same && `lines "${lines[same[0]]!.id}" and "${lines[same[1]]!.id}" would be the same effect`
 }
 
 /** A line as it was judged when the plan was made. */
