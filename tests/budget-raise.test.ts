@@ -64,6 +64,18 @@ describe('a raise that nobody asked for', () => {
     await t.stop()
   })
 
+  it('is refused in another currency than the budget counts', async () => {
+    const { t, budget } = await reached()
+    const jpy = { money: { amount: 500, currency: 'JPY' }, by: me }
+    await expect(t.keelson.budgets.raise(budget, jpy)).rejects.toMatchObject({
+      code: 'INPUT_INVALID',
+      message: 'budget "all" counts EUR, and is not raised by JPY',
+    })
+    expect(await t.keelson.budgets.list()).toMatchObject([{ raised: { money: 0 } }])
+    expect(t.world(charge)).toHaveLength(1)
+    await t.stop()
+  })
+
   it('needs no question that is open', async () => {
     const t = await testConductor(setUp())
     await t.start(pay, { who: 'a', cents: 600 })

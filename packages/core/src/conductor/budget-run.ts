@@ -143,6 +143,11 @@ function raiseSchema({ money, tokens, calls }: Reached['units']): z.ZodType {
   return options.length === 1 ? options[0]! : z.union(options)
 }
 
+/** Of which the very first who wants some wants more than there is. */
+function neverTaken({ what, units: { money } }: Reached): BudgetRecord {
+  return { ...EMPTY_LEDGER, what, epoch: 0, ...(money === undefined ? {} : { currency: money }) }
+}
+
 /** V2. */
 async function record(pass: Pass, reached: Reached, said: Said): Promise<void> {
   const { env, claimed } = pass.task
@@ -153,8 +158,7 @@ async function record(pass: Pass, reached: Reached, said: Said): Promise<void> {
     await env.company(workspace).key()
     await pass.writer.submit(async () => {
       const [row] = await env.store.records(workspace, { kind: 'budget', ids: [budget], limit: 1 })
-      const before =
-        row === undefined ? { ...EMPTY_LEDGER, what: reached.what, epoch: 0 } : (JSON.parse(row.data) as BudgetRecord)
+      const before = row === undefined ? neverTaken(reached) : (JSON.parse(row.data) as BudgetRecord)
       const { money, tokens = 0, calls = 0 } = 'decision' in said ? ({} as Spending) : said
       const after = raise(before, { money: money?.amount ?? 0, tokens, calls })
       const epoch = Math.max(before.epoch, reached.epoch)

@@ -46,6 +46,8 @@ export function budgetsOf(env: Environment, workspace: string): Budgets {
         if (row === undefined) throw new KeelsonError('BUDGET_NOT_FOUND', `nothing was taken of a budget "${id}"`, HINT)
         const { refused: _forgiven, ...before } = JSON.parse(row.data) as BudgetRecord
         const { money, tokens = 0, calls = 0 } = spending
+        if (money !== undefined && before.currency !== undefined && money.currency !== before.currency)
+          throw otherMoney(before.what, before.currency, money.currency)
         const after = raise(before, { money: money?.amount ?? 0, tokens, calls })
         const put: Put = budgetPut(id, { ...before, ...after, epoch: before.epoch + 1 }, row.version + 1)
         const payload = { budget: id, epoch: before.epoch }
@@ -58,6 +60,12 @@ export function budgetsOf(env: Environment, workspace: string): Budgets {
       env.nudge()
     },
   }
+}
+
+function otherMoney(what: string, currency: string, given: string): KeelsonError {
+  return new KeelsonError('INPUT_INVALID', `budget ${what} counts ${currency}, and is not raised by ${given}`, {
+    hint: `Raise it by an amount in ${currency}.`,
+  })
 }
 
 const HINT = { hint: 'budgets.list() names those that there are.' }

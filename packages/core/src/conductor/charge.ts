@@ -30,6 +30,8 @@ export interface BudgetRecord extends Ledger {
   readonly what: string
   readonly epoch: number
   readonly until?: number
+  /** In which its money is counted. */
+  readonly currency?: string
   readonly refused?: string
 }
 

@@ -260,9 +260,11 @@ async function reservationOf(
 function about(
   line: Line,
   { epoch, refused }: BudgetRecord,
-): Pick<BudgetRecord, 'what' | 'epoch' | 'until' | 'refused'> {
+): Pick<BudgetRecord, 'what' | 'epoch' | 'until' | 'currency' | 'refused'> {
   const until = line.until === undefined ? {} : { until: line.until }
-  return { what: line.what, epoch, ...until, ...(refused === undefined ? {} : { refused }) }
+  const { money } = line.limit
+  const currency = money === undefined ? {} : { currency: money.currency }
+  return { what: line.what, epoch, ...until, ...currency, ...(refused === undefined ? {} : { refused }) }
 }
 
 export function budgetPut(id: string, record: BudgetRecord, version: number): Put {
