@@ -376,6 +376,26 @@ describe('an agent', () => {
     expect(asked).toBe(3)
   })
 
+  it('reserves enough for any script, and for saying what was wrong with the answer before', async () => {
+    const reserved: number[] = []
+    const models: Models = async () => {
+      const [budget] = await t.budgets.list()
+      reserved.push(budget!.reserved.tokens)
+      return {
+        output: reserved.length === 1 ? { text: 1 } : { text: 'done' },
+        usage: { inputTokens: 1, outputTokens: 1 },
+      }
+    }
+    const asks = code((ctx) =>
+      ctx.delegate(writer, { n: 1 }, { about: [{ text: '請求書の支払いを確認してください'.repeat(100) }] }),
+    )
+    const budgets = [defineBudget({ name: 'models', limit: { tokens: 100_000 } })]
+    const t = await open(store(), { playbooks: [asks], models, prices, budgets })
+    await (await t.start(asks, {}, { id: 'r' })).result()
+    expect(reserved[0]).toBeGreaterThan(1000 + 1.2 * 1600)
+    expect(reserved[1]).toBeGreaterThan(reserved[0]!)
+  })
+
   it('without a price is not asked where money is counted, and says what to configure', async () => {
     let asked = 0
     const models: Models = async () => {

@@ -24,10 +24,11 @@ export async function answers(pass: Pass, asked: Question, op: Op): Promise<void
     if (op.retryAt !== undefined && !(await sleepWithin(pass, key, op.retryAt, `agent ${agent.name} is asked again`)))
       return
     const attempt = op.attempts + 1
-    const go: Try = { attempt, id: reservationId(pass, key, op.sends + 1), model: modelOf(agent, attempt) }
+    const repair = op.failure?.code === 'OUTPUT_INVALID' ? op.failure.message : undefined
+    const go: Try = { attempt, id: reservationId(pass, key, op.sends + 1), model: modelOf(agent, attempt), repair }
     const begun = await pass.work.run(() => begin(pass, asked, go))
     if (!begun || pass.work.aborted) return
-    if (await pass.work.run(() => once(pass, asked, op, go))) return
+    if (await pass.work.run(() => once(pass, asked, go))) return
     if (pass.work.aborted) return
   }
 }
@@ -38,6 +39,8 @@ interface Try {
   /** Of its reservation: one that was cut short by a crash keeps its own. */
   readonly id: string
   readonly model: string | undefined
+  /** What was wrong with the answer before. */
+  readonly repair: string | undefined
 }
 
 function reservationId(pass: Pass, key: string, send: number): string {
@@ -54,13 +57,14 @@ function triesMax({ models, triesPerModel }: AnyAgent): number {
 }
 
 /** Records that it is asked, with what that may cost. False when a budget does not let it be. */
-async function begin(pass: Pass, asked: Question, { attempt, id, model }: Try): Promise<boolean> {
+async function begin(pass: Pass, asked: Question, go: Try): Promise<boolean> {
+  const { attempt, model } = go
   const { env, claimed } = pass.task
   const { key, hash } = asked
   let begun = false
   await pass.writer.submit(async (): Promise<Built> => {
     begun = false
-    const charge = chargeFor(pass, asked, id, worstOf(env.prices, asked, model))
+    const charge = chargeFor(pass, asked, go.id, worstOf(env.prices, asked, go))
     const { limit, puts, starts } = await clear(env, claimed.row.workspace, charge)
     if (limit?.kind === 'budget') {
       const limited = { limit, at: env.clock.now() } as unknown as Json
@@ -89,21 +93,20 @@ function chargeFor(pass: Pass, { agent }: Question, id: string, spend: Spend): C
   return { id, name: `agent.${agent.name}`, spend, behalf: { ...behalf, personas }, rate: undefined, inHours: false }
 }
 
-/** What a question may cost at most: text is taken for a token per two characters, and the answer for the longest. */
-function worstOf(prices: Prices, { agent, input, about }: Question, model: string | undefined): Spend {
-  const text = agent.instructions.length + promptOf(input, about, undefined).length
-  const usage: Usage = { inputTokens: Math.ceil(text / 2), outputTokens: agent.maxOutputTokens }
+/** What a question may cost at most: text is taken for a token per two bytes, as not every script is Latin; the answer for the longest. */
+function worstOf(prices: Prices, { agent, input, about }: Question, { model, repair }: Try): Spend {
+  const bytes = Buffer.byteLength(agent.instructions) + Buffer.byteLength(promptOf(input, about, repair))
+  const usage: Usage = { inputTokens: Math.ceil(bytes / 2), outputTokens: agent.maxOutputTokens }
   const money = costOf(prices, model, usage)
   const tokens = usage.inputTokens! + usage.outputTokens!
   return { calls: 1, tokens, ...(money === undefined ? { unpriced: true } : { money }) }
 }
 
 /** One question. True when there will be no other. */
-async function once(pass: Pass, asked: Question, op: Op, go: Try): Promise<boolean> {
+async function once(pass: Pass, asked: Question, go: Try): Promise<boolean> {
   const { env } = pass.task
   const { agent, input, about } = asked
-  const { model } = go
-  const repair = op.failure?.code === 'OUTPUT_INVALID' ? op.failure.message : undefined
+  const { model, repair } = go
   const stop = new AbortController()
   const signal = AbortSignal.any([pass.signal, stop.signal])
   try {
