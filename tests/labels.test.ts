@@ -328,6 +328,41 @@ describe('what a run tells another', () => {
   })
 })
 
+describe('what a run tells another whose journal was erased in part', () => {
+  it('by its result is to be taken for the worst, and does not stop its caller', async () => {
+    const child = definePlaybook({
+      name: 'child',
+      version: 1,
+      input: z.object({}),
+      output: z.object({ text: z.string() }),
+      run: async (ctx) => {
+        const [found] = await ctx.memory.recall('Ada owes')
+        await ctx.step('note', () => found!.memory.text)
+        return { text: 'noted' }
+      },
+    })
+    const work = code(async (ctx) => {
+      await ctx.checkpoint('begun')
+      const { text } = await ctx.call(child, {})
+      if (fails-- > 0) throw new Error('not yet')
+      await ctx.act(send, { body: text })
+    })
+    let fails = 1
+    const t = await testConductor({ playbooks: [work, child], actions: [send], policy: free })
+    await t.host(({ memory }) => memory.import([{ text: 'Ada owes nothing.' }], { by: me }))
+    const run = await t.start(work, {}, { id: 'r' })
+    const ids = (await t.keelson.memory.recall('Ada owes')).map(({ memory }) => memory.id)
+    expect(ids).toHaveLength(1)
+    await t.host(({ memory }) => memory.erase({ ids }, { by: me, reason: 'asked to' }))
+    await t.host((keelson) => keelson.runs.restart('r', { checkpoint: 'begun', by: me }))
+    const [item] = (await t.inbox.list()).items.filter((one) => one.kind === 'approval')
+    expect(item?.title).toMatch(/untrusted \(.*erased.*private \(.*erased/)
+    await t.approve(send)
+    expect(await run.status()).toMatchObject({ state: 'completed' })
+    await t.stop()
+  })
+})
+
 describe('what an agent is shown', () => {
   const quiet = defineAgent({ name: 'quiet', version: 1, instructions: '', input: z.object({}), output: z.object({ good: z.boolean() }) }) // prettier-ignore
   const loud = defineAgent({ name: 'loud', version: 1, instructions: '', input: z.object({}), output: z.object({ text: z.string() }) }) // prettier-ignore

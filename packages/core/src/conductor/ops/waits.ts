@@ -5,7 +5,7 @@ import { KeelsonError } from '../../base/errors.ts'
 import { sha256 } from '../../base/hash.ts'
 import { canonical, stored } from '../../base/json.ts'
 import { fromStored, toStored } from '../../base/schema.ts'
-import { isUnlabelled, type Labels } from '../../base/labels.ts'
+import { isUnlabelled, labelled, type Labels } from '../../base/labels.ts'
 import type { Json } from '../../base/value.ts'
 import { dataOf, type Draft, type Entry } from '../../journal/entry.ts'
 import { fold } from '../../journal/fold.ts'
@@ -255,8 +255,7 @@ async function opening(
   if (row.state !== 'settled') return { drafts: [opened] }
   const status = JSON.parse(row.status) as Status
   if (status.state === 'completed') {
-    const { labels } = fold(await env.store.entries(workspace, row.stream))
-    const of = passing(playbook.output, labels)
+    const of = passing(playbook.output, labelsIn(await env.store.entries(workspace, row.stream), run.id))
     return answered({
       ...(status.output === undefined ? {} : { ok: status.output }),
       ...(isUnlabelled(of) ? {} : { labels: of }),
@@ -264,4 +263,14 @@ async function opening(
   }
   await runVerbs(env, workspace).retry(run.id, { by: SYSTEM })
   return { drafts: [opened] }
+}
+
+/** What a run has seen; where some of that was erased, the worst is assumed of it. */
+function labelsIn(entries: readonly Entry[], run: string): Labels {
+  try {
+    return fold(entries).labels
+  } catch (thrown) {
+    if (!KeelsonError.is(thrown, 'ERASED')) throw thrown
+    return labelled(['untrusted', 'private'], `what was erased of run ${run}`)
+  }
 }
