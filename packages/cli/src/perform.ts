@@ -1,6 +1,6 @@
 /** Perform: one command on a store. */
 import type { Workspace } from '@keelson/core'
-import { howToEnd } from './commands.ts'
+import { command as commandFor, howToEnd } from './commands.ts'
 import { actorOf, decideAt, itemLike } from './decide.ts'
 import { diffOf, exportTo, importFrom } from './move.ts'
 import { openStore } from './open.ts'
@@ -47,7 +47,7 @@ async function perform(workspace: Workspace, wanted: Asked): Promise<number> {
       return inbox(workspace, wanted, say)
     case 'holds': {
       const { holds } = await workspace.holds.list({ limit: 500 })
-      return say(holds, () => printHolds(o, holds))
+      return say(holds, () => printHolds(o, holds, (id) => commandFor('reject', id, wanted)))
     }
     case 'verify':
       return verify(workspace, wanted)

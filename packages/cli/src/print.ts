@@ -52,7 +52,8 @@ export function printItem(o: Out, item: InboxItem): void {
   if (item.why.length > 0) o.line(`rests on: ${item.why.map((one) => `${safe(one.label)} (${one.trust})`).join('; ')}`)
   if ('revises' in item && item.revises !== undefined) o.line(`a new proposal: item ${item.revises} was sent back`)
   if (item.snoozedUntil !== undefined) o.line(`put off until: ${item.snoozedUntil}`)
-  if (item.expiresAt !== undefined) o.line(`ends at: ${item.expiresAt}`)
+  if (item.kind === 'approval' && item.dueAt !== undefined) o.line(`by itself: ${dueText(item.dueAt)}`)
+  else if (item.expiresAt !== undefined) o.line(`ends at: ${item.expiresAt}`)
   o.line(`can be answered by: ${item.allows.join(', ')}`)
 }
 
@@ -78,9 +79,18 @@ function statusText(status: RunStatus): string {
   return status.state === 'waiting' ? `waits: ${status.for.map((one) => one.what).join('; ')}` : status.state
 }
 
-export function printHolds(o: Out, holds: readonly Held[]): void {
+/** `stop` is the command that stops one. */
+export function printHolds(o: Out, holds: readonly Held[], stop: (id: string) => string): void {
   if (holds.length === 0) o.line('nothing is held')
-  for (const held of holds) o.line(`${o.strong(held.id)}  goes out at ${held.dueAt}  ${safe(held.title)}`)
+  for (const held of holds) {
+    o.line(`${o.strong(held.id)}  ${dueText(held.dueAt)}  ${safe(held.title)}`)
+    o.line(`  stop it: ${stop(held.id)}`)
+  }
+}
+
+/** What became due while no app worked goes out with the first that does. */
+function dueText(dueAt: string): string {
+  return Date.parse(dueAt) > Date.now() ? `goes out at ${dueAt}` : `was due at ${dueAt}: goes out once an app works`
 }
 
 export function printJson(value: unknown): void {

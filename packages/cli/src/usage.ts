@@ -17,7 +17,7 @@ export const USAGE = `keelson: what runs, why it waits, and what waits for you
   keelson retry   <store> <item>
   keelson dismiss <store> <item>
   keelson snooze  <store> <item> --until 2h
-  keelson holds   <store>               what goes out by itself, and when
+  keelson holds   <store>               what goes out by itself, when, and how to stop it
   keelson verify  <store>               proves that nothing was changed
   keelson revert  <store> <run>         shows what can be taken back; --yes takes it back
 

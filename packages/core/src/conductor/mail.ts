@@ -2,7 +2,7 @@
  * Mail: what came from outside a run's lease, and the deadlines that have passed, as entries in their true order.
  *
  * M1. A deadline is decided once, by an entry, from recorded instants: what was stored before it beats it, however late
- *     the pass is that finds out, and whether or not it was delivered yet.
+ *     the pass that finds out, delivered or not; of a hold, so does what was decided before that entry.
  * M2. An event answers the first open wait that matches it, once per run; one that nobody waits for is dropped here and
  *     stays in the buffer.
  * M3. An effect that was being sent when its run is rewound past it is left to a run of its own, in the unit that rewinds.
@@ -87,11 +87,12 @@ export async function digest(history: History, mail: readonly Mail[], now: numbe
   let first = 0
   const drafts: Draft[] = []
   const climbed: Climbed[] = []
+  const passing = { history, open, had, climbed }
   const fire = async (before: number): Promise<void> => {
     for (let next = timers[first]; next !== undefined && next.until < before; next = timers[first]) {
       first++
       const found = open.get(next.key)
-      if (found !== undefined) drafts.push(...(await expire(found, { history, open, had, climbed }, now, at)))
+      if (found !== undefined) drafts.push(...(await expire(found, { ...passing, until: next.until }, now, at)))
     }
   }
   const left = new Map<string, NewRun>()
@@ -129,11 +130,13 @@ interface Passing {
   /** Events that it has taken. */
   readonly had: Set<string>
   readonly climbed: Climbed[]
+  /** The deadline that has passed. */
+  readonly until: number
 }
 
 /** What a passed deadline means for the operation that set it. */
 async function expire({ op, entry }: Open, passing: Passing, now: number, at: DigestAt): Promise<Draft[]> {
-  const { open, climbed } = passing
+  const { open, climbed, until } = passing
   const { key } = op
   switch (entry.kind) {
     case 'sleep.opened':
@@ -145,7 +148,7 @@ async function expire({ op, entry }: Open, passing: Passing, now: number, at: Di
         { kind: 'wait.completed', key, data: await endOfWait(entry as Entry & { kind: 'wait.opened' }, passing, at) },
       ]
     case 'ask.opened':
-      return expireAsk(op, dataOf(entry as Entry & { kind: 'ask.opened' }), open, now, climbed, at)
+      return expireAsk(op, { ...dataOf(entry as Entry & { kind: 'ask.opened' }), until }, open, now, climbed, at)
     default:
       return []
   }
@@ -173,7 +176,7 @@ async function expireAsk(
   at: { store: MemoryStore; workspace: string },
 ): Promise<Draft[]> {
   const found = await readItem(at.store, at.workspace, data.item)
-  if (found !== undefined && found.item.state === 'decided') return [] // its mail is on the way, and it came first
+  if (found?.item.state === 'decided' || (found?.item.dueAt ?? 0) > data.until!) return [] // its mail is on the way
   if (data.onSilence === 'remind' || data.onSilence === 'escalate') {
     const again = reminded(data, found?.item, now)
     const { item, ...more } = again

@@ -3,7 +3,8 @@
  *
  * D1. A decision is taken by id and hash, by a named actor, once: the item's version is expected by the unit that decides.
  * D2. What was decided is delivered in that same unit to the run that asked.
- * D3. Expiry never approves: an item past its time refuses.
+ * D3. Expiry never approves: an item past its time refuses. What is held is no question: past its time it can be stopped
+ *     until a pass lets it go, and the unit that comes first counts.
  * D4. An edit changes how an effect is done, not which it is: what has another intent is another effect.
  */
 import type { z } from 'zod'
@@ -117,13 +118,16 @@ export async function untouchable(
   by: Actor,
 ): Promise<Decided | undefined> {
   if (!isActor(by)) return refused('forbidden', 'nobody is named who decides', item)
-  if (item.state !== 'open')
-    return refused(item.state === 'expired' ? 'expired' : 'settled', `it is ${item.state}`, item)
-  const ends = item.expiresAt ?? item.dueAt
+  if (item.state !== 'open') return refused(item.state === 'expired' ? 'expired' : 'settled', closedAs(item), item)
+  const ends = item.dueAt === undefined ? item.expiresAt : undefined
   if (ends !== undefined && options.env.clock.now() > ends) return refused('expired', 'its time is over', item)
   if (options.mayDecide !== undefined && !(await options.mayDecide(by, itemOf(item))))
     return refused('forbidden', `${by.name ?? by.id} may not decide this`, item)
   return undefined
+}
+
+function closedAs({ state, dueAt }: ItemRecord): string {
+  return state === 'expired' && dueAt !== undefined ? 'its time came, and it was let go' : `it is ${state}`
 }
 
 async function refuse(
