@@ -276,11 +276,14 @@ describe('keelson at the terminal', () => {
     )
     const alone = await keelson(['revert', store, 'one'])
     expect(alone).toMatchObject({ code: 0, stdout: expect.stringContaining('stays: bank.pay') })
+    expect(alone.stdout).toContain('--with ./options.ts')
     const plan = await keelson(['revert', store, 'one', '--with', withActions, '--json'])
     const { hash, lines } = JSON.parse(plan.stdout) as { hash: string; lines: { can: boolean }[] }
     expect(lines).toMatchObject([{ can: true }])
-    const applied = await keelson(['revert', store, 'one', '--with', withActions, '--hash', hash, '--json'])
-    const { appliedBy } = JSON.parse(applied.stdout) as { appliedBy: string }
+    const applied = await keelson(['revert', store, 'one', '--with', withActions, '--hash', hash])
+    expect(applied.stdout).toContain('as soon as an app works on this store; nothing happens before that')
+    const appliedBy = /^run (\S+) takes it back/m.exec(applied.stdout)![1]!
+    expect((await keelson(['runs', store])).stdout).toContain(appliedBy)
     expect(await app.runs.get(appliedBy).result()).toMatchObject({ failed: [] })
   })
 

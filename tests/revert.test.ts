@@ -392,6 +392,23 @@ describe('an effect', () => {
       left: [{ what: 'mail.send to: ada', why: 'its action is irreversible' }],
     })
     expect([...site]).toEqual([['b', 'by a person']])
+    const { items } = await t.inbox.list()
+    expect(items).toMatchObject([
+      {
+        kind: 'attention',
+        code: 'REVERT_INCOMPLETE',
+        title: 'Not all was taken back: site.put slug: b, text: x',
+        preview: { after: expect.stringContaining('b was edited since') },
+        allows: ['dismiss'],
+      },
+    ])
+    const next = await t.keelson.revert.plan({ run: run.id })
+    expect(next.lines.filter((line) => line.can)).toMatchObject([{ tried: 'b was edited since' }])
+    await t.host((keelson) => keelson.inbox.decide(items[0]!.id, { hash: items[0]!.hash, by: ann, dismiss: true }))
+    site.set('b', 'x')
+    await t.host((keelson) => keelson.revert.apply(next, { by: ann }))
+    expect((await t.inbox.list()).items).toEqual([])
+    expect(site.size).toBe(0)
   })
 })
 

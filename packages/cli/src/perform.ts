@@ -1,10 +1,10 @@
 /** Perform: one command on a store. */
-import type { Workspace } from '@keelson/core'
+import type { RevertLine, Workspace } from '@keelson/core'
 import { command as commandFor, howToEnd } from './commands.ts'
 import { actorOf, decideAt, itemLike } from './decide.ts'
 import { diffOf, exportTo, importFrom } from './move.ts'
 import { openStore } from './open.ts'
-import { out, printHolds, printItem, printItems, printJson, printRuns } from './print.ts'
+import { out, type Out, printHolds, printItem, printItems, printJson, printRuns } from './print.ts'
 import { safe } from './safe.ts'
 import { backupOf, pruneOf, rehearseOn } from './upkeep.ts'
 import { Misuse, type Asked } from './usage.ts'
@@ -62,18 +62,25 @@ async function perform(workspace: Workspace, wanted: Asked): Promise<number> {
   }
 }
 
-async function allRuns(
-  workspace: Workspace,
-  { state }: Asked,
-): Promise<Awaited<ReturnType<Workspace['runs']['list']>>['runs']> {
-  const found = await workspace.runs.list({ limit: 500, ...(state === undefined ? {} : { state }) })
-  const runs = [...found.runs]
-  for (let next = found.next; next !== undefined;) {
-    const page = await workspace.runs.list({ limit: 500, after: next, ...(state === undefined ? {} : { state }) })
-    runs.push(...page.runs)
-    next = page.next
+type Runs = Awaited<ReturnType<Workspace['runs']['list']>>['runs']
+
+/** The app's runs, and those that take something back, which somebody started, too; in the order of starting. */
+async function allRuns(workspace: Workspace, { state }: Asked): Promise<Runs> {
+  const runs: Runs[number][] = []
+  for (const playbook of [undefined, 'keelson.revert']) {
+    let after: number | undefined
+    do {
+      const page = await workspace.runs.list({
+        limit: 500,
+        ...(playbook === undefined ? {} : { playbook }),
+        ...(state === undefined ? {} : { state }),
+        ...(after === undefined ? {} : { after }),
+      })
+      runs.push(...page.runs)
+      after = page.next
+    } while (after !== undefined)
   }
-  return runs.filter((run) => !run.playbook.startsWith('keelson.'))
+  return runs.sort((a, b) => (a.createdAt < b.createdAt ? -1 : a.createdAt > b.createdAt ? 1 : 0))
 }
 
 async function inbox(
@@ -113,10 +120,24 @@ async function revert(workspace: Workspace, wanted: Asked): Promise<number> {
     printJson({ ...plan, ...(run === undefined ? {} : { appliedBy: run.id }) })
     return 0
   }
-  if (plan.lines.length === 0) o.line('there is nothing to take back')
-  for (const line of plan.lines)
-    o.line(line.can ? `would take back: ${safe(line.what)}` : o.warn(`stays: ${safe(line.what)} (${safe(line.why)})`))
-  if (run !== undefined) o.line(`being taken back by run ${run.id}: npx keelson story ${wanted.store} ${run.id}`)
-  else if (plan.lines.some((line) => line.can)) o.line(`take back exactly this: --hash ${plan.hash.slice(0, 16)}`)
+  printPlan(o, plan.lines, wanted)
+  if (run !== undefined) {
+    o.line(`run ${run.id} takes it back as soon as an app works on this store; nothing happens before that`)
+    o.line(`what has become of it: ${commandFor('story', run.id, wanted)}`)
+  } else if (plan.lines.some((line) => line.can)) o.line(`take back exactly this: --hash ${plan.hash.slice(0, 16)}`)
   return 0
+}
+
+function printPlan(o: Out, lines: readonly RevertLine[], { with: module }: Asked): void {
+  if (lines.length === 0) o.line('there is nothing to take back')
+  for (const line of lines) {
+    const tried = 'tried' in line ? ` (tried before, and it stayed: ${safe(line.tried)})` : ''
+    o.line(
+      line.can
+        ? `would take back: ${safe(line.what)}${tried}`
+        : o.warn(`stays: ${safe(line.what)} (${safe(line.why)})`),
+    )
+  }
+  if (module === undefined && lines.some((line) => !line.can && line.why.includes('is not known to this process')))
+    o.line("the app's actions are not known here: name the module that exports them, --with ./options.ts")
 }

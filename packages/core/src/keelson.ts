@@ -26,7 +26,8 @@ import { speak } from './conductor/speak.ts'
 import { teller } from './conductor/notice.ts'
 import { Notifier } from './conductor/notifier.ts'
 import { ActionRegistry } from './conductor/registry.ts'
-import { revertPlaybook } from './conductor/revert/revert.ts'
+import type { Internals } from './conductor/pass.ts'
+import { REVERT_PLAYBOOK, revertInternals, revertPlaybook } from './conductor/revert/revert.ts'
 import { rehearse, type Rehearsal, type RehearseOptions } from './conductor/upgrade.ts'
 import { maintenancePlaybook } from './conductor/upkeep/playbook.ts'
 import { schedulePlaybook } from './conductor/schedule.ts'
@@ -136,7 +137,7 @@ async function open(options: ConductorOptions): Promise<Conductor> {
     concurrency: options.work === false ? 0 : (options.concurrency ?? 100),
     workspaces: options.workspaces,
     beatMs: env.limits.beatMs,
-    internals: (playbook) => (playbook === EFFECT_PLAYBOOK ? effectInternals : undefined),
+    internals: (playbook) => INTERNALS[playbook],
   })
   speak(lifecycle, log)
   for (const { workspace, why } of opened.frozen) await freezeCopy(env, workspace, why)
@@ -266,6 +267,12 @@ function workspacesOf(env: Environment, workspace: (id: string) => Workspace): W
 }
 
 /** Far enough that it never comes; the clock arms it in slices. */
+/** What built-in playbooks add to their passes. */
+const INTERNALS: { readonly [playbook: string]: Internals | undefined } = {
+  [EFFECT_PLAYBOOK]: effectInternals,
+  [REVERT_PLAYBOOK]: revertInternals,
+}
+
 const YEARS = 100 * 365 * 86_400_000
 
 function catalogOf(options: ConductorOptions): Catalog {

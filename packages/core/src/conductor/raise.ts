@@ -4,8 +4,17 @@ import type { Put } from '../journal/put.ts'
 import { closing, itemHash, itemId, itemPut, readItem, type ItemRecord } from './item.ts'
 import type { Pass } from './pass.ts'
 
+export interface Raising {
+  readonly code: string
+  readonly title: string
+  readonly hint: string
+  /** What is shown, instead of title and hint. */
+  readonly text?: string
+  readonly allows?: ItemRecord['allows']
+}
+
 /** Opens, or opens anew, the run's attention item. */
-export async function raise(pass: Pass, about: { code: string; title: string; hint: string }): Promise<Put[]> {
+export async function raise(pass: Pass, about: Raising): Promise<Put[]> {
   const { env, claimed } = pass.task
   const id = attentionId(pass)
   const found = await readItem(env.store, claimed.row.workspace, id)
@@ -19,9 +28,9 @@ export async function raise(pass: Pass, about: { code: string; title: string; hi
     openedAt: env.clock.now(),
     onSilence: 'wait',
     reminders: 0,
-    allows: ['retry', 'dismiss'],
+    allows: about.allows ?? ['retry', 'dismiss'],
     why: [{ label: `run ${claimed.row.id}`, trust: 'connector', ref: `run:${claimed.row.id}` }],
-    preview: { kind: 'text', after: `${about.title}\n\n${about.hint}` },
+    preview: { kind: 'text', after: about.text ?? `${about.title}\n\n${about.hint}` },
     editSchema: {},
     code: about.code,
     hint: about.hint,

@@ -19,6 +19,8 @@ export type RevertLine =
       readonly action: string
       readonly what: string
       readonly can: true
+      /** Why it was not taken back when that was tried before. */
+      readonly tried?: string
     }
   | {
       readonly kind: 'effect'

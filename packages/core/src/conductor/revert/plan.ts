@@ -1,10 +1,11 @@
 /**
  * Plan of a revert: what was done that can be taken back, last first, and what cannot and why.
  *
- * R1. Pure reading: making a plan changes nothing. Its hash covers every line, so that what is applied is what was seen.
+ * R1. Pure reading: making a plan changes nothing. Its hash covers every line, so that what is applied is what was seen; it
+ *     leaves out what became of earlier tries, so that a plan can be applied once more.
  * R2. An effect is taken back by the target that asked for it first; one that merely was answered by it leaves it.
  */
-import { sha256 } from '../../base/hash.ts'
+import { keyedHash, sha256 } from '../../base/hash.ts'
 import { canonical, canonicalAround } from '../../base/json.ts'
 import { KeelsonError } from '../../base/errors.ts'
 import type { Json } from '../../base/value.ts'
@@ -38,7 +39,33 @@ export async function planOf(env: Environment, workspace: string, target: Revert
   const lines = await linesOf(env, workspace, deeds)
   const dependents = await dependentsOf(env, workspace, deeds)
   const bare = { target, lines, dependents, running: deeds.running, pruned: deeds.pruned }
-  return { ...bare, hash: sha256(canonicalAround(bare)) }
+  return { ...(await withTries(env, workspace, bare)), hash: sha256(canonicalAround(bare)) }
+}
+
+/** The id of the effect that takes back another. */
+export async function undoId(env: Environment, workspace: string, of: Compensable): Promise<string> {
+  return keyedHash(await env.company(workspace).key(), canonical(['undo', of.id, of.generation])).slice(0, 32)
+}
+
+export type Compensable = RevertLine & { kind: 'effect'; can: true }
+
+async function withTries<P extends { readonly lines: readonly RevertLine[] }>(
+  env: Environment,
+  workspace: string,
+  plan: P,
+): Promise<P> {
+  const lines: RevertLine[] = []
+  for (const line of plan.lines) {
+    const tried = line.kind === 'effect' && line.can ? await whyNot(env, workspace, line) : undefined
+    lines.push(tried === undefined ? line : ({ ...line, tried } as RevertLine))
+  }
+  return { ...plan, lines }
+}
+
+/** Why taking it back came to nothing, when that was tried last. */
+async function whyNot(env: Environment, workspace: string, line: Compensable): Promise<string | undefined> {
+  const before = await readEffect(env.store, workspace, await undoId(env, workspace, line))
+  return (before?.record.error as { message?: string } | undefined)?.message
 }
 
 async function oneDeed(env: Environment, workspace: string, id: string): Promise<Deeds> {

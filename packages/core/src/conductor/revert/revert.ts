@@ -3,13 +3,13 @@
  *
  * V1. `apply` refuses a plan that is no longer what would be planned now.
  * V2. Each compensation is an effect of its own, with an intent of its own: applied twice, it happens once.
- * V3. A compensation that fails is reported; the others go on.
+ * V3. A compensation that fails is reported, in the result and as an item of the inbox; the others go on.
  * V4. Whoever applies a plan agrees to its lines; rules that speak of taking back (`undo: true`) are asked all the same, for
  *     each line, just before it is sent.
  */
 import type { Actor } from '../../base/actor.ts'
 import { KeelsonError } from '../../base/errors.ts'
-import { keyedHash, sha256 } from '../../base/hash.ts'
+import { sha256 } from '../../base/hash.ts'
 import { canonical, parseStored } from '../../base/json.ts'
 import { builtIn } from '../../playbook/playbook.ts'
 import type { Op } from '../../journal/op.ts'
@@ -21,14 +21,15 @@ import { effectPut, readEffect, type EffectRecord } from '../effect/ledger.ts'
 import { recordOf, type EffectSpec } from '../effect/spec.ts'
 import type { Environment } from '../environment.ts'
 import type { Notifier } from '../notifier.ts'
-import type { Pass } from '../pass.ts'
+import type { Internals, Pass } from '../pass.ts'
+import { raise, type Raising } from '../raise.ts'
 import { handle, type Run } from '../runs.ts'
 import { newRun, startUnit } from '../start.ts'
 import { iso } from '../waiting.ts'
 import { restoreEntity } from './restore.ts'
 import type { RevertLine } from './line.ts'
 import { takeSetBack } from './memory-line.ts'
-import { planOf, type RevertPlan } from './plan.ts'
+import { planOf, undoId, type Compensable, type RevertPlan } from './plan.ts'
 import type { RevertTarget } from './target.ts'
 
 export const REVERT_PLAYBOOK = 'keelson.revert'
@@ -117,6 +118,21 @@ export const revertPlaybook = builtIn((z) => ({
   run: async (_ctx, input, pass) => takeBack(pass as Pass, (input as { lines: RevertLine[] }).lines),
 }))
 
+/** What stays although the plan said that it can be taken back is put to people by the unit that ends the revert (V3). */
+export const revertInternals: Internals = {
+  async settle(pass, { output }) {
+    const { failed = [] } = (output ?? {}) as Partial<RevertResult>
+    return { puts: failed.length === 0 ? [] : await raise(pass, leftover(failed)), deliveries: [] }
+  },
+}
+
+function leftover(failed: RevertResult['failed']): Raising {
+  const title = `Not all was taken back: ${failed.length === 1 ? failed[0]!.what : `${failed.length} lines stay`}`
+  const hint = 'See to what hinders it, then apply a new plan; or dismiss this, and it stays.'
+  const lines = failed.map(({ what, why }) => `${what}\n  ${why}`)
+  return { code: 'REVERT_INCOMPLETE', title, hint, text: [title, ...lines, hint].join('\n\n'), allows: ['dismiss'] }
+}
+
 async function takeBack(pass: Pass, lines: readonly RevertLine[]): Promise<RevertResult> {
   const undone: string[] = []
   const failed: { what: string; why: string }[] = []
@@ -136,8 +152,6 @@ async function takeBack(pass: Pass, lines: readonly RevertLine[]): Promise<Rever
   }
   return { undone, failed, left }
 }
-
-type Compensable = RevertLine & { kind: 'effect'; can: true }
 
 /** One compensation, as an effect run of its own. */
 async function compensate(pass: Pass, key: string, line: Compensable): Promise<void> {
@@ -163,8 +177,7 @@ function effectRunOf(payload: string | null): string {
 async function open(pass: Pass, key: string, line: Compensable, hash: string): Promise<void> {
   const { env, claimed } = pass.task
   const { workspace } = claimed.row
-  const secret = await env.company(workspace).key()
-  const id = keyedHash(secret, canonical(['undo', line.id, line.generation])).slice(0, 32)
+  const id = await undoId(env, workspace, line)
   const owner = { run: claimed.row.id, key }
   await pass.writer.submit(async () => {
     const found = await readEffect(env.store, workspace, line.id)
