@@ -18,11 +18,7 @@ export async function storyOf(env: Environment, workspace: string, run: string):
   const lines: string[] = []
   for (let continuation = 0; ; continuation++) {
     const entries = await env.store.entries(workspace, streamOf(run, continuation))
-    for (const entry of entries) {
-      const said = entry.payload === null ? `${entry.kind} (erased)` : sentence(entry)
-      if (said !== undefined) lines.push(`${new Date(entry.at).toISOString()}  ${said}`)
-      lines.push(...(await inner(env, workspace, entry)))
-    }
+    for (const entry of entries) lines.push(...(await told(env, workspace, entry)))
     if (entries.at(-1)?.kind !== 'run.continued') return lines
   }
 }
@@ -40,35 +36,74 @@ async function outlineOf(env: Environment, row: RunRow): Promise<string[]> {
   return [...kept, `${end}${kept.length === 0 ? '' : ', the audit trail has kept the lines above'}`]
 }
 
-/** What happened in the effect's own run, indented. */
-async function inner(env: Environment, workspace: string, entry: Entry): Promise<string[]> {
-  if (entry.kind !== 'effect.opened' || entry.payload === null) return []
+/** What an entry says, and behind it, indented, what happened in the own run of the effect that it opened. */
+async function told(env: Environment, workspace: string, entry: Entry): Promise<string[]> {
+  const line = (at: number, said: string | undefined): string[] => (said === undefined ? [] : [`${iso(at)}  ${said}`])
+  if (entry.payload === null) return line(entry.at, `${entry.kind} (erased)`)
+  if (entry.kind !== 'effect.opened') return line(entry.at, sentence(entry))
   const data = dataOf(entry as Entry & { kind: 'effect.opened' })
-  if (data.joined === true) return []
+  if (data.joined === true) return line(entry.at, sentence(entry))
   const entries = await env.store.entries(workspace, streamOf(data.run, 0))
-  const lines: string[] = []
+  const undo = isUndo(entries[0])
+  const lines = line(entry.at, undo ? `takes back ${data.action} (effect ${data.effect.slice(0, 8)})` : sentence(entry))
+  const held = new Set<string>()
   for (const one of entries) {
-    const said = one.payload === null ? undefined : await innerSentence(env, workspace, one)
-    if (said !== undefined) lines.push(`${new Date(one.at).toISOString()}    ${said}`)
+    const said = one.payload === null ? undefined : await innerSentence(env, workspace, one, { undo, held })
+    lines.push(...line(one.at, said === undefined ? undefined : `  ${said}`))
   }
   return lines
 }
 
-async function innerSentence(env: Environment, workspace: string, entry: Entry): Promise<string | undefined> {
+function isUndo(first: Entry | undefined): boolean {
+  if (first?.kind !== 'run.started' || first.payload === null) return false
+  return (dataOf(first as Entry & { kind: 'run.started' }).input as { mode?: string }).mode === 'undo'
+}
+
+/** What is known of an effect's own run. */
+interface Inside {
+  /** It takes something back. */
+  readonly undo: boolean
+  /** The operations that are holds, not questions. */
+  readonly held: Set<string>
+}
+
+async function innerSentence(
+  env: Environment,
+  workspace: string,
+  entry: Entry,
+  { undo, held }: Inside,
+): Promise<string | undefined> {
   if (entry.kind === 'ask.opened') {
-    const found = await readItem(env.store, workspace, dataOf(entry as Entry & { kind: 'ask.opened' }).item)
-    return `asked: ${found?.item.title ?? 'a person'}`
+    const { item, until, again } = dataOf(entry as Entry & { kind: 'ask.opened' })
+    const found = await readItem(env.store, workspace, item)
+    if (found?.item.dueAt === undefined || until === undefined) return `asked: ${found?.item.title ?? 'a person'}`
+    held.add(entry.key)
+    const what = again === 'rescheduled' ? 'put to another time' : found.item.title
+    return `${what}: goes out by itself at ${iso(until)}, unless it is stopped`
   }
   if (entry.kind === 'ask.completed') {
     const { ok, by, error } = dataOf(entry as Entry & { kind: 'ask.completed' })
-    if (error !== undefined) return error.message
+    if (error !== undefined) return held.has(entry.key) ? 'its time came, and nobody had stopped it' : error.message
     const { decision, hash } = (ok ?? {}) as { decision?: Json; hash?: string }
     return `${by === undefined ? 'somebody' : actorText(by)} decided ${JSON.stringify(decision ?? ok)}${hash === undefined ? '' : ` about exactly ${hash.slice(0, 12)}…`}`
   }
-  if (entry.kind.startsWith('effect.')) return sentence(entry)
+  if (entry.kind.startsWith('effect.')) return undo ? undoSentence(entry) : sentence(entry)
   if (entry.kind === 'step.completed' && entry.key.startsWith('look'))
     return `looked what became of it: ${(dataOf(entry as Entry & { kind: 'step.completed' }).ok as { do?: string }).do ?? ''}`
   return undefined
+}
+
+/** Of an effect that takes back: nothing is sent, and nobody is asked by the rules about doing. */
+function undoSentence(entry: Entry): string | undefined {
+  if (entry.kind === 'effect.sending') {
+    const { action, attempt } = dataOf(entry as Entry & { kind: 'effect.sending' })
+    return `takes ${action} back (try ${attempt})`
+  }
+  if (entry.kind !== 'effect.completed') return sentence(entry)
+  const { ok } = dataOf(entry as Entry & { kind: 'effect.completed' })
+  const { state, error } = (ok ?? {}) as { state?: string; error?: { message?: string } }
+  if (state === 'done') return 'taken back'
+  return state === 'failed' ? `not taken back: ${error?.message ?? state}` : sentence(entry)
 }
 
 type Tell = { [K in EntryKind]?: (data: EntryData[K], key: string) => string | undefined }
@@ -119,7 +154,9 @@ const TELL: Tell = {
       : `${key} failed: ${d.error.message}`
   },
   'effect.opened': (d) =>
-    `${d.action} ${d.joined === true ? 'joined an effect of the same intent' : 'went its own way'} (effect ${d.effect.slice(0, 8)})`,
+    d.joined === true
+      ? `asked for ${d.action} as was asked before: waits for that one (effect ${d.effect.slice(0, 8)})`
+      : `asked for ${d.action}, which cannot be sent at once (effect ${d.effect.slice(0, 8)})`,
   'effect.sending': (d) => `sends ${d.action} (try ${d.attempt}), ${(d.verdict as { reason?: string }).reason ?? ''}`,
   'effect.failed': (d) => `try ${d.attempt} failed: ${d.error.message}`,
   'effect.completed': (d, key) => effectSentence(d, key),

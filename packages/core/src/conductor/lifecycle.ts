@@ -34,6 +34,8 @@ export interface LifecycleEvents {
     readonly title: string
     readonly kind: string
     readonly allows: readonly string[]
+    /** When it goes out by itself, of what is held. */
+    readonly dueAt?: string
     /** What to do about it, where it says so. */
     readonly advice?: string
   }

@@ -3,7 +3,11 @@ import type { Logger } from '../base/log.ts'
 import type { Lifecycle, LifecycleEvents } from './lifecycle.ts'
 
 export function speak(lifecycle: Lifecycle, log: Logger): void {
-  lifecycle.on('item.opened', (e) => log.info({ ...e, hint: howToAnswer(e) }, `${e.run} asks: ${e.title}`))
+  lifecycle.on('item.opened', (e) =>
+    e.dueAt === undefined
+      ? log.info({ ...e, hint: howToAnswer(e) }, `${e.run} asks: ${e.title}`)
+      : log.info({ ...e, hint: howToStop(e) }, `${e.run}: ${e.title}: goes out by itself at ${e.dueAt}`),
+  )
   lifecycle.on('step.failed', (e) =>
     log.warn(e, `${e.run}: try ${e.attempt} of "${e.step}" failed: ${e.message}; again at ${e.retryAt}`),
   )
@@ -20,9 +24,17 @@ export function speak(lifecycle: Lifecycle, log: Logger): void {
   )
 }
 
+function howToStop({ workspace, item }: LifecycleEvents['item.opened']): string {
+  return `stop it: await ${of(workspace)}.holds.cancel('${item}', { by: { kind: 'person', id: 'you' }, reason: '…' })`
+}
+
+function of(workspace: string): string {
+  return workspace === 'default' ? 'keelson' : `keelson.workspace('${workspace}')`
+}
+
 function howToAnswer({ workspace, item, allows, advice }: LifecycleEvents['item.opened']): string {
   const decision = DECISIONS.find(([verb]) => allows.includes(verb))?.[1] ?? 'dismiss: true'
-  const inbox = workspace === 'default' ? 'keelson.inbox' : `keelson.workspace('${workspace}').inbox`
+  const inbox = `${of(workspace)}.inbox`
   const how = `answer it: const { hash } = await ${inbox}.get('${item}'); await ${inbox}.decide('${item}', { hash, by: { kind: 'person', id: 'you' }, ${decision} })`
   return advice === undefined ? how : `${advice}\n        ${how}`
 }

@@ -147,7 +147,11 @@ function tell(pass: Pass, item: ItemRecord): void {
   const { workspace, playbook } = claimed.row
   const about = { workspace, run: item.onBehalfOf ?? claimed.row.id, playbook }
   const { id, title, kind, dueAt, allows } = item
-  env.emit('item.opened', { ...about, item: id, title, kind, allows })
+  env.emit('item.opened', {
+    ...about,
+    ...{ item: id, title, kind, allows },
+    ...(dueAt === undefined ? {} : { dueAt: iso(dueAt) }),
+  })
   const action = item.action ?? ''
   if (kind === 'outcome-unknown') env.emit('effect.unknown', { ...about, action, item: id })
   else if (kind === 'approval' && dueAt !== undefined)
