@@ -1,5 +1,7 @@
 /** The terminal, where it says what to do next, and whom to wait for. */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -7,7 +9,7 @@ import { z } from 'zod'
 import { action, createConductor, definePlaybook, policy } from '@keelson/core'
 import { sqlite } from '@keelson/memory-sqlite'
 import { manualClock } from '@keelson/testing'
-import { shared } from './support/terminal.ts'
+import { shared, terminalArgs } from './support/terminal.ts'
 
 const sent: string[] = []
 const given = { input: z.object({ to: z.string(), text: z.string() }), output: z.object({ id: z.string() }) }
@@ -59,5 +61,53 @@ describe('holds at the terminal', () => {
     await expect(again.runs.get('r').result()).rejects.toMatchObject({ code: 'ACTION_DECLINED' })
     await again.stop()
     expect(sent).toEqual([])
+  })
+})
+
+describe('keelson beside an app that asks', () => {
+  const asks = policy([policy.rule('words', { on: send }, () => policy.ask())])
+  const parent = definePlaybook({
+    name: 'parent',
+    version: 1,
+    input: given.input,
+    output: given.output,
+    run: (ctx, input) => ctx.call(write, input),
+  })
+
+  it('names the command that goes on from a parent to the run that it waits for', async () => {
+    const path = join(folder, 'parent.db')
+    const app = await createConductor({ store: sqlite(path), playbooks: [write, parent], policy: asks, log })
+    await app.start(parent, { to: 'ada', text: 'x' }, { id: 'p' })
+    await app.quiet()
+    const [child] = (await app.runs.list({ playbook: 'write' })).runs
+    const { stdout } = await keelson(['why', path, 'p'])
+    expect(stdout).toContain(`see what that waits for: npx keelson why ${path} `)
+    expect(stdout).toContain(child!.id)
+    await app.stop()
+  })
+
+  it('takes from a file the fields that are to be other, and says field by field what does not fit', async () => {
+    const path = join(folder, 'edits.db')
+    const app = await createConductor({ store: sqlite(path), playbooks, policy: asks, log })
+    const run = await app.start(write, { to: 'ada', text: 'x' }, { id: 'e' })
+    await app.quiet()
+    const { id } = (await app.inbox.list()).items[0]!
+    const [some, wrong] = [join(folder, 'some.json'), join(folder, 'wrong.json')]
+    await writeFile(some, '{ "to": "bob" }')
+    await writeFile(wrong, '{ "to": 5, "text": null }')
+    const refused = await keelson(['edit', path, id, '--file', wrong])
+    expect(refused.stdout).toMatch(/^refused \(invalid\):\n {2}text: Invalid input.+\n {2}to: Invalid input.+\n$/)
+    expect(await keelson(['edit', path, id, '--file', some])).toMatchObject({ code: 0 })
+    expect(await run.result()).toEqual({ id: 'bob' })
+    await app.stop()
+  })
+
+  it('ends quietly when nobody reads on', async () => {
+    const child = spawn(process.execPath, terminalArgs(['story', join(folder, 'edits.db'), 'e']), { stdio: 'pipe' })
+    child.stdout.destroy()
+    let complaints = ''
+    child.stderr.on('data', (text) => (complaints += String(text)))
+    const [code] = (await once(child, 'close')) as [number]
+    expect({ code, complaints }).toEqual({ code: 0, complaints: '' })
   })
 })

@@ -239,9 +239,10 @@ describe('keelson at the terminal', () => {
 
   it('takes out what was taken out in the editor', async () => {
     const item = await asked('shorter', { to: 'ada', cents: 4200, memo: 'for May' })
-    const shorter = join(folder, 'shorter.json')
-    await writeFile(shorter, '{ "to": "ada", "cents": 4200 }')
-    expect(await keelson(['edit', store, item.id, '--file', shorter])).toMatchObject({ code: 0 })
+    const shorter = join(folder, 'shorter.sh')
+    await writeFile(shorter, '#!/bin/sh\necho \'{ "to": "ada", "cents": 4200 }\' > "$1"\n')
+    await chmod(shorter, 0o755)
+    expect(await keelson(['edit', store, item.id], { EDITOR: shorter })).toMatchObject({ code: 0 })
     expect(await app.runs.get('shorter').result()).toEqual({ paid: 4200 })
     expect(sent.at(-1)).toEqual({ to: 'ada', cents: 4200 })
   })

@@ -11,7 +11,10 @@ export async function howToEnd(workspace: Workspace, asked: Asked): Promise<HowT
   const commands = new Map<string, string>()
   for (const { inbox, kind } of waits)
     if (inbox !== undefined) commands.set(inbox, sayingOf(await workspace.inbox.get(inbox), kind === 'hold', asked))
-  return ({ kind, inbox }) => (inbox === undefined ? APP[kind] : commands.get(inbox))
+  return ({ kind, inbox, run }) => {
+    if (inbox !== undefined) return commands.get(inbox)
+    return run === undefined ? APP[kind] : `see what that waits for: ${command('why', run, asked)}`
+  }
 }
 
 const APP: { readonly [kind: string]: string | undefined } = {
@@ -45,7 +48,7 @@ const MORE: { readonly [verb: string]: string } = {
 /** As it can be typed in a shell. */
 export function command(name: string, id: string, { store, workspace }: Asked): string {
   const where = workspace === undefined ? '' : ` -w ${quoted(workspace)}`
-  return `npx keelson ${name} ${quoted(store)} ${id}${MORE[name] ?? ''}${where}`
+  return `npx keelson ${name} ${quoted(store)} ${quoted(id)}${MORE[name] ?? ''}${where}`
 }
 
 function quoted(text: string): string {

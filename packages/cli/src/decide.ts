@@ -57,7 +57,15 @@ const PAST: { readonly [verb: string]: string } = {
 }
 
 function refusal(decided: Decided & { status: 'refused' }): string {
-  return `refused (${decided.why}): ${safe(decided.message)}`
+  const message = byField(safe(decided.message))
+  return `refused (${decided.why}):${message.startsWith('\n') ? '' : ' '}${message}`
+}
+
+/** What a schema says of several fields, a line for each: the field first. */
+function byField(message: string): string {
+  const lines = message.split(/^✖ /m).filter((line) => line !== '')
+  const said = lines.map((line) => line.trim().replace(/^([^]*?)\n\s*→ at (.+)$/, '$2: $1'))
+  return said.length > 1 ? said.map((line) => `\n  ${line}`).join('') : said.join('')
 }
 
 /** The open item whose id begins so; one that is closed by its whole id. Throws `Misuse`. */
@@ -133,11 +141,18 @@ async function agreed(workspace: Workspace, item: InboxItem, asked: Asked, by: A
   if (!/^y(es)?$/i.test(answer.trim())) throw new Misuse('not approved')
 }
 
-/** What would execute, as it was left in the editor; undefined when it was not changed. */
+/**
+ * What is to be other: of a file, the fields that it names; in the editor the whole was seen, and what was taken out goes.
+ * Undefined when nothing was changed.
+ */
 async function edited(item: InboxItem, asked: Asked): Promise<Decision | undefined> {
   const before = draftOf(item)
-  const text = asked.file === undefined ? await inEditor(before) : await readFile(asked.file, 'utf8')
-  const after = jsonOf(text, asked.file ?? 'what the editor left')
+  if (asked.file !== undefined) {
+    const named = jsonOf(await readFile(asked.file, 'utf8'), asked.file)
+    const whole = isObject(before) && isObject(named) ? { ...before, ...named } : named
+    return JSON.stringify(whole) === JSON.stringify(before) ? undefined : { edit: named }
+  }
+  const after = jsonOf(await inEditor(before), 'what the editor left')
   if (JSON.stringify(after) === JSON.stringify(before)) return undefined
   return { edit: item.kind === 'plan' ? linesAs(before, after) : exactly(before, after) }
 }

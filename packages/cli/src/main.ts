@@ -5,6 +5,7 @@ import { asked, Misuse, USAGE } from './usage.ts'
 
 /** What the process should end with: 0 done, 1 failed, 2 called wrongly, 3 refused, 4 verify found a fault. */
 export async function main(args: readonly string[]): Promise<number> {
+  endQuietly()
   try {
     const wanted = asked(args)
     if (wanted === 'help') {
@@ -20,6 +21,15 @@ export async function main(args: readonly string[]): Promise<number> {
   } catch (thrown) {
     return complain(thrown, args.includes('--json'))
   }
+}
+
+/** Whoever reads may stop reading, as `head` does: what is still to be printed then is for nobody, and no failure. */
+function endQuietly(): void {
+  if (!process.stdout.listeners('error').includes(unread)) process.stdout.on('error', unread)
+}
+
+function unread(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error
 }
 
 /** Of this package; all packages of Keelson carry one. */

@@ -35,7 +35,7 @@ export const USAGE = `keelson: what runs, why it waits, and what waits for you
   --plain            no colours (so does NO_COLOR)
   --yes              decides without asking back
   --hash <hash>      decides only about exactly this (or its beginning)
-  --file <path>      for edit: takes the input from a file; for outcome: what came back, as JSON
+  --file <path>      for edit: the fields that are to be other, as JSON; for outcome: what came back, as JSON
   --until <when>     for snooze: a duration from now, or ISO text
   --as, --by <id>    who decides or does it; default: your login
   --workspace <id>   default: the only one in the store, or "default"
