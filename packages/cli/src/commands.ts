@@ -20,7 +20,7 @@ export async function howToEnd(workspace: Workspace, asked: Asked): Promise<HowT
 const APP: { readonly [kind: string]: string | undefined } = {
   event: 'the app sends it',
   freeze: 'the app thaws it',
-  version: 'the app brings it, or moves, rewinds or cancels the run',
+  version: 'the app brings it, or moves, restarts or cancels the run',
   pause: 'the app resumes it',
   suspended: 'the app resumes it',
 }

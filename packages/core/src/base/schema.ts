@@ -16,7 +16,7 @@ export function parse<S extends z.ZodType>(schema: S, value: unknown, code: Erro
   const result = tried(schema, value, code, what)
   if (result.success) return result.data
   throw new KeelsonError(code, `${what} does not fit its schema: ${readable(result.error)}`, {
-    hint: 'Compare the value with the schema; nothing was stored or executed.',
+    hint: `Compare the value with the schema; ${code === 'OUTPUT_INVALID' ? 'what was done before it stays done' : 'nothing was stored or executed'}.`,
     data: {
       issues: result.error.issues.slice(0, 20).map((issue) => `${path(issue.path)}: ${issue.message}`.toWellFormed()),
     },

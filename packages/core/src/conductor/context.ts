@@ -21,7 +21,7 @@ import type { Perform, Place } from './ops/place.ts'
 import { intend, propose } from './ops/plan.ts'
 import { step } from './ops/step.ts'
 import { taxonomy, templates } from './ops/templates.ts'
-import { call, emit, sleep, waitFor, type WaitOptions } from './ops/waits.ts'
+import { assertEvent, call, emit, sleep, waitFor, type WaitOptions } from './ops/waits.ts'
 import { located } from './located.ts'
 import type { Pass } from './pass.ts'
 
@@ -57,8 +57,10 @@ export function contextOf(
       perform(typeof duration === 'string' ? `sleep ${duration}` : `sleep until ${duration.until}`, (key) =>
         sleep(pass, key, duration),
       ),
-    waitFor: (event: { name: string }, options?: WaitOptions) =>
-      perform(event.name, (key) => waitFor(pass, key, event, options)),
+    waitFor: (event: { name: string }, options?: WaitOptions) => {
+      assertEvent(event)
+      return perform(event.name, (key) => waitFor(pass, key, event, options))
+    },
     emit: (event, payload) => perform(`emit ${event.name}`, (key) => emit(pass, key, event, payload)),
     call: (playbook, input) => perform(playbook.name, (key) => call(pass, key, playbook, input)) as never,
     all: (items, key, branch, options) =>

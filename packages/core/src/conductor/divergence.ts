@@ -13,7 +13,7 @@ export interface Difference {
 
 const REMEDY =
   'Bring back the old code as its own version, or declare changes: { renamed, removed, inserted } on this version; ' +
-  'or move, rewind or cancel the run.'
+  'or move, restart or cancel the run.'
 
 /** The same key asks for something else than it did. */
 export function differenceOf(

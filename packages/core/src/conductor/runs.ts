@@ -12,7 +12,7 @@ import type { Playbook } from '../playbook/context.ts'
 import { eventSchema, type EventType } from '../playbook/event.ts'
 import { playbookOf } from '../playbook/playbook.ts'
 import type { Environment } from './environment.ts'
-import { isSent, sentEvent, sentRun } from './event-run.ts'
+import { EVENT_PLAYBOOK, isSent, sentEvent, sentRun, type EventInput } from './event-run.ts'
 import { assertActive } from './life.ts'
 import type { Notifier } from './notifier.ts'
 import { rootOf } from './shadow/mode.ts'
@@ -49,8 +49,12 @@ export async function start<In, Out>(
 ): Promise<Run<Out>> {
   const known = playbookOf(playbook)
   if (env.catalog.get(known.name, known.version) !== known) {
-    throw new KeelsonError('PLAYBOOK_NOT_FOUND', `playbook ${known.name}@${known.version} is not registered`, {
-      hint: 'Pass it in createConductor({ playbooks }).',
+    const other = env.catalog.get(known.name, known.version) !== undefined
+    const what = other ? 'is registered as another definition' : 'is not registered'
+    throw new KeelsonError('PLAYBOOK_NOT_FOUND', `playbook ${known.name}@${known.version} ${what}`, {
+      hint: other
+        ? 'Start the very object that was passed in createConductor({ playbooks }), or give this one a version of its own.'
+        : 'Pass it in createConductor({ playbooks }).',
     })
   }
   const company = env.company(workspace)
@@ -120,6 +124,12 @@ async function assertSame(
   const same = there.playbook === asked.playbook && there.inputHash === asked.inputHash
   if (same && (shadow === undefined || shadow === (there.shadow !== undefined))) return
   const what = same ? 'mode: one of the two is in shadow' : there.playbook === asked.playbook ? 'input' : 'playbook'
+  const sent = asked.playbook === EVENT_PLAYBOOK ? (asked.input as unknown as EventInput) : undefined
+  if (sent !== undefined)
+    throw new KeelsonError('RUN_EXISTS', `event ${sent.event} was sent before as "${sent.id}", with another payload`, {
+      hint: 'An event id is sent once. Give another event another id.',
+      data: { run: id },
+    })
   throw new KeelsonError('RUN_EXISTS', `run "${id}" exists with another ${what}`, {
     hint: 'A run id is started once. Give other work another id.',
     data: { run: id },

@@ -107,7 +107,7 @@ function callOf({ kind, inbox }: WaitInfo): string | undefined {
 const CALLS: { readonly [K in WaitKind]?: string } = {
   event: 'send() ends it',
   freeze: 'thaw() ends it',
-  version: 'register it, or move, rewind or cancel the run',
+  version: 'register it, or move, restart or cancel the run',
   pause: 'resume() ends it',
   suspended: 'resume() of the workspace ends it',
 }

@@ -4,7 +4,7 @@
  * Credentials are resolved at the moment of use, for one workspace and account, and are never stored.
  */
 import { KeelsonError } from '../base/errors.ts'
-import { definitionOf, handle, type Action, type AnyAction } from './action.ts'
+import { definitionOf, handle, isAction, type Action, type AnyAction } from './action.ts'
 
 /** A configured connector, as createConductor takes it. */
 export interface Connector {
@@ -63,6 +63,11 @@ export function defineConnector<
 /** The actions of a connector by name, as core executes them. */
 export function actionsOf(connector: Connector): AnyAction[] {
   const { name, actions }: Partial<Connector> = connector
+  if (isAction(connector)) {
+    throw new KeelsonError('DEFINITION_INVALID', `"${name}" is an action, and not a connector`, {
+      hint: 'Pass it in actions; or in a test, fake(it) in connectors.',
+    })
+  }
   if (actions === undefined) {
     throw new KeelsonError('DEFINITION_INVALID', `connector "${name}" is a definition, and not connected`, {
       hint: `Pass ${name}.connect() in connectors.`,

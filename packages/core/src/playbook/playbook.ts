@@ -81,7 +81,7 @@ export function definePlaybook<I extends z.ZodType, O extends z.ZodType>(definit
     )
   }
   if (!Number.isSafeInteger(d.version) || d.version < 1) {
-    throw invalid(`playbook ${d.name} has version ${d.version}`, 'Use whole numbers from 1.')
+    throw invalid(`playbook ${d.name} has version ${JSON.stringify(d.version)}`, 'Use whole numbers from 1.')
   }
   return registerPlaybook({
     ...d,

@@ -9,7 +9,7 @@ import { KeelsonError } from '../base/errors.ts'
 import { sha256 } from '../base/hash.ts'
 import { canonical } from '../base/json.ts'
 import { parseLabels, type Label } from '../base/labels.ts'
-import { definitionOf, type Action } from '../connector/action.ts'
+import { definitionOf, isAction, type Action } from '../connector/action.ts'
 import type { Settings } from './settings.ts'
 import type { Verdict } from './verdict.ts'
 
@@ -103,6 +103,7 @@ export function rule(
   },
   decide: (facts: never) => Verdict | readonly Verdict[],
 ): Rule {
+  assertRule(name, when, decide)
   const on = (Array.isArray(when.on) ? when.on : [when.on]) as readonly Action<unknown, unknown>[]
   const lookUp = when.look
   const labels = parseLabels(when.labels ?? [])
@@ -119,6 +120,15 @@ export function rule(
     look: lookUp === undefined ? undefined : (input) => lookUp(input as never, look) as Record<string, AnyLookup>,
     decide: decide as Rule['decide'],
   }
+}
+
+function assertRule(name: string, when: { on?: unknown } | undefined, decide: unknown): void {
+  const on: unknown[] = Array.isArray(when?.on) ? when.on : [when?.on]
+  const wrong = on.every(isAction) ? 'has no function that decides' : 'does not say on which actions'
+  if (wrong.startsWith('has') && typeof decide === 'function') return
+  throw new KeelsonError('DEFINITION_INVALID', `rule "${name}" ${wrong}`, {
+    hint: `policy.rule('${name}', { on: send }, () => policy.ask()): "on" takes what action() or defineConnector() returned.`,
+  })
 }
 
 /** A set of rules. Throws `DEFINITION_INVALID` when two rules share a name. */

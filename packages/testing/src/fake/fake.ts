@@ -82,6 +82,10 @@ function connectorIn(action: string): string {
 
 function actionsIn(connector: { readonly name: string }): AnyAction[] {
   if (isAction(connector)) return [definitionOf(connector)]
+  if (typeof connector !== 'object' || connector === null)
+    throw new KeelsonError('DEFINITION_INVALID', `${JSON.stringify(connector)} is no connector and no action`, {
+      hint: 'Pass what defineConnector() or action() returned, not its name.',
+    })
   const held = 'actions' in connector && Array.isArray(connector.actions) ? connector.actions : Object.values(connector)
   const actions = held.filter(isAction).map((one) => definitionOf(one))
   if (actions.length > 0) return actions

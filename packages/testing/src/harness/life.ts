@@ -6,7 +6,7 @@
  */
 import { createConductor, type Conductor, type ConductorOptions } from '@keelson/core'
 import type { Connector, Logger, Models } from '@keelson/core'
-import { definitionOf, handle, KeelsonError } from '@keelson/core/ports'
+import { actionsOf, handle, KeelsonError } from '@keelson/core/ports'
 import type { AnyAction, Clock, Ids, MemoryStore } from '@keelson/core/ports'
 import { alwaysReplay } from '../always-replay.ts'
 import type { ManualClock } from '../clock.ts'
@@ -136,7 +136,7 @@ function conductorOf(setting: Setting, { gate, probe, clock, opened }: Inner): P
   })
   const gated = (connector: Connector): Connector => ({
     ...connector,
-    actions: connector.actions.map((one) => handle(stopped(definitionOf(one), gate, probe))),
+    actions: actionsOf(connector).map((one) => handle(stopped(one, gate, probe))),
   })
   const real = setting.connectors.filter((one) => recipeOf(one) === undefined)
   const recipes = [...setting.connectors.flatMap((one) => recipeOf(one) ?? []), ...setting.recipes]

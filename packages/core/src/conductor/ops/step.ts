@@ -15,6 +15,12 @@ const FINAL: ReadonlySet<string> = new Set(['VALUE_NOT_STORABLE', 'NESTED_STEP',
 type Work = (o: { signal: AbortSignal; attempt: number }) => unknown
 
 export function step(pass: Pass, key: string, work: Work, options: StepOptions = {}): Promise<unknown> {
+  if (typeof work !== 'function')
+    return Promise.reject(
+      new KeelsonError('DEFINITION_INVALID', `the work of step "${key}" is no function`, {
+        hint: `Write ctx.step('${key}', () => …).`,
+      }),
+    )
   const live = (op: Op): 'succeeded' | Promise<void> =>
     options.timeout === undefined && op.retryAt === undefined
       ? firstTry(pass, key, work, options, op)

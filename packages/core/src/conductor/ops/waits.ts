@@ -35,8 +35,9 @@ export function sleep(
   duration: Duration | { until: string },
   wait: Pick<WaitInfo, 'kind' | 'what'> | undefined = undefined,
 ): Promise<void> {
-  const ms = typeof duration === 'string' ? durationMs(duration) : undefined
-  const fixed = typeof duration === 'string' ? undefined : instant(duration.until)
+  const { until: given } = (duration ?? {}) as { until?: string }
+  const ms = given === undefined ? durationMs(duration as string) : undefined
+  const fixed = given === undefined ? undefined : instant(given)
   const hash = sha256(canonical([ms ?? null, fixed ?? null]))
   const live = async (op: Op): Promise<void> => {
     if (op.opened === undefined) {
@@ -57,6 +58,14 @@ function instant(text: string): number {
   if (Number.isFinite(at)) return at
   throw new KeelsonError('DURATION_INVALID', `"${text}" is not an instant`, {
     hint: "Use ISO text with an offset: '2027-01-31T09:00:00Z'.",
+  })
+}
+
+/** What waits is told by an event as it was defined: its name alone says nothing of the payload. */
+export function assertEvent(event: { readonly name: string }): void {
+  if (typeof event === 'object' && event !== null && typeof event.name === 'string') return
+  throw new KeelsonError('DEFINITION_INVALID', `${JSON.stringify(event) ?? 'undefined'} is not an event`, {
+    hint: 'Pass what defineEvent() returned.',
   })
 }
 
