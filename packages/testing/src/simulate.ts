@@ -9,6 +9,7 @@ import { seeded, turn } from '@keelson/core/ports'
 import { manualClock, milliseconds } from './clock.ts'
 import { assertFaked, Strays } from './fake/stray.ts'
 import { World, type Happened } from './fake/world.ts'
+import { Dropped } from './harness/dropped.ts'
 import type { HarnessOptions } from './harness/harness.ts'
 import { beginLife, type Life, type Setting } from './harness/life.ts'
 import { answerTruly } from './harness/people.ts'
@@ -92,7 +93,7 @@ class Simulation {
   #begun = 0
 
   constructor(options: SimulateOptions, seed: string, reached: Record<string, number>) {
-    const { connectors = [], now = MONDAY, alwaysReplay = false, ...given } = options.harness()
+    const { connectors = [], now = MONDAY, alwaysReplay = false, mayDrop = false, ...given } = options.harness()
     this.#options = options
     this.#reached = reached
     this.#random = seeded(`simulate ${seed}`)
@@ -100,6 +101,8 @@ class Simulation {
     this.#setting = {
       ...{ options: given, connectors, recipes: [], store: memoryStore(), world: new World(), alwaysReplay },
       strays: new Strays(),
+      dropped: new Dropped(),
+      mayDrop,
       ...{ clock: manualClock(Date.parse(now)), ids: testIds(seed), log: silent },
     }
   }

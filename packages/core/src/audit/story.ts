@@ -115,7 +115,10 @@ const TELL: Tell = {
   'run.started': (d) =>
     `${actorText(d.by)} started ${d.playbook}@${d.version}${d.persona === undefined ? '' : ` as ${d.persona}`}`,
   'run.continued': () => 'went on with a new journal',
-  'run.settled': (d) => (d.error === undefined ? `ended: ${d.status}` : `ended: ${d.status}: ${d.error.message}`),
+  'run.settled': (d) => {
+    if (d.error !== undefined) return `ended: ${d.status}: ${d.error.message}`
+    return d.dropped === undefined ? `ended: ${d.status}` : `ended: ${d.status}, without ${d.dropped.join('; ')}`
+  },
   'run.rewound': (d) => `${actorText(d.by)} took it back to entry ${d.to}: ${d.why}`,
   'run.moved': (d) => `${actorText(d.by)} moved it to version ${d.version}`,
   'run.paused': (d) => `${actorText(d.by)} paused it: ${d.reason}`,

@@ -40,19 +40,29 @@ export function contextOf(
     if (place.ended) return never()
     return named(pass, place, name, start)
   }
+  const hand = <T>(name: string, answer: Promise<T>): Promise<T> => pass.unheard.hand(name, answer)
   const files = artifacts(pass, perform, acts)
   const context: Omit<Context, 'step' | 'waitFor'> & { step: unknown; waitFor: unknown } = {
     step: (name: string, work: Parameters<typeof step>[2], options: Parameters<typeof step>[3]) =>
-      perform(name, (key) => step(pass, key, work, options)),
+      hand(
+        name,
+        perform(name, (key) => step(pass, key, work, options)),
+      ),
     act: (action, input, options) =>
-      unheard(actOp(pass, perform, acts, action, input, options).then(({ output }) => output)),
-    effect: (action, input, options) => unheard(actOp(pass, perform, acts, action, input, options)),
+      hand(
+        action.name,
+        actOp(pass, perform, acts, action, input, options).then(({ output }) => output),
+      ),
+    effect: (action, input, options) => hand(action.name, actOp(pass, perform, acts, action, input, options)),
     delegate: (agent, input, options) =>
-      perform(agent.name, (key) => delegate(pass, key, agent, input, options ?? {}, acts)) as never,
+      hand(
+        agent.name,
+        perform(agent.name, (key) => delegate(pass, key, agent, input, options ?? {}, acts)),
+      ) as never,
     ask: (question, options) => unheard(ask(pass, perform, question, options)) as never,
     approve: (question, options) => perform('approve', (key) => approve(pass, key, question, options)),
     intend: (action, input, options) => intend(pass, acts, action, input, options),
-    propose: (title, plan, options) => unheard(propose(pass, place, perform, title, plan, options)),
+    propose: (title, plan, options) => hand('propose', propose(pass, place, perform, title, plan, options)),
     sleep: (duration) =>
       perform(typeof duration === 'string' ? `sleep ${duration}` : `sleep until ${duration.until}`, (key) =>
         sleep(pass, key, duration),
@@ -62,9 +72,16 @@ export function contextOf(
       return perform(event.name, (key) => waitFor(pass, key, event, options))
     },
     emit: (event, payload) => perform(`emit ${event.name}`, (key) => emit(pass, key, event, payload)),
-    call: (playbook, input) => perform(playbook.name, (key) => call(pass, key, playbook, input)) as never,
+    call: (playbook, input) =>
+      hand(
+        playbook.name,
+        perform(playbook.name, (key) => call(pass, key, playbook, input)),
+      ) as never,
     all: (items, key, branch, options) =>
-      unheard(all(pass, place, (own) => contextOf(pass, own), items, key, branch, options)),
+      hand(
+        'all',
+        all(pass, place, (own) => contextOf(pass, own), items, key, branch, options),
+      ),
     checkpoint: (name) => perform(`checkpoint ${name}`, (key) => checkpoint(pass, key, name)),
     continueAsNew: (input) => unheard(continueAsNew(pass, input)),
     artifacts: files,

@@ -4,6 +4,7 @@
  * L1. A function that returns while recorded outcomes were not asked for has diverged and commits nothing.
  * L2. Settling awaits started steps, and withdraws what is still waited for in the same unit.
  * L3. A cancelled run's code is not resumed.
+ * L4. A run that ends without what its code asked for says so.
  */
 import { canonical, canonicalAround } from '../base/json.ts'
 import { parse } from '../base/schema.ts'
@@ -163,7 +164,9 @@ async function finish(pass: Pass, result: { value: unknown } | { thrown: unknown
   if (pass.work.aborted) return
   if (pass.history.raised !== undefined) await recover(pass)
   await leaveSending(pass)
-  await settle(pass, outcome)
+  const dropped = outcome.status === 'completed' && !pass.task.playbook.internal ? await pass.unheard.lines(pass) : []
+  if (pass.work.aborted) return
+  await settle(pass, dropped.length === 0 ? outcome : { ...outcome, dropped })
 }
 
 /** Nothing moves: park, if all that the code waits for is known. */

@@ -15,6 +15,8 @@ export interface LifecycleEvents {
     readonly status: 'completed' | 'failed' | 'declined' | 'cancelled'
     readonly error?: { code: string; message: string }
   }
+  /** Its code ended without some of what it had asked for: not done, or failed and nobody looked. One line each. */
+  'run.dropped': OfRun & { readonly dropped: readonly string[] }
   'run.diverged': OfRun & { readonly difference: string }
   'run.quarantined': OfRun & { readonly reason: string }
   'run.stalled': OfRun & { readonly last: string }

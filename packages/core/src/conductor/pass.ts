@@ -20,6 +20,7 @@ import { located } from './located.ts'
 import { Mailbox } from './mailbox.ts'
 import { Replay, type Halt } from './replay.ts'
 import { actingFor } from './trail.ts'
+import { Unheard } from './unheard.ts'
 import type { WaitInfo } from './waiting.ts'
 import { Work } from './work.ts'
 import { Writer, type WriterOptions } from './writer.ts'
@@ -99,6 +100,7 @@ export class Pass {
   readonly waits = new Map<string, WaitInfo>()
   readonly mailbox: Mailbox
   readonly work: Work
+  readonly unheard = new Unheard()
   readonly ended: Promise<PassEnd>
   history: History
   replay: Replay | undefined
@@ -153,7 +155,10 @@ export class Pass {
   operation<T>(asked: Operation<T>): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>()
     promise.catch(() => {}) // what the code does not await must not end the process
-    if (this.replay === undefined || this.work.stopping) return promise
+    if (this.replay === undefined || this.work.stopping) {
+      this.unheard.late(asked)
+      return promise
+    }
     if (asked.differs !== undefined) {
       this.#hooks.onDifference(asked.differs)
       return promise

@@ -16,7 +16,13 @@ import { NOTHING } from './projections.ts'
 import { raise } from './raise.ts'
 
 /** How a run ended. */
-export type Settled = { status: 'completed' | 'failed' | 'declined' | 'cancelled'; output?: Json; error?: StoredError }
+export type Settled = {
+  status: 'completed' | 'failed' | 'declined' | 'cancelled'
+  output?: Json
+  error?: StoredError
+  /** What its code asked for and ended without, for people. */
+  dropped?: readonly string[]
+}
 
 export function outcomeOf(pass: Pass, result: { value: unknown } | { thrown: unknown }): Settled {
   const { playbook } = pass.task
@@ -36,7 +42,7 @@ export function outcomeOf(pass: Pass, result: { value: unknown } | { thrown: unk
 export async function settle(pass: Pass, settled: Settled): Promise<void> {
   const { claimed, playbook, env } = pass.task
   const { row } = claimed
-  const { status, output, error } = settled
+  const { status, output, error, dropped } = settled
   const known = pass.history.settled !== undefined
   await pass.writer.submit(async () => {
     const closed = await closeOpen(pass)
@@ -53,6 +59,7 @@ export async function settle(pass: Pass, settled: Settled): Promise<void> {
         status,
         ...(output === undefined ? {} : { output }),
         ...(error === undefined ? {} : { error }),
+        ...(dropped === undefined ? {} : { dropped }),
         ...(closed.withdrawn.length === 0 ? {} : { withdrawn: closed.withdrawn }),
         ...(puts.length === 0 ? {} : { puts }),
       },
@@ -64,10 +71,10 @@ export async function settle(pass: Pass, settled: Settled): Promise<void> {
       next: { to: 'settled', status: statusOf(settled), at: env.clock.now() },
     }
   })
+  const about = { workspace: row.workspace, run: row.id, playbook: playbook.name }
+  if (dropped !== undefined && !known) env.emit('run.dropped', { ...about, dropped })
   env.emit('run.settled', {
-    workspace: row.workspace,
-    run: row.id,
-    playbook: playbook.name,
+    ...about,
     status,
     ...(error === undefined ? {} : { error: { code: error.code, message: error.message } }),
   })

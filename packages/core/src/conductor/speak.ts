@@ -18,6 +18,12 @@ export function speak(lifecycle: Lifecycle, log: Logger): void {
     log.warn(e, `${e.by} has approved ${e.straight} times in a row without a look: too much asks, or too little`),
   )
   lifecycle.on('run.diverged', (e) => log.error(e, `${e.run} no longer fits its journal: ${e.difference}`))
+  lifecycle.on('run.dropped', (e) =>
+    log.warn(
+      { ...e, hint: 'Await each operation of ctx, or give them to ctx.all: what is not awaited is not waited for.' },
+      `${e.run} ended without what it asked for: ${e.dropped.join('; ')}`,
+    ),
+  )
   lifecycle.on('run.quarantined', (e) => log.error(e, `${e.run} is quarantined: ${e.reason}`))
   lifecycle.on('run.stalled', (e) =>
     log.warn(e, `${e.run} makes no progress after "${e.last}": it awaits something outside ctx`),

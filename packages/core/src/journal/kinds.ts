@@ -68,6 +68,8 @@ export interface EntryData {
     readonly error?: StoredError
     /** Operations that were still open and are withdrawn by this. */
     readonly withdrawn?: readonly string[]
+    /** What its code asked for and ended without: not done, or failed and nobody looked. One line each. */
+    readonly dropped?: readonly string[]
   } & WithPuts
   'run.reopened': { readonly by: Actor; readonly why: string }
   /** What began or was answered behind entry `to` no longer counts. */

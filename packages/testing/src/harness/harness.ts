@@ -11,6 +11,7 @@ import type { Asked } from '../fake/script.ts'
 import { World, type FaultKind, type Happened } from '../fake/world.ts'
 import { testIds } from '../ids.ts'
 import { memoryStore } from '../memory-store.ts'
+import { Dropped } from './dropped.ts'
 import { logbook, type LogLine } from './logbook.ts'
 import type { Setting, TestStore } from './life.ts'
 import { assertFaked, Strays } from '../fake/stray.ts'
@@ -60,6 +61,8 @@ export interface HarnessOptions extends Pick<
   readonly now?: string
   /** Every outcome ends its pass, so that the code runs again from the journal each time. */
   readonly alwaysReplay?: boolean
+  /** Runs may end without what their code asked for: else the test fails with `STEP_NOT_AWAITED`. Default false. */
+  readonly mayDrop?: boolean
 }
 
 /** The verbs of a test. Each ends when nothing moves any more. */
@@ -126,7 +129,7 @@ export interface Harness {
   crash(): Promise<void>
   /** The same, and the other one has other code or rules: `{ policy: stricter }`. */
   deploy(
-    options: Partial<Omit<HarnessOptions, 'connectors' | 'store' | 'seed' | 'now' | 'alwaysReplay'>>,
+    options: Partial<Omit<HarnessOptions, 'connectors' | 'store' | 'seed' | 'now' | 'alwaysReplay' | 'mayDrop'>>,
   ): Promise<void>
   stop(): Promise<void>
   /** The conductor of now: a new one after `crash()`. A call to one that dies never ends: in `exploreCrashes` use `host`. */
@@ -151,7 +154,15 @@ export function harnessOf(
   more: Pick<Setting, 'discovering'> & Pick<Partial<Setting>, 'recipes'> = {},
   how: StageOptions = {},
 ): { harness: Harness; stage: Stage } {
-  const { connectors = [], store = memoryStore(), seed = '1', now = MONDAY, alwaysReplay = false, ...given } = options
+  const {
+    connectors = [],
+    store = memoryStore(),
+    seed = '1',
+    now = MONDAY,
+    alwaysReplay = false,
+    mayDrop = false,
+    ...given
+  } = options
   const at = Date.parse(now)
   if (!Number.isFinite(at)) {
     throw new KeelsonError('DURATION_INVALID', `"${now}" is not an instant`, { hint: 'Write ISO text with a zone.' })
@@ -168,7 +179,9 @@ export function harnessOf(
     log: logger,
     world: new World(),
     strays: new Strays(),
+    dropped: new Dropped(),
     alwaysReplay,
+    mayDrop,
   }
   const stage = new Stage(setting, how)
   return { harness: verbsOf(stage, lines), stage }

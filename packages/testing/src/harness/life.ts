@@ -14,6 +14,7 @@ import { fakeIn, joined, recipeOf, type Recipe } from '../fake/fake.ts'
 import type { Strays } from '../fake/stray.ts'
 import type { World } from '../fake/world.ts'
 import { intercept, type Detail, type Operation } from '../intercept.ts'
+import type { Dropped } from './dropped.ts'
 
 /** A store that has sessions and can lose one as a killed process would. `memoryStore()` is one. */
 export interface TestStore {
@@ -45,7 +46,10 @@ export interface Setting {
   readonly log: Logger
   readonly world: World
   readonly strays: Strays
+  readonly dropped: Dropped
   readonly alwaysReplay: boolean
+  /** Runs may end without what they asked for. */
+  readonly mayDrop: boolean
   readonly skewMs?: number
 }
 
@@ -84,6 +88,7 @@ export function beginLife(setting: Setting, probe: Probe = {}): { readonly life:
       opened: (worker) => (state.worker = worker),
     })
     if (state.dead) return keelson.abandon()
+    keelson.on('run.dropped', setting.dropped.heard)
     keelson.on('store.failed', () => void (state.degraded = true))
     keelson.on('store.recovered', () => void (state.degraded = false))
   }

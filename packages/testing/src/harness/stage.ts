@@ -6,6 +6,7 @@
  * G2. A verb that was pending when its conductor died goes on against the next one.
  * G3. What waits for something that does not come fails at once, and says what it waits for.
  * G4. Nothing that the test did not pass was done outside: `settle` throws when a stray was asked to.
+ * G5. Nothing that a run asked for was dropped: `settle` throws when one ended without it, unless the test says `mayDrop`.
  */
 import { KeelsonError, turn, type Instant } from '@keelson/core/ports'
 import type { Conductor } from '@keelson/core'
@@ -120,6 +121,7 @@ export class Stage {
   async settle(): Promise<void> {
     await this.#during(() => this.#settle())
     this.setting.strays.assertNone()
+    if (!this.setting.mayDrop) this.setting.dropped.assertNone()
   }
 
   async #settle(): Promise<void> {

@@ -100,32 +100,35 @@ export interface Asked {
 export function one<In, Out>(pass: Pass, key: string, action: AnyAction, asked: Asked): Promise<Effect<In, Out>> {
   const { input, because, extra, more } = asked
   const hash = hashOf(action, input)
-  const live = async (op: Op): Promise<void> => {
+  const acting = async (op: Op): Promise<Acting> => {
     const { env, claimed } = pass.task
-    const acting = await pass.work.run(async (): Promise<Acting> => {
-      const secret = await env.company(claimed.row.workspace).key()
-      const intent = businessOf(action, input) ?? [claimed.row.id, pass.history.start.continuation, key]
-      const parts = extra === undefined ? intent : [...intent, `key:${extra}`]
-      const begun = op.opened !== undefined || op.sending !== undefined // for real, before it was put into shadow
-      const shadow = begun ? undefined : await shadowed(pass, action.name)
-      const own = shadow?.simulated === true ? ['in shadow', shadow.root, ...parts] : parts
-      return {
-        key,
-        hash,
-        action,
-        input,
-        effect: effectId(secret, action, own),
-        because,
-        labels: asked.labels(),
-        shadow,
-        ...more,
-      }
-    })
-    const fresh = op.opened === undefined && op.sending === undefined
-    if (action.effect === 'read' && fresh && (await read(pass, acting, op))) return
-    if (acting.shadow?.simulated === true) return simulate(pass, acting, acting.shadow.root)
-    await act(pass, acting, op)
+    const secret = await env.company(claimed.row.workspace).key()
+    const intent = businessOf(action, input) ?? [claimed.row.id, pass.history.start.continuation, key]
+    const parts = extra === undefined ? intent : [...intent, `key:${extra}`]
+    const begun = op.opened !== undefined || op.sending !== undefined // for real, before it was put into shadow
+    const shadow = begun ? undefined : await shadowed(pass, action.name)
+    const own = shadow?.simulated === true ? ['in shadow', shadow.root, ...parts] : parts
+    return {
+      key,
+      hash,
+      action,
+      input,
+      effect: effectId(secret, action, own),
+      because,
+      labels: asked.labels(),
+      shadow,
+      ...more,
+    }
   }
+  const go = async (op: Op): Promise<void> => {
+    const known = await acting(op)
+    const fresh = op.opened === undefined && op.sending === undefined
+    if (action.effect === 'read' && fresh && (await read(pass, known, op))) return
+    if (known.shadow?.simulated === true) return simulate(pass, known, known.shadow.root)
+    await act(pass, known, op)
+  }
+  // One piece of work: a run that ends meanwhile waits for it, as for a step.
+  const live = (op: Op): Promise<void> => pass.work.run(() => go(op))
   return pass.operation<Effect<In, Out>>({
     key,
     kind: 'effect',
