@@ -133,18 +133,60 @@ export class KeelsonError extends Error {
 
 const CODES: ReadonlySet<string> = new Set(ERROR_CODES)
 
-/** Any thrown value as it is stored: code, name and message only; stacks and causes stay out of the journal. */
+/**
+ * Any thrown value as it is stored: code, name and message only; stacks and causes stay out of the journal. Always storable:
+ * of `data`, what is no JSON is kept as text, and what is too much is left out with a note.
+ */
 export function storeError(thrown: unknown): StoredError {
-  if (KeelsonError.is(thrown)) {
-    return {
-      code: thrown.code,
-      message: wellFormed(thrown.message),
-      ...(thrown.hint === undefined ? {} : { hint: wellFormed(thrown.hint) }),
-      ...(Object.keys(thrown.data).length === 0 ? {} : { data: thrown.data }),
-    }
+  try {
+    if (KeelsonError.is(thrown)) return ofKeelson(thrown)
+    if (!(thrown instanceof Error)) return { code: 'STEP_FAILED', message: wellFormed(thrown) }
+    return { code: 'STEP_FAILED', name: wellFormed(thrown.name), message: wellFormed(thrown.message) }
+  } catch {
+    return { code: 'STEP_FAILED', message: 'something that cannot be read' }
   }
-  if (!(thrown instanceof Error)) return { code: 'STEP_FAILED', message: wellFormed(thrown) }
-  return { code: 'STEP_FAILED', name: wellFormed(thrown.name), message: wellFormed(thrown.message) }
+}
+
+function ofKeelson({ code, message, hint, data }: KeelsonError): StoredError {
+  const kept = dataOf(data)
+  return {
+    code: wellFormed(code),
+    message: wellFormed(message),
+    ...(hint === undefined ? {} : { hint: wellFormed(hint) }),
+    ...(Object.keys(kept).length === 0 ? {} : { data: kept }),
+  }
+}
+
+/** Deepest nesting, most values and longest text of an error's data. */
+const DATA_MAX = { depth: 32, values: 10_000, text: 100_000 }
+
+function dataOf(data: unknown): { readonly [key: string]: Json } {
+  if (typeof data !== 'object' || data === null) return {}
+  const kept = asJson(data, 0, { left: DATA_MAX.values }) as { readonly [key: string]: Json }
+  const { length } = JSON.stringify(kept)
+  return length <= DATA_MAX.text ? kept : { note: `data of ${length} characters was left out` }
+}
+
+/** Code may throw anything in there: only JSON stays as it is. */
+function asJson(value: unknown, depth: number, budget: { left: number }): Json {
+  if (value === null || typeof value === 'boolean') return value
+  if (typeof value === 'string') return value.toWellFormed()
+  if (typeof value === 'number' && Number.isFinite(value)) return value
+  if (typeof value === 'function') return `function ${value.name}`.trim().toWellFormed()
+  if (typeof value !== 'object') return wellFormed(value)
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString()
+  if (value instanceof Error) return wellFormed(value)
+  if (depth >= DATA_MAX.depth || budget.left <= 0) return '…'
+  const next = (inner: unknown): Json => {
+    budget.left--
+    return asJson(inner, depth + 1, budget)
+  }
+  if (Array.isArray(value)) return value.slice(0, Math.max(0, budget.left)).map(next)
+  if (value instanceof Map || value instanceof Set) return next([...value])
+  const fields = Object.entries(value)
+    .filter(([name, inner]) => inner !== undefined && name !== '__proto__' && budget.left > 0)
+    .map(([name, inner]): [string, Json] => [name.toWellFormed(), next(inner)])
+  return Object.fromEntries(fields)
 }
 
 /** A stored error as code sees it, the same live and in replay. An error of the host keeps its `name`. */

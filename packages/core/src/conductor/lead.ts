@@ -6,6 +6,7 @@
  * L3. A cancelled run's code is not resumed.
  * L4. A run that ends without what its code asked for says so.
  */
+import type { KeelsonError } from '../base/errors.ts'
 import { canonical, canonicalAround } from '../base/json.ts'
 import { parse } from '../base/schema.ts'
 import type { Json } from '../base/value.ts'
@@ -54,6 +55,7 @@ export function lead(env: Environment, claimed: Claimed, playbook: AnyPlaybook, 
     onDifference: (difference) => void diverged(pass, difference),
     onControl: (kind) => void yieldRun(pass, kind === 'cancel'),
     onForgotten: (op) => left(pass, op),
+    onRefused: (error) => void refused(pass, error),
     onProgress,
   })
   begin(pass).catch((error: unknown) => pass.end({ how: 'store', error }))
@@ -290,13 +292,20 @@ async function diverged(pass: Pass, difference: Difference): Promise<void> {
   pass.end({ how: 'held' })
 }
 
-async function quarantine(pass: Pass): Promise<void> {
+/** It would be refused again, each time: a person is told, and the others go on. */
+async function refused(pass: Pass, error: KeelsonError): Promise<void> {
+  pass.replay?.end()
+  await quarantine(pass, `it made what cannot be stored: ${error.message.toWellFormed()}`)
+}
+
+function suspicion({ deaths, claims }: Claimed['row']): string {
+  if (deaths < DEATHS_MAX) return `${claims} passes made no progress`
+  return `its process died ${deaths} times while it ran, at last alone`
+}
+
+async function quarantine(pass: Pass, reason = suspicion(pass.task.claimed.row)): Promise<void> {
   const { env, claimed, playbook } = pass.task
   const { row } = claimed
-  const reason =
-    row.deaths >= DEATHS_MAX
-      ? `its process died ${row.deaths} times while it ran, at last alone`
-      : `${row.claims} passes made no progress`
   const info: WaitInfo = { kind: 'operator', what: `RUN_QUARANTINED: ${reason}` }
   await pass.writer.submit(async () => {
     const puts = await raise(pass, {

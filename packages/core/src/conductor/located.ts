@@ -5,7 +5,7 @@ import { KeelsonError } from '../base/errors.ts'
 export function located(
   playbook: { readonly name: string; readonly version: number },
   thrown: unknown,
-  key: string,
+  key: unknown,
   site: Error | undefined,
 ): unknown {
   if (!KeelsonError.is(thrown)) return thrown
@@ -16,7 +16,7 @@ export function located(
     data: {
       ...thrown.data,
       playbook: `${playbook.name}@${playbook.version}`,
-      step: key,
+      step: String(key),
       ...(at === undefined ? {} : { at }),
     },
   })

@@ -84,6 +84,8 @@ export interface PassHooks {
   onControl(kind: string): void
   /** A rewind loses an operation that was sending: what leaves its effect to a run of its own. */
   onForgotten(op: Op): Promise<Left | undefined>
+  /** Something of the run cannot be stored. */
+  onRefused(error: KeelsonError): void
   /** Something was recorded. */
   onProgress(): void
   /** False: the operation's work is not begun. Only a rehearsal says so. */
@@ -130,6 +132,7 @@ export class Pass {
       by: actingFor(task.playbook, this.history.start),
       onEntries: (entries, again) => this.#onEntries(entries, again),
       onEnd: (end) => this.end(end.why === 'fenced' ? { how: 'fenced' } : { how: 'store', error: end.error }),
+      onRefused: (error) => hooks.onRefused(error),
       onIdle: () => this.work.idle(),
       redirect: task.redirect,
     })

@@ -61,6 +61,7 @@ export async function rehearseRun(
     onDifference: (difference) => resolve(branches(difference)),
     onControl: () => {},
     onForgotten: async () => undefined,
+    onRefused: (error) => pass.end({ how: 'store', error }),
     onProgress: () => {},
   })
   try {

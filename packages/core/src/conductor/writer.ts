@@ -4,6 +4,7 @@
  * W1. A run's stream has one writer. What is asked for in one go, or gathers while a unit is under way, goes out together.
  * W2. A unit that meets a conflict is built again from what the store holds now; user code only sees what was committed.
  * W3. A store that fails, or a lost lease, ends the pass: what was asked for never answers.
+ * W4. What cannot be stored is the run's own fault: it is told once, and what was asked for before never answers.
  */
 import type { Actor } from '../base/actor.ts'
 import type { Clock } from '../base/clock.ts'
@@ -61,6 +62,8 @@ export interface WriterOptions {
   /** Called in commit order, before the asker is answered. */
   readonly onEntries: (entries: readonly Entry[], again?: boolean) => void
   readonly onEnd: (end: WriterEnd) => void
+  /** Something of the run cannot be stored. */
+  readonly onRefused: (error: KeelsonError) => void
   /** Nothing is on its way any more. */
   readonly onIdle: () => void
   /** What a run in shadow writes instead: see `shadow/overlay.ts`. */
@@ -93,6 +96,7 @@ export class Writer {
   /** From the first that is asked for until nothing is on its way. */
   #busy = false
   #ended = false
+  #refused = false
   readonly #salt: () => string
 
   constructor(head: Head, options: WriterOptions) {
@@ -142,7 +146,7 @@ export class Writer {
       this.#busy = false
       this.#options.onIdle()
     } else if ('job' in first) {
-      this.#onBehalfOf(first).catch((error: unknown) => this.#fail({ why: 'store', error }))
+      this.#onBehalfOf(first).catch((error: unknown) => this.#threw(error))
     } else {
       this.#together(first)
     }
@@ -182,7 +186,7 @@ export class Writer {
     const drafts = batch.length === 1 ? first.drafts : batch.flatMap((one) => one.drafts)
     if (this.#options.redirect === undefined) return this.#commit(batch, drafts, 0)
     const done = (written: Written | undefined): void => written && this.#tell(batch, written)
-    this.#onBehalfOf({ job: () => ({ drafts }), done }).catch((error: unknown) => this.#fail({ why: 'store', error }))
+    this.#onBehalfOf({ job: () => ({ drafts }), done }).catch((error: unknown) => this.#threw(error))
   }
 
   #commit(batch: readonly Appended[], drafts: readonly Draft[], conflicts: number): void {
@@ -193,7 +197,7 @@ export class Writer {
         (error: unknown) => this.#fail({ why: 'store', error }),
       )
     } catch (error) {
-      this.#fail({ why: 'store', error })
+      this.#threw(error)
     }
   }
 
@@ -268,6 +272,16 @@ export class Writer {
       ...(built.next === undefined ? {} : { next: built.next }),
     }
     return { unit, entries }
+  }
+
+  /** W4: once. Who refuses even what says so has a store that fails. */
+  #threw(error: unknown): void {
+    if (this.#ended || this.#refused || !KeelsonError.is(error, 'VALUE_NOT_STORABLE'))
+      return this.#fail({ why: 'store', error })
+    this.#refused = true
+    this.#queue = []
+    this.#options.onRefused(error)
+    this.#next()
   }
 
   #fail(end: WriterEnd): void {
