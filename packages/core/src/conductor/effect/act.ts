@@ -322,7 +322,7 @@ async function settleTry(pass: Pass, acting: Acting, op: Op, sent: Sent, tried: 
     return false
   }
   if (tried.end === 'unknown' || tried.end === 'reauth' || (op.unsure && leavesDoubt(action, tried))) {
-    await handOver(pass, acting.key, sent, sentOf(op))
+    await handOver(pass, acting.key, sent, { ...sentOf(op), heard: tried.error })
     if (pass.work.aborted) return true
     awaitRun(pass, acting, op.opened!)
     return true

@@ -1,6 +1,6 @@
 /** HandOver: an effect that cannot end at once becomes a run of its own, which outlives its caller. */
 import { newRun } from '../start.ts'
-import { KeelsonError } from '../../base/errors.ts'
+import { KeelsonError, type StoredError } from '../../base/errors.ts'
 import { dataOf, type Entry } from '../../journal/entry.ts'
 import type { Op } from '../../journal/op.ts'
 import type { EntryData } from '../../journal/kinds.ts'
@@ -98,13 +98,15 @@ export interface SentWhen {
   readonly last: number
   /** It may have happened. */
   readonly unsure?: true
+  /** What was heard of it. */
+  readonly heard?: StoredError
 }
 
 function leftTo(
   pass: Pass,
   sent: Sent,
   { record, version }: Found,
-  { first, last, unsure }: SentWhen,
+  { first, last, unsure, heard }: SentWhen,
   mode: Mode,
   asker?: Asker,
 ): Left {
@@ -129,6 +131,7 @@ function leftTo(
     sentAt: last,
     ...(first === last ? {} : { firstSentAt: first }),
     ...(unsure === undefined ? {} : { unsure }),
+    ...(heard === undefined ? {} : { heard }),
     ...deciderOf(sent),
     ...(sent.shape === undefined ? {} : { shape: { mark: sent.shape } }),
   }

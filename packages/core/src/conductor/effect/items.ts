@@ -5,6 +5,7 @@ import { canonical } from '../../base/json.ts'
 import { fromStored, jsonSchema } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
 import type { AnyAction, Risk } from '../../connector/action.ts'
+import type { Preview } from '../../connector/preview.ts'
 import { shapeOf } from '../../connector/shape.ts'
 import { dataOf, type Entry } from '../../journal/entry.ts'
 import { whyOf, type Judgement, type OnSilence } from '../../policy/verdict.ts'
@@ -120,10 +121,20 @@ export function unknownItem(
     kind: 'outcome-unknown',
     outsideKey: remoteKey(spec.effect, spec.generation),
     title: `Did it happen? ${action.title}: ${error.message}`,
+    ...(error.code === 'OUTPUT_INVALID' ? { code: error.code } : {}),
     allows: ['outcome'],
     editSchema: jsonSchema(action.output) as Json,
   }
-  return { item, render: () => previewOf(pass, action, bytes.input), wait: 'operator', onSilence: 'wait' }
+  const render = async (): Promise<Preview> => answered(await previewOf(pass, action, bytes.input), error)
+  return { item, render, wait: 'operator', onSilence: 'wait' }
+}
+
+/** With the answer that came and does not fit. */
+function answered(preview: Preview, { data }: StoredError): Preview {
+  const answer = data?.['answer']
+  if (typeof answer !== 'string') return preview
+  if (preview.kind === 'text') return { ...preview, after: `${preview.after}\n\nIts answer: ${answer}` }
+  return { ...preview, rows: [...preview.rows, { label: 'its answer', after: answer }] }
 }
 
 export function reauthItem(spec: EffectSpec, action: AnyAction, error: StoredError): AskItem {

@@ -85,7 +85,7 @@ async function execute(pass: Pass, spec: EffectSpec): Promise<EffectEnd> {
   const sentAt = spec.sentAt ?? 0
   if (spec.mode === 'resend') return resolve(pass, spec, action, bytes, { state: 'not-happened', sentAt })
   if (spec.mode === 'reconcile') {
-    const error = { code: 'ACTION_FAILED', message: 'it was sent, and no answer was recorded' }
+    const error = spec.heard ?? { code: 'ACTION_FAILED', message: 'it was sent, and no answer was recorded' }
     return resolve(pass, spec, action, bytes, { state: 'unknown', error, sentAt })
   }
   for (let round = 1; ; round++) {

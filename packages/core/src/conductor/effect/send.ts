@@ -13,6 +13,9 @@ import type { Json } from '../../base/value.ts'
 import { ActionError, type AnyAction, type Failure } from '../../connector/action.ts'
 import type { Environment } from '../environment.ts'
 
+/** Longest part of an answer that is kept with the error that it does not fit. */
+const ANSWER_MAX = 1000
+
 /** What one try came to. */
 export type Tried =
   | { readonly end: 'done'; readonly output: Json; readonly undo?: Json }
@@ -104,16 +107,42 @@ export function backoffMs(attempt: number, random: () => number, firstMs = 1000,
 }
 
 function settled(action: AnyAction, result: { output: unknown; undo?: unknown }): Tried {
-  const output = toStored(action.output, result?.output, 'OUTPUT_INVALID', `what ${action.name} returned`)
+  const output = outputOf(action, result)
   if (result.undo === undefined || action.undo === undefined) return { end: 'done', output: parseStored(output) }
   const undo = toStored(action.undo, result.undo, 'OUTPUT_INVALID', `the undo token of ${action.name}`)
   return { end: 'done', output: parseStored(output), undo: parseStored(undo) }
 }
 
+/** What does not fit is kept with the error: a person may have to say what came of it. */
+function outputOf(action: AnyAction, result: { output: unknown }): string {
+  try {
+    return toStored(action.output, result?.output, 'OUTPUT_INVALID', `what ${action.name} returned`)
+  } catch (thrown) {
+    if (!KeelsonError.is(thrown)) throw thrown
+    const { code, message, hint, data } = thrown
+    const answer = safely(() => JSON.stringify(result?.output ?? result).slice(0, ANSWER_MAX * 10))
+    throw new KeelsonError(
+      'OUTPUT_INVALID',
+      code === 'OUTPUT_INVALID' ? message : `what ${action.name} returned: ${message}`,
+      {
+        ...(hint === undefined ? {} : { hint }),
+        data: { ...data, ...(answer === undefined ? {} : { answer }) },
+      },
+    )
+  }
+}
+
+/** The answer within its bound, cut when its secrets are out: what was cut in two would not be found. */
+function cut(error: StoredError): StoredError {
+  const answer = error.data?.['answer']
+  if (error.code !== 'OUTPUT_INVALID' || typeof answer !== 'string' || answer.length <= ANSWER_MAX) return error
+  return { ...error, data: { ...error.data, answer: `${answer.slice(0, ANSWER_MAX).toWellFormed()}…` } }
+}
+
 function failed({ env, workspace, action }: Try, thrown: unknown): Tried {
   const failure = classify(action, thrown)
   const stored = { ...storeError(thrown), code: KeelsonError.is(thrown) ? thrown.code : 'ACTION_FAILED' }
-  const error = env.actions.redacted(workspace, action, stored)
+  const error = cut(env.actions.redacted(workspace, action, stored))
   const afterMs = failure.class === 'rate-limited' ? failure.afterMs : undefined
   return { end: failure.class, error, ...(afterMs === undefined ? {} : { afterMs }) }
 }

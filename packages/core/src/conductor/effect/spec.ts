@@ -1,6 +1,6 @@
 /** Spec: one effect from its intent on, as its owner keeps it and as an effect run gets it. */
 import { isUnlabelled, type Labels } from '../../base/labels.ts'
-import { KeelsonError } from '../../base/errors.ts'
+import { KeelsonError, type StoredError } from '../../base/errors.ts'
 import type { Actor } from '../../base/actor.ts'
 import type { Json } from '../../base/value.ts'
 import type { AnyAction } from '../../connector/action.ts'
@@ -36,6 +36,8 @@ export interface EffectSpec {
   readonly firstSentAt?: number
   /** What was sent at `sentAt` may have happened. */
   readonly unsure?: true
+  /** Why nobody knows what came of that, where its sender heard. */
+  readonly heard?: StoredError
   readonly undo?: Json
   /** Who takes back. */
   readonly by?: Actor
