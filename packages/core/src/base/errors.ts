@@ -134,17 +134,27 @@ export class KeelsonError extends Error {
 const CODES: ReadonlySet<string> = new Set(ERROR_CODES)
 
 /**
- * Any thrown value as it is stored: code, name and message only; stacks and causes stay out of the journal. Always storable:
+ * Any thrown value as it is stored: code, name and message, and what its cause says; stacks stay out of the journal. Always storable:
  * of `data`, what is no JSON is kept as text, and what is too much is left out with a note.
  */
 export function storeError(thrown: unknown): StoredError {
   try {
     if (KeelsonError.is(thrown)) return ofKeelson(thrown)
     if (!(thrown instanceof Error)) return { code: 'STEP_FAILED', message: wellFormed(thrown) }
-    return { code: 'STEP_FAILED', name: wellFormed(thrown.name), message: wellFormed(thrown.message) }
+    return { code: 'STEP_FAILED', name: wellFormed(thrown.name), message: wellFormed(withCause(thrown)) }
   } catch {
     return { code: 'STEP_FAILED', message: 'something that cannot be read' }
   }
+}
+
+/** Longest part of a cause that is kept. */
+const CAUSE_MAX = 300
+
+/** `fetch failed` alone says nothing: what it is for is in its cause. */
+function withCause({ message, cause }: Error): string {
+  if (!(cause instanceof Error)) return message
+  const why = (cause.message || ((cause as { code?: unknown }).code ?? '')).toString()
+  return why === '' || message.includes(why) ? message : `${message} (${why.slice(0, CAUSE_MAX)})`
 }
 
 function ofKeelson({ code, message, hint, data }: KeelsonError): StoredError {

@@ -9,8 +9,10 @@ import { toStored } from '../base/schema.ts'
 import type { Json } from '../base/value.ts'
 import { dataOf, type Draft, type Entry } from '../journal/entry.ts'
 import type { EntryData } from '../journal/kinds.ts'
+import type { AnyPlaybook } from '../playbook/playbook.ts'
 import { closeOpen, cancelOpen } from './closing.ts'
 import { toParent } from './parent.ts'
+import { located } from './located.ts'
 import type { Pass } from './pass.ts'
 import { NOTHING } from './projections.ts'
 import { raise } from './raise.ts'
@@ -30,11 +32,18 @@ export function outcomeOf(pass: Pass, result: { value: unknown } | { thrown: unk
     if ('thrown' in result) throw result.thrown
     const what = `the result of ${playbook.name}`
     const write = playbook.internal ? canonicalAround : canonical
-    const text = toStored(playbook.output, result.value, 'OUTPUT_INVALID', what, write)
-    return { status: 'completed', output: parseStored(text) }
+    return { status: 'completed', output: parseStored(resultOf(playbook, result.value, what, write)) }
   } catch (thrown) {
     const declined = KeelsonError.is(thrown, 'ACTION_DECLINED')
     return { status: declined ? 'declined' : 'failed', error: storeError(thrown) }
+  }
+}
+
+function resultOf(playbook: AnyPlaybook, value: unknown, what: string, write: (value: unknown) => string): string {
+  try {
+    return toStored(playbook.output, value, 'OUTPUT_INVALID', what, write)
+  } catch (thrown) {
+    throw located(playbook, thrown, 'its result', undefined)
   }
 }
 

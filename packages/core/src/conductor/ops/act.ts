@@ -14,6 +14,7 @@ import { simulate } from '../shadow/simulate.ts'
 import { effectId, hashOf } from '../effect/ledger.ts'
 import { read } from '../effect/read.ts'
 import type { Receipt } from '../effect/settling.ts'
+import { located } from '../located.ts'
 import type { Pass } from '../pass.ts'
 import type { Perform } from './place.ts'
 import { sourcesIn, type ActMemory } from './sources.ts'
@@ -29,14 +30,19 @@ export async function actOp<In, Out>(
   input: In,
   options: ActOptions<In> = {},
 ): Promise<Effect<In, Out>> {
-  const known = executing(pass, action)
-  const maxAgeMs = freshness(known, options.maxAge)
+  const { known, maxAgeMs } = placed(pass, action, () => {
+    const found = executing(pass, action)
+    return { known: found, maxAgeMs: freshness(found, options.maxAge) }
+  })
   const name = options.key === undefined ? known.name : `${known.name}:${encodeURIComponent(options.key)}`
   let current = input
   let revises: string | undefined
   for (let round = 0; ; round++) {
     try {
-      const text = toStored(known.input, current, 'INPUT_INVALID', `the input of ${known.name}`)
+      const value = current
+      const text = placed(pass, action, () =>
+        toStored(known.input, value, 'INPUT_INVALID', `the input of ${known.name}`),
+      )
       const asked: Asked = {
         input: text,
         because: sourcesIn(pass, memory, options.because),
@@ -58,6 +64,15 @@ export async function actOp<In, Out>(
       current = revised
       revises = (thrown as KeelsonError).data['item'] as string | undefined
     }
+  }
+}
+
+/** What is wrong with the call itself is said with its place, too. */
+function placed<T>(pass: Pass, { name }: { readonly name: string }, check: () => T): T {
+  try {
+    return check()
+  } catch (thrown) {
+    throw located(pass.task.playbook, thrown, name, new Error())
   }
 }
 
