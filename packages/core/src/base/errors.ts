@@ -153,7 +153,8 @@ const CAUSE_MAX = 300
 /** `fetch failed` alone says nothing: what it is for is in its cause. */
 function withCause({ message, cause }: Error): string {
   if (!(cause instanceof Error)) return message
-  const why = (cause.message || ((cause as { code?: unknown }).code ?? '')).toString()
+  const { code } = cause as { code?: unknown }
+  const why = cause.message === '' && typeof code === 'string' ? code : cause.message
   return why === '' || message.includes(why) ? message : `${message} (${why.slice(0, CAUSE_MAX)})`
 }
 

@@ -40,29 +40,14 @@ export function contextOf(
     if (place.ended) return never()
     return named(pass, place, name, start)
   }
-  const hand = <T>(name: string, answer: Promise<T>): Promise<T> => pass.unheard.hand(name, answer)
   const files = artifacts(pass, perform, acts)
   const context: Omit<Context, 'step' | 'waitFor'> & { step: unknown; waitFor: unknown } = {
-    step: (name: string, work: Parameters<typeof step>[2], options: Parameters<typeof step>[3]) =>
-      hand(
-        name,
-        perform(name, (key) => step(pass, key, work, options)),
-      ),
-    act: (action, input, options) =>
-      hand(
-        action.name,
-        actOp(pass, perform, acts, action, input, options).then(({ output }) => output),
-      ),
-    effect: (action, input, options) => hand(action.name, actOp(pass, perform, acts, action, input, options)),
-    delegate: (agent, input, options) =>
-      hand(
-        agent.name,
-        perform(agent.name, (key) => delegate(pass, key, agent, input, options ?? {}, acts)),
-      ) as never,
+    ...working(pass, place, perform),
     ask: (question, options) => unheard(ask(pass, perform, question, options)) as never,
     approve: (question, options) => perform('approve', (key) => approve(pass, key, question, options)),
     intend: (action, input, options) => intend(pass, acts, action, input, options),
-    propose: (title, plan, options) => hand('propose', propose(pass, place, perform, title, plan, options)),
+    propose: (title, plan, options) =>
+      pass.work.unheard.hand('propose', propose(pass, place, perform, title, plan, options)),
     sleep: (duration) =>
       perform(typeof duration === 'string' ? `sleep ${duration}` : `sleep until ${duration.until}`, (key) =>
         sleep(pass, key, duration),
@@ -72,16 +57,6 @@ export function contextOf(
       return perform(event.name, (key) => waitFor(pass, key, event, options))
     },
     emit: (event, payload) => perform(`emit ${event.name}`, (key) => emit(pass, key, event, payload)),
-    call: (playbook, input) =>
-      hand(
-        playbook.name,
-        perform(playbook.name, (key) => call(pass, key, playbook, input)),
-      ) as never,
-    all: (items, key, branch, options) =>
-      hand(
-        'all',
-        all(pass, place, (own) => contextOf(pass, own), items, key, branch, options),
-      ),
     checkpoint: (name) => perform(`checkpoint ${name}`, (key) => checkpoint(pass, key, name)),
     continueAsNew: (input) => unheard(continueAsNew(pass, input)),
     artifacts: files,
@@ -98,6 +73,44 @@ export function contextOf(
     log: logger(pass),
   }
   return context as Context
+}
+
+/** The verbs that do work: whoever does not await them may lose it. */
+function working(
+  pass: Pass,
+  place: Place,
+  perform: Perform,
+): Pick<Context, 'act' | 'effect' | 'delegate' | 'call' | 'all'> & { readonly step: unknown } {
+  const acts = place.memory
+  const hand = <T>(name: string, answer: Promise<T>): Promise<T> => pass.work.unheard.hand(name, answer)
+  return {
+    step: (name: string, work: Parameters<typeof step>[2], options: Parameters<typeof step>[3]) =>
+      hand(
+        name,
+        perform(name, (key) => step(pass, key, work, options)),
+      ),
+    act: (action, input, options) =>
+      hand(
+        action.name,
+        actOp(pass, perform, acts, action, input, options).then(({ output }) => output),
+      ),
+    effect: (action, input, options) => hand(action.name, actOp(pass, perform, acts, action, input, options)),
+    delegate: (agent, input, options) =>
+      hand(
+        agent.name,
+        perform(agent.name, (key) => delegate(pass, key, agent, input, options ?? {}, acts)),
+      ) as never,
+    call: (playbook, input) =>
+      hand(
+        playbook.name,
+        perform(playbook.name, (key) => call(pass, key, playbook, input)),
+      ) as never,
+    all: (items, key, branch, options) =>
+      hand(
+        'all',
+        all(pass, place, (own) => contextOf(pass, own), items, key, branch, options),
+      ),
+  }
 }
 
 /** Gives an operation its key; until it has its outcome, another of its name is refused. */

@@ -166,7 +166,10 @@ async function finish(pass: Pass, result: { value: unknown } | { thrown: unknown
   if (pass.work.aborted) return
   if (pass.history.raised !== undefined) await recover(pass)
   await leaveSending(pass)
-  const dropped = outcome.status === 'completed' && !pass.task.playbook.internal ? await pass.unheard.lines(pass) : []
+  const dropped =
+    outcome.status === 'completed' && !pass.task.playbook.internal
+      ? await pass.work.unheard.lines(replay, pass.history)
+      : []
   if (pass.work.aborted) return
   await settle(pass, dropped.length === 0 ? outcome : { ...outcome, dropped })
 }

@@ -20,7 +20,6 @@ import { located } from './located.ts'
 import { Mailbox } from './mailbox.ts'
 import { Replay, type Halt } from './replay.ts'
 import { actingFor } from './trail.ts'
-import { Unheard } from './unheard.ts'
 import type { WaitInfo } from './waiting.ts'
 import { Work } from './work.ts'
 import { Writer, type WriterOptions } from './writer.ts'
@@ -102,7 +101,6 @@ export class Pass {
   readonly waits = new Map<string, WaitInfo>()
   readonly mailbox: Mailbox
   readonly work: Work
-  readonly unheard = new Unheard()
   readonly ended: Promise<PassEnd>
   history: History
   replay: Replay | undefined
@@ -159,7 +157,7 @@ export class Pass {
     const { promise, resolve, reject } = Promise.withResolvers<T>()
     promise.catch(() => {}) // what the code does not await must not end the process
     if (this.replay === undefined || this.work.stopping) {
-      this.unheard.late(asked)
+      this.work.unheard.late(asked)
       return promise
     }
     if (asked.differs !== undefined) {

@@ -6,8 +6,9 @@
  */
 import { turn } from '../base/clock.ts'
 import { storeError, type StoredError } from '../base/errors.ts'
+import type { History } from '../journal/fold.ts'
 import type { Op } from '../journal/op.ts'
-import type { Pass } from './pass.ts'
+import type { Replay } from './replay.ts'
 
 /** Longest list of one run, and longest text of one line. */
 const LINES_MAX = 20
@@ -17,16 +18,22 @@ const LINE_MAX = 300
 const WAITS: ReadonlySet<string> = new Set(['sleep', 'wait', 'ask'])
 
 export class Unheard {
-  readonly #failed = new Set<{ readonly name: string; readonly promise: Heard<unknown>; readonly thrown: unknown }>()
+  readonly #failed = new Set<{ readonly name: string; readonly heard: boolean; readonly thrown: unknown }>()
   readonly #late: string[] = []
 
-  /** The answer as the code gets it. One that fails never ends the process. */
+  /** The answer as the code gets it: one that knows whether somebody awaits it. One that fails never ends the process. */
   hand<T>(name: string, answer: Promise<T>): Promise<T> {
-    const promise = new Heard<T>((resolve) => resolve(answer))
-    promise.onFailure((thrown) => {
-      if (!promise.heard) this.#failed.add({ name, promise, thrown })
+    const one = { name, heard: false, thrown: undefined as unknown }
+    const then = answer.then.bind(answer)
+    void then(undefined, (thrown: unknown) => {
+      if (!one.heard) this.#failed.add(Object.assign(one, { thrown }))
     })
-    return promise
+    const heard: typeof answer.then = (onValue, onError) => {
+      one.heard = true
+      return then(onValue, onError)
+    }
+    // Of a promise that says it is made by Promise itself, an await would not call `then`.
+    return Object.defineProperties(answer, { then: { value: heard }, constructor: { value: undefined } })
   }
 
   /** It was asked for when nothing is begun any more. */
@@ -35,15 +42,14 @@ export class Unheard {
   }
 
   /** One line for each, once all work of the pass has ended. */
-  async lines(pass: Pass): Promise<string[]> {
-    const open = [...pass.replay!.open]
-    const answered = (): boolean =>
-      [...pass.replay!.open].some((key) => pass.history.ops.get(key)?.outcome !== undefined)
+  async lines(replay: Replay, { ops: known }: History): Promise<string[]> {
+    const open = [...replay.open]
+    const answered = (): boolean => [...replay.open].some((key) => known.get(key)?.outcome !== undefined)
     for (let i = 0; i < 3 * open.length + 3 && answered(); i++) await turn()
-    const ops = [...pass.replay!.open].flatMap((key) => pass.history.ops.get(key) ?? [])
+    const ops = [...replay.open].flatMap((key) => known.get(key) ?? [])
     const lines = [
       ...ops.flatMap(undone),
-      ...[...this.#failed].filter(({ promise }) => !promise.heard).map(({ name, thrown }) => failed(name, thrown)),
+      ...[...this.#failed].filter(({ heard }) => !heard).map(({ name, thrown }) => failed(name, thrown)),
       ...this.#late.map((key) => `"${key}" was asked for too late`),
     ]
     return [...new Set(lines)].slice(0, LINES_MAX).map((line) => line.slice(0, LINE_MAX).toWellFormed())
@@ -70,25 +76,4 @@ function told(key: string, error: StoredError): string {
 
 function text({ code, message }: StoredError): string {
   return `${code}: ${message}`
-}
-
-/** A promise that knows whether somebody awaits it. */
-class Heard<T> extends Promise<T> {
-  heard = false
-
-  static override get [Symbol.species](): PromiseConstructor {
-    return Promise
-  }
-
-  override then<A = T, B = never>(
-    onValue?: ((value: T) => A | PromiseLike<A>) | null,
-    onError?: ((thrown: unknown) => B | PromiseLike<B>) | null,
-  ): Promise<A | B> {
-    this.heard = true
-    return super.then(onValue, onError)
-  }
-
-  onFailure(call: (thrown: unknown) => void): void {
-    void super.then(undefined, call)
-  }
 }

@@ -1,7 +1,9 @@
 /** Work: what of a pass is running, and how it comes to rest. */
 import { KeelsonError } from '../base/errors.ts'
+import { Unheard } from './unheard.ts'
 
 export class Work {
+  readonly unheard = new Unheard()
   /** Made when somebody asks for its signal: most passes end without. */
   #controller: AbortController | undefined
   #reason: (() => KeelsonError) | undefined
