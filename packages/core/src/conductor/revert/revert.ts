@@ -36,7 +36,8 @@ export const REVERT_PLAYBOOK = 'keelson.revert'
 
 export interface RevertResult {
   readonly undone: readonly string[]
-  readonly failed: readonly { readonly what: string; readonly why: string }[]
+  /** `declined`: by whoever was asked about that line. */
+  readonly failed: readonly { readonly what: string; readonly why: string; readonly declined?: true }[]
   /** What the plan said could not be taken back. */
   readonly left: readonly { readonly what: string; readonly why: string }[]
 }
@@ -112,17 +113,21 @@ export const revertPlaybook = builtIn((z) => ({
   input: z.looseObject({ lines: z.array(z.looseObject({ kind: z.string(), can: z.boolean() })) }),
   output: z.object({
     undone: z.array(z.string()),
-    failed: z.array(z.object({ what: z.string(), why: z.string() })),
+    failed: z.array(z.object({ what: z.string(), why: z.string(), declined: z.literal(true).optional() })),
     left: z.array(z.object({ what: z.string(), why: z.string() })),
   }),
   run: async (_ctx, input, pass) => takeBack(pass as Pass, (input as { lines: RevertLine[] }).lines),
 }))
 
-/** What stays although the plan said that it can be taken back is put to people by the unit that ends the revert (V3). */
+/**
+ * What stays although the plan said that it can be taken back is put to people by the unit that ends the revert (V3). What
+ * somebody declined to take back, that person knows.
+ */
 export const revertInternals: Internals = {
   async settle(pass, { output }) {
     const { failed = [] } = (output ?? {}) as Partial<RevertResult>
-    return { puts: failed.length === 0 ? [] : await raise(pass, leftover(failed)), deliveries: [] }
+    const untold = failed.filter(({ declined }) => declined !== true)
+    return { puts: untold.length === 0 ? [] : await raise(pass, leftover(untold)), deliveries: [] }
   },
 }
 
@@ -135,7 +140,7 @@ function leftover(failed: RevertResult['failed']): Raising {
 
 async function takeBack(pass: Pass, lines: readonly RevertLine[]): Promise<RevertResult> {
   const undone: string[] = []
-  const failed: { what: string; why: string }[] = []
+  const failed: RevertResult['failed'][number][] = []
   const left = lines.flatMap((line) => (line.can ? [] : [{ what: line.what, why: line.why }]))
   for (const [i, line] of lines.entries()) {
     if (!line.can) continue
@@ -147,7 +152,8 @@ async function takeBack(pass: Pass, lines: readonly RevertLine[]): Promise<Rever
           if (!line.kept.includes(id)) failed.push({ what: `${line.what}, ${id}`, why })
       undone.push(line.what)
     } catch (thrown) {
-      failed.push({ what: line.what, why: (thrown as Error).message })
+      const declined = KeelsonError.is(thrown) && thrown.code === 'ACTION_DECLINED'
+      failed.push({ what: line.what, why: (thrown as Error).message, ...(declined ? { declined } : {}) })
     }
   }
   return { undone, failed, left }
