@@ -63,8 +63,8 @@ function refusal(decided: Decided & { status: 'refused' }): string {
 
 /** What a schema says of several fields, a line for each: the field first. */
 function byField(message: string): string {
-  const lines = message.split(/^✖ /m).filter((line) => line !== '')
-  const said = lines.map((line) => line.trim().replace(/^([^]*?)\n\s*→ at (.+)$/, '$2: $1'))
+  const lines = message.split(/^\u2716 /m).filter((line) => line !== '')
+  const said = lines.map((line) => line.trim().replace(/^([^]*?)\n\s*\u2192 at (.+)$/, '$2: $1'))
   return said.length > 1 ? said.map((line) => `\n  ${line}`).join('') : said.join('')
 }
 
