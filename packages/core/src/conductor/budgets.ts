@@ -8,7 +8,7 @@ import type { BudgetRecord } from './charge.ts'
 import type { Environment } from './environment.ts'
 import { eventRun } from './event-run.ts'
 import { budgetPut } from './limits.ts'
-import { pagesOf } from './pages.ts'
+import { pagesOf } from '../journal/pages.ts'
 import { iso } from './waiting.ts'
 
 /** One budget of one period. */

@@ -4,7 +4,8 @@ import { KeelsonError } from '../base/errors.ts'
 import { actorText } from '../base/actor.ts'
 import type { Json } from '../base/value.ts'
 import { FORMAT, FORMAT_RECORD, formatIn } from '../journal/format.ts'
-import type { MemoryStore, RecordQuery, RecordRow } from '../journal/store.ts'
+import { pagesOf } from '../journal/pages.ts'
+import type { MemoryStore, RecordRow } from '../journal/store.ts'
 import { entityTypeOf, type AnyEntityType, type EntityRecord, type EntityType } from '../memory/entity.ts'
 import { headOf } from '../memory/entity-read.ts'
 import { unchanged, upgradeEntity } from '../memory/entity-write.ts'
@@ -108,7 +109,7 @@ async function assertEvents(store: MemoryStore, types: readonly EventType<any>[]
   if (gaps.length === 0) return
   for (const workspace of await store.workspaces()) {
     const found = new Map(gaps.map(({ type }): [string, MailData['event'][]] => [type.name, []]))
-    for await (const row of pages(store, workspace, { kind: 'event' })) {
+    for await (const row of pagesOf(store, workspace, { kind: 'event' })) {
       const event = JSON.parse(row.data) as MailData['event']
       const gap = gaps.find(({ type }) => type.name === event.event)
       // An event is kept once under each of its tokens: the first is that of them all.
@@ -178,20 +179,5 @@ async function countOf(store: MemoryStore, workspace: string, type: AnyEntityTyp
 }
 
 function ofSchema(store: MemoryStore, workspace: string, type: AnyEntityType, from: number): AsyncGenerator<RecordRow> {
-  return pages(store, workspace, { kind: 'entity', where: { field: 'schema', value: `${type.name}@${from}` } })
-}
-
-async function* pages(
-  store: MemoryStore,
-  workspace: string,
-  query: Pick<RecordQuery, 'kind' | 'where'>,
-): AsyncGenerator<RecordRow> {
-  let after: { sort: number; id: string } | undefined
-  for (;;) {
-    const rows = await store.records(workspace, { ...query, limit: PAGE, ...(after === undefined ? {} : { after }) })
-    yield* rows
-    const last = rows.at(-1)
-    if (last === undefined || rows.length < PAGE) return
-    after = { sort: last.sort, id: last.id }
-  }
+  return pagesOf(store, workspace, { kind: 'entity', where: { field: 'schema', value: `${type.name}@${from}` } })
 }

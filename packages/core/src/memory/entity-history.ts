@@ -6,6 +6,7 @@
 import { KeelsonError } from '../base/errors.ts'
 import { canonical } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
+import { pagesOf } from '../journal/pages.ts'
 import type { RecordQuery, RecordRow } from '../journal/store.ts'
 import {
   changeId,
@@ -99,7 +100,7 @@ async function lateChanges(
 ): Promise<EntityChange[]> {
   const where = { field: 'late', value: recordId(type.name, id) }
   const found: EntityChange[] = []
-  for await (const row of pages(shelf, { kind: 'timeline', where, from: after + 1 })) {
+  for await (const row of pagesOf(shelf.store, shelf.workspace, { kind: 'timeline', where, from: after + 1 })) {
     if (row.sort > until) break
     found.push(changeOf(row))
   }
@@ -143,7 +144,7 @@ async function changesAfter(
 /** All changes of an entity, oldest first. */
 export async function* changesOf(shelf: Rows, type: string, id: string): AsyncGenerator<EntityChange> {
   const where = { field: 'change', value: recordId(type, id) }
-  for await (const row of pages(shelf, { kind: 'timeline', where })) yield changeOf(row)
+  for await (const row of pagesOf(shelf.store, shelf.workspace, { kind: 'timeline', where })) yield changeOf(row)
 }
 
 async function snapshotBefore(shelf: Rows, type: AnyEntityType, id: string, version: number): Promise<Folded> {
@@ -152,7 +153,7 @@ async function snapshotBefore(shelf: Rows, type: AnyEntityType, id: string, vers
   const [exact] = await records(shelf, { kind: 'snapshot', ids: [changeId(type.name, id, nearest)], limit: 1 })
   if (exact !== undefined) return JSON.parse(exact.data) as Folded
   const where = { field: 'entity', value: recordId(type.name, id) }
-  for await (const row of pages(shelf, { kind: 'snapshot', where, order: 'descending' })) {
+  for await (const row of pagesOf(shelf.store, shelf.workspace, { kind: 'snapshot', where, order: 'descending' })) {
     const state = JSON.parse(row.data) as Folded
     if (state.version <= version) return state
   }
@@ -295,23 +296,15 @@ async function linesOf(
   const found: RecordRow[] = []
   const start = order === 'descending' && to !== undefined ? { after: { sort: to + 1, id: '' } } : {}
   const query = { kind: 'timeline', where: { field: 'entity', value }, order, ...start }
-  for await (const row of pages(shelf, { ...query, ...(from === undefined ? {} : { from }) })) {
+  for await (const row of pagesOf(shelf.store, shelf.workspace, {
+    ...query,
+    ...(from === undefined ? {} : { from }),
+  })) {
     if (to !== undefined && row.sort > to) break
     found.push(row)
     if (found.length >= limit) break
   }
   return found
-}
-
-async function* pages(shelf: Rows, query: Omit<RecordQuery, 'limit'>): AsyncGenerator<RecordRow> {
-  let { after } = query
-  for (;;) {
-    const rows = await records(shelf, { ...query, limit: PAGE, ...(after === undefined ? {} : { after }) })
-    yield* rows
-    const last = rows.at(-1)
-    if (last === undefined || rows.length < PAGE) return
-    after = { sort: last.sort, id: last.id }
-  }
 }
 
 function records(shelf: Rows, query: RecordQuery): Promise<readonly RecordRow[]> {

@@ -227,6 +227,8 @@ function optional<K extends keyof MemoryRecord>(record: MemoryRecord, keys: read
 }
 
 export const MEMORY_RECORD = 'memory'
+/** In front of all memories, which stand in the order of their positions. */
+export const START = { sort: -1, id: '' }
 
 /** Look-ups: what stands and what no longer does, by root scope, in the order of commits; and by subject. */
 export function memoryPut(record: MemoryRecord, version: number): Put {

@@ -12,7 +12,7 @@ import type { AnyLookup } from '../../policy/rule.ts'
 import { combine, type Judgement } from '../../policy/verdict.ts'
 import { whoMayNot, type Behalf } from '../behalf.ts'
 import type { Environment } from '../environment.ts'
-import { pagesOf } from '../pages.ts'
+import { pagesOf } from '../../journal/pages.ts'
 import type { EffectRecord } from './ledger.ts'
 
 export interface Judged {

@@ -12,6 +12,7 @@ import type { Json } from '../../base/value.ts'
 import type { Put } from '../../journal/put.ts'
 import { IN_COMMIT_ORDER, putsOf } from '../../journal/records.ts'
 import type { Placed } from '../../journal/entry.ts'
+import { pagesOf } from '../../journal/pages.ts'
 import type { RecordRow } from '../../journal/store.ts'
 import { CHANGE_SET_RECORD, changeSetPut, type ChangeSetRecord } from '../../memory/change-set.ts'
 import type { Erased, Tombstone, WorkspaceMemory } from '../../memory/handle.ts'
@@ -98,20 +99,9 @@ async function chosen(desk: Desk, which: Which): Promise<MemoryRecord[]> {
   else {
     const subject = 'about' in which ? subjectOf(which.about).subject : undefined
     const where = subject === undefined ? {} : { where: { field: 'subject', value: subject } }
-    for (let after: { sort: number; id: string } | undefined; ;) {
-      const rows = await env.store.records(workspace, {
-        kind: MEMORY_RECORD,
-        ...where,
-        limit: 1000,
-        ...(after === undefined ? {} : { after }),
-      })
-      for (const row of rows) {
-        const record = JSON.parse(row.data) as MemoryRecord
-        if (subject !== undefined || record.thread === (which as { thread: string }).thread) all.push(record)
-      }
-      const last = rows.at(-1)
-      if (last === undefined || rows.length < 1000) break
-      after = { sort: last.sort, id: last.id }
+    for await (const { data } of pagesOf(env.store, workspace, { kind: MEMORY_RECORD, ...where })) {
+      const record = JSON.parse(data) as MemoryRecord
+      if (subject !== undefined || record.thread === (which as { thread: string }).thread) all.push(record)
     }
   }
   return all.filter((record) => mayRead(desk, record))

@@ -1,6 +1,7 @@
 /** Reads: what is looked up in memory: facts, history, one by its id. Searching is in memory/recall. */
 import { KeelsonError } from '../../base/errors.ts'
 import { assertLists, carries } from '../../base/taxonomy.ts'
+import { pagesOf } from '../../journal/pages.ts'
 import type { FactsQuery, HistoryQuery } from '../../memory/handle.ts'
 import { subjectOf } from '../../memory/input.ts'
 import {
@@ -15,7 +16,7 @@ import {
 } from '../../memory/recall/recall.ts'
 import { weighed } from '../../memory/recall/vector.ts'
 import { isWithin } from '../../memory/scope.ts'
-import { holdsAt, MEMORY_RECORD, memoryOf, type Memory, type MemoryRecord } from '../../memory/unit.ts'
+import { holdsAt, MEMORY_RECORD, memoryOf, START, type Memory, type MemoryRecord } from '../../memory/unit.ts'
 import { askedOf, type Desk } from './desk.ts'
 
 export async function recall(desk: Desk, given: RecallQuery | string): Promise<Recalled[]> {
@@ -103,18 +104,9 @@ async function* recordsAbout(
 }
 
 async function* ofSubject({ env, workspace }: Desk, subject: string): AsyncGenerator<MemoryRecord> {
-  for (let after = { sort: -1, id: '' }; ;) {
-    const rows = await env.store.records(workspace, {
-      kind: MEMORY_RECORD,
-      where: { field: 'subject', value: subject },
-      after,
-      limit: 500,
-    })
-    for (const row of rows) yield JSON.parse(row.data) as MemoryRecord
-    const last = rows.at(-1)
-    if (last === undefined || rows.length < 500) return
-    after = { sort: last.sort, id: last.id }
-  }
+  const where = { field: 'subject', value: subject }
+  for await (const { data } of pagesOf(env.store, workspace, { kind: MEMORY_RECORD, where, after: START }))
+    yield JSON.parse(data) as MemoryRecord
 }
 
 function limitOf(limit: number | undefined, otherwise: number): number {

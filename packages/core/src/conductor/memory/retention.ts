@@ -12,6 +12,7 @@ import {
 } from '../../memory/retention.ts'
 import { holdsAt, memoryOf, MEMORY_RECORD, type MemoryRecord } from '../../memory/unit.ts'
 import type { Json } from '../../base/value.ts'
+import { pagesOf } from '../../journal/pages.ts'
 import type { Put } from '../../journal/put.ts'
 import { propose } from './changes.ts'
 import { assertActor, askedOf, type Desk } from './desk.ts'
@@ -66,17 +67,8 @@ async function due(desk: Desk, until: number): Promise<Expiring[]> {
 
 /** All memories of the workspace: a policy is the operator's, whatever the scope. */
 async function* everything({ env, workspace }: Desk): AsyncGenerator<MemoryRecord> {
-  for (let after: { sort: number; id: string } | undefined; ;) {
-    const rows = await env.store.records(workspace, {
-      kind: MEMORY_RECORD,
-      limit: 1000,
-      ...(after === undefined ? {} : { after }),
-    })
-    for (const row of rows) yield JSON.parse(row.data) as MemoryRecord
-    const last = rows.at(-1)
-    if (last === undefined || rows.length < 1000) return
-    after = { sort: last.sort, id: last.id }
-  }
+  for await (const { data } of pagesOf(env.store, workspace, { kind: MEMORY_RECORD }))
+    yield JSON.parse(data) as MemoryRecord
 }
 
 export async function consolidate(

@@ -3,6 +3,7 @@
  *
  * V1. Newest first, one unit for each set: stopped half way, it goes on where it was when it is asked again.
  */
+import { pagesOf } from '../../journal/pages.ts'
 import { KeelsonError } from '../../base/errors.ts'
 import { sha256 } from '../../base/hash.ts'
 import { changeSetPut, CHANGE_SET_RECORD, writtenIn, type ChangeSetRecord } from '../../memory/change-set.ts'
@@ -75,18 +76,9 @@ async function one(desk: Desk, id: string): Promise<Ordered[]> {
 
 async function setsUnder({ env, workspace }: Desk, field: string, value: string): Promise<Ordered[]> {
   const sets: Ordered[] = []
-  for (let after = { sort: -1, id: '' }; ;) {
-    const rows = await env.store.records(workspace, {
-      kind: CHANGE_SET_RECORD,
-      where: { field, value },
-      after,
-      limit: 500,
-    })
-    for (const row of rows) sets.push({ ...(JSON.parse(row.data) as ChangeSetRecord), order: sets.length })
-    const last = rows.at(-1)
-    if (last === undefined || rows.length < 500) return sets
-    after = { sort: last.sort, id: last.id }
-  }
+  for await (const { data } of pagesOf(env.store, workspace, { kind: CHANGE_SET_RECORD, where: { field, value } }))
+    sets.push({ ...(JSON.parse(data) as ChangeSetRecord), order: sets.length })
+  return sets
 }
 
 /** One set in one unit. Answers the set that took it back; undefined when it was taken back already. */

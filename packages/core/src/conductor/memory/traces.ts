@@ -1,6 +1,7 @@
 /** Traces: where a text still stands: entries, records, mail. Reads all of a workspace; erasing is rare. */
 import type { Json } from '../../base/value.ts'
 import type { Placed } from '../../journal/entry.ts'
+import { pagesOf } from '../../journal/pages.ts'
 import type { RecordRow, RunRow } from '../../journal/store.ts'
 import type { Put } from '../../journal/put.ts'
 import { putsOf } from '../../journal/records.ts'
@@ -105,12 +106,6 @@ async function recordsWith(
 ): Promise<RecordRow[]> {
   const found: RecordRow[] = []
   for (const kind of kinds)
-    for (let after: { sort: number; id: string } | undefined; ;) {
-      const rows = await env.store.records(workspace, { kind, limit: PAGE, ...(after === undefined ? {} : { after }) })
-      found.push(...rows.filter(isWanted))
-      const last = rows.at(-1)
-      if (last === undefined || rows.length < PAGE) break
-      after = { sort: last.sort, id: last.id }
-    }
+    for await (const row of pagesOf(env.store, workspace, { kind })) if (isWanted(row)) found.push(row)
   return found
 }

@@ -9,7 +9,7 @@
 import { turn } from '../../base/clock.ts'
 import type { MemoryStore, RecordRow } from '../../journal/store.ts'
 import { isWithin, rootOf } from '../scope.ts'
-import { mayHold, MEMORY_RECORD, type MemoryRecord, type Authority, type Role } from '../unit.ts'
+import { mayHold, MEMORY_RECORD, START, type MemoryRecord, type Authority, type Role } from '../unit.ts'
 import { Segment, type Indexed } from './segment.ts'
 
 /** What the index keeps of a memory: enough to tell whether it may be found, and none of its text. */
@@ -40,7 +40,6 @@ interface Cursor {
 const AUTHORITY: Readonly<Record<Authority, number>> = { operator: 1, import: 0.9, agent: 0.7 }
 const ROLES: Readonly<Record<Role, number>> = { operator: 1, external: 0.9, tool: 0.7, agent: 0.4 }
 
-const START: Cursor = { sort: -1, id: '' }
 const PAGE = 1000
 const UNITS_MAX = 300_000
 

@@ -6,10 +6,11 @@
  */
 import { KeelsonError } from '../../base/errors.ts'
 import { assertLists, carries, type Terms } from '../../base/taxonomy.ts'
+import { pagesOf } from '../../journal/pages.ts'
 import type { MemoryStore } from '../../journal/store.ts'
 import { isWithin, rootOf } from '../scope.ts'
 import { subjectOf, type Subject } from '../input.ts'
-import { holdsAt, MEMORY_RECORD, memoryOf, type Memory, type MemoryKind, type MemoryRecord } from '../unit.ts'
+import { holdsAt, MEMORY_RECORD, memoryOf, START, type Memory, type MemoryKind, type MemoryRecord } from '../unit.ts'
 import { segmentsOf, type Library, type Unit } from './library.ts'
 import { rank, type Parts, type Ranked } from './rank.ts'
 import type { Segment } from './segment.ts'
@@ -129,22 +130,13 @@ export async function* allOf({
   reader,
 }: Pick<Asked, 'store' | 'workspace' | 'reader'>): AsyncGenerator<MemoryRecord> {
   for (const root of new Set(reader.scopes.map(rootOf)))
-    for (const state of ['live', 'past'])
-      for (let after = { sort: -1, id: '' }; ;) {
-        const rows = await store.records(workspace, {
-          kind: MEMORY_RECORD,
-          where: { field: 'in', value: `${state}:${root}` },
-          after,
-          limit: 1000,
-        })
-        for (const row of rows) {
-          const record = JSON.parse(row.data) as MemoryRecord
-          if (reader.scopes.some((scope) => isWithin(record.scope, scope))) yield record
-        }
-        const last = rows.at(-1)
-        if (last === undefined || rows.length < 1000) break
-        after = { sort: last.sort, id: last.id }
+    for (const state of ['live', 'past']) {
+      const where = { field: 'in', value: `${state}:${root}` }
+      for await (const { data } of pagesOf(store, workspace, { kind: MEMORY_RECORD, where, after: START })) {
+        const record = JSON.parse(data) as MemoryRecord
+        if (reader.scopes.some((scope) => isWithin(record.scope, scope))) yield record
       }
+    }
 }
 
 export function asOfOf(asOf: RecallQuery['asOf'], now: number): { valid: number; known: number } {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { MemoryStore, RecordQuery } from '../journal/store.ts'
+import type { MemoryStore, RecordQuery } from './store.ts'
 import { pagesOf } from './pages.ts'
 
 describe('pagesOf', () => {
