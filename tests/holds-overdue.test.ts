@@ -110,6 +110,12 @@ describe('a hold whose time came while nothing worked', () => {
     expect(await t.keelson.holds.cancel(id, { by, reason: 'no' })).toMatchObject({ status: 'refused', why: 'expired' })
   })
 
+  const comes = {
+    cancel: { early: 0, texts: [] },
+    edit: { early: 1, texts: ['Hello'] },
+    'put off': { early: 0, texts: [letter.text] },
+  }
+
   it.each(['cancel', 'edit', 'put off'] as const)('ends the same wherever it is cut: %s', async (verb) => {
     const explored = await exploreCrashes(
       async (t) => {
@@ -124,7 +130,9 @@ describe('a hold whose time came while nothing worked', () => {
         await resume(t)
         const early = t.world(send).length
         await t.advance('1d')
-        return { early, texts: t.world(send).map(({ input }) => input.text), state: (await run.status()).state }
+        const texts = t.world(send).map(({ input }) => input.text)
+        expect({ early, texts }).toEqual(comes[verb])
+        return { early, texts, state: (await run.status()).state }
       },
       { harness, depth: 2, limit: 60 },
     )

@@ -8,6 +8,16 @@ import { code, open, store } from '../support/open.ts'
 
 const by = { kind: 'person', id: 'ann' } as const
 const nowhere = (): Promise<never> => Promise.reject(new Error('a fake stands in for it'))
+/** Of an action that cannot be taken back, and is asked for once. */
+const once = (name: string, by: 'key' | 'lookup') =>
+  ({
+    name,
+    effect: 'irreversible',
+    idempotency: { by },
+    input: z.object({}),
+    output: z.object({}),
+    intent: () => [name],
+  }) as const
 const send = action({
   name: 'post.send',
   effect: 'irreversible',
@@ -93,12 +103,7 @@ describe('an effect that may have happened', () => {
   it('is no longer withdrawn when its caller is cancelled before the next try', async () => {
     let now = 0
     const slow = action({
-      name: 'post.slow',
-      effect: 'irreversible',
-      idempotency: { by: 'key' },
-      input: z.object({}),
-      output: z.object({}),
-      intent: () => ['slow'],
+      ...once('post.slow', 'key'),
       run(_input, { key }) {
         keys.add(key)
         if (++now > 1) return { output: {} }
@@ -128,12 +133,7 @@ describe('an effect that may have happened', () => {
 
   const looked = (sent: number[]) =>
     action({
-      name: 'post.looked',
-      effect: 'irreversible',
-      idempotency: { by: 'lookup' },
-      input: z.object({}),
-      output: z.object({}),
-      intent: () => ['looked'],
+      ...once('post.looked', 'lookup'),
       settleWindowMs: 600_000,
       run() {
         if (sent.push(1) > 1) return { output: {} }
@@ -181,12 +181,7 @@ describe('an effect that may have happened', () => {
 
   it('is cancelled, and sent no more, wherever its process dies', { timeout: 600_000 }, async () => {
     const one = action({
-      name: 'desk.one',
-      effect: 'irreversible',
-      idempotency: { by: 'lookup' },
-      input: z.object({}),
-      output: z.object({}),
-      intent: () => ['one'],
+      ...once('desk.one', 'lookup'),
       settleWindowMs: 600_000,
       run: nowhere,
       reconcile: nowhere,
