@@ -66,6 +66,51 @@ async function applied(t: Harness, target: RevertTarget, by = ann): Promise<Reve
 const whats = ({ lines }: RevertPlan): string[] =>
   lines.map((line) => (line.can ? line.what : `${line.what}: ${line.why}`))
 
+describe('a plan back to a checkpoint', () => {
+  const { site, put, mail, gate } = outside()
+  const edition = definePlaybook({
+    name: 'edition',
+    version: 1,
+    input: z.object({}),
+    output: z.null(),
+    async run(ctx) {
+      await ctx.act(put, { slug: 'front', text: 'first' })
+      const { id } = await ctx.entities(Page).create({ slug: 'front', title: 'first' })
+      await ctx.checkpoint('printed')
+      await ctx.act(put, { slug: 'front', text: 'second' })
+      await ctx.act(mail, { to: 'readers' })
+      await ctx.entities(Page).update(id, { title: 'second' })
+      await ctx.checkpoint('sent')
+      return null
+    },
+  })
+
+  it('takes back what came behind it, leaves what came before, and says what stays', async () => {
+    site.clear()
+    const t = await testConductor({ playbooks: [edition], actions: [put, mail], policy: policy(gate) })
+    const { id: run } = await t.start(edition, {})
+    expect(whats(await t.keelson.revert.plan({ run, to: 'sent' }))).toEqual([])
+    expect(await applied(t, { run, to: 'printed' })).toMatchObject({
+      undone: [expect.stringContaining('page'), 'site.put slug: front, text: second'],
+      failed: [],
+      left: [{ what: 'mail.send to: readers', why: 'its action is irreversible' }],
+    })
+    expect([...site]).toEqual([['front', 'first']])
+    expect(await t.keelson.entities(Page).find({ slug: 'front' })).toMatchObject({ data: { title: 'first' } })
+    const again = await t.keelson.revert.plan({ run, to: 'printed' })
+    expect(again.lines.filter(({ can }) => can)).toEqual([])
+    expect((await applied(t, { run })).undone).toContain('site.put slug: front, text: first')
+    expect([...site]).toEqual([])
+    expect(await t.keelson.audit.verify()).toMatchObject({ ok: true })
+  })
+
+  it('is refused where the run has not come that far', async () => {
+    const t = await testConductor({ playbooks: [edition], actions: [put, mail], policy: policy(gate) })
+    const { id: run } = await t.start(edition, {})
+    await expect(t.keelson.revert.plan({ run, to: 'read' })).rejects.toMatchObject({ code: 'STEP_NOT_FOUND' })
+  })
+})
+
 describe('a plan', () => {
   const world = outside()
   const { site, put } = world
