@@ -1,30 +1,27 @@
 /**
  * Hot: entries of a pass, and nothing else, as one statement each, without a generator or a look at what is known.
  *
- * Fenced by the run's row in the statement that writes it. That they continue their stream is known from the last head
- * that was seen: streams only grow, and a head that grew elsewhere meets the unique index. When nothing is written the
- * reason is looked for the long way.
+ * Fenced by the run's row: as it is remembered, which within a transaction is as it is stored (K1 of the context), else in the
+ * statement that writes. That they continue their stream is known from the last head that was seen: streams only grow, and
+ * a head that grew elsewhere meets the unique index. When nothing is written the reason is looked for the long way.
  *
- * The first after a claim also resets what counts against the run. Its row is known from the claim, so it is not read: its
- * checksum in the fence says that it is still that row, and when it is not, the long way is taken.
+ * The first after a claim also resets what counts against the run.
  */
 import type { Statement } from 'better-sqlite3'
 import type { Answer, Entry, Lease, PassUnit } from '@keelson/core/ports'
 import { keepRun, placeOf, runName, type Context, type Place } from '../sql/context.ts'
-import { toRow } from '../sql/entries.ts'
+import { checksum } from '../sql/checksum.ts'
 import { progressed } from '../sql/runs.ts'
 import type { RunsTable } from '../sql/tables.ts'
+import { holds } from '../sql/unit.ts'
 import type { Handle } from './connection.ts'
 
 const DONE: Answer = { status: 'done', refused: [] }
 
-const FENCE = `insert into entries
-(position, workspace, stream, seq, kind, "key", "at", payload, salt, payload_hash, hash, crc)
-select ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? where exists (
-  select 1 from runs where workspace = ? and id = ? and worker = ? and epoch = ? and`
-
-const FENCED = `${FENCE} deaths = 0 and claims = 0)`
-const FIRST = `${FENCE} crc = ?)`
+const COLUMNS = 'position, workspace, stream, seq, kind, "key", "at", payload, salt, payload_hash, hash, crc'
+const PLAIN = `insert into entries (${COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+const FENCED = `insert into entries (${COLUMNS}) select ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? where exists (
+  select 1 from runs where workspace = ? and id = ? and worker = ? and epoch = ? and deaths = 0 and claims = 0)`
 
 const RESET = 'update runs set deaths = 0, claims = 0, crc = ? where workspace = ? and id = ?'
 
@@ -33,8 +30,8 @@ const LAST = 'select max(position) from entries'
 export class Hot {
   readonly context: Context
   readonly #handle: Handle
+  #plain: Statement<unknown[]> | undefined
   #fenced: Statement<unknown[]> | undefined
-  #first: Statement<unknown[]> | undefined
   #reset: Statement<unknown[]> | undefined
   #last: Statement<[], number | null> | undefined
 
@@ -53,14 +50,12 @@ export class Hot {
     if (place === undefined || names.heads.get(place.stream) !== first.seq - 1) return undefined
     const last = this.context.last ?? this.#lastPosition()
     const row = this.context.runs.get(runName(place.workspace, lease.run))
-    const claimed = row !== undefined && (row.claims > 0 || row.deaths > 0) ? row : undefined
-    if (this.#append(lease, place, entries, last, claimed)) {
-      if (claimed !== undefined) this.#progress(claimed)
-      this.context.last = last + entries.length
-      names.heads.set(place.stream, entries.at(-1)!.seq)
-      return DONE
-    }
-    return undefined
+    if (row !== undefined && !holds(row, lease)) return undefined
+    if (!this.#append(lease, place, entries, last, row === undefined)) return undefined
+    if (row !== undefined && (row.claims > 0 || row.deaths > 0)) this.#progress(row)
+    this.context.last = last + entries.length
+    names.heads.set(place.stream, entries.at(-1)!.seq)
+    return DONE
   }
 
   #lastPosition(): number {
@@ -75,36 +70,16 @@ export class Hot {
     keepRun(this.context, row)
   }
 
-  #append(lease: Lease, place: Place, entries: readonly Entry[], last: number, claimed?: RunsTable): boolean {
+  #append(lease: Lease, place: Place, entries: readonly Entry[], last: number, fenced: boolean): boolean {
     const { workspace, stream } = place
-    const fenced =
-      claimed === undefined
-        ? (this.#fenced ??= this.#handle.prepare(FENCED))
-        : (this.#first ??= this.#handle.prepare(FIRST))
-    const crc = claimed === undefined ? [] : [claimed.crc]
+    const add = fenced ? (this.#fenced ??= this.#handle.prepare(FENCED)) : (this.#plain ??= this.#handle.prepare(PLAIN))
+    const fence = fenced ? [workspace, lease.run, lease.worker, lease.epoch] : []
     let position = last
     for (const entry of entries) {
-      const row = toRow(workspace, stream, ++position, entry)
+      const { seq, kind, key, at, payload, salt, payloadHash, hash } = entry
+      const values = [++position, workspace, stream, seq, kind, key, at, payload, salt, payloadHash, hash]
       try {
-        const { changes } = fenced.run(
-          position,
-          workspace,
-          stream,
-          row.seq,
-          row.kind,
-          row.key,
-          row.at,
-          row.payload,
-          row.salt,
-          row.payload_hash,
-          row.hash,
-          row.crc,
-          workspace,
-          lease.run,
-          lease.worker,
-          lease.epoch,
-          ...crc,
-        )
+        const { changes } = add.run(...values, checksum('entries', values), ...fence)
         if (changes === 0) return false
       } catch (error) {
         if (!isTaken(error)) throw error
