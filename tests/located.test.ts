@@ -1,6 +1,6 @@
 /** Located: an error says where in a playbook it came from, and what it is for. */
-import { action, definePlaybook, type Context } from '@keelson/core'
-import { testConductor } from '@keelson/testing'
+import { action, createConductor, definePlaybook, type Context } from '@keelson/core'
+import { memoryStore, testConductor } from '@keelson/testing'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 
@@ -57,5 +57,44 @@ describe('an error of a playbook', () => {
       ),
     )
     expect(failed).toMatchObject({ code: 'STEP_FAILED', message: 'fetch failed (connect ECONNREFUSED 127.0.0.1:1)' })
+  })
+
+  it('of plain code names the line that threw it, and keeps its name', async () => {
+    const thrownAt = expect.stringMatching(/^at .*located\.test\.ts:\d+:\d+/) as string
+    const between = await failureOf(async (ctx) => {
+      const found = await ctx.step('look', (): { name?: string } => ({}))
+      return found.name!.trim()
+    })
+    expect(between).toMatchObject({ code: 'STEP_FAILED', name: 'TypeError', data: { playbook: 'wrong@1', thrownAt } })
+    const inside = await failureOf((ctx) =>
+      ctx.step('look', () => JSON.parse('{') as string, { retry: { attempts: 1 } }),
+    )
+    expect(inside).toMatchObject({ code: 'STEP_FAILED', name: 'SyntaxError', data: { ...here('look'), thrownAt } })
+  })
+
+  it('is told with its line in `why` and in the log', async () => {
+    const said: string[] = []
+    const say = (_: object, text?: string): unknown => said.push(text ?? '')
+    const broken = definePlaybook({
+      name: 'broken',
+      version: 1,
+      input: z.object({}),
+      output: z.null(),
+      async run(ctx) {
+        await ctx.step('often', () => Promise.reject(new Error('no answer')), { retry: { attempts: 2, first: '0s' } })
+        return null
+      },
+    })
+    const keelson = await createConductor({
+      store: memoryStore(),
+      playbooks: [broken],
+      log: { info: () => undefined, warn: say, error: say },
+    })
+    const run = await keelson.start(broken, {}, { id: 'one' })
+    await expect(run.result()).rejects.toThrow('no answer')
+    const place = /\n\s+at .*located\.test\.ts:\d+:\d+\)?$/
+    expect(await keelson.why(run.id)).toMatch(place)
+    expect(said).toEqual([expect.stringMatching(place), expect.stringMatching(place)])
+    await keelson.stop()
   })
 })

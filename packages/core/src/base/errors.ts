@@ -158,10 +158,11 @@ function withCause({ message, cause }: Error): string {
   return why === '' || message.includes(why) ? message : `${message} (${why.slice(0, CAUSE_MAX)})`
 }
 
-function ofKeelson({ code, message, hint, data }: KeelsonError): StoredError {
+function ofKeelson({ code, name, message, hint, data }: KeelsonError): StoredError {
   const kept = dataOf(data)
   return {
     code: wellFormed(code),
+    ...(name === 'KeelsonError' ? {} : { name: wellFormed(name) }), // that of the host's error that it stands for
     message: wellFormed(message),
     ...(hint === undefined ? {} : { hint: wellFormed(hint) }),
     ...(Object.keys(kept).length === 0 ? {} : { data: kept }),

@@ -13,7 +13,8 @@ export interface LifecycleEvents {
   'run.parked': OfRun & { readonly waiting: readonly { kind: string; what: string; until?: string; inbox?: string }[] }
   'run.settled': OfRun & {
     readonly status: 'completed' | 'failed' | 'declined' | 'cancelled'
-    readonly error?: { code: string; message: string }
+    /** `at`: the line of the host's code that threw it. */
+    readonly error?: { code: string; message: string; at?: string }
   }
   /** Its code ended without some of what it had asked for: not done, or failed and nobody looked. One line each. */
   'run.dropped': OfRun & { readonly dropped: readonly string[] }
@@ -24,6 +25,8 @@ export interface LifecycleEvents {
     readonly step: string
     readonly attempt: number
     readonly message: string
+    /** The line of the host's code that threw it. */
+    readonly at?: string
     readonly retryAt: string
   }
   'effect.executed': OfRun & { readonly action: string; readonly effect: string }

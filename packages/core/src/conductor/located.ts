@@ -1,5 +1,5 @@
 /** Located: an error as code gets it: it names playbook and step, and its stack is that of the call in the playbook. */
-import { KeelsonError } from '../base/errors.ts'
+import { KeelsonError, storeError, type StoredError } from '../base/errors.ts'
 
 /** `site`: made where the code called; undefined where nothing can be said. */
 export function located(
@@ -10,7 +10,7 @@ export function located(
 ): unknown {
   if (!KeelsonError.is(thrown)) return thrown
   const frames = (site?.stack ?? '').split('\n').slice(1)
-  const at = frames.find((line) => !line.includes('/conductor/') && !line.includes('/core/dist/'))?.trim()
+  const at = frames.find(isOfHost)?.trim()
   const error = new KeelsonError(thrown.code, thrown.message, {
     ...(thrown.hint === undefined ? {} : { hint: thrown.hint }),
     data: {
@@ -27,3 +27,39 @@ export function located(
   ].join('\n')
   return error
 }
+
+/** An error of the host's code as it is stored, with the line that threw it; of the rest of its stack nothing is kept. */
+export function storedWithPlace(thrown: unknown, more: { readonly playbook?: string } = {}): StoredError {
+  const error = storeError(thrown)
+  if (KeelsonError.is(thrown)) return error
+  const at = placeOf(thrown)
+  return { ...error, data: { ...more, ...(at === undefined ? {} : { thrownAt: at }) } }
+}
+
+/** The line that threw it, or else the call that failed. */
+export function placeIn({ data }: StoredError): string | undefined {
+  const at = data?.['thrownAt'] ?? data?.['at']
+  return typeof at === 'string' ? at : undefined
+}
+
+function placeOf(thrown: unknown): string | undefined {
+  try {
+    if (!(thrown instanceof Error) || typeof thrown.stack !== 'string') return undefined
+    const frames = thrown.stack.slice(0, STACK_MAX).split('\n')
+    return frames
+      .find((line) => line.trimStart().startsWith('at ') && isOfHost(line))
+      ?.trim()
+      .toWellFormed()
+  } catch {
+    return undefined
+  }
+}
+
+const STACK_MAX = 20_000
+
+/** No frame of Keelson, of another package, or of Node. */
+function isOfHost(line: string): boolean {
+  return !FOREIGN.some((part) => line.includes(part))
+}
+
+const FOREIGN = ['/core/src/', '/core/dist/', '/node_modules/', '(node:', 'at node:', 'at async node:', '(<anonymous>)']

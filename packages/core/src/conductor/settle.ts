@@ -3,7 +3,7 @@
  *
  * A cancelled run's code is not resumed.
  */
-import { KeelsonError, storeError, type StoredError } from '../base/errors.ts'
+import { KeelsonError, type StoredError } from '../base/errors.ts'
 import { canonical, canonicalAround, parseStored } from '../base/json.ts'
 import { toStored } from '../base/schema.ts'
 import type { Json } from '../base/value.ts'
@@ -12,7 +12,7 @@ import type { EntryData } from '../journal/kinds.ts'
 import type { AnyPlaybook } from '../playbook/playbook.ts'
 import { closeOpen, cancelOpen } from './closing.ts'
 import { toParent } from './parent.ts'
-import { located } from './located.ts'
+import { located, placeIn, storedWithPlace } from './located.ts'
 import type { Pass } from './pass.ts'
 import { NOTHING } from './projections.ts'
 import { raise } from './raise.ts'
@@ -35,8 +35,12 @@ export function outcomeOf(pass: Pass, result: { value: unknown } | { thrown: unk
     return { status: 'completed', output: parseStored(resultOf(playbook, result.value, what, write)) }
   } catch (thrown) {
     const declined = KeelsonError.is(thrown, 'ACTION_DECLINED')
-    return { status: declined ? 'declined' : 'failed', error: storeError(thrown) }
+    return { status: declined ? 'declined' : 'failed', error: storedWithPlace(thrown, { playbook: nameOf(playbook) }) }
   }
+}
+
+function nameOf({ name, version }: AnyPlaybook): string {
+  return `${name}@${version}`
 }
 
 function resultOf(playbook: AnyPlaybook, value: unknown, what: string, write: (value: unknown) => string): string {
@@ -85,10 +89,15 @@ export async function settle(pass: Pass, settled: Settled): Promise<void> {
   env.emit('run.settled', {
     ...about,
     status,
-    ...(error === undefined ? {} : { error: { code: error.code, message: error.message } }),
+    ...(error === undefined ? {} : { error: told(error) }),
   })
   pass.end({ how: 'settled' })
   env.nudge()
+}
+
+function told(error: StoredError): { code: string; message: string; at?: string } {
+  const at = placeIn(error)
+  return { code: error.code, message: error.message, ...(at === undefined ? {} : { at }) }
 }
 
 /** An end as the row of the run tells it. */

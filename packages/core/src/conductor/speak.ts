@@ -9,10 +9,12 @@ export function speak(lifecycle: Lifecycle, log: Logger): void {
       : log.info({ ...e, hint: howToStop(e) }, `${e.run}: ${e.title}: goes out by itself at ${e.dueAt}`),
   )
   lifecycle.on('step.failed', (e) =>
-    log.warn(e, `${e.run}: try ${e.attempt} of "${e.step}" failed: ${e.message}; again at ${e.retryAt}`),
+    log.warn(e, `${e.run}: try ${e.attempt} of "${e.step}" failed: ${e.message}; again at ${e.retryAt}${place(e.at)}`),
   )
   lifecycle.on('run.settled', (e) =>
-    e.status === 'failed' ? log.error(e, `${e.run} failed: ${e.error?.code}: ${e.error?.message}`) : undefined,
+    e.status === 'failed'
+      ? log.error(e, `${e.run} failed: ${e.error?.code}: ${e.error?.message}${place(e.error?.at)}`)
+      : undefined,
   )
   lifecycle.on('inbox.fatigued', (e) =>
     log.warn(e, `${e.by} has approved ${e.straight} times in a row without a look: too much asks, or too little`),
@@ -28,6 +30,11 @@ export function speak(lifecycle: Lifecycle, log: Logger): void {
   lifecycle.on('run.stalled', (e) =>
     log.warn(e, `${e.run} makes no progress after "${e.last}": it awaits something outside ctx`),
   )
+}
+
+/** On a line of its own, where editors and terminals make it a link. */
+function place(at: string | undefined): string {
+  return at === undefined ? '' : `\n        ${at}`
 }
 
 function howToStop({ workspace, item }: LifecycleEvents['item.opened']): string {

@@ -5,6 +5,7 @@ import { canonicalAround } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
 import type { RunRow } from '../journal/store.ts'
 import type { Environment } from './environment.ts'
+import { placeIn } from './located.ts'
 import type { Status, WaitInfo, WaitKind } from './waiting.ts'
 
 export type RunStatus =
@@ -59,7 +60,9 @@ export async function whyOf(env: Environment, row: RunRow, how: HowToEnd = callO
   const head = `run ${row.id} (${row.playbook}@${row.version})`
   if (status.state !== 'waiting') {
     const error = (JSON.parse(row.status || '{}') as { error?: StoredError }).error
-    return `${head} is ${status.state}${error === undefined ? '' : `: ${error.code}: ${error.message}`}`
+    if (error === undefined) return `${head} is ${status.state}`
+    const at = placeIn(error)
+    return `${head} is ${status.state}: ${error.code}: ${error.message}${at === undefined ? '' : `\n  ${at}`}`
   }
   const lines = status.for.map((one) => {
     const end = how(one)

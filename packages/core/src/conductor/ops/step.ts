@@ -1,11 +1,12 @@
 /** Step: a named unit of the playbook's own work, tried until it has an outcome. */
 import { durationMs } from '../../base/duration.ts'
-import { KeelsonError, storeError } from '../../base/errors.ts'
+import { KeelsonError } from '../../base/errors.ts'
 import { canonical, verbatim } from '../../base/json.ts'
 import type { Op } from '../../journal/op.ts'
 import type { StepOptions } from '../../playbook/context.ts'
 import { backoffMs } from '../effect/send.ts'
 import { insideStep, type Pass } from '../pass.ts'
+import { placeIn, storedWithPlace } from '../located.ts'
 import { iso } from '../waiting.ts'
 import { sleepWithin } from './retrying.ts'
 
@@ -94,7 +95,7 @@ async function tries(pass: Pass, key: string, work: Work, options: StepOptions, 
 async function fail(pass: Pass, key: string, thrown: unknown, attempt: number, options: StepOptions): Promise<boolean> {
   if (pass.work.aborted) return true
   const most = Math.max(1, options.retry?.attempts ?? 3)
-  const error = storeError(thrown)
+  const error = storedWithPlace(thrown)
   if (attempt >= most || (KeelsonError.is(thrown) && FINAL.has(thrown.code))) {
     await pass.writer.append([{ kind: 'step.completed', key, data: { error } }])
     return true
@@ -105,6 +106,7 @@ async function fail(pass: Pass, key: string, thrown: unknown, attempt: number, o
   const retryAt = env.clock.now() + backoffMs(attempt, () => env.ids.random(), first, longest)
   await pass.writer.append([{ kind: 'step.failed', key, data: { attempt, error, retryAt } }])
   const { workspace, id, playbook } = claimed.row
+  const at = placeIn(error)
   env.emit('step.failed', {
     workspace,
     run: id,
@@ -112,6 +114,7 @@ async function fail(pass: Pass, key: string, thrown: unknown, attempt: number, o
     step: key,
     attempt,
     message: error.message,
+    ...(at === undefined ? {} : { at }),
     retryAt: iso(retryAt),
   })
   return false
