@@ -286,7 +286,8 @@ function applyAdd(bench: Bench, record: MemoryRecord, { now, set, decided }: App
     return { id: record.id, status: 'applied' }
   }
   if (old !== undefined) {
-    bench.end(old, { how: 'closed', to: record.from, at: now, set, by: record.id })
+    // In the order in which it is stored.
+    bench.end(old, { at: now, by: record.id, how: 'closed', set, to: record.from })
     changes.push({ did: 'ended', id: old.id })
   }
   bench.set(record, true)

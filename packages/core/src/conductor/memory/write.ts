@@ -4,6 +4,7 @@
  * W1. All of it is written together with the entry that says so, or not at all.
  */
 import type { Actor } from '../../base/actor.ts'
+import { stored } from '../../base/json.ts'
 import { isUnlabelled, type Labels } from '../../base/labels.ts'
 import type { Put } from '../../journal/put.ts'
 import type { NewRun } from '../../journal/store.ts'
@@ -41,7 +42,9 @@ export interface Drafted {
 /** Made anew whenever the unit meets a conflict. */
 export async function draftWrite(desk: Desk, write: Write): Promise<Drafted> {
   const { env, scope } = desk
-  const { source, set, ids = set, ops, reason, group } = write
+  const { set, ids = set, ops, reason, group } = write
+  // It is written with each memory: once in the order in which it is stored.
+  const source = stored(write.source) as unknown as Source
   const labels = write.labels === undefined || isUnlabelled(write.labels) ? {} : { labels: write.labels }
   const now = env.clock.now()
   const bench = benchOf(desk)
