@@ -20,8 +20,8 @@ export interface Context {
   readonly lastRuns: Map<number, number>
   /** Open runs' rows as they were last written here, by `runName` (K1). */
   readonly runs: Map<string, RunsTable>
-  /** Where records stand that were read since records were last written here, by `seenName`; undefined: there was no row (K1). */
-  readonly seen: Map<string, Standing | undefined>
+  /** Where records stand that were read since records were last written here, by workspace and kind (K1); see seen.ts. */
+  readonly seen: Map<string, Map<string, Standing | undefined>>
   /** Grows when another connection has written. Undefined: nobody can tell. */
   readonly writesOfOthers: (() => number) | undefined
   /** What that said when the rest was last known to hold. */

@@ -6,10 +6,11 @@
 import type { Conflict, RecordWrite, Unit } from '@keelson/core/ports'
 import { position, type Context, type Standing } from './context.ts'
 import { INDEX_COLUMNS, RECORD_COLUMNS, type Bulk } from './queries.ts'
-import { findRecord, findRecords, listOf, readFields, sealed, writeFields } from './records.ts'
-import { seenName } from './seen.ts'
+import { checksum } from './checksum.ts'
+import { findRecord, findRecords, listOf, readFields, writeFields } from './records.ts'
+import { seenOf } from './seen.ts'
 import { run, runOf, type Value, type Work } from './statement.ts'
-import type { RecordIndexTable, RecordsTable } from './tables.ts'
+import type { RecordIndexTable } from './tables.ts'
 
 /** Rows that were read while a unit was judged, by kind and id: they are as they were until it writes them. */
 export type Judged = Map<string, Map<string, Standing | undefined>>
@@ -60,11 +61,11 @@ export function* putRecords(
   yield* flush(context, waiting)
 }
 
-/** Rows that are written together; what goes, goes first. */
+/** Rows that are written together, as their values behind one another, in the order of the columns; what goes, goes first. */
 interface Waiting {
   gone: RecordIndexTable[]
-  records: RecordsTable[]
-  indexes: RecordIndexTable[]
+  records: Value[]
+  indexes: Value[]
 }
 
 /** Index rows that stay what they are are not touched. */
@@ -77,7 +78,10 @@ function place(
 ): void {
   const next = data === null ? [] : listOf(index)
   const fields = writeFields(next)
-  if (data !== null) waiting.records.push(sealed.seal({ workspace, kind, id, version, data, sort, fields }))
+  if (data !== null) {
+    const values = [workspace, kind, id, version, data, sort, fields]
+    waiting.records.push(...values, checksum('records', values))
+  }
   if (before?.sort === sort && before.fields === fields) return
   const old = before === undefined ? [] : readFields(before.fields)
   const stays = (list: typeof old, field: string, value: string): boolean =>
@@ -85,7 +89,7 @@ function place(
   for (const [field, value] of old)
     if (!stays(next, field, value)) waiting.gone.push({ workspace, kind, field, value, sort: before!.sort, id })
   for (const [field, value] of next)
-    if (!stays(old, field, value)) waiting.indexes.push({ workspace, kind, field, value, sort, id })
+    if (!stays(old, field, value)) waiting.indexes.push(workspace, kind, field, value, sort, id)
 }
 
 function* flush(context: Context, waiting: Waiting): Work<void> {
@@ -96,41 +100,32 @@ function* flush(context: Context, waiting: Waiting): Work<void> {
   waiting.records = []
   waiting.indexes = []
   for (const row of gone) yield* run(removeIndex, row)
-  yield* inBulk(putRecords, records, RECORD_COLUMNS)
-  yield* inBulk(addIndexes, indexes, INDEX_COLUMNS)
+  yield* inBulk(putRecords, records, RECORD_COLUMNS.length)
+  yield* inBulk(addIndexes, indexes, INDEX_COLUMNS.length)
 }
 
 /** The longest statement that is filled, again and again. */
-function* inBulk<Row extends object>(
-  statements: readonly Bulk[],
-  rows: readonly Row[],
-  columns: readonly (keyof Row)[],
-): Work<void> {
-  for (let at = 0; at < rows.length;) {
-    const { count, sql } = statements.find((one) => one.count <= rows.length - at)!
-    const values: Value[] = []
-    for (const end = at + count; at < end; at++) for (const column of columns) values.push(rows[at]![column] as Value)
-    yield* runOf({ sql }, values)
+function* inBulk(statements: readonly Bulk[], values: readonly Value[], width: number): Work<void> {
+  for (let at = 0; at < values.length;) {
+    const { count, sql } = statements.find((one) => one.count * width <= values.length - at)!
+    yield* runOf({ sql }, values.slice(at, (at += count * width)))
   }
 }
 
 /** As they stand before the unit, by kind and id. */
 function* standing(context: Context, workspace: number, writes: readonly RecordWrite[]): Work<Judged> {
-  const { seen } = context
   const judged: Judged = new Map()
-  const asked = new Map<string, string[]>()
   for (const { kind, id } of writes) {
     const rows = judged.get(kind) ?? new Map<string, Standing | undefined>()
-    judged.set(kind, rows)
-    if (rows.has(id)) continue
-    const name = seenName(workspace, kind, id)
-    rows.set(id, seen.get(name))
-    if (seen.has(name)) continue
-    const ids = asked.get(kind)
-    if (ids === undefined) asked.set(kind, [id])
-    else ids.push(id)
+    judged.set(kind, rows.set(id, undefined))
   }
-  for (const [kind, ids] of asked)
-    for (const [id, row] of yield* findRecords(context, workspace, kind, ids)) judged.get(kind)!.set(id, row)
+  for (const [kind, rows] of judged) {
+    const seen = seenOf(context, workspace, kind)
+    const asked: string[] = []
+    for (const id of rows.keys())
+      if (seen?.has(id) === true) rows.set(id, seen.get(id))
+      else asked.push(id)
+    for (const [id, row] of yield* findRecords(context, workspace, kind, asked)) rows.set(id, row)
+  }
   return judged
 }
