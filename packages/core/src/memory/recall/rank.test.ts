@@ -106,6 +106,23 @@ describe('rank', () => {
     expect(look(other)).toBe(look(straight))
   })
 
+  it('says which terms of the question are in a unit, and what they are worth, of however many that the index holds', () => {
+    const word = (n: number): string => `q${n}`
+    const turns = Array.from({ length: 40 }, (_, n) => ({
+      text: [word(n), word(n + 1), word(2 * n), 'tea'].join(' '),
+      thread: String(n),
+    }))
+    const made = segment(turns)
+    for (const asked of [[3], [1, 2, 33, 65], [0, 31, 32, 64, 78], Array.from({ length: 60 }, (_, n) => n)]) {
+      const question = [...asked.map(word), 'tea'].join(' ')
+      for (const { unit, parts } of rank([made], question, { limit: 40 })) {
+        const own = turns[Number(unit.id)]!.text.split(' ')
+        expect(parts.matched).toEqual(question.split(' ').filter((one) => own.includes(one)))
+        expect(parts.context).toBeCloseTo(0, 9)
+      }
+    }
+  })
+
   it('reads scripts without spaces', () => {
     expect(found(segment([{ text: '昨日東京に行きました' }, { text: '今日は晴れです' }]), '東京')).toContain('0')
   })
