@@ -10,7 +10,6 @@ import { checksum } from './checksum.ts'
 import { findRecord, findRecords, listOf, readFields, writeFields } from './records.ts'
 import { seenOf } from './seen.ts'
 import { run, runOf, type Value, type Work } from './statement.ts'
-import type { RecordIndexTable } from './tables.ts'
 
 /** Rows that were read while a unit was judged, by kind and id: they are as they were until it writes them. */
 export type Judged = Map<string, Map<string, Standing | undefined>>
@@ -63,7 +62,7 @@ export function* putRecords(
 
 /** Rows that are written together, as their values behind one another, in the order of the columns; what goes, goes first. */
 interface Waiting {
-  gone: RecordIndexTable[]
+  gone: Value[]
   records: Value[]
   indexes: Value[]
 }
@@ -87,19 +86,19 @@ function place(
   const stays = (list: typeof old, field: string, value: string): boolean =>
     before?.sort === sort && list.some(([f, v]) => f === field && v === value)
   for (const [field, value] of old)
-    if (!stays(next, field, value)) waiting.gone.push({ workspace, kind, field, value, sort: before!.sort, id })
+    if (!stays(next, field, value)) waiting.gone.push(workspace, kind, field, value, before!.sort, id)
   for (const [field, value] of next)
     if (!stays(old, field, value)) waiting.indexes.push(workspace, kind, field, value, sort, id)
 }
 
 function* flush(context: Context, waiting: Waiting): Work<void> {
-  const { removeIndex, putRecords, addIndexes } = context.q
+  const { removeIndexes, putRecords, addIndexes } = context.q
   const { gone, records, indexes } = waiting
   if (records.length + gone.length + indexes.length === 0) return
   waiting.gone = []
   waiting.records = []
   waiting.indexes = []
-  for (const row of gone) yield* run(removeIndex, row)
+  yield* inBulk(removeIndexes, gone, INDEX_COLUMNS.length)
   yield* inBulk(putRecords, records, RECORD_COLUMNS.length)
   yield* inBulk(addIndexes, indexes, INDEX_COLUMNS.length)
 }

@@ -198,6 +198,8 @@ export const INDEX_COLUMNS = ['workspace', 'kind', 'field', 'value', 'sort', 'id
 /** Ids that are asked for, and rows that are written, by one statement: SQLite takes much of its time to begin one. */
 export const ASKED_AT_ONCE = [20, 100] as const
 const WRITTEN_AT_ONCE = [50, 8, 1] as const
+/** A longer condition takes longer to compile than it saves. */
+const REMOVED_AT_ONCE = [8, 1] as const
 
 /** A statement for so many rows. Bound as a list, row by row, in the order of the columns. */
 export interface Bulk {
@@ -248,15 +250,12 @@ function recordQueries(db: Sql) {
       db.deleteFrom('records').where('workspace', '=', a.workspace).where('kind', '=', a.kind).where('id', '=', a.id),
     ),
     addIndexes: bulks((count) => db.insertInto('record_index').values(rowsOf<IndexRow>(INDEX_COLUMNS, count))),
-    removeIndex: statement((a: IndexRow) =>
-      db
-        .deleteFrom('record_index')
-        .where('workspace', '=', a.workspace)
-        .where('kind', '=', a.kind)
-        .where('field', '=', a.field)
-        .where('value', '=', a.value)
-        .where('sort', '=', a.sort)
-        .where('id', '=', a.id),
+    removeIndexes: bulks(
+      (count) =>
+        db
+          .deleteFrom('record_index')
+          .where((e) => e.or(rowsOf<IndexRow>(INDEX_COLUMNS, count).map((row) => e.and(row)))),
+      REMOVED_AT_ONCE,
     ),
   }
 }
@@ -318,8 +317,8 @@ function only<Table, Column extends keyof Table>(row: Table, columns: readonly C
 }
 
 /** The same statement for each number of rows, the longest first. */
-function bulks(build: (count: number) => Compilable): Bulk[] {
-  return WRITTEN_AT_ONCE.map((count) => ({ count, sql: statement(() => build(count)).sql }))
+function bulks(build: (count: number) => Compilable, counts: readonly number[] = WRITTEN_AT_ONCE): Bulk[] {
+  return counts.map((count) => ({ count, sql: statement(() => build(count)).sql }))
 }
 
 function rowsOf<Table>(columns: readonly (keyof Table)[], count: number): Table[] {
