@@ -15,6 +15,7 @@ import { isOn } from './dates.ts'
 import { questionOf, type Question } from './question.ts'
 import {
   asksFactor,
+  countIn,
   lend,
   lengthFactor,
   NEIGHBOURS,
@@ -77,11 +78,17 @@ export function rank<U extends Indexed>(
 ): Ranked<U>[] {
   const question = questionOf(text, (name) => segments.some((segment) => segment.knows(name)))
   const totals = totalsOf(segments)
-  const found = segments.map((segment): Found<U> => ({ segment, ...segment.slots(), count: 0, threads: [] }))
+  const found = segments.map((segment): Found<U> => ({
+    segment,
+    ...segment.slots(),
+    count: 0,
+    postings: [],
+    threads: [],
+  }))
   const worths = new Map<string, number>()
   for (const term of question.terms) addTerm(found, term, totals, worths)
   const best = top(found, question, options)
-  const reasons = reasonsFor<U>({ question, totals, worths })
+  const reasons = reasonsFor<U>(totals, worths)
   const ranked = best.map((one) => ({ unit: one.doc.unit, score: one.score, parts: reasons(one) }))
   for (const { scores, scored, count, threads } of found) {
     for (let at = 0; at < count; at++) scores[scored[at]!] = 0
@@ -95,6 +102,8 @@ interface Found<U extends Indexed> extends ReturnType<Segment<U>['slots']> {
   readonly segment: Segment<U>
   /** How many have a score. */
   count: number
+  /** Of the terms that are worth something, in their order. */
+  readonly postings: (Posting | undefined)[]
   /** Threads with one. */
   readonly threads: Thread<U>[]
 }
@@ -156,6 +165,7 @@ function addTerm<U extends Indexed>(
   const worth = worthOf(totals.units, having)
   worths.set(term, worth)
   postings.forEach((posting, at) => {
+    all[at]!.postings.push(posting)
     if (posting === undefined) return
     if (all[at]!.segment.threads() === 0) addAlone(all[at]!, posting, worth, totals)
     else addPosting(all[at]!, posting, worth, totals)
@@ -330,28 +340,20 @@ export function factorsFor<U>(doc: Doc<U>, text: string, authority: number): Par
 }
 
 /** How the score of one unit came to be: only made for what is handed out. */
-function reasonsFor<U extends Indexed>({
-  question,
-  totals,
-  worths,
-}: {
-  question: Question
-  totals: Totals
-  worths: ReadonlyMap<string, number>
-}): (best: Best<U>) => Parts {
-  const terms = question.terms.filter((term) => worths.has(term))
-  const counters = new Map<Segment<U>, (doc: Doc<U>) => readonly number[]>()
+function reasonsFor<U extends Indexed>(totals: Totals, worths: ReadonlyMap<string, number>): (best: Best<U>) => Parts {
+  const terms = [...worths]
   return ({ doc, found, factors }) => {
-    const counter = counters.get(found.segment) ?? found.segment.counter(terms)
-    counters.set(found.segment, counter)
-    const counts = counter(doc)
     const length = found.weights[doc.slot]! / ONE / totals.length
     const matched: string[] = []
     let lexical = 0
     for (let at = 0; at < terms.length; at++) {
-      if (counts[at] === 0) continue
-      matched.push(terms[at]!)
-      lexical += worths.get(terms[at]!)! * saturated(counts[at]!, length)
+      // The postings were just gone through; what the unit keeps of its terms was not.
+      const posting = found.postings[at]
+      const count = posting === undefined ? 0 : countIn(posting, doc.slot)
+      if (count === 0) continue
+      const [term, worth] = terms[at]!
+      matched.push(term)
+      lexical += worth * saturated(count, length)
     }
     return {
       lexical,

@@ -59,7 +59,7 @@ export interface Thread<U> {
 }
 
 export interface Posting {
-  /** Of units that have the term, or had it, in the order in which they came: slot, count, slot, count … */
+  /** Of units that have the term, or had it, in the order in which they came, which is that of slots: slot, count, slot, count … */
   places: number[]
   /** Those that have it. */
   alive: number
@@ -122,23 +122,6 @@ export class Segment<U extends Indexed> {
   posting(term: string): Posting | undefined {
     const number = this.#terms.get(term)
     return number === undefined ? undefined : this.#postings[number]
-  }
-
-  /** How often each of the terms is in a unit itself. */
-  counter(terms: readonly string[]): (doc: Doc<U>) => readonly number[] {
-    const places = new Map(terms.map((term, place) => [this.#terms.get(term), place]))
-    // Most terms of a unit are not asked for: the last five bits of their numbers say so of most.
-    let ends = 0
-    for (const number of places.keys()) if (number !== undefined) ends |= 1 << number
-    return (doc) => {
-      const counts = terms.map(() => 0)
-      for (let at = 0; at < doc.terms.length; at += 2) {
-        const number = doc.terms[at]!
-        const place = ((ends >>> number) & 1) === 0 ? undefined : places.get(number)
-        if (place !== undefined) counts[place] = doc.terms[at + 1]!
-      }
-      return counts
-    }
   }
 
   /** Is this the name of somebody who speaks here, or of what is spoken about? */
@@ -331,6 +314,17 @@ const LENGTH_POWER = 0.2
 /** Terms beyond which a unit gains nothing by its length. */
 const LENGTH_MAX = 24
 const LENGTHS = Array.from({ length: LENGTH_MAX + 1 }, (_, terms) => Math.pow((terms + 1) / LENGTH_MAX, LENGTH_POWER))
+
+/** How often a unit itself has the term, by its slot: a posting stands in the order of slots. */
+export function countIn({ places }: Posting, slot: number): number {
+  let [low, high] = [0, places.length / 2]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (places[2 * middle]! < slot) low = middle + 1
+    else high = middle
+  }
+  return places[2 * low] === slot ? places[2 * low + 1]! : 0
+}
 
 /** A name as it is compared: folded words. */
 export function nameOf(text: string): string {
