@@ -112,7 +112,11 @@ describe('rank', () => {
       text: [word(n), word(n + 1), word(2 * n), 'tea'].join(' '),
       thread: String(n),
     }))
-    const made = segment(turns)
+    const made = segment(turns.slice(0, 20))
+    // So many that leave that all are numbered anew.
+    for (let n = 0; n < 1200; n++) made.add({ id: `gone ${n}`, at: 0 }, `${word(n % 80)} tea`)
+    for (const [n, { text, thread }] of turns.entries()) if (n >= 20) made.add({ id: String(n), at: 0, thread }, text)
+    for (let n = 0; n < 1200; n++) made.remove(`gone ${n}`)
     for (const asked of [[3], [1, 2, 33, 65], [0, 31, 32, 64, 78], Array.from({ length: 60 }, (_, n) => n)]) {
       const question = [...asked.map(word), 'tea'].join(' ')
       for (const { unit, parts } of rank([made], question, { limit: 40 })) {
