@@ -7,12 +7,14 @@ import { z } from 'zod'
 import {
   action,
   createConductor,
+  defineAgent,
   defineEntity,
   defineEvent,
   definePlaybook,
   policy,
   type Conductor,
   type MemoryStore,
+  type Models,
 } from '@keelson/core'
 import { sqlite } from '@keelson/memory-sqlite'
 import { intercept, memoryStore } from '@keelson/testing'
@@ -114,6 +116,47 @@ describe('a workspace', () => {
     await acme.resume({ by: me })
     await run.result()
     expect(sent).toEqual([0, 1, 2, 3, 4])
+  })
+
+  it('that is suspended pays for no answer of an agent more, told or not', async () => {
+    const writer = defineAgent({
+      name: 'writer',
+      version: 1,
+      instructions: 'Write briefly.',
+      input: z.object({ n: z.int() }),
+      output: z.null(),
+    })
+    const letters = definePlaybook({
+      name: 'letters',
+      version: 1,
+      input: z.object({}),
+      output: z.null(),
+      async run(ctx) {
+        for (let n = 0; n < 4; n++) await ctx.delegate(writer, { n })
+        return null
+      },
+    })
+    const deaf = intercept(memoryStore().session(), {
+      before(op, [, unit]) {
+        const deliveries = (unit as { deliveries?: { kind: string }[] } | undefined)?.deliveries
+        if (op === 'write') deliveries?.splice(0, deliveries.filter((one) => one.kind === 'suspend').length)
+      },
+    })
+    let asked = 0
+    const models: Models = async () => {
+      if (++asked === 2) await acme.suspend({ by: me, reason: 'not paid' })
+      return { output: null }
+    }
+    const options = { store: deaf, playbooks: [letters], models, log: quiet, keepAlive: false }
+    const conductor = await createConductor(options)
+    onTestFinished(() => conductor.stop({ withinMs: 100 }))
+    const acme = conductor.workspace('acme')
+    const run = await acme.start(letters, {}, { id: 'r' })
+    await conductor.quiet()
+    expect([asked, await acme.why('r')]).toEqual([2, expect.stringContaining('suspended: not paid')])
+    await acme.resume({ by: me })
+    await run.result()
+    expect(asked).toBe(4)
   })
 
   it('is not quarantined for all that came while it was suspended', async () => {

@@ -2,7 +2,8 @@
  * Life: of a workspace: made, suspended, resumed, deleted.
  *
  * F1. No pass begins over a run of a suspended workspace: it is held, with its mail, until the workspace is resumed. One that is
- *     under way is told, and ends; whatever it is at, no effect is sent any more (see `company.leaving`).
+ *     under way is told, and ends; whatever it is at, no effect is sent and no agent asked any more (see `company.leaving`). Until
+ *     it has heard, its steps and reads go on: what they do is its own code's.
  * F2. Deleting takes everything but the envelopes of the workspace's own stream, and the entry that says who deleted it.
  */
 import { actorJson, assertActor, type Actor } from '../base/actor.ts'

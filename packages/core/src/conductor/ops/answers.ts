@@ -6,11 +6,13 @@ import { promptOf } from '../../agent/prompt.ts'
 import { KeelsonError, storeError, type StoredError } from '../../base/errors.ts'
 import { parseStored, canonical } from '../../base/json.ts'
 import type { Json } from '../../base/value.ts'
+import type { Draft } from '../../journal/entry.ts'
 import type { Op } from '../../journal/op.ts'
 import type { Put } from '../../journal/put.ts'
 import { behalfOf } from '../behalf.ts'
 import type { Charge, Spend } from '../charge.ts'
 import { backoffMs, within } from '../effect/send.ts'
+import { shut } from '../life.ts'
 import { clear, settled } from '../limits.ts'
 import type { Pass } from '../pass.ts'
 import { iso } from '../waiting.ts'
@@ -56,14 +58,16 @@ function triesMax({ models, triesPerModel }: AnyAgent): number {
   return Math.max(1, models.length) * triesPerModel
 }
 
-/** Records that it is asked, with what that may cost. False when a budget does not let it be. */
+/** Records that it is asked, with what that may cost. False when a budget does not let it be, or its workspace is suspended. */
 async function begin(pass: Pass, asked: Question, go: Try): Promise<boolean> {
   const { attempt, model } = go
   const { env, claimed } = pass.task
   const { key, hash } = asked
   let begun = false
-  await pass.writer.submit(async (): Promise<Built> => {
+  await pass.writer.submit(async (): Promise<Built | undefined> => {
     begun = false
+    const { life, expect } = await env.company(claimed.row.workspace).leaving()
+    if (shut(life) !== undefined) return pass.mailbox.overtaken('suspend')
     const charge = chargeFor(pass, asked, go.id, worstOf(env.prices, asked, go))
     const { limit, puts, starts } = await clear(env, claimed.row.workspace, charge)
     if (limit?.kind === 'budget') {
@@ -79,7 +83,8 @@ async function begin(pass: Pass, asked: Question, go: Try): Promise<boolean> {
     }
     begun = true
     const by = model === undefined ? {} : { model }
-    return { drafts: [{ kind: 'agent.sending', key, data: { hash, attempt, ...by, puts } }] }
+    const draft: Draft = { kind: 'agent.sending', key, data: { hash, attempt, ...by, puts } }
+    return { drafts: [draft], expect: expect.filter((one) => 'id' in one && one.id === 'life') } // a freeze stops no question
   })
   if (!begun) env.nudge()
   return begun
