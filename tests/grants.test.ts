@@ -97,6 +97,25 @@ describe('a grant', () => {
     expect(await t.keelson.grants.list()).toMatchObject([{ state: 'revoked' }])
   })
 
+  it('decides no more what a person has edited: that person does, and another input may go out than it covers', async () => {
+    const held = policy.rule('window', { on: refund }, () => policy.hold('10m'))
+    const t = await testConductor(setUp([asks, held]))
+    const id = await granted(t, { count: 9 })
+    const run = await t.start(giveBack, { order: '1', cents: 500 })
+    const [hold] = (await t.keelson.holds.list()).holds
+    await t.keelson.freeze({ by: ann, reason: 'wait' })
+    const bob = { kind: 'person', id: 'bob', name: 'Bob' } as const
+    await t.inbox.decide(hold!.id, { hash: hold!.hash, by: bob, edit: { cents: 2000 } })
+    await t.keelson.grants.revoke(id, { by: ann })
+    await t.host((keelson) => keelson.thaw({ by: ann }))
+    await t.advance('1h')
+    expect(t.world(refund).map(({ input }) => input.cents)).toEqual([2000])
+    const { verdict } = await run.result()
+    expect(verdict).toContain('edited by Bob')
+    expect(verdict).not.toContain('granted')
+    expect(await t.keelson.grants.uses(id)).toEqual({ uses: [] })
+  })
+
   it('that ends while its effect is held lets nothing out: a person is asked', async () => {
     const held = policy.rule('window', { on: refund }, () => policy.hold('2h'))
     const t = await testConductor({ ...setUp([asks, held]), now: '2026-01-01T00:00:00Z' })

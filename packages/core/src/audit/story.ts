@@ -75,6 +75,8 @@ async function innerSentence(
 ): Promise<string | undefined> {
   if (entry.kind === 'ask.opened') {
     const { item, until, again } = dataOf(entry as Entry & { kind: 'ask.opened' })
+    if (again === 'frozen')
+      return 'its time came, and the workspace is frozen: held until that ends, unless it is stopped'
     const found = await readItem(env.store, workspace, item)
     if (found?.item.dueAt === undefined || until === undefined) return `asked: ${found?.item.title ?? 'a person'}`
     held.add(entry.key)

@@ -242,7 +242,7 @@ export class Company {
   }
 }
 
-function frozenIn(row: RecordRow | undefined): Frozen {
+export function frozenIn(row: RecordRow | undefined): Frozen {
   if (row === undefined) return { frozen: false, reason: '', epoch: 0 }
   return { ...(JSON.parse(row.data) as { frozen: boolean; reason: string }), epoch: row.version }
 }

@@ -4,7 +4,7 @@
  */
 import { builtIn } from '../playbook/playbook.ts'
 import { readItem } from './item.ts'
-import type { Climbed } from './mail.ts'
+import type { Climbed } from './silence.ts'
 import { ESCALATION_PLAYBOOK } from './notice.ts'
 import type { Pass } from './pass.ts'
 

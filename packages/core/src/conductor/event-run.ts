@@ -11,16 +11,20 @@ import type { Actor } from '../base/actor.ts'
 import { canonicalAround, parseStored } from '../base/json.ts'
 import { isUnlabelled, NO_LABELS, type Labels } from '../base/labels.ts'
 import type { Json } from '../base/value.ts'
-import type { NewRun } from '../journal/store.ts'
+import type { Delivery, NewRun } from '../journal/store.ts'
 import { eventShape, eventTags, eventTokens, matches, type EventType } from '../playbook/event.ts'
 import { builtIn } from '../playbook/playbook.ts'
 import { invalidations } from './effect/tags.ts'
 import type { Environment } from './environment.ts'
 import { eventPuts, type Heard } from './event-buffer.ts'
 import type { Pass } from './pass.ts'
+import { stayedRuns } from './silence.ts'
 import { newRun } from './start.ts'
 
 export const EVENT_PLAYBOOK = 'keelson.event'
+
+/** Sent by whoever ends a freeze. */
+export const THAWED = 'keelson.thawed'
 
 export interface EventInput {
   readonly event: string
@@ -145,15 +149,25 @@ async function deliver(pass: Pass, input: EventInput): Promise<{ delivered: numb
         payload,
         at: claimed.row.createdAt,
       }))
+      const thawed = await letGo(pass, input)
       await pass.writer.submit(() => ({
         drafts: [{ kind: 'step.completed', key: 'deliver', data: { ok: waiting.size } }],
-        deliveries,
+        deliveries: [...deliveries, ...thawed],
       }))
     })
     env.nudge()
   }
   const delivered = await pass.operation<number>({ key: 'deliver', kind: 'step', live })
   return { delivered }
+}
+
+/** The end of a freeze lets go what stayed held for it. */
+async function letGo(pass: Pass, { event, payload }: EventInput): Promise<Delivery[]> {
+  if (event !== THAWED) return []
+  const { env, claimed } = pass.task
+  const { workspace, id, createdAt: at } = claimed.row
+  const runs = await stayedRuns(env.store, workspace)
+  return runs.map((run) => ({ run, onceKey: `thaw:${id}`, kind: 'thaw', payload: canonicalAround(payload), at }))
 }
 
 async function waits(pass: Pass, tokens: readonly string[], input: EventInput): Promise<Set<string>> {

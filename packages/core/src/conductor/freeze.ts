@@ -1,7 +1,7 @@
 /** Freeze: one switch that stops all writes of a workspace to the outside; reads, decisions and reverts go on. */
 import { assertActor, type Actor } from '../base/actor.ts'
 import type { Environment } from './environment.ts'
-import { eventRun } from './event-run.ts'
+import { eventRun, THAWED } from './event-run.ts'
 
 export interface FreezeVerbs {
   /** Stops all writes to the outside. Reads, decisions and reverts go on. */
@@ -34,12 +34,7 @@ async function thaw(env: Environment, workspace: string, by: Actor): Promise<voi
     const now = await company.freeze()
     if (!now.frozen) return undefined
     const put = { kind: 'company', id: 'freeze', version: now.epoch + 1, data: { frozen: false, reason: '' } }
-    const event = eventRun(
-      env,
-      workspace,
-      { event: 'keelson.thawed', id: String(now.epoch), payload: { epoch: now.epoch } },
-      by,
-    )
+    const event = eventRun(env, workspace, { event: THAWED, id: String(now.epoch), payload: { epoch: now.epoch } }, by)
     return { drafts: [{ kind: 'workspace.thawed', data: { by, puts: [put] } }], unit: { starts: [event] } }
   })
   env.nudge()

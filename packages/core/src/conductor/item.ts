@@ -95,6 +95,8 @@ export interface ItemRecord {
   readonly flags?: readonly Flag[]
   /** When a held effect executes by itself. */
   readonly dueAt?: number
+  /** That time came in a freeze: it is held until that ends. */
+  readonly frozen?: true
   /** It shows what a run in shadow would have asked: nothing waits for it, and nothing comes of approving it. */
   readonly shadow?: boolean
   readonly lines?: readonly PlanLine[]

@@ -7,19 +7,20 @@
  *     stays in the buffer.
  * M3. An effect that was being sent when its run is rewound past it is left to a run of its own, in the unit that rewinds.
  */
-import { SYSTEM, type Actor } from '../base/actor.ts'
+import type { Actor } from '../base/actor.ts'
 import type { Json } from '../base/value.ts'
 import { dataOf, type Draft, type Entry } from '../journal/entry.ts'
 import { openEffect, type History } from '../journal/fold.ts'
 import type { Op } from '../journal/op.ts'
 import type { EntryData, Outcome } from '../journal/kinds.ts'
 import type { Put } from '../journal/put.ts'
-import type { Mail, MemoryStore, NewRun } from '../journal/store.ts'
+import type { Expect, Mail, MemoryStore, NewRun } from '../journal/store.ts'
 import { receiptFor } from './effect/ledger.ts'
 import { answerOf, firstHeard, waitGone, type Heard } from './event-buffer.ts'
 import { hadOf } from './had.ts'
-import { closing, itemPut, readItem, type ItemRecord } from './item.ts'
+import { closing } from './item.ts'
 import { Opened, type Open } from './opened.ts'
+import { expireAsk, type Climbed } from './silence.ts'
 
 /** What each kind of mail carries. */
 export interface MailData {
@@ -42,6 +43,8 @@ export interface MailData {
   late: { output?: Json; error?: { code: string; message: string } }
   /** A held effect goes out at another time. */
   reschedule: { key: string; item: string; until: number; by: Actor }
+  /** The workspace is frozen no more. */
+  thaw: { epoch: number }
   /** Looks again; a run that has ended is reopened. */
   reopen: { by: Actor; why: string }
 }
@@ -53,14 +56,8 @@ export interface Digest {
   readonly consumed: readonly number[]
   /** Rungs that were climbed: whom to tell, and how. */
   readonly climbed: readonly Climbed[]
-}
-
-export interface Climbed {
-  readonly item: string
-  /** From 1. */
-  readonly rung: number
-  readonly to: Actor
-  readonly via: string
+  /** Under what it counts. */
+  readonly expect: readonly Expect[]
 }
 
 /** The run to which an effect is left, and the record that says so. */
@@ -87,7 +84,8 @@ export async function digest(history: History, mail: readonly Mail[], now: numbe
   let first = 0
   const drafts: Draft[] = []
   const climbed: Climbed[] = []
-  const passing = { history, open, had, climbed }
+  const expect: Expect[] = []
+  const passing = { history, open, had, climbed, expect }
   const fire = async (before: number): Promise<void> => {
     for (let next = timers[first]; next !== undefined && next.until < before; next = timers[first]) {
       first++
@@ -100,6 +98,9 @@ export async function digest(history: History, mail: readonly Mail[], now: numbe
     await fire(one.at)
     const taken = await take(one, history, { open, had, drafts, left }, at)
     drafts.push(...taken.drafts)
+    if (one.kind === 'thaw')
+      for (const { found, until } of open.stayed())
+        drafts.push(...(await expire(found, { ...passing, until }, now, at)))
     if (one.kind === 'reschedule' && taken.drafts.length > 0) {
       timers.splice(0, first)
       first = 0
@@ -107,7 +108,7 @@ export async function digest(history: History, mail: readonly Mail[], now: numbe
     }
   }
   await fire(Infinity)
-  return { drafts, starts: [...left.values()], consumed: mail.map((one) => one.row), climbed }
+  return { drafts, starts: [...left.values()], consumed: mail.map((one) => one.row), climbed, expect }
 }
 
 interface Timer {
@@ -130,13 +131,15 @@ interface Passing {
   /** Events that it has taken. */
   readonly had: Set<string>
   readonly climbed: Climbed[]
+  /** What its unit is to expect. */
+  readonly expect: Expect[]
   /** The deadline that has passed. */
   readonly until: number
 }
 
 /** What a passed deadline means for the operation that set it. */
 async function expire({ op, entry }: Open, passing: Passing, now: number, at: DigestAt): Promise<Draft[]> {
-  const { open, climbed, until } = passing
+  const { open, until } = passing
   const { key } = op
   switch (entry.kind) {
     case 'sleep.opened':
@@ -148,7 +151,7 @@ async function expire({ op, entry }: Open, passing: Passing, now: number, at: Di
         { kind: 'wait.completed', key, data: await endOfWait(entry as Entry & { kind: 'wait.opened' }, passing, at) },
       ]
     case 'ask.opened':
-      return expireAsk(op, { ...dataOf(entry as Entry & { kind: 'ask.opened' }), until }, open, now, climbed, at)
+      return expireAsk(op, { ...dataOf(entry as Entry & { kind: 'ask.opened' }), until }, passing, now, at)
     default:
       return []
   }
@@ -165,70 +168,6 @@ async function endOfWait(
   if (heard === undefined) return { puts: waitGone(wait) }
   had.add(heard.id)
   return answerOf(wait, heard)
-}
-
-async function expireAsk(
-  op: Op,
-  data: EntryData['ask.opened'],
-  open: Opened,
-  now: number,
-  climbed: Climbed[],
-  at: { store: MemoryStore; workspace: string },
-): Promise<Draft[]> {
-  const found = await readItem(at.store, at.workspace, data.item)
-  if (found?.item.state === 'decided' || (found?.item.dueAt ?? 0) > data.until!) return [] // its mail is on the way
-  if (data.onSilence === 'remind' || data.onSilence === 'escalate') {
-    const again = reminded(data, found?.item, now)
-    const { item, ...more } = again
-    const puts = found === undefined || item === undefined ? [] : [itemPut(item, found.version + 1)]
-    const rung = data.ladder?.[(again.rung ?? 0) - 1]
-    if (again.again === 'escalated' && rung?.via !== undefined)
-      climbed.push({ item: data.item, rung: again.rung!, to: rung.to, via: rung.via })
-    return [{ kind: 'ask.opened', key: op.key, data: { ...data, ...more, puts } }]
-  }
-  open.delete(op.key)
-  const puts = await closing(at.store, at.workspace, [data.item], 'expired')
-  return [{ kind: 'ask.completed', key: op.key, data: { error: silence(), puts } }]
-}
-
-type Again = Pick<EntryData['ask.opened'], 'until' | 'rung' | 'again'> & { item?: ItemRecord }
-
-/** What silence does to what stays open: nothing while it is snoozed, else the next rung, else a reminder. */
-function reminded(data: EntryData['ask.opened'], item: ItemRecord | undefined, now: number): Again {
-  const { ladder = [], rung = 0 } = data
-  if (item?.snoozedUntil !== undefined && item.snoozedUntil > now) return { until: item.snoozedUntil, again: 'snoozed' }
-  const every = data.everyMs ?? 86_400_000
-  const late = data.until! + every * (Math.floor((now - data.until!) / every) + 1)
-  const here = ladder[rung]
-  if (here === undefined) {
-    return {
-      until: late,
-      again: 'reminded',
-      ...(item === undefined ? {} : { item: { ...item, reminders: item.reminders + 1 } }),
-    }
-  }
-  const next = ladder[rung + 1]
-  const openedAt = item?.openedAt ?? data.until! - here.afterMs
-  return {
-    until: next === undefined ? late : openedAt + next.afterMs,
-    rung: rung + 1,
-    again: 'escalated',
-    ...(item === undefined ? {} : { item: climbing(item, here.to, now) }),
-  }
-}
-
-/** It is theirs now; who had it before may still decide. */
-function climbing(item: ItemRecord, to: Actor, at: number): ItemRecord {
-  const handings = [...(item.handings ?? []), { by: SYSTEM, to, at, note: 'nobody had answered' }]
-  return { ...item, reminders: item.reminders + 1, assignee: to, handings }
-}
-
-function silence(): { code: string; message: string; hint: string } {
-  return {
-    code: 'STEP_TIMEOUT',
-    message: 'nobody answered in time',
-    hint: 'Catch it and take another way, or ask without a timeout.',
-  }
 }
 
 interface Taken {
@@ -336,7 +275,7 @@ function takeDecision(data: MailData['decision'], open: Opened): Draft[] {
 function takeReschedule(data: MailData['reschedule'], open: Opened): Draft[] {
   const found = open.get(data.key)
   if (found?.entry.kind !== 'ask.opened') return []
-  const { puts: _puts, ...opened } = dataOf(found.entry as Entry & { kind: 'ask.opened' })
+  const { puts: _puts, frozen: _frozen, ...opened } = dataOf(found.entry as Entry & { kind: 'ask.opened' })
   if (opened.item !== data.item) return []
   return [{ kind: 'ask.opened', key: data.key, data: { ...opened, until: data.until, again: 'rescheduled' } }]
 }

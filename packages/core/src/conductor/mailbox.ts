@@ -3,8 +3,9 @@ import type { Entry } from '../journal/entry.ts'
 import type { History } from '../journal/fold.ts'
 import type { Claimed, Mail, NewRun } from '../journal/store.ts'
 import type { Environment } from './environment.ts'
-import { digest, type Climbed, type DigestAt } from './mail.ts'
+import { digest, type DigestAt } from './mail.ts'
 import { ESCALATION_PLAYBOOK } from './notice.ts'
+import type { Climbed } from './silence.ts'
 import { newRun } from './start.ts'
 import type { Writer } from './writer.ts'
 
@@ -85,7 +86,7 @@ export class Mailbox {
       last = mail.at(-1)?.row
       if (found.drafts.length === 0 && found.consumed.length === 0) return undefined
       const starts = [...found.starts, ...found.climbed.map((one) => escalationRun(env, claimed.row.workspace, one))]
-      return { drafts: found.drafts, consumed: found.consumed, starts }
+      return { drafts: found.drafts, consumed: found.consumed, starts, expect: found.expect }
     })
     this.#seen = Math.max(this.#seen, last ?? 0)
   }

@@ -1,5 +1,5 @@
 /** Opened: what a digest finds open: what is open in the history, without what the digest itself has answered so far. */
-import type { Entry } from '../journal/entry.ts'
+import { dataOf, type Entry } from '../journal/entry.ts'
 import type { History } from '../journal/fold.ts'
 import { isOpen, type Op } from '../journal/op.ts'
 
@@ -35,6 +35,16 @@ export class Opened {
   /** What ends by itself up to `now`, in its order. */
   due(now: number): Op[] {
     return this.#history.deadlines.due(now)
+  }
+
+  /** Holds whose time, `until`, came in a freeze. */
+  stayed(): { readonly found: Open; readonly until: number }[] {
+    return [...this.#history.ops.keys()].flatMap((key) => {
+      const found = this.get(key)
+      if (found?.entry.kind !== 'ask.opened') return []
+      const { frozen } = dataOf(found.entry as Entry & { kind: 'ask.opened' })
+      return frozen === undefined ? [] : [{ found, until: frozen.until }]
+    })
   }
 
   /** The waits that an event answers, in the order of their opening. */

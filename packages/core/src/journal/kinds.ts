@@ -121,8 +121,10 @@ export interface EntryData {
     readonly fresh?: Json
     /** How its action was defined at the opening. */
     readonly shape?: { readonly mark: string; readonly parts?: { readonly [part: string]: string } }
+    /** A hold whose time, `until`, came in this freeze: it is let go when that ends. */
+    readonly frozen?: { readonly epoch: number; readonly until: number }
     /** Why it was opened again. */
-    readonly again?: 'reminded' | 'escalated' | 'snoozed' | 'rescheduled'
+    readonly again?: 'reminded' | 'escalated' | 'snoozed' | 'rescheduled' | 'frozen'
   } & WithPuts
   'ask.completed': Outcome & { readonly by?: Actor } & WithPuts
   'call.opened': { readonly hash: string; readonly child: string; readonly playbook: string }

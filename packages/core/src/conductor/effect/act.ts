@@ -33,7 +33,7 @@ import { leavesDoubt } from './doubt.ts'
 import { deciderOf, isCovered } from './bytes.ts'
 import { effectPut, effectRunId, readEffect, remoteKey, type EffectRecord } from './ledger.ts'
 import { backoffMs, mayResend, tryOnce, type Tried } from './send.ts'
-import { outcomeOf, receiptOf, settleEffect, type EffectEnd } from './settling.ts'
+import { grantIn, outcomeOf, receiptOf, settleEffect, type EffectEnd } from './settling.ts'
 import { behalfIn, recordOf, type EffectSpec } from './spec.ts'
 import { behalfOf, whoMayNot } from '../behalf.ts'
 import { chargeOf } from '../charge.ts'
@@ -355,7 +355,7 @@ async function complete(pass: Pass, acting: Acting, sent: Sent, end: EffectEnd):
       verdict: sent.verdict as unknown as Judgement,
       mode: 'judge' as const,
     }
-    const { puts, deliveries } = await settleEffect(pass, spec, end, owner)
+    const { puts, deliveries } = await settleEffect(pass, spec, { ...end, ...grantIn(record) }, owner)
     const receipt = receiptOf(record.id, end, record.inputHash, record.inputHash) as unknown as Json
     return {
       drafts: [

@@ -15,6 +15,8 @@ export interface Bytes {
   readonly covered: ReadonlySet<string>
   /** When it was first held, where that was under other rules. */
   readonly heldSince?: number | undefined
+  /** The time of its hold came, and nobody had stopped it. */
+  readonly due?: true | undefined
   /** Other rules say something else: what they oblige to comes first. */
   readonly judgedAgain?: true | undefined
   /** The standing grant, or the rung of trust, that answered for some of it. */

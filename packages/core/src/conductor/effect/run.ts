@@ -13,10 +13,8 @@
  */
 import { SYSTEM } from '../../base/actor.ts'
 import { KeelsonError, storeError, type StoredError } from '../../base/errors.ts'
-
-import { canonical, parseStored } from '../../base/json.ts'
+import { canonical } from '../../base/json.ts'
 import { NO_LABELS } from '../../base/labels.ts'
-import { toStored } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
 import { connectorOf, type AnyAction } from '../../connector/action.ts'
 import { builtIn } from '../../playbook/playbook.ts'
@@ -29,10 +27,10 @@ import { HOURS, reconcileOnce, sendOnce } from './attempt.ts'
 import { askOf, deciderOf, holdOf, type Bytes, type Reshaped, type Sent } from './bytes.ts'
 import { askedAnew, asReshaped, DEFINITION, shapeKeptBy } from './reshaped.ts'
 import { untilThereIsRoom } from './room.ts'
-import { settleEffect, type EffectEnd } from './settling.ts'
+import { grantIn, settleEffect, type EffectEnd } from './settling.ts'
 import { actionOf, behalfIn, type EffectSpec } from './spec.ts'
-import { keepsIntent } from '../ops/act.ts'
 import { mayCancel } from './doubt.ts'
+import { editedBy } from './edited.ts'
 import { DEATHS_MAX } from '../keep.ts'
 import { judgeAgain } from '../policy-change.ts'
 import { judge } from './judge.ts'
@@ -63,7 +61,7 @@ export const effectInternals: Internals = {
 
 function endOf(spec: EffectSpec, outcome: { status: string; output?: unknown; error?: StoredError }): EffectEnd {
   if (outcome.status === 'completed') return outcome.output as EffectEnd
-  const bare = { input: spec.input, edited: false, verdict: spec.verdict.reason }
+  const bare = { input: spec.input, edited: false, verdict: spec.verdict.reason, ...grantIn(spec) }
   return {
     state: outcome.status === 'cancelled' ? 'cancelled' : 'failed',
     error: outcome.error ?? { code: 'RUN_FAILED', message: 'the effect failed' },
@@ -99,7 +97,8 @@ async function execute(pass: Pass, spec: EffectSpec): Promise<EffectEnd> {
     bytes = cleared
     const sent = await sendOnce(pass, spec, action, bytes, `send ${round}`)
     if (sent.state === 'changed' || sent.state === 'stale' || sent.state === 'reshaped') bytes = renewed(bytes, sent)
-    else if (sent.state === 'frozen') await thawed(pass, sent.epoch)
+    else if (sent.state === 'frozen')
+      bytes = heldAnew(pass, bytes, sent.epoch) ?? (await thawed(pass, sent.epoch), bytes)
     else if (sent.state === 'limited') {
       const waited = await limited(pass, spec, action, bytes, sent, round)
       if ('state' in waited) return waited
@@ -147,7 +146,7 @@ async function obligations(
     const covered = new Set([...bytes.covered, ...asks.map((one) => askOf(one.rule))])
     const agreed = { fresh: keptBy(pass, key), shape: shapeKeptBy(pass, key) ?? bytes.shape }
     const seen = { ...bytes, covered, ...agreed, stale: undefined, reshaped: undefined }
-    bytes = 'edit' in decision ? { ...seen, input: edited(action, bytes, decision.edit), edited: true } : seen
+    bytes = 'edit' in decision ? editedBy(by, spec, action, seen, decision.edit) : seen
   }
   const holds = bytes.verdict.holds.filter((rule) => !bytes.covered.has(holdOf(rule)))
   return holds.length === 0 ? bytes : held(pass, spec, action, bytes, holds, `hold ${round}`)
@@ -190,7 +189,7 @@ async function held(
   const again = holds.includes(HOURS) ? {} : { again: judging(pass, spec, action, bytes, key) }
   const decided = await ask(pass, key, { ...asked, ...again })
   const seen = { ...bytes, covered, fresh: bytes.fresh ?? keptBy(pass, key) }
-  if (decided === 'expired') return holds.includes(HOURS) ? { ...bytes, fresh: seen.fresh } : seen
+  if (decided === 'expired') return holds.includes(HOURS) ? { ...bytes, fresh: seen.fresh } : { ...seen, due: true }
   const { decision, by, item } = decided
   if ('judged' in decision || 'reshaped' in decision) return anew(pass, key, bytes, decided)
   if ('reject' in decision)
@@ -202,7 +201,16 @@ async function held(
       refusal(action, { reason: 'respond', text: textOf(decision['respond']), by, item }),
     )
   }
-  return 'edit' in decision ? { ...seen, input: edited(action, bytes, decision['edit']), edited: true } : seen
+  return 'edit' in decision ? editedBy(by, spec, action, seen, decision['edit']) : seen
+}
+
+/** A hold whose time came, and that met a freeze before it was sent, is held until that ends: it can be stopped meanwhile. */
+function heldAnew(pass: Pass, bytes: Bytes, epoch: number): Bytes | undefined {
+  const { holds, holdMs } = bytes.verdict
+  if (bytes.due === undefined || pass.history.ops.has(`thaw ${epoch}`)) return undefined
+  const was = new Set(holds.map(holdOf))
+  const covered = new Set([...bytes.covered].filter((one) => !was.has(one)))
+  return { ...bytes, covered, due: undefined, heldSince: pass.task.env.clock.now() - holdMs }
 }
 
 /** Looked at again while it was open: other rules say something else of it, or its action is defined otherwise. */
@@ -357,17 +365,9 @@ function ended(bytes: Bytes, state: EffectEnd['state'], error?: StoredError): Ef
     input: bytes.input,
     edited: bytes.edited,
     verdict: bytes.verdict.reason,
+    ...(bytes.decider?.grant === undefined ? {} : { grant: bytes.decider.grant }),
     ...(error === undefined ? {} : { error }),
   }
-}
-
-/** The inbox has checked it against the schema; what is executed is what the schema makes of it. */
-function edited(action: AnyAction, before: Bytes, input: Json): Json {
-  const text = toStored(action.input, input, 'INPUT_INVALID', `the edited input of ${action.name}`)
-  if (keepsIntent(action, canonical(before.input), text)) return parseStored(text)
-  throw new KeelsonError('INPUT_INVALID', `the edited input of ${action.name} is that of another effect`, {
-    hint: 'An edit keeps what intent() says of it. Decline it, and ask for the other.',
-  })
 }
 
 function deniedError(action: AnyAction, reason: string): StoredError {

@@ -27,6 +27,13 @@ export interface EffectEnd {
   readonly input: Json
   readonly edited: boolean
   readonly verdict: string
+  /** The standing grant that decided: not where a person has, since. */
+  readonly grant?: string
+}
+
+/** The grant that decided, as a spec or a record names it. */
+export function grantIn({ grant }: { readonly grant?: string | undefined }): { grant?: string } {
+  return grant === undefined ? {} : { grant }
 }
 
 /** What every asker's code gets beside the output. */
@@ -68,9 +75,10 @@ export async function settleEffect(
   const now = env.clock.now()
   const found = await readEffect(env.store, claimed.row.workspace, spec.effect)
   if (found !== undefined && found.record.generation > spec.generation) return { puts: [], deliveries: [] } // an old one, tried again
-  const base = found?.record.generation === spec.generation ? found.record : recordOf(spec, now)
+  const { grant, ...base } = found?.record.generation === spec.generation ? found.record : recordOf(spec, now)
   const record: EffectRecord = {
     ...base,
+    ...grantIn(spec.grant === undefined ? { grant } : end),
     state: end.state,
     input: end.input,
     edited: end.edited,

@@ -2,12 +2,11 @@
 import { withZod } from '../../base/zod.ts'
 import { defineEvent } from '../../playbook/event.ts'
 import { waitFor } from '../ops/waits.ts'
+import { THAWED } from '../event-run.ts'
 import type { Pass } from '../pass.ts'
 
 /** Sent by whoever ends a freeze; `epoch` is that of the freeze which ended. */
-export const thawedEvent = withZod((z) =>
-  defineEvent({ name: 'keelson.thawed', schema: z.object({ epoch: z.number() }) }),
-)
+export const thawedEvent = withZod((z) => defineEvent({ name: THAWED, schema: z.object({ epoch: z.number() }) }))
 
 export async function thawed(pass: Pass, epoch: number): Promise<void> {
   const wait = { kind: 'freeze', what: 'the workspace is frozen' } as const

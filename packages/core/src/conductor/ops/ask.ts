@@ -14,7 +14,7 @@ import { itemHash, itemId, itemPut, readItem, type ItemRecord } from '../item.ts
 import type { Pass } from '../pass.ts'
 import type { Perform } from './place.ts'
 import { readable } from '../shown.ts'
-import { iso, type WaitKind } from '../waiting.ts'
+import { iso, type WaitInfo, type WaitKind } from '../waiting.ts'
 
 /** What an item says beyond what every item has. */
 export type ItemText = Pick<ItemRecord, 'kind' | 'title' | 'allows' | 'why' | 'preview' | 'editSchema'> &
@@ -89,7 +89,12 @@ export function askItem<T>(pass: Pass, key: string, asked: AskItem, value: (ok: 
     if (asked.again !== undefined) await pass.work.run(async () => asked.again?.(data.item))
     if (pass.work.aborted || op.outcome !== undefined) return
     const until = data.until === undefined ? {} : { until: iso(data.until) }
-    pass.waits.set(key, { kind: asked.wait, what: asked.item.title, inbox: data.item, ...until })
+    const { title } = asked.item
+    const waits: Pick<WaitInfo, 'kind' | 'what'> =
+      data.frozen === undefined
+        ? { kind: asked.wait, what: title }
+        : { kind: 'freeze', what: `the workspace is frozen. ${title}` }
+    pass.waits.set(key, { ...waits, inbox: data.item, ...until })
     pass.replay?.poke()
   }
   return pass.operation<T>({ key, kind: 'ask', hash, live, value: ({ outcome }) => value(outcome.ok) })
