@@ -757,8 +757,8 @@ export const mutants = [
     name: 'edit-of-no-field',
     drops: 'an edit of a field that no input has is refused',
     file: core('inbox/decide.ts'),
-    find: 'fieldNotIn(counts, shown.input, edited)',
-    replace: 'undefined as string | undefined',
+    find: 'strayIn(counts, shown.input, edited)',
+    replace: 'undefined as ReturnType<typeof strayIn>',
     test: at('tests', 'tests/laid-over.test.ts', 'is refused with a field that no input has'),
   },
   {

@@ -1,6 +1,6 @@
 /** Usage: what was asked for at the terminal, or why it cannot be told. */
 import { parseArgs } from 'node:util'
-import { nearest } from './nearest.ts'
+import { nearest } from '@keelson/core/ports'
 
 export const USAGE = `keelson: what runs, why it waits, and what waits for you
 

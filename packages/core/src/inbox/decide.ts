@@ -20,7 +20,7 @@ import type { Decider } from '../conductor/memory/decider.ts'
 import { keepsIntent } from '../conductor/ops/act.ts'
 import { lineEdits, sameByEdit } from '../conductor/ops/plan.ts'
 import type { AnyAction } from '../connector/action.ts'
-import { fieldNotIn, fieldsIn, wholeDecision, type Edit } from './edit.ts'
+import { countedBy, strayIn, strayText, wholeDecision, type Edit } from './edit.ts'
 import { itemOf, type InboxItem } from './item.ts'
 
 export type Decision =
@@ -193,9 +193,9 @@ function misfitInput(known: z.ZodType | undefined, shown: Pick<ItemRecord, 'edit
   const wrong = wrongIn(known ?? fromJson(shown.editSchema), edited)
   if (wrong !== undefined) return wrong
   try {
-    const counts = known === undefined ? fieldsIn(shown.editSchema) : executing(known, edited)
-    const other = fieldNotIn(counts, shown.input, edited)
-    return other === undefined ? undefined : `the input has no field "${other}"`
+    const counts = known === undefined ? countedBy(shown.editSchema, edited) : executing(known, edited)
+    const stray = strayIn(counts, shown.input, edited)
+    return stray === undefined ? undefined : strayText(stray, shown.editSchema)
   } catch (thrown) {
     return (thrown as Error).message
   }

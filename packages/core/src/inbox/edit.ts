@@ -4,6 +4,7 @@
  * Fields that an edit leaves out stay as they were shown, and one that is `undefined` goes, as in an update of an entity.
  * What is no plain object is replaced. Of a plan, the same for the input of each line.
  */
+import { nearest } from '../base/nearest.ts'
 import type { Json } from '../base/value.ts'
 
 /** JSON, in which a field may be `undefined`: it goes. */
@@ -34,20 +35,69 @@ function laidOver(shown: Json | undefined, edit: Edit | undefined): Json {
   return Object.fromEntries(all.filter(([, value]) => value !== undefined)) as Json
 }
 
-/**
- * A field of an edited input that neither was shown nor is among those that count, undefined where all are or nobody knows. A
- * schema leaves such a field out without a word, and what executes would be what was shown.
- */
-export function fieldNotIn(counts: Json | undefined, shown: Json | undefined, edited: Json): string | undefined {
-  if (!isObject(counts) || !isObject(edited)) return undefined
-  const known = isObject(shown) ? { ...counts, ...shown } : counts
-  return Object.keys(edited).find((field) => !Object.hasOwn(known, field))
+/** A field of an edited input that does not count: its place from the input on, and the fields that are beside it. */
+export interface Stray {
+  readonly at: readonly (string | number)[]
+  readonly beside: readonly string[]
 }
 
-/** The fields of a JSON Schema that says all of them. */
-export function fieldsIn(schema: Json): Json | undefined {
-  const { properties, additionalProperties = false } = isObject(schema) ? schema : {}
-  return additionalProperties === false ? properties : undefined
+/**
+ * A field of an edited input, however deep, that neither was shown nor is among those that count. A schema leaves such a field out
+ * without a word, and what executes would be what was shown.
+ */
+export function strayIn(
+  counts: Json | undefined,
+  shown: Json | undefined,
+  edited: Json,
+  at: Stray['at'] = [],
+): Stray | undefined {
+  if (Array.isArray(counts) && Array.isArray(edited)) {
+    const items = Array.isArray(shown) ? shown : []
+    return firstOf(edited as Json[], (one, i) => strayIn(counts[i] as Json, items[i] as Json, one, [...at, i]))
+  }
+  if (!isObject(counts) || !isObject(edited)) return undefined
+  const before = isObject(shown) ? shown : {}
+  return firstOf(Object.keys(edited), (field): Stray | undefined => {
+    const here = [...at, field]
+    if (Object.hasOwn(counts, field)) return strayIn(counts[field], before[field], edited[field] as Json, here)
+    if (Object.hasOwn(before, field)) return undefined
+    return { at: here, beside: [...new Set([...Object.keys(counts), ...Object.keys(before)])] }
+  })
+}
+
+/** That it counts for nothing, in words, with what may have been meant: by the JSON Schema, where that says more. */
+export function strayText({ at, beside }: Stray, schema: Json): string {
+  const path = at.map((step) => (typeof step === 'number' ? `[${step}]` : `.${step}`)).join('')
+  const known = [...new Set([...fieldsAt(schema, at.slice(0, -1)), ...beside])]
+  const meant = nearest(String(at.at(-1)), known)
+  const hint = meant === undefined ? `beside it: ${known.join(', ') || 'none'}` : `did you mean "${meant}"?`
+  return `the input has no field "${path.replace(/^\./, '')}"; ${hint}`
+}
+
+function fieldsAt(schema: Json | undefined, at: Stray['at']): string[] {
+  const [step, ...more] = at
+  const { properties, items } = isObject(schema) ? schema : {}
+  if (typeof step === 'number') return fieldsAt(items, more)
+  if (!isObject(properties)) return []
+  return step === undefined ? Object.keys(properties) : fieldsAt(properties[step], more)
+}
+
+function firstOf<A, B>(all: readonly A[], find: (one: A, at: number) => B | undefined): B | undefined {
+  for (const [at, one] of all.entries()) {
+    const found = find(one, at)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+/** What counts of an input by a JSON Schema: without the fields of objects of which it says all fields, and not these. */
+export function countedBy(schema: Json | undefined, input: Json): Json {
+  if (!isObject(schema)) return input
+  const { properties, additionalProperties = false, items } = schema
+  if (Array.isArray(input)) return (input as Json[]).map((one) => countedBy(items as Json, one))
+  if (!isObject(properties) || additionalProperties !== false || !isObject(input)) return input
+  const counted = Object.entries(input).filter(([field]) => Object.hasOwn(properties, field))
+  return Object.fromEntries(counted.map(([field, value]) => [field, countedBy(properties[field] as Json, value)]))
 }
 
 /** A plain one: a form or a map has no fields of its own, and would say that nothing is to be other. */
