@@ -89,8 +89,10 @@ async function begin(pass: Pass): Promise<void> {
   await pass.mailbox.absorb(claimed.mail)
   const { history } = pass
   if (history.head.seq === before && history.quarantined === undefined && isSuspicious(row)) return quarantine(pass)
-  if (history.settled !== undefined) return settle(pass, history.settled)
-  if (history.cancelling !== undefined && (await pass.task.internals?.mayCancel?.(pass)) !== false) return cancel(pass)
+  if (history.settled !== undefined) return void (await settle(pass, history.settled))
+  if (history.cancelling !== undefined && (await pass.task.internals?.mayCancel?.(pass))?.may !== false) {
+    return (await cancel(pass)) ? undefined : handOver(pass, due(pass), 'due')
+  }
   const kept = keptBack(history)
   if (kept !== undefined) return handOver(pass, { to: 'held', status: canonicalAround(waiting([kept])) }, 'held')
   const { moved } = history // while a pass held it, so that its row could not be

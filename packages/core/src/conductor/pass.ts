@@ -11,7 +11,7 @@ import { assertChained, dataOf, EMPTY_HEAD, type Draft, type Entry } from '../jo
 import { fold, foldInto, type History } from '../journal/fold.ts'
 import { newOp, type Answered, type Op } from '../journal/op.ts'
 import type { Put } from '../journal/put.ts'
-import type { Claimed, Delivery } from '../journal/store.ts'
+import type { Claimed, Delivery, Expect } from '../journal/store.ts'
 import type { AnyPlaybook } from '../playbook/playbook.ts'
 import { differenceOf, type Difference } from './divergence.ts'
 import type { Environment, Limits } from './environment.ts'
@@ -62,14 +62,19 @@ export interface Missing {
   readonly isThere: () => boolean
 }
 
+export interface Cancelling {
+  readonly may: boolean
+  readonly expect: readonly Expect[]
+}
+
 export interface Internals {
   /** Adds to the unit that settles the run. */
   settle?(
     pass: Pass,
     outcome: { status: string; output?: unknown; error?: StoredError },
   ): Promise<{ puts: readonly Put[]; deliveries: readonly Delivery[] }>
-  /** False when a cancel comes too late. */
-  mayCancel?(pass: Pass): Promise<boolean>
+  /** Whether a cancel comes in time, as of what the unit that ends the run is to expect. */
+  mayCancel?(pass: Pass): Promise<Cancelling>
   /** What a thrown error says must come from outside before the run can go on, and whom to wake for it; undefined: it failed. */
   holdFor?(pass: Pass, thrown: unknown): Missing | undefined
 }

@@ -51,13 +51,15 @@ function resultOf(playbook: AnyPlaybook, value: unknown, what: string, write: (v
   }
 }
 
-/** Commits the end of the run, and tells whoever waits for it. */
-export async function settle(pass: Pass, settled: Settled): Promise<void> {
+/** Commits the end of the run, and tells whoever waits for it. False where a cancel has come too late by now. */
+export async function settle(pass: Pass, settled: Settled): Promise<boolean> {
   const { claimed, playbook, env } = pass.task
   const { row } = claimed
   const { status, output, error, dropped } = settled
   const known = pass.history.settled !== undefined
-  await pass.writer.submit(async () => {
+  const written = await pass.writer.submit(async () => {
+    const cancelled = status === 'cancelled' && !known ? await pass.task.internals?.mayCancel?.(pass) : undefined
+    if (cancelled?.may === false) return undefined
     const closed = await closeOpen(pass)
     const extra = await pass.task.internals?.settle?.(pass, settled)
     const raised =
@@ -82,8 +84,10 @@ export async function settle(pass: Pass, settled: Settled): Promise<void> {
       ...(counted.starts === undefined ? {} : { starts: counted.starts }),
       deliveries: [...toParent(pass, settled), ...(extra?.deliveries ?? [])],
       next: { to: 'settled', status: statusOf(settled), at: env.clock.now() },
+      ...(cancelled === undefined ? {} : { expect: cancelled.expect }),
     }
   })
+  if (written === undefined) return false
   const about = { workspace: row.workspace, run: row.id, playbook: playbook.name }
   if (dropped !== undefined && !known) env.emit('run.dropped', { ...about, dropped })
   env.emit('run.settled', {
@@ -93,6 +97,7 @@ export async function settle(pass: Pass, settled: Settled): Promise<void> {
   })
   pass.end({ how: 'settled' })
   env.nudge()
+  return true
 }
 
 function told(error: StoredError): { code: string; message: string; at?: string } {
@@ -119,9 +124,10 @@ function failure(pass: Pass, error: StoredError): { code: string; title: string;
   }
 }
 
-export async function cancel(pass: Pass): Promise<void> {
+/** False where it has come too late by now. */
+export async function cancel(pass: Pass): Promise<boolean> {
   const { by, reason } = pass.history.cancelling!
   await cancelOpen(pass)
   const error = { code: 'RUN_CANCELLED', message: `cancelled by ${by.name ?? by.id}: ${reason}` }
-  await settle(pass, { status: 'cancelled', error })
+  return settle(pass, { status: 'cancelled', error })
 }

@@ -124,7 +124,7 @@ async function sending(
   const { workspace } = claimed.row
   const leaving = await env.company(workspace).leaving()
   if (shut(leaving.life) !== undefined) return pass.mailbox.overtaken('suspend')
-  if (await mayCancel(pass)) return pass.mailbox.overtaken('cancel')
+  if ((await mayCancel(pass)).may) return pass.mailbox.overtaken('cancel')
   const found = await readEffect(env.store, workspace, spec.effect)
   if (found !== undefined && found.record.generation > spec.generation)
     return { drafts: [completed(key, { state: 'failed', error: superseded(action) })] }

@@ -5,7 +5,7 @@
 import { SYSTEM } from '../../base/actor.ts'
 import type { StoredError } from '../../base/errors.ts'
 import type { AnyAction } from '../../connector/action.ts'
-import type { Pass } from '../pass.ts'
+import type { Cancelling, Pass } from '../pass.ts'
 import { isUnsure } from './hand-over.ts'
 import { readEffect } from './ledger.ts'
 import type { Tried } from './send.ts'
@@ -34,13 +34,14 @@ export function inDoubt(pass: Pass): boolean {
  * Whether a cancel counts by now: once it is known that nothing happened. One that came because its caller went counts for
  * nothing where somebody else has asked since.
  */
-export async function mayCancel(pass: Pass): Promise<boolean> {
+export async function mayCancel(pass: Pass): Promise<Cancelling> {
   const { start, cancelling } = pass.history
-  if (cancelling === undefined || !surelyNothing(pass)) return false
-  if (cancelling.by.kind !== SYSTEM.kind) return true
-  const { effect, generation } = start.input as unknown as EffectSpec
-  const found = await readEffect(pass.task.env.store, pass.task.claimed.row.workspace, effect)
-  return found?.record.generation !== generation || found.record.askers.length === 0
+  if (cancelling === undefined || !surelyNothing(pass)) return { may: false, expect: [] }
+  if (cancelling.by.kind !== SYSTEM.kind) return { may: true, expect: [] }
+  const { effect: id, generation } = start.input as unknown as EffectSpec
+  const found = await readEffect(pass.task.env.store, pass.task.claimed.row.workspace, id)
+  const may = found?.record.generation !== generation || found.record.askers.length === 0
+  return { may, expect: [{ record: 'effect', id, version: found?.version ?? 0 }] }
 }
 
 /** True while it is known that nothing has happened outside: it was not sent, was refused, or is proven not to have happened. */
