@@ -321,6 +321,15 @@ describe('an entity', () => {
       { why: expect.stringContaining('was changed since the plan (version 3, planned 2)') },
     ])
     expect((await people.get(id)).data).toEqual({ slug: 'p', title: 'by the run', tone: 'soft' })
+    expect((await t.inbox.list()).items).toMatchObject([{ code: 'REVERT_INCOMPLETE' }])
+    const next = await t.keelson.revert.plan({ run: run.id })
+    expect(next.lines.filter((line) => line.can)).toMatchObject([
+      { kind: 'entity', tried: expect.stringContaining('was changed since the plan') },
+    ])
+    await t.host((keelson) => keelson.revert.apply(next, { by: ann }))
+    expect((await people.get(id)).data).toEqual({ slug: 'p', title: 'first', tone: 'soft' })
+    expect((await t.inbox.list()).items).toEqual([])
+    expect(await t.keelson.audit.verify()).toMatchObject({ ok: true, faults: [] })
   })
 
   it('names the runs that read it, the effects that rest on it, and what they did with it', async () => {
@@ -449,11 +458,46 @@ describe('an effect', () => {
     ])
     const next = await t.keelson.revert.plan({ run: run.id })
     expect(next.lines.filter((line) => line.can)).toMatchObject([{ tried: 'b was edited since' }])
-    await t.host((keelson) => keelson.inbox.decide(items[0]!.id, { hash: items[0]!.hash, by: ann, dismiss: true }))
     site.set('b', 'x')
     await t.host((keelson) => keelson.revert.apply(next, { by: ann }))
     expect((await t.inbox.list()).items).toEqual([])
     expect(site.size).toBe(0)
+  })
+
+  it('names a line that stays in one item: of what is taken back later, by whatever plan, it says nothing more', async () => {
+    const { site, put, gate } = outside()
+    const write = definePlaybook({
+      name: 'write',
+      version: 1,
+      input: z.object({}),
+      output: z.array(z.string()),
+      async run(ctx) {
+        const ids: string[] = []
+        for (const slug of ['a', 'b', 'c']) ids.push((await ctx.effect(put, { slug, text: 'x' })).id)
+        return ids
+      },
+    })
+    const t = await testConductor({ playbooks: [write], actions: [put], policy: policy(gate) })
+    const run = await t.start(write, {})
+    const ids = await run.result()
+    const titles = async () => (await t.inbox.list()).items.map((item) => item.title)
+    for (const slug of ['a', 'b', 'c']) site.set(slug, 'by a person')
+    await applied(t, { run: run.id })
+    expect(await titles()).toEqual(['Not all was taken back: 3 lines stay'])
+    site.set('a', 'x')
+    await applied(t, { effect: ids[0]! })
+    expect(await titles()).toEqual(['Not all was taken back: 2 lines stay'])
+    const [item] = (await t.inbox.list()).items
+    expect(JSON.stringify(item!.preview)).not.toContain('slug: a')
+    await applied(t, { effect: ids[1]! })
+    expect((await titles()).sort()).toEqual([
+      'Not all was taken back: site.put slug: b, text: x',
+      'Not all was taken back: site.put slug: c, text: x',
+    ])
+    for (const slug of ['b', 'c']) site.set(slug, 'x')
+    await applied(t, { run: run.id })
+    expect(await titles()).toEqual([])
+    expect(await t.keelson.audit.verify()).toMatchObject({ ok: true, faults: [] })
   })
 })
 

@@ -59,6 +59,7 @@ export const RECORD_KINDS = [
   'reservation',
   'retention',
   'rollup',
+  'stayed',
   'timeline',
   'touch',
   'trust',

@@ -57,6 +57,13 @@ export interface Handing {
   readonly note?: string
 }
 
+/** A line of a revert that stays. */
+export interface Staying {
+  readonly line: string
+  readonly what: string
+  readonly why: string
+}
+
 export interface ItemRecord {
   readonly id: string
   readonly kind: ItemKind
@@ -102,6 +109,7 @@ export interface ItemRecord {
   readonly lines?: readonly PlanLine[]
   readonly code?: string
   readonly hint?: string
+  readonly stays?: readonly Staying[]
   readonly proposes?: Proposing
   /** It asks whether what was done may be taken back: a yes says nothing of the doing. */
   readonly undo?: true

@@ -11,6 +11,7 @@ export interface Raising {
   /** What is shown, instead of title and hint. */
   readonly text?: string
   readonly allows?: ItemRecord['allows']
+  readonly stays?: ItemRecord['stays']
 }
 
 /** Opens, or opens anew, the run's attention item. */
@@ -34,6 +35,7 @@ export async function raise(pass: Pass, about: Raising): Promise<Put[]> {
     editSchema: {},
     code: about.code,
     hint: about.hint,
+    ...(about.stays === undefined ? {} : { stays: about.stays }),
   }
   env.emit('item.opened', {
     workspace: claimed.row.workspace,

@@ -51,6 +51,8 @@ export type RevertLine =
       readonly since: readonly Since[]
       readonly what: string
       readonly can: true
+      /** Why it was not taken back when that was tried before. */
+      readonly tried?: string
     }
   | {
       readonly kind: 'entity'
@@ -70,5 +72,7 @@ export type RevertLine =
       readonly kept: readonly string[]
       readonly what: string
       readonly can: true
+      /** Why it was not, or not all of it, taken back when that was tried before. */
+      readonly tried?: string
     }
   | { readonly kind: 'memory'; readonly id: string; readonly what: string; readonly can: false; readonly why: string }

@@ -16,6 +16,7 @@ import { dependentsOf, type Dependent } from './dependents.ts'
 import { entityLines } from './entity-line.ts'
 import type { RevertLine } from './line.ts'
 import { memoryLines } from './memory-line.ts'
+import { whyStayed } from './stayed.ts'
 import { partsOf, type RevertTarget } from './target.ts'
 
 export interface RevertPlan {
@@ -56,14 +57,19 @@ async function withTries<P extends { readonly lines: readonly RevertLine[] }>(
 ): Promise<P> {
   const lines: RevertLine[] = []
   for (const line of plan.lines) {
-    const tried = line.kind === 'effect' && line.can ? await whyNot(env, workspace, line) : undefined
+    const tried = line.can ? await whyNot(env, workspace, line) : undefined
     lines.push(tried === undefined ? line : ({ ...line, tried } as RevertLine))
   }
   return { ...plan, lines }
 }
 
 /** Why taking it back came to nothing, when that was tried last. */
-async function whyNot(env: Environment, workspace: string, line: Compensable): Promise<string | undefined> {
+async function whyNot(
+  env: Environment,
+  workspace: string,
+  line: RevertLine & { can: true },
+): Promise<string | undefined> {
+  if (line.kind !== 'effect') return whyStayed(env.store, workspace, line)
   const before = await readEffect(env.store, workspace, await undoId(env, workspace, line))
   return (before?.record.error as { message?: string } | undefined)?.message
 }

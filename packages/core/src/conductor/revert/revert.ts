@@ -22,7 +22,6 @@ import { recordOf, type EffectSpec } from '../effect/spec.ts'
 import type { Environment } from '../environment.ts'
 import type { Notifier } from '../notifier.ts'
 import type { Internals, Pass } from '../pass.ts'
-import { raise, type Raising } from '../raise.ts'
 import { handle, type Run } from '../runs.ts'
 import { newRun, startUnit } from '../start.ts'
 import { iso } from '../waiting.ts'
@@ -30,6 +29,7 @@ import { restoreEntity } from './restore.ts'
 import type { RevertLine } from './line.ts'
 import { takeSetBack } from './memory-line.ts'
 import { planOf, undoId, type Compensable, type RevertPlan } from './plan.ts'
+import { cameOf, keyOf, leaving, type Came } from './stayed.ts'
 import type { RevertTarget } from './target.ts'
 
 export const REVERT_PLAYBOOK = 'keelson.revert'
@@ -119,44 +119,35 @@ export const revertPlaybook = builtIn((z) => ({
   run: async (_ctx, input, pass) => takeBack(pass as Pass, (input as { lines: RevertLine[] }).lines),
 }))
 
-/**
- * What stays although the plan said that it can be taken back is put to people by the unit that ends the revert (V3). What
- * somebody declined to take back, that person knows.
- */
+/** What stays is put to people by the unit that ends the revert (V3). */
 export const revertInternals: Internals = {
-  async settle(pass, { output }) {
-    const { failed = [] } = (output ?? {}) as Partial<RevertResult>
-    const untold = failed.filter(({ declined }) => declined !== true)
-    return { puts: untold.length === 0 ? [] : await raise(pass, leftover(untold)), deliveries: [] }
-  },
-}
-
-function leftover(failed: RevertResult['failed']): Raising {
-  const title = `Not all was taken back: ${failed.length === 1 ? failed[0]!.what : `${failed.length} lines stay`}`
-  const hint = 'See to what hinders it, then apply a new plan; or dismiss this, and it stays.'
-  const lines = failed.map(({ what, why }) => `${what}\n  ${why}`)
-  return { code: 'REVERT_INCOMPLETE', title, hint, text: [title, ...lines, hint].join('\n\n'), allows: ['dismiss'] }
+  settle: async (pass) => ({ puts: await leaving(pass, cameOf(pass)), deliveries: [] }),
 }
 
 async function takeBack(pass: Pass, lines: readonly RevertLine[]): Promise<RevertResult> {
-  const undone: string[] = []
   const failed: RevertResult['failed'][number][] = []
-  const left = lines.flatMap((line) => (line.can ? [] : [{ what: line.what, why: line.why }]))
-  for (const [i, line] of lines.entries()) {
+  for (const [at, line] of lines.entries()) {
     if (!line.can) continue
+    const key = keyOf(line, at)
     try {
-      if (line.kind === 'effect') await compensate(pass, `undo ${i + 1}`, line)
-      else if (line.kind === 'entity') await restoreEntity(pass, `restore ${i + 1}`, line)
-      else
-        for (const { id, why } of await takeSetBack(pass, `forget ${i + 1}`, line))
-          if (!line.kept.includes(id)) failed.push({ what: `${line.what}, ${id}`, why })
-      undone.push(line.what)
+      await takeLineBack(pass, key, line)
     } catch (thrown) {
-      const declined = KeelsonError.is(thrown) && thrown.code === 'ACTION_DECLINED'
-      failed.push({ what: line.what, why: (thrown as Error).message, ...(declined ? { declined } : {}) })
+      const recorded = pass.history.ops.get(key)?.outcome !== undefined
+      if (!recorded) failed.push({ what: line.what, why: (thrown as Error).message })
     }
   }
-  return { undone, failed, left }
+  const came = cameOf(pass)
+  return {
+    undone: came.flatMap(({ line, failed: no }) => (no.some(({ what }) => what === line.what) ? [] : [line.what])),
+    failed: [...came.flatMap((one) => one.failed), ...failed],
+    left: lines.flatMap((line) => (line.can ? [] : [{ what: line.what, why: line.why }])),
+  }
+}
+
+async function takeLineBack(pass: Pass, key: string, line: Came['line']): Promise<void> {
+  if (line.kind === 'effect') await compensate(pass, key, line)
+  else if (line.kind === 'entity') await restoreEntity(pass, key, line)
+  else await takeSetBack(pass, key, line)
 }
 
 /** One compensation, as an effect run of its own. */
