@@ -79,3 +79,18 @@ describe('a digest of a run that waits for thousands of things', () => {
     expect(looks()).toBeLessThanOrEqual(8 * COUNT)
   })
 })
+
+describe('a digest of a verb that came too late', () => {
+  it.each([
+    ['retry', { key: 'gone' }, 'the run has no step "gone"'],
+    ['setOutcome', { key: 'gone' }, 'the run has no step "gone"'],
+    ['restart', { checkpoint: 'there' }, 'the run has not reached checkpoint "there"'],
+  ])('refuses it by the name under which it was given: %s', async (verb, to, why) => {
+    const { history } = manyWaits()
+    const by = { kind: 'person', id: 'ann' } as const
+    const payload = canonical({ by, to, verb, why: 'so' })
+    const mail = { row: 1, run: 'r', onceKey: 'v', kind: 'rewind', payload, at: 0 }
+    const { drafts } = await digest(history, [mail], 0, { ...at, entries: async () => [] })
+    expect(drafts).toEqual([{ kind: 'run.refused', data: { by, verb, why } }])
+  })
+})

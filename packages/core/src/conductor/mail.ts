@@ -37,6 +37,8 @@ export interface MailData {
     by: Actor
     to: { seq: number } | { key: string } | { checkpoint: string } | 'start'
     why: string
+    /** What was asked for; left out by earlier releases. */
+    verb?: 'retry' | 'setOutcome' | 'restart'
     outcome?: Outcome
   }
   move: { by: Actor; version: number }
@@ -285,7 +287,7 @@ type RewindAt = Omit<DigestAt, 'entries'> & { readonly entries: readonly Entry[]
 async function takeRewind(data: MailData['rewind'], history: History, soFar: SoFar, at: RewindAt): Promise<Taken> {
   const to = rewindTarget(data.to, history, at.entries)
   if (typeof to === 'string')
-    return { drafts: [{ kind: 'run.refused', data: { by: data.by, verb: 'rewind', why: to } }] }
+    return { drafts: [{ kind: 'run.refused', data: { by: data.by, verb: data.verb ?? 'restart', why: to } }] }
   const puts = await forget(to, history, soFar, at)
   const drafts: Draft[] = [{ kind: 'run.rewound', data: { by: data.by, to, why: data.why, puts } }]
   if (data.outcome !== undefined && typeof data.to === 'object' && 'key' in data.to) {

@@ -34,6 +34,7 @@ export interface RunVerbs {
 
 export function runVerbs(env: Environment, workspace: string): RunVerbs {
   const rewind = async (
+    verb: MailData['rewind']['verb'] & {},
     run: string,
     to: MailData['rewind']['to'],
     by: Actor,
@@ -48,7 +49,7 @@ export function runVerbs(env: Environment, workspace: string): RunVerbs {
         data: { run },
       })
     }
-    const payload = { by, to, why, ...(outcome === undefined ? {} : { outcome }) } as unknown as Json
+    const payload = { by, to, why, verb, ...(outcome === undefined ? {} : { outcome }) } as unknown as Json
     await command(env, workspace, run, 'rewind', payload, { reopen: true })
   }
   return {
@@ -65,14 +66,15 @@ export function runVerbs(env: Environment, workspace: string): RunVerbs {
     async retry(run, { by, step }) {
       await assertJournal(env, await rowOf(env, workspace, run))
       const key = step ?? (await failedStep(env, workspace, run))
-      if (key !== undefined) return rewind(run, { key }, by, `${key} is tried again`)
+      if (key !== undefined) return rewind('retry', run, { key }, by, `${key} is tried again`)
       const payload = { by, why: 'it is tried again' } as unknown as Json
       await command(env, workspace, run, 'reopen', payload, { reopen: true })
     },
     setOutcome: (run, { by, step, outcome }) =>
-      rewind(run, { key: step }, by, `the outcome of ${step} was set by hand`, { ok: stored(outcome) }),
+      rewind('setOutcome', run, { key: step }, by, `the outcome of ${step} was set by hand`, { ok: stored(outcome) }),
     restart: (run, { by, ...from }) =>
       rewind(
+        'restart',
         run,
         'checkpoint' in from ? { checkpoint: from.checkpoint } : 'step' in from ? { key: from.step } : 'start',
         by,
