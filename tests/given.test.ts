@@ -137,6 +137,32 @@ describe('a grant', () => {
     expect(await workspace.grants.list()).toHaveLength(1)
   })
 
+  it('with a condition that no value can meet is refused, also when it is passed on, and what may stand there is named', async () => {
+    const { workspace } = await begun()
+    for (const [where, what, hint] of [
+      [{ cents: { maximum: 5 } }, '"maximum: 5"', '{ max: 100 }, { min: 1, max: 100 }'],
+      [{ cents: { max: '5' } }, '"max: "5""', '{ max: 100 }'],
+      [{ cents: { max: { amount: 5, currency: 'EUR' } } }, '"max: {"amount":5,"currency":"EUR"}"', '{ max: 100 }'],
+      [{ cents: {} }, 'it says nothing', '{ max: 100 }'],
+      [{ to: { startsWith: 'a' } }, '"startsWith: "a""', '{ endsWith: "@example.org" }'],
+    ] as const) {
+      const error = { code: 'INPUT_INVALID', message: expect.stringContaining(what) as string }
+      const told = { ...error, hint: expect.stringContaining(hint) as string }
+      await expect(workspace.grants.create({ ...given, where } as never)).rejects.toMatchObject(told)
+      const { id } = await workspace.grants.create({ ...given, where: {} })
+      await expect(workspace.grants.attenuate(id, { where, by: me })).rejects.toMatchObject(told)
+      await workspace.grants.revoke(id, { by: me })
+    }
+    const where = { cents: { max: 5, min: undefined }, to: { endsWith: 'a' } }
+    expect(await workspace.grants.create({ ...given, where } as never)).toEqual({ id: expect.any(String) as string })
+  })
+
+  it('tells all its times as ISO text', async () => {
+    const { workspace } = await begun()
+    await workspace.grants.create({ ...given, where: {} })
+    expect(await workspace.grants.list()).toMatchObject([{ until: '2999-01-01T00:00:00.000Z', uses: [] }])
+  })
+
   it('of any field is taken where an input may have any, and of none but its own where it is strict', async () => {
     const { workspace } = await begun()
     const of = (name: string, input: z.ZodType): Promise<unknown> => {

@@ -35,6 +35,8 @@ const setUp = (rules = [asks]): HarnessOptions => ({
   policy: policy(rules),
 })
 
+const ISO = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/
+
 async function granted(t: Harness, cap: { count?: number; per?: '1d' }): Promise<string> {
   const { id } = await t.keelson.grants.create({
     action: refund,
@@ -57,7 +59,13 @@ describe('a grant', () => {
     await t.start(giveBack, { order: '4', cents: 500 })
     expect(t.world(refund)).toHaveLength(3)
     expect(await t.keelson.grants.list()).toMatchObject([
-      { state: 'active', left: { count: 1 }, used: { count: 3 }, uses: [{}] },
+      {
+        state: 'active',
+        until: '2027-01-01T00:00:00.000Z',
+        left: { count: 1 },
+        used: { count: 3, lastAt: expect.stringMatching(ISO) as string },
+        uses: [{ at: expect.stringMatching(ISO) as string }],
+      },
     ])
   })
 

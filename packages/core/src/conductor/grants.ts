@@ -6,13 +6,12 @@
  *     cap is never overrun.
  * B3. Revoking ends what was passed on from it as well.
  */
-import type { z } from 'zod'
 import { assertActor, isActor, isCurrency, type Actor, type Money } from '../base/actor.ts'
 import { durationMs, type Duration } from '../base/duration.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { stored } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
-import { definitionOf, type Action, type AnyAction } from '../connector/action.ts'
+import { definitionOf, type Action } from '../connector/action.ts'
 import { shapeOf } from '../connector/shape.ts'
 import type { Put } from '../journal/put.ts'
 import type { Expect, RecordRow } from '../journal/store.ts'
@@ -30,7 +29,9 @@ import {
 import type { EffectRecord } from './effect/ledger.ts'
 import type { Edit } from './company.ts'
 import type { Environment } from './environment.ts'
+import { assertWhere, invalid } from './grant-where.ts'
 import { suggestions, type GrantSuggestion, type SuggestOptions } from './suggest.ts'
+import { iso } from './waiting.ts'
 
 type Where<T> = {
   readonly [K in keyof T]?:
@@ -79,7 +80,13 @@ export interface AttenuateOptions extends GrantHolder {
 }
 
 /** A grant as it stands. */
-export interface GrantStatus extends Grant {
+export interface GrantStatus extends Omit<Grant, 'until' | 'uses' | 'used'> {
+  /** ISO instant at which it ends. */
+  readonly until: string
+  /** Uses that count against the cap now, each with its ISO instant; of an effect that a person decided after all, too. */
+  readonly uses: readonly (Omit<Grant['uses'][number], 'at'> & { readonly at: string })[]
+  /** Of its whole life. */
+  readonly used: Omit<Grant['used'], 'lastAt'> & { readonly lastAt?: string }
   /** 'changed': the action is defined otherwise than when it was made, so that it answers nothing. */
   readonly state: 'active' | 'ended' | 'revoked' | 'changed'
   /** What is left of the cap in this period. */
@@ -131,7 +138,7 @@ async function create<In>(env: Environment, workspace: string, options: GrantOpt
   const cap = capOf(options.cap)
   if (cap.count === undefined && cap.amount === undefined)
     throw invalid('it has no cap', 'Cap it by count or amount, per period.')
-  assertFields(definitionOf(options.action), options.where)
+  assertWhere(definitionOf(options.action), options.where)
   const grant = newGrant(env, options, {
     action: options.action.name,
     where: stored(options.where),
@@ -160,7 +167,7 @@ async function attenuate(
     if (line === undefined || line.some((one) => one.revoked)) throw wider(id, 'it has been revoked')
     if (line.length >= LINE_MAX) throw wider(id, `it was passed on ${LINE_MAX} times already`)
     const action = env.actions.find(parent.action)
-    if (action !== undefined) assertFields(action, options.where ?? {})
+    if (action !== undefined) assertWhere(action, options.where ?? {})
     const grant = newGrant(env, options, {
       action: parent.action,
       where: { ...(parent.where as object), ...(stored(options.where ?? {}) as object) },
@@ -176,16 +183,6 @@ async function attenuate(
     return made(grant)
   })
   return { id: newId! }
-}
-
-/** A grant of fields that no input has would never answer anything. */
-function assertFields({ name, input }: AnyAction, where: object): void {
-  const def = input.def as { readonly type: string; readonly shape?: object; readonly catchall?: z.ZodType }
-  if (def.type !== 'object' || (def.catchall !== undefined && def.catchall.def.type !== 'never')) return
-  const known = Object.keys(def.shape ?? {})
-  const other = Object.keys(where).find((field) => !known.includes(field))
-  if (other === undefined) return
-  throw invalid(`the input of ${name} has no field "${other}"`, `It has ${known.join(', ') || 'none'}.`)
 }
 
 type Terms = Pick<Grant, 'action' | 'where' | 'cap' | 'until' | 'parent' | 'holder' | 'shape'>
@@ -305,9 +302,12 @@ function statusOf(env: Environment, grant: Grant): GrantStatus {
   const { count, amount } = grant.cap
   const uses = inPeriod(grant, now)
   const spent = uses.reduce((sum, one) => sum + (one.amount?.amount ?? 0), 0)
+  const { lastAt, ...used } = grant.used
   return {
     ...grant,
-    uses,
+    until: iso(grant.until),
+    uses: uses.map((one) => ({ ...one, at: iso(one.at) })),
+    used: { ...used, ...(lastAt === undefined ? {} : { lastAt: iso(lastAt) }) },
     state: grant.revoked ? 'revoked' : now >= grant.until ? 'ended' : changed ? 'changed' : 'active',
     left: {
       ...(count === undefined ? {} : { count: Math.max(0, count - uses.length) }),
@@ -333,7 +333,7 @@ async function usesOf(
   const page = rows.slice(0, limit)
   const uses = page.map((row): GrantUse => {
     const { id: effect, owner, input, openedAt, state } = JSON.parse(row.data) as EffectRecord
-    return { effect, run: owner.run, step: owner.key, input, at: new Date(openedAt).toISOString(), state }
+    return { effect, run: owner.run, step: owner.key, input, at: iso(openedAt), state }
   })
   const end = page.at(-1)
   return rows.length > limit && end !== undefined ? { uses, next: `${end.sort}:${end.id}` } : { uses }
@@ -366,10 +366,6 @@ function putOf(grant: Grant, version: number): Put {
     data: grant as unknown as Json,
     index: { action: grant.action, kind: 'grant' },
   }
-}
-
-function invalid(what: string, hint: string): KeelsonError {
-  return new KeelsonError('INPUT_INVALID', `this grant cannot be made: ${what}`, { hint })
 }
 
 function wider(id: string, what: string): KeelsonError {
