@@ -316,6 +316,30 @@ describe('a running history', () => {
     expect(items[0]).toMatchObject({ kind: 'attention', code: 'JOURNAL_DIVERGED' })
   })
 
+  it('is told of again when somebody has it tried again and nothing has changed, and not once that is dismissed', async () => {
+    const { data, conductor } = await afterEdit(before, async () => 'early')
+    await conductor.stop()
+    const hints: unknown[] = []
+    const info = ({ hint }: { hint?: string }): unknown => hint !== undefined && hints.push(hint)
+    const log = { info: (fields: object) => void info(fields), warn: () => {}, error: () => {} }
+    const two = await open(data, { playbooks: [code(async () => 'early')], log })
+    await two.quiet()
+    const says = async (decision: { retry: true } | { dismiss: true }): Promise<number> => {
+      const [item] = (await two.inbox.list()).items
+      await two.inbox.decide(item!.id, { hash: item!.hash, by: me, ...decision })
+      await two.quiet()
+      return (await two.inbox.list()).items.length
+    }
+    expect(await says({ retry: true })).toBe(1)
+    expect(hints).toEqual([expect.stringContaining("keelson.runs.restart('r', { from: 'start'")])
+    expect(hints[0]).not.toContain('retry: true')
+    expect(await says({ dismiss: true })).toBe(0)
+    await two.runs.retry('r', { by: me })
+    await two.quiet()
+    expect((await two.inbox.list()).items).toEqual([])
+    expect(await two.why('r')).toContain('JOURNAL_DIVERGED')
+  })
+
   it('that stalls on something outside ctx is tried again, not called a divergence', async () => {
     const { status } = await afterEdit(before, async (ctx, d) => {
       await new Promise(() => {})

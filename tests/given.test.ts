@@ -105,6 +105,15 @@ describe('a conductor', () => {
       const error = { code: 'DEFINITION_INVALID', message: `createConductor needs ${needs}` }
       await expect(js(given)).rejects.toMatchObject({ ...error, hint: expect.any(String) as string })
     }
+    for (const [given, what, hint] of [
+      [{ polcy: {} }, 'createConductor has no option "polcy"', 'Did you mean "policy"?'],
+      [{ budget: [] }, 'createConductor has no option "budget"', 'Did you mean "budgets"?'],
+      [{ retries: 3 }, 'createConductor has no option "retries"', 'It takes store, playbooks, '],
+      [{ limits: { fanoutMax: 3 } }, 'limits of createConductor has no option "fanoutMax"', '"fanOutMax"?'],
+    ] as const) {
+      const error = { code: 'DEFINITION_INVALID', message: what, hint: expect.stringContaining(hint) as string }
+      await expect(js({ store: memory, playbooks: [], ...given })).rejects.toMatchObject(error)
+    }
     const keelson = await open(store(), { playbooks: [] })
     await expect(keelson.workspaces.create('new', {} as never)).rejects.toMatchObject({ code: 'INPUT_INVALID' })
   })

@@ -48,7 +48,7 @@ import { playbookOf } from './playbook/playbook.ts'
 import { ruleEngine, type PolicyEngine } from './policy/gate.ts'
 import { settingsShape } from './policy/settings.ts'
 import { checkingGiven } from './given.ts'
-import { LIMITS, type ConductorOptions } from './options.ts'
+import { assertOptions, LIMITS, type ConductorOptions } from './options.ts'
 import { workspaceOf, type Workspace } from './workspace.ts'
 
 /** All the companies of a store. */
@@ -318,17 +318,4 @@ async function freezeCopy(env: Environment, workspace: string, why: 'copy' | 'be
     { hint: `workspace('${workspace}').adopt({ by }) makes it the one that goes on.` },
     `workspace ${workspace} starts frozen: ${reason}`,
   )
-}
-
-/** For callers whose code no compiler reads. */
-function assertOptions(options: Partial<ConductorOptions> | undefined): void {
-  const needs = (what: string, hint: string): KeelsonError =>
-    new KeelsonError('DEFINITION_INVALID', `createConductor needs ${what}`, { hint })
-  if (typeof options?.store?.claim !== 'function')
-    throw needs('a store', "Pass sqlite('app.db') of @keelson/memory-sqlite.")
-  if (!Array.isArray(options.playbooks))
-    throw needs('a list of playbooks', 'Pass playbooks: [ … ], or [] where it only decides and reads.')
-  const others = ['connectors', 'actions', 'entities', 'events', 'personas', 'budgets', 'alerts', 'trust'] as const
-  for (const one of others)
-    if (options[one] !== undefined && !Array.isArray(options[one])) throw needs(`${one} as a list`, 'Put it into [ ].')
 }

@@ -4,8 +4,10 @@ import type { Models } from './agent/model.ts'
 import type { Prices } from './agent/price.ts'
 import type { AnchorOptions } from './audit/schedule.ts'
 import type { Clock } from './base/clock.ts'
+import { KeelsonError } from './base/errors.ts'
 import type { Ids } from './base/ids.ts'
 import type { Logger } from './base/log.ts'
+import { nearest } from './base/nearest.ts'
 import type { AlertRung } from './conductor/alert.ts'
 import type { Limits } from './conductor/environment.ts'
 import type { Credentials } from './conductor/registry.ts'
@@ -86,6 +88,40 @@ export interface ConductorOptions {
   readonly ids?: Ids
   /** For tests: what executes in place of an action that neither `connectors` nor `actions` brings. */
   readonly stray?: (action: AnyAction) => AnyAction
+}
+
+const KNOWN: { readonly [K in keyof Required<ConductorOptions>]: true } = {
+  ...{ store: true, playbooks: true, connectors: true, entities: true, events: true, actions: true, models: true },
+  ...{ embeddings: true, policy: true, personas: true, budgets: true, prices: true, zone: true, alerts: true },
+  ...{ trust: true, work: true, name: true, keepAlive: true, log: true, settings: true, credentials: true },
+  ...{ mayDecide: true, anchors: true, channels: true, concurrency: true, workspaces: true, limits: true },
+  ...{ clock: true, ids: true, stray: true },
+}
+
+const LISTS = ['connectors', 'actions', 'entities', 'events', 'personas', 'budgets', 'alerts', 'trust'] as const
+
+/** Throws `DEFINITION_INVALID` for what no compiler has looked at: what is missing, is no list, or is no option at all. */
+export function assertOptions(options: Partial<ConductorOptions> | undefined): void {
+  const needs = (what: string, hint: string): KeelsonError =>
+    new KeelsonError('DEFINITION_INVALID', `createConductor needs ${what}`, { hint })
+  if (typeof options?.store?.claim !== 'function')
+    throw needs('a store', "Pass sqlite('app.db') of @keelson/memory-sqlite.")
+  if (!Array.isArray(options.playbooks))
+    throw needs('a list of playbooks', 'Pass playbooks: [ … ], or [] where it only decides and reads.')
+  for (const one of LISTS)
+    if (options[one] !== undefined && !Array.isArray(options[one])) throw needs(`${one} as a list`, 'Put it into [ ].')
+  assertKnown('createConductor', options, Object.keys(KNOWN))
+  assertKnown('limits of createConductor', options.limits ?? {}, Object.keys(LIMITS))
+}
+
+/** An option that is none would be left out without a word: rules that were meant to hold would not. */
+function assertKnown(where: string, given: object, known: readonly string[]): void {
+  const stray = Object.entries(given).find(([name, value]) => value !== undefined && !known.includes(name))?.[0]
+  if (stray === undefined) return
+  const meant = nearest(stray, known)
+  throw new KeelsonError('DEFINITION_INVALID', `${where} has no option "${stray}"`, {
+    hint: meant === undefined ? `It takes ${known.join(', ')}.` : `Did you mean "${meant}"?`,
+  })
 }
 
 /** Where `limits` leaves one out. */

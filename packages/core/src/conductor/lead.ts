@@ -22,7 +22,7 @@ import { shut } from './life.ts'
 import { leaveSending } from './effect/release.ts'
 import { DEATHS_MAX, isSuspicious, keptBack } from './keep.ts'
 import { insideStep, Pass, type Internals, type Missing, type PassEnd, type Task } from './pass.ts'
-import { raise, recover } from './raise.ts'
+import { isKnown, raise, recover } from './raise.ts'
 import { cancel, outcomeOf, settle } from './settle.ts'
 import type { Halt } from './replay.ts'
 import { inShadow } from './shadow/mode.ts'
@@ -275,9 +275,10 @@ async function diverged(pass: Pass, difference: Difference): Promise<void> {
   pass.replay?.end()
   await pass.work.drain(true)
   const { raised } = pass.history
-  const again = raised?.kind === 'run.diverged' && raised.text === difference.text
+  const same = raised?.kind === 'run.diverged' && raised.text === difference.text
   const info: WaitInfo = { kind: 'version', what: `JOURNAL_DIVERGED: ${difference.text}` }
   await pass.writer.submit(async () => {
+    const again = same && (await isKnown(pass))
     const puts = again
       ? []
       : await raise(pass, {

@@ -41,6 +41,8 @@ export interface LifecycleEvents {
     readonly allows: readonly string[]
     /** When it goes out by itself, of what is held. */
     readonly dueAt?: string
+    /** What is wrong, where something is: one of the error codes. */
+    readonly code?: string
     /** What to do about it, where it says so. */
     readonly advice?: string
   }

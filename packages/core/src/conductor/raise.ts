@@ -45,6 +45,7 @@ export async function raise(pass: Pass, about: Raising): Promise<Put[]> {
     title: bare.title,
     kind: 'attention',
     allows: bare.allows,
+    code: about.code,
     advice: about.hint,
   })
   return [
@@ -53,6 +54,13 @@ export async function raise(pass: Pass, about: Raising): Promise<Put[]> {
       (found?.version ?? 0) + 1,
     ),
   ]
+}
+
+/** Whether people know of it: it waits for them, or somebody has dismissed it. One who had it tried again hears of it again. */
+export async function isKnown(pass: Pass): Promise<boolean> {
+  const found = await readItem(pass.task.env.store, pass.task.claimed.row.workspace, attentionId(pass))
+  const decision = (found?.item.decided?.decision ?? {}) as { retry?: true }
+  return found?.item.state === 'open' || (found?.item.state === 'decided' && decision.retry !== true)
 }
 
 /** The run went on: what was raised about it is closed. */

@@ -45,11 +45,21 @@ function of(workspace: string): string {
   return workspace === 'default' ? 'keelson' : `keelson.workspace('${workspace}')`
 }
 
-function howToAnswer({ workspace, item, allows, advice }: LifecycleEvents['item.opened']): string {
+function howToAnswer({ workspace, run, item, allows, code, advice }: LifecycleEvents['item.opened']): string {
+  // No answer mends its code, and tried again without that it says the same.
+  if (code === 'JOURNAL_DIVERGED') return `${advice}\n        ${howToGoOn(of(workspace), run)}`
   const decision = DECISIONS.find(([verb]) => allows.includes(verb))?.[1] ?? 'dismiss: true'
   const inbox = `${of(workspace)}.inbox`
   const how = `answer it: const { hash } = await ${inbox}.get('${item}'); await ${inbox}.decide('${item}', { hash, by: { kind: 'person', id: 'you' }, ${decision} })`
   return advice === undefined ? how : `${advice}\n        ${how}`
+}
+
+function howToGoOn(keelson: string, run: string): string {
+  const by = "by: { kind: 'person', id: 'you' }"
+  return (
+    `it goes on by itself once a conductor starts with code that fits; or: await ${keelson}.runs.restart('${run}', ` +
+    `{ from: 'start', ${by} }), or runs.cancel('${run}', { ${by}, reason: '…' })`
+  )
 }
 
 /** What is suggested first, of what an item allows. */
