@@ -11,11 +11,13 @@ import {
 import {
   exploreCrashes,
   fake,
+  intercept,
   memoryStore,
   testConductor,
   type Harness,
   type MemoryStoreSession,
 } from '@keelson/testing'
+import type { Entry, MemoryStore, Unit } from '@keelson/core/ports'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
 
@@ -115,6 +117,32 @@ describe('metrics.report', () => {
     const { total: second } = await t.keelson.metrics.report()
     for (const { runs, retries } of [first, second])
       expect([runs.failed, runs.completed, retries.steps]).toEqual([0, 1, 2])
+    expect(await t.keelson.audit.verify()).toMatchObject({ ok: true })
+  })
+
+  it('counts a run once that goes on while the day of its end is being summed up', async () => {
+    const data = memoryStore()
+    let met = 0
+    const session = (): MemoryStore =>
+      intercept(data.session(), {
+        async before(op, [, unit]) {
+          const rolls = ({ kind, payload }: Entry): boolean =>
+            kind === 'metrics.rolled' && payload?.includes('"playbook":"write"') === true
+          const sums = (unit as Unit | undefined)?.entries?.some(rolls)
+          if (op !== 'write' || sums !== true || ++met > 1) return
+          await t.keelson.runs.retry('late', { by })
+          await t.keelson.runs.get('late').result()
+        },
+      })
+    const t = await harness({ store: { session, kill: (worker) => data.kill(worker) } })
+    fails = 100
+    await t.start(write, { to: 'friend' }, { id: 'late' })
+    await t.advance('3d')
+    fails = 0
+    await t.host((keelson) => keelson.metrics.report())
+    expect(met).toBeGreaterThan(0)
+    const { runs, retries } = (await t.keelson.metrics.report()).total
+    expect([runs.failed, runs.completed, retries.steps]).toEqual([0, 1, 2])
     expect(await t.keelson.audit.verify()).toMatchObject({ ok: true })
   })
 

@@ -25,6 +25,7 @@ import {
 } from '../conductor/projections.ts'
 import type { ItemRecord } from '../conductor/item.ts'
 import { alertsOf } from './alerts.ts'
+import { rollupPut } from './rollup.ts'
 import { sortedAs, sortedBy, type Sorted } from './sorting.ts'
 import {
   countsOf,
@@ -92,7 +93,10 @@ function baselineOf({ baseline, input }: AnyPlaybook, given: Json): Pick<Outcome
   }
 }
 
-/** A run settles again only when it was reopened: its first settling left a row, and may be in the sums of a day, which are made anew. */
+/**
+ * A run settles again only when it was reopened: its first settling left a row, and may be in the sums of a day, which are made anew.
+ * Where there are none yet, that they are stale is recorded all the same: whoever is just making them meets it.
+ */
 async function settledBefore(
   env: Environment,
   workspace: string,
@@ -101,11 +105,8 @@ async function settledBefore(
   const [row] = await env.store.records(workspace, { kind: 'outcome', ids: [id], limit: 1 })
   if (row === undefined) return { version: 0, puts: [] }
   const day = dayOf((JSON.parse(row.data) as Outcome).at)
-  const sums = await env.store.records(workspace, { kind: 'rollup', ids: [day], limit: 1 })
-  return {
-    version: row.version,
-    puts: sums.map((sum) => ({ kind: 'rollup', id: day, version: sum.version + 1, data: null })),
-  }
+  const [sums] = await env.store.records(workspace, { kind: 'rollup', ids: [day], limit: 1 })
+  return { version: row.version, puts: [rollupPut(day, 'stale', (sums?.version ?? 0) + 1)] }
 }
 
 /** A person had what runs did taken back: one revert of each run whose effects were. */

@@ -7,10 +7,8 @@
  */
 import { KeelsonError } from '../base/errors.ts'
 import { TAXONOMIES, type TaxonomyName } from '../base/taxonomy.ts'
-import type { Json } from '../base/value.ts'
 import type { Environment } from '../conductor/environment.ts'
 import { allOf } from '../conductor/shadow/would.ts'
-import type { Put } from '../journal/put.ts'
 import { notice } from './alerts.ts'
 import { investments, type Investment } from './invest.ts'
 import { measured } from './by-hand.ts'
@@ -25,7 +23,17 @@ import {
   type Rate,
 } from './measures.ts'
 import { reachOf } from './reach.ts'
-import { emptyRollup, foldDay, joined, plus, upgraded, type Day, type Rollup, type Shared } from './rollup.ts'
+import {
+  emptyRollup,
+  foldDay,
+  joined,
+  plus,
+  rollupPut,
+  rollupsIn,
+  type Day,
+  type Rollup,
+  type Shared,
+} from './rollup.ts'
 import { dayOf, type Outcome, type Touch } from './row.ts'
 
 export interface MetricsQuery {
@@ -134,7 +142,7 @@ export async function daysOf(env: Environment, workspace: string, from: string, 
     const there = rolled.get(day)
     const rollups = there ?? (await fresh(env, workspace, day))
     found.push(...rollups.map((rollup) => ({ day, rollup })))
-    if (there === undefined && env.clock.now() > at + DAY_MS + LATE_MS) await keep(env, workspace, day, rollups)
+    if (there === undefined && env.clock.now() > at + DAY_MS + LATE_MS) await keep(env, workspace, day)
   }
   return found
 }
@@ -144,8 +152,10 @@ async function rolledIn(env: Environment, workspace: string, from: string, to: s
   const days = new Map<string, Rollup[]>()
   const ids: string[] = []
   for (let at = Date.parse(from); at <= Date.parse(to); at += DAY_MS) ids.push(dayOf(at))
-  for (const row of await env.store.records(workspace, { kind: 'rollup', ids, limit: ids.length }))
-    days.set(row.id, (JSON.parse(row.data) as Rollup[]).map(upgraded))
+  for (const row of await env.store.records(workspace, { kind: 'rollup', ids, limit: ids.length })) {
+    const rollups = rollupsIn(row)
+    if (rollups !== undefined) days.set(row.id, rollups)
+  }
   return days
 }
 
@@ -156,11 +166,13 @@ async function fresh(env: Environment, workspace: string, day: string): Promise<
   return foldDay(outcomes, touches)
 }
 
-async function keep(env: Environment, workspace: string, day: string, rollups: readonly Rollup[]): Promise<void> {
-  const put: Put = { kind: 'rollup', id: day, version: 1, data: rollups as unknown as Json }
+/** Sums as of a moment after their record was read: a run that leaves the day meanwhile writes that record, and they are made again. */
+async function keep(env: Environment, workspace: string, day: string): Promise<void> {
   await env.company(workspace).edit(async () => {
     const [there] = await env.store.records(workspace, { kind: 'rollup', ids: [day], limit: 1 })
-    return there === undefined ? { drafts: [{ kind: 'metrics.rolled', data: { puts: [put] } }] } : undefined
+    if (there !== undefined && rollupsIn(there) !== undefined) return undefined
+    const put = rollupPut(day, await fresh(env, workspace, day), (there?.version ?? 0) + 1)
+    return { drafts: [{ kind: 'metrics.rolled', data: { puts: [put] } }] }
   })
 }
 

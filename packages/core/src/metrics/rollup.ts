@@ -5,6 +5,9 @@
  */
 import { canonical } from '../base/json.ts'
 import type { Terms } from '../base/taxonomy.ts'
+import type { Json } from '../base/value.ts'
+import type { Put } from '../journal/put.ts'
+import type { RecordRow } from '../journal/store.ts'
 import { around } from '../playbook/baseline.ts'
 import { isYes, TOUCHES, UNTIMED_MS, type Outcome, type Touch, type TouchKind } from './row.ts'
 import { plusTried, type StepCount, type Tried } from './tries.ts'
@@ -279,6 +282,17 @@ function gatesOf({ kind, action, verdict, activeMs, lines = [] }: Touch): Rollup
 /** Reverts that were counted before did not say which. */
 function caughtBy({ caught = [] }: { caught?: true | readonly string[] }): number {
   return caught === true ? 1 : caught.length
+}
+
+/** One record holds a day: all its playbooks; or that a run has left the day, so that its sums are to be made anew. */
+export function rollupPut(day: string, rollups: readonly Rollup[] | 'stale', version: number): Put {
+  return { kind: 'rollup', id: day, version, data: rollups as unknown as Json }
+}
+
+/** Undefined where they are to be made anew. */
+export function rollupsIn({ data }: Pick<RecordRow, 'data'>): Rollup[] | undefined {
+  const kept = JSON.parse(data) as Rollup[] | 'stale'
+  return kept === 'stale' ? undefined : kept.map(upgraded)
 }
 
 /** A day that was summed up before something was counted, as of today. */
