@@ -294,6 +294,15 @@ describe('an entity', () => {
     expect((await people.get(id)).data.title).toBe('by the run')
   })
 
+  it('takes back what the hash of its plan names, whatever lines come with it', async () => {
+    const { t, people, id } = await begin()
+    const run = await t.start(edit, { id, title: 'by the run' })
+    const plan = await t.keelson.revert.plan({ run: run.id })
+    const lines = plan.lines.map((line) => ({ ...line, restore: { title: 'forged' } })) as RevertPlan['lines']
+    await t.host((keelson) => keelson.revert.apply({ ...plan, lines }, { by: ann }))
+    expect((await people.get(id)).data.title).toBe('first')
+  })
+
   it('is left alone when somebody changes it while the revert runs', async () => {
     const { put, gate } = outside()
     const both = definePlaybook({

@@ -1,5 +1,13 @@
 /** The ladder of trust at work: what counts as evidence, who promotes, and what a rung answers. */
-import { action, defineConnector, definePlaybook, defineTrust, policy, type TrustRung } from '@keelson/core'
+import {
+  action,
+  ActionError,
+  defineConnector,
+  definePlaybook,
+  defineTrust,
+  policy,
+  type TrustRung,
+} from '@keelson/core'
 import { fake, testConductor, type Harness } from '@keelson/testing'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
@@ -164,6 +172,66 @@ describe('trust', () => {
     expect(await t.keelson.trust.list()).toMatchObject([{ rung: 'veto' }])
     const codes = (await t.inbox.list()).items.map((one) => (one.kind === 'attention' ? one.code : one.kind))
     expect(codes).toContain('TRUST_DEMOTED')
+  })
+
+  it('comes down once for what was wrong, however often taking it back is tried, and for nothing that stays', async () => {
+    let fails = true
+    const flaky = action({
+      ...{ name: 'crm.flaky', effect: 'reversible', idempotency: { by: 'key' }, input: z.object({ n: z.int() }) },
+      ...{ output: z.null(), undo: z.object({}) },
+      run: () => ({ output: null, undo: {} }),
+      compensate() {
+        if (fails) throw new ActionError({ class: 'final' }, 'not now')
+      },
+    })
+    const does = definePlaybook({
+      ...{ name: 'does', version: 1, input: z.object({}), output: z.null() },
+      run: (ctx) => ctx.act(flaky, { n: 1 }),
+    })
+    const free = policy([policy.rule('free', { on: flaky }, () => policy.allow())])
+    const trust = [defineTrust(flaky, { ceiling: 'automatic' })]
+    const t = await testConductor({ playbooks: [does], actions: [flaky], policy: free, trust })
+    await t.keelson.trust.set(flaky, 'automatic', { by })
+    const run = await t.start(does, {})
+    const rungs: string[] = []
+    for (const failing of [true, true, false, false]) {
+      fails = failing
+      await t.host(async ({ revert }) => revert.apply(await revert.plan({ run: run.id }), { by }))
+      rungs.push((await t.keelson.trust.list())[0]!.rung)
+    }
+    expect(rungs).toEqual(['veto', 'veto', 'veto', 'veto'])
+  })
+
+  it('asks for an amount in a currency that nobody has let pass, and for what is taken as for what is given', async () => {
+    const Price = z.object({ amount: z.int(), currency: z.string() })
+    const book = action({
+      ...{ name: 'crm.book', effect: 'reversible', idempotency: { by: 'key' }, input: z.object({ price: Price }) },
+      ...{ output: z.null(), undo: z.null() },
+      run: () => ({ output: null, undo: null }),
+      compensate: () => {},
+    })
+    const books = definePlaybook({
+      ...{ name: 'books', version: 1, input: z.object({ price: Price }), output: z.null() },
+      run: (ctx, input) => ctx.act(book, input),
+    })
+    const asks = policy([policy.rule('books', { on: book }, () => policy.ask({ grantable: true }))])
+    const trust = [defineTrust(book, { ceiling: 'automatic' })]
+    const t = await testConductor({ playbooks: [books], actions: [book], policy: asks, trust })
+    await t.keelson.trust.set(book, 'automatic', { by })
+    const asked = async (amount: number, currency: string): Promise<boolean> => {
+      const run = await t.start(books, { price: { amount, currency } })
+      return (await run.status()).state === 'waiting'
+    }
+    expect(await asked(100_000, 'JPY')).toBe(true)
+    const [first] = (await t.inbox.list()).items
+    await t.host((keelson) => keelson.inbox.opened(first!.id, { by }))
+    await t.advance('10s')
+    await t.host((keelson) => keelson.inbox.decide(first!.id, { hash: first!.hash, by, approve: true }))
+    expect([await asked(100_000, 'JPY'), await asked(100_000, 'EUR'), await asked(-900_000, 'JPY')]).toEqual([
+      false,
+      true,
+      true,
+    ])
   })
 
   it('comes down twice in one unit: idle for long, and then what it did was wrong', async () => {

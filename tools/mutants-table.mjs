@@ -397,7 +397,7 @@ export const mutants = [
     name: 'trust-opened',
     drops: 'only what a person opened and looked at is evidence',
     file: core('conductor/trust/use.ts'),
-    find: '(!looked.opened || looked.stamp)',
+    find: '(!looked.opened || glanced)',
     replace: 'false',
     test: at('tests', 'tests/trust.test.ts', 'is earned by what a person opened and looked at'),
   },

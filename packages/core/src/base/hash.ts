@@ -20,3 +20,8 @@ export function sha256Hex(bytes: Uint8Array): string {
 export function keyedHash(key: string, text: string): string {
   return createHmac('sha256', key).update(text).digest('base64url')
 }
+
+/** A text's place among all hashes, in [0, 1): the same for the same text, and each place as likely as any other. */
+export function shareOf(text: string): number {
+  return hash('sha256', text, 'buffer').readUInt32BE(0) / 2 ** 32
+}

@@ -7,7 +7,9 @@ export interface Looked {
   readonly opened: boolean
   /** From opened to decided, at most ten minutes; 0 when it was not opened. */
   readonly lookedMs: number
-  /** Approved sooner than it can be read, or unopened. */
+  /** Sooner than it can be read. */
+  readonly quick: boolean
+  /** Approved so, or unopened. */
   readonly stamp: boolean
   readonly verb: string
 }
@@ -23,8 +25,8 @@ export function lookedAt(item: ItemRecord): Looked | undefined {
   const seen = (item.seen ?? []).filter((one) => one.by.id === decided.by.id && one.at <= decided.at).at(-1)
   const lookedMs = seen === undefined ? 0 : Math.min(decided.at - seen.at, LONGEST_MS)
   const verb = Object.keys(decided.decision as Record<string, Json>).find((key) => key !== 'output') ?? ''
-  const stamp = verb === 'approve' && lookedMs < leastMs(item)
-  return { opened: seen !== undefined, lookedMs, stamp, verb }
+  const quick = lookedMs < leastMs(item)
+  return { opened: seen !== undefined, lookedMs, quick, stamp: verb === 'approve' && quick, verb }
 }
 
 /** The shortest time in which it can be read: 2 s, or 15 ms a word. */

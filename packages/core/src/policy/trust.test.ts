@@ -291,6 +291,12 @@ describe('the ladder', () => {
     expect(advance(good, { what: 'time', at: 61 * DAY }, open).change).toMatchObject({ kind: 'demoted', to: 'batch' })
   })
 
+  it('comes down a rung for each sixty days, however late somebody sees that they have passed', () => {
+    const still = decide(standingAt('automatic', 'a', 0), '1'.repeat(60)).standing
+    const after = (days: number) => advance(still, { what: 'time', at: days * DAY }, open).standing.rung
+    expect([59, 61, 121, 181, 900].map(after)).toEqual(['automatic', 'veto', 'batch', 'approve', 'approve'])
+  })
+
   it('puts a new version on trial: half of it is looked at, and one bad one ends it', () => {
     const good = decide(standingAt('automatic', 'a', 0), '1'.repeat(60)).standing
     const renewed = advance(good, { what: 'version', version: 'b', at: 1 }, open).standing

@@ -286,9 +286,12 @@ function reshaped(standing: Standing, at: number): Step {
   return { standing: anew, ...(proposed === undefined ? {} : { change: { kind: 'withdrawn' as const } }) }
 }
 
+/** A rung for each sixty days, also where nobody came by to see them pass. */
 function idle(standing: Standing, at: number): Step {
-  if (at - Math.max(standing.evidenceAt, standing.since) < 60 * DAY_MS) return { standing }
-  return down(standing, at, 'nobody has looked at what it does for 60 days')
+  const times = Math.floor((at - Math.max(standing.evidenceAt, standing.since)) / (60 * DAY_MS))
+  if (times < 1) return { standing }
+  const to = RUNGS[Math.max(RUNGS.indexOf('approve'), RUNGS.indexOf(standing.rung) - times)]
+  return down(standing, at, 'nobody has looked at what it does for 60 days', to)
 }
 
 function down(standing: Standing, at: number, why: string, to?: TrustRung): Step {

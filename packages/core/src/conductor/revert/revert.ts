@@ -1,7 +1,8 @@
 /**
  * Revert: undo as a playbook: journaled, gated, resumable; it never overwrites what somebody else has changed.
  *
- * V1. `apply` refuses a plan that is no longer what would be planned now.
+ * V1. `apply` refuses a plan that is no longer what would be planned now, and does what its hash names: its lines are planned
+ *     anew, whatever came back with the hash.
  * V2. Each compensation is an effect of its own, with an intent of its own: applied twice, it happens once.
  * V3. A compensation that fails is reported, in the result and as an item of the inbox; the others go on.
  * V4. Whoever applies a plan agrees to its lines; rules that speak of taking back (`undo: true`) are asked all the same, for
@@ -72,7 +73,7 @@ export function revertOf(env: Environment, notifier: Notifier, workspace: string
       const run = newRun(revertPlaybook(), {
         workspace,
         id,
-        input: { lines: plan.lines, hash: plan.hash, cause, ...(reason === undefined ? {} : { reason }) },
+        input: { lines: now.lines, hash: now.hash, cause, ...(reason === undefined ? {} : { reason }) },
         by,
         now: env.clock.now(),
         salt: () => env.ids.salt(),

@@ -26,8 +26,8 @@ export interface TrustRecord {
   readonly action: string
   readonly segment: string
   readonly standing: Standing
-  /** The largest amount, and the domains, that people have let pass. */
-  readonly largest: number
+  /** The largest amount of each currency ('' for none), and the domains, that people have let pass. */
+  readonly largest: Amounts
   readonly domains: readonly string[]
   /** When it acted by itself in the last week. */
   readonly uses: readonly number[]
@@ -37,6 +37,8 @@ export interface TrustRecord {
   /** What a person has said of how high it may climb, in place of its rule. */
   readonly ceiling?: Ceiling
 }
+
+type Amounts = { readonly [currency: string]: number }
 
 export interface Ceiling {
   readonly rung: TrustRung
@@ -69,10 +71,10 @@ export async function trustOf(
   const [row] = await env.store.records(workspace, { kind: 'trust', ids: [id], limit: 1 })
   if (row !== undefined) {
     const record = { ...(JSON.parse(row.data) as TrustRecord), version: row.version }
-    return isReshaped(env, rule, record) ? { ...record, largest: 0, domains: [], uses: [] } : record
+    return isReshaped(env, rule, record) ? { ...record, largest: {}, domains: [], uses: [] } : record
   }
   const standing = standingAt('approve', versionOf(env, rule), env.clock.now())
-  return { action: rule.action, segment, standing, largest: 0, domains: [], uses: [], version: 0 }
+  return { action: rule.action, segment, standing, largest: {}, domains: [], uses: [], version: 0 }
 }
 
 /** Segment of an input; undefined where the host's function threw: then nothing is trusted. */
@@ -192,23 +194,28 @@ async function nextVersion(env: Environment, workspace: string, id: string): Pro
 /** What people let pass widens what is usual. */
 export function widened(record: TrustRecord, input: Json): Partial<TrustRecord> {
   const domains = [...new Set([...record.domains, ...domainsIn(input)])].slice(-DOMAINS_MAX)
-  return { largest: Math.max(record.largest, amountIn(input)), domains }
+  const largest: Record<string, number> = { ...record.largest }
+  for (const [currency, amount] of amountsIn(input)) largest[currency] = Math.max(largest[currency] ?? 0, amount)
+  return { largest, domains }
 }
 
 /** Why this one is not like those that trust was earned with; undefined: it is. */
 export function anomalyIn(record: TrustRecord, input: Json, untrusted: boolean): string | undefined {
   if (untrusted) return 'text from outside had a part in it'
-  if (amountIn(input) > 1.5 * record.largest && amountIn(input) > 0) return 'the amount is far above any before'
+  const isFar = ([currency, amount]: readonly [string, number]): boolean =>
+    amount > 1.5 * (record.largest[currency] ?? 0)
+  if (amountsIn(input).some(isFar)) return 'the amount is far above any before'
   const fresh = domainsIn(input).find((one) => !record.domains.includes(one))
   return fresh === undefined ? undefined : `nothing went to ${fresh} before`
 }
 
-/** The largest amount of money that an input names, however deep. */
-function amountIn(input: Json): number {
-  return partsOf(input).reduce<number>((most, part) => {
-    const { amount } = (part ?? {}) as { amount?: unknown }
-    return typeof amount === 'number' ? Math.max(most, amount) : most
-  }, 0)
+/** The amounts that an input names, however deep, each with its currency: what is taken is as large as what is given. */
+function amountsIn(input: Json): (readonly [currency: string, amount: number])[] {
+  return partsOf(input).flatMap((part) => {
+    const { amount, currency } = (part ?? {}) as { amount?: unknown; currency?: unknown }
+    if (typeof amount !== 'number') return []
+    return [[typeof currency === 'string' ? currency : '', Math.abs(amount)] as const]
+  })
 }
 
 /** The domains of the addresses in an input, however deep: bare, with a name, or several in a text. */

@@ -7,7 +7,7 @@
  * Z4. A rung that answered answers still when its effect is sent, or a person is asked.
  * Z5. Where segments are terms of the taxonomy, one that is not in use is trusted with nothing and earns nothing.
  */
-import { sha256 } from '../../base/hash.ts'
+import { sha256, shareOf } from '../../base/hash.ts'
 import type { Json } from '../../base/value.ts'
 import { shapeOf } from '../../connector/shape.ts'
 import type { Put } from '../../journal/put.ts'
@@ -18,6 +18,7 @@ import type { Environment } from '../environment.ts'
 import { itemPut, type ItemRecord } from '../item.ts'
 import { lookedAt } from '../looked.ts'
 import { NOTHING, type Counted, type Deciding, type Drawn, type Projections, type Settling } from '../projections.ts'
+import type { RevertLine } from '../revert/line.ts'
 import { causeOf, REVERT_PLAYBOOK } from '../revert/revert.ts'
 import { fieldsOf, agrees, similarity } from '../shadow/agreement.ts'
 import { termOf } from './segment.ts'
@@ -61,14 +62,7 @@ export async function useTrust(
   const { rung } = record.standing
   if (rung !== 'veto' && rung !== 'automatic')
     return { puts: (await happened(env, workspace, rule, before, [{ what: 'executed', at }])).puts }
-  const drawn =
-    parseInt(
-      sha256(`audit ${use.effect}`)
-        .replaceAll(/[^a-z0-9]/gi, '')
-        .slice(0, 8),
-      36,
-    ) /
-    36 ** 8
+  const drawn = shareOf(`audit ${use.effect} ${use.generation}`)
   const { shape } = record
   const audits = drawn < auditShare(record.standing, uses.length) ? [auditItem(use, segment, at, shape)] : []
   return { said: { rung, segment, holdMs: rung === 'veto' ? rule.vetoMs : 0 }, puts: [...puts, ...audits] }
@@ -117,8 +111,9 @@ async function decided(env: Environment, workspace: string, { item, at }: Decidi
   const input = item.kind === 'approval' ? (item.input ?? null) : (own.input ?? null)
   const segment = item.kind === 'approval' ? segmentOf(rule, input) : own.segment
   if (told === undefined || segment === undefined) return NOTHING
-  // Only what a person looked at is evidence; what they say of a rung counts as it is.
-  if (told.what === 'seen' && (!looked.opened || looked.stamp)) return NOTHING
+  // Only what a person looked at is evidence; what they say of a rung counts as it is. An audit is a look of its own.
+  const glanced = looked.stamp || (item.shadow === true && told.what === 'seen' && told.good && looked.quick)
+  if (told.what === 'seen' && (!looked.opened || glanced)) return NOTHING
   // A no is heard everywhere.
   const earns = told.what === 'seen' || told.what === 'accepted'
   if (earns && !(await termOf(env, workspace, rule, segment)).known) return NOTHING
@@ -179,13 +174,14 @@ function isSlight(env: Environment, item: ItemRecord, edit: Json): boolean {
   return material.length > 0 ? exact && texts : agrees(fields) && texts
 }
 
-/** Effects that a person had taken back were wrong, unless they say otherwise. */
+/** Effects that a person had taken back were wrong, unless they say otherwise: once, however often that is tried. */
 async function takenBack(env: Environment, { row, playbook, history }: Settling): Promise<Counted> {
   if (playbook.name !== REVERT_PLAYBOOK || env.trust.length === 0 || history.start.by.kind !== 'person') return NOTHING
   if (causeOf(history.start.input) === 'test') return NOTHING
   const wrong = causeOf(history.start.input) === 'wrong'
-  const { lines = [] } = history.start.input as { lines?: readonly { kind?: string; id?: string }[] }
-  const ids = lines.flatMap((one) => (one.kind === 'effect' && one.id !== undefined ? [one.id] : []))
+  const { lines = [] } = history.start.input as unknown as { lines?: readonly RevertLine[] }
+  const ids = lines.flatMap((one) => (one.kind === 'effect' && one.can && one.tried === undefined ? [one.id] : []))
+  if (ids.length === 0) return NOTHING
   const effects = await env.store.records(row.workspace, { kind: 'effect', ids, limit: ids.length })
   const found = new Map<string, EffectRecord>()
   for (const one of effects) {
