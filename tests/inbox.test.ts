@@ -2,7 +2,15 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { action, defineConnector, definePlaybook, policy, type InboxItem, type Notice } from '@keelson/core'
+import {
+  action,
+  defineConnector,
+  definePlaybook,
+  defineTrust,
+  policy,
+  type InboxItem,
+  type Notice,
+} from '@keelson/core'
 import { exploreCrashes, fake, testConductor, type Harness, type HarnessOptions } from '@keelson/testing'
 
 const real = (): Promise<never> => Promise.reject(new Error('a test reached the real world'))
@@ -332,6 +340,66 @@ describe('a batch', () => {
       many,
     ])
       await expect(t.inbox.batch(wrong, { by: ann, approve: true })).rejects.toMatchObject({ code: 'INPUT_INVALID' })
+  })
+
+  it('is not begun where one of its items is not there', async () => {
+    const t = await testConductor(setUp())
+    const [one] = await tags(t, 'vip')
+    const reviewed = [
+      { id: one!.id, hash: one!.hash },
+      { id: 'gone', hash: 'x' },
+    ]
+    await expect(t.inbox.batch(reviewed, { by: ann, approve: true })).rejects.toMatchObject({ code: 'ITEM_NOT_FOUND' })
+    expect(await t.inbox.get(one!.id)).toMatchObject({ state: 'open' })
+  })
+
+  it('holds no taking back, and nothing that is not as it seems: these are groups of their own', async () => {
+    const back = policy.rule('back', { on: tag, undo: true }, () => policy.ask())
+    const t = await testConductor(setUp([asks(), back]))
+    const run = await t.start(label, { customer: 'c', tag: 'vip' })
+    await t.approve(tag)
+    await t.host(async ({ revert }) => revert.apply(await revert.plan({ run: run.id }), { by: ann }))
+    await t.start(label, { customer: 'd', tag: 'vip' })
+    await t.start(label, { customer: 'v\u202eip', tag: 'vip' })
+    const { items } = await t.inbox.list()
+    const of = (item: InboxItem): string => `${item.title} ${item.flags.length > 0 ? 'flagged' : ''}`.trim()
+    const keys = items.map((item) => [of(item), item.kind === 'approval' && item.batchKey !== undefined] as const)
+    expect(Object.fromEntries(keys)).toEqual({
+      'Take back: crm.tag (back)': false,
+      'crm.tag (ask)': true,
+      'crm.tag (ask) flagged': false,
+    })
+    expect((await t.inbox.groups()).map(({ count }) => count)).toEqual([1, 1, 1])
+    const reviewed = items.map(({ id, hash }) => ({ id, hash }))
+    const { items: answers } = await t.inbox.batch(reviewed, { by: ann, approve: true })
+    const done = answers.filter(({ status }) => status === 'done').map(({ id }) => items.find((one) => one.id === id)!)
+    expect(done.map(of)).toEqual(['crm.tag (ask)'])
+  })
+
+  it('is called by what all of it says, and leaves out what was put off', async () => {
+    const rule = policy.rule('who', { on: tag }, ({ input }) => policy.ask({ reason: `for ${input.customer}` }))
+    const t = await testConductor(setUp([rule]))
+    const [one] = await tags(t, 'vip', 'vip', 'vip')
+    expect(await t.inbox.groups()).toMatchObject([{ title: '3 × crm.tag', count: 3 }])
+    await t.host((keelson) => keelson.inbox.snooze(one!.id, { by: ann, until: '1d' }))
+    expect(await t.inbox.groups()).toMatchObject([{ title: '2 × crm.tag', count: 2 }])
+  })
+
+  it('is for actions that climb only from the rung on which several can be decided together', async () => {
+    const trust = [defineTrust(tag, { ceiling: 'automatic' })]
+    const t = await testConductor(setUp([asks({ grantable: true })], { trust }))
+    const together = async (...names: string[]): Promise<InboxItem[]> =>
+      (await tags(t, ...names)).filter((item) => item.kind === 'approval' && item.batchKey !== undefined)
+    expect(await together('vip')).toEqual([])
+    await t.keelson.trust.set(tag, 'batch', { by: ann })
+    const [one, two, ...more] = await together('vip', 'vip')
+    expect(more).toEqual([])
+    await t.inbox.batch([{ id: one!.id, hash: one!.hash }], { by: ann, approve: true })
+    await t.keelson.trust.set(tag, 'approve', { by: ann })
+    const { items: answers } = await t.inbox.batch([{ id: two!.id, hash: two!.hash }], { by: ann, approve: true })
+    expect(answers).toMatchObject([{ why: 'invalid', message: 'its action is to be decided one at a time' }])
+    await t.settle()
+    expect(t.world(tag)).toHaveLength(1)
   })
 
   it('counts like items once: row 9 of the threats, 200 asks in a minute', async () => {

@@ -43,9 +43,14 @@ export async function decideBatch(
 ): Promise<BatchResult> {
   const { env, workspace } = options
   assertBatch(reviewed, decision)
-  const first = await readItem(env.store, workspace, reviewed[0]!.id)
-  if (first === undefined) throw itemNotFound(reviewed[0]!.id)
-  const batch = { id: env.ids.id(), key: first.item.batchKey ?? '' }
+  const found: ItemRecord[] = []
+  for (const { id } of reviewed) {
+    const one = await readItem(env.store, workspace, id)
+    if (one === undefined) throw itemNotFound(id)
+    found.push(one.item)
+  }
+  const key = found.find(({ batchKey }) => batchKey !== undefined)?.batchKey ?? ''
+  const batch = { id: env.ids.id(), key }
   const items: ({ id: string } & Decided)[] = []
   for (const { id, hash } of reviewed)
     items.push({ id, ...(await decide(options, id, { hash, by, ...decision }, batch)) })
@@ -77,13 +82,14 @@ export async function groupsOf(options: Deciding): Promise<ItemGroup[]> {
   const groups = new Map<string, ItemRecord[]>()
   for (const item of open) {
     if (item.kind !== 'approval' || item.dueAt !== undefined || item.shadow === true) continue
+    if (item.snoozedUntil !== undefined && item.snoozedUntil > env.clock.now()) continue
     const key = likeness(item)
     groups.set(key, [...(groups.get(key) ?? []), item])
   }
   return [...groups.values()]
     .map((items) => ({
       action: items[0]!.action ?? '',
-      title: items.length === 1 ? items[0]!.title : `${items.length} × ${items[0]!.title}`,
+      title: titleOf(env, items),
       count: items.length,
       ...(items[0]!.batchKey === undefined ? {} : { batchKey: items[0]!.batchKey }),
       items: items.map(({ id, hash }) => ({ id, hash })),
@@ -92,7 +98,16 @@ export async function groupsOf(options: Deciding): Promise<ItemGroup[]> {
     .sort((a, b) => b.count - a.count)
 }
 
+/** What they say of themselves, where all say the same; else what they are. */
+function titleOf({ actions }: Deciding['env'], items: readonly ItemRecord[]): string {
+  const [{ title, action = '' }] = items as [ItemRecord]
+  if (items.length === 1) return title
+  const alike = items.every((one) => one.title === title)
+  return `${items.length} × ${alike ? title : (actions.find(action)?.title ?? action)}`
+}
+
 /** What counts as one interruption: the same action under the same account, of one batch key where it has one. */
 export function likeness(item: ItemRecord): string {
-  return `${item.kind} ${item.action ?? item.run} ${item.account ?? ''} ${item.batchKey ?? ''}`
+  const undo = item.undo === true ? 'undo' : ''
+  return `${item.kind} ${item.action ?? item.run} ${item.account ?? ''} ${item.batchKey ?? ''} ${undo}`
 }

@@ -19,6 +19,7 @@ import { itemPut, readItem, type ItemRecord, type Verb } from '../conductor/item
 import type { Decider } from '../conductor/memory/decider.ts'
 import { keepsIntent } from '../conductor/ops/act.ts'
 import { lineEdits, sameByEdit } from '../conductor/ops/plan.ts'
+import { asksEach } from '../conductor/trust/use.ts'
 import type { AnyAction } from '../connector/action.ts'
 import { countedBy, strayIn, strayText, wholeDecision, type Edit } from './edit.ts'
 import { itemOf, type InboxItem } from './item.ts'
@@ -77,7 +78,7 @@ export async function decide(
     if (found === undefined) throw itemNotFound(id)
     record = found.item
     const decision = wholeDecision(found.item, said)
-    refusal = (await refuse(options, found.item, hash, by, decision)) ?? beyond(found.item, batch?.key)
+    refusal = (await refuse(options, found.item, hash, by, decision)) ?? (await beyond(options, found.item, batch?.key))
     if (refusal !== undefined) return undefined
     const now = env.clock.now()
     const json = JSON.parse(canonical(decision)) as Json
@@ -152,13 +153,17 @@ async function refuse(
 }
 
 /** A batch takes only what may be decided together. */
-function beyond(item: ItemRecord, key: string | undefined): Decided | undefined {
-  if (key === undefined || item.batchKey === key) return undefined
-  return refused(
-    'invalid',
-    item.batchKey === undefined ? 'it may only be decided alone' : 'it is not like the others of the batch',
-    item,
-  )
+async function beyond(
+  { env, workspace }: Deciding,
+  item: ItemRecord,
+  key: string | undefined,
+): Promise<Decided | undefined> {
+  if (key === undefined) return undefined
+  if (item.batchKey === undefined) return refused('invalid', 'it may only be decided alone', item)
+  if (item.batchKey !== key) return refused('invalid', 'it is not like the others of the batch', item)
+  // It may have come down since it was asked.
+  if (item.action === undefined || !(await asksEach(env, workspace, item.action, item.input ?? null))) return undefined
+  return refused('invalid', 'its action is to be decided one at a time', item)
 }
 
 /** What each verb must say: a decision may come as JSON from anywhere. */

@@ -13,6 +13,7 @@ import type { ItemRecord, Provenance } from '../item.ts'
 import { askItem, type AskItem, type ItemText } from '../ops/ask.ts'
 import type { Handed } from '../ops/memory-texts.ts'
 import type { Pass } from '../pass.ts'
+import { asksEach } from '../trust/use.ts'
 import { iso } from '../waiting.ts'
 import { holdOf, type Bytes } from './bytes.ts'
 import { changeOf, rests } from './fresh.ts'
@@ -68,7 +69,8 @@ export function askItemOf(
     ...changedIn(bytes),
   }
   return {
-    item,
+    item: changed || undo ? alone(item) : item,
+    alone: () => asksEach(pass.task.env, pass.task.claimed.row.workspace, action.name, bytes.input),
     render: () => previewOf(pass, action, bytes.input),
     ...rests(pass, action, bytes.input),
     shape: shapeOf(action),
@@ -77,6 +79,11 @@ export function askItemOf(
     ...(ladder === undefined ? {} : { ladder }),
     ...(timeouts.length === 0 ? {} : { timeoutMs: Math.min(...timeouts) }),
   }
+}
+
+/** Not to be decided with others: it is not what they are, or not what it was when somebody saw it. */
+function alone({ batchKey: _together, ...item }: ItemText): ItemText {
+  return item
 }
 
 /** What is not as it was when somebody last agreed to it. */
@@ -99,7 +106,7 @@ export function holdItem(pass: Pass, spec: EffectSpec, action: AnyAction, bytes:
     ...(spec.revises === undefined ? {} : { revises: spec.revises }),
   }
   return {
-    item,
+    item: alone(item),
     render: () => previewOf(pass, action, bytes.input),
     ...(bytes.fresh === undefined ? rests(pass, action, bytes.input) : {}),
     shape: shapeOf(action),

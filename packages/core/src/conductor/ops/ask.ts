@@ -53,6 +53,8 @@ export interface AskItem {
   /** Looks, at each pass, whether the open item still says what it should. */
   readonly again?: (item: string) => Promise<void>
   readonly item: ItemText
+  /** Whether it is to be decided alone, looked at once, when the item opens. */
+  readonly alone?: () => Promise<boolean>
   /** Renders what is shown, once, when the item opens. */
   readonly render?: () => Promise<ItemRecord['preview']>
   /** Reads what an effect rests on outside, once, when the item opens. */
@@ -108,7 +110,7 @@ async function open(pass: Pass, key: string, asked: AskItem, hash: string): Prom
   const first = asked.ladder?.[0]?.afterMs ?? every
   const until = asked.until ?? (first === undefined ? undefined : now + first)
   const expires = asked.until !== undefined || asked.onSilence === 'reject' || asked.onSilence === 'wait'
-  const bare: Omit<ItemRecord, 'hash'> = readable({
+  const { batchKey, ...bare }: Omit<ItemRecord, 'hash'> = readable({
     ...asked.item,
     preview: (await asked.render?.()) ?? asked.item.preview,
     id: itemId(row.stream, key, pass.history.head.seq),
@@ -120,7 +122,9 @@ async function open(pass: Pass, key: string, asked: AskItem, hash: string): Prom
     reminders: 0,
     ...(until === undefined || !expires ? {} : { expiresAt: until }),
   } as const)
-  const item: ItemRecord = { ...bare, hash: itemHash(bare) }
+  // What is not as it seems nobody decides among others.
+  const single = batchKey === undefined || bare.flags !== undefined || (await asked.alone?.()) === true
+  const item: ItemRecord = { ...bare, ...(single ? {} : { batchKey }), hash: itemHash(bare) }
   const fresh = await asked.rests?.()
   await pass.writer.submit(async () => {
     const data = {

@@ -68,6 +68,16 @@ export async function useTrust(
   return { said: { rung, segment, holdMs: rung === 'veto' ? rule.vetoMs : 0 }, puts: [...puts, ...audits] }
 }
 
+/** Whether an action that climbs the ladder stands below the rung on which several of it may be decided together. */
+export async function asksEach(env: Environment, workspace: string, action: string, input: Json): Promise<boolean> {
+  const rule = ruleOf(env, action)
+  if (rule === undefined) return false
+  const segment = segmentOf(rule, input)
+  if (segment === undefined || !(await termOf(env, workspace, rule, segment)).known) return true
+  const record = await trustOf(env, workspace, rule, segment)
+  return isAbove('batch', standingNow(env, rule, record).rung)
+}
+
 /** A rung decides nothing any more where the action stands below it by now: it came down, or its ceiling did. */
 export async function stillTrusted(
   env: Environment,
