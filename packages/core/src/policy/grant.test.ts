@@ -86,3 +86,26 @@ describe('a grant that was passed on', () => {
     expect(beyond({ where: { f: child }, ...rest }, { where: { f: parent }, ...rest })).toContain('"f"')
   })
 })
+
+describe('a cap of money', () => {
+  const eur = (amount: number) => ({ amount, currency: 'EUR' })
+  const grant: Grant = { ...base, id: 'g', where: {}, cap: { amount: eur(100) }, until: 9 }
+  const asked = (input: Json) => ({ action: 'a', input, effect: 'e', holder: {}, shape: 's' })
+
+  it.each([
+    ['more than there is room for, of all its money together', { fee: eur(1), total: eur(100) }, false],
+    ['what there is room for, together', { fee: eur(1), total: eur(99) }, true],
+    ['money of several currencies', { fee: { amount: 1, currency: 'USD' }, total: eur(1) }, false],
+    ['what is negative in part', { fee: eur(-50), total: eur(120) }, false],
+    ['what names no money', { n: 1 }, false],
+  ])('is held against %s', (_what, input, fits) => {
+    expect(answering([grant], asked(input), 1) !== undefined).toBe(fits)
+  })
+
+  it('is used up by what was let through', () => {
+    const used = withUse(grant, asked({ fee: eur(1), total: eur(60) }), 1, 'g')
+    expect(used.uses).toMatchObject([{ amount: eur(61) }])
+    expect(answering([used], asked({ total: eur(40) }), 1)).toBeUndefined()
+    expect(answering([used], asked({ total: eur(39) }), 1)).toBeDefined()
+  })
+})

@@ -134,13 +134,19 @@ function hasRoom(grant: Grant, uses: Grant['uses'], amount: Money | undefined): 
   if (most === undefined) return true
   if (amount?.currency !== most.currency) return false
   const spent = uses.reduce((sum, one) => sum + (one.amount?.amount ?? 0), 0)
-  return amount.amount >= 0 && spent + amount.amount <= most.amount
+  return spent + amount.amount <= most.amount
 }
 
-/** The money of an input: its first field that is money, in order of name. */
+/**
+ * The money of an input: all of its fields that are money together, as nobody here knows which of them moves. Undefined where there is
+ * none, where it is in several currencies, and where something of it is negative: it could not be added up.
+ */
 function moneyIn(input: Json): Money | undefined {
   if (typeof input !== 'object' || input === null || Array.isArray(input)) return undefined
-  return Object.values(input).find(isMoney) as Money | undefined
+  const [first, ...more] = Object.values(input).flatMap((one) => (isMoney(one) ? [one as Money] : []))
+  if (first === undefined || first.amount < 0) return undefined
+  if (more.some(({ amount, currency }) => amount < 0 || currency !== first.currency)) return undefined
+  return { amount: more.reduce((sum, { amount }) => sum + amount, first.amount), currency: first.currency }
 }
 
 function coversInput(where: Json, input: Json): boolean {
