@@ -385,6 +385,26 @@ describe('shadow.report', () => {
     expect(late.byAction).toEqual([{ action: 'billing.charge', agreed: 1, decided: 3, missed: 1 }])
   })
 
+  it('counts as missed what was done since an instant, though nothing was proposed at all, or only later', async () => {
+    const t = await harness({ playbooks: [uses] })
+    const since = new Date(t.clock.now()).toISOString()
+    await t.keelson.shadow.observe(charge, { invoice: 'i1', cents: 1 }, { id: 'd1', by })
+    await t.advance('8d')
+    expect(await t.keelson.shadow.report(uses, { since })).toMatchObject({ effects: 0, missed: 1, runs: 0 })
+    await t.start(uses, { invoice: 'i2', cents: 1 }, { shadow: true })
+    expect(await t.keelson.shadow.report(uses, { since })).toMatchObject({ effects: 1, missed: 1, open: 1 })
+  })
+
+  it('does not count as missed what was proposed shortly before that instant', async () => {
+    const t = await harness({ playbooks: [uses] })
+    await t.start(uses, { invoice: 'i1', cents: 1 }, { shadow: true })
+    await t.advance('1h')
+    const since = new Date(t.clock.now()).toISOString()
+    await t.keelson.shadow.observe(charge, { invoice: 'i1', cents: 1 }, { id: 'd1', by })
+    await t.advance('8d')
+    expect(await t.keelson.shadow.report(uses, { since })).toMatchObject({ effects: 0, missed: 0, pairs: [] })
+  })
+
   it('compares with what the stable version did, and forgives what is not material', async () => {
     const t = await harness({ playbooks: [uses] })
     await t.start(uses, { invoice: 'i1', cents: 100 })

@@ -63,6 +63,33 @@ describe('trust', () => {
     expect(await t.keelson.trust.list()).toMatchObject([{ action: 'crm.note', rung: 'approve', seen: 4, good: 2 }])
   })
 
+  it('is not earned in shadow by what is found good sooner than it can be read', async () => {
+    const mark = action({
+      ...{ name: 'crm.mark', effect: 'reversible', idempotency: { by: 'key' }, input: z.object({ what: z.string() }) },
+      ...{ output: z.null(), undo: z.null(), simulate: () => null },
+      run: () => Promise.reject(new Error('a test reached the real world')),
+      compensate: () => {},
+    })
+    const marks = definePlaybook({
+      ...{ name: 'marks', version: 1, input: z.object({ what: z.string() }), output: z.null() },
+      run: (ctx, input) => ctx.act(mark, input),
+    })
+    const asks = policy([policy.rule('marks', { on: mark }, () => policy.ask({ grantable: true }))])
+    const trust = [defineTrust(mark, { ceiling: 'automatic' })]
+    const t = await testConductor({ playbooks: [marks], actions: [mark], policy: asks, trust })
+    await t.keelson.trust.set(mark, 'shadow', { by })
+    const seen: number[] = []
+    for (const looks of ['1s', '10s']) {
+      await t.start(marks, { what: looks }, { shadow: true })
+      const item = (await t.inbox.list()).items.find((one) => one.shadow === true)!
+      await t.host((keelson) => keelson.inbox.opened(item.id, { by }))
+      await t.advance(looks)
+      await t.host((keelson) => keelson.inbox.decide(item.id, { hash: item.hash, by, answer: { good: true } }))
+      seen.push((await t.keelson.trust.list())[0]!.seen)
+    }
+    expect(seen).toEqual([0, 1])
+  })
+
   it('is proposed after two looks that passed, and given by a person', async () => {
     const t = await harness()
     for (let i = 0; i < 50; i++) await decide(t, '10s')

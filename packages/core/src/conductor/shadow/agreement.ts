@@ -40,29 +40,35 @@ interface Asked {
   readonly at: number
 }
 
-/** For each of `woulds`, in their order, its counterpart: the nearest in time of the same action and subject. */
+/**
+ * For each of `woulds`, in their order, its counterpart: the nearest in time of the same action and subject. What it is about in the
+ * first place, its intent where it has one, goes before what it only rests on, such as a customer of many invoices.
+ */
 export function matched<W extends Asked>(
   woulds: readonly W[],
   acts: readonly Act[],
   windowMs: number,
 ): Map<string, Act> {
-  const byKey = new Map<string, Act[]>()
-  for (const act of acts) {
-    for (const subject of act.subjects) {
-      const key = `${act.action} ${subject}`
-      byKey.set(key, [...(byKey.get(key) ?? []), act])
-    }
-  }
+  const inOrder = [...woulds].sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1))
   const used = new Set<string>()
   const found = new Map<string, Act>()
-  for (const would of [...woulds].sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1))) {
-    const near = would.subjects
-      .flatMap((subject) => byKey.get(`${would.action} ${subject}`) ?? [])
-      .filter((act) => !used.has(act.ref) && Math.abs(act.at - would.at) <= windowMs)
-      .sort((a, b) => Math.abs(a.at - would.at) - Math.abs(b.at - would.at) || (a.ref < b.ref ? -1 : 1))[0]
-    if (near === undefined) continue
-    used.add(near.ref)
-    found.set(would.id, near)
+  for (const of of [({ subjects }: Asked | Act) => subjects.slice(0, 1), ({ subjects }: Asked | Act) => subjects]) {
+    const byKey = new Map<string, Act[]>()
+    for (const act of acts)
+      for (const subject of of(act)) {
+        const key = `${act.action} ${subject}`
+        byKey.set(key, [...(byKey.get(key) ?? []), act])
+      }
+    for (const would of inOrder) {
+      if (found.has(would.id)) continue
+      const near = of(would)
+        .flatMap((subject) => byKey.get(`${would.action} ${subject}`) ?? [])
+        .filter((act) => !used.has(act.ref) && Math.abs(act.at - would.at) <= windowMs)
+        .sort((a, b) => Math.abs(a.at - would.at) - Math.abs(b.at - would.at) || (a.ref < b.ref ? -1 : 1))[0]
+      if (near === undefined) continue
+      used.add(near.ref)
+      found.set(would.id, near)
+    }
   }
   return found
 }

@@ -25,6 +25,8 @@ export interface ShadowOptions {
   readonly since?: string
 }
 
+const WINDOW: Duration = '7d'
+
 /** What came of comparing one would-have effect. */
 export type Outcome =
   /** A person, or the stable version, did the same. */
@@ -99,13 +101,17 @@ export async function report(
   actions: readonly string[],
   options: ShadowOptions = {},
 ): Promise<ShadowReport> {
-  const since = options.since === undefined ? {} : { from: instant(options.since) }
-  const woulds = await allOf<Would>(env.store, workspace, {
+  const since = options.since === undefined ? -Infinity : instant(options.since)
+  const from = since - durationMs(options.window ?? WINDOW)
+  const all = await allOf<Would>(env.store, workspace, {
     kind: 'would',
     where: { field: 'playbook', value: playbook },
-    ...since,
+    ...(options.since === undefined ? {} : { from }),
   })
-  const { pairs, misses } = await compared(env, workspace, woulds, actions, playbook, options)
+  const woulds = all.filter((one) => one.at >= since)
+  // What was proposed shortly before has its counterpart, too: it is no miss.
+  const { pairs: known, misses } = await compared(env, workspace, all, actions, playbook, options)
+  const pairs = known.filter((_, i) => all[i]!.at >= since)
   const count = (outcome: Outcome): number => pairs.filter((one) => counted(one) === outcome).length
   const agreed = count('agreed')
   const decided = pairs.length - count('open') + misses.length
@@ -172,13 +178,15 @@ async function compared(
   woulds: readonly Would[],
   declared: readonly string[],
   playbook: string,
-  { window = '7d', tolerance = 0 }: ShadowOptions,
+  { window = WINDOW, tolerance = 0, since }: ShadowOptions,
 ): Promise<{ pairs: ShadowPair[]; misses: Act[] }> {
   const windowMs = durationMs(window)
   const now = env.clock.now()
-  const first = woulds.reduce((at, one) => Math.min(at, one.at), now)
+  // From when on it could have proposed something: as somebody says, or since it has.
+  const earliest = woulds.reduce((at, one) => Math.min(at, one.at), now)
+  const first = since === undefined ? earliest : instant(since)
   const actions = [...new Set([...declared, ...woulds.map((one) => one.action)])].sort()
-  const acts = await actsOf(env, workspace, actions, first - windowMs)
+  const acts = await actsOf(env, workspace, actions, Math.min(first, earliest) - windowMs)
   const found = matched(woulds, acts, windowMs)
   const judged = await judgements(env, workspace, woulds)
   const pairs = woulds.map((would): ShadowPair => {
