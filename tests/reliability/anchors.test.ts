@@ -140,6 +140,49 @@ function rechain(db: Database.Database): void {
 const stream = (owner: string): string => `(select id from streams where name = 'run:${owner}:0')`
 
 describe('verify() with anchors', () => {
+  it('holds for a company that came in a bundle, and for what it does there; not where it came in an old one', async () => {
+    const acme = company()
+    await acme.work('ada')
+    const home = await acme.open(false)
+    const old: string[] = []
+    for await (const line of home.workspace('default').export()) old.push(line)
+    await home.stop()
+    await acme.work('bob')
+    const again = await acme.open()
+    await (await again.start(deposit, { owner: 'cyd', cents: 1 }, { id: 'cyd' })).result() // behind the last anchor
+    const bundle: string[] = []
+    for await (const line of again.workspace('default').export()) bundle.push(line)
+    await again.stop()
+    const by = { kind: 'person', id: 'ann' } as const
+    const there = company('there')
+    there.anchors.push(...acme.anchors)
+    const moved = await there.open()
+    await moved.import(bundle, { by, adopt: true })
+    expect(await moved.audit.verify({ anchors: there.anchors, keys: [publicPem] })).toMatchObject({
+      ok: true,
+      faults: [],
+      anchored: 2,
+    })
+    await moved.audit.anchor()
+    await moved.stop()
+    await there.work('dan')
+    expect(there.anchors.map(({ number }) => number)).toEqual([1, 2, 3, 4])
+    expect(await verified(there)).toMatchObject({ ok: true, faults: [], anchored: 4 })
+    // What was done before the move, and not anchored there, is anchored here.
+    tamper(there, (db) =>
+      db.exec(
+        `update entries set payload = replace(payload, '"owner":"cyd"', '"owner":"eve"') where stream = ${stream('cyd')}`,
+      ),
+    )
+    expect((await found(there)).anchored).toHaveLength(1)
+    const late = company('late')
+    late.anchors.push(...acme.anchors)
+    const back = await late.open()
+    await back.import(old, { by, adopt: true })
+    await back.stop()
+    expect((await found(late)).anchored).toEqual([expect.stringContaining('anchor 2')])
+  })
+
   it('finds nothing in a journal that nobody touched, and says how far the anchors vouch for it', async () => {
     const acme = company()
     for (const owner of ['ada', 'ben', 'cleo']) await acme.work(owner)
