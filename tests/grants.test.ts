@@ -69,6 +69,34 @@ describe('a grant', () => {
     ])
   })
 
+  it('answers for the account that it was made for, and for no other', async () => {
+    const elsewhere = definePlaybook({
+      ...{ name: 'elsewhere', version: 1, input: z.object({ account: z.string() }), output: z.null(), uses: [shop] },
+      async run(ctx, { account }) {
+        const of = account === 'default' ? refund : refund.account(account)
+        await ctx.act(of, { order: account, to: 'a@example.org', cents: 1, reason: 'late' })
+        return null
+      },
+    })
+    const t = await testConductor({ ...setUp(), playbooks: [elsewhere] })
+    const once = async (): Promise<string[]> => {
+      const asked: string[] = []
+      for (const account of ['default', 'berlin', 'paris']) {
+        const run = await t.start(elsewhere, { account })
+        if ((await run.status()).state === 'waiting') asked.push(account)
+        await t.host((keelson) => keelson.runs.cancel(run.id, { by: ann, reason: 'next' })).catch(() => {})
+      }
+      return asked
+    }
+    await granted(t, { count: 9 })
+    expect(await once()).toEqual(['berlin', 'paris'])
+    const terms = { where: {}, cap: { count: 9 }, until: '2027-01-01', by: ann }
+    const { id } = await t.keelson.grants.create({ ...terms, action: refund.account('paris') })
+    expect(await once()).toEqual(['berlin'])
+    await t.keelson.grants.attenuate(id, { by: ann })
+    expect((await t.keelson.grants.list()).map(({ account }) => account)).toEqual([undefined, 'paris', 'paris'])
+  })
+
   it('is recorded as the decider of each effect that it let through', async () => {
     const t = await testConductor(setUp())
     const id = await granted(t, { count: 9 })

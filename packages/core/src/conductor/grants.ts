@@ -141,6 +141,7 @@ async function create<In>(env: Environment, workspace: string, options: GrantOpt
   assertWhere(definitionOf(options.action), options.where)
   const grant = newGrant(env, options, {
     action: options.action.name,
+    ...under(definitionOf(options.action).account),
     where: stored(options.where),
     cap,
     until: endOf(env, options.until),
@@ -170,6 +171,7 @@ async function attenuate(
     if (action !== undefined) assertWhere(action, options.where ?? {})
     const grant = newGrant(env, options, {
       action: parent.action,
+      ...under(parent.account),
       where: { ...(parent.where as object), ...(stored(options.where ?? {}) as object) },
       cap: options.cap === undefined ? parent.cap : capOf(options.cap),
       until: options.until === undefined ? parent.until : endOf(env, options.until),
@@ -185,7 +187,7 @@ async function attenuate(
   return { id: newId! }
 }
 
-type Terms = Pick<Grant, 'action' | 'where' | 'cap' | 'until' | 'parent' | 'holder' | 'shape'>
+type Terms = Pick<Grant, 'action' | 'account' | 'where' | 'cap' | 'until' | 'parent' | 'holder' | 'shape'>
 
 function newGrant(env: Environment, given: GrantHolder & { by: Actor }, terms: Terms): Grant {
   if (!isActor(given.by) || given.by.kind === 'agent')
@@ -193,6 +195,10 @@ function newGrant(env: Environment, given: GrantHolder & { by: Actor }, terms: T
   const holder: Holder = { ...terms.holder, ...named('persona', given.persona), ...named('playbook', given.playbook) }
   const held = Object.keys(holder).length === 0 ? {} : { holder }
   return { id: env.ids.id(), ...terms, ...held, by: given.by, revoked: false, uses: [], used: { count: 0 } }
+}
+
+function under(account = 'default'): { account?: string } {
+  return account === 'default' ? {} : { account }
 }
 
 function named(what: 'persona' | 'playbook', one: string | { readonly name: string } | undefined): Holder {

@@ -44,7 +44,14 @@ describe('a grant that was passed on', () => {
             all.forEach((one, at) => (all[at] = { ...one, revoked: one.revoked || gone.has(one.id) }))
             if (id === '0') twin = { ...twin, revoked: true }
           }
-          const asked = { action: 'a', input, effect: `e${i}`, holder: { persona: 'junior' }, shape: 's' }
+          const asked = {
+            action: 'a',
+            account: 'default',
+            input,
+            effect: `e${i}`,
+            holder: { persona: 'junior' },
+            shape: 's',
+          }
           const line = answering(all.slice(1), asked, now) ?? answering(all, asked, now)
           if (line === undefined) continue
           answered++
@@ -65,7 +72,14 @@ describe('a grant that was passed on', () => {
         const merged = { ...child, where: { ...parent.where, ...child.where } }
         if (beyond(merged, parent) !== undefined) return
         within++
-        const asked = { action: 'a', input: { cents: sum, to }, effect: 'e', holder: {}, shape: 's' }
+        const asked = {
+          action: 'a',
+          account: 'default',
+          input: { cents: sum, to },
+          effect: 'e',
+          holder: {},
+          shape: 's',
+        }
         if (answering([{ ...base, ...merged, id: '1' }], asked, 0) === undefined) return
         expect(answering([{ ...base, ...parent, id: '0' }], asked, 0)).toBeDefined()
       }),
@@ -90,7 +104,7 @@ describe('a grant that was passed on', () => {
 describe('a cap of money', () => {
   const eur = (amount: number) => ({ amount, currency: 'EUR' })
   const grant: Grant = { ...base, id: 'g', where: {}, cap: { amount: eur(100) }, until: 9 }
-  const asked = (input: Json) => ({ action: 'a', input, effect: 'e', holder: {}, shape: 's' })
+  const asked = (input: Json) => ({ action: 'a', account: 'default', input, effect: 'e', holder: {}, shape: 's' })
 
   it.each([
     ['more than there is room for, of all its money together', { fee: eur(1), total: eur(100) }, false],

@@ -2,7 +2,8 @@
  * Grant: what a standing approval answers for, and how one is passed on: narrower, never more.
  *
  * V1. A grant that was passed on answers only where all those above it do: where, cap, end; each use counts for all of them.
- * V2. It answers for the action as it was defined when it was made: another input, effect or wording is another action.
+ * V2. It answers for the action under the account that it was made for, and as that was defined then: another input, effect or
+ *     wording is another action.
  * V3. It answers for whom it was given to, and for nobody else whom they call: to those it is passed on.
  */
 import { isMoney, type Actor, type Money } from '../base/actor.ts'
@@ -18,6 +19,8 @@ export interface Holder {
 export interface Grant {
   readonly id: string
   readonly action: string
+  /** The account of its connector; left out: 'default'. */
+  readonly account?: string
   readonly where: Json
   readonly cap: { readonly count?: number; readonly amount?: Money; readonly perMs?: number }
   readonly until: number
@@ -42,6 +45,7 @@ export interface Grant {
 /** What asks for an answer. */
 export interface Use {
   readonly action: string
+  readonly account: string
   readonly input: Json
   readonly effect: string
   /** Mark of how the action is defined now. */
@@ -124,6 +128,7 @@ function isHeldBy({ holder = {} }: Grant, acting: Holder): boolean {
 
 function answers(grant: Grant, use: Use, now: number): boolean {
   if (grant.revoked || now >= grant.until || grant.action !== use.action) return false
+  if ((grant.account ?? 'default') !== use.account) return false
   if (grant.shape !== undefined && grant.shape !== use.shape) return false
   return coversInput(grant.where, use.input) && hasRoom(grant, inPeriod(grant, now), moneyIn(use.input))
 }

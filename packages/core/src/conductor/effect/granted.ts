@@ -17,10 +17,11 @@ import { actionOf, behalfIn, type EffectSpec } from './spec.ts'
 export async function byGrant(pass: Pass, spec: EffectSpec): Promise<{ spec: EffectSpec; puts: readonly Put[] }> {
   const { asks, holdMs, reason } = spec.verdict
   if (asks.length === 0 || !asks.every((one) => one.grantable)) return { spec, puts: [] }
-  const { action, input, effect } = spec
+  const { action, account, input, effect } = spec
   const holder = holderOf(behalfIn(spec))
   const shape = shapeOf(actionOf(pass.task.env, spec)).mark
-  const used = await useGrant(pass.task.env, pass.task.claimed.row.workspace, { action, input, effect, holder, shape })
+  const use = { action, account, input, effect, holder, shape }
+  const used = await useGrant(pass.task.env, pass.task.claimed.row.workspace, use)
   if (used === undefined) return byTrust(pass, spec)
   const { grant, puts } = used
   const verdict: Judgement = {
