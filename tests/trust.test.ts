@@ -63,6 +63,39 @@ describe('trust', () => {
     expect(await t.keelson.trust.list()).toMatchObject([{ action: 'crm.note', rung: 'approve', seen: 4, good: 2 }])
   })
 
+  it('is earned and lost under one account, and answers under no other', async () => {
+    const trust = [defineTrust(note, { ceiling: 'automatic' }), defineTrust(note.account('paris'), { ceiling: 'veto' })]
+    const writes = definePlaybook({
+      ...{ name: 'writes', version: 1, input: z.object({ account: z.string() }), output: z.string() },
+      async run(ctx, { account }) {
+        const of = account === 'default' ? note : note.account(account)
+        return (await ctx.act(of, { about: account, text: 'a note' })).id
+      },
+    })
+    const t = await testConductor({ playbooks: [writes], connectors: [fake(crm)], policy: gate(true), trust })
+    const does = async (account: string): Promise<string> => {
+      const run = await t.start(writes, { account })
+      if ((await run.status()).state === 'completed') return 'done'
+      return (await t.keelson.holds.list()).holds.some(({ run: of }) => of === run.id) ? 'held' : 'asked'
+    }
+    const all = async () => [await does('default'), await does('paris'), await does('berlin')]
+    await t.keelson.trust.set(note, 'automatic', { by })
+    expect(await all()).toEqual(['done', 'asked', 'asked'])
+    await t.keelson.trust.set(note.account('paris'), 'veto', { by })
+    await expect(t.keelson.trust.set(note.account('berlin'), 'batch', { by })).rejects.toThrow('no defineTrust()')
+    const asked = (await t.inbox.list()).items.filter((item) => item.kind === 'approval' && item.dueAt === undefined)
+    for (const item of asked) {
+      await t.host((keelson) => keelson.inbox.opened(item.id, { by }))
+      await t.advance('10s')
+      await t.host((keelson) => keelson.inbox.decide(item.id, { hash: item.hash, by, reject: 'no' }))
+    }
+    const list = await t.keelson.trust.list()
+    expect(list.find(({ account }) => account === undefined)).toMatchObject({ rung: 'automatic', seen: 0 })
+    expect(list.find(({ account }) => account === 'paris')).toMatchObject({ rung: 'veto', seen: 1, good: 0 })
+    const run = await t.start(writes, { account: 'paris' }, { id: 'held' })
+    expect((await t.keelson.holds.list()).holds.map(({ run: of }) => of)).toContain(run.id)
+  })
+
   it('is not earned in shadow by what is found good sooner than it can be read', async () => {
     const mark = action({
       ...{ name: 'crm.mark', effect: 'reversible', idempotency: { by: 'key' }, input: z.object({ what: z.string() }) },

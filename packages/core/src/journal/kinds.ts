@@ -254,12 +254,16 @@ export interface EntryData {
   'trust.set': {
     readonly by: Actor
     readonly action: string
+    /** If not the default one. */
+    readonly account?: string
     readonly segment: string
     readonly rung: string
   } & WithPuts
   'trust.ceiling': {
     readonly by: Actor
     readonly action: string
+    /** If not the default one. */
+    readonly account?: string
     readonly segment: string
     readonly rung: string
     readonly until?: number
@@ -269,6 +273,8 @@ export interface EntryData {
   'trust.promoted': {
     readonly by: Actor
     readonly action: string
+    /** If not the default one. */
+    readonly account?: string
     readonly segment: string
     readonly from: string
     readonly rung: string

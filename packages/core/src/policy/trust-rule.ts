@@ -7,6 +7,8 @@ import { HIGHEST_BY_ITSELF, isAbove, RUNGS, type TrustRung } from './trust.ts'
 
 export interface TrustRule {
   readonly action: string
+  /** The account of its connector under which it climbs. */
+  readonly account: string
   readonly segment: (input: unknown) => string
   /** Whose terms its segments are. */
   readonly taxonomy: TaxonomyName | undefined
@@ -21,7 +23,7 @@ export interface TrustRule {
 export type AutoPromote = Exclude<TrustRung, 'shadow' | 'automatic'>
 
 /**
- * Lets an action earn trust. Its asks must be marked `grantable`: no rung ever answers another.
+ * Lets an action earn trust, under the account that it is given with. Its asks must be marked `grantable`: no rung ever answers another.
  *
  * `ceiling`: the highest rung that is proposed; 'approve' where left out for what cannot be taken back (money, deletions,
  * promises, first contacts), else 'automatic'. `version`: change it with the model or the prompt behind the action.
@@ -71,6 +73,7 @@ export function defineTrust<In>(
     })
   return Object.freeze({
     action: known.name,
+    account: known.account,
     segment: (input: unknown) => segment?.(input as never) ?? 'all',
     taxonomy,
     ceiling,

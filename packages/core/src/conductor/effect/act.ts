@@ -265,7 +265,7 @@ async function again(pass: Pass, acting: Acting, op: Op): Promise<Built | undefi
   const { puts: _puts, ...sent } = sentBy(op)
   const verdict = await verdictOf(pass, acting)
   const { action } = acting
-  const judged = { workspace: claimed.row.workspace, action: action.name, verdict }
+  const judged = { workspace: claimed.row.workspace, action, verdict }
   const { covered, expect: standing } = await stillCovered(env, judged, new Set(sent.covered), deciderOf(sent))
   const other = (sent.shape ?? shapeOf(action).mark) !== shapeOf(action).mark
   const forgotten = isUnsure(op) && !mayResend(action, op.sentAt!, env.clock.now())

@@ -142,7 +142,7 @@ async function sending(
   const other = otherwise(pass, spec, action, bytes, key)
   if (other !== undefined) return { drafts: [completed(key, other)] }
   const verdict = await judge(env, judged)
-  const about = { workspace, action: action.name, verdict }
+  const about = { workspace, action, verdict }
   const { covered, over, expect } = await stillCovered(env, about, bytes.covered, bytes.decider)
   if (!isCovered(verdict, covered)) {
     const sentAt = lastSentAt(pass, spec) ?? env.clock.now()

@@ -1,5 +1,6 @@
 /** Granted: an effect whose asks a standing grant, or a rung of trust, answers in a person's place, and for how long that holds. */
 import { actorText } from '../../base/actor.ts'
+import type { AnyAction } from '../../connector/action.ts'
 import { shapeOf } from '../../connector/shape.ts'
 import type { Put } from '../../journal/put.ts'
 import type { Expect } from '../../journal/store.ts'
@@ -43,10 +44,10 @@ function holderOf({ personas, line }: Behalf): Holder {
 
 /** A rung of trust answers where no grant does: at once, or after the time in which a person may stop it. */
 async function byTrust(pass: Pass, spec: EffectSpec): Promise<{ spec: EffectSpec; puts: readonly Put[] }> {
-  const { action, input, effect, generation, labels } = spec
+  const { action, account, input, effect, generation, labels } = spec
   const { env, claimed } = pass.task
   const untrusted = labels?.untrusted !== undefined
-  const use = { action, input, effect, generation, untrusted }
+  const use = { action, account, input, effect, generation, untrusted }
   const { said, puts = [] } = (await useTrust(env, claimed.row.workspace, use)) ?? {}
   if (said === undefined) return { spec, puts }
   const { asks, reason } = spec.verdict
@@ -70,12 +71,15 @@ async function byTrust(pass: Pass, spec: EffectSpec): Promise<{ spec: EffectSpec
  */
 export async function stillCovered(
   env: Environment,
-  { workspace, action, verdict }: { workspace: string; action: string; verdict: Judgement },
+  { workspace, action, verdict }: { workspace: string; action: AnyAction; verdict: Judgement },
   covered: ReadonlySet<string>,
   { covered: answered = [], grant, trust }: Decider = {},
 ): Promise<{ readonly covered: ReadonlySet<string>; readonly over: boolean; readonly expect: readonly Expect[] }> {
   const granted = grant === undefined ? STANDS : await stands(env, workspace, grant)
-  const trusted = trust === undefined ? STANDS : await stillTrusted(env, workspace, action, trust)
+  const trusted =
+    trust === undefined
+      ? STANDS
+      : await stillTrusted(env, workspace, { action: action.name, account: action.account }, trust)
   const owed = verdict.asks.some((one) => !one.grantable && answered.includes(askOf(one.rule)))
   const over = granted.over || trusted.over || owed
   if (over) return { covered: new Set([...covered].filter((one) => !one.startsWith('ask:'))), over, expect: [] }

@@ -70,7 +70,7 @@ export function askItemOf(
   }
   return {
     item: changed || undo ? alone(item) : item,
-    alone: () => asksEach(pass.task.env, pass.task.claimed.row.workspace, action.name, bytes.input),
+    alone: () => asksEach(pass.task.env, pass.task.claimed.row.workspace, item),
     render: () => previewOf(pass, action, bytes.input),
     ...rests(pass, action, bytes.input),
     shape: shapeOf(action),

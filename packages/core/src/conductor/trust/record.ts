@@ -24,6 +24,8 @@ import { closing, itemHash, itemPut, type ItemRecord } from '../item.ts'
 
 export interface TrustRecord {
   readonly action: string
+  /** The account of its connector; left out: 'default'. */
+  readonly account?: string
   readonly segment: string
   readonly standing: Standing
   /** The largest amount of each currency ('' for none), and the domains, that people have let pass. */
@@ -56,8 +58,22 @@ export function ceilingAt(rule: TrustRule, { ceiling }: Pick<TrustRecord, 'ceili
 
 const DOMAINS_MAX = 500
 
-export function ruleOf(env: Environment, action: string | undefined): TrustRule | undefined {
-  return env.trust.find((one) => one.action === action)
+export function ruleOf(env: Environment, action: string | undefined, account = 'default'): TrustRule | undefined {
+  return env.trust.find((one) => one.action === action && one.account === account)
+}
+
+/** An action as it is told apart from itself under another account. */
+function nameOf({ action, account }: Pick<TrustRule, 'action' | 'account'>): string {
+  return account === 'default' ? action : `${action}@${account}`
+}
+
+export function trustId({ action, account }: TrustRule, segment: string): string {
+  return account === 'default' ? `${action}|${segment}` : canonical([action, account, segment])
+}
+
+/** What is left out where it is the default one. */
+export function under({ account }: TrustRule): { account?: string } {
+  return account === 'default' ? {} : { account }
 }
 
 /** The record as of now: under today's version, and with the time that has passed. */
@@ -67,14 +83,14 @@ export async function trustOf(
   rule: TrustRule,
   segment: string,
 ): Promise<TrustRecord> {
-  const id = `${rule.action}|${segment}`
+  const id = trustId(rule, segment)
   const [row] = await env.store.records(workspace, { kind: 'trust', ids: [id], limit: 1 })
   if (row !== undefined) {
     const record = { ...(JSON.parse(row.data) as TrustRecord), version: row.version }
     return isReshaped(env, rule, record) ? { ...record, largest: {}, domains: [], uses: [] } : record
   }
   const standing = standingAt('approve', versionOf(env, rule), env.clock.now())
-  return { action: rule.action, segment, standing, largest: {}, domains: [], uses: [], version: 0 }
+  return { action: rule.action, ...under(rule), segment, standing, largest: {}, domains: [], uses: [], version: 0 }
 }
 
 /** Segment of an input; undefined where the host's function threw: then nothing is trusted. */
@@ -163,7 +179,7 @@ export async function happened(
   const next = { ...record, ...more, ...defined, standing, version: record.version + 1 }
   const put: Put = {
     kind: 'trust',
-    id: `${rule.action}|${record.segment}`,
+    id: trustId(rule, record.segment),
     version: next.version,
     data: next as unknown as Json,
     index: { all: 'trust' },
@@ -183,7 +199,10 @@ const BY_SETTING: Actor = { kind: 'system', id: 'autoPromote' }
 
 function promoted(rule: TrustRule, segment: string, { from, to }: RungChange & { kind: 'promoted' }): Draft {
   const { action, version, autoPromote = 'approve' } = rule
-  return { kind: 'trust.promoted', data: { by: BY_SETTING, action, segment, from, rung: to, autoPromote, version } }
+  return {
+    kind: 'trust.promoted',
+    data: { by: BY_SETTING, action, ...under(rule), segment, from, rung: to, autoPromote, version },
+  }
 }
 
 async function nextVersion(env: Environment, workspace: string, id: string): Promise<number> {
@@ -243,7 +262,7 @@ export const AUDIT = 'TRUST_AUDIT'
 
 /** Of a proposal to leave a standing ('trust'), or of the promotion to it. */
 function itemId(about: 'trust' | 'promoted', rule: TrustRule, segment: string, { rung, since }: Standing): string {
-  return sha256(canonical([about, rule.action, segment, rung, since])).slice(0, 16)
+  return sha256(canonical([about, nameOf(rule), segment, rung, since])).slice(0, 16)
 }
 
 /** The item that a change puts before a person. */
@@ -255,8 +274,8 @@ function itemOf(
   at: number,
 ): ItemRecord | undefined {
   const { standing } = record
-  const where = record.segment === 'all' ? rule.action : `${rule.action} (${record.segment})`
-  const about = { action: rule.action, input: { segment: record.segment } as Json }
+  const where = record.segment === 'all' ? nameOf(rule) : `${nameOf(rule)} (${record.segment})`
+  const about = { action: rule.action, ...under(rule), input: { segment: record.segment } as Json }
   if (change.kind === 'withdrawn') return undefined
   if (change.kind !== 'demoted') {
     const { to, seen, good, lower } = change
@@ -274,7 +293,7 @@ function itemOf(
     const id = itemId('promoted', rule, record.segment, standing)
     return attention(id, PROMOTED, `${where} went from "${from}" to "${to}" by itself`, text, at, { ...about, input })
   }
-  const id = sha256(canonical(['demoted', rule.action, record.segment, change.from, at])).slice(0, 16)
+  const id = sha256(canonical(['demoted', nameOf(rule), record.segment, change.from, at])).slice(0, 16)
   return attention(id, DEMOTED, `${where} went from "${change.from}" to "${change.to}"`, change.why, at, about)
 }
 
@@ -293,7 +312,7 @@ export function attention(
   title: string,
   text: string,
   at: number,
-  about: { action: string; input: Json; shape?: string },
+  about: { action: string; account?: string; input: Json; shape?: string },
 ): ItemRecord {
   const bare: Omit<ItemRecord, 'hash'> = {
     id,

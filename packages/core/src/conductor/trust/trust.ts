@@ -1,17 +1,19 @@
 /** Trust: a company's verbs for the ladder: where each action stands, and a person's word on it. */
 import type { Actor } from '../../base/actor.ts'
 import { KeelsonError } from '../../base/errors.ts'
-import type { Action } from '../../connector/action.ts'
+import { definitionOf, type Action } from '../../connector/action.ts'
 import type { TrustRule } from '../../policy/trust-rule.ts'
 import { isAbove, nextRung, RUNGS, topOf, wilsonLower, type TrustRung } from '../../policy/trust.ts'
 import type { Environment } from '../environment.ts'
 import { pagesOf } from '../../journal/pages.ts'
 import { iso } from '../waiting.ts'
 import { assertSegment, termOf } from './segment.ts'
-import { ceilingAt, happened, ruleOf, standingNow, trustOf, type Ceiling, type TrustRecord } from './record.ts'
+import { ceilingAt, happened, ruleOf, standingNow, trustOf, under, type Ceiling, type TrustRecord } from './record.ts'
 
 export interface Trusted {
   readonly action: string
+  /** The account of its connector; absent: the default one. */
+  readonly account?: string
   readonly segment: string
   readonly rung: TrustRung
   readonly since: string
@@ -57,18 +59,20 @@ export function trustVerbs(env: Environment, workspace: string): Trust {
       return all
     },
     async set(action, rung, { by, segment = 'all' }) {
-      const rule = climbing(env, action.name, rung, by)
+      const rule = climbing(env, action, rung, by)
       await env.company(workspace).edit(async () => {
         await assertSegment(env, workspace, rule, segment)
         const record = await trustOf(env, workspace, rule, segment)
         if (isAbove(rung, topOf({ ceiling: ceilingAt(rule, record, env.clock.now()) })))
           throw notSo(action.name, rung, 'that is above its ceiling')
         const { puts } = await happened(env, workspace, rule, record, [{ what: 'set', rung, at: env.clock.now() }])
-        return { drafts: [{ kind: 'trust.set', data: { by, action: action.name, segment, rung, puts } }] }
+        return {
+          drafts: [{ kind: 'trust.set', data: { by, action: action.name, ...under(rule), segment, rung, puts } }],
+        }
       })
     },
     async ceiling(action, rung, { by, segment = 'all', until, reason }) {
-      const rule = climbing(env, action.name, rung, by)
+      const rule = climbing(env, action, rung, by)
       const why = reason === undefined ? {} : { reason }
       await env.company(workspace).edit(async () => {
         await assertSegment(env, workspace, rule, segment)
@@ -78,7 +82,12 @@ export function trustVerbs(env: Environment, workspace: string): Trust {
         const record = { ...(await trustOf(env, workspace, rule, segment)), ceiling }
         const { puts } = await happened(env, workspace, rule, record, [])
         return {
-          drafts: [{ kind: 'trust.ceiling', data: { by, action: action.name, segment, rung, ...ends, ...why, puts } }],
+          drafts: [
+            {
+              kind: 'trust.ceiling',
+              data: { by, action: action.name, ...under(rule), segment, rung, ...ends, ...why, puts },
+            },
+          ],
         }
       })
     },
@@ -86,8 +95,9 @@ export function trustVerbs(env: Environment, workspace: string): Trust {
 }
 
 /** The rule of an action that climbs, and a person who speaks of one of its rungs. */
-function climbing(env: Environment, action: string, rung: TrustRung, by: Actor): TrustRule {
-  const rule = ruleOf(env, action)
+function climbing(env: Environment, given: Action<any, any>, rung: TrustRung, by: Actor): TrustRule {
+  const { name: action, account } = definitionOf(given)
+  const rule = ruleOf(env, action, account)
   if (rule === undefined) throw notSo(action, rung, 'no defineTrust() in createConductor({ trust }) names it')
   if (!RUNGS.includes(rung)) throw notSo(action, rung, 'that is no rung')
   if (by?.kind !== 'person' || typeof by.id !== 'string' || by.id === '') throw notSo(action, rung, 'no person says so')
@@ -107,8 +117,8 @@ function notSo(action: string, rung: TrustRung, why: string): KeelsonError {
 }
 
 async function shown(env: Environment, workspace: string, record: TrustRecord): Promise<Trusted> {
-  const { action, segment, ceiling: said } = record
-  const found = ruleOf(env, action)
+  const { action, account, segment, ceiling: said } = record
+  const found = ruleOf(env, action, account)
   const known = found !== undefined && (await termOf(env, workspace, found, segment)).known
   const rule = known ? found : undefined
   const standing = rule === undefined ? record.standing : standingNow(env, rule, record)
@@ -119,6 +129,7 @@ async function shown(env: Environment, workspace: string, record: TrustRecord): 
   const next = nextRung(rung, ceiling)
   return {
     action,
+    ...(account === undefined ? {} : { account }),
     segment,
     rung,
     since: iso(since),

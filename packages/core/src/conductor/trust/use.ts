@@ -12,6 +12,7 @@ import type { Json } from '../../base/value.ts'
 import { shapeOf } from '../../connector/shape.ts'
 import type { Put } from '../../journal/put.ts'
 import type { Expect } from '../../journal/store.ts'
+import type { TrustRule } from '../../policy/trust-rule.ts'
 import { auditShare, isAbove, type Happening, type TrustAnswer, type TrustRung } from '../../policy/trust.ts'
 import type { EffectRecord } from '../effect/ledger.ts'
 import type { Environment } from '../environment.ts'
@@ -33,6 +34,7 @@ import {
   ruleOf,
   segmentOf,
   standingNow,
+  trustId,
   trustOf,
   widened,
 } from './record.ts'
@@ -47,9 +49,9 @@ type Said = TrustAnswer & { readonly holdMs: number }
 export async function useTrust(
   env: Environment,
   workspace: string,
-  use: { action: string; input: Json; effect: string; generation: number; untrusted: boolean },
+  use: { action: string; account: string; input: Json; effect: string; generation: number; untrusted: boolean },
 ): Promise<{ readonly said?: Said; readonly puts: readonly Put[] } | undefined> {
-  const rule = ruleOf(env, use.action)
+  const rule = ruleOf(env, use.action, use.account)
   const segment = rule === undefined ? undefined : segmentOf(rule, use.input)
   if (rule === undefined || segment === undefined) return undefined
   if (!(await termOf(env, workspace, rule, segment)).known) return undefined
@@ -69,8 +71,12 @@ export async function useTrust(
 }
 
 /** Whether an action that climbs the ladder stands below the rung on which several of it may be decided together. */
-export async function asksEach(env: Environment, workspace: string, action: string, input: Json): Promise<boolean> {
-  const rule = ruleOf(env, action)
+export async function asksEach(
+  env: Environment,
+  workspace: string,
+  { action, account, input = null }: Pick<ItemRecord, 'action' | 'account' | 'input'>,
+): Promise<boolean> {
+  const rule = ruleOf(env, action, account)
   if (rule === undefined) return false
   const segment = segmentOf(rule, input)
   if (segment === undefined || !(await termOf(env, workspace, rule, segment)).known) return true
@@ -82,20 +88,20 @@ export async function asksEach(env: Environment, workspace: string, action: stri
 export async function stillTrusted(
   env: Environment,
   workspace: string,
-  action: string,
+  { action, account }: Pick<EffectRecord, 'action' | 'account'>,
   { segment, rung }: TrustAnswer,
 ): Promise<{ readonly over: boolean; readonly expect: readonly Expect[] }> {
-  const rule = ruleOf(env, action)
+  const rule = ruleOf(env, action, account)
   if (rule === undefined) return { over: true, expect: [] }
   const { known, expect } = await termOf(env, workspace, rule, segment)
   if (!known) return { over: true, expect: [] }
   const record = await trustOf(env, workspace, rule, segment)
   if (isAbove(rung, standingNow(env, rule, record).rung)) return { over: true, expect: [] }
-  return { over: false, expect: [{ record: 'trust', id: `${action}|${segment}`, version: record.version }, ...expect] }
+  return { over: false, expect: [{ record: 'trust', id: trustId(rule, segment), version: record.version }, ...expect] }
 }
 
 function auditItem(
-  use: { action: string; input: Json; effect: string; generation: number },
+  use: { action: string; account: string; input: Json; effect: string; generation: number },
   segment: string,
   at: number,
   shape: string | undefined,
@@ -103,7 +109,8 @@ function auditItem(
   const id = sha256(`audit ${use.effect} ${use.generation}`).slice(0, 16)
   const text = Object.entries(use.input as object).map(([field, value]) => `${field}: ${JSON.stringify(value)}`)
   const of = shape === undefined ? {} : { shape }
-  const about = { action: use.action, input: { segment, input: use.input }, ...of }
+  const { action, account } = use
+  const about = { action, account, input: { segment, input: use.input }, ...of }
   return itemPut(attention(id, AUDIT, `Check this one: ${use.action}`, text.join('\n'), at, about), 1)
 }
 
@@ -113,7 +120,7 @@ export const trusting: Projections<Environment> = {
 }
 
 async function decided(env: Environment, workspace: string, { item, at }: Deciding): Promise<Drawn> {
-  const rule = ruleOf(env, item.action)
+  const rule = ruleOf(env, item.action, item.account)
   const looked = lookedAt(item)
   if (rule === undefined || looked === undefined) return NOTHING
   const told = toldBy(env, item, looked.verb, at)
@@ -193,18 +200,17 @@ async function takenBack(env: Environment, { row, playbook, history }: Settling)
   const ids = lines.flatMap((one) => (one.kind === 'effect' && one.can && one.tried === undefined ? [one.id] : []))
   if (ids.length === 0) return NOTHING
   const effects = await env.store.records(row.workspace, { kind: 'effect', ids, limit: ids.length })
-  const found = new Map<string, EffectRecord>()
+  const found = new Map<string, { rule: TrustRule; segment: string }>()
   for (const one of effects) {
     const effect = JSON.parse(one.data) as EffectRecord
-    const rule = ruleOf(env, effect.action)
+    const rule = ruleOf(env, effect.action, effect.account)
     const segment = rule === undefined ? undefined : segmentOf(rule, effect.input)
-    if (segment !== undefined) found.set(`${effect.action}|${segment}`, effect)
+    if (rule !== undefined && segment !== undefined) found.set(trustId(rule, segment), { rule, segment })
   }
   const at = env.clock.now()
   const puts: Put[] = []
-  for (const [id, effect] of found) {
-    const rule = ruleOf(env, effect.action)!
-    const record = await trustOf(env, row.workspace, rule, id.slice(effect.action.length + 1))
+  for (const { rule, segment } of found.values()) {
+    const record = await trustOf(env, row.workspace, rule, segment)
     if (record.version === 0 && !(await termOf(env, row.workspace, rule, record.segment)).known) continue
     puts.push(...(await happened(env, row.workspace, rule, record, [{ what: 'taken-back', wrong, at }])).puts)
   }
