@@ -193,6 +193,41 @@ describe('metrics.report', () => {
     expect((await t.keelson.audit.verify()).ok).toBe(true)
   })
 
+  it('counts no loss of a run whose effect only answered the one that is taken back', async () => {
+    const book = action({
+      name: 'room.book',
+      effect: 'reversible',
+      idempotency: { by: 'key' },
+      input: z.object({ room: z.string() }),
+      output: z.object({ id: z.string() }),
+      undo: z.object({ id: z.string() }),
+      intent: ({ room }) => [room],
+      run: () => Promise.reject(new Error('a test reached the real world')),
+      compensate: () => {},
+    })
+    const books = definePlaybook({
+      name: 'books',
+      version: 1,
+      input: z.object({ rooms: z.array(z.string()) }),
+      output: z.null(),
+      baseline: '10m',
+      async run(ctx, { rooms }) {
+        for (const room of rooms) await ctx.act(book, { room })
+        return null
+      },
+    })
+    const room = defineConnector({ name: 'room', actions: { book } })
+    const free = policy([policy.rule('free', { on: book }, () => policy.allow())])
+    const t = await harness({ playbooks: [books], connectors: [fake(room)], policy: free })
+    await t.start(books, { rooms: ['a'] })
+    const second = await t.start(books, { rooms: ['a', 'b'] })
+    const plan = await t.keelson.revert.plan({ run: second.id })
+    expect(plan.lines.map(({ can }) => can)).toEqual([true, false])
+    await t.host((keelson) => keelson.revert.apply(plan, { by }))
+    const { saved, interventions } = (await t.keelson.metrics.report()).total
+    expect([saved.high, interventions.byKind.revert]).toEqual([14.75, 1])
+  })
+
   it('counts what was approved and taken back later, and steps that did not go well at once', async () => {
     const note = action({
       name: 'desk.note',

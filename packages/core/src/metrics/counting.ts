@@ -6,6 +6,7 @@
  */
 import type { EffectSpec } from '../conductor/effect/spec.ts'
 import type { EffectRecord } from '../conductor/effect/ledger.ts'
+import type { RevertLine } from '../conductor/revert/line.ts'
 import { causeOf, REVERT_PLAYBOOK } from '../conductor/revert/revert.ts'
 import { canonicalAround } from '../base/json.ts'
 import { fromStored } from '../base/schema.ts'
@@ -114,8 +115,9 @@ async function reverted(env: Environment, { row: { workspace, id }, history }: S
   const { by, input } = history.start
   const cause = causeOf(input)
   if (by.kind !== 'person' || cause === 'test') return []
-  const { lines = [] } = input as { lines?: readonly { kind?: string; id?: string }[] }
-  const ids = lines.flatMap((one) => (one.kind === 'effect' && one.id !== undefined ? [one.id] : []))
+  const { lines = [] } = input as unknown as { lines?: readonly RevertLine[] }
+  // What only stands in the plan is left, and may be another run's.
+  const ids = lines.flatMap((one) => (one.kind === 'effect' && one.can ? [one.id] : []))
   const effects = await env.store.records(workspace, { kind: 'effect', ids, limit: ids.length })
   const runs = [...new Set(effects.map((row) => (JSON.parse(row.data) as EffectRecord).owner.run))].sort()
   const rows = await env.store.records(workspace, { kind: 'outcome', ids: runs, limit: runs.length })
