@@ -52,16 +52,16 @@ export function matched<W extends Asked>(
   const inOrder = [...woulds].sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1))
   const used = new Set<string>()
   const found = new Map<string, Act>()
-  for (const of of [({ subjects }: Asked | Act) => subjects.slice(0, 1), ({ subjects }: Asked | Act) => subjects]) {
+  for (const sides of [({ subjects }: Asked | Act) => subjects.slice(0, 1), ({ subjects }: Asked | Act) => subjects]) {
     const byKey = new Map<string, Act[]>()
     for (const act of acts)
-      for (const subject of of(act)) {
+      for (const subject of sides(act)) {
         const key = `${act.action} ${subject}`
         byKey.set(key, [...(byKey.get(key) ?? []), act])
       }
     for (const would of inOrder) {
       if (found.has(would.id)) continue
-      const near = of(would)
+      const near = sides(would)
         .flatMap((subject) => byKey.get(`${would.action} ${subject}`) ?? [])
         .filter((act) => !used.has(act.ref) && Math.abs(act.at - would.at) <= windowMs)
         .sort((a, b) => Math.abs(a.at - would.at) - Math.abs(b.at - would.at) || (a.ref < b.ref ? -1 : 1))[0]
