@@ -254,12 +254,18 @@ describe('trust', () => {
     await t.keelson.trust.set(flaky, 'automatic', { by })
     const run = await t.start(does, {})
     const rungs: string[] = []
-    for (const failing of [true, true, false, false]) {
+    for (const [failing, cause] of [
+      [true, 'test'],
+      [true, 'wrong'],
+      [true, 'wrong'],
+      [false, 'wrong'],
+      [false, 'wrong'],
+    ] as const) {
       fails = failing
-      await t.host(async ({ revert }) => revert.apply(await revert.plan({ run: run.id }), { by }))
+      await t.host(async ({ revert }) => revert.apply(await revert.plan({ run: run.id }), { by, cause }))
       rungs.push((await t.keelson.trust.list())[0]!.rung)
     }
-    expect(rungs).toEqual(['veto', 'veto', 'veto', 'veto'])
+    expect(rungs).toEqual(['automatic', 'veto', 'veto', 'veto', 'veto'])
   })
 
   it('asks for an amount in a currency that nobody has let pass, and for what is taken as for what is given', async () => {

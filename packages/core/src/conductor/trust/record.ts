@@ -33,6 +33,8 @@ export interface TrustRecord {
   readonly domains: readonly string[]
   /** When it acted by itself in the last week. */
   readonly uses: readonly number[]
+  /** The last effects that were held against it as wrong: each is, once. */
+  readonly wrong?: readonly string[]
   /** Mark of how the action was defined; undefined in records from before that was kept. */
   readonly shape?: string
   readonly version: number

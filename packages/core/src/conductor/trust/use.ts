@@ -41,6 +41,7 @@ import {
 
 const WEEK_MS = 7 * 86_400_000
 const USES_MAX = 200
+const WRONG_MAX = 200
 
 /** `holdMs`: how long it can be stopped. */
 type Said = TrustAnswer & { readonly holdMs: number }
@@ -197,22 +198,29 @@ async function takenBack(env: Environment, { row, playbook, history }: Settling)
   if (causeOf(history.start.input) === 'test') return NOTHING
   const wrong = causeOf(history.start.input) === 'wrong'
   const { lines = [] } = history.start.input as unknown as { lines?: readonly RevertLine[] }
-  const ids = lines.flatMap((one) => (one.kind === 'effect' && one.can && one.tried === undefined ? [one.id] : []))
+  const ids = lines.flatMap((one) => (one.kind === 'effect' && one.can ? [one.id] : []))
   if (ids.length === 0) return NOTHING
   const effects = await env.store.records(row.workspace, { kind: 'effect', ids, limit: ids.length })
-  const found = new Map<string, { rule: TrustRule; segment: string }>()
+  const found = new Map<string, { rule: TrustRule; segment: string; effects: string[] }>()
   for (const one of effects) {
     const effect = JSON.parse(one.data) as EffectRecord
     const rule = ruleOf(env, effect.action, effect.account)
     const segment = rule === undefined ? undefined : segmentOf(rule, effect.input)
-    if (rule !== undefined && segment !== undefined) found.set(trustId(rule, segment), { rule, segment })
+    if (rule === undefined || segment === undefined) continue
+    const of = found.get(trustId(rule, segment)) ?? { rule, segment, effects: [] }
+    of.effects.push(`${effect.id}:${effect.generation}`)
+    found.set(trustId(rule, segment), of)
   }
   const at = env.clock.now()
   const puts: Put[] = []
-  for (const { rule, segment } of found.values()) {
+  for (const { rule, segment, effects: all } of found.values()) {
     const record = await trustOf(env, row.workspace, rule, segment)
+    const before = record.wrong ?? []
+    const fresh = all.filter((one) => !before.includes(one))
+    if (fresh.length === 0) continue
+    const more = wrong ? { wrong: [...before, ...fresh].slice(-WRONG_MAX) } : {}
     if (record.version === 0 && !(await termOf(env, row.workspace, rule, record.segment)).known) continue
-    puts.push(...(await happened(env, row.workspace, rule, record, [{ what: 'taken-back', wrong, at }])).puts)
+    puts.push(...(await happened(env, row.workspace, rule, record, [{ what: 'taken-back', wrong, at }], more)).puts)
   }
   return { puts }
 }
