@@ -101,33 +101,56 @@ describe('a hold whose time comes in a freeze', () => {
     expect(t.world(send).length).toBeLessThanOrEqual(1)
   })
 
-  it('can be stopped wherever a freeze meets the pass that lets it go', async () => {
-    const met = new Set<string>()
-    for (let at = 1; at <= 8; at++) {
-      let commits = -Infinity
-      const data = memoryStore()
-      const session = () =>
-        intercept(data.session(), {
-          before: async (op) => {
-            if (op === 'commit' && ++commits === at) await t.keelson.freeze({ by, reason: 'stop' })
-          },
-        })
-      const t = await testConductor({ ...harness(), store: { session, kill: (worker) => data.kill(worker) } })
-      await t.start(write, letter)
-      commits = 0
-      await t.advance('1h')
-      if (t.world(send).length > 0) {
-        met.add('sent')
-        continue
+  it.each(['cancel', 'sendNow'] as const)(
+    'is answered wherever a freeze meets the pass that lets it go: %s',
+    async (verb) => {
+      const met = new Set<string>()
+      for (let at = 1; at <= 8; at++) {
+        let commits = -Infinity
+        const data = memoryStore()
+        const session = () =>
+          intercept(data.session(), {
+            before: async (op) => {
+              if (op === 'commit' && ++commits === at) await t.keelson.freeze({ by, reason: 'stop' })
+            },
+          })
+        const t = await testConductor({ ...harness(), store: { session, kill: (worker) => data.kill(worker) } })
+        const run = await t.start(write, letter)
+        commits = 0
+        await t.advance('1h')
+        if (t.world(send).length > 0) {
+          met.add('sent')
+          continue
+        }
+        const [held] = (await t.keelson.holds.list()).holds
+        expect(held).toBeDefined()
+        const { id, hash } = held!
+        const { holds } = t.keelson
+        const answer = verb === 'cancel' ? holds.cancel(id, { by, reason: 'no' }) : holds.sendNow(id, { by, hash })
+        expect(await answer).toEqual({ status: 'done' })
+        await t.advance('1m')
+        await thaw(t)
+        expect(t.world(send)).toHaveLength(verb === 'cancel' ? 0 : 1)
+        expect(['completed', 'declined']).toContain((await run.status()).state)
+        met.add('answered')
       }
-      const [held] = (await t.keelson.holds.list()).holds
-      expect(held).toBeDefined()
-      expect(await t.keelson.holds.cancel(held!.id, { by, reason: 'no' })).toEqual({ status: 'done' })
-      await thaw(t)
-      expect(t.world(send)).toEqual([])
-      met.add('stopped')
-    }
-    expect(met).toEqual(new Set(['sent', 'stopped']))
+      expect(met).toEqual(new Set(['sent', 'answered']))
+    },
+  )
+
+  it('goes out when the freeze ends, where other rules have had a person asked meanwhile', async () => {
+    let asks = false
+    const rule = policy.rule('window', { on: send }, () => (asks ? policy.ask() : policy.hold('10m')))
+    const t = await testConductor({ ...harness(), policy: policy([rule]) })
+    const run = await t.start(write, letter)
+    asks = true
+    await t.advance('1h')
+    await t.host((keelson) => keelson.freeze({ by, reason: 'stop' }))
+    await t.approve(send)
+    await t.advance('1m')
+    await thaw(t)
+    expect(t.world(send)).toHaveLength(1)
+    expect(await run.status()).toMatchObject({ state: 'completed' })
   })
 
   it.each(['cancel', 'thaw'] as const)('ends the same wherever it is cut: %s', async (verb) => {

@@ -823,7 +823,7 @@ export const mutants = [
     file: core('conductor/effect/run.ts'),
     find: 'if (bytes.due === undefined || ',
     replace: 'if (true || ',
-    test: at('tests', 'tests/holds-frozen.test.ts', 'can be stopped wherever a freeze meets the pass that lets it go'),
+    test: at('tests', 'tests/holds-frozen.test.ts', 'is answered wherever a freeze meets the pass that lets it go'),
   },
   {
     name: 'cancel-alone',

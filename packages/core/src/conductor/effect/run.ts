@@ -98,7 +98,7 @@ async function execute(pass: Pass, spec: EffectSpec): Promise<EffectEnd> {
     const sent = await sendOnce(pass, spec, action, bytes, `send ${round}`)
     if (sent.state === 'changed' || sent.state === 'stale' || sent.state === 'reshaped') bytes = renewed(bytes, sent)
     else if (sent.state === 'frozen')
-      bytes = heldAnew(pass, bytes, sent.epoch) ?? (await thawed(pass, sent.epoch), bytes)
+      bytes = heldAnew(pass, bytes, sent.epoch, round) ?? (await thawed(pass, sent.epoch), bytes)
     else if (sent.state === 'limited') {
       const waited = await limited(pass, spec, action, bytes, sent, round)
       if ('state' in waited) return waited
@@ -204,10 +204,15 @@ async function held(
   return 'edit' in decision ? editedBy(by, spec, action, seen, decision['edit']) : seen
 }
 
-/** A hold whose time came, and that met a freeze before it was sent, is held until that ends: it can be stopped meanwhile. */
-function heldAnew(pass: Pass, bytes: Bytes, epoch: number): Bytes | undefined {
+/**
+ * A hold whose time came, and that met a freeze before it was sent, is held until that ends: it can be stopped meanwhile. Where earlier
+ * releases have waited for the thaw instead, that is what is replayed.
+ */
+function heldAnew(pass: Pass, bytes: Bytes, epoch: number, round: number): Bytes | undefined {
   const { holds, holdMs } = bytes.verdict
-  if (bytes.due === undefined || pass.history.ops.has(`thaw ${epoch}`)) return undefined
+  const { ops } = pass.history
+  const waited = ops.has(`thaw ${epoch}`) && !ops.has(`hold ${round + 1}`) // a later round may wait for the same thaw
+  if (bytes.due === undefined || holds.length === 0 || waited) return undefined
   const was = new Set(holds.map(holdOf))
   const covered = new Set([...bytes.covered].filter((one) => !was.has(one)))
   return { ...bytes, covered, due: undefined, heldSince: pass.task.env.clock.now() - holdMs }
