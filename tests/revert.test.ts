@@ -341,6 +341,49 @@ describe('an entity', () => {
     expect(await t.keelson.audit.verify()).toMatchObject({ ok: true, faults: [] })
   })
 
+  it('stays in its item while only what another run did to it is taken back', async () => {
+    const { put, gate } = outside()
+    const both = definePlaybook({
+      name: 'both',
+      version: 1,
+      input: z.object({ id: z.string() }),
+      output: z.null(),
+      async run(ctx, { id }) {
+        await ctx.entities(Page).update(id, { title: 'by the run' })
+        await ctx.act(put, { slug: 'p', text: 'x' })
+        return null
+      },
+    })
+    const tune = definePlaybook({
+      name: 'tune',
+      version: 1,
+      input: z.object({ id: z.string() }),
+      output: z.null(),
+      async run(ctx, { id }) {
+        await ctx.entities(Page).update(id, { tone: 'soft' })
+        return null
+      },
+    })
+    const asks = policy.rule('asks', { on: put, undo: true }, () => policy.ask())
+    const t = await testConductor({ playbooks: [both, tune], actions: [put], policy: policy([...gate, asks]) })
+    const people = t.keelson.entities(Page, { by: ann })
+    const { id } = await people.create({ slug: 'p', title: 'first' })
+    const run = await t.start(both, { id })
+    await t.host(async (k) => k.revert.apply(await k.revert.plan({ run: run.id }), { by: ann }))
+    const other = await t.start(tune, { id })
+    await t.approve(put)
+    const codes = async () => (await t.inbox.list()).items.map((item) => (item.kind === 'attention' ? item.code : ''))
+    expect(await codes()).toEqual(['REVERT_INCOMPLETE'])
+    await applied(t, { run: other.id })
+    expect((await people.get(id)).data).toEqual({ slug: 'p', title: 'by the run' })
+    expect(await codes()).toEqual(['REVERT_INCOMPLETE'])
+    const { lines } = await t.keelson.revert.plan({ run: run.id })
+    expect(lines.filter((line) => line.can)).toMatchObject([{ tried: expect.stringContaining('was changed since') }])
+    await applied(t, { run: run.id })
+    expect((await people.get(id)).data.title).toBe('first')
+    expect(await codes()).toEqual([])
+  })
+
   it('names the runs that read it, the effects that rest on it, and what they did with it', async () => {
     const { mail, gate } = outside()
     const reader = definePlaybook({

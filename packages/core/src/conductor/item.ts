@@ -59,7 +59,8 @@ export interface Handing {
 
 /** A line of a revert that stays. */
 export interface Staying {
-  readonly line: string
+  /** What of it stays, each by its name in every plan. */
+  readonly ids: readonly string[]
   readonly what: string
   readonly why: string
 }

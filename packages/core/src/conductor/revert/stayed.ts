@@ -1,8 +1,8 @@
 /**
  * Stayed: lines that a revert could not take back although its plan said so: in which item they are put to people, and why.
  *
- * T1. A line stands in one open item: that of the last revert that tried it. Taken back, or declined by whoever was asked, it
- *     leaves that; an item without lines is closed. All of it in the unit that ends the revert.
+ * T1. A line stands in one open item: that of the last revert that tried it. Taken back, all of it, by whatever reverts, or declined
+ *     by whoever was asked, it leaves that; an item without lines is closed. All of it in the unit that ends the revert.
  */
 import type { ErrorCode } from '../../base/errors.ts'
 import type { Put } from '../../journal/put.ts'
@@ -43,10 +43,27 @@ export function cameOf({ history }: Pass): Came[] {
   })
 }
 
-/** The same thing in every plan. */
-function lineId(line: RevertLine & { readonly can: true }): string {
-  if (line.kind === 'effect') return `effect:${line.id}:${line.generation}`
-  return line.kind === 'entity' ? `entity:${line.type}/${line.id}` : `memory:${line.id}`
+/** What a line takes back, each by the same name in every plan: of an entity its parts, as another run may have written to others. */
+function takenBy(line: Came['line']): string[] {
+  if (line.kind === 'effect') return [`effect:${line.id}:${line.generation}`]
+  if (line.kind === 'memory') return [`memory:${line.id}`]
+  const { refs = {}, aliases = [], without = [] } = line.names ?? {}
+  const parts = [
+    ...[...Object.keys(line.restore), ...line.drop, ...Object.keys(refs).map((system) => `ref:${system}`)],
+    ...(aliases.length + without.length === 0 ? [] : ['names']),
+    ...(line.standing === undefined ? [] : ['standing']),
+  ]
+  return parts.map((part) => partOf(line, part))
+}
+
+/** What it has nothing more to say of: what somebody has changed since is theirs. */
+function doneBy(line: Came['line']): string[] {
+  const own = takenBy(line)
+  return line.kind === 'entity' ? [...own, ...line.kept.map((part) => partOf(line, part))] : own
+}
+
+function partOf({ type, id }: { readonly type: string; readonly id: string }, part: string): string {
+  return `entity:${type}/${id}#${part}`
 }
 
 /** T1. What stays is put to people; what somebody declined to take back, that person knows. */
@@ -54,17 +71,17 @@ export async function leaving(pass: Pass, came: readonly Came[]): Promise<Put[]>
   const { env, claimed } = pass.task
   const { workspace } = claimed.row
   const stays = came.flatMap(({ line, failed }): Staying[] =>
-    failed.flatMap((one) => (one.declined === true ? [] : [{ line: lineId(line), what: one.what, why: one.why }])),
+    failed.flatMap((one) => (one.declined === true ? [] : [{ ids: takenBy(line), what: one.what, why: one.why }])),
   )
   const raised = stays.length === 0 ? [] : await raise(pass, leftover(stays))
   const own = raised[0]?.id
-  const ids = [...new Set(came.map(({ line }) => lineId(line)))]
+  const ids = [...new Set(came.flatMap(({ line }) => doneBy(line)))]
   const before = await stayedOf(env.store, workspace, ids)
   const puts: Put[] = [...raised]
   for (const id of ids) {
     const had = before.get(id)
     const version = (had?.version ?? 0) + 1
-    if (stays.some(({ line }) => line === id)) puts.push({ kind: STAYED_RECORD, id, version, data: { item: own! } })
+    if (stays.some((one) => one.ids.includes(id))) puts.push({ kind: STAYED_RECORD, id, version, data: { item: own! } })
     else if (had !== undefined) puts.push({ kind: STAYED_RECORD, id, version, data: null })
   }
   const items = new Set([...before.values()].map(({ item }) => item).filter((item) => item !== own))
@@ -72,11 +89,13 @@ export async function leaving(pass: Pass, came: readonly Came[]): Promise<Put[]>
   return puts
 }
 
-/** An open item without these lines; without any, it is closed. */
-async function without(store: MemoryStore, workspace: string, id: string, lines: ReadonlySet<string>): Promise<Put[]> {
+/** An open item without what is done; without anything, it is closed. */
+async function without(store: MemoryStore, workspace: string, id: string, done: ReadonlySet<string>): Promise<Put[]> {
   const found = await readItem(store, workspace, id)
   if (found?.item.state !== 'open') return []
-  const stays = (found.item.stays ?? []).filter(({ line }) => !lines.has(line))
+  const stays = (found.item.stays ?? [])
+    .map((one) => ({ ...one, ids: one.ids.filter((part) => !done.has(part)) }))
+    .filter(({ ids }) => ids.length > 0)
   if (stays.length === 0) return [itemPut({ ...found.item, state: 'withdrawn' }, found.version + 1)]
   const { title, text, hint } = leftover(stays)
   const item: ItemRecord = { ...found.item, stays, title, hint, preview: { kind: 'text', after: text } }
@@ -95,13 +114,14 @@ function leftover(stays: readonly Staying[]): Raising & { text: string } {
 export async function whyStayed(
   store: MemoryStore,
   workspace: string,
-  line: RevertLine & { readonly can: true },
+  line: Came['line'],
 ): Promise<string | undefined> {
-  const id = lineId(line)
-  const item = (await stayedOf(store, workspace, [id])).get(id)?.item
-  const found = item === undefined ? undefined : await readItem(store, workspace, item)
-  const whys = found?.item.stays?.filter((one) => one.line === id).map(({ why }) => why) ?? []
-  return whys.length === 0 ? undefined : whys.join('; ')
+  const own = takenBy(line)
+  const whys = new Set<string>()
+  for (const item of new Set([...(await stayedOf(store, workspace, own)).values()].map((one) => one.item)))
+    for (const { ids, why } of (await readItem(store, workspace, item))?.item.stays ?? [])
+      if (ids.some((id) => own.includes(id))) whys.add(why)
+  return whys.size === 0 ? undefined : [...whys].join('; ')
 }
 
 async function stayedOf(
