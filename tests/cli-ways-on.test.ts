@@ -64,6 +64,24 @@ describe('holds at the terminal', () => {
   })
 })
 
+describe('a hold whose time came in a freeze, at the terminal', () => {
+  it('says that it goes out once that ends', async () => {
+    const past = manualClock(Date.parse('2026-01-05T09:00:00Z'))
+    const file = join(folder, 'frozen.db')
+    const app = await createConductor({ store: sqlite(file), playbooks, policy: gate, clock: past, log })
+    await app.start(write, { to: 'ada', text: 'Dear Ada' }, { id: 'r' })
+    await app.quiet()
+    await app.freeze({ by: { kind: 'person', id: 'ann' }, reason: 'a wrong list' })
+    past.to(Date.parse('2026-01-05T10:00:00Z'))
+    await app.quiet()
+    await app.stop()
+    expect((await keelson(['holds', file, '--plain'])).stdout).toContain(
+      'was due at 2026-01-05T09:10:00.000Z: goes out once the freeze ends',
+    )
+    expect(sent).toEqual([])
+  })
+})
+
 describe('keelson beside an app that asks', () => {
   const asks = policy([policy.rule('words', { on: send }, () => policy.ask())])
   const parent = definePlaybook({

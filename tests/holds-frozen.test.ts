@@ -74,8 +74,10 @@ describe('a hold whose time comes in a freeze', () => {
   it('takes a later time, and waits for that though the freeze has ended', async () => {
     const t = await testConductor(harness())
     await t.start(write, letter)
-    const { id } = await stayed(t)
+    const { id, frozen } = await stayed(t)
+    expect(frozen).toBe(true)
     expect(await t.keelson.holds.reschedule(id, { by, to: '2h' })).toEqual({ status: 'done' })
+    expect((await t.keelson.holds.list()).holds[0]).not.toHaveProperty('frozen')
     await thaw(t)
     expect(t.world(send)).toEqual([])
     await t.advance('2h')

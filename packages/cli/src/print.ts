@@ -52,7 +52,7 @@ export function printItem(o: Out, item: InboxItem): void {
   if (item.why.length > 0) o.line(`rests on: ${item.why.map((one) => `${safe(one.label)} (${one.trust})`).join('; ')}`)
   if ('revises' in item && item.revises !== undefined) o.line(`a new proposal: item ${item.revises} was sent back`)
   if (item.snoozedUntil !== undefined) o.line(`put off until: ${item.snoozedUntil}`)
-  if (item.kind === 'approval' && item.dueAt !== undefined) o.line(`by itself: ${dueText(item.dueAt)}`)
+  if (item.kind === 'approval' && item.dueAt !== undefined) o.line(`by itself: ${dueText(item.dueAt, item.frozen)}`)
   else if (item.expiresAt !== undefined) o.line(`ends at: ${item.expiresAt}`)
   o.line(`can be answered by: ${item.allows.join(', ')}`)
 }
@@ -83,14 +83,15 @@ function statusText(status: RunStatus): string {
 export function printHolds(o: Out, holds: readonly Held[], stop: (id: string) => string): void {
   if (holds.length === 0) o.line('nothing is held')
   for (const held of holds) {
-    o.line(`${o.strong(held.id)}  ${dueText(held.dueAt)}  ${safe(held.title)}`)
+    o.line(`${o.strong(held.id)}  ${dueText(held.dueAt, held.frozen)}  ${safe(held.title)}`)
     o.line(`  stop it: ${stop(held.id)}`)
   }
 }
 
 /** What became due while no app worked goes out with the first that does. */
-function dueText(dueAt: string): string {
-  return Date.parse(dueAt) > Date.now() ? `goes out at ${dueAt}` : `was due at ${dueAt}: goes out once an app works`
+function dueText(dueAt: string, frozen = false): string {
+  if (Date.parse(dueAt) > Date.now()) return `goes out at ${dueAt}`
+  return `was due at ${dueAt}: goes out once ${frozen ? 'the freeze ends' : 'an app works'}`
 }
 
 export function printJson(value: unknown): void {

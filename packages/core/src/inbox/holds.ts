@@ -79,7 +79,8 @@ async function reschedule(options: Deciding, id: string, by: Actor, to: string):
       answer = wrong
       return undefined
     }
-    const puts = [itemPut({ ...item, dueAt: until, expiresAt: until }, found.version + 1)]
+    const { frozen: _due, ...waiting } = item
+    const puts = [itemPut({ ...waiting, dueAt: until, expiresAt: until }, found.version + 1)]
     const payload = canonical({ key: item.key, item: id, until, by })
     const onceKey = `reschedule:${id}:${found.version}`
     return {

@@ -56,6 +56,8 @@ export type InboxItem =
       readonly changed?: readonly PreviewRow[]
       /** When a held effect executes by itself; approve sends it now, reject cancels it. */
       readonly dueAt?: string
+      /** That time came in a freeze: it goes out when the freeze ends. */
+      readonly frozen?: true
       /** The item that this proposal revises. */
       readonly revises?: string
       /** The item that answered this one's no. */
@@ -145,6 +147,7 @@ function approvalOf(record: ItemRecord, base: ItemBase): InboxItem {
     ...(record.batchKey === undefined ? {} : { batchKey: record.batchKey }),
     ...(record.changed === undefined ? {} : { changed: record.changed }),
     ...(record.dueAt === undefined ? {} : { dueAt: iso(record.dueAt) }),
+    ...(record.frozen === undefined ? {} : { frozen: record.frozen }),
     ...linksOf(record),
   }
 }
