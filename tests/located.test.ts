@@ -72,6 +72,17 @@ describe('an error of a playbook', () => {
     expect(inside).toMatchObject({ code: 'STEP_FAILED', name: 'SyntaxError', data: { ...here('look'), thrownAt } })
   })
 
+  it('names the line wherever the code of the host lies, and never that of a package', async () => {
+    const frames = [
+      'at parse (C:\\app\\node_modules\\letters\\index.js:1:1)',
+      'at JSON.parse (<anonymous>)',
+      'at write (/home/me/app/packages/core/src/letters.ts:3:5)',
+      'at other (/home/me/app/other.ts:1:1)',
+    ]
+    const thrown = Object.assign(new Error('no'), { stack: ['Error: no', ...frames].join('\n    ') })
+    expect(await failureOf(() => Promise.reject(thrown))).toMatchObject({ data: { thrownAt: frames[2] } })
+  })
+
   it('is told with its line in `why` and in the log', async () => {
     const said: string[] = []
     const say = (_: object, text?: string): unknown => said.push(text ?? '')

@@ -59,7 +59,15 @@ const STACK_MAX = 20_000
 
 /** No frame of Keelson, of another package, or of Node. */
 function isOfHost(line: string): boolean {
-  return !FOREIGN.some((part) => line.includes(part))
+  const slashed = line.replaceAll('\\', '/')
+  return !FOREIGN.some((part) => slashed.includes(part))
 }
 
-const FOREIGN = ['/core/src/', '/core/dist/', '/node_modules/', '(node:', 'at node:', 'at async node:', '(<anonymous>)']
+const FOREIGN = ['/node_modules/', '(node:', 'at node:', 'at async node:', '(<anonymous>)', ...ownFolder()]
+
+/** Where this code lies, as stacks name it. A host may well have a folder of that name. */
+function ownFolder(): string[] {
+  const here = new Error('here').stack?.split('\n').find((line) => line.trimStart().startsWith('at ')) ?? ''
+  const found = /(?:\(|at )([^()]*\/core\/(?:src|dist)\/)/.exec(here.replaceAll('\\', '/'))
+  return found === null ? [] : [found[1]!]
+}
