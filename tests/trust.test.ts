@@ -83,6 +83,10 @@ describe('trust', () => {
     expect(await all()).toEqual(['done', 'asked', 'asked'])
     await t.keelson.trust.set(note.account('paris'), 'veto', { by })
     await expect(t.keelson.trust.set(note.account('berlin'), 'batch', { by })).rejects.toThrow('no defineTrust()')
+    const { lines } = await t.keelson.audit.query({ actor: by })
+    expect(lines.map(({ what }) => what)).toEqual(
+      expect.arrayContaining(['crm.note put on "automatic"', 'crm.note@paris put on "veto"']),
+    )
     const asked = (await t.inbox.list()).items.filter((item) => item.kind === 'approval' && item.dueAt === undefined)
     for (const item of asked) {
       await t.host((keelson) => keelson.inbox.opened(item.id, { by }))

@@ -150,8 +150,9 @@ function isOfTrust(draft: Draft): draft is OfTrust {
 }
 
 function trustSaid({ kind, data }: OfTrust): Said {
-  const { action, segment, rung } = data
-  const where = segment === 'all' ? action : `${action} (${segment})`
+  const { action, account, segment, rung } = data
+  const named = account === undefined ? action : `${action}@${account}`
+  const where = segment === 'all' ? named : `${named} (${segment})`
   switch (kind) {
     case 'trust.set':
       return { what: `${where} put on "${rung}"`, action }

@@ -28,7 +28,10 @@ export interface TrustRecord {
   readonly account?: string
   readonly segment: string
   readonly standing: Standing
-  /** The largest amount of each currency ('' for none), and the domains, that people have let pass. */
+  /**
+   * The largest amount of each currency ('' for none), and the domains, that people have let pass. One number, of whatever currency, in
+   * records of earlier releases: it says nothing of any, so that the next amount is asked about.
+   */
   readonly largest: Amounts
   readonly domains: readonly string[]
   /** When it acted by itself in the last week. */
