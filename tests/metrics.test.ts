@@ -146,6 +146,19 @@ describe('metrics.report', () => {
     expect(await t.keelson.audit.verify()).toMatchObject({ ok: true })
   })
 
+  it('counts a run in shadow once that goes on after its day was summed up', async () => {
+    const t = await harness()
+    fails = 100
+    const run = await t.start(write, { to: 'friend' }, { shadow: true })
+    await t.advance('3d')
+    expect((await t.host((keelson) => keelson.metrics.report())).total.runs).toMatchObject({ shadow: 1 })
+    fails = 0
+    await t.host((keelson) => keelson.runs.retry(run.id, { by }))
+    await t.advance('1m')
+    expect((await t.keelson.metrics.report()).total.runs).toMatchObject({ shadow: 1 })
+    expect(await t.keelson.audit.verify()).toMatchObject({ ok: true })
+  })
+
   it('counts shadow as an investment, not as work that was saved', async () => {
     const t = await harness()
     await t.start(write, { to: 'stranger' }, { shadow: true })

@@ -17,6 +17,7 @@ import {
   type Models,
 } from '@keelson/core'
 import { sqlite } from '@keelson/memory-sqlite'
+import type { Unit } from '@keelson/core/ports'
 import { intercept, memoryStore } from '@keelson/testing'
 import { me } from './support/open.ts'
 
@@ -158,6 +159,45 @@ describe('a workspace', () => {
     await run.result()
     expect(asked).toBe(4)
   })
+
+  it.each([false, true])(
+    'that is suspended just before it asks an agent does not ask it; in shadow: %s',
+    async (shadow) => {
+      const writer = defineAgent({
+        name: 'writer',
+        version: 1,
+        instructions: 'Write briefly.',
+        input: z.object({}),
+        output: z.null(),
+      })
+      const letter = definePlaybook({
+        name: 'letter',
+        version: 1,
+        input: z.object({}),
+        output: z.null(),
+        run: (ctx) => ctx.delegate(writer, {}),
+      })
+      let met = 0
+      const store = intercept(memoryStore().session(), {
+        async before(op, [, unit]) {
+          const entries = (unit as Unit | undefined)?.entries ?? []
+          if (op !== 'commit' || !entries.some(({ kind }) => kind === 'agent.sending') || ++met > 1) return
+          await acme.suspend({ by: me, reason: 'not paid' })
+        },
+      })
+      let asked = 0
+      const models: Models = async () => ({ output: (asked++, null) })
+      const conductor = await createConductor({ store, playbooks: [letter], models, log: quiet, keepAlive: false })
+      onTestFinished(() => conductor.stop({ withinMs: 100 }))
+      const acme = conductor.workspace('acme')
+      const run = await acme.start(letter, {}, { id: 'r', shadow })
+      await conductor.quiet()
+      expect([met, asked]).toEqual([1, 0])
+      await acme.resume({ by: me })
+      await run.result()
+      expect(asked).toBe(1)
+    },
+  )
 
   it('is not quarantined for all that came while it was suspended', async () => {
     const conductor = await open(memoryStore())

@@ -12,7 +12,7 @@ import type { Draft } from '../../journal/entry.ts'
 import type { Put } from '../../journal/put.ts'
 import type { Expect, MemoryStore, RecordQuery, RecordRow } from '../../journal/store.ts'
 
-/** Kinds that a run in shadow writes for real: questions to people, its own waits, and what says what it would have done. */
+/** Kinds that a run in shadow writes for real: questions to people, its own waits, what it would have done, and what is counted of it. */
 const SHARED: ReadonlySet<string> = new Set([
   'alert',
   'audit',
@@ -20,6 +20,7 @@ const SHARED: ReadonlySet<string> = new Set([
   'inbox',
   'outcome',
   'reservation',
+  'rollup',
   'touch',
   'trust',
   'wait',
@@ -87,9 +88,9 @@ export async function redirected(
   return conflict ? 'conflict' : made
 }
 
-/** Of what a unit expects, what is not about overlaid records: those are looked at by `redirected`. */
+/** Of what a unit expects, what is not about overlaid records: those are looked at by `redirected`. No run writes those of its company. */
 export function expectedOf(expect: readonly Expect[] | undefined): readonly Expect[] | undefined {
-  return expect?.filter((one) => !('record' in one) || SHARED.has(one.record))
+  return expect?.filter((one) => !('record' in one) || SHARED.has(one.record) || one.record === 'company')
 }
 
 /** All records of a kind that the family would have written, ended ones left out. */
