@@ -60,7 +60,7 @@ export function strayIn(
   return firstOf(Object.keys(edited), (field): Stray | undefined => {
     const here = [...at, field]
     if (Object.hasOwn(counts, field)) return strayIn(counts[field], before[field], edited[field] as Json, here)
-    if (Object.hasOwn(before, field)) return undefined
+    if (Object.hasOwn(before, field) || edited[field] === undefined) return undefined
     return { at: here, beside: [...new Set([...Object.keys(counts), ...Object.keys(before)])] }
   })
 }
