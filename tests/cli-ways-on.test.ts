@@ -78,6 +78,9 @@ describe('a hold whose time came in a freeze, at the terminal', () => {
     expect((await keelson(['holds', file, '--plain'])).stdout).toContain(
       'was due at 2026-01-05T09:10:00.000Z: goes out once the freeze ends',
     )
+    expect((await keelson(['why', file, 'r'])).stdout).toMatch(
+      /frozen.*; the app thaws it; stop it: npx keelson reject /,
+    )
     expect(sent).toEqual([])
   })
 })

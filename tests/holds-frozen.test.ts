@@ -53,7 +53,7 @@ describe('a hold whose time comes in a freeze', () => {
     const run = await t.start(write, letter)
     const { id } = await stayed(t)
     expect(await run.status()).toMatchObject({ state: 'waiting' })
-    expect(await t.keelson.why(run.id)).toContain('frozen')
+    expect(await t.keelson.why(run.id)).toMatch(/frozen.*; thaw\(\) lets it go, reject it to cancel: inbox\.decide\('/)
     await thaw(t)
     expect(t.world(send)).toHaveLength(1)
     expect(await t.keelson.holds.cancel(id, { by, reason: 'no' })).toMatchObject({ status: 'refused', why: 'expired' })

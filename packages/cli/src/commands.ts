@@ -10,7 +10,7 @@ export async function howToEnd(workspace: Workspace, asked: Asked): Promise<HowT
   const waits = status.state === 'waiting' ? status.for : []
   const commands = new Map<string, string>()
   for (const { inbox, kind } of waits)
-    if (inbox !== undefined) commands.set(inbox, sayingOf(await workspace.inbox.get(inbox), kind === 'hold', asked))
+    if (inbox !== undefined) commands.set(inbox, sayingOf(await workspace.inbox.get(inbox), kind, asked))
   return ({ kind, inbox, run }) => {
     if (inbox !== undefined) return commands.get(inbox)
     return run === undefined ? APP[kind] : `see what that waits for: ${command('why', run, asked)}`
@@ -25,11 +25,12 @@ const APP: { readonly [kind: string]: string | undefined } = {
   suspended: 'the app resumes it',
 }
 
-function sayingOf({ id, allows }: InboxItem, held: boolean, asked: Asked): string {
+function sayingOf({ id, allows }: InboxItem, kind: string, asked: Asked): string {
   const verbs: readonly Verb[] = allows
   const [first, ...others] = ORDER.filter((verb) => verbs.includes(verb))
   if (first === undefined) return `look at it: ${command('inbox', id, asked)}`
-  if (held) return `send it now: ${command('approve', id, asked)}; stop it: ${command('reject', id, asked)}`
+  if (kind === 'freeze') return `${APP[kind]}; stop it: ${command('reject', id, asked)}`
+  if (kind === 'hold') return `send it now: ${command('approve', id, asked)}; stop it: ${command('reject', id, asked)}`
   const or = others.length === 0 ? '' : ` (or ${others.join(', ')})`
   return `answer it: ${command(first, id, asked)}${or}`
 }

@@ -103,6 +103,8 @@ function sentence(info: WaitInfo): string {
 /** The call that ends it. */
 function callOf({ kind, inbox }: WaitInfo): string | undefined {
   if (kind === 'hold') return `approve it to send now, reject it to cancel: inbox.decide('${inbox ?? ''}', …)`
+  if (kind === 'freeze' && inbox !== undefined)
+    return `thaw() lets it go, reject it to cancel: inbox.decide('${inbox}', …)`
   if (inbox !== undefined) return `answer it: inbox.decide('${inbox}', …)`
   return CALLS[kind]
 }
