@@ -45,7 +45,7 @@ export async function importFrom(asked: Asked): Promise<number> {
   const files = [asked.subject!, ...asked.more]
   const { keelson, workspace } = await openStore(asked, { into: await workspaceIn(files[0]!) })
   try {
-    const sources = files.map((file) => createReadStream(file))
+    const sources = files.map((file) => () => createReadStream(file))
     const { dryRun, replace, adopt } = asked
     const mode = replace ? 'replace' : 'restore'
     const report = await workspace.import(sources, { by: actorOf(asked), mode, adopt, dryRun })

@@ -1,11 +1,13 @@
 /**
  * Import: a bundle into a workspace: as it was, or its entities into what is there.
  *
- * What was restored starts frozen: the workspace that it came from may still act, and two must not send the same.
+ * I1. What was restored starts frozen: the workspace that it came from may still act, and two must not send the same.
+ * I2. Nothing is given up for a bundle that was not found whole before.
  */
 import type { Actor } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
 import type { Environment } from '../conductor/environment.ts'
+import { busyRuns } from '../conductor/life.ts'
 import { chain, headOf, type Draft } from '../journal/entry.ts'
 import type { BundleSource } from './read.ts'
 import { REPLACED_STREAM, restore, type Counts } from './restore.ts'
@@ -14,7 +16,7 @@ export interface ImportOptions {
   readonly by: Actor
   /**
    * 'restore' (default): into an empty workspace of the same name, entry by entry. 'replace': the same, after what is
-   * there was given up.
+   * there was given up. For that it is read twice: what a function opens, or an array; a stream is kept in memory meanwhile.
    */
   readonly mode?: 'restore' | 'replace'
   /** True: this store goes on from here and may act; the one that was exported must not. Default: frozen until `adopt()`. */
@@ -51,12 +53,20 @@ export async function importBundle(
   options: ImportOptions,
 ): Promise<ImportReport> {
   const { by, mode = 'restore', adopt = false, dryRun = false, signal, onProgress } = options
-  if (mode === 'replace' && !dryRun) await giveUp(env, workspace, by)
-  const parts = { env, workspace, dryRun, signal, onProgress }
-  const { counts, missing, runs } = await restore(parts, isList(sources) ? sources : [sources])
-  if (!dryRun) {
+  const given = isList(sources) ? sources : [sources]
+  const read = mode === 'replace' && !dryRun ? await Promise.all(given.map(again)) : given
+  if (mode === 'replace' && !dryRun) {
+    await restore({ env, workspace, dryRun: true, anew: true, signal, onProgress: undefined }, read)
+    await giveUp(env, workspace, by)
+  }
+  const last = async (): Promise<void> => {
     env.company(workspace).forget()
     if (!adopt) await env.company(workspace).setFrozen(true, 'it was imported; adopt() it to let it act', by)
+  }
+  const parts = { env, workspace, dryRun, anew: dryRun && mode === 'replace', last, signal, onProgress }
+  const { counts, missing, runs } = await restore(parts, read)
+  if (!dryRun) {
+    env.company(workspace).moved()
     env.nudge()
   }
   return { ...counts, missing, frozen: !adopt, unknown: unknownTo(env, [...runs.values()]) }
@@ -64,13 +74,21 @@ export async function importBundle(
 
 function isList(sources: BundleSource | readonly BundleSource[]): sources is readonly BundleSource[] {
   const [first] = Array.isArray(sources) ? (sources as readonly unknown[]) : []
+  if (typeof first === 'function') return true
   return typeof first === 'object' && first !== null && !(first instanceof Uint8Array)
+}
+
+/** What can be read a second time. */
+async function again(source: BundleSource): Promise<BundleSource> {
+  if (typeof source === 'function' || Array.isArray(source)) return source
+  const pieces: (string | Uint8Array)[] = []
+  for await (const piece of source) pieces.push(piece)
+  return pieces
 }
 
 /** Everything that the workspace holds; that it was given up stays, in a stream of its own. */
 async function giveUp(env: Environment, workspace: string, by: Actor): Promise<void> {
-  const held = await env.store.runs(workspace, { state: 'open', limit: 1000 })
-  if (held.some(({ worker }) => worker !== null)) {
+  if ((await busyRuns(env, workspace)).length > 0) {
     throw new KeelsonError('STORE_BUSY', `runs of workspace ${workspace} are being worked on`, {
       hint: 'Stop its conductors, or import through one with work: false.',
     })

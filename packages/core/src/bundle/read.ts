@@ -8,8 +8,12 @@ import type { EntryKind } from '../journal/kinds.ts'
 import { putsOf } from '../journal/records.ts'
 import { BUNDLE_FORMAT, invalid, parseLine, type BundleHead, type BundleLine, type LineOf } from './line.ts'
 
-/** Text in pieces of any size: a file's stream, an export of another conductor, an array of lines. */
-export type BundleSource = AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>
+/**
+ * Text in pieces of any size: a file's stream, an export of another conductor, an array of lines; or a function that opens it,
+ * for what is to be read more than once.
+ */
+export type BundleSource = Pieces | (() => Pieces)
+type Pieces = AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>
 
 /** The order in which lines come (B2). */
 const ORDER: readonly BundleLine['type'][] = [
@@ -97,15 +101,26 @@ export function entryOf(line: LineOf<'entry'>): Entry {
 async function* linesOf(source: BundleSource): AsyncGenerator<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true })
   let rest = ''
-  for await (const piece of source) {
-    rest += typeof piece === 'string' ? piece : decoder.decode(piece, { stream: true })
+  let number = 1
+  const decoded = (piece?: Uint8Array): string => {
+    try {
+      return decoder.decode(piece, { stream: piece !== undefined })
+    } catch {
+      throw invalid(number, 'its bytes are no UTF-8')
+    }
+  }
+  for await (const piece of typeof source === 'function' ? source() : source) {
+    rest += typeof piece === 'string' ? piece : decoded(piece)
     let from = 0
     for (let end = rest.indexOf('\n'); end !== -1; end = rest.indexOf('\n', from)) {
-      if (end > from) yield rest.slice(from, end)
+      if (end > from) {
+        yield rest.slice(from, end)
+        number++
+      }
       from = end + 1
     }
     rest = rest.slice(from)
   }
-  rest += decoder.decode()
+  rest += decoded()
   if (rest !== '') yield rest
 }

@@ -5,7 +5,8 @@
  *     So an import that was cut off goes on when it is called again, and nothing else is ever written over.
  * R2. A record must be what the last entry that put it says; a line that says otherwise is refused before it is written.
  * R3. Runs come last: nothing executes before all of it is there and the hash at the end was right. Until then the
- *     workspace is marked as suspended, so that no conductor writes into what is there by half.
+ *     workspace is marked as suspended, so that no conductor writes into what is there by half; and it is frozen before
+ *     that mark goes, so that there is no instant at which it could act.
  */
 import { createHash } from 'node:crypto'
 import { sha256 } from '../base/hash.ts'
@@ -31,6 +32,10 @@ export interface RestoreParts {
   readonly workspace: string
   /** Reads and checks everything, writes nothing. */
   readonly dryRun: boolean
+  /** As if the workspace were empty. Only with `dryRun`: what is there is given up once all of this was found whole. */
+  readonly anew?: boolean
+  /** What is done when all of it is there, before anybody may work in it. */
+  readonly last?: () => Promise<void>
   readonly signal: AbortSignal | undefined
   readonly onProgress: ((done: Counts) => void) | undefined
 }
@@ -67,13 +72,21 @@ export async function restore(parts: RestoreParts, sources: readonly BundleSourc
   try {
     for (const [at, source] of sources.entries()) await takeIn(parts, source, at, present, gathered)
     // What is held there beyond the bundle would have been written over, or be lost.
-    if (!(await present.next()).done) throw notEmpty(parts.workspace)
+    if (!(await isThrough(present, marked))) throw notEmpty(parts.workspace)
   } finally {
     await present.return(undefined)
   }
   await start(parts, gathered)
+  if (!parts.dryRun) await parts.last?.()
   if (marked || gathered.life !== undefined) await unmark(parts, gathered)
   return gathered
+}
+
+/** Under its own mark, an import that was cut off at its end may have written its freeze already. */
+async function isThrough(present: AsyncGenerator<Placed>, marked: boolean): Promise<boolean> {
+  for (let next = await present.next(); next.done !== true; next = await present.next())
+    if (!marked || next.value.kind !== 'workspace.frozen') return false
+  return true
 }
 
 const IMPORTING = canonicalAround({ state: 'suspended', reason: 'it is being imported' })
@@ -82,7 +95,7 @@ const IMPORTING = canonicalAround({ state: 'suspended', reason: 'it is being imp
 async function mark({ env, workspace }: RestoreParts): Promise<boolean> {
   const [life] = await env.store.records(workspace, { kind: 'company', ids: ['life'], limit: 1 })
   if (life !== undefined) return life.data === IMPORTING
-  if ((await env.store.tail(workspace, 0, 1)).length > 0) return false
+  if (!(await existing({ env, workspace }).next()).done) return false
   await env.store.write(workspace, { records: [lifeWrite(1, IMPORTING)] })
   return true
 }
@@ -185,7 +198,12 @@ async function matches(workspace: string, entry: Entry, present: AsyncGenerator<
   throw notEmpty(workspace)
 }
 
-async function* existing({ env, workspace }: RestoreParts): AsyncGenerator<Placed> {
+async function* existing({
+  env,
+  workspace,
+  anew = false,
+}: Pick<RestoreParts, 'env' | 'workspace' | 'anew'>): AsyncGenerator<Placed> {
+  if (anew) return
   for (let after = 0; ;) {
     const page = await env.store.tail(workspace, after, BATCH)
     yield* page.filter(({ stream }) => stream !== REPLACED_STREAM)
@@ -202,7 +220,7 @@ async function artifact(
   gathered: Gathered,
 ): Promise<void> {
   if (line.bytes === undefined) {
-    if ((await parts.env.store.getArtifact(parts.workspace, line.sha256)) === undefined)
+    if (parts.anew === true || (await parts.env.store.getArtifact(parts.workspace, line.sha256)) === undefined)
       gathered.missing.push(line.sha256)
     return
   }

@@ -116,7 +116,7 @@ async function assertIdle(env: Environment, workspace: string): Promise<void> {
 }
 
 /** Runs that a pass is over. */
-async function busyRuns(env: Environment, workspace: string): Promise<string[]> {
+export async function busyRuns(env: Environment, workspace: string): Promise<string[]> {
   const busy: string[] = []
   for (let after = 0; ;) {
     const rows = await env.store.runs(workspace, { state: 'open', limit: 500, after })
