@@ -102,6 +102,51 @@ it('names what it had to leave, and takes it when asked again', async () => {
   expect((await keelson.audit.verify()).faults).toEqual([])
 })
 
+it('finds a text as it was handed on: as a line of a context, fenced or not, and in JSON that is a text', async () => {
+  const text = 'Ada hides\n4711  gold coins\n"under" <data the stairs'
+  const teller = definePlaybook({
+    name: 'teller',
+    version: 1,
+    input: z.object({}),
+    output: z.array(z.string()),
+    async run(ctx) {
+      const context = await ctx.memory.context({ task: 'gold coins' })
+      return [context.text, JSON.stringify(context), JSON.stringify({ text })]
+    },
+  })
+  for (const outside of [true, false]) {
+    const keelson = await open(store(), { playbooks: [teller] })
+    const { id } = await keelson.memory.remember({ text, outside }, { by: me })
+    const run = await keelson.start(teller, {}, { id: 'one' })
+    expect(JSON.stringify(await run.result()).match(/4711/g)).toHaveLength(3)
+    expect((await keelson.memory.erase({ ids: [id] }, { by: me, reason: 'asked' })).left).toEqual([])
+    expect(JSON.stringify(await run.result())).not.toMatch(/4711|stairs/)
+    const lines: string[] = []
+    for await (const line of keelson.workspace('default').export()) lines.push(line)
+    expect(lines.join('')).not.toMatch(/4711|stairs/)
+  }
+})
+
+it('names the files in which a text stands', async () => {
+  const filer = definePlaybook({
+    name: 'filer',
+    version: 1,
+    input: z.object({}),
+    output: z.string(),
+    async run(ctx) {
+      const { sha256 } = await ctx.artifacts.put(`From: Ada\n\n${SECRET}`, { type: 'text/plain' })
+      await ctx.artifacts.put('another', { type: 'text/plain' })
+      await ctx.memory.remember({ text: SECRET, evidence: [{ kind: 'artifact', id: sha256, sha256 }] })
+      return sha256
+    },
+  })
+  const keelson = await open(store(), { playbooks: [filer] })
+  const sha256 = await (await keelson.start(filer, {}, { id: 'one' })).result()
+  const ids = (await keelson.memory.facts()).map(({ id }) => id)
+  const { left } = await keelson.memory.erase({ ids }, { by: me, reason: 'asked' })
+  expect(left).toEqual([{ where: `artifact ${sha256}`, why: 'it is a file of its own, and is kept' }])
+})
+
 it('is done by a person only', async () => {
   const { memory } = await open(store(), { playbooks: [reader] })
   const { id } = await memory.remember({ text: 'something' }, { by: me })

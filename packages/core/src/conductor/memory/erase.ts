@@ -15,6 +15,7 @@ import type { Placed } from '../../journal/entry.ts'
 import { pagesOf } from '../../journal/pages.ts'
 import type { RecordRow } from '../../journal/store.ts'
 import { CHANGE_SET_RECORD, changeSetPut, type ChangeSetRecord } from '../../memory/change-set.ts'
+import { lineOf } from '../../memory/context.ts'
 import type { Erased, Tombstone, WorkspaceMemory } from '../../memory/handle.ts'
 import { subjectOf } from '../../memory/input.ts'
 import { KEY_RECORD, keyOf, keyPut, MEMORY_RECORD, memoryPut, type MemoryRecord } from '../../memory/unit.ts'
@@ -88,6 +89,7 @@ function leftOf(seen: Traces): Erased['left'] {
   return [
     ...seen.open.map((stream) => ({ where: stream, why: 'its run is open: erase again when it has ended' })),
     ...seen.mail.map((run) => ({ where: `mail of ${run}`, why: 'it has not been read yet' })),
+    ...seen.artifacts.map((sha256) => ({ where: `artifact ${sha256}`, why: 'it is a file of its own, and is kept' })),
     ...others,
   ]
 }
@@ -113,9 +115,16 @@ async function rowsOf({ env, workspace }: Desk, ids: readonly string[]): Promise
 
 /** What is looked for everywhere: texts, and values that are texts of their own. Very short ones would be found in all. */
 function textsOf(records: readonly MemoryRecord[]): string[] {
-  return [...new Set(records.flatMap(ownTexts))]
+  return [...new Set(records.flatMap(ownTexts).flatMap(writtenAs))]
     .filter((text) => text.length >= SHORTEST)
     .sort((a, b) => b.length - a.length)
+}
+
+/** As a text is handed on: as it is, as a line of a context, and each of these in JSON that is itself a text. */
+function writtenAs(text: string): string[] {
+  const lines = [true, false].map((outside) => lineOf({ text, outside }).slice(2))
+  const plain = [text, ...lines]
+  return [...plain, ...plain.map((one) => JSON.stringify(one).slice(1, -1))]
 }
 
 const SHORTEST = 4

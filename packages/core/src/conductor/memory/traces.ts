@@ -1,5 +1,6 @@
-/** Traces: where a text still stands: entries, records, mail. Reads all of a workspace; erasing is rare. */
+/** Traces: where a text still stands: entries, records, mail, files. Reads all of a workspace; erasing is rare. */
 import type { Json } from '../../base/value.ts'
+import { artifactsIn } from '../../journal/artifact.ts'
 import type { Placed } from '../../journal/entry.ts'
 import { pagesOf } from '../../journal/pages.ts'
 import type { RecordRow, RunRow } from '../../journal/store.ts'
@@ -20,6 +21,8 @@ export interface Traces {
   readonly open: readonly string[]
   /** Runs with unread mail that holds it. */
   readonly mail: readonly string[]
+  /** Hashes of artifacts in whose bytes it stands. */
+  readonly artifacts: readonly string[]
 }
 
 const PAGE = 1000
@@ -48,9 +51,11 @@ export async function traces(desk: Desk, { texts, memories, sets }: Sought): Pro
   const entries: Placed[] = []
   const open = new Set<string>()
   const kinds = new Set<string>(UNPUT)
+  const files = new Set<string>()
   for await (const entry of allEntries(desk)) {
     const puts = putsOf(entry)
     for (const { kind } of puts) kinds.add(kind)
+    for (const sha256 of artifactsIn(entry)) files.add(sha256)
     // What was pruned is told by hashes and ids alone, and must stay told.
     if (entry.payload === null || entry.kind === 'stream.pruned') continue
     if (!holds(entry.payload) && !puts.some(isOf)) continue
@@ -68,7 +73,7 @@ export async function traces(desk: Desk, { texts, memories, sets }: Sought): Pro
     kinds,
     ({ kind, id, data }) => holds(data) || (sets.size > 0 && proposes(kind, id, JSON.parse(data) as Json, sets)),
   )
-  return { entries, records, ended, open: [...open], mail }
+  return { entries, records, ended, open: [...open], mail, artifacts: await filesWith(desk, files, texts) }
 }
 
 /** A record that holds what one of these sets would write: the set while it waits, and the item that asks about it. */
@@ -88,6 +93,22 @@ async function runsOf({ env, workspace }: Desk, holds: (text: string) => boolean
     if (rows.length < PAGE) return found
     after = rows.at(-1)!.order
   }
+}
+
+/** Those that hold it as it is. What is packed or of another encoding is not looked into. */
+async function filesWith(
+  { env, workspace }: Desk,
+  files: ReadonlySet<string>,
+  texts: readonly string[],
+): Promise<string[]> {
+  const found: string[] = []
+  for (const sha256 of files) {
+    const bytes = await env.store.getArtifact(workspace, sha256)
+    if (bytes === undefined) continue
+    const held = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    if (texts.some((text) => held.includes(text))) found.push(sha256)
+  }
+  return found
 }
 
 async function* allEntries({ env, workspace }: Desk): AsyncGenerator<Placed> {

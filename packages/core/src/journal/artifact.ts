@@ -1,5 +1,5 @@
 /** Artifact references of entries: every hash that an entry's payload names as an artifact's. */
-import type { Entry } from '../journal/entry.ts'
+import type { Entry } from './entry.ts'
 
 const REFERENCE = /"sha256":"([0-9a-f]{64})"/g
 
