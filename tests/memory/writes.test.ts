@@ -99,7 +99,10 @@ describe('a machine', () => {
     await t.settle()
     const { items } = await inbox.list()
     expect(items.map(({ preview }) => preview)).toEqual([
-      { kind: 'fields', rows: [{ label: 'add', after: 'acme pays within 60 days' }] },
+      {
+        kind: 'fields',
+        rows: [{ label: `replace ${said.id}`, before: 'acme pays within 30 days', after: 'acme pays within 60 days' }],
+      },
     ])
     expect(texts(await memory.facts())).toEqual(['acme pays within 30 days'])
     expect(await inbox.decide(items[0]!.id, { hash: items[0]!.hash, by: me, approve: true })).toEqual({

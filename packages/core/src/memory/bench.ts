@@ -8,7 +8,18 @@ import type { Taxonomy } from '../base/taxonomy.ts'
 import type { Put } from '../journal/put.ts'
 import type { RecordQuery, RecordRow } from '../journal/store.ts'
 import { taxonomyIn, TAXONOMY_QUERY } from './terms.ts'
-import { KEY_RECORD, keyOf, keyPut, MEMORY_RECORD, memoryPut, type End, type MemoryRecord } from './unit.ts'
+import {
+  isLive,
+  KEY_RECORD,
+  keyOf,
+  keyPut,
+  MEMORY_RECORD,
+  memoryPut,
+  START,
+  undone,
+  type End,
+  type MemoryRecord,
+} from './unit.ts'
 
 /** How a bench reads: the store's `records`, of one workspace. */
 export type Look = (query: RecordQuery) => Promise<readonly RecordRow[]>
@@ -39,6 +50,12 @@ export class Bench {
     await this.#loadMemories([...ids, ...made.map(({ id }) => id), ...open])
     const named = ids.flatMap((id) => this.#memories.get(id)?.value ?? [])
     await this.#loadMemories(await this.#loadKeys(named))
+    for (const subject of this.#turnedBack(made)) await this.#loadSubject(subject)
+  }
+
+  /** Rows of another kind, as they stand. */
+  async rows(kind: string, ids: readonly string[]): Promise<readonly RecordRow[]> {
+    return ids.length === 0 ? [] : this.#look({ kind, ids, limit: ids.length })
   }
 
   /** The workspace's terms as they stand. */
@@ -56,11 +73,16 @@ export class Bench {
     return id === null ? undefined : this.memory(id)
   }
 
+  /** All that ever stood where this one would, as far as it was loaded: for one that begins before what stands now. */
+  under(record: MemoryRecord): MemoryRecord[] {
+    const key = this.#key(record)
+    const all = [...this.#memories.values()].flatMap(({ value }) => value ?? [])
+    return all.filter((one) => one.functional === true && one.id !== record.id && this.#key(one) === key)
+  }
+
   /** Puts a record in place of what is held under its id, and gives it its key or takes it. */
   set(record: MemoryRecord, stands: boolean): void {
-    const memory = held(this.#memories, record.id)
-    memory.value = record
-    memory.changed = true
+    this.amend(record)
     if (record.kind === 'event') return
     const under = held(this.#keys, this.#key(record))
     const next = stands ? record.id : under.value === record.id ? null : under.value
@@ -73,12 +95,57 @@ export class Bench {
     this.set({ ...record, ends: [...record.ends, end] }, false)
   }
 
+  /** Undoes the end that a set made. It stands again when no other end is left, and nothing else stands there. */
+  reopen(record: MemoryRecord, set: string, now: number): void {
+    const again = undone(record, set, now)
+    this.set(again, isLive(again) && this.standsFor(record) === undefined)
+  }
+
+  /** Another memory that stands where this one would. */
+  standsFor(record: MemoryRecord): MemoryRecord | undefined {
+    const other = record.kind === 'event' ? undefined : this.open(record)
+    return other !== undefined && other.id !== record.id && isLive(other) ? other : undefined
+  }
+
+  /** Puts a record in place of what is held under its id; what stands where it does stays. */
+  amend(record: MemoryRecord): void {
+    const memory = held(this.#memories, record.id)
+    memory.value = record
+    memory.changed = true
+  }
+
   puts(): Put[] {
     const puts: Put[] = []
     for (const { value, version, changed } of this.#memories.values())
       if (changed) puts.push(memoryPut(value!, version + 1))
     for (const [key, { value, version, changed }] of this.#keys) if (changed) puts.push(keyPut(key, value, version + 1))
     return puts
+  }
+
+  /** Subjects of functional facts that begin before what stands by then in their place. */
+  #turnedBack(made: readonly MemoryRecord[]): Set<string> {
+    const found = new Set<string>()
+    const latest = new Map<string, number>()
+    for (const record of made) {
+      if (record.functional !== true) continue
+      const key = this.#key(record)
+      const last = latest.get(key) ?? this.open(record)?.from ?? -Infinity
+      if (record.from < last) found.add(record.subject!)
+      latest.set(key, Math.max(last, record.from))
+    }
+    return found
+  }
+
+  async #loadSubject(value: string): Promise<void> {
+    const query = { kind: MEMORY_RECORD, where: { field: 'subject', value }, limit: PAGE }
+    for (let after = START; ;) {
+      const rows = await this.#look({ ...query, after })
+      for (const { id, data, version } of rows)
+        if (!this.#memories.has(id))
+          this.#memories.set(id, { version, value: JSON.parse(data) as MemoryRecord, changed: false })
+      if (rows.length < PAGE) return
+      after = rows.at(-1)!
+    }
   }
 
   #key(record: MemoryRecord): string {

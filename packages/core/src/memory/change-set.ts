@@ -16,7 +16,8 @@ import type { Json } from '../base/value.ts'
 import type { Put } from '../journal/put.ts'
 import type { Bench } from './bench.ts'
 import { newEvent, newMemory, type NewEvent, type NewMemory, type Writing } from './input.ts'
-import { endOf, isLive, without, yields, type Load, type MemoryRecord, type Source } from './unit.ts'
+import { isSame, mayNotClose, placeBefore } from './supersede.ts'
+import { endOf, isLive, without, type Load, type MemoryRecord, type Source } from './unit.ts'
 
 /** One thing that a set does. */
 export type ChangeOp =
@@ -65,7 +66,13 @@ export type Change =
   | { readonly did: 'added'; readonly id: string }
   | { readonly did: 'ended'; readonly id: string }
   | { readonly did: 'reopened'; readonly id: string }
-  | { readonly did: 'amended'; readonly id: string; readonly before: { readonly [field: string]: Json } }
+  | {
+      readonly did: 'amended'
+      readonly id: string
+      readonly before: { readonly [field: string]: Json }
+      /** What it made of them. Sets of older releases do not say. */
+      readonly after?: { readonly [field: string]: Json }
+    }
   | EntityWritten
 
 /** An entity got this version. What was changed stands in its history. */
@@ -230,11 +237,7 @@ function applyOne(
     case 'event':
       return applyEvent(bench, record!, changes)
     case 'add':
-      for (const id of op.replaces ?? []) {
-        const how = op.replaces!.length === 1 ? 'corrected' : 'merged'
-        end(bench, id, { how, at: applying.now, set: applying.set, by: record!.id }, changes)
-      }
-      return applyAdd(bench, record!, applying, changes)
+      return applyAdd(bench, replacing(bench, op.replaces ?? [], record!, applying, changes), applying, changes)
     case 'close':
       return end(
         bench,
@@ -261,6 +264,23 @@ function applyOne(
   }
 }
 
+/** What takes the place of others ends them, and is pinned where one of them was. */
+function replacing(
+  bench: Bench,
+  ids: readonly string[],
+  record: MemoryRecord,
+  { now, set }: Applying,
+  changes: Change[],
+): MemoryRecord {
+  const how = ids.length === 1 ? 'corrected' : 'merged'
+  let pinned = false
+  for (const id of ids) {
+    pinned ||= bench.memory(id)?.pinned === true
+    end(bench, id, { how, at: now, set, by: record.id }, changes)
+  }
+  return pinned ? { ...record, pinned } : record
+}
+
 function applyEvent(bench: Bench, record: MemoryRecord, changes: Change[]): Remembered {
   if (bench.memory(record.id) !== undefined) return { id: record.id, status: 'known' }
   bench.set(record, true)
@@ -273,14 +293,19 @@ function applyAdd(bench: Bench, record: MemoryRecord, { now, set, decided }: App
   if (made !== undefined) return { id: record.id, status: 'known' }
   const old = bench.open(record)
   if (old !== undefined && isSame(old, record)) return { id: old.id, status: 'known' }
-  if (old !== undefined && !decided && (yields(record.authority, old.authority) || old.pinned === true))
-    return {
-      id: '',
-      status: 'proposed',
-      why: `it contradicts ${old.id}, which ${old.pinned === true ? 'is pinned' : `is the word of ${old.authority}`}`,
+  const place = old !== undefined && record.from < old.from ? placeBefore(bench, record, old) : undefined
+  const strong = decided ? undefined : [old, place?.prior].find((one) => one !== undefined && mayNotClose(record, one))
+  if (strong !== undefined) {
+    const { id, pinned, authority } = strong
+    const why = `it contradicts ${id}, which ${pinned === true ? 'is pinned' : `is the word of ${authority}`}`
+    return { id: '', status: 'proposed', why }
+  }
+  if (place !== undefined) {
+    const { to, prior } = place
+    if (prior !== undefined) {
+      bench.end(prior, { at: now, by: record.id, how: 'closed', set, to: record.from })
+      changes.push({ did: 'ended', id: prior.id })
     }
-  if (old !== undefined && record.from < old.from) {
-    const to = Math.min(record.to ?? Infinity, old.from)
     bench.set({ ...record, to }, false)
     changes.push({ did: 'added', id: record.id })
     return { id: record.id, status: 'applied' }
@@ -293,15 +318,6 @@ function applyAdd(bench: Bench, record: MemoryRecord, { now, set, decided }: App
   bench.set(record, true)
   changes.push({ did: 'added', id: record.id })
   return { id: record.id, status: 'applied', ...(old === undefined ? {} : { superseded: old.id }) }
-}
-
-function isSame(old: MemoryRecord, record: MemoryRecord): boolean {
-  return (
-    (record.terms === undefined || canonical(old.terms ?? {}) === canonical(record.terms)) &&
-    old.text === record.text &&
-    canonical(old.value ?? null) === canonical(record.value ?? null) &&
-    old.to === record.to
-  )
 }
 
 function end(bench: Bench, id: string, given: MemoryRecord['ends'][number], changes: Change[]): Remembered {
@@ -317,7 +333,9 @@ function restore(bench: Bench, id: string, now: number, changes: Change[]): Reme
   if (last === undefined) return { id, status: 'known' }
   if (record.erased !== undefined || last.until === undefined || last.until < now)
     throw stale(id, `it is ${last.how}, not in the bin`)
-  reopen(bench, record, last.set, now)
+  const other = bench.standsFor(record)
+  if (other !== undefined && (record.to ?? Infinity) > other.from) throw stale(id, `${other.id} has taken its place`)
+  bench.reopen(record, last.set, now)
   changes.push({ did: 'reopened', id })
   return { id, status: 'applied' }
 }
@@ -329,8 +347,9 @@ function amend(bench: Bench, id: string, set: Amendment, changes: Change[]): Rem
     next[field] = field === 'expiresAt' || field === 'terms' ? AMENDED[field](value) : value
   const before: Record<string, Json> = {}
   for (const field of Object.keys(next)) before[field] = (record as unknown as Record<string, Json>)[field] ?? null
-  bench.set(without({ ...record, ...next }), true)
-  changes.push({ did: 'amended', id, before })
+  const after = Object.fromEntries(Object.entries(next).map(([field, value]) => [field, value ?? null]))
+  bench.amend(without({ ...record, ...next }))
+  changes.push({ did: 'amended', id, before, after })
   return { id, status: 'applied' }
 }
 
@@ -371,12 +390,4 @@ function pastOf(text: string | undefined, now: number): number {
   throw new KeelsonError('INPUT_INVALID', `a memory cannot be closed as of ${text}, which is still to come`, {
     hint: 'Amend it with expiresAt.',
   })
-}
-
-/** Undoes the end that a set made. It stands again when no other end is left. */
-export function reopen(bench: Bench, record: MemoryRecord, set: string, now: number): void {
-  const at = record.ends.findLastIndex((one) => one.set === set && one.undoneAt === undefined)
-  const ends = record.ends.map((one, i) => (i === at ? { ...one, undoneAt: now } : one))
-  const again = { ...record, ends }
-  bench.set(again, isLive(again))
 }

@@ -2,12 +2,14 @@
  * Invert: a change set taken back: what it added goes, what it ended stands again, what it amended is as before.
  *
  * I1. What somebody else has built on since is left alone and named.
+ * I2. What was left alone because of a later set stands again when that one is taken back, too: in whatever order.
  */
+import { canonical } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
 import type { Bench } from './bench.ts'
-import { reopen, type Change, type ChangeSetRecord, type EntityWritten } from './change-set.ts'
+import { CHANGE_SET_RECORD, type Change, type ChangeSetRecord, type EntityWritten } from './change-set.ts'
 import type { Writing } from './input.ts'
-import { isLive, without, type MemoryRecord } from './unit.ts'
+import { endOf, isLive, undone, without, type MemoryRecord } from './unit.ts'
 
 /** What could not be taken back, and why. */
 export interface Blocked {
@@ -33,8 +35,42 @@ export async function invert(
     }
     const why = invertOne(bench, change, record, set.id, { now, by }, changes)
     if (why !== undefined) blocked.push({ id: change.id, why })
+    else if (change.did === 'ended') await behind(bench, change.id, now, { changes, blocked })
   }
   return { changes, blocked }
+}
+
+/** What a memory that was taken back had ended, and that stayed so because of what has been taken back only now. */
+async function behind(
+  bench: Bench,
+  id: string,
+  now: number,
+  made: { readonly changes: Change[]; readonly blocked: Blocked[] },
+): Promise<void> {
+  const gone = bench.memory(id)!
+  if (endOf(gone)?.how !== 'reverted') return
+  const [row] = await bench.rows(CHANGE_SET_RECORD, [gone.set])
+  const { changes } = JSON.parse(row?.data ?? '{"changes":[]}') as Pick<ChangeSetRecord, 'changes'>
+  const ids = changes.filter(({ did }) => did === 'ended').map((change) => change.id)
+  await bench.load(ids)
+  for (const one of ids) {
+    const record = bench.memory(one)
+    if (record === undefined || record.erased !== undefined) continue
+    const own = record.ends.findLast((end) => end.by === id && end.undoneAt === undefined)
+    const why = own === undefined ? undefined : opened(bench, record, own.set, now)
+    if (why !== undefined) made.blocked.push({ id: one, why })
+    else if (own !== undefined) made.changes.push({ did: 'reopened', id: one })
+    if (why === undefined) await behind(bench, one, now, made)
+  }
+}
+
+/** Without the end that a set made. Answers why it stays. */
+function opened(bench: Bench, record: MemoryRecord, set: string, now: number): string | undefined {
+  const other = bench.standsFor(record)
+  const meets = other !== undefined && (record.to ?? Infinity) > other.from
+  if (meets && isLive(undone(record, set, now))) return `${other.id} has taken its place`
+  bench.reopen(record, set, now)
+  return undefined
 }
 
 function invertOne(
@@ -52,9 +88,8 @@ function invertOne(
       return undefined
     case 'ended': {
       if (!record.ends.some((one) => one.set === set && one.undoneAt === undefined)) return 'it was opened again since'
-      const other = record.kind === 'event' ? undefined : bench.open(record)
-      if (other !== undefined && other.id !== record.id && isLive(other)) return `${other.id} has taken its place`
-      reopen(bench, record, set, now)
+      const why = opened(bench, record, set, now)
+      if (why !== undefined) return why
       changes.push({ did: 'reopened', id: record.id })
       return undefined
     }
@@ -66,18 +101,34 @@ function invertOne(
       changes.push({ did: 'ended', id: record.id })
       return undefined
     }
-    case 'amended': {
-      const before = Object.fromEntries(
-        Object.entries(change.before).map(([field, value]) => [field, value ?? undefined]),
-      )
-      const now = Object.fromEntries(
-        Object.keys(change.before).map((field) => [field, (record as unknown as Record<string, Json>)[field] ?? null]),
-      )
-      bench.set(without({ ...record, ...before }), isLive(record))
-      changes.push({ did: 'amended', id: record.id, before: now })
-      return undefined
-    }
+    case 'amended':
+      return amendedBack(bench, change, record, changes)
     default:
       return change satisfies never
   }
+}
+
+/** Fields go back to what they were, but for those that have been changed again. */
+function amendedBack(
+  bench: Bench,
+  change: Extract<Change, { did: 'amended' }>,
+  record: MemoryRecord,
+  changes: Change[],
+): string | undefined {
+  const held = (field: string): Json => (record as unknown as Record<string, Json>)[field] ?? null
+  const isAsMade = (field: string): boolean =>
+    change.after === undefined || canonical(held(field)) === canonical(change.after[field] ?? null)
+  const made = Object.keys(change.before).filter(
+    (field) => canonical(change.before[field]!) !== canonical(change.after?.[field] ?? null),
+  )
+  const fields = made.filter(isAsMade)
+  const later = made.filter((field) => !isAsMade(field))
+  if (fields.length > 0) {
+    const after = Object.fromEntries(fields.map((field) => [field, change.before[field]!]))
+    const next = Object.fromEntries(fields.map((field) => [field, change.before[field] ?? undefined]))
+    const before = Object.fromEntries(fields.map((field) => [field, held(field)]))
+    bench.amend(without({ ...record, ...next }))
+    changes.push({ did: 'amended', id: record.id, before, after })
+  }
+  return later.length === 0 ? undefined : `${later.join(', ')} was changed since`
 }

@@ -159,6 +159,12 @@ export function endOf(record: Pick<MemoryRecord, 'ends'>, known = Infinity): End
   return record.ends.findLast((end) => end.at <= known && (end.undoneAt === undefined || end.undoneAt > known))
 }
 
+/** Without the end that a set made. */
+export function undone(record: MemoryRecord, set: string, now: number): MemoryRecord {
+  const at = record.ends.findLastIndex((one) => one.set === set && one.undoneAt === undefined)
+  return { ...record, ends: record.ends.map((one, i) => (i === at ? { ...one, undoneAt: now } : one)) }
+}
+
 /** Does it still stand, as far as the record says? (An instant may yet come at which it no longer does.) */
 export function isLive(record: MemoryRecord): boolean {
   return record.erased === undefined && endOf(record) === undefined

@@ -128,7 +128,7 @@ export function changeSetOf(record: ChangeSetRecord): ChangeSet {
 
 async function diff(desk: Desk, id: string): Promise<Diff[]> {
   const { record } = await readSet(desk, id)
-  if (record.ops !== undefined) return diffOf(desk, record.ops)
+  if (record.ops !== undefined) return diffOf(desk, record.ops, record.scope)
   const asked = await itemOfSet(desk, id)
   if (asked !== undefined) return askedDiff(asked)
   const memories = await recordsOf(

@@ -6,6 +6,7 @@ import { CONTEXT_RECORD, contextPut, type ContextLog } from '../../memory/contex
 import type { ScopeOptions, WorkspaceMemory } from '../../memory/handle.ts'
 import type { NewEvent, NewMemory } from '../../memory/input.ts'
 import { search } from '../../memory/recall/recall.ts'
+import type { MemoryRecord } from '../../memory/unit.ts'
 import { calibrated, weighed } from '../../memory/recall/vector.ts'
 import type { Notifier } from '../notifier.ts'
 import { changesOf } from './changes.ts'
@@ -151,8 +152,9 @@ async function correction(
   id: string,
   change: Pick<NewMemory, 'text' | 'value' | 'validFrom' | 'confidence'>,
 ): Promise<ChangeOp & { op: 'add' }> {
-  const { kind, scope, subject, names, predicate, functional, load, from, evidence, sensitivity, terms } =
-    await recordFor(desk, id)
+  const old = await recordFor(desk, id)
+  const { kind, scope, subject, names, predicate, functional, load, from, to, expiresAt, evidence } = old
+  const { sensitivity, terms } = old
   if (kind === 'event') {
     throw new KeelsonError('INPUT_INVALID', 'what happened cannot be corrected', {
       hint: 'Remember a fact about it, or forget it.',
@@ -174,9 +176,22 @@ async function correction(
     ...(functional === undefined ? {} : { functional }),
     ...(terms === undefined ? {} : { terms }),
     validFrom: new Date(from).toISOString(),
+    ...(to === undefined ? {} : { validTo: new Date(to).toISOString() }),
+    ...(expiresAt === undefined ? {} : { expiresAt: new Date(expiresAt).toISOString() }),
+    ...(change.text === undefined && change.value === undefined ? saidBefore(old) : {}),
     ...change,
   }
   return { op: 'add', memory, replaces: [id] }
+}
+
+/** Its words, where they are not what is corrected: whose they are is kept with them. */
+function saidBefore({ text, value, confidence, outside }: MemoryRecord): Omit<NewMemory, 'kind'> {
+  return {
+    text,
+    ...(value === undefined ? {} : { value }),
+    ...(confidence === undefined ? {} : { confidence }),
+    ...(outside === undefined ? {} : { outside }),
+  }
 }
 
 async function calibrate(

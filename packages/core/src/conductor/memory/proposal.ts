@@ -21,7 +21,8 @@ import {
 import type { Diff } from '../../memory/handle.ts'
 import { recordsOf } from '../../memory/recall/recall.ts'
 import { newMemory } from '../../memory/input.ts'
-import { memoryOf } from '../../memory/unit.ts'
+import { isSame } from '../../memory/supersede.ts'
+import { memoryOf, type MemoryRecord } from '../../memory/unit.ts'
 import { builtIn } from '../../playbook/playbook.ts'
 import { askItem } from '../ops/ask.ts'
 import type { Pass } from '../pass.ts'
@@ -113,7 +114,7 @@ async function ask(pass: Pass, key: string, set: string, shown: Shown): Promise<
   const render = async () => {
     const desk = deskIn(pass)
     const { record } = await readProposal(desk, set)
-    return previewOf(await diffOf(desk, record?.ops ?? []))
+    return previewOf(await diffOf(desk, record?.ops ?? [], record?.scope))
   }
   return askItem(
     pass,
@@ -181,7 +182,9 @@ export async function readProposal(
   const [row] = await env.store.records(workspace, { kind: CHANGE_SET_RECORD, ids: [set], limit: 1 })
   if (row === undefined) return { record: undefined, version: 0, hash: '' }
   const record = JSON.parse(row.data) as ChangeSetRecord
-  const named = namedIn(record.ops ?? [])
+  const ops = record.ops ?? []
+  const replaced = await supersededBy({ env, workspace }, ops, record.scope)
+  const named = [...namedIn(ops), ...[...replaced.values()].map(({ id }) => id)]
   const memories = [...(await recordsOf(env.store, workspace, named)).values()].map(
     ({ id, ends, pinned, load, expiresAt, terms }) => [
       ...[id, ends, pinned ?? false, load, expiresAt ?? null],
@@ -191,19 +194,43 @@ export async function readProposal(
   return { record, version: row.version, hash: sha256(canonicalAround([record.ops ?? [], memories])) }
 }
 
-export async function diffOf(desk: Desk, ops: readonly ChangeOp[]): Promise<Diff[]> {
+/** What stands in the place of functional facts that ops would add, by the op: it would be closed. */
+async function supersededBy(
+  desk: Pick<Desk, 'env' | 'workspace'>,
+  ops: readonly ChangeOp[],
+  scope: string,
+): Promise<Map<ChangeOp, MemoryRecord>> {
+  const made = ops.flatMap((op, at) =>
+    op.op === 'add' && op.memory.functional === true ? [{ op, record: draftOf(desk, op, scope, String(at)) }] : [],
+  )
+  const bench = benchOf(desk)
+  await bench.load(
+    [],
+    made.map(({ record }) => record),
+  )
+  const found = new Map<ChangeOp, MemoryRecord>()
+  for (const { op, record } of made) {
+    const old = bench.open(record)
+    if (old !== undefined && old.from <= record.from && !isSame(old, record)) found.set(op, old)
+  }
+  return found
+}
+
+function draftOf({ env }: Pick<Desk, 'env'>, op: ChangeOp & { op: 'add' }, scope: string, id: string): MemoryRecord {
+  return newMemory(op.memory, id, { source: { by: { kind: 'system', id: '' } }, scope, now: env.clock.now(), set: '' })
+}
+
+/** `scope`: of what names none. */
+export async function diffOf(desk: Desk, ops: readonly ChangeOp[], scope: string = desk.scope): Promise<Diff[]> {
   const memories = await recordsOf(desk.env.store, desk.workspace, namedIn(ops))
+  const replaced = await supersededBy(desk, ops, scope)
   return ops.flatMap((op): Diff[] => {
     if (op.op === 'event') return [{ op: 'add', after: op.event.text }]
     if (op.op === 'add') {
-      const before = (op.replaces ?? []).flatMap((id) => memories.get(id) ?? [])
-      const writing = {
-        source: { by: { kind: 'system', id: '' } },
-        scope: desk.scope,
-        now: desk.env.clock.now(),
-        set: '',
-      } as const
-      const after = newMemory(op.memory, '', writing).text
+      const named = (op.replaces ?? []).flatMap((id) => memories.get(id) ?? [])
+      const old = replaced.get(op)
+      const before = old === undefined || named.some(({ id }) => id === old.id) ? named : [...named, old]
+      const after = draftOf(desk, op, scope, '').text
       return before.length === 0
         ? [{ op: 'add', after }]
         : before.map((record, at) => ({ op: 'replace', before: memoryOf(record), ...(at === 0 ? { after } : {}) }))

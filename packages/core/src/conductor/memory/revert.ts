@@ -96,7 +96,7 @@ async function revertSet(desk: Desk, id: string, { by, reason }: By, blocked: Bl
     own = [...inverse.blocked, ...entities.blocked]
     const changes = [...inverse.changes, ...entities.changes]
     // Nothing of it could be taken back: it stands, and can be tried again.
-    if (changes.length === 0 && entities.blocked.length > 0) return undefined
+    if (changes.length === 0 && own.length > 0) return undefined
     const made: ChangeSetRecord = {
       id: set,
       status: 'applied',
