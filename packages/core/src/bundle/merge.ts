@@ -3,7 +3,8 @@
  *
  * G1. An entity is the same one when its id is there, or its key, or one of its outside identities. Equal data change nothing.
  * G2. What differs is a conflict: kept as it is here, or taken from the bundle, as told; it is named either way.
- * G3. Nothing of the other journal enters: runs, approvals and grants stay behind. Who merged is on each change.
+ * G3. What leads to one that was merged away leads to the one that it became.
+ * G4. Nothing of the other journal enters: runs, approvals and grants stay behind. Who merged is on each change.
  */
 import type { Actor } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
@@ -61,6 +62,8 @@ interface Parts {
   readonly options: MergeOptions
   /** Entities of the bundle that are others here: for the links of those that follow. */
   readonly ids: Map<string, string>
+  /** Entities of the bundle that had been merged into others of it, each with the one that stands for it. */
+  readonly merged: ReadonlyMap<string, string>
 }
 
 /** Reads a whole bundle and writes its entities, in the order in which their links allow it, and then its memories. */
@@ -70,8 +73,8 @@ export async function mergeBundle(
   source: BundleSource,
   options: MergeOptions,
 ): Promise<MergeReport> {
-  const { waiting, memories } = await contentsOf(source, options.signal)
-  const parts: Parts = { env, workspace, options, ids: new Map() }
+  const { waiting, memories, merged } = await contentsOf(source, options.signal)
+  const parts: Parts = { env, workspace, options, ids: new Map(), merged: standing(merged) }
   const entities: Merged[] = []
   for (let left = waiting, before = Infinity; left.length > 0 && left.length < before;) {
     before = left.length
@@ -92,8 +95,9 @@ export async function mergeBundle(
 async function contentsOf(
   source: BundleSource,
   signal: AbortSignal | undefined,
-): Promise<{ waiting: EntityRecord[]; memories: Remembering[] }> {
+): Promise<{ waiting: EntityRecord[]; memories: Remembering[]; merged: Map<string, string> }> {
   const waiting: EntityRecord[] = []
+  const merged = new Map<string, string>()
   const memories: Remembering[] = []
   for await (const line of readLines(source)) {
     signal?.throwIfAborted()
@@ -102,8 +106,32 @@ async function contentsOf(
     if (line.kind !== 'entity') continue
     const record = line.data as unknown as EntityRecord
     if (record.mergedInto === undefined) waiting.push(record)
+    else merged.set(`${record.type}/${record.id}`, record.mergedInto)
   }
-  return { waiting, memories }
+  return { waiting, memories, merged }
+}
+
+/** Each redirect to its end. */
+function standing(merged: ReadonlyMap<string, string>): Map<string, string> {
+  const ends = [...merged].map(([key, into]): [string, string] => {
+    const type = key.slice(0, key.indexOf('/'))
+    const seen = new Set<string>()
+    let end = into
+    for (
+      let next: string | undefined = into;
+      next !== undefined && !seen.has(next);
+      next = merged.get(`${type}/${next}`)
+    )
+      seen.add((end = next))
+    return [key, end]
+  })
+  return new Map(ends)
+}
+
+/** The id here of an entity that the bundle names. */
+function idHere({ ids, merged }: Parts, type: string, id: string): string {
+  const stands = merged.get(`${type}/${id}`) ?? id
+  return ids.get(`${type}/${stands}`) ?? stands
 }
 
 async function mergeOne(parts: Parts, record: EntityRecord): Promise<Merged> {
@@ -128,9 +156,9 @@ async function mergeOne(parts: Parts, record: EntityRecord): Promise<Merged> {
 }
 
 /** Links that led to an entity which is another one here lead to that one. */
-function linked({ ids }: Parts, type: AnyEntityType, data: EntityRecord['data']): EntityRecord['data'] {
+function linked(parts: Parts, type: AnyEntityType, data: EntityRecord['data']): EntityRecord['data'] {
   const fields = Object.entries(type.links).map(([field, to]): [string, Json] => {
-    const follow = (id: Json): Json => (typeof id === 'string' ? (ids.get(`${to.name}/${id}`) ?? id) : id)
+    const follow = (id: Json): Json => (typeof id === 'string' ? idHere(parts, to.name, id) : id)
     const value = data[field] ?? null
     return [field, Array.isArray(value) ? value.map(follow) : follow(value)]
   })
@@ -184,9 +212,14 @@ async function sameAs({ env, workspace }: Parts, type: AnyEntityType, record: En
 }
 
 async function rememberAll(parts: Parts, memories: readonly Remembering[]): Promise<MergeReport['memories']> {
-  const { env, workspace, options, ids } = parts
+  const { env, workspace, options, ids, merged } = parts
   const { value: taxonomy } = await taxonomyOf({ store: env.store, workspace })
-  const items = itemsOf(memories, ids, taxonomy)
+  const here = new Map(ids)
+  for (const key of merged.keys()) {
+    const [type, id] = [key.slice(0, key.indexOf('/')), key.slice(key.indexOf('/') + 1)]
+    here.set(key, idHere(parts, type, id))
+  }
+  const items = itemsOf(memories, here, taxonomy)
   if (options.dryRun === true || items.length === 0) return { imported: items.length, known: 0, proposed: 0 }
   const { imported, known, proposed } = await importAll(deskOf(env, workspace), items, {
     by: options.by,

@@ -39,8 +39,17 @@ export function instant(when: When): number {
   })
 }
 
-/** The state at `valid` as it was known at `known`, over merges; undefined before it was created. */
-export async function stateAsOf(shelf: Shelf, type: AnyEntityType, id: string, at: AsOf): Promise<Json | undefined> {
+/**
+ * The state at `valid` as it was known at `known`, over merges; undefined before it was created. Of two that were each merged
+ * into the other, one since before that was undone, the one that stands today is answered.
+ */
+export async function stateAsOf(
+  shelf: Shelf,
+  type: AnyEntityType,
+  id: string,
+  at: AsOf,
+  seen: ReadonlySet<string> = new Set(),
+): Promise<Json | undefined> {
   const now = shelf.now()
   const known = at.known === undefined ? now : instant(at.known)
   const valid = at.valid === undefined ? now : instant(at.valid)
@@ -49,7 +58,10 @@ export async function stateAsOf(shelf: Shelf, type: AnyEntityType, id: string, a
     if ((await headOf(shelf, type, id)) === undefined) throw notFound(type, id)
     return undefined
   }
-  if (state.into !== undefined) return stateAsOf(shelf, type, state.into, at)
+  if (state.into !== undefined && !seen.has(id)) {
+    const next = seen.has(state.into) ? (await survivorOf(shelf, type, id)).record.id : state.into
+    return stateAsOf(shelf, type, next, at, new Set([...seen, id]))
+  }
   shelf.saw?.(labelsIn({ type: type.name, id, ...(state.labels === undefined ? {} : { labels: state.labels }) }))
   const data = upcastTo(type, state.data, state.schema)
   return { type: type.name, id, version: state.version, data, ...(state.archived ? { archived: true } : {}) }
