@@ -1,7 +1,7 @@
 /** Gather: what may go into a context: rules that always load, records, timelines, what is recalled, notes of the run. */
 import { KeelsonError } from '../../base/errors.ts'
 import { canonical } from '../../base/json.ts'
-import { joinLabels, labelled, type Labels } from '../../base/labels.ts'
+import { joinLabels, labelled, NO_LABELS, type Labels } from '../../base/labels.ts'
 import { assemble, type Candidate, type ContextPack, type Section } from '../../memory/context.ts'
 import type { TimelineEvent } from '../../memory/change.ts'
 import type { EntityRecord } from '../../memory/entity.ts'
@@ -17,13 +17,17 @@ import { facts, history } from './reads.ts'
 const RECALLED_MAX = 150
 const EVENTS_MAX = 10
 
-export type Notes = readonly { readonly key: string; readonly text: string }[]
+/** The working memory of a run, and what all that the run has seen is to be taken for: notes do not say what they were made of. */
+export interface Notes {
+  readonly notes: readonly { readonly key: string; readonly text: string }[]
+  readonly labels: Labels
+}
 
-/** The pack, and what all that was chosen for it is to be taken for. `notes`: the working memory of the run that asks. */
+/** The pack, and what all that was chosen for it is to be taken for. `working`: of the run that asks. */
 export async function contextFor(
   desk: Desk,
   query: ContextQuery,
-  notes: Notes = [],
+  working: Notes = { notes: [], labels: NO_LABELS },
 ): Promise<Omit<ContextPack, 'id'> & { labels: Labels }> {
   const budgetTokens = query.budgetTokens ?? 2000
   if (typeof query.task !== 'string' || !Number.isFinite(budgetTokens) || budgetTokens < 0)
@@ -39,11 +43,12 @@ export async function contextFor(
     ...(await lastWords(desk, query.thread)),
     ...(await known(desk, about)),
     ...(await recalled(desk, query.task, hidden)),
-    ...notes.map(({ key, text }): Candidate => ({
+    ...working.notes.map(({ key, text }): Candidate => ({
       section: 'working',
       source: `working:${key}`,
       text: `${key}: ${text}`,
-      outside: false,
+      outside: working.labels.untrusted !== undefined,
+      labels: working.labels,
     })),
   ]
   const pack = assemble(candidates, {
@@ -116,16 +121,23 @@ async function timelines({ env, workspace }: Desk, about: readonly Subject[]): P
     const where = { field: 'entity', value: subjectOf(one).subject }
     const rows = await env.store.records(workspace, { kind: 'timeline', where, order: 'descending', limit: EVENTS_MAX })
     for (const row of rows) {
-      const { at, what } = JSON.parse(row.data) as TimelineEvent // not its data
+      const event = JSON.parse(row.data) as TimelineEvent
+      const labels = wordsOf(event)
       candidates.push({
         section: 'timeline',
         source: `event:${row.id}`,
-        text: `${at.slice(0, 10)} ${what}`,
-        outside: false,
+        text: `${event.at.slice(0, 10)} ${event.what}`, // not its data
+        outside: labels.untrusted !== undefined,
+        labels,
       })
     }
   }
   return candidates
+}
+
+/** A change is told in our words; a note in those of whoever noted it. */
+function wordsOf({ version, labels }: TimelineEvent): Labels {
+  return version === undefined ? joinLabels(...Object.values(labels ?? {})) : NO_LABELS
 }
 
 async function lastWords(desk: Desk, thread: string | undefined): Promise<Candidate[]> {

@@ -105,7 +105,10 @@ function contextOp(pass: Pass, desk: Desk, key: string, query: ContextQuery): Pr
     await pass.work.run(async () => {
       const { row } = pass.task.claimed
       const id = `context_${sha256(canonical([row.id, row.stream, key])).slice(0, 24)}`
-      const { labels, ...made } = await contextFor(desk, query, notesOf(pass))
+      const { labels, ...made } = await contextFor(desk, query, {
+        notes: notesOf(pass),
+        labels: pass.history.labels,
+      })
       const pack = { id, ...made }
       const { text, ...shown } = pack
       const at = new Date(pass.task.env.clock.now()).toISOString()
