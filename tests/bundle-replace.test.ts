@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createConductor, type Conductor, type MemoryStore, type Workspace } from '@keelson/core'
 import { intercept, memoryStore, storeFailure } from '@keelson/testing'
-import { me, open } from './support/open.ts'
+import { code, me, open } from './support/open.ts'
 
 const W = 'acme'
 
@@ -66,6 +66,31 @@ describe('a bundle that replaces', () => {
     await acme.import(createReadStream(path), { by: me, mode: 'replace' })
     expect(await texts(acme)).toEqual(['the newer one'])
     expect((await acme.memory.recall('newer')).map(({ memory }) => memory.text)).toEqual(['the newer one'])
+  })
+
+  it('goes on under a conductor that saw its runs before it was whole', async () => {
+    const sleeper = code(async (ctx) => void (await ctx.sleep('1h')))
+    const from = await open(memoryStore(), { playbooks: [sleeper] })
+    await from.start(sleeper, {}, { id: 'sleeper' })
+    await from.quiet()
+    const lines: string[] = []
+    for await (const line of from.export()) lines.push(line)
+    const store = memoryStore()
+    const at = await open(store, { playbooks: [sleeper] })
+    const held = intercept(store.session(), {
+      async before(op, [, unit]) {
+        const { records = [] } = (unit ?? {}) as { records?: readonly { kind: string; id: string; data: unknown }[] }
+        const isOver = records.some(({ kind, id, data }) => kind === 'company' && id === 'life' && data === null)
+        if (op === 'write' && isOver) await at.quiet()
+      },
+    })
+    const log = { info() {}, warn() {}, error() {} }
+    const importer = await createConductor({ store: held, playbooks: [], work: false, keepAlive: false, log })
+    onTestFinished(() => importer.stop({ withinMs: 100 }))
+    await importer.import(lines, { by: me, adopt: true })
+    await at.quiet()
+    const { runs } = await at.runs.list()
+    expect(runs).toMatchObject([{ status: { state: 'waiting', for: [{ kind: 'timer' }] } }])
   })
 
   it('is never there by half without a mark, nor whole without being frozen, wherever it is cut off', async () => {

@@ -18,7 +18,7 @@ import {
 } from '@keelson/core'
 import { sqlite } from '@keelson/memory-sqlite'
 import type { Unit } from '@keelson/core/ports'
-import { intercept, memoryStore } from '@keelson/testing'
+import { intercept, memoryStore, storeFailure } from '@keelson/testing'
 import { me } from './support/open.ts'
 
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
@@ -42,6 +42,39 @@ async function open(store: MemoryStore): Promise<Conductor> {
 }
 
 describe('a workspace', () => {
+  it('that is resumed while a pass holds a run of it leaves none held, nor where the process died over it', async () => {
+    for (const dies of [false, true]) {
+      const store = memoryStore()
+      const idle = { playbooks: [waits], log: quiet, keepAlive: false, work: false }
+      const between = await createConductor({ ...idle, store: store.session() })
+      const acme = await between.workspaces.create('acme', { by: me })
+      await acme.start(waits, { secret: 's' }, { id: 'r' })
+      await acme.suspend({ by: me, reason: 'not paid' })
+      let resumed: Promise<void> | undefined
+      const late = intercept(store.session(), {
+        async before(op) {
+          if (op !== 'commit' || resumed !== undefined) return
+          resumed = acme.resume({ by: me })
+          await resumed
+        },
+        after(op) {
+          if (dies && op === 'commit') throw storeFailure()
+        },
+      })
+      const first = await open(late)
+      await first.quiet().catch(() => undefined)
+      expect(resumed).toBeDefined()
+      await resumed
+      await between.stop()
+      if (dies) await first.stop({ withinMs: 0 })
+      const at = dies ? await open(store.session()) : first
+      const again = at.workspace('acme')
+      await again.send(go, {}, { id: 'go' })
+      const run = await again.start(waits, { secret: 's' }, { id: 'r' })
+      expect(await run.result(), String(dies)).toEqual({ secret: 's' })
+    }
+  })
+
   it('that is suspended lets no run go on and none begin, and goes on with what came when it is resumed', async () => {
     const conductor = await open(memoryStore())
     const acme = await conductor.workspaces.create('acme', { by: me })

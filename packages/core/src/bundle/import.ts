@@ -7,6 +7,7 @@
 import type { Actor } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
 import type { Environment } from '../conductor/environment.ts'
+import { retryShut } from '../conductor/held.ts'
 import { busyRuns } from '../conductor/life.ts'
 import { chain, headOf, type Draft } from '../journal/entry.ts'
 import type { BundleSource } from './read.ts'
@@ -66,7 +67,8 @@ export async function importBundle(
   const parts = { env, workspace, dryRun, anew: dryRun && mode === 'replace', last, signal, onProgress }
   const { counts, missing, runs } = await restore(parts, read)
   if (!dryRun) {
-    env.company(workspace).moved()
+    // A conductor that saw them under the mark has held them.
+    await retryShut(env, workspace)
     env.nudge()
   }
   return { ...counts, missing, frozen: !adopt, unknown: unknownTo(env, [...runs.values()]) }

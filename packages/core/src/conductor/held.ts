@@ -7,8 +7,18 @@ const PAGE = 500
 
 /** Makes held runs due that wait for a version or an action. Paused and quarantined ones stay as they are. */
 export async function retryHeld(env: Environment, only?: (row: RunRow) => boolean): Promise<void> {
-  for (const workspace of await env.store.workspaces()) await retryHeldOf(env, workspace, 'version', only)
+  for (const workspace of await env.store.workspaces()) {
+    await retryHeldOf(env, workspace, 'version', only)
+    await retryShut(env, workspace)
+  }
   env.nudge()
+}
+
+/** Runs that were held while their workspace was suspended, which it is no longer: whoever resumed it may have died before this. */
+export async function retryShut(env: Environment, workspace: string): Promise<void> {
+  const company = env.company(workspace)
+  company.moved()
+  if ((await company.standing()).life.state === 'active') await retryHeldOf(env, workspace, 'suspended')
 }
 
 /** Makes the held runs of one workspace due that wait for `kind`. */

@@ -20,6 +20,7 @@ import type { Environment } from './environment.ts'
 import { left } from './effect/hand-over.ts'
 import { shut } from './life.ts'
 import { leaveSending } from './effect/release.ts'
+import { retryShut } from './held.ts'
 import { DEATHS_MAX, isSuspicious, keptBack } from './keep.ts'
 import { insideStep, Pass, type Internals, type Missing, type PassEnd, type Task } from './pass.ts'
 import { isKnown, raise, recover } from './raise.ts'
@@ -83,7 +84,10 @@ async function begin(pass: Pass): Promise<void> {
   const before = pass.history.head.seq
   const { life, settings } = await env.company(row.workspace).standing()
   const closed = shut(life)
-  if (closed !== undefined) return handOver(pass, { to: 'held', status: canonicalAround(waiting([closed])) }, 'held')
+  if (closed !== undefined) {
+    await handOver(pass, { to: 'held', status: canonicalAround(waiting([closed])) }, 'held')
+    return retryShut(env, row.workspace) // it may have been resumed before this was held
+  }
   const unread = await seeSettings(pass, settings)
   if (unread !== undefined) return handOver(pass, later(pass, unread), 'due')
   await pass.mailbox.absorb(claimed.mail)
