@@ -19,8 +19,9 @@ import type { AnyEntityType, EntityRecord } from '../memory/entity.ts'
 import { headOf, holderOfRef, present } from '../memory/entity-read.ts'
 import { withNames } from '../memory/entity-identity.ts'
 import * as verbs from '../memory/entity-verbs.ts'
-import { createEntity, keyedId } from '../memory/entity-write.ts'
+import { createEntity, keyedId, type Writing } from '../memory/entity-write.ts'
 import { upcastTo } from '../base/upcast.ts'
+import { recordsOf } from '../memory/recall/recall.ts'
 import { taxonomyOf } from '../memory/terms.ts'
 import { itemsOf, type Remembering } from './merge-memory.ts'
 import { readLines, type BundleSource } from './read.ts'
@@ -52,8 +53,16 @@ export interface Merged {
 
 export interface MergeReport {
   readonly entities: readonly Merged[]
-  /** Memories written, known already, and proposed to the operator. With `dryRun`, how many would be looked at. */
-  readonly memories: { readonly imported: number; readonly known: number; readonly proposed: number }
+  /**
+   * Memories written, known already, proposed to the operator, and left out because they were erased here. With `dryRun`,
+   * `imported` is how many would be looked at.
+   */
+  readonly memories: {
+    readonly imported: number
+    readonly known: number
+    readonly proposed: number
+    readonly erased: number
+  }
 }
 
 interface Parts {
@@ -175,7 +184,8 @@ async function settle(
   const here = await sameAs(parts, type, record)
   if (here !== record.id) ids.set(`${type.name}/${record.id}`, here)
   const head = await headOf(shelf, type, here)
-  const writing = writingOf(shelf, type, options.by, { reason: 'merged from a bundle' })
+  const own = writingOf(shelf, type, options.by, { reason: 'merged from a bundle' })
+  const writing: Writing = own.allowed === 'any' ? { ...own, allowed: 'elsewhere' } : own
   const names = { refs: record.refs ?? {}, aliases: record.aliases ?? [] }
   if (head === undefined) {
     if (options.dryRun !== true) {
@@ -219,11 +229,23 @@ async function rememberAll(parts: Parts, memories: readonly Remembering[]): Prom
     const [type, id] = [key.slice(0, key.indexOf('/')), key.slice(key.indexOf('/') + 1)]
     here.set(key, idHere(parts, type, id))
   }
-  const items = itemsOf(memories, here, taxonomy)
-  if (options.dryRun === true || items.length === 0) return { imported: items.length, known: 0, proposed: 0 }
+  const gone = await erasedHere(parts, memories)
+  const left = memories.filter(({ id }) => !gone.has(id))
+  const [items, erased] = [itemsOf(left, here, taxonomy), gone.size]
+  if (options.dryRun === true || items.length === 0) return { imported: items.length, known: 0, proposed: 0, erased }
   const { imported, known, proposed } = await importAll(deskOf(env, workspace), items, {
     by: options.by,
     reason: 'merged from a bundle',
   })
-  return { imported, known, proposed }
+  return { imported, known, proposed, erased }
+}
+
+/** An older bundle of this very company still has what was erased since. */
+async function erasedHere({ env, workspace }: Parts, memories: readonly Remembering[]): Promise<Set<string>> {
+  const gone = new Set<string>()
+  for (let at = 0; at < memories.length; at += 500) {
+    const ids = memories.slice(at, at + 500).map(({ id }) => id)
+    for (const [id, record] of await recordsOf(env.store, workspace, ids)) if (record.erased !== undefined) gone.add(id)
+  }
+  return gone
 }

@@ -5,13 +5,17 @@ import { assertTerms } from '../base/taxonomy.ts'
 import type { Json } from '../base/value.ts'
 import type { AnyEntityType, EntityRecord } from './entity.ts'
 import { headOf, type Shelf } from './entity-read.ts'
-import { transitionOf } from './lifecycle.ts'
+import { assertState, transitionOf } from './lifecycle.ts'
 import { taxonomyOf } from './terms.ts'
 
 type Data = EntityRecord['data']
 
-/** A transition that a person has agreed to, or 'any' where a person makes the change. */
-export type Allowed = 'any' | readonly { readonly field: string; readonly from: string; readonly to: string }[]
+/**
+ * A transition that a person has agreed to, or 'any' where a person makes the change. 'elsewhere': a person takes over a record
+ * that has gone its way in another company; each state of it is one that there is, however it came there.
+ */
+export type Allowed =
+  'any' | 'elsewhere' | readonly { readonly field: string; readonly from: string; readonly to: string }[]
 
 /** A transition that needs a person's word. */
 export interface Needed {
@@ -38,6 +42,11 @@ export function assertTransitions(
   data: Data,
   allowed: Allowed,
 ): void {
+  if (allowed === 'elsewhere') {
+    for (const [field, flow] of Object.entries(type.lifecycles))
+      assertState(flow, `${field} of ${type.name} "${id}"`, data[field] ?? null)
+    return
+  }
   for (const need of approvalsFor(type, id, before, data)) {
     const { field, from, to, name } = need
     const agreed =

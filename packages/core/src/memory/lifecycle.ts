@@ -92,6 +92,17 @@ export function transitionOf(
   return found.find(({ approval }) => !approval) ?? first
 }
 
+/** Throws `TRANSITION_ILLEGAL` for a state that there is not. */
+export function assertState(flow: AnyLifecycle, what: string, state: unknown): void {
+  if (state === null || flow.states.includes(state as string)) return
+  throw illegal(
+    `${what} cannot be "${String(state)}"`,
+    `Its states are ${flow.states.join(', ')}.`,
+    null,
+    String(state),
+  )
+}
+
 function illegal(message: string, hint: string, from: string | null, to: string): KeelsonError {
   return new KeelsonError('TRANSITION_ILLEGAL', message, { hint, data: { from, to } })
 }
