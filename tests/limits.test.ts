@@ -486,6 +486,25 @@ describe('labels', () => {
     await t.stop()
   })
 
+  it.each([
+    ['undefined, as a look-up that found nothing', undefined],
+    ['null', null],
+    ['a number', 5],
+    ['a flag', false],
+    ['a function', () => 1],
+    ['a text', 'mail.read'],
+    ['an object of the code', {}],
+  ])('are those of the whole run where because names %s', async (_, source) => {
+    const work = using(async (ctx) => {
+      const [letter, secret] = await both(ctx)
+      await ctx.act(put, { body: letter.text + secret.secret }, { because: [source] })
+    })
+    const t = await testConductor({ playbooks: [work], actions: all, policy: gate })
+    await t.start(work, {}, { id: 'r' })
+    expect((await t.inbox.list()).items).toMatchObject([{ kind: 'approval', action: 'http.post' }])
+    await t.stop()
+  })
+
   it('of one kind do not, nor do those that because leaves out', async () => {
     const work = using(async (ctx) => {
       const [letter, secret] = await both(ctx)

@@ -14,7 +14,8 @@ export function restsOn(pass: Pass, memory: ActMemory, because: readonly unknown
 }
 
 function labelsOf(pass: Pass, memory: ActMemory, one: unknown): Labels | undefined {
-  if (typeof one !== 'object' || one === null) return typeof one === 'string' ? undefined : NO_LABELS
+  // What was not found says nothing of where the rest comes from.
+  if (typeof one !== 'object' || one === null) return undefined
   const fact = handedAs(pass, one)
   if (fact !== undefined) return fact.labels
   const key = memory.get(one)
