@@ -1,7 +1,7 @@
 /**
  * Verify: reads a whole workspace: every chain, and every record against the entries that put it.
  *
- * Q1. A chain is checked entry by entry; what does not hold is named, and reading goes on.
+ * Q1. A chain is checked entry by entry; what does not hold, or cannot be read, is named, and reading goes on.
  * Q2. Records are what their entries put, last version last; one that differs, is missing or is too many is named. So is a run
  *     whose row tells another end.
  * Q3. Verifying a workspace that works finds nothing but what is wrong: what differs is compared again until no entry
@@ -10,12 +10,14 @@
  */
 import { canonicalAround } from '../base/json.ts'
 import { sha256 } from '../base/hash.ts'
-import { EMPTY_HEAD, fault, prunedIn, type Entry, type Head } from '../journal/entry.ts'
+import { EMPTY_HEAD, fault, prunedIn, type Entry, type Head, type Placed } from '../journal/entry.ts'
 import { putsOf, writeOf } from '../journal/records.ts'
+import { pagesOf } from '../journal/pages.ts'
 import type { MemoryStore, RecordRow, RecordWrite, RunRow } from '../journal/store.ts'
 import type { Environment } from '../conductor/environment.ts'
 import { statusIn } from '../conductor/settle.ts'
 import { anchorCheck, type AnchorCheck, type Anchored } from './anchor-check.ts'
+import { damageOf, recordsPast, tailPast, type Name } from './damaged.ts'
 
 export interface Verification {
   readonly ok: boolean
@@ -69,6 +71,8 @@ export const RECORD_KINDS = [
 
 /** The fold of all entries as far as they have been read. */
 interface Expected {
+  /** Told of what the store refuses to read; without it, that is thrown. */
+  readonly name?: Name
   after: number
   entries: number
   readonly heads: Map<string, Head>
@@ -80,15 +84,23 @@ interface Expected {
 }
 
 export async function verify(env: Environment, workspace: string, given?: Anchored): Promise<Verification> {
-  const expected = nothing(given === undefined ? undefined : anchorCheck(workspace, given))
+  const damaged = new Set<string>()
+  const unreadable = new Set<string>()
+  const name: Name = (fault, record) => {
+    damaged.add(fault)
+    if (record !== undefined) unreadable.add(record)
+  }
+  const expected = { ...nothing(given === undefined ? undefined : anchorCheck(workspace, given)), name }
   const { wrong, found } = await differing(env.store, workspace, expected)
   const { faults: unanchored, anchored } = expected.check?.end() ?? { faults: [], anchored: 0 }
   const faults = [...expected.faults, ...unanchored]
   for (const [id, row] of wrong) {
+    if (unreadable.has(id)) continue
     if (row === undefined) faults.push(`record ${id} is missing`)
     else if (!expected.records.has(id)) faults.push(`record ${id} was put by no entry`)
     else faults.push(`record ${id} is not what its entries put`)
   }
+  faults.unshift(...damaged)
   await verifyRuns(env, workspace, faults, async (run) => {
     if (!expected.pruned.has(run)) await readOn(env.store, workspace, expected)
     return expected.pruned.has(run)
@@ -131,7 +143,7 @@ async function differing(
   const suspects = new Set(expected.records.keys())
   let found = 0
   for (const kind of RECORD_KINDS) {
-    for await (const row of all(store, workspace, kind)) {
+    for await (const row of all(store, workspace, kind, expected.name)) {
       found++
       const id = `${kind}/${row.id}`
       if (isSame(expected.records.get(id), row)) suspects.delete(id)
@@ -151,7 +163,7 @@ async function confirmed(
   const wrong: Rows = new Map()
   for (let open = suspects; open.size > 0;) {
     await readOn(store, workspace, expected)
-    const rows = await rowsOf(store, workspace, open)
+    const rows = await rowsOf(store, workspace, open, expected.name)
     const moved = await readOn(store, workspace, expected)
     for (const [id, row] of rows) if (!moved.has(id) && !isSame(expected.records.get(id), row)) wrong.set(id, row)
     open = new Set([...open].filter((id) => moved.has(id)))
@@ -159,14 +171,22 @@ async function confirmed(
   return wrong
 }
 
-async function rowsOf(store: MemoryStore, workspace: string, ids: ReadonlySet<string>): Promise<Rows> {
+async function rowsOf(
+  store: MemoryStore,
+  workspace: string,
+  ids: ReadonlySet<string>,
+  name: Name | undefined,
+): Promise<Rows> {
   const rows: Rows = new Map([...ids].map((id) => [id, undefined]))
   for (const kind of RECORD_KINDS) {
     const own = [...ids].filter((id) => id.startsWith(`${kind}/`)).map((id) => id.slice(kind.length + 1))
     for (let from = 0; from < own.length; from += PAGE) {
       const page = own.slice(from, from + PAGE)
-      for (const row of await store.records(workspace, { kind, ids: page, limit: page.length }))
-        rows.set(`${kind}/${row.id}`, row)
+      const found =
+        name === undefined
+          ? await store.records(workspace, { kind, ids: page, limit: page.length })
+          : await recordsPast(store, workspace, { kind, ids: page }, name)
+      for (const row of found) rows.set(`${kind}/${row.id}`, row)
     }
   }
   return rows
@@ -182,7 +202,7 @@ async function readOn(store: MemoryStore, workspace: string, expected: Expected)
   const { heads, faults, records, pruned } = expected
   const moved = new Set<string>()
   for (;;) {
-    const page = await store.tail(workspace, expected.after, PAGE)
+    const { page, after, more } = await pageBehind(store, workspace, expected)
     for (const entry of page) {
       expected.entries++
       expected.check?.see(entry)
@@ -197,19 +217,29 @@ async function readOn(store: MemoryStore, workspace: string, expected: Expected)
         else records.set(id, writeOf(put))
       }
     }
-    expected.after = page.at(-1)?.position ?? expected.after
-    if (page.length < PAGE) return moved
+    expected.after = after
+    if (!more) return moved
   }
 }
 
-async function* all(store: MemoryStore, workspace: string, kind: string): AsyncGenerator<RecordRow> {
-  let after: { sort: number; id: string } | undefined
-  for (;;) {
-    const rows = await store.records(workspace, { kind, limit: PAGE, ...(after === undefined ? {} : { after }) })
-    yield* rows
-    const last = rows.at(-1)
-    if (last === undefined || rows.length < PAGE) return
-    after = { sort: last.sort, id: last.id }
+async function pageBehind(
+  store: MemoryStore,
+  workspace: string,
+  { after, name }: Expected,
+): Promise<{ page: readonly Placed[]; after: number; more: boolean }> {
+  if (name !== undefined) return tailPast(store, workspace, { after, limit: PAGE }, name)
+  const page = await store.tail(workspace, after, PAGE)
+  return { page, after: page.at(-1)?.position ?? after, more: page.length === PAGE }
+}
+
+/** Behind one that is damaged nothing of its kind is read: those that are expected are looked for by their ids. */
+async function* all(store: MemoryStore, workspace: string, kind: string, name?: Name): AsyncGenerator<RecordRow> {
+  try {
+    yield* pagesOf(store, workspace, { kind })
+  } catch (error) {
+    const damage = damageOf(error, 'records')
+    if (damage === undefined || name === undefined) throw error
+    name(damage)
   }
 }
 
@@ -238,7 +268,8 @@ async function verifyRuns(
         faults.push(`run ${row.id}: ${row.corrupt}`)
         continue
       }
-      const entries = await env.store.entries(workspace, row.stream)
+      const entries = await readable(env.store.entries(workspace, row.stream))
+      if (entries === undefined) continue
       const last = entries.findLast(
         (entry) => entry.kind === 'run.settled' || entry.kind === 'run.reopened' || entry.kind === 'run.rewound',
       )
@@ -254,6 +285,14 @@ async function verifyRuns(
     if (last === undefined || rows.length < PAGE) return
     after = last.order
   }
+}
+
+/** Undefined: there is a damaged one among them, which was named when all were read. */
+async function readable<T>(entries: Promise<T>): Promise<T | undefined> {
+  return entries.catch((error: unknown) => {
+    if (damageOf(error, 'entries') === undefined) throw error
+    return undefined
+  })
 }
 
 /** What `result()` answers is what its last entry says. What was erased says nothing. */
