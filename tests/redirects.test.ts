@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { defineEntity, type Workspace } from '@keelson/core'
 import { memoryStore, testConductor } from '@keelson/testing'
-import { me, open } from './support/open.ts'
+import { code, me, open } from './support/open.ts'
 
 const Customer = defineEntity({ name: 'customer', version: 1, schema: z.object({ name: z.string() }) })
 const Project = defineEntity({
@@ -34,6 +34,25 @@ describe('an entity that was merged away', () => {
     expect(await target.entities(Project).find({ of: own.id })).toMatchObject({ data: { name: 'site' } })
     const about = { type: 'customer', id: own.id }
     expect(await target.memory.facts({ about })).toMatchObject([{ value: 'tea' }])
+  })
+
+  it('hears under its key what is new of it, and the survivor keeps its own', async () => {
+    const Contact = defineEntity({
+      name: 'contact',
+      version: 1,
+      schema: z.object({ email: z.string(), name: z.string(), phone: z.string().optional() }),
+      key: ({ email }) => email,
+    })
+    const syncs = code(async (ctx) => ctx.entities(Contact).upsert({ email: 'b@x', name: 'B', phone: '2' }))
+    const keelson = await open(memoryStore(), { playbooks: [syncs], entities: [Contact] })
+    const contacts = keelson.entities(Contact, { by: me })
+    const a = await contacts.create({ email: 'a@x', name: 'A', phone: '1' })
+    const b = await contacts.create({ email: 'b@x', name: 'B' })
+    await contacts.merge(a.id, b.id)
+    const { version } = await contacts.get(a.id)
+    expect(await contacts.upsert({ email: 'b@x', name: 'B' })).toMatchObject({ id: a.id, version })
+    const synced = await (await keelson.start(syncs, {}, { id: 'one' })).result()
+    expect(synced).toMatchObject({ id: a.id, data: { email: 'a@x', name: 'A', phone: '2' } })
   })
 
   it('is answered as of any instant, also where each was once merged into the other', async () => {

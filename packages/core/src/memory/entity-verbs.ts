@@ -7,9 +7,9 @@ import { KeelsonError } from '../base/errors.ts'
 import { changeId, timelinePut, type EntityChange } from './change.ts'
 import { instant } from './entity-history.ts'
 import { identifyEntity, mergeEntities, restoreEntity, withNames } from './entity-identity.ts'
-import { headOf, survivorOf } from './entity-read.ts'
+import { headOf, survivorOf, type Head } from './entity-read.ts'
 import type { CreateOptions, Note } from './entity-store.ts'
-import { archiveEntity, assertFree, createEntity, keyedId, unchanged, updateEntity } from './entity-write.ts'
+import { archiveEntity, assertFree, createEntity, keyedId, saidAnew, unchanged, updateEntity } from './entity-write.ts'
 import type { Writing, Written } from './entity-write.ts'
 
 export { archiveEntity as archive, identifyEntity as identify, mergeEntities as merge, restoreEntity as restore }
@@ -48,9 +48,16 @@ export async function upsert(writing: Writing, data: unknown, options: CreateOpt
   }
   const there = await headOf(shelf, type, id)
   const written =
-    there === undefined ? await createEntity(writing, id, data) : await updateEntity(writing, id, data as object)
+    there === undefined
+      ? await createEntity(writing, id, data)
+      : await updateEntity(writing, id, patchOf(type, there, data))
   if (written.puts.length === 0) return identifyEntity(writing, id, names(options))
   return withNames(writing, written, names(options))
+}
+
+/** The survivor of a merge has a key of its own: what the record merged away said already is not said again of it. */
+function patchOf(type: Writing['type'], { record }: Head, data: unknown): object {
+  return record.mergedInto === undefined ? (data as object) : saidAnew(type, record, data)
 }
 
 function names(options: CreateOptions | undefined): Pick<CreateOptions, 'refs' | 'aliases'> {

@@ -325,6 +325,13 @@ export async function keyedId(shelf: Shelf, type: AnyEntityType, given: unknown)
   return `${type.name}_${keyedHash(await shelf.key(), canonical([type.name, keyOf(type, data)])).slice(0, 20)}`
 }
 
+/** What is other than the record itself had it: of one that was merged away, that much is news for its survivor. */
+export function saidAnew(type: AnyEntityType, record: EntityRecord, given: unknown): Data {
+  const [before, data] = [present(type, record), fitted(type, given, `the changed ${type.name}`)]
+  const { changed } = difference(before, data)
+  return changed
+}
+
 function keyOf(type: AnyEntityType, data: Data): unknown {
   try {
     return type.key!(data)
