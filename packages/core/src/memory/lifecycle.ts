@@ -1,5 +1,6 @@
 /** Lifecycle: the states that a field of an entity may be in, and the ways between them. */
 import { KeelsonError } from '../base/errors.ts'
+import type { Json } from '../base/value.ts'
 
 /** One way from states to a state. */
 export interface Transition<S extends string> {
@@ -93,14 +94,10 @@ export function transitionOf(
 }
 
 /** Throws `TRANSITION_ILLEGAL` for a state that there is not. */
-export function assertState(flow: AnyLifecycle, what: string, state: unknown): void {
-  if (state === null || flow.states.includes(state as string)) return
-  throw illegal(
-    `${what} cannot be "${String(state)}"`,
-    `Its states are ${flow.states.join(', ')}.`,
-    null,
-    String(state),
-  )
+export function assertState(flow: AnyLifecycle, what: string, state: Json): void {
+  if (state === null || flow.states.some((one) => one === state)) return
+  const shown = typeof state === 'string' ? state : JSON.stringify(state)
+  throw illegal(`${what} cannot be "${shown}"`, `Its states are ${flow.states.join(', ')}.`, null, shown)
 }
 
 function illegal(message: string, hint: string, from: string | null, to: string): KeelsonError {
