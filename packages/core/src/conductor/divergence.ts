@@ -9,23 +9,40 @@ export interface Difference {
   readonly at: string
   readonly text: string
   readonly hint: string
+  /** Canonical input of an effect as the code asks for it now, where it is that which differs. */
+  readonly asks?: string
 }
 
 const REMEDY =
   'Bring back the old code as its own version, or declare changes: { renamed, removed, inserted } on this version; ' +
   'or move, restart or cancel the run.'
 
+/** The code may be the same, and what it computes not. */
+const CHANGING =
+  'If the code is still the same, something in it changes from pass to pass (new Date(), Math.random(), what is read outside of ' +
+  'ctx): take it from ctx.now(), ctx.random(), ctx.id() or a step. Else: '
+
 /** The same key asks for something else than it did. */
 export function differenceOf(
   key: string,
   recorded: { readonly kind: string; readonly hash: string | undefined },
-  asked: { readonly kind: string; readonly what?: string },
+  asked: { readonly kind: string; readonly what?: string; readonly input?: string | undefined },
 ): Difference {
-  const text =
-    recorded.kind === asked.kind
-      ? `"${key}" was recorded with another ${asked.what ?? 'input'} than the code asks for now`
-      : `"${key}" was recorded as ${article(recorded.kind)}; the code now asks for ${article(asked.kind)}`
-  return { at: key, text, hint: REMEDY }
+  if (recorded.kind !== asked.kind) {
+    const text = `"${key}" was recorded as ${article(recorded.kind)}; the code now asks for ${article(asked.kind)}`
+    return { at: key, text, hint: REMEDY }
+  }
+  const text = `"${key}" was recorded with another ${asked.what ?? 'input'} than the code asks for now`
+  return {
+    at: key,
+    text,
+    hint: CHANGING + lowered(REMEDY),
+    ...(asked.input === undefined ? {} : { asks: asked.input }),
+  }
+}
+
+function lowered(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1)
 }
 
 /** The code's result does not fit a schema that is another one than when the run began; undefined: the mistake is the code's. */

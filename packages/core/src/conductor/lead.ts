@@ -14,6 +14,7 @@ import type { Draft } from '../journal/entry.ts'
 import type { Claimed, Next } from '../journal/store.ts'
 import { hasCode, type AnyPlaybook } from '../playbook/playbook.ts'
 import { contextOf, loadTexts } from './context.ts'
+import { told } from './differing.ts'
 import { haltDifference, outputDifference, type Difference } from './divergence.ts'
 import type { Standing, StoredSettings } from './company.ts'
 import type { Environment } from './environment.ts'
@@ -273,11 +274,12 @@ async function halted(pass: Pass, halt: Halt): Promise<void> {
   )
 }
 
-async function diverged(pass: Pass, difference: Difference): Promise<void> {
+async function diverged(pass: Pass, found: Difference): Promise<void> {
   const { env, claimed, playbook } = pass.task
   if (pass.work.aborted) return
   pass.replay?.end()
   await pass.work.drain(true)
+  const difference = await told(pass, found)
   const { raised } = pass.history
   const same = raised?.kind === 'run.diverged' && raised.text === difference.text
   const info: WaitInfo = { kind: 'version', what: `JOURNAL_DIVERGED: ${difference.text}` }

@@ -35,6 +35,8 @@ export interface Operation<T> {
   readonly kind: string
   /** Compared with the journal: the same key must ask for the same thing. */
   readonly hash?: string
+  /** Canonical input of an effect, so that a difference can be told in its fields. */
+  readonly input?: string
   /** Does the work once the replay is over; called again in a later pass while there is no outcome. `succeeded`: it is done. */
   readonly live: (op: Op) => Promise<void> | void | 'succeeded'
   /** It cannot be asked for at all: the code does not fit what the journal holds. */
@@ -181,7 +183,7 @@ export class Pass {
       return promise
     }
     if (known !== undefined && !fits(known, asked)) {
-      this.#hooks.onDifference(differenceOf(asked.key, known, { kind: asked.kind }))
+      this.#hooks.onDifference(differenceOf(asked.key, known, asked))
       return promise
     }
     const op = known ?? newOp(asked.key, asked.kind)

@@ -11,6 +11,7 @@ import type { MemoryStore, RunRow } from '../journal/store.ts'
 import type { AnyPlaybook } from '../playbook/playbook.ts'
 import { contextOf } from './context.ts'
 import { haltDifference, outputDifference, type Difference } from './divergence.ts'
+import { told } from './differing.ts'
 import type { Environment } from './environment.ts'
 import { outcomeOf } from './settle.ts'
 import { inShadow } from './shadow/mode.ts'
@@ -44,7 +45,7 @@ export async function rehearseRun(
       hint: 'It cannot be replayed: let it be.',
     }
   }
-  const { promise, resolve } = Promise.withResolvers<RehearsalVerdict>()
+  const { promise, resolve, reject } = Promise.withResolvers<RehearsalVerdict>()
   const lease = { workspace: row.workspace, run: row.id, worker: 'rehearsal', epoch: 0 }
   const claimed = { lease, row: { ...row, version: playbook.version }, entries: before, mail: [] }
   const dry = { ...env, store: deaf(env.store), log: silent, emit: () => {}, nudge: () => {} }
@@ -58,7 +59,7 @@ export async function rehearseRun(
       if (pass.replay?.live === true) resolve(stalls(''))
     },
     onHalt: (halt) => resolve(haltVerdict(halt)),
-    onDifference: (difference) => resolve(branches(difference)),
+    onDifference: (difference) => void told(pass, difference).then((found) => resolve(branches(found)), reject),
     onControl: () => {},
     onForgotten: async () => undefined,
     onRefused: (error) => pass.end({ how: 'store', error }),

@@ -148,6 +148,7 @@ export function one<In, Out>(pass: Pass, key: string, action: AnyAction, asked: 
     key,
     kind: 'effect',
     hash,
+    input,
     live,
     value: (answered) => effectOf(action, answered, input),
   })
