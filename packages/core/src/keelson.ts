@@ -1,7 +1,7 @@
 /** Keelson: puts the parts together: createConductor opens, migrates and checks; runs go on by themselves. */
 import { noModels } from './agent/model.ts'
 import type { Actor } from './base/actor.ts'
-import { systemClock } from './base/clock.ts'
+import { systemClock, type Clock } from './base/clock.ts'
 import { KeelsonError } from './base/errors.ts'
 import { systemIds } from './base/ids.ts'
 import { lines, silent } from './base/log.ts'
@@ -106,7 +106,7 @@ async function open(options: ConductorOptions): Promise<Conductor> {
   const lifecycle = new Lifecycle((thrown, name) =>
     log.error({ hint: 'It harmed no run.' }, `a listener of ${name} threw: ${String(thrown)}`),
   )
-  const notifier = new Notifier()
+  const notifier = new Notifier(options.keepAlive === false ? undefined : () => stay(clock))
   const env: Environment = {
     store,
     clock,
@@ -211,10 +211,7 @@ function assemble(options: ConductorOptions, parts: Parts): Conductor {
     }
     return made
   }
-  const alive =
-    options.work === false || options.keepAlive === false
-      ? undefined
-      : env.clock.timer(env.clock.now() + YEARS, () => {})
+  const alive = options.work === false || options.keepAlive === false ? undefined : stay(env.clock)
   let stopped: Promise<void> | undefined
   const close = async (withinMs: number): Promise<void> => {
     alive?.()
@@ -274,6 +271,11 @@ const INTERNALS: { readonly [playbook: string]: Internals | undefined } = {
 }
 
 const YEARS = 100 * 365 * 86_400_000
+
+/** Keeps the process alive until what it answers is called. */
+function stay(clock: Clock): () => void {
+  return clock.timer(clock.now() + YEARS, () => {})
+}
 
 function catalogOf(options: ConductorOptions): Catalog {
   const catalog = new Catalog(options.playbooks)

@@ -62,7 +62,7 @@ export interface ConductorOptions {
   readonly work?: boolean
   /** Created again under the same name in one process, the earlier one is drained and replaced (hot reload). Default none. */
   readonly name?: string
-  /** False: the process may end while runs wait. Default true while it works. */
+  /** False: the process may end while runs wait. Default true while it works, or somebody awaits a result or watches an inbox. */
   readonly keepAlive?: boolean
   /** pino-shaped. Default one line each on standard error, and nothing where NODE_ENV is 'production'. */
   readonly log?: Logger

@@ -1,4 +1,8 @@
-/** Notifier: who waits for a run to change is told by the store's word, never by asking again and again. */
+/**
+ * Notifier: who waits for a run to change is told by the store's word, never by asking again and again.
+ *
+ * While somebody waits the process goes on, in one that does no work as well.
+ */
 import { KeelsonError } from '../base/errors.ts'
 import type { StoreChange, RunRow } from '../journal/store.ts'
 
@@ -15,11 +19,22 @@ export const ANY = '*'
 
 export class Notifier {
   readonly #waiting = new Map<string, Set<Wake>>()
+  readonly #stay: () => () => void
+  #watchers = 0
+  #leave: (() => void) | undefined
   #closed = false
+
+  /** `stay` keeps the process alive until what it answers is called. */
+  constructor(stay: () => () => void = () => () => {}) {
+    this.#stay = stay
+  }
 
   watch(workspace: string, run: string): Watched {
     const id = JSON.stringify([workspace, run])
     const mine = new Set<Wake>()
+    let watching = true
+    this.#watchers++
+    this.#leave ??= this.#closed ? undefined : this.#stay()
     return {
       next: () =>
         new Promise((resolve, reject) => {
@@ -39,6 +54,9 @@ export class Notifier {
         const set = this.#waiting.get(id)
         for (const wake of mine) set?.delete(wake)
         if (set?.size === 0) this.#waiting.delete(id)
+        if (!watching) return
+        watching = false
+        if (--this.#watchers === 0) this.#go()
       },
     }
   }
@@ -58,7 +76,13 @@ export class Notifier {
   /** Whoever still waits is told that nothing more will come from here. */
   close(): void {
     this.#closed = true
+    this.#go()
     for (const id of [...this.#waiting.keys()]) this.#wake(id)
+  }
+
+  #go(): void {
+    this.#leave?.()
+    this.#leave = undefined
   }
 
   #wake(id: string, settled?: RunRow): void {
