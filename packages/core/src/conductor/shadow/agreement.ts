@@ -15,6 +15,8 @@ export interface Act {
   readonly action: string
   readonly input: Json
   readonly subjects: readonly string[]
+  /** It names neither an intent nor an entity: it is about nothing but its input. */
+  readonly loose?: boolean
   readonly at: number
   readonly by: string
 }
@@ -36,13 +38,19 @@ export interface Comparing {
 interface Asked {
   readonly id: string
   readonly action: string
+  readonly input: Json
   readonly subjects: readonly string[]
+  readonly loose?: boolean
   readonly at: number
 }
 
+/** What two are matched by, round by round. */
+type Keys = (one: Asked | Act) => readonly string[]
+
 /**
  * For each of `woulds`, in their order, its counterpart: the nearest in time of the same action and subject. What it is about in the
- * first place, its intent where it has one, goes before what it only rests on, such as a customer of many invoices.
+ * first place, its intent where it has one, goes before what it only rests on, such as a customer of many invoices. Last, where one of
+ * two names nothing that it is about, the very same input is the same deed.
  */
 export function matched<W extends Asked>(
   woulds: readonly W[],
@@ -52,7 +60,13 @@ export function matched<W extends Asked>(
   const inOrder = [...woulds].sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1))
   const used = new Set<string>()
   const found = new Map<string, Act>()
-  for (const sides of [({ subjects }: Asked | Act) => subjects.slice(0, 1), ({ subjects }: Asked | Act) => subjects]) {
+  const rounds: Keys[] = [
+    ({ subjects }) => subjects.slice(0, 1),
+    ({ subjects }) => subjects,
+    ({ input }) => [canonical(input)],
+  ]
+  for (const sides of rounds) {
+    const last = sides === rounds.at(-1)
     const byKey = new Map<string, Act[]>()
     for (const act of acts)
       for (const subject of sides(act)) {
@@ -64,6 +78,7 @@ export function matched<W extends Asked>(
       const near = sides(would)
         .flatMap((subject) => byKey.get(`${would.action} ${subject}`) ?? [])
         .filter((act) => !used.has(act.ref) && Math.abs(act.at - would.at) <= windowMs)
+        .filter((act) => !last || would.loose === true || act.loose === true)
         .sort((a, b) => Math.abs(a.at - would.at) - Math.abs(b.at - would.at) || (a.ref < b.ref ? -1 : 1))[0]
       if (near === undefined) continue
       used.add(near.ref)

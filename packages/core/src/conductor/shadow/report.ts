@@ -14,7 +14,7 @@ import { iso } from '../waiting.ts'
 import { agrees, fieldsOf, matched, type Act, type FieldPair } from './agreement.ts'
 import type { Deed } from './deed.ts'
 import { overlayRows } from './overlay.ts'
-import { allOf, subjectsOf, type Would } from './would.ts'
+import { allOf, isLoose, subjectsOf, type Would } from './would.ts'
 
 export interface ShadowOptions {
   /** How far apart an act and its counterpart may be. Default '7d'. */
@@ -187,7 +187,8 @@ async function compared(
   const first = since === undefined ? earliest : instant(since)
   const actions = [...new Set([...declared, ...woulds.map((one) => one.action)])].sort()
   const acts = await actsOf(env, workspace, actions, Math.min(first, earliest) - windowMs)
-  const found = matched(woulds, acts, windowMs)
+  const asked = woulds.map((one) => ({ ...one, loose: isLoose(env.actions.find(one.action), one.input, one.because) }))
+  const found = matched(asked, acts, windowMs)
   const judged = await judgements(env, workspace, woulds)
   const pairs = woulds.map((would): ShadowPair => {
     const act = found.get(would.id)
@@ -226,14 +227,16 @@ async function actsOf(env: Environment, workspace: string, actions: readonly str
     for (const deed of await allOf<Deed>(env.store, workspace, { kind: 'deed', where, from })) {
       const { id: ref, action, input, at } = deed
       const subjects = subjectsOf(secret, env.actions.find(value), value, input, deed.about)
-      acts.push({ ref: `deed:${ref}`, action, input, at, subjects, by: `person ${deed.by.name ?? deed.by.id}` })
+      const loose = isLoose(env.actions.find(value), input, deed.about)
+      acts.push({ ref: `deed:${ref}`, action, input, at, subjects, loose, by: `person ${deed.by.name ?? deed.by.id}` })
     }
   }
   const playbooks = await playbooksOf(env, workspace, effects)
   for (const one of effects) {
     const { id, action, input, openedAt: at, owner } = one
     const subjects = subjectsOf(secret, env.actions.find(action), action, input, one.because)
-    acts.push({ ref: `effect:${id}`, action, input, at, subjects, by: playbooks.get(owner.run) ?? owner.run })
+    const loose = isLoose(env.actions.find(action), input, one.because)
+    acts.push({ ref: `effect:${id}`, action, input, at, subjects, loose, by: playbooks.get(owner.run) ?? owner.run })
   }
   return acts
 }

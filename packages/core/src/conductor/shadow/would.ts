@@ -88,6 +88,12 @@ export function subjectsOf(
   return found.length > 0 ? found : [subject(['input', sha256(canonical(immaterial(action, input)))])]
 }
 
+/** It names neither an intent nor an entity. */
+export function isLoose(action: AnyAction | undefined, input: Json, because: readonly Json[]): boolean {
+  const named = because.some((one) => typeof one === 'object' && one !== null && 'entity' in one)
+  return !named && intentOf(action, input) === undefined
+}
+
 function intentOf(action: AnyAction | undefined, input: Json): readonly (string | number)[] | undefined {
   try {
     return action?.intent?.(fromStored(action.input, canonical(input)))
