@@ -223,6 +223,24 @@ describe('an item', () => {
     expect(await t.inbox.snooze(id, { by: ann, until: '1m' })).toMatchObject({ why: 'settled' })
   })
 
+  it('is decided by no agent, unless the host says so', async () => {
+    const bot = { kind: 'agent', id: 'bot' } as const
+    const t = await testConductor(setUp([asks()]))
+    await t.start(write, letter)
+    const { id, hash } = await only(t)
+    expect(await t.inbox.decide(id, { hash, by: bot, approve: true })).toMatchObject({
+      status: 'refused',
+      why: 'forbidden',
+    })
+    expect(await t.inbox.decide(id, { hash, by: { kind: 'system', id: 'host' }, approve: true })).toEqual({
+      status: 'done',
+    })
+    const open = await testConductor(setUp([asks()], { mayDecide: () => true }))
+    await open.start(write, letter)
+    const other = await only(open)
+    expect(await open.inbox.decide(other.id, { hash: other.hash, by: bot, reject: 'no' })).toEqual({ status: 'done' })
+  })
+
   it('that is handed on is the other person’s, and the host’s rule sees whose it is', async () => {
     const mayDecide: HarnessOptions['mayDecide'] = (actor, item) =>
       item.assignee === undefined || item.assignee.id === actor.id

@@ -108,7 +108,7 @@ export async function decide(
 export function deciderOf(options: Deciding): Decider {
   return {
     decide: (id, given) => decide(options, id, given),
-    mayDecide: async (by, item) => options.mayDecide === undefined || options.mayDecide(by, itemOf(item)),
+    mayDecide: (by, item) => mayDecide(options, by, item),
   }
 }
 
@@ -122,9 +122,14 @@ export async function untouchable(
   if (item.state !== 'open') return refused(item.state === 'expired' ? 'expired' : 'settled', closedAs(item), item)
   const ends = item.dueAt === undefined ? item.expiresAt : undefined
   if (ends !== undefined && options.env.clock.now() > ends) return refused('expired', 'its time is over', item)
-  if (options.mayDecide !== undefined && !(await options.mayDecide(by, itemOf(item))))
+  if (!(await mayDecide(options, by, item)))
     return refused('forbidden', `${by.name ?? by.id} may not decide this`, item)
   return undefined
+}
+
+/** Where the host has no rule, an agent decides nothing: what asks is not what answers. */
+async function mayDecide(options: Pick<Deciding, 'mayDecide'>, by: Actor, item: ItemRecord): Promise<boolean> {
+  return options.mayDecide === undefined ? by.kind !== 'agent' : options.mayDecide(by, itemOf(item))
 }
 
 function closedAs({ state, dueAt }: ItemRecord): string {
