@@ -113,6 +113,46 @@ describe('policy.explain', () => {
   })
 })
 
+describe('a rule that looks at the time', () => {
+  const sundays = policy([
+    policy.rule('sundays', { on: send, look: (_mail, look) => ({ now: look.now() }) }, ({ found: { now } }) => {
+      if (now.day === 'sun') return policy.deny(`nothing leaves on ${now.date} at ${now.time}`)
+      return now.day === 'sat' ? policy.hold('6h') : policy.allow()
+    }),
+  ])
+
+  it.each([
+    ['UTC', 'nothing leaves on 2026-01-04 at 23:30'],
+    ['Europe/Berlin', undefined],
+  ])('sees day and time of the company in %s', async (zone, denial) => {
+    const t = await testConductor({
+      playbooks: [mail],
+      actions: [send],
+      policy: sundays,
+      now: '2026-01-04T23:30:00Z',
+      zone,
+    })
+    const result = (await t.start(mail, { to: 'a' })).result()
+    if (denial === undefined) await result
+    else
+      await expect(result).rejects.toMatchObject({
+        code: 'ACTION_DENIED',
+        message: expect.stringContaining(denial) as string,
+      })
+    await t.stop()
+  })
+
+  it('is asked again when a hold ends, at the time that it is then', async () => {
+    const t = await testConductor({ playbooks: [mail], actions: [send], policy: sundays, now: '2026-01-03T20:00:00Z' })
+    const run = await t.start(mail, { to: 'a' })
+    await t.advance('6h')
+    await expect(run.result()).rejects.toMatchObject({
+      message: expect.stringContaining('2026-01-04 at 02:00') as string,
+    })
+    await t.stop()
+  })
+})
+
 describe('policy.explain of what a persona did not allow', () => {
   it('counts it, and changes nothing of it: no rule had a word in it', async () => {
     const clerk = definePersona({ name: 'clerk', may: ['other.*'] })

@@ -125,7 +125,7 @@ export type { Budgets, BudgetState } from './conductor/budgets.ts'
 export type { PolicyDifference, Explained, PolicyVerbs } from './conductor/explain.ts'
 export { definePersona, type Persona } from './policy/persona.ts'
 export { defineBudget, type Budget, type Per, type Spending } from './policy/budget.ts'
-export type { Day, Hours } from './policy/hours.ts'
+export type { Day, Hours, WallTime } from './policy/hours.ts'
 export type { RateLimit } from './base/rate.ts'
 export type { Settings, SettingsDefinition } from './policy/settings.ts'
 

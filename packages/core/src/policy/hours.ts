@@ -45,6 +45,24 @@ export function opensAt({ days, from, to }: OpenHours, zone: string, now: number
   return cron.nextRun(new Date(now))?.getTime() ?? now + WEEK_MS
 }
 
+/** An instant as a rule sees it, in the company's zone. */
+export interface WallTime {
+  /** ISO text. */
+  readonly at: string
+  /** 'YYYY-MM-DD' in the zone. */
+  readonly date: string
+  readonly day: Day
+  /** 'HH:MM' in the zone. */
+  readonly time: string
+}
+
+export function wallTime(zone: string, now: number): WallTime {
+  const { date, day, minute } = wall(zone, now)
+  const two = (value: number): string => String(value).padStart(2, '0')
+  const time = `${two(Math.floor(minute / 60))}:${two(minute % 60)}`
+  return { at: new Date(now).toISOString(), date, day: DAYS[day]!, time }
+}
+
 /** The day in the zone as 'YYYY-MM-DD', and the instant at which the next one begins. */
 export function dayOf(zone: string, now: number): { name: string; ends: number } {
   const next = new Cron('0 0 * * *', { timezone: zone, paused: true }).nextRun(new Date(now))

@@ -10,6 +10,7 @@ import { sha256 } from '../base/hash.ts'
 import { canonical } from '../base/json.ts'
 import { parseLabels, type Label } from '../base/labels.ts'
 import { definitionOf, isAction, type Action } from '../connector/action.ts'
+import type { WallTime } from './hours.ts'
 import type { Settings } from './settings.ts'
 import type { Verdict } from './verdict.ts'
 
@@ -35,6 +36,8 @@ export interface Look {
   one<T>(type: Lookable<T>, where: Partial<T>): Lookup<LookedUp<T> | undefined>
   /** How many effects of this action settled or are open since then, with these top-level input fields. */
   count<In, Out>(action: Action<In, Out>, options: { where?: Partial<NoInfer<In>>; since: Duration }): Lookup<number>
+  /** Day and time in the company's zone, when it is judged: once when it is asked for, and again just before it is sent. */
+  now(): Lookup<WallTime>
 }
 
 /** What callers pass to an action; as it is stored, defaults filled in and codecs encoded, it is what rules judge. */
@@ -51,12 +54,18 @@ export type AnyLookup =
       readonly where: Readonly<Record<string, unknown>>
       readonly sinceMs: number
     }
+  | { readonly look: 'now' }
 
 /** What a look-up asks for, in one text: the same for the same question, whichever rule asks it. */
 export function lookupKey(lookup: AnyLookup): string {
-  return lookup.look === 'one'
-    ? canonical(['one', lookup.type.name, lookup.where])
-    : canonical(['count', lookup.action, lookup.where, lookup.sinceMs])
+  switch (lookup.look) {
+    case 'one':
+      return canonical(['one', lookup.type.name, lookup.where])
+    case 'count':
+      return canonical(['count', lookup.action, lookup.where, lookup.sinceMs])
+    case 'now':
+      return canonical(['now'])
+  }
 }
 
 export interface Rule {
@@ -91,6 +100,7 @@ const look: Look = {
       where: options.where ?? {},
       sinceMs: durationMs(options.since),
     }) as Lookup<never>,
+  now: () => ({ look: 'now' }) as Lookup<never>,
 }
 
 export function rule(

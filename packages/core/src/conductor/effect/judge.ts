@@ -8,7 +8,9 @@ import type { AnyAction } from '../../connector/action.ts'
 import { entityTypeOf, indexValue, type EntityRecord } from '../../memory/entity.ts'
 import { present } from '../../memory/entity-read.ts'
 import { judgeSafely, labelSet } from '../../policy/gate.ts'
+import { wallTime } from '../../policy/hours.ts'
 import type { AnyLookup } from '../../policy/rule.ts'
+import type { Settings } from '../../policy/settings.ts'
 import { combine, type Judgement } from '../../policy/verdict.ts'
 import { whoMayNot, type Behalf } from '../behalf.ts'
 import type { Environment } from '../environment.ts'
@@ -54,13 +56,20 @@ export async function judge(env: Environment, judged: Judged): Promise<Judgement
       persona: personas.at(-1)?.name,
       undo: judged.undo === true,
     },
-    (lookup) => find(env, judged, lookup),
+    (lookup) => find(env, judged, lookup, settings),
     () => grace(env.limits.policyMs),
   )
 }
 
-async function find(env: Environment, judged: Judged, lookup: AnyLookup): Promise<unknown> {
-  return lookup.look === 'one' ? findOne(env, judged.workspace, lookup) : count(env, judged, lookup)
+async function find(env: Environment, judged: Judged, lookup: AnyLookup, settings: Settings): Promise<unknown> {
+  switch (lookup.look) {
+    case 'one':
+      return findOne(env, judged.workspace, lookup)
+    case 'count':
+      return count(env, judged, lookup)
+    case 'now':
+      return wallTime(env.zone(settings), env.clock.now())
+  }
 }
 
 async function findOne(env: Environment, workspace: string, lookup: AnyLookup & { look: 'one' }): Promise<unknown> {
