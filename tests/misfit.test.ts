@@ -1,5 +1,5 @@
 /** Misfit: an action whose answer does not fit its schema: whoever is to say what happened is told why, and sees the answer. */
-import { action, defineConnector, definePlaybook, policy } from '@keelson/core'
+import { action, defineAgent, defineConnector, definePlaybook, policy } from '@keelson/core'
 import { testConductor } from '@keelson/testing'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
@@ -49,6 +49,60 @@ describe.each([false, true])('an answer that does not fit (asked first: %s)', (a
     expect(await t.keelson.why(run.id)).toMatch(reason)
     await t.outcome(order, 'happened', { output: { id: 'a' } })
     expect(await run.result()).toBe('a')
+    await t.stop()
+  })
+})
+
+describe('an answer that is returned bare', () => {
+  const bare = (answer: unknown) => async () => answer as never
+
+  it('of an action says how it is to be returned', async () => {
+    const post = action({
+      name: 'desk.post',
+      effect: 'irreversible',
+      idempotency: { by: 'none' },
+      input: z.object({}),
+      output: z.object({ id: z.string() }),
+      run: bare(null),
+    })
+    const work = definePlaybook({
+      name: 'post',
+      version: 1,
+      input: z.object({}),
+      output: z.string(),
+      uses: [post],
+      run: async (ctx) => (await ctx.act(post, {})).id,
+    })
+    const free = policy([policy.rule('free', { on: post }, () => policy.allow())])
+    const t = await testConductor({ playbooks: [work], actions: [post], policy: free })
+    await t.start(work, {})
+    expect((await t.inbox.list()).items[0]!.title).toContain(
+      'what desk.post returned has no output: it is to return { output: … }',
+    )
+    await t.stop()
+  })
+
+  it('of a model says how it is to be returned', async () => {
+    const reader = defineAgent({
+      name: 'reader',
+      version: 1,
+      instructions: 'read',
+      input: z.object({}),
+      output: z.object({ id: z.string() }),
+    })
+    const work = definePlaybook({
+      name: 'read',
+      version: 1,
+      input: z.object({}),
+      output: z.string(),
+      run: async (ctx) => (await ctx.delegate(reader, {})).id,
+    })
+    const t = await testConductor({ playbooks: [work], models: bare({ id: 'a' }) })
+    const run = await t.start(work, {})
+    await t.advance('1h')
+    await expect(run.result()).rejects.toThrow(
+      'the answer of agent reader has no output: it is to return { output: … }',
+    )
     await t.stop()
   })
 })

@@ -52,18 +52,24 @@ export async function verifyExport(
   const faults: string[] = []
   const heads = new Map<string, Head>()
   let entries = 0
+  let at = 0
   let workspace: string | undefined
   let ended = false
+  let follow = 0
   let check: ReturnType<typeof anchorCheck> | undefined
   for await (const text of lines) {
+    at++
     if (text.trim() === '') continue
-    const read = JSON.parse(text) as Partial<Entry> & { format?: string; workspace?: string; root?: string }
+    const read = lineOf(text)
     if (workspace === undefined) {
-      if (read.format !== FORMAT || typeof read.workspace !== 'string') return broken('it is not an export of an audit')
+      if (read?.format !== FORMAT || typeof read.workspace !== 'string')
+        return broken('it is not an export of an audit')
       workspace = read.workspace
       check = given === undefined ? undefined : anchorCheck(workspace, given)
     } else if (ended) {
-      faults.push('something follows its last line')
+      if (follow++ === 0) faults.push(`something follows its last line, from line ${at} on`)
+    } else if (read === undefined || (read.stream === undefined && read.root === undefined)) {
+      faults.push(`line ${at} is no entry: it was changed`)
     } else if (read.stream === undefined) {
       ended = true
       const same = canonical(read) === canonical({ entries, streams: heads.size, root: rootOf(heads) })
@@ -81,6 +87,18 @@ export async function verifyExport(
   const { faults: more, anchored } = check?.end() ?? { faults: [], anchored: 0 }
   const all = [...faults, ...more]
   return { ok: all.length === 0, entries, streams: heads.size, records: 0, anchored, faults: all }
+}
+
+type Line = Partial<Entry> & { format?: string; workspace?: string; root?: string }
+
+/** Undefined: it is no JSON, or none of an object. */
+function lineOf(text: string): Line | undefined {
+  try {
+    const read: unknown = JSON.parse(text)
+    return typeof read === 'object' && read !== null && !Array.isArray(read) ? read : undefined
+  } catch {
+    return undefined
+  }
 }
 
 function told(entry: Placed, payloads: boolean): Entry {

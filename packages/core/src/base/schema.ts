@@ -32,6 +32,22 @@ function tried<S extends z.ZodType>(schema: S, value: unknown, code: ErrorCode, 
   }
 }
 
+/** The output in what code returned as `{ output }`. One that was returned bare misfits for a reason that its schema cannot know. */
+export function outputOf(schema: z.ZodType, answer: { readonly output: unknown } | undefined, what: string): string {
+  try {
+    return toStored(schema, answer?.output, 'OUTPUT_INVALID', what)
+  } catch (thrown) {
+    if (!KeelsonError.is(thrown, 'OUTPUT_INVALID') || hasOutput(answer)) throw thrown
+    throw new KeelsonError('OUTPUT_INVALID', `${what} has no output: it is to return { output: … }`, {
+      data: thrown.data,
+    })
+  }
+}
+
+function hasOutput(answer: unknown): boolean {
+  return typeof answer === 'object' && answer !== null && 'output' in answer
+}
+
 /** The canonical text to store for `value`: parsed, defaults filled in, codecs encoded. */
 export function toStored(
   schema: z.ZodType,

@@ -8,7 +8,7 @@
  */
 import { KeelsonError, storeError, type StoredError } from '../../base/errors.ts'
 import { parseStored } from '../../base/json.ts'
-import { fromStored, toStored } from '../../base/schema.ts'
+import { fromStored, outputOf, toStored } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
 import { ActionError, type AnyAction, type Failure } from '../../connector/action.ts'
 import type { Environment } from '../environment.ts'
@@ -107,16 +107,16 @@ export function backoffMs(attempt: number, random: () => number, firstMs = 1000,
 }
 
 function settled(action: AnyAction, result: { output: unknown; undo?: unknown }): Tried {
-  const output = outputOf(action, result)
+  const output = outcomeOf(action, result)
   if (result.undo === undefined || action.undo === undefined) return { end: 'done', output: parseStored(output) }
   const undo = toStored(action.undo, result.undo, 'OUTPUT_INVALID', `the undo token of ${action.name}`)
   return { end: 'done', output: parseStored(output), undo: parseStored(undo) }
 }
 
 /** What does not fit is kept with the error: a person may have to say what came of it. */
-function outputOf(action: AnyAction, result: { output: unknown }): string {
+function outcomeOf(action: AnyAction, result: { output: unknown }): string {
   try {
-    return toStored(action.output, result?.output, 'OUTPUT_INVALID', `what ${action.name} returned`)
+    return outputOf(action.output, result, `what ${action.name} returned`)
   } catch (thrown) {
     if (!KeelsonError.is(thrown)) throw thrown
     const { code, message, hint, data } = thrown

@@ -4,7 +4,7 @@ import type { ModelAnswer } from '../../agent/model.ts'
 import type { Block } from '../../agent/prompt.ts'
 import { parseStored } from '../../base/json.ts'
 import { isUnlabelled, type Labels } from '../../base/labels.ts'
-import { toStored } from '../../base/schema.ts'
+import { outputOf } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
 import { passing } from './rests.ts'
 
@@ -20,7 +20,7 @@ export interface Question {
 
 /** The answer as it is stored, with what it is to be taken for. */
 export function fitting({ agent, labels }: Question, answer: ModelAnswer): { ok: Json; labels?: Labels } {
-  const ok = parseStored(toStored(agent.output, answer.output, 'OUTPUT_INVALID', `the answer of agent ${agent.name}`))
+  const ok = parseStored(outputOf(agent.output, answer, `the answer of agent ${agent.name}`))
   return { ok, ...labelsOfAnswer({ agent, labels }) }
 }
 
