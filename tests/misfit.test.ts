@@ -1,6 +1,6 @@
 /** Misfit: an action whose answer does not fit its schema: whoever is to say what happened is told why, and sees the answer. */
-import { action, defineAgent, defineConnector, definePlaybook, policy } from '@keelson/core'
-import { testConductor } from '@keelson/testing'
+import { action, createConductor, defineAgent, defineConnector, definePlaybook, policy } from '@keelson/core'
+import { memoryStore, testConductor } from '@keelson/testing'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 
@@ -53,6 +53,8 @@ describe.each([false, true])('an answer that does not fit (asked first: %s)', (a
   })
 })
 
+const log = { info: () => {}, warn: () => {}, error: () => {} }
+
 describe('an answer that is returned bare', () => {
   const bare = (answer: unknown) => async () => answer as never
 
@@ -87,6 +89,7 @@ describe('an answer that is returned bare', () => {
       name: 'reader',
       version: 1,
       instructions: 'read',
+      triesPerModel: 1,
       input: z.object({}),
       output: z.object({ id: z.string() }),
     })
@@ -97,12 +100,11 @@ describe('an answer that is returned bare', () => {
       output: z.string(),
       run: async (ctx) => (await ctx.delegate(reader, {})).id,
     })
-    const t = await testConductor({ playbooks: [work], models: bare({ id: 'a' }) })
-    const run = await t.start(work, {})
-    await t.advance('1h')
+    const keelson = await createConductor({ store: memoryStore(), playbooks: [work], models: bare({ id: 'a' }), log })
+    const run = await keelson.start(work, {}, { id: 'one' })
     await expect(run.result()).rejects.toThrow(
       'the answer of agent reader has no output: it is to return { output: … }',
     )
-    await t.stop()
+    await keelson.stop()
   })
 })

@@ -4,6 +4,7 @@
  * U1. What is begun is reserved before it begins: used and reserved together never pass the limit.
  * U2. What was reserved is settled by what it came to: spent (as much as it really was), or given back.
  */
+import { digitsOf } from '../base/money.ts'
 import { isCurrency, type Money } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { covers } from './scope.ts'
@@ -124,11 +125,6 @@ export function shortOf(ledger: Ledger, limit: Spending, amount: Amount): string
     return [`${show(taken)} of ${show(most)} ${name} are used or reserved, and this takes ${show(amount[unit])}`]
   })
   return parts.length === 0 ? undefined : parts.join('; ')
-}
-
-/** How many digits of a currency are minor units: two of EUR, none of JPY. */
-function digitsOf(currency: string): number {
-  return new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions().maximumFractionDigits ?? 2
 }
 
 function add(a: Amount, b: Amount, sign: 1 | -1 = 1): Amount {

@@ -1,5 +1,6 @@
 /** Render: what a person is shown of an input: the connector's own rendering, or all fields; never prose of a model. */
 import { canonical, stored } from '../../base/json.ts'
+import { moneyText } from '../../base/money.ts'
 import { fromStored } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
 import type { AnyAction } from '../../connector/action.ts'
@@ -23,12 +24,12 @@ export async function previewOf(pass: Pass, action: AnyAction, input: Json): Pro
   return fieldsOf(input)
 }
 
-/** All fields of an input, as they stand. */
+/** All fields of an input, as they stand; money as people read it. */
 export function fieldsOf(input: Json): Preview {
   if (typeof input !== 'object' || input === null) return { kind: 'text', after: String(input) }
   const rows = Object.entries(input as Record<string, Json>).map(([label, value]) => ({
     label,
-    after: typeof value === 'string' ? value : canonical(value),
+    after: typeof value === 'string' ? value : (moneyText(value) ?? canonical(value)),
   }))
   return { kind: 'fields', rows }
 }
