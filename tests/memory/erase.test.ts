@@ -1,9 +1,10 @@
 /** Erased is erased: no byte of a text in any file, and the chain still verifies. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
-import { createConductor, definePlaybook } from '@keelson/core'
+import { createConductor, defineEvent, definePlaybook, type Conductor, type Playbook } from '@keelson/core'
 import { sqlite } from '@keelson/memory-sqlite'
 import { temporary } from '../../packages/memory-sqlite/test/subject.ts'
 import { me, open, store } from '../support/open.ts'
@@ -102,6 +103,37 @@ it('names what it had to leave, and takes it when asked again', async () => {
   expect((await keelson.audit.verify()).faults).toEqual([])
 })
 
+it('takes what an open run had copied, when it is erased again after its end', async () => {
+  const copying = definePlaybook({
+    name: 'copying',
+    version: 1,
+    input: z.object({}),
+    output: z.null(),
+    async run(ctx) {
+      const found = await ctx.memory.recall('gold coins')
+      await ctx.step('copy', () => ({ copied: `it says: ${found[0]!.memory.text}` }))
+      await ctx.ask('Go on?', { answer: z.boolean() })
+      return null
+    },
+  })
+  const folder = mkdtempSync(join(tmpdir(), 'keelson-copies-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const keelson = await onFile(folder, copying)
+  const { memory, inbox } = keelson
+  await memory.remember({ text: SECRET }, { by: me })
+  const run = await keelson.start(copying, {}, { id: 'one' })
+  await keelson.quiet()
+  const ids = (await memory.facts()).map(({ id }) => id)
+  expect((await memory.erase({ ids }, { by: me, reason: 'asked' })).left).toHaveLength(1)
+  const [item] = (await inbox.list()).items
+  await inbox.decide(item!.id, { hash: item!.hash, by: me, answer: true })
+  await run.result()
+  expect((await memory.erase({ ids }, { by: me, reason: 'asked' })).left).toEqual([])
+  expect((await keelson.audit.verify()).faults).toEqual([])
+  await keelson.stop()
+  for (const trace of TRACES) expect(bytesOf(folder).includes(trace), trace).toBe(false)
+})
+
 it('finds a text as it was handed on: as a line of a context, fenced or not, and in JSON that is a text', async () => {
   const text = 'Ada hides\n4711  gold coins\n"under" <data the stairs'
   const teller = definePlaybook({
@@ -127,24 +159,61 @@ it('finds a text as it was handed on: as a line of a context, fenced or not, and
   }
 })
 
-it('names the files in which a text stands', async () => {
+describe('a file in which a text stands', () => {
+  const go = defineEvent({ name: 'go', schema: z.object({}) })
   const filer = definePlaybook({
     name: 'filer',
     version: 1,
-    input: z.object({}),
+    input: z.object({ wait: z.boolean() }),
     output: z.string(),
-    async run(ctx) {
+    async run(ctx, { wait }) {
       const { sha256 } = await ctx.artifacts.put(`From: Ada\n\n${SECRET}`, { type: 'text/plain' })
       await ctx.artifacts.put('another', { type: 'text/plain' })
       await ctx.memory.remember({ text: SECRET, evidence: [{ kind: 'artifact', id: sha256, sha256 }] })
+      if (wait) await ctx.waitFor(go)
       return sha256
     },
   })
-  const keelson = await open(store(), { playbooks: [filer] })
-  const sha256 = await (await keelson.start(filer, {}, { id: 'one' })).result()
-  const ids = (await keelson.memory.facts()).map(({ id }) => id)
-  const { left } = await keelson.memory.erase({ ids }, { by: me, reason: 'asked' })
-  expect(left).toEqual([{ where: `artifact ${sha256}`, why: 'it is a file of its own, and is kept' }])
+  const by = { by: me, reason: 'asked' }
+  const OPEN = 'its run is open: erase again when it has ended'
+
+  it('is named, and goes whole where that is said', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'keelson-files-'))
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+    const keelson = await onFile(folder, filer)
+    const sha256 = await (await keelson.start(filer, { wait: false }, { id: 'one' })).result()
+    const ids = (await keelson.memory.facts()).map(({ id }) => id)
+    const { files, left } = await keelson.memory.erase({ ids }, by)
+    expect({ files, left }).toEqual({
+      files: [],
+      left: [{ where: `artifact ${sha256}`, why: expect.stringContaining('erase({ files: [sha256] })') as string }],
+    })
+    expect(bytesOf(folder)).toContain(SECRET)
+    expect(await keelson.memory.erase({ files: [sha256, 'ghost'] }, by)).toEqual({
+      erased: [],
+      files: [sha256],
+      left: [],
+    })
+    expect(await keelson.audit.verify()).toMatchObject({ ok: true })
+    await keelson.stop()
+    expect(bytesOf(folder)).not.toContain(SECRET)
+    expect(bytesOf(folder)).toContain('another')
+  })
+
+  it('is kept as long as the run that wrote it is open', async () => {
+    const keelson = await open(store(), { playbooks: [filer] })
+    const run = await keelson.start(filer, { wait: true }, { id: 'one' })
+    await keelson.quiet()
+    const ids = (await keelson.memory.facts()).map(({ id }) => id)
+    const { left } = await keelson.memory.erase({ ids }, by)
+    expect(left.filter(({ where }) => where.startsWith('artifact '))).toMatchObject([{ why: OPEN }])
+    const [file] = left.map(({ where }) => /^artifact (.+)/.exec(where)?.[1]).filter((one) => one !== undefined)
+    expect(await keelson.memory.erase({ files: [file!] }, by)).toMatchObject({ files: [], left: [{ why: OPEN }] })
+    await keelson.send(go, {}, { id: 'now' })
+    await run.result()
+    expect(await keelson.memory.erase({ ids }, by)).toMatchObject({ left: [{ where: `artifact ${file}` }] })
+    expect(await keelson.memory.erase({ files: [file!] }, by)).toMatchObject({ files: [file], left: [] })
+  })
 })
 
 it('is done by a person only', async () => {
@@ -154,6 +223,11 @@ it('is done by a person only', async () => {
     code: 'INPUT_INVALID',
   })
 })
+
+function onFile(folder: string, playbook: Playbook<any, any>): Promise<Conductor> {
+  const log = { info() {}, warn() {}, error() {} }
+  return createConductor({ store: sqlite(join(folder, 'company.db')), playbooks: [playbook], log, keepAlive: false })
+}
 
 function bytesOf(folder: string): string {
   const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())

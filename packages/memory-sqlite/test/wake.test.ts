@@ -64,3 +64,20 @@ it('ends when its connection was closed under it', () => {
   expect(looks()).toBe(before)
   expect(vi.getTimerCount()).toBe(0)
 })
+
+it('goes on when the folder of the locks goes away under it', async () => {
+  const { path, looks } = begin()
+  vi.useFakeTimers({ toFake: ['setTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const next = async (before: number): Promise<void> => {
+    while (looks() === before) await new Promise((resolve) => setImmediate(resolve))
+  }
+  await next(1)
+  let before = looks()
+  rmSync(`${path}-workers`, { recursive: true })
+  await next(before)
+  before = looks()
+  writeFileSync(`${path}-wal`, 'frames')
+  await next(before)
+  expect(looks()).toBeGreaterThan(before)
+})

@@ -249,7 +249,13 @@ export interface EntryData {
   'time.spent': { readonly by: Actor } & WithPuts
   'alert.changed': { readonly by: Actor } & WithPuts
   'memory.changed': { readonly by: Actor } & WithPuts
-  'memory.erased': { readonly by: Actor; readonly reason: string; readonly memories: readonly string[] } & WithPuts
+  'memory.erased': {
+    readonly by: Actor
+    readonly reason: string
+    readonly memories: readonly string[]
+    /** Digests of artifacts that went. */
+    readonly files?: readonly string[]
+  } & WithPuts
   'memory.shown': WithPuts
   'trust.set': {
     readonly by: Actor

@@ -138,6 +138,8 @@ export interface Purge {
   readonly runs?: readonly string[]
   /** What the rows of settled runs say of how they ended is replaced by this; other rows stay as they are. */
   readonly statuses?: readonly { readonly run: string; readonly status: string }[]
+  /** Bytes, by the sha-256 that names them (hex). */
+  readonly artifacts?: readonly string[]
   /** All runs, mail, records, artifacts and entries of the workspace, but for the envelopes of this one stream. */
   readonly allBut?: string
 }

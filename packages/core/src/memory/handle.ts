@@ -152,7 +152,9 @@ export interface Tombstone {
 
 export interface Erased {
   readonly erased: readonly Tombstone[]
-  /** Where the text still is, and why: what belongs to open runs or to other records. */
+  /** Files that went, by the sha-256 of their bytes. */
+  readonly files: readonly string[]
+  /** Where the text still is, and why: what belongs to open runs, to other records, or to files. */
   readonly left: readonly { readonly where: string; readonly why: string }[]
 }
 
@@ -181,9 +183,16 @@ export interface WorkspaceMemory extends MemoryReads {
   restore(id: string, options: By): Promise<void>
   /** It no longer counts from then on; ISO instant. */
   expire(id: string, options: By & { at: string }): Promise<void>
-  /** No byte of it stays: text, value, index, payloads, log. What was before can no longer be read, only that it was. */
+  /**
+   * No byte of it stays: text, value, index, payloads, log. What was before can no longer be read, only that it was. Files in which
+   * it stands are named in `left`; `{ files }` erases these whole, by the sha-256 of their bytes.
+   */
   erase(
-    which: { readonly ids: readonly string[] } | { readonly about: Subject } | { readonly thread: string },
+    which:
+      | { readonly ids: readonly string[] }
+      | { readonly about: Subject }
+      | { readonly thread: string }
+      | { readonly files: readonly string[] },
     options: By & { reason: string },
   ): Promise<Erased>
   /**

@@ -90,7 +90,21 @@ export interface MemoryRecord {
   readonly evidence: readonly Evidence[]
   readonly set: string
   /** Where its text is no longer: a keyed hash of what it was, and when it went. */
-  readonly erased?: { readonly at: number; readonly hash: string; readonly reason: string }
+  readonly erased?: {
+    readonly at: number
+    readonly hash: string
+    readonly reason: string
+    /** Where journals of open runs still say it. */
+    readonly stands?: readonly Place[]
+  }
+}
+
+/** A part of an entry's payload, in characters. */
+export interface Place {
+  readonly stream: string
+  readonly seq: number
+  readonly from: number
+  readonly length: number
 }
 
 /** A record that may lack any of its fields. */

@@ -57,8 +57,7 @@ export class Wake {
 
   /** Watches the log while there are others. */
   #follow(): void {
-    const alone = readdirSync(locksOf(this.#path)).filter((name) => name.endsWith('.lock')).length <= 1
-    if (alone) this.#unfollow()
+    if (this.#isAlone()) this.#unfollow()
     else if (this.#log === undefined) {
       const log = `${basename(this.#path)}-wal`
       const notice = (_: string, name: string | null): void => {
@@ -72,6 +71,14 @@ export class Wake {
       }, SAFETY_MS).unref()
     }
     this.#soon()
+  }
+
+  #isAlone(): boolean {
+    try {
+      return readdirSync(locksOf(this.#path)).filter((name) => name.endsWith('.lock')).length <= 1
+    } catch {
+      return false // the folder went away: it is looked for others in the slow way
+    }
   }
 
   #unfollow(): void {

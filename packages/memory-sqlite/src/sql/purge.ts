@@ -14,6 +14,8 @@ export function* purge(context: Context, workspace: number, what: Purge): Work<v
     const row = yield* findRun(context, workspace, id)
     if (row?.state === 'settled') yield* saveRun(context, { ...row, status }, row)
   }
+  for (const sha256 of what.artifacts ?? [])
+    yield* run(context.q.removeArtifact, { workspace, sha256: Buffer.from(sha256, 'hex') })
   if (what.allBut !== undefined) yield* dropAllBut(context, workspace, what.allBut)
 }
 

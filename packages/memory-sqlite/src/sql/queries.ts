@@ -308,6 +308,9 @@ function purgeQueries(db: Sql) {
     removeRecords: all('records'),
     removeRecordIndex: all('record_index'),
     removeArtifacts: all('artifacts'),
+    removeArtifact: statement((a: { workspace: number; sha256: Buffer }) =>
+      db.deleteFrom('artifacts').where('workspace', '=', a.workspace).where('sha256', '=', a.sha256),
+    ),
   }
 }
 

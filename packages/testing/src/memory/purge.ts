@@ -2,7 +2,8 @@
 import type { Purge } from '@keelson/core/ports'
 import type { Space } from './data.ts'
 
-export function purge(space: Space, { payloads = [], streams = [], runs = [], statuses = [], allBut }: Purge): void {
+export function purge(space: Space, what: Purge): void {
+  const { payloads = [], streams = [], runs = [], statuses = [], artifacts = [], allBut } = what
   for (const { stream, seq } of payloads) erase(space, stream, seq)
   for (const stream of streams) drop(space, stream)
   for (const run of runs) forgetMail(space, run)
@@ -10,6 +11,7 @@ export function purge(space: Space, { payloads = [], streams = [], runs = [], st
     const run = space.runs.get(id)
     if (run?.row.state === 'settled') run.row = Object.freeze({ ...run.row, status })
   }
+  for (const sha256 of artifacts) space.artifacts.delete(sha256)
   if (allBut === undefined) return
   for (const stream of [...space.streams.keys()]) if (stream !== allBut) drop(space, stream)
   for (const [at] of (space.streams.get(allBut) ?? []).entries()) erase(space, allBut, at + 1)

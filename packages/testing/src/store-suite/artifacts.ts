@@ -49,6 +49,17 @@ function kept(suite: StoreSuite): void {
     got[1] = 99
     expect(await gotten(store)).toEqual([...BYTES])
   })
+  given('go when they are purged, here and no others, and may come again', async ({ store }) => {
+    const other = Uint8Array.from([7])
+    await store.write(W, { artifacts: [BYTES, other] })
+    await store.write('other', { artifacts: [BYTES] })
+    expect(await store.write(W, { purge: { artifacts: [HASH, nameOf(Uint8Array.from([8]))] } })).toEqual(done)
+    expect(await gotten(store)).toBeUndefined()
+    expect(await gotten(store, nameOf(other))).toEqual([7])
+    expect([...(await store.getArtifact('other', HASH))!]).toEqual([...BYTES])
+    expect(await store.write(W, { purge: { artifacts: [nameOf(other)] }, artifacts: [BYTES] })).toEqual(done)
+    expect(await gotten(store)).toEqual([...BYTES])
+  })
   given('make a workspace, beside records', async ({ store }) => {
     await store.write(W, { artifacts: [BYTES] })
     expect(await store.workspaces()).toEqual([W])

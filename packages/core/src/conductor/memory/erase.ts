@@ -18,13 +18,21 @@ import { CHANGE_SET_RECORD, changeSetPut, type ChangeSetRecord } from '../../mem
 import { lineOf } from '../../memory/context.ts'
 import type { Erased, Tombstone, WorkspaceMemory } from '../../memory/handle.ts'
 import { subjectOf } from '../../memory/input.ts'
-import { KEY_RECORD, keyOf, keyPut, MEMORY_RECORD, memoryPut, type MemoryRecord } from '../../memory/unit.ts'
+import {
+  KEY_RECORD,
+  keyOf,
+  keyPut,
+  MEMORY_RECORD,
+  memoryPut,
+  type MemoryRecord,
+  type Place,
+} from '../../memory/unit.ts'
 import type { Notifier } from '../notifier.ts'
 import { handle } from '../runs.ts'
 import { assertActor, type Desk } from './desk.ts'
 import { PROPOSAL_PLAYBOOK, proposalRunId, proposalSetOf } from './proposal.ts'
 import { mayRead } from './reads.ts'
-import { proposes, traces, type Traces } from './traces.ts'
+import { proposes, readAt, traces, type Traces } from './traces.ts'
 
 type Which = Parameters<WorkspaceMemory['erase']>[0]
 type Options = Parameters<WorkspaceMemory['erase']>[1]
@@ -42,39 +50,45 @@ export async function erase(desk: Desk, notifier: Notifier, which: Which, { by, 
   const { env, workspace } = desk
   const found = await chosen(desk, which)
   const secret = await env.company(workspace).key()
-  const texts = textsOf(found)
+  const wanted = new Set('files' in which ? which.files : [])
+  const texts = textsOf([...found, ...(await stillSaid(desk, found))])
   const sets = new Set(found.filter(isShort).map(({ set }) => set))
   await endProposals(desk, notifier, found, texts, { by, reason })
-  let result: Erased = { erased: [], left: [] }
+  let result: Erased = { erased: [], files: [], left: [] }
   await env.company(workspace).edit(async () => {
-    const seen = await traces(desk, { texts, memories: new Set(found.map(({ id }) => id)), sets })
+    const seen = await traces(desk, { texts, memories: new Set(found.map(({ id }) => id)), sets, files: wanted })
     const now = env.clock.now()
     const rows = await rowsOf(
       desk,
       found.map(({ id }) => id),
     )
-    const tombs: Tombstone[] = []
+    const erased: Tombstone[] = []
     const puts = new Map<string, Put>()
     for (const row of rows) {
       const record = JSON.parse(row.data) as MemoryRecord
       if (record.erased !== undefined) continue
       const hash = keyedHash(secret, `${record.text}\n${canonical(record.value ?? null)}`)
-      tombs.push({ memory: record.id, hash })
-      puts.set(`${MEMORY_RECORD}/${row.id}`, memoryPut(tombOf(record, { at: now, hash, reason }), row.version + 1))
+      erased.push({ memory: record.id, hash })
+      puts.set(
+        `${MEMORY_RECORD}/${row.id}`,
+        memoryPut(tombOf(record, { at: now, hash, reason, ...standing(record, seen) }), row.version + 1),
+      )
       for (const put of await freedKey(desk, record)) puts.set(`${put.kind}/${put.id}`, put)
     }
     for (const row of seen.records)
       if (OWN.has(row.kind) && !puts.has(`${row.kind}/${row.id}`))
         puts.set(`${row.kind}/${row.id}`, redacted(row, texts, sets))
     for (const put of await carried(desk, seen.entries, new Set(puts.keys()))) puts.set(`${put.kind}/${put.id}`, put)
-    result = { erased: tombs, left: [...leftOf(seen), ...(sets.size === 0 ? [] : [UNSOUGHT])] }
-    if (puts.size === 0 && seen.entries.length === 0 && seen.ended.length === 0) return undefined
+    const files = seen.artifacts.filter((sha256) => wanted.has(sha256) && !seen.inUse.has(sha256))
+    result = { erased, files, left: [...leftOf(seen, files), ...(sets.size === 0 ? [] : [UNSOUGHT])] }
+    if (puts.size + files.length === 0 && seen.entries.length === 0 && seen.ended.length === 0) return undefined
     const statuses = seen.ended.map(({ id, status }) => ({ run: id, status: redactedText(status, texts) }))
     const payloads = seen.entries.map(({ stream, seq }) => ({ stream, seq }))
     const memories = found.map(({ id }) => id)
+    const gone = files.length === 0 ? {} : { files }
     return {
-      drafts: [{ kind: 'memory.erased', data: { by, reason, memories, puts: [...puts.values()] } }],
-      unit: { purge: { payloads, statuses } },
+      drafts: [{ kind: 'memory.erased', data: { by, reason, memories, ...gone, puts: [...puts.values()] } }],
+      unit: { purge: { payloads, statuses, artifacts: files } },
     }
   })
   env.library(workspace).clear()
@@ -82,21 +96,40 @@ export async function erase(desk: Desk, notifier: Notifier, which: Which, { by, 
   return result
 }
 
-function leftOf(seen: Traces): Erased['left'] {
+/** Where an open run still says what a memory said: what it was is known again from there. */
+function standing(record: MemoryRecord, { places }: Traces): { stands?: readonly Place[] } {
+  const stands = [...new Set(ownTexts(record).flatMap(writtenAs))].flatMap((text) => places.get(text) ?? [])
+  return stands.length === 0 ? {} : { stands }
+}
+
+/** What erased memories said, where it was left because a run was open. */
+async function stillSaid(desk: Desk, found: readonly MemoryRecord[]): Promise<{ text: string }[]> {
+  const places = found.flatMap(({ erased }) => erased?.stands ?? [])
+  const texts = await Promise.all(places.map((place) => readAt(desk, place)))
+  return texts.flatMap((text) => (text === undefined ? [] : [{ text }]))
+}
+
+function leftOf(seen: Traces, files: readonly string[]): Erased['left'] {
   const others = seen.records
     .filter((row) => !OWN.has(row.kind))
     .map((row) => ({ where: `${row.kind} ${row.id}`, why: 'it is another record: change that itself' }))
   return [
     ...seen.open.map((stream) => ({ where: stream, why: 'its run is open: erase again when it has ended' })),
     ...seen.mail.map((run) => ({ where: `mail of ${run}`, why: 'it has not been read yet' })),
-    ...seen.artifacts.map((sha256) => ({ where: `artifact ${sha256}`, why: 'it is a file of its own, and is kept' })),
+    ...seen.artifacts
+      .filter((sha256) => !files.includes(sha256))
+      .map((sha256) => ({ where: `artifact ${sha256}`, why: seen.inUse.has(sha256) ? IN_USE : KEPT })),
     ...others,
   ]
 }
 
+const KEPT = 'it is a file of its own, and is kept: erase({ files: [sha256] }) takes it'
+const IN_USE = 'its run is open: erase again when it has ended'
+
 async function chosen(desk: Desk, which: Which): Promise<MemoryRecord[]> {
   const { env, workspace } = desk
   const all: MemoryRecord[] = []
+  if ('files' in which) return []
   if ('ids' in which) all.push(...(await rowsOf(desk, which.ids)).map((row) => JSON.parse(row.data) as MemoryRecord))
   else {
     const subject = 'about' in which ? subjectOf(which.about).subject : undefined
@@ -114,7 +147,7 @@ async function rowsOf({ env, workspace }: Desk, ids: readonly string[]): Promise
 }
 
 /** What is looked for everywhere: texts, and values that are texts of their own. Very short ones would be found in all. */
-function textsOf(records: readonly MemoryRecord[]): string[] {
+function textsOf(records: readonly Pick<MemoryRecord, 'text' | 'value'>[]): string[] {
   return [...new Set(records.flatMap(ownTexts).flatMap(writtenAs))]
     .filter((text) => text.length >= SHORTEST)
     .sort((a, b) => b.length - a.length)
@@ -133,7 +166,7 @@ const UNSOUGHT = {
   why: `a text of under ${SHORTEST} characters is not looked for there: it would be found in everything`,
 }
 
-function ownTexts({ text, value }: MemoryRecord): string[] {
+function ownTexts({ text, value }: Pick<MemoryRecord, 'text' | 'value'>): string[] {
   return [text, ...stringsIn(value)]
 }
 
