@@ -125,7 +125,7 @@ describe('keelson at the terminal', () => {
     expect(read(['answer', 'app.db', 'abc', '-m', '-5', '--json'])).toMatchObject({ message: '-5', json: true })
     expect(read(['answer', 'app.db', '-abc', '-m', '-5'])).toMatchObject({ subject: '-abc', message: '-5' })
     expect(() => read(['approve', 'app.db', 'abc', '--hash', '--json'])).toThrow('hash')
-    expect(await keelson(['reject', store, item.id, '-m', '-5 is wrong'])).toMatchObject({ code: 0 })
+    expect(await keelson(['reject', store, item.id, '-m', '-5 is wrong', '--yes'])).toMatchObject({ code: 0 })
   })
 
   it('makes no store where there is none, and names what is there instead', async () => {
@@ -170,7 +170,7 @@ describe('keelson at the terminal', () => {
     const { stdout } = await keelson(['inbox', store])
     expect(stdout).not.toContain(item.id)
     expect(stdout).toContain('1 is put off until later')
-    expect(await keelson(['reject', store, item.id, '-m', 'never mind'])).toMatchObject({ code: 0 })
+    expect(await keelson(['reject', store, item.id, '-m', 'never mind', '--yes'])).toMatchObject({ code: 0 })
   })
 
   it('has a word for every way in which an item can be answered', () => {
@@ -192,9 +192,12 @@ describe('keelson at the terminal', () => {
       stderr: expect.stringContaining('--yes'),
     })
     const other = await keelson(['approve', store, item.id, '--hash', '00000000'])
-    expect(other).toMatchObject({ code: 2, stderr: expect.stringContaining('not what --hash names') })
+    expect(other).toMatchObject({
+      code: 3,
+      stdout: expect.stringMatching(/^refused \(changed\): .*not what --hash names/),
+    })
     expect(await app.inbox.get(item.id)).toMatchObject({ state: 'open' })
-    expect(await keelson(['reject', store, item.id, '-m', 'not today'])).toMatchObject({ code: 0 })
+    expect(await keelson(['reject', store, item.id, '-m', 'not today', '--yes'])).toMatchObject({ code: 0 })
     await expect(app.runs.get('two').result()).rejects.toMatchObject({ code: 'ACTION_DECLINED' })
   })
 
@@ -203,19 +206,19 @@ describe('keelson at the terminal', () => {
     const editor = join(folder, 'editor.sh')
     await writeFile(editor, '#!/bin/sh\nsed -i "s/4200/99/" "$1"\n')
     await chmod(editor, 0o755)
-    expect(await keelson(['edit', store, item.id])).toMatchObject({
+    expect(await keelson(['edit', store, item.id, '--yes'])).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('EDITOR'),
     })
-    expect(await keelson(['edit', store, item.id], { EDITOR: 'true' })).toMatchObject({
+    expect(await keelson(['edit', store, item.id, '--yes'], { EDITOR: 'true' })).toMatchObject({
       code: 0,
       stdout: expect.stringContaining('nothing was changed'),
     })
-    expect(await keelson(['edit', store, item.id], { EDITOR: 'false' })).toMatchObject({ code: 2 })
+    expect(await keelson(['edit', store, item.id, '--yes'], { EDITOR: 'false' })).toMatchObject({ code: 2 })
     const misfit = join(folder, 'misfit.json')
     await writeFile(misfit, '{ "to": "ada", "cents": "much" }')
-    expect(await keelson(['edit', store, item.id, '--file', misfit])).toMatchObject({ code: 3 })
-    expect(await keelson(['edit', store, item.id], { EDITOR: editor })).toMatchObject({ code: 0 })
+    expect(await keelson(['edit', store, item.id, '--file', misfit, '--yes'])).toMatchObject({ code: 3 })
+    expect(await keelson(['edit', store, item.id, '--yes'], { EDITOR: editor })).toMatchObject({ code: 0 })
     expect(await app.runs.get('three').result()).toEqual({ paid: 99 })
     expect(sent.at(-1)).toEqual({ to: 'ada', cents: 99 })
   })
@@ -223,18 +226,18 @@ describe('keelson at the terminal', () => {
   it('waits for nobody where there is no terminal', async () => {
     const item = await asked('scripted')
     for (const EDITOR of ['vi', '/usr/bin/nano -w', 'emacs -nw']) {
-      const refused = await keelson(['edit', store, item.id], { EDITOR })
+      const refused = await keelson(['edit', store, item.id, '--yes'], { EDITOR })
       expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('no terminal') })
     }
     const waits = join(folder, 'waits.sh')
     await writeFile(waits, '#!/bin/sh\ncat > "$1"\n')
     await chmod(waits, 0o755)
-    const typed = execFile(process.execPath, terminalArgs(['edit', store, item.id]), {
+    const typed = execFile(process.execPath, terminalArgs(['edit', store, item.id, '--yes']), {
       env: { ...process.env, EDITOR: waits, VISUAL: '' },
     })
     const [code] = (await once(typed, 'exit')) as [number] // its input stays open: nobody types, and nobody ends it
     expect(code).toBe(2)
-    expect(await keelson(['reject', store, item.id, '-m', 'enough'])).toMatchObject({ code: 0 })
+    expect(await keelson(['reject', store, item.id, '-m', 'enough', '--yes'])).toMatchObject({ code: 0 })
   })
 
   it('takes out what was taken out in the editor', async () => {
@@ -242,7 +245,7 @@ describe('keelson at the terminal', () => {
     const shorter = join(folder, 'shorter.sh')
     await writeFile(shorter, '#!/bin/sh\necho \'{ "to": "ada", "cents": 4200 }\' > "$1"\n')
     await chmod(shorter, 0o755)
-    expect(await keelson(['edit', store, item.id], { EDITOR: shorter })).toMatchObject({ code: 0 })
+    expect(await keelson(['edit', store, item.id, '--yes'], { EDITOR: shorter })).toMatchObject({ code: 0 })
     expect(await app.runs.get('shorter').result()).toEqual({ paid: 4200 })
     expect(sent.at(-1)).toEqual({ to: 'ada', cents: 4200 })
   })
@@ -277,12 +280,12 @@ describe('keelson at the terminal', () => {
     )
     const alone = await keelson(['revert', store, 'one'])
     expect(alone).toMatchObject({ code: 0, stdout: expect.stringContaining('stays: bank.pay') })
-    expect(alone.stdout).toContain('--with ./options.ts')
+    expect(alone.stdout).toContain('--with ./your-definitions.ts')
     const plan = await keelson(['revert', store, 'one', '--with', withActions, '--json'])
     const { hash, lines } = JSON.parse(plan.stdout) as { hash: string; lines: { can: boolean }[] }
     expect(lines).toMatchObject([{ can: true }])
     const applied = await keelson(['revert', store, 'one', '--with', withActions, '--hash', hash])
-    expect(applied.stdout).toContain('as soon as an app works on this store; nothing happens before that')
+    expect(applied.stdout).toContain('at once where it works on this store, else when it next does')
     const appliedBy = /^run (\S+) takes it back/m.exec(applied.stdout)![1]!
     expect((await keelson(['runs', store])).stdout).toContain(appliedBy)
     expect(await app.runs.get(appliedBy).result()).toMatchObject({ failed: [] })

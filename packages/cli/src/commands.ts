@@ -47,9 +47,9 @@ const MORE: { readonly [verb: string]: string } = {
 }
 
 /** As it can be typed in a shell. */
-export function command(name: string, id: string, { store, workspace }: Asked): string {
+export function command(name: string, id: string | undefined, { store, workspace }: Asked, more = MORE[name]): string {
   const where = workspace === undefined ? '' : ` -w ${quoted(workspace)}`
-  return `npx keelson ${name} ${quoted(store)} ${quoted(id)}${MORE[name] ?? ''}${where}`
+  return `npx keelson ${name} ${quoted(store)}${id === undefined ? '' : ` ${quoted(id)}`}${more ?? ''}${where}`
 }
 
 function quoted(text: string): string {

@@ -1,7 +1,8 @@
 /**
  * Decide: a decision at the terminal: the item is shown, and the decision names the hash of what was shown.
  *
- * C1. Nothing is decided that was not shown or named: without a terminal to ask back on, `--yes` or `--hash` is needed.
+ * C1. Nothing is decided, in whatever way, that was not shown or named: without a terminal to ask back on, `--yes` or `--hash` is
+ *     needed. What was edited in an editor at a terminal was shown there.
  */
 import { spawnSync } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
@@ -18,17 +19,20 @@ import { Misuse, type Asked } from './usage.ts'
 /** 0 when it was done, 3 when it was refused. */
 export async function decideAt(workspace: Workspace, asked: Asked): Promise<number> {
   const item = await itemLike(workspace, asked.subject!)
-  assertHash(item, asked)
+  const other = isNamed(item, asked) ? undefined : changed(item, asked)
+  if (other !== undefined) return told(item, asked.command, other, asked)
   const by = actorOf(asked)
-  const o = out(asked.plain)
   if (asked.command === 'snooze')
     return told(item, 'snooze', await workspace.inbox.snooze(item.id, { by, until: asked.until! }), asked)
-  const said = await decisionOf(workspace, item, asked, by)
+  assertAskable(asked)
+  const said = await decisionOf(item, asked)
   if (said === undefined) {
     if (asked.json) printJson({ status: 'unchanged' })
-    else o.line('nothing was changed, and nothing decided')
+    else out(asked.plain).line('nothing was changed, and nothing decided')
     return 0
   }
+  if (!(asked.command === 'edit' && inHand(asked) === undefined && process.stdin.isTTY))
+    await agreed(workspace, item, { ...asked, said }, by)
   return told(
     item,
     Object.keys(said)[0]!,
@@ -85,21 +89,22 @@ export async function itemLike(workspace: Workspace, id: string): Promise<InboxI
   })
 }
 
-function assertHash({ hash, id }: InboxItem, asked: Asked): void {
-  if (asked.hash === undefined || (asked.hash.length >= 8 && hash.startsWith(asked.hash))) return
-  throw new Misuse(`item ${id} is not what --hash names: look again with ${command('inbox', id, asked)}`)
+function isNamed({ hash }: InboxItem, asked: Asked): boolean {
+  if (asked.hash === undefined) return true
+  if (asked.hash.length < 8) throw new Misuse('write at least 8 characters of the --hash')
+  return hash.startsWith(asked.hash)
+}
+
+function changed({ id }: InboxItem, asked: Asked): Decided & { status: 'refused' } {
+  const message = `item ${id} is not what --hash names: look again with ${command('inbox', id, asked)}`
+  return { status: 'refused', why: 'changed', message }
 }
 
 export function actorOf({ as }: Asked): Actor {
   return { kind: 'person', id: as ?? userInfo().username }
 }
 
-async function decisionOf(
-  workspace: Workspace,
-  item: InboxItem,
-  asked: Asked,
-  by: Actor,
-): Promise<Decision | undefined> {
+async function decisionOf(item: InboxItem, asked: Asked): Promise<Decision | undefined> {
   switch (asked.command) {
     case 'reject':
       return { reject: asked.message! }
@@ -116,7 +121,6 @@ async function decisionOf(
     case 'edit':
       return edited(item, asked)
     default:
-      await agreed(workspace, item, asked, by)
       return { approve: true }
   }
 }
@@ -128,33 +132,58 @@ async function outcomeOf({ message, file }: Asked): Promise<Decision> {
   return { outcome, output: jsonOf(await readFile(file, 'utf8'), file) }
 }
 
-/** Shows what would execute and asks back, which counts as a look. Throws `Misuse` where nobody can be asked. */
-async function agreed(workspace: Workspace, item: InboxItem, asked: Asked, by: Actor): Promise<void> {
+/** C1. */
+function assertAskable({ yes, hash, json }: Asked): void {
+  if (yes || hash !== undefined || (process.stdin.isTTY && !json)) return
+  throw new Misuse('there is nobody to ask back: pass --yes, or --hash of what you saw')
+}
+
+/** Shows the item and asks back, which counts as a look. Throws `Misuse` for a no. */
+async function agreed(
+  workspace: Workspace,
+  item: InboxItem,
+  asked: Asked & { readonly said: Decision },
+  by: Actor,
+): Promise<void> {
   if (asked.yes || asked.hash !== undefined) return
-  if (!process.stdin.isTTY || asked.json)
-    throw new Misuse('there is nobody to ask back: pass --yes, or --hash of what you saw')
   await workspace.inbox.opened(item.id, { by })
   printItem(out(asked.plain), item)
   const terminal = createInterface({ input: process.stdin, output: process.stdout })
-  const answer = await terminal.question('\nApprove exactly this? [y/N] ')
+  const what = 'approve' in asked.said ? '' : `\n${safe(JSON.stringify(asked.said))}`
+  const answer = await terminal.question(`${what}\n${ASKS[asked.command] ?? 'Decide so?'} [y/N] `)
   terminal.close()
-  if (!/^y(es)?$/i.test(answer.trim())) throw new Misuse('not approved')
+  if (!/^y(es)?$/i.test(answer.trim())) throw new Misuse('nothing was decided')
+}
+
+const ASKS: { readonly [command: string]: string } = {
+  approve: 'Approve exactly this?',
+  edit: 'Approve it so edited?',
+  reject: 'Reject it?',
 }
 
 /**
- * What is to be other: of a file, the fields that it names; in the editor the whole was seen, and what was taken out goes.
+ * What is to be other: of a file, or as words, the fields that it names; in the editor the whole was seen, and what was taken out goes.
  * Undefined when nothing was changed.
  */
 async function edited(item: InboxItem, asked: Asked): Promise<Decision | undefined> {
   const before = draftOf(item)
-  if (asked.file !== undefined) {
-    const named = jsonOf(await readFile(asked.file, 'utf8'), asked.file)
+  const given = inHand(asked)
+  if (given !== undefined) {
+    const named =
+      'message' in given ? jsonOf(given.message, '-m') : jsonOf(await readFile(given.file, 'utf8'), given.file)
     const whole = isObject(before) && isObject(named) ? { ...before, ...named } : named
     return JSON.stringify(whole) === JSON.stringify(before) ? undefined : { edit: named }
   }
   const after = jsonOf(await inEditor(before), 'what the editor left')
   if (JSON.stringify(after) === JSON.stringify(before)) return undefined
   return { edit: item.kind === 'plan' ? linesAs(before, after) : exactly(before, after) }
+}
+
+/** What is to be other, where it needs no editor. */
+function inHand({ file, message }: Asked): { readonly file: string } | { readonly message: string } | undefined {
+  if (file !== undefined && message !== undefined)
+    throw new Misuse('say what is to be other by --file or by -m, not both')
+  return message !== undefined ? { message } : file === undefined ? undefined : { file }
 }
 
 /** An edit of which nothing is left that is not in `after`: an edit keeps what it leaves out. */
@@ -183,9 +212,12 @@ function draftOf(item: InboxItem): Json {
 
 async function inEditor(value: Json): Promise<string> {
   const editor = process.env['VISUAL'] || process.env['EDITOR'] // an empty one is none
-  if (editor === undefined || editor === '') throw new Misuse('no editor is known: set EDITOR, or pass --file')
+  if (editor === undefined || editor === '')
+    throw new Misuse('no editor is known: set EDITOR, or pass --file, or the fields with -m')
   if (!process.stdin.isTTY && needsTerminal(editor))
-    throw new Misuse(`there is no terminal for ${editor}: pass --file, or an EDITOR that needs none`)
+    throw new Misuse(
+      `there is no terminal for ${editor}: pass --file, the fields with -m, or an EDITOR that needs none`,
+    )
   const folder = await mkdtemp(join(tmpdir(), 'keelson-edit-'))
   const file = join(folder, 'input.json')
   try {

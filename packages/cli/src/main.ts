@@ -1,20 +1,21 @@
 /** Main: one command, from its words to an exit code. Loads the rest only when there is something to do. */
 import { readFile } from 'node:fs/promises'
+import { pageOf, USAGE } from './help.ts'
 import { safe as shown } from './safe.ts'
-import { asked, Misuse, USAGE } from './usage.ts'
+import { asked, Misuse } from './usage.ts'
 
 /** What the process should end with: 0 done, 1 failed, 2 called wrongly, 3 refused, 4 verify found a fault. */
 export async function main(args: readonly string[]): Promise<number> {
   endQuietly()
   try {
     const wanted = asked(args)
-    if (wanted === 'help') {
-      process.stdout.write(`${USAGE}\n`)
-      return args.length === 0 ? 2 : 0
-    }
     if (wanted === 'version') {
       process.stdout.write(`${await version()}\n`)
       return 0
+    }
+    if ('help' in wanted) {
+      process.stdout.write(`${wanted.help === 'all' ? USAGE : pageOf(wanted.help)}\n`)
+      return args.length === 0 ? 2 : 0
     }
     const { performOn } = await import('./perform.ts')
     return await performOn(wanted)

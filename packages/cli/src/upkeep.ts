@@ -1,7 +1,7 @@
 /** Upkeep: backup, pruning, and the rehearsal of new code on the runs of a store. */
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import type { Conductor, Duration, Playbook, Workspace } from '@keelson/core'
+import type { Conductor, ConductorOptions, Duration, Playbook, Workspace } from '@keelson/core'
 import { playbookOf } from '@keelson/core/ports'
 import type { SqliteStore } from '@keelson/memory-sqlite'
 import { actorOf } from './decide.ts'
@@ -37,8 +37,7 @@ export async function pruneOf(workspace: Workspace, asked: Asked): Promise<numbe
 
 /** Replays the store's runs on the playbooks of a module. 1 when an open run does not continue. */
 export async function rehearseOn(asked: Asked): Promise<number> {
-  const playbooks = await playbooksOf(asked.playbooks!)
-  const { keelson, workspace } = await openStore(asked, { options: { playbooks } })
+  const { keelson, workspace } = await openStore(asked, { options: await playbooksOf(asked.playbooks!) })
   try {
     const of: Pick<Conductor, 'rehearse'> = asked.workspace === undefined ? keelson : workspace
     const rehearsal = await of.rehearse({
@@ -53,17 +52,21 @@ export async function rehearseOn(asked: Asked): Promise<number> {
   }
 }
 
-/** What a module exports that is a playbook, alone or in a list. */
-async function playbooksOf(path: string): Promise<Playbook<any, any>[]> {
-  let module: object
+/** What a module exports that is a playbook, alone or in a list; a default export of options with all that it names. */
+async function playbooksOf(path: string): Promise<Partial<ConductorOptions>> {
+  let module: { readonly default?: unknown }
   try {
     module = (await import(pathToFileURL(resolve(path)).href)) as object
   } catch (error) {
     throw new Misuse(`${path} cannot be loaded: ${(error as Error).message}`)
   }
-  const found = new Set(Object.values(module).flat().filter(isPlaybook))
-  if (found.size > 0) return [...found]
-  throw new Misuse(`${path} exports no playbook, or those of another copy of @keelson/core`)
+  const options = isPlaybook(module.default) || Array.isArray(module.default) ? {} : (module.default ?? {})
+  const { playbooks = [] } = options as Partial<ConductorOptions>
+  const found = new Set([...Object.values(module).flat(), ...[playbooks].flat()].filter(isPlaybook))
+  if (found.size > 0) return { ...options, playbooks: [...found] }
+  throw new Misuse(
+    `${path} exports no playbook, also none in the playbooks of its default export, or those of another copy of @keelson/core`,
+  )
 }
 
 function isPlaybook(value: unknown): value is Playbook<any, any> {

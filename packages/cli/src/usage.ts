@@ -2,57 +2,6 @@
 import { parseArgs } from 'node:util'
 import { nearest } from '@keelson/core/ports'
 
-export const USAGE = `keelson: what runs, why it waits, and what waits for you
-
-  keelson runs    <store>               runs, the newest last
-  keelson why     <store> <run>         what a run waits for, and who can end it
-  keelson story   <store> <run>         what happened, one line each
-  keelson inbox   <store> [item]        what waits for a person; one item in full
-  keelson approve <store> <item>
-  keelson edit    <store> <item>        opens $VISUAL or $EDITOR on what would execute, or takes --file
-  keelson reject  <store> <item> -m why
-  keelson respond <store> <item> -m words
-  keelson answer  <store> <item> -m json
-  keelson outcome <store> <item> -m happened | did-not-happen | look-again
-  keelson retry   <store> <item>
-  keelson dismiss <store> <item>
-  keelson snooze  <store> <item> --until 2h
-  keelson holds   <store>               what goes out by itself, when, and how to stop it
-  keelson verify  <store>               proves that nothing was changed
-  keelson revert  <store> <run>         shows what can be taken back; --yes takes it back
-
-  keelson export   <store>              a workspace as a bundle, to the terminal or --out
-  keelson import   <store> <bundle>…    a whole bundle and its increments; the store is made if it is missing
-  keelson diff     <bundle> <bundle>    what differs, field by field
-  keelson backup   <store> --out file   a copy while the app runs, proved before it counts
-  keelson prune    <store> --older-than 90d   takes away the journals of runs that ended so long ago
-  keelson rehearse <store> --playbooks module   which runs fit the playbooks that it exports
-
-  <store>  the SQLite file of the app, which may be running
-  <item>   an id, or the beginning of one
-
-  --json             one JSON value instead of text
-  --plain            no colours (so does NO_COLOR)
-  --yes              decides without asking back
-  --hash <hash>      decides only about exactly this (or its beginning)
-  --file <path>      for edit: the fields that are to be other, as JSON; for outcome: what came back, as JSON
-  --until <when>     for snooze: a duration from now, or ISO text
-  --as, --by <id>    who decides or does it; default: your login
-  --workspace <id>   default: the only one in the store, or "default"
-  --state <state>    for runs: open, settled, held
-  --out <path>       for export and backup: the file to write
-  --since <entries>  for export: only what came since, by the last line of the bundle before
-  --dry-run          for import and prune: says what would be done
-  --replace          for import: gives up what is there
-  --adopt            for import: this store goes on and acts; the one it came from must not
-  --playbook <name>  for prune and rehearse: only runs of this one
-  --to <version>     for rehearse: on this version, instead of their own
-  --with <module>    a module whose default export adds connectors, playbooks, mayDecide …
-  --help, --version
-
-Ends with 0 when done, 1 on a failure, 2 when it was called wrongly, 3 when a decision was refused, 4 when verify finds a fault.
-rehearse ends with 1 when an open run does not continue.`
-
 export const COMMANDS = [
   'runs',
   'why',
@@ -88,6 +37,8 @@ export interface Asked {
   readonly json: boolean
   readonly plain: boolean
   readonly yes: boolean
+  /** Takes back what can be, though the code of some of it is not known here. */
+  readonly partial: boolean
   readonly hash: string | undefined
   readonly file: string | undefined
   readonly message: string | undefined
@@ -126,13 +77,20 @@ const NEEDS_ITEM: readonly Command[] = ['inbox', ...ANSWERS]
 const NEEDS_MESSAGE: readonly Command[] = ['reject', 'respond', 'answer', 'outcome']
 const OUTCOMES = ['happened', 'did-not-happen', 'look-again']
 
+/** Of one command, or of all. */
+export interface Help {
+  readonly help: Command | 'all'
+}
+
 /** Throws `Misuse`. */
-export function asked(args: readonly string[]): Asked | 'help' | 'version' {
+export function asked(args: readonly string[]): Asked | Help | 'version' {
   const { values, positionals } = parsed(args)
-  const [command, store, subject, ...more] = positionals
+  const [word, store, subject, ...more] = positionals
   if (values.version === true) return 'version'
-  if (values.help === true || command === undefined || command === 'help') return 'help'
+  const command = word === 'help' ? store : word
+  if (command === undefined) return { help: 'all' }
   if (!isCommand(command)) throw new Misuse(`there is no command "${command}"${meant(nearest(command, COMMANDS))}`)
+  if (values.help === true || word === 'help') return { help: command }
   if (store === undefined) throw new Misuse(`keelson ${command} needs the path of a store`)
   if (more.length > 0 && command !== 'import') throw new Misuse(`"${more[0]}" is one too many`)
   const what = NEEDS_SUBJECT[command]
@@ -151,7 +109,7 @@ export function asked(args: readonly string[]): Asked | 'help' | 'version' {
     subject,
     json: values.json === true,
     plain: values.plain === true || process.env['NO_COLOR'] !== undefined || !process.stdout.isTTY,
-    yes: values.yes === true,
+    ...{ yes: values.yes === true, partial: values.partial === true },
     hash: values.hash,
     file: values.file,
     message: values.message,
@@ -178,6 +136,7 @@ const OPTIONS = {
   json: { type: 'boolean' },
   plain: { type: 'boolean' },
   yes: { type: 'boolean', short: 'y' },
+  partial: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean' },
   hash: { type: 'string' },

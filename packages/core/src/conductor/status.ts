@@ -15,7 +15,10 @@ export type RunStatus =
 export async function rowOf(env: Environment, workspace: string, run: string): Promise<RunRow> {
   const [row] = await env.store.runs(workspace, { ids: [run], limit: 1 })
   if (row !== undefined) return row
-  throw new KeelsonError('RUN_NOT_FOUND', `workspace ${workspace} has no run "${run}"`, { data: { workspace, run } })
+  throw new KeelsonError('RUN_NOT_FOUND', `workspace ${workspace} has no run "${run}"`, {
+    hint: 'runs.list() names those that there are.',
+    data: { workspace, run },
+  })
 }
 
 export async function statusOf(env: Environment, row: RunRow): Promise<RunStatus> {
