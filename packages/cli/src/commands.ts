@@ -11,6 +11,8 @@ export async function howToEnd(workspace: Workspace, asked: Asked): Promise<HowT
   const commands = new Map<string, string>()
   for (const { inbox, kind } of waits)
     if (inbox !== undefined) commands.set(inbox, sayingOf(await workspace.inbox.get(inbox), kind, asked))
+  const { items } = await workspace.inbox.list({ run: asked.subject!, limit: 500, snoozed: true })
+  for (const item of items) if (!commands.has(item.id)) commands.set(item.id, sayingOf(item, 'operator', asked))
   return ({ kind, inbox, run }) => {
     if (inbox !== undefined) return commands.get(inbox)
     return run === undefined ? APP[kind] : `see what that waits for: ${command('why', run, asked)}`

@@ -5,6 +5,7 @@ import { canonicalAround } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
 import type { RunRow } from '../journal/store.ts'
 import type { Environment } from './environment.ts'
+import { itemsWhere } from './item.ts'
 import { placeIn } from './located.ts'
 import type { Status, WaitInfo, WaitKind } from './waiting.ts'
 
@@ -61,21 +62,42 @@ export type HowToEnd = (wait: WaitInfo) => string | undefined
 export async function whyOf(env: Environment, row: RunRow, how: HowToEnd = callOf): Promise<string> {
   const status = await statusOf(env, row)
   const head = `run ${row.id} (${row.playbook}@${row.version})`
-  if (status.state !== 'waiting') {
-    const error = (JSON.parse(row.status || '{}') as { error?: StoredError }).error
-    if (error === undefined) return `${head} is ${status.state}`
-    const at = placeIn(error)
-    return `${head} is ${status.state}: ${error.code}: ${error.message}${at === undefined ? '' : `\n  ${at}`}`
-  }
-  const lines = status.for.map((one) => {
+  const line = (one: WaitInfo): string => {
     const end = how(one)
     return `  - ${sentence(one)}${end === undefined ? '' : `; ${end}`}`
-  })
-  return [`${head} waits:`, ...lines].join('\n')
+  }
+  if (status.state === 'waiting') return [`${head} waits:`, ...status.for.map(line)].join('\n')
+  if (status.state === 'due' || status.state === 'running')
+    return `${head} is ${status.state}${goingOn(row, status.state)}`
+  const about = { field: 'openRun', value: row.id }
+  const open = (await itemsWhere(env.store, row.workspace, about)).map(({ id, title }): WaitInfo => ({
+    kind: 'operator',
+    what: `open in the inbox: ${title}`,
+    inbox: id,
+  }))
+  return [`${head} is ${status.state}${failure(row)}`, ...open.map(line)].join('\n')
+}
+
+/** Of one that nobody waits for: who takes it, and how it ended before it was taken up again. */
+function goingOn(row: RunRow, state: 'due' | 'running'): string {
+  const { state: was } = JSON.parse(row.status || '{}') as { state?: string }
+  const before = failure(row)
+  const again = before === '' ? '' : `\n  it goes on after it was ${was}${before}`
+  if (state === 'running') return again
+  const lane = row.lane === null ? '' : `, behind those that are before it in lane "${row.lane}"`
+  return `: a process that works on this store takes it${lane}; where none does, nothing happens${again}`
+}
+
+function failure(row: RunRow): string {
+  const { error } = JSON.parse(row.status || '{}') as { error?: StoredError }
+  if (error === undefined) return ''
+  const at = placeIn(error)
+  return `: ${error.code}: ${error.message}${at === undefined ? '' : `\n  ${at}`}`
 }
 
 function sentence(info: WaitInfo): string {
-  const until = info.until === undefined ? '' : `, until ${info.until}`
+  const at = info.then === undefined ? ', until' : `; ${info.then} at`
+  const until = info.until === undefined ? '' : `${at} ${info.until}`
   switch (info.kind) {
     case 'timer':
       return `for time: ${info.what}`
@@ -98,6 +120,8 @@ function sentence(info: WaitInfo): string {
       return `for its code: ${info.what}`
     case 'pause':
       return `because it is ${info.what}`
+    case 'retry':
+      return `${info.what}${info.until === undefined ? '' : `; next at ${info.until}`}`
     default:
       return `${info.what}${until}`
   }

@@ -8,6 +8,7 @@ import type { Json } from '../../base/value.ts'
 import { withZod } from '../../base/zod.ts'
 import type { Shape } from '../../connector/shape.ts'
 import { dataOf, type Draft, type Entry } from '../../journal/entry.ts'
+import type { EntryData } from '../../journal/kinds.ts'
 import type { Op } from '../../journal/op.ts'
 import { ladderOf, type OnSilence, type Rung, type RungOptions } from '../../policy/verdict.ts'
 import { itemHash, itemId, itemPut, readItem, type ItemRecord } from '../item.ts'
@@ -90,7 +91,7 @@ export function askItem<T>(pass: Pass, key: string, asked: AskItem, value: (ok: 
     const data = dataOf(op.opened as Entry & { kind: 'ask.opened' })
     if (asked.again !== undefined) await pass.work.run(async () => asked.again?.(data.item))
     if (pass.work.aborted || op.outcome !== undefined) return
-    const until = data.until === undefined ? {} : { until: iso(data.until) }
+    const until = data.until === undefined ? {} : { until: iso(data.until), ...then(data) }
     const { title } = asked.item
     const waits: Pick<WaitInfo, 'kind' | 'what'> =
       data.frozen === undefined
@@ -100,6 +101,13 @@ export function askItem<T>(pass: Pass, key: string, asked: AskItem, value: (ok: 
     pass.replay?.poke()
   }
   return pass.operation<T>({ key, kind: 'ask', hash, live, value: ({ outcome }) => value(outcome.ok) })
+}
+
+/** What silence does next to what it does not end. */
+function then({ onSilence, ladder = [], rung = 0 }: EntryData['ask.opened']): Pick<WaitInfo, 'then'> {
+  if (onSilence !== 'remind' && onSilence !== 'escalate') return {}
+  const to = ladder[rung]?.to
+  return { then: to === undefined ? 'reminds' : `goes on to ${to.name ?? to.id}` }
 }
 
 async function open(pass: Pass, key: string, asked: AskItem, hash: string): Promise<void> {

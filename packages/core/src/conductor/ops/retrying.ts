@@ -12,7 +12,7 @@ export async function sleepWithin(pass: Pass, key: string, at: number, what: str
   const { clock, limits } = env
   if (at <= clock.now()) return true
   if (at - clock.now() > limits.shortMs || claimed.row.deaths > 0) {
-    pass.waits.set(key, { kind: 'retry', what, until: iso(at) })
+    pass.waits.set(key, { kind: 'retry', what: `${what}${reason(pass, key)}`, until: iso(at) })
     return false
   }
   await pass.work.run(
@@ -23,4 +23,11 @@ export async function sleepWithin(pass: Pass, key: string, at: number, what: str
       }),
   )
   return !pass.work.aborted && !pass.work.stopping
+}
+
+/** Why the last try failed, in one line. */
+function reason(pass: Pass, key: string): string {
+  const message = pass.history.ops.get(key)?.failure?.message.replaceAll(/\s+/g, ' ').trim()
+  if (message === undefined || message === '') return ''
+  return `: ${message.length > 200 ? `${message.slice(0, 199).toWellFormed()}\u2026` : message}`
 }
