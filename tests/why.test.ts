@@ -42,7 +42,7 @@ describe('why', () => {
       name: 'fetches',
       version: 1,
       ...shape,
-      run: (ctx) => ctx.step('fetch', (): object => fail('the host is away'), { retry: { attempts: 3, first: '1h' } }),
+      run: (ctx) => ctx.step('fetch', () => fail('the host is away'), { retry: { attempts: 3, first: '1h' } }),
     })
     const t = await testConductor({ playbooks: [fetches] })
     const run = await t.start(fetches, {})
@@ -98,7 +98,7 @@ describe('why, at the terminal', () => {
       name: 'fails',
       version: 1,
       ...shape,
-      run: (ctx) => ctx.step('fetch', (): object => fail('gone'), { retry: { attempts: 1 } }),
+      run: (ctx) => ctx.step('fetch', () => fail('gone'), { retry: { attempts: 1 } }),
     })
     const clock = manualClock(Date.parse('2026-01-05T09:00:00Z'))
     const app = await createConductor({ store: sqlite(store), playbooks: [fails], log, clock })

@@ -1,5 +1,7 @@
 /** Commands: which command ends a wait or answers an item, as it is to be typed. */
 import type { HowToEnd, InboxItem, Workspace } from '@keelson/core'
+import { exampleOf, fieldsOf } from './form.ts'
+import { safe } from './safe.ts'
 import type { Asked } from './usage.ts'
 
 type Verb = InboxItem['allows'][number]
@@ -27,14 +29,23 @@ const APP: { readonly [kind: string]: string | undefined } = {
   suspended: 'the app resumes it',
 }
 
-function sayingOf({ id, allows }: InboxItem, kind: string, asked: Asked): string {
+function sayingOf(item: InboxItem, kind: string, asked: Asked): string {
+  const { id, allows } = item
   const verbs: readonly Verb[] = allows
   const [first, ...others] = ORDER.filter((verb) => verbs.includes(verb))
   if (first === undefined) return `look at it: ${command('inbox', id, asked)}`
   if (kind === 'freeze') return `${APP[kind]}; stop it: ${command('reject', id, asked)}`
   if (kind === 'hold') return `send it now: ${command('approve', id, asked)}; stop it: ${command('reject', id, asked)}`
   const or = others.length === 0 ? '' : ` (or ${others.join(', ')})`
-  return `answer it: ${command(first, id, asked)}${or}`
+  const { line, form } = first === 'answer' ? answering(item, asked) : { line: command(first, id, asked), form: [] }
+  return [`answer it: ${line}${or}`, ...form.map((one) => `      ${one}`)].join('\n')
+}
+
+/** How an item is answered with JSON: the command, with an example where one can be made, and what the fields may be. */
+export function answering({ id, editSchema }: InboxItem, asked: Asked): { line: string; form: readonly string[] } {
+  const example = exampleOf(editSchema)
+  const said = example === undefined ? MORE['answer'] : ` -m ${quoted(safe(JSON.stringify(example)))}`
+  return { line: command('answer', id, asked, said), form: fieldsOf(editSchema).map(safe) }
 }
 
 /** What is suggested first, of what an item allows. */

@@ -41,9 +41,12 @@ export async function decideAt(workspace: Workspace, asked: Asked): Promise<numb
   )
 }
 
-function told(item: InboxItem, verb: string, decided: Decided, { json, plain }: Asked): number {
+function told(item: InboxItem, verb: string, decided: Decided, { json, plain, with: module }: Asked): number {
   if (json) printJson({ item: item.id, ...decided })
   else out(plain).line(decided.status === 'done' ? `${PAST[verb] ?? verb}: ${safe(item.title)}` : refusal(decided))
+  const unknown = decided.status === 'refused' && decided.message.includes('is known to this process')
+  if (!json && unknown && module === undefined)
+    out(plain).line('name the module that exports it, --with ./your-definitions.ts')
   return decided.status === 'done' ? 0 : 3
 }
 

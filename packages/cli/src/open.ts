@@ -80,6 +80,12 @@ function unreadable(path: string, { code, message }: NodeJS.ErrnoException): str
 
 async function optionsOf(path: string): Promise<Partial<ConductorOptions>> {
   const module = (await import(pathToFileURL(resolve(path)).href)) as { default?: unknown }
-  if (typeof module.default === 'object' && module.default !== null) return module.default
+  if (typeof module.default === 'object' && module.default !== null) return whole(module.default, path)
   throw new Misuse(`${path} has no default export with connectors, playbooks, mayDecide …`)
+}
+
+/** Under other rules, or none, what was earned begins anew: a decision here would take it away. */
+function whole(options: Partial<ConductorOptions>, path: string): Partial<ConductorOptions> {
+  if (options.trust === undefined || options.policy !== undefined) return options
+  throw new Misuse(`${path} names trust and no policy: trust counts under the app's rules, so export both or neither`)
 }

@@ -105,7 +105,7 @@ async function inbox(
   }
   const item = await itemLike(workspace, wanted.subject)
   if (item.state === 'open' && !wanted.json) await workspace.inbox.opened(item.id, { by: actorOf(wanted) })
-  return say(item, () => printItem(o, item))
+  return say(item, () => printItem(o, item, wanted))
 }
 
 async function verify(workspace: Workspace, { json, plain }: Asked): Promise<number> {

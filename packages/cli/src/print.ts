@@ -1,7 +1,9 @@
 /** Print: items, runs and plans as lines for a terminal, or a screen reader. */
 import { styleText } from 'node:util'
 import type { Held, InboxItem, RunStatus, RunSummary } from '@keelson/core'
+import { answering } from './commands.ts'
 import { safe } from './safe.ts'
+import type { Asked } from './usage.ts'
 
 export interface Out {
   line(text?: string): void
@@ -37,7 +39,8 @@ function inOneLine({ preview }: InboxItem): string {
   return line.length > 100 ? `${line.slice(0, 99).toWellFormed()}…` : line
 }
 
-export function printItem(o: Out, item: InboxItem): void {
+/** `asked`: for the command that answers it, where that takes JSON. */
+export function printItem(o: Out, item: InboxItem, asked?: Asked): void {
   o.line(o.strong(safe(item.title)))
   o.line(`item ${item.id}, ${item.kind}, ${item.state}, hash ${item.hash}`)
   for (const flag of item.flags) o.line(o.warn(`! ${safe(flag.text)}`))
@@ -54,7 +57,24 @@ export function printItem(o: Out, item: InboxItem): void {
   if (item.snoozedUntil !== undefined) o.line(`put off until: ${item.snoozedUntil}`)
   if (item.kind === 'approval' && item.dueAt !== undefined) o.line(`by itself: ${dueText(item.dueAt, item.frozen)}`)
   else if (item.expiresAt !== undefined) o.line(`ends at: ${item.expiresAt}`)
+  if (item.kind === 'attention' && !textIn(item).includes(item.hint)) o.line(safe(item.hint))
   o.line(`can be answered by: ${item.allows.join(', ')}`)
+  if (asked !== undefined && item.state === 'open') printForm(o, item, asked)
+}
+
+function textIn({ preview }: InboxItem): string {
+  return preview.kind === 'text' ? preview.after : ''
+}
+
+/** What an answer in JSON, or what came back, is to look like. */
+function printForm(o: Out, item: InboxItem, asked: Asked): void {
+  const verbs: readonly string[] = item.allows
+  if (!verbs.includes('answer') && item.kind !== 'outcome-unknown') return
+  const { line, form } = answering(item, asked)
+  if (item.kind === 'outcome-unknown') {
+    if (form.length > 0) o.line('what came back, with outcome -m happened --file:')
+  } else o.line(`such as: ${line}`)
+  for (const field of form) o.line(`  ${field}`)
 }
 
 function printPreview(o: Out, { preview }: InboxItem): void {

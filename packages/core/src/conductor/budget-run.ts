@@ -17,7 +17,7 @@ import { dataOf, type Entry } from '../journal/entry.ts'
 import type { NewRun } from '../journal/store.ts'
 import { defineEvent } from '../playbook/event.ts'
 import { builtIn } from '../playbook/playbook.ts'
-import { EMPTY_LEDGER, raise, type Spending } from '../policy/budget.ts'
+import { EMPTY_LEDGER, inMajor, raise, type Spending } from '../policy/budget.ts'
 import type { BudgetRecord } from './charge.ts'
 import type { Environment } from './environment.ts'
 import { eventRun } from './event-run.ts'
@@ -119,10 +119,10 @@ function question({ what, name, run, until, units }: Reached): AskItem {
       allows: ['answer', 'reject'],
       onBehalfOf: run,
       why: [{ label: `${name} of run ${run}`, trust: 'connector', ref: `run:${run}` }],
-      preview: { kind: 'text', after: `${what}.\n\nWhat waits goes on by itself once there is room.` },
+      preview: { kind: 'text', after: `${what}.\n\nWhat waits goes on by itself once there is room.${unitOf(units)}` },
       editSchema: jsonSchema(raiseSchema(units)) as Json,
       code: 'BUDGET_REACHED',
-      hint: 'Answer by how much it is raised, or reject: what waits is then declined.',
+      hint: `Answer by how much it is raised, or reject: what waits is then declined.${unitOf(units)}`,
     },
     wait: 'budget',
     onSilence: 'wait',
@@ -130,11 +130,22 @@ function question({ what, name, run, until, units }: Reached): AskItem {
   }
 }
 
+/** Money is shown as people write it, and answered in minor units: that is said. */
+function unitOf({ money }: Reached['units']): string {
+  return money === undefined ? '' : ` A raise counts minor units: ${minorUnits(money)}.`
+}
+
+function minorUnits(currency: string): string {
+  return `1000 is ${inMajor(1000, currency)} ${currency}`
+}
+
 /** By how much: of what the budget counts, and more than nothing. */
 function raiseSchema({ money, tokens, calls }: Reached['units']): z.ZodType {
   const z = zod()
   const more = z.number().positive()
-  const amount = { money: z.object({ amount: more, currency: z.literal(money ?? '') }), tokens: more, calls: more }
+  const minor =
+    money === undefined ? more : more.meta({ description: `minor units: ${minorUnits(money)}`, examples: [1000] })
+  const amount = { money: z.object({ amount: minor, currency: z.literal(money ?? '') }), tokens: more, calls: more }
   const known = [...(money === undefined ? [] : ['money']), ...(tokens ? ['tokens'] : []), ...(calls ? ['calls'] : [])]
   const fields = Object.entries(amount).filter(([name]) => known.includes(name))
   const options = fields.map(([name]) =>

@@ -19,6 +19,7 @@ import { itemPut, readItem, type ItemRecord, type Verb } from '../conductor/item
 import type { Decider } from '../conductor/memory/decider.ts'
 import { keepsIntent } from '../conductor/ops/act.ts'
 import { lineEdits, sameByEdit } from '../conductor/ops/plan.ts'
+import { whyUnheard } from '../conductor/trust/record.ts'
 import { asksEach } from '../conductor/trust/use.ts'
 import type { AnyAction } from '../connector/action.ts'
 import { countedBy, strayIn, strayText, wholeDecision, type Edit } from './edit.ts'
@@ -153,7 +154,7 @@ async function refuse(
     return refused('invalid', `it allows one of ${item.allows.join(', ')}; not ${verbs.join(', ') || 'nothing'}`, item)
   if (!SAID[verb]((decision as Record<string, unknown>)[verb]))
     return refused('invalid', `what was said with "${verb}" is no decision`, item)
-  const wrong = misfit(options.env, item, decision)
+  const wrong = misfit(options.env, item, decision) ?? whyUnheard(options.env, item, verb)
   return wrong === undefined ? undefined : refused('invalid', wrong, item)
 }
 

@@ -120,11 +120,16 @@ export function shortOf(ledger: Ledger, limit: Spending, amount: Amount): string
     const taken = round(used[unit] + reserved[unit])
     if (round(taken + amount[unit]) <= most) return []
     const name = unit === 'money' ? limit.money!.currency : unit
-    const digits = unit === 'money' ? digitsOf(name) : 0
-    const show = (value: number): string => (unit === 'money' ? (value / 10 ** digits).toFixed(digits) : String(value))
+    const show = (value: number): string => (unit === 'money' ? inMajor(value, name) : String(value))
     return [`${show(taken)} of ${show(most)} ${name} are used or reserved, and this takes ${show(amount[unit])}`]
   })
   return parts.length === 0 ? undefined : parts.join('; ')
+}
+
+/** Minor units as people write them: '20.00' for 2000 of EUR. */
+export function inMajor(amount: number, currency: string): string {
+  const digits = digitsOf(currency)
+  return (amount / 10 ** digits).toFixed(digits)
 }
 
 function add(a: Amount, b: Amount, sign: 1 | -1 = 1): Amount {

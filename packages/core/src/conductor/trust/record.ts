@@ -67,6 +67,13 @@ export function ruleOf(env: Environment, action: string | undefined, account = '
   return env.trust.find((one) => one.action === action && one.account === account)
 }
 
+/** Why an answer about trust is not taken here: in a process that does not know it, nothing would come of it. */
+export function whyUnheard(env: Environment, item: ItemRecord, verb: string): string | undefined {
+  const isAbout = item.code === PROPOSAL || item.code === PROMOTED || item.code === AUDIT
+  if (verb !== 'answer' || !isAbout || ruleOf(env, item.action, item.account) !== undefined) return undefined
+  return `nothing would come of it: no defineTrust() of ${item.action ?? ''} is known to this process; answer where it is, or dismiss it`
+}
+
 /** An action as it is told apart from itself under another account. */
 function nameOf({ action, account }: Pick<TrustRule, 'action' | 'account'>): string {
   return account === 'default' ? action : `${action}@${account}`
@@ -341,9 +348,9 @@ export function attention(
 }
 
 const HINTS: { readonly [code: string]: string } = {
-  [PROPOSAL]: 'Answer { good: true } to allow it.',
+  [PROPOSAL]: 'Answer { good: true } to allow it; { good: false }, or dismiss it, to leave it as it is.',
   [PROMOTED]: 'Answer { good: false } to take it back; dismiss it to let it stand.',
-  [AUDIT]: 'Answer whether it was right.',
+  [AUDIT]: 'Answer { good: true } if it was right, { good: false } if not.',
 }
 
 const YES_OR_NO = {
