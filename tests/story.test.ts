@@ -64,3 +64,50 @@ it('tells what was taken back as taken back', async () => {
   )
   expect(story).not.toMatch(/sends|no rule covers|executed/)
 })
+
+it('says whom a question went on to, rung by rung, and that it reminded', async () => {
+  const { send, write } = letters()
+  const escalate = [
+    { after: '1h', to: 'lead' },
+    { after: '3h', to: { kind: 'person', id: 'bob', name: 'Bob' }, via: 'pager' },
+  ] as const
+  const gate = policy([policy.rule('eyes', { on: send }, () => policy.ask({ escalate }))])
+  const asks = definePlaybook({
+    name: 'asks',
+    version: 1,
+    input: z.object({}),
+    output: z.boolean(),
+    run: (ctx) => ctx.approve('Really?', { escalate }),
+  })
+  const channels = { pager: () => {} }
+  const t = await testConductor({ playbooks: [write, asks], actions: [send], policy: gate, channels })
+  for (const playbook of [write, asks]) {
+    const run = await t.start(playbook, {})
+    for (const time of ['1h', '2h', '1d'] as const) await t.advance(time)
+    const lines = (await t.keelson.audit.story(run.id)).map((line) => line.replace(/^\S+ +/, ''))
+    expect(lines.filter((line) => line.startsWith('asked'))).toHaveLength(playbook === write ? 2 : 1)
+    expect(lines.filter((line) => line.startsWith('nobody'))).toEqual([
+      'nobody had answered: it went on to lead (rung 1 of 2)',
+      'nobody had answered: it went on to Bob, told by pager (rung 2 of 2)',
+      'nobody had answered: reminded of it',
+    ])
+  }
+  await t.stop()
+})
+
+it('says of a run that was taken back which run did that, and of one that was not nothing', async () => {
+  const { send, write } = letters()
+  const t = await testConductor({ playbooks: [write], actions: [send] })
+  const [run, other] = [await t.start(write, {}), await t.start(write, {})]
+  await t.approve(send)
+  await t.advance('1h')
+  const before = await t.keelson.audit.story(run.id)
+  expect(before.at(-1)).toContain('ended: completed')
+  const plan = await t.keelson.revert.plan({ run: run.id })
+  const reverting = await t.host((keelson) => keelson.revert.apply(plan, { by }))
+  const story = await t.keelson.audit.story(run.id)
+  expect(story.slice(0, -1)).toEqual(before)
+  expect(story.at(-1)).toBe(`2026-01-05T10:00:00.000Z  taken back since, by run ${reverting.id}: letter.send`)
+  expect((await t.keelson.audit.story(other.id)).join()).not.toContain('taken back')
+  await t.stop()
+})

@@ -8,6 +8,7 @@ import { readItem } from '../conductor/item.ts'
 import { rowOf } from '../conductor/status.ts'
 import { streamOf } from '../conductor/start.ts'
 import { TRAIL, type TrailRecord } from '../conductor/trail.ts'
+import { takenBack } from './taken-back.ts'
 import { isPruned } from '../conductor/upkeep/journal.ts'
 import { iso, type Status } from '../conductor/waiting.ts'
 import type { RunRow } from '../journal/store.ts'
@@ -16,10 +17,13 @@ export async function storyOf(env: Environment, workspace: string, run: string):
   const row = await rowOf(env, workspace, run)
   if (await isPruned(env, row)) return outlineOf(env, row)
   const lines: string[] = []
+  const undone: string[] = []
   for (let continuation = 0; ; continuation++) {
     const entries = await env.store.entries(workspace, streamOf(run, continuation))
     for (const entry of entries) lines.push(...(await told(env, workspace, entry)))
-    if (entries.at(-1)?.kind !== 'run.continued') return lines
+    for (const { at, actions, by } of await takenBack(env, workspace, run, entries))
+      undone.push(`${iso(at)}  taken back since, by run ${by}: ${actions.join(', ')}`)
+    if (entries.at(-1)?.kind !== 'run.continued') return [...lines, ...undone]
   }
 }
 
@@ -74,9 +78,12 @@ async function innerSentence(
   { undo, held }: Inside,
 ): Promise<string | undefined> {
   if (entry.kind === 'ask.opened') {
-    const { item, until, again } = dataOf(entry as Entry & { kind: 'ask.opened' })
+    const data = dataOf(entry as Entry & { kind: 'ask.opened' })
+    const { item, until, again } = data
     if (again === 'frozen')
       return 'its time came, and the workspace is frozen: held until that ends, unless it is stopped'
+    const silent = inSilence(data)
+    if (silent !== undefined) return silent
     const found = await readItem(env.store, workspace, item)
     if (found?.item.dueAt === undefined || until === undefined) return `asked: ${found?.item.title ?? 'a person'}`
     held.add(entry.key)
@@ -93,6 +100,27 @@ async function innerSentence(
   if (entry.kind === 'step.completed' && entry.key.startsWith('look'))
     return `looked what became of it: ${(dataOf(entry as Entry & { kind: 'step.completed' }).ok as { do?: string }).do ?? ''}`
   return undefined
+}
+
+/** What was done as nobody had answered; undefined of what was asked anew, or for the first time. */
+function inSilence({ again, ladder, rung = 0, until }: EntryData['ask.opened']): string | undefined {
+  switch (again) {
+    case 'escalated': {
+      const here = ladder?.[rung - 1]
+      if (here === undefined) return 'nobody had answered'
+      return `nobody had answered: it went on to ${actorText(here.to)}${here.via === undefined ? '' : `, told by ${here.via}`} (rung ${rung} of ${ladder!.length})`
+    }
+    case 'reminded':
+      return 'nobody had answered: reminded of it'
+    case 'snoozed':
+      return until === undefined ? 'put off' : `put off until ${iso(until)}`
+    case 'rescheduled':
+    case 'frozen':
+    case undefined:
+      return undefined
+    default:
+      return again satisfies never
+  }
 }
 
 /** Of an effect that takes back: nothing is sent, and nobody is asked by the rules about doing. */
@@ -137,7 +165,7 @@ const TELL: Tell = {
   'sleep.opened': (d) => `sleeps until ${new Date(d.until).toISOString()}`,
   'wait.opened': (d) => `waits for event ${d.event}`,
   'wait.completed': (d, key) => (d.event === undefined ? `waited for ${key} in vain` : `received ${key}`),
-  'ask.opened': (_d, key) => `asked a person ("${key}")`,
+  'ask.opened': (d, key) => inSilence(d) ?? `asked a person ("${key}")`,
   'ask.completed': (d) =>
     d.error === undefined
       ? `${d.by === undefined ? 'somebody' : actorText(d.by)} answered ${JSON.stringify(d.ok)}`

@@ -87,6 +87,21 @@ export async function readEffect(
   return row === undefined ? undefined : { record: JSON.parse(row.data) as EffectRecord, version: row.version }
 }
 
+/** Those that there are of many. */
+export async function readEffects(
+  store: MemoryStore,
+  workspace: string,
+  ids: readonly string[],
+): Promise<EffectRecord[]> {
+  const found: EffectRecord[] = []
+  for (let from = 0; from < ids.length; from += 500) {
+    const some = ids.slice(from, from + 500)
+    const rows = await store.records(workspace, { kind: 'effect', ids: some, limit: some.length })
+    found.push(...rows.map((row) => JSON.parse(row.data) as EffectRecord))
+  }
+  return found
+}
+
 export function effectPut(record: EffectRecord, version: number): Put {
   return {
     kind: 'effect',

@@ -95,7 +95,7 @@ function isInShadow([first]: readonly Entry[]): boolean {
 }
 
 /** The effect that an entry begins or ends; what merely reads has no record and so no id. */
-function effectIn(entry: Placed): string | undefined {
+export function effectIn(entry: Placed): string | undefined {
   if (entry.kind !== 'effect.opened' && entry.kind !== 'effect.sending' && entry.kind !== 'effect.completed')
     return undefined
   const { effect, receipt } = JSON.parse(entry.payload!) as {

@@ -44,7 +44,11 @@ export async function planOf(env: Environment, workspace: string, target: Revert
 }
 
 /** The id of the effect that takes back another. */
-export async function undoId(env: Environment, workspace: string, of: Compensable): Promise<string> {
+export async function undoId(
+  env: Environment,
+  workspace: string,
+  of: Pick<Compensable, 'id' | 'generation'>,
+): Promise<string> {
   return keyedHash(await env.company(workspace).key(), canonical(['undo', of.id, of.generation])).slice(0, 32)
 }
 
