@@ -127,11 +127,11 @@ function lines(commands: readonly Command[], width: number): string {
   return commands
     .map((command) => {
       const { takes, does } = PAGES[command]
-      return `  keelson ${command.padEnd(width)} ${takes.padEnd(21)} ${does}`.trimEnd()
+      return `  keelson ${command.padEnd(width)} ${takes.padEnd(20)}  ${does}`.trimEnd()
     })
     .join('\n')
 }
 
 function options(names: readonly Option[]): string {
-  return names.map((name) => `  ${OPTIONS[name][0].padEnd(18)} ${OPTIONS[name][1]}`.trimEnd()).join('\n')
+  return names.map((name) => `  ${OPTIONS[name][0].padEnd(17)}  ${OPTIONS[name][1]}`.trimEnd()).join('\n')
 }

@@ -96,7 +96,7 @@ function failure(row: RunRow): string {
 }
 
 function sentence(info: WaitInfo): string {
-  const at = info.then === undefined ? ', until' : `; ${info.then} at`
+  const at = info.next === undefined ? ', until' : `; ${info.next} at`
   const until = info.until === undefined ? '' : `${at} ${info.until}`
   switch (info.kind) {
     case 'timer':

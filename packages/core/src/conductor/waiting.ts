@@ -21,10 +21,10 @@ export type WaitKind =
 export interface WaitInfo {
   readonly kind: WaitKind
   readonly what: string
-  /** ISO instant at which it ends by itself, or at which what `then` says comes. */
+  /** ISO instant at which it ends by itself, or at which what `next` says comes. */
   readonly until?: string
   /** What comes at `until` where that ends nothing: a reminder, the next rung. */
-  readonly then?: string
+  readonly next?: string
   /** The inbox item that answers it. */
   readonly inbox?: string
   /** The run that it waits for. */

@@ -91,7 +91,7 @@ export function askItem<T>(pass: Pass, key: string, asked: AskItem, value: (ok: 
     const data = dataOf(op.opened as Entry & { kind: 'ask.opened' })
     if (asked.again !== undefined) await pass.work.run(async () => asked.again?.(data.item))
     if (pass.work.aborted || op.outcome !== undefined) return
-    const until = data.until === undefined ? {} : { until: iso(data.until), ...then(data) }
+    const until = data.until === undefined ? {} : { until: iso(data.until), ...nextOf(data) }
     const { title } = asked.item
     const waits: Pick<WaitInfo, 'kind' | 'what'> =
       data.frozen === undefined
@@ -104,10 +104,10 @@ export function askItem<T>(pass: Pass, key: string, asked: AskItem, value: (ok: 
 }
 
 /** What silence does next to what it does not end. */
-function then({ onSilence, ladder = [], rung = 0 }: EntryData['ask.opened']): Pick<WaitInfo, 'then'> {
+function nextOf({ onSilence, ladder = [], rung = 0 }: EntryData['ask.opened']): Pick<WaitInfo, 'next'> {
   if (onSilence !== 'remind' && onSilence !== 'escalate') return {}
   const to = ladder[rung]?.to
-  return { then: to === undefined ? 'reminds' : `goes on to ${to.name ?? to.id}` }
+  return { next: to === undefined ? 'reminds' : `goes on to ${to.name ?? to.id}` }
 }
 
 async function open(pass: Pass, key: string, asked: AskItem, hash: string): Promise<void> {
