@@ -1,77 +1,159 @@
 /**
  * Given: what the verbs of a workspace are given, checked before they begin, for callers whose code no compiler reads.
  *
- * Only what a verb would stumble over is here: that there are options, who does it, texts that are texts. What a verb says
- * itself, with words of its own, it goes on saying. Decisions of the inbox answer `refused` where nobody is named.
+ * Only what a verb would stumble over, or leave out without a word, is here: that there are options and no others than it has,
+ * values of closed lists, who does it, texts that are texts. What a verb says itself, with words of its own, it goes on saying.
+ * Decisions of the inbox answer `refused` where nobody is named.
  */
 import type { z } from 'zod'
 import { KeelsonError } from './base/errors.ts'
+import { meantBy, named } from './base/known.ts'
+import { TAXONOMIES } from './base/taxonomy.ts'
+import { REVERT_CAUSES } from './conductor/revert/revert.ts'
 import { withZod } from './base/zod.ts'
 import type { WorkspaceMemory } from './memory/handle.ts'
+import { MEMORY_KINDS } from './memory/unit.ts'
+
+/** What stands at one place; where it may be one or a list of them, by what stands there. */
+type Wanted = z.ZodType | ((given: unknown) => z.ZodType)
 
 const shapes = withZod((z) => {
   const text = z.string()
   const any = z.unknown()
+  const flag = z.boolean().optional()
   const some = z.looseObject({})
-  const by = z.looseObject({ by: z.looseObject({ kind: z.enum(['person', 'system', 'agent']), id: text }) })
-  const reason = by.extend({ reason: text })
-  const named = z.looseObject({ name: text })
+  /** Options: those in `shape` are looked at; of the others, in `more`, only the name. */
+  const takes = <S extends z.ZodRawShape>(shape: S, more = '') => {
+    const names = more.split(' ').filter((name) => name !== '')
+    return z.strictObject({ ...shape, ...Object.fromEntries(names.map((name) => [name, any.optional()])) })
+  }
+  const asks = (more: string, shape: z.ZodRawShape = {}) => takes(shape, more).optional()
+  const actor = z.looseObject({ kind: z.enum(['person', 'system', 'agent']), id: text })
+  const by = (more = '', shape: z.ZodRawShape = {}) => takes({ by: actor, ...shape }, more)
+  const reason = (more = '') => by(more, { reason: text })
+  const noted = (more = '', shape: z.ZodRawShape = {}) => by(`reason ${more}`, shape)
+  const thing = z.looseObject({ name: text })
   const version = z.int()
-  const query = some.optional()
+  const cap = takes({}, 'count amount per')
+  const persona = z.looseObject({ name: text, may: z.array(text) })
   const doing = (verb: string) => z.looseObject({ [verb]: z.custom((value) => typeof value === 'function') })
   const kept = text.or(z.looseObject({ sha256: text }))
   const content = text.or(z.instanceof(Uint8Array)).or(z.looseObject({ text }))
-  return new Map<string, readonly z.ZodType[]>([
-    ...each('', { configure: [any, by], why: [text, query], rehearse: [query], import: [any, by], merge: [any, by] }),
-    ...each('', { freeze: [reason], thaw: [by], adopt: [by], suspend: [reason], resume: [by] }),
-    ...each('', { send: [named, any, z.looseObject({ id: text })] }),
-    ...each('', { delete: [by.extend({ confirm: text })], 'workspaces.create': [text, by] }),
-    ...each('runs.', { cancel: [text, reason], pause: [text, reason], resume: [text, by], retry: [text, by] }),
-    ...each('runs.', { setOutcome: [text, by.extend({ step: text })], restart: [text, by] }),
-    ...each('runs.', { move: [text, by.extend({ to: version })] }),
-    ...each('runs.', { list: [query], upgrade: [by.extend({ playbook: text, to: version })] }),
-    ...each('inbox.', { list: [query], get: [text], opened: [text, by], decide: [text, some], delegate: [text, some] }),
-    ...each('inbox.', { batch: [z.array(z.looseObject({ id: text, hash: text })), some] }),
-    ...each('inbox.', { snooze: [text, z.looseObject({ until: text })], fatigue: [z.looseObject({ since: text })] }),
-    ...each('holds.', { cancel: [text, z.looseObject({ reason: text })], sendNow: [text, some] }),
-    ...each('holds.', { reschedule: [text, z.looseObject({ to: text })], list: [query] }),
-    ...each('audit.', { story: [text], why: [named, text, text], query: [query] }),
-    ...each('audit.', { verify: [z.looseObject({ anchors: z.array(some) }).optional()] }),
-    ...each('revert.', { plan: [some], apply: [z.looseObject({ hash: text, target: some }), by] }),
-    ...each('schedules.', { set: [text, named, z.looseObject({ cron: text })], remove: [text, by], next: [text] }),
-    ...each('grants.', { create: [by.extend({ action: named, where: some, cap: some, until: text })] }),
-    ...each('grants.', { attenuate: [text, by], uses: [text, query], revoke: [text, by], suggest: [query] }),
-    ...each('budgets.', { raise: [text, by] }),
-    ...each('policy.', { explain: [z.looseObject({ candidate: some })] }),
-    ...each('shadow.', { on: [named, by], off: [named, by], observe: [named, any, by] }),
-    ...each('shadow.', { report: [named, query], diff: [text, query] }),
-    ...each('artifacts.', { put: [content, query], get: [kept], text: [kept], diff: [kept, kept] }),
-    ...each('cache.', { invalidate: [some, by] }),
-    ...each('templates.', { put: [text, text, by], get: [text, query], fill: [text, some, query] }),
-    ...each('taxonomy.', { set: [some, by] }),
-    ...each('metrics.', { report: [query], spent: [named, text, by], 'alerts.acknowledge': [text, by] }),
-    ...each('trust.', { set: [named, text, by], ceiling: [named, text, by] }),
-    ...each('maintenance.', { prune: [by], run: [by], schedule: [by.extend({ cron: text })], unschedule: [by] }),
-    ...each('memory.', {
-      scope: [text, query],
-      remember: [some.or(z.array(some)), by],
-      append: [some.or(z.array(some)), by],
+  const kinds = z.array(z.enum(MEMORY_KINDS)).optional()
+  const clocks = asks('valid known')
+  const recall = takes({ text, kinds, asOf: clocks }, 'about thread terms from to limit')
+  const state = z.enum(['open', 'settled', 'held']).optional()
+  const status = z.enum(['proposed', 'applied', 'rejected', 'reverted']).optional()
+  const decided = takes({}, 'hash by approve edit reject respond answer outcome output retry dismiss')
+  const plan = {
+    backup: takes({ to: text }, 'keep').optional(),
+    prune: takes({}, 'olderThan').optional(),
+    ...{ retention: flag, compact: flag },
+  }
+  const shown = asks('window tolerance since')
+  const mode = z.enum(['all', 'this']).optional()
+  return new Map<string, readonly Wanted[]>([
+    ...each('', {
+      start: [any, any, takes({ id: text.optional(), shadow: flag, persona: persona.optional() }, 'by labels')],
+      entities: [any, asks('by')],
+      configure: [any, by()],
+      why: [text, asks('how')],
+      rehearse: [asks('playbook to finished onProgress signal')],
+      export: [asks('since onProgress signal', { artifacts: z.enum(['inline', 'reference']).optional() })],
+      import: [
+        any,
+        by('onProgress signal', { mode: z.enum(['restore', 'replace']).optional(), adopt: flag, dryRun: flag }),
+      ],
+      merge: [any, by('onProgress signal', { onConflict: z.enum(['keep', 'take']).optional(), dryRun: flag })],
     }),
-    ...each('memory.', { import: [any, by], correct: [text, some, by], pin: [text, by], unpin: [text, by] }),
-    ...each('memory.', { expire: [text, by.extend({ at: text })], forget: [text, by], restore: [text, by] }),
-    ...each('memory.', { erase: [some, reason], revert: [some, by], consolidate: [doing('propose').optional(), by] }),
-    ...each('memory.', { calibrate: [z.array(some), by], get: [text], context: [z.looseObject({ task: text })] }),
-    ...each('memory.', { recall: [text.or(some)], facts: [query], history: [query], contexts: [query] }),
-    ...each('memory.changes.', { list: [query], get: [text], diff: [text], propose: [z.array(some), reason] }),
-    ...each('memory.changes.', { apply: [text, by], reject: [text, by] }),
-    ...each('memory.retention.', { set: [some, by], remove: [text, by], forecast: [text], run: [by] }),
+    ...each('', { freeze: [reason()], thaw: [by()], adopt: [by()], suspend: [reason()], resume: [by()] }),
+    ...each('', { send: [thing, any, takes({ id: text }, 'by')] }),
+    ...each('', { delete: [by('', { confirm: text })], 'workspaces.create': [text, by()] }),
+    ...each('runs.', { cancel: [text, reason()], pause: [text, reason()], resume: [text, by()] }),
+    ...each('runs.', { retry: [text, by('step')], setOutcome: [text, by('outcome', { step: text })] }),
+    ...each('runs.', { restart: [text, by('checkpoint step', { from: z.literal('start').optional() })] }),
+    ...each('runs.', { move: [text, by('', { to: version })] }),
+    ...each('runs.', { list: [asks('playbook after limit', { state, builtIn: flag })] }),
+    ...each('runs.', { upgrade: [by('from runs', { playbook: text, to: version, dryRun: flag })] }),
+    ...each('inbox.', { list: [asks('after limit run entity assignee', { snoozed: flag })], get: [text] }),
+    ...each('inbox.', { opened: [text, by()], decide: [text, decided], delegate: [text, takes({}, 'by to note')] }),
+    ...each('inbox.', { batch: [z.array(z.looseObject({ id: text, hash: text })), takes({}, 'by approve reject')] }),
+    ...each('inbox.', { snooze: [text, takes({ until: text }, 'by')], fatigue: [takes({ since: text })] }),
+    ...each('inbox.', { watch: [asks('signal')] }),
+    ...each('holds.', { cancel: [text, takes({ reason: text }, 'by')], sendNow: [text, takes({}, 'by hash')] }),
+    ...each('holds.', { reschedule: [text, takes({ to: text }, 'by')], list: [asks('action after limit')] }),
+    ...each('audit.', { story: [text], why: [thing, text, text], export: [asks('', { payloads: flag })] }),
+    ...each('audit.', {
+      query: [asks('actor entity action run from to after limit', { order: z.enum(['newest', 'oldest']).optional() })],
+    }),
+    ...each('audit.', { verify: [takes({ anchors: z.array(some) }, 'keys').optional()] }),
+    ...each('revert.', { plan: [takes({}, 'run to effect from playbook version agent')] }),
+    ...each('revert.', {
+      apply: [z.looseObject({ hash: text, target: some }), noted('', { cause: z.enum(REVERT_CAUSES).optional() })],
+    }),
+    ...each('schedules.', {
+      set: [
+        ...[text, thing],
+        takes({ cron: text, missed: z.enum(['skip', 'once', 'all']).optional() }, 'timezone input by'),
+      ],
+    }),
+    ...each('schedules.', { remove: [text, by()], next: [text] }),
+    ...each('grants.', {
+      create: [by('persona playbook', { action: thing, where: some, cap, until: text })],
+      attenuate: [text, by('persona playbook where until', { cap: cap.optional() })],
+    }),
+    ...each('grants.', { uses: [text, asks('after limit')], revoke: [text, by()], suggest: [asks('since least')] }),
+    ...each('budgets.', { raise: [text, by('money tokens calls')] }),
+    ...each('policy.', { explain: [takes({ candidate: some }, 'since')] }),
+    ...each('shadow.', { on: [thing, by('', { version: mode })], off: [thing, by('', { version: mode })] }),
+    ...each('shadow.', { observe: [thing, any, by('id at about')], report: [thing, shown], diff: [text, shown] }),
+    ...each('artifacts.', { put: [content, asks('name type origin because by')], get: [kept], text: [kept] }),
+    ...each('artifacts.', { diff: [kept, kept] }),
+    ...each('cache.', { invalidate: [takes({}, 'tags action'), by()] }),
+    ...each('templates.', { put: [text, text, by('note')], get: [text, asks('version')] }),
+    ...each('templates.', { fill: [text, some, asks('version')] }),
+    ...each('taxonomy.', { set: [takes({}, TAXONOMIES.join(' ')), by()] }),
+    ...each('metrics.', {
+      report: [asks('from to', { by: z.enum(['playbook', 'day', 'week', ...TAXONOMIES]).optional() })],
+      spent: [thing, text, by('', { on: z.enum(['setup', 'takeover', 'by-hand']).optional() })],
+      'alerts.acknowledge': [text, by()],
+    }),
+    ...each('trust.', { set: [thing, text, by('segment')], ceiling: [thing, text, noted('segment until')] }),
+    ...each('maintenance.', {
+      prune: [by('olderThan playbook onProgress signal', { dryRun: flag })],
+      run: [by('id', plan)],
+      schedule: [by('timeZone', { cron: text, ...plan })],
+      unschedule: [by()],
+    }),
+    ...each('memory.', {
+      scope: [text, asks('read maxSensitivity')],
+      remember: [some.or(z.array(some)), noted()],
+      append: [some.or(z.array(some)), noted()],
+      import: [any, noted('id onProgress')],
+      correct: [text, takes({}, 'text value validFrom confidence'), noted()],
+      ...{ pin: [text, noted()], unpin: [text, noted()] },
+      expire: [text, noted('', { at: text })],
+      ...{ forget: [text, noted('graceMs')], restore: [text, noted()] },
+      erase: [takes({}, 'ids about thread'), reason()],
+      revert: [takes({}, 'run changeSet actor since'), noted()],
+      consolidate: [doing('propose').optional(), noted()],
+      ...{ calibrate: [z.array(some), noted()], get: [text] },
+      context: [takes({ task: text }, 'about thread budgetTokens countTokens')],
+      recall: [(given: unknown) => (typeof given === 'string' ? text : recall)],
+      facts: [asks('about predicate terms limit', { kinds, asOf: clocks, history: flag })],
+      ...{ history: [asks('thread about from to limit')], contexts: [asks('run limit')] },
+    }),
+    ...each('memory.changes.', { list: [asks('run actor limit', { status })], get: [text], diff: [text] }),
+    ...each('memory.changes.', { propose: [z.array(some), reason()], apply: [text, noted()], reject: [text, noted()] }),
+    ...each('memory.retention.', { set: [takes({}, 'name scope kinds authority outside keep grace'), noted()] }),
+    ...each('memory.retention.', { remove: [text, noted()], forecast: [text], run: [noted()] }),
   ])
 })
 
 function each(
   prefix: string,
-  verbs: { readonly [verb: string]: readonly z.ZodType[] },
-): (readonly [string, readonly z.ZodType[]])[] {
+  verbs: { readonly [verb: string]: readonly Wanted[] },
+): (readonly [string, readonly Wanted[]])[] {
   return Object.entries(verbs).map(([verb, given]) => [`${prefix}${verb}`, given])
 }
 
@@ -87,14 +169,24 @@ export function checkingGiven<T extends object>(verbs: T, prefix = ''): T {
   return Object.fromEntries(made) as T
 }
 
+/** They answer what is no promise. */
+const AT_ONCE: ReadonlySet<string> = new Set(['memory.scope', 'entities'])
+const STREAMS: ReadonlySet<string> = new Set(['export', 'audit.export', 'inbox.watch'])
+
 function checked(path: string, verb: Verb): Verb {
   return (...given) => {
     const wanted = shapes().get(path) ?? []
     const wrong = wrongIn(path, wanted, given)
-    if (path !== 'memory.scope') return wrong === undefined ? verb(...given) : Promise.reject(wrong)
-    if (wrong !== undefined) throw wrong
-    return checkingGiven(verb(...given) as WorkspaceMemory, 'memory.')
+    if (wrong === undefined)
+      return path === 'memory.scope' ? checkingGiven(verb(...given) as WorkspaceMemory, 'memory.') : verb(...given)
+    if (AT_ONCE.has(path)) throw wrong
+    return STREAMS.has(path) ? failing(wrong) : Promise.reject(wrong)
   }
+}
+
+// eslint-disable-next-line require-yield -- it has nothing but its error
+async function* failing(wrong: KeelsonError): AsyncGenerator<never> {
+  throw wrong
 }
 
 const HINTS: Readonly<Record<string, string>> = {
@@ -102,6 +194,7 @@ const HINTS: Readonly<Record<string, string>> = {
   cap: 'Cap it by count or amount, per period: { cap: { count: 20, per: "30d" } }.',
   where: 'Say which inputs it covers: { where: { to: "ada" } }; {} covers all.',
   reason: 'Say why, in words: it is recorded.',
+  persona: 'Pass what definePersona() returned.',
 }
 
 function hintFor(field: string, { def }: z.ZodType): string {
@@ -110,17 +203,55 @@ function hintFor(field: string, { def }: z.ZodType): string {
   return known === undefined ? 'Nothing was done. The type of the verb says what it takes.' : HINTS[known]!
 }
 
-function wrongIn(path: string, wanted: readonly z.ZodType[], given: readonly unknown[]): KeelsonError | undefined {
-  for (const [at, schema] of wanted.entries()) {
-    const { error } = schema.safeParse(given[at])
-    const issue = error?.issues[0]
-    if (issue === undefined) continue
-    const field = issue.path.map(String).join('.')
-    const what = field === '' ? `argument ${at + 1}` : `"${field}" of argument ${at + 1}`
-    return new KeelsonError('INPUT_INVALID', `${path} cannot begin: ${what}: ${issue.message}`, {
-      hint: hintFor(field.split('.')[0]!, schema),
-      data: { verb: path },
-    })
+function wrongIn(path: string, wanted: readonly Wanted[], given: readonly unknown[]): KeelsonError | undefined {
+  for (const [at, one] of wanted.entries()) {
+    const schema = typeof one === 'function' ? one(given[at]) : one
+    const wrong = schema.safeParse(given[at]).error?.issues.find((issue) => isWrong(issue, given[at]))
+    if (wrong !== undefined) return told(path, at, wrong, { schema, given: given[at] })
   }
   return undefined
+}
+
+type Issue = z.core.$ZodIssue
+
+/** A name that there is not is no matter where nothing is given under it. */
+function isWrong(issue: Issue, given: unknown): boolean {
+  return issue.code !== 'unrecognized_keys' || strayOf(issue.keys, valueAt(given, issue.path)) !== undefined
+}
+
+function strayOf(names: readonly string[], given: unknown): string | undefined {
+  return names.find((name) => (given as Record<string, unknown>)[name] !== undefined)
+}
+
+function told(
+  verb: string,
+  at: number,
+  issue: Issue,
+  { schema, given }: { readonly schema: z.ZodType; readonly given: unknown },
+): KeelsonError {
+  const field = issue.path.map(String).join('.')
+  const what = field === '' ? `argument ${at + 1}` : `"${field}" of argument ${at + 1}`
+  const value = valueAt(given, issue.path)
+  const invalid = (wrong: string, hint: string): KeelsonError =>
+    new KeelsonError('INPUT_INVALID', `${verb} cannot begin: ${what}${wrong}`, { hint, data: { verb } })
+  if (issue.code === 'unrecognized_keys') {
+    const stray = strayOf(issue.keys, value)!
+    return invalid(` has no option "${stray}"`, meantBy(stray, namesAt(schema, issue.path)))
+  }
+  if (issue.code === 'invalid_value' && typeof value === 'string')
+    return invalid(`: ${issue.message}, and not ${named(value)}`, meantBy(value, issue.values.map(String)))
+  return invalid(`: ${issue.message}`, hintFor(field.split('.')[0]!, schema))
+}
+
+function valueAt(given: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((value, step) => (value as Record<PropertyKey, unknown>)[step], given)
+}
+
+/** The names that the schema has at a place. */
+function namesAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
+  const { shape, innerType } = schema.def as { shape?: Record<string, z.ZodType>; innerType?: z.ZodType }
+  if (innerType !== undefined) return namesAt(innerType, path)
+  const [step, ...more] = path
+  if (step === undefined) return Object.keys(shape ?? {})
+  return namesAt(shape![String(step)]!, more)
 }

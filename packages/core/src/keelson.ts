@@ -224,11 +224,12 @@ function assemble(options: ConductorOptions, parts: Parts): Conductor {
     for (const [name, one] of named) if (one === conductor) named.delete(name)
   }
   const { id: _id, ...verbs } = workspace('default')
+  const rehearsal: Conductor['rehearse'] = async (options) => rehearse(env, await conductor.workspaces.list(), options)
   const conductor: Conductor = {
     ...verbs,
     workspace,
     workspaces: checkingGiven(workspacesOf(env, workspace), 'workspaces.'),
-    rehearse: async (options) => rehearse(env, await conductor.workspaces.list(), options),
+    ...checkingGiven({ rehearse: rehearsal }),
     on: (name, listener) => lifecycle.on(name, listener),
     credentialsChanged: (connector) => {
       env.cache.forget(connector)

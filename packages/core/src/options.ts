@@ -6,23 +6,23 @@ import type { AnchorOptions } from './audit/schedule.ts'
 import type { Clock } from './base/clock.ts'
 import { KeelsonError } from './base/errors.ts'
 import type { Ids } from './base/ids.ts'
+import { assertKnown, noSuch } from './base/known.ts'
 import type { Logger } from './base/log.ts'
-import { nearest } from './base/nearest.ts'
 import type { AlertRung } from './conductor/alert.ts'
 import type { Limits } from './conductor/environment.ts'
 import type { Credentials } from './conductor/registry.ts'
 import type { Action, AnyAction } from './connector/action.ts'
-import type { Connector } from './connector/connector.ts'
+import { actionsOf, type Connector } from './connector/connector.ts'
 import type { MayDecide } from './inbox/decide.ts'
 import type { Notice } from './inbox/item.ts'
 import type { MemoryStore } from './journal/store.ts'
 import type { EntityType } from './memory/entity.ts'
 import type { Embedder } from './memory/recall/vector.ts'
 import type { Playbook } from './playbook/context.ts'
-import type { EventType } from './playbook/event.ts'
+import { eventShape, type EventType } from './playbook/event.ts'
 import type { Budget } from './policy/budget.ts'
 import type { PolicyEngine } from './policy/gate.ts'
-import type { Persona } from './policy/persona.ts'
+import { assertPersona, type Persona } from './policy/persona.ts'
 import type { PolicyGate } from './policy/rule.ts'
 import type { Settings, SettingsDefinition } from './policy/settings.ts'
 import type { TrustRule } from './policy/trust-rule.ts'
@@ -112,16 +112,32 @@ export function assertOptions(options: Partial<ConductorOptions> | undefined): v
     if (options[one] !== undefined && !Array.isArray(options[one])) throw needs(`${one} as a list`, 'Put it into [ ].')
   assertKnown('createConductor', options, Object.keys(KNOWN))
   assertKnown('limits of createConductor', options.limits ?? {}, Object.keys(LIMITS))
+  assertMade(options as ConductorOptions)
 }
 
-/** An option that is none would be left out without a word: rules that were meant to hold would not. */
-function assertKnown(where: string, given: object, known: readonly string[]): void {
-  const stray = Object.entries(given).find(([name, value]) => value !== undefined && !known.includes(name))?.[0]
-  if (stray === undefined) return
-  const meant = nearest(stray, known)
-  throw new KeelsonError('DEFINITION_INVALID', `${where} has no option "${stray}"`, {
-    hint: meant === undefined ? `It takes ${known.join(', ')}.` : `Did you mean "${meant}"?`,
-  })
+/** What is made by a definer is that, and no likeness of it: a list of rules is no policy, and a name no persona. */
+function assertMade({
+  policy,
+  personas = [],
+  budgets = [],
+  trust = [],
+  events = [],
+  connectors = [],
+  anchors,
+}: ConductorOptions): void {
+  const { rules, judge } = (policy ?? {}) as { rules?: unknown; judge?: unknown }
+  if (policy !== undefined && !Array.isArray(rules) && typeof judge !== 'function')
+    throw noSuch('DEFINITION_INVALID', policy, 'a policy', 'policy([ … ])')
+  for (const one of connectors) actionsOf(one)
+  for (const one of personas) assertPersona(one, 'createConductor')
+  for (const one of budgets as readonly (Budget | undefined)[])
+    if (!Array.isArray(one?.per) || typeof one.limit !== 'function')
+      throw noSuch('DEFINITION_INVALID', one, 'a budget', 'defineBudget()')
+  for (const one of trust as readonly (TrustRule | undefined)[])
+    if (typeof one?.action !== 'string' || typeof one.segment !== 'function')
+      throw noSuch('DEFINITION_INVALID', one, 'a rule of trust', 'defineTrust()')
+  for (const one of events) eventShape(one)
+  if (anchors !== undefined) assertKnown('anchors of createConductor', anchors, ['signer', 'sink', 'every'])
 }
 
 /** Where `limits` leaves one out. */

@@ -2,8 +2,9 @@
 import type { z } from 'zod'
 import { durationMs, type Duration } from '../base/duration.ts'
 import { KeelsonError } from '../base/errors.ts'
+import { assertKnown, named, namesOf, noSuch } from '../base/known.ts'
 import { assertStorable } from '../base/schema.ts'
-import type { Persona } from '../policy/persona.ts'
+import { assertPersona, type Persona } from '../policy/persona.ts'
 
 export interface Agent<In, Out> {
   readonly name: string
@@ -47,6 +48,7 @@ export function defineAgent<I extends z.ZodType, O extends z.ZodType>(definition
   /** The longest answer, which is also what is reserved for it. Default 4,096. */
   readonly maxOutputTokens?: number
 }): Agent<z.input<I>, z.output<O>> {
+  assertKnown(`agent ${named(definition?.name)}`, definition, AGENT)
   const { name, version, input, output, instructions, persona } = definition
   const models = [definition.model ?? []].flat()
   const triesPerModel = definition.triesPerModel ?? (models.length > 1 ? 2 : 4)
@@ -57,6 +59,9 @@ export function defineAgent<I extends z.ZodType, O extends z.ZodType>(definition
     throw invalid(`agent ${name} has version ${version}`, 'Use whole numbers from 1.')
   if (![triesPerModel, maxOutputTokens].every((one) => Number.isSafeInteger(one) && one > 0))
     throw invalid(`agent ${name} is bounded by no number`, 'Use whole numbers from 1.')
+  if (typeof instructions !== 'string')
+    throw invalid(`agent ${name} has no instructions`, 'Say in words what it is to do: instructions: "…".')
+  assertPersona(persona, `agent ${name}`)
   assertStorable(input, `the input of agent ${name}`)
   assertStorable(output, `the output of agent ${name}`)
   const made = Object.freeze({ name, version })
@@ -66,10 +71,15 @@ export function defineAgent<I extends z.ZodType, O extends z.ZodType>(definition
   return made
 }
 
+const AGENT = namesOf<Parameters<typeof defineAgent>[0]>({
+  ...{ name: true, version: true, input: true, output: true, instructions: true, persona: true, model: true },
+  ...{ triesPerModel: true, timeout: true, maxOutputTokens: true },
+})
+
 export function agentOf(value: { readonly name: string }): AnyAgent {
   const found = definitions.get(value)
   if (found !== undefined) return found
-  throw invalid(`"${value.name}" is not an agent`, 'Pass what defineAgent() returned.')
+  throw noSuch('DEFINITION_INVALID', value, 'an agent', 'defineAgent()')
 }
 
 function invalid(message: string, hint: string): KeelsonError {

@@ -8,6 +8,7 @@
  *     engine writes. Where several write, they write the same.
  */
 import { KeelsonError } from './errors.ts'
+import { aOr } from './known.ts'
 import type { Json } from './value.ts'
 
 /** Deepest nesting that is stored. */
@@ -188,7 +189,7 @@ function write(value: unknown, path: Path, within: Within): string {
     case 'object':
       return value === null ? 'null' : writeObject(value, path, within)
     default:
-      throw refuse(`is a ${typeof value}`, path)
+      throw refuse(value === undefined ? 'is undefined' : `is a ${typeof value}`, path)
   }
 }
 
@@ -216,7 +217,7 @@ function writeArray(value: readonly unknown[], path: Path, within: Within): stri
 function writeRecord(value: object, path: Path, within: Within): string {
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype !== Object.prototype && prototype !== null && !isForeignPlain(value, prototype)) {
-    throw refuse(`is a ${value.constructor?.name ?? 'class instance'}`, path)
+    throw refuse(`is ${aOr(value.constructor?.name ?? 'class instance')}`, path)
   }
   if (Object.getOwnPropertySymbols(value).length > 0) throw refuse('has a symbol as a key', path)
   let text = '{'

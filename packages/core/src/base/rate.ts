@@ -6,6 +6,7 @@
  */
 import { durationMs, type Duration } from './duration.ts'
 import { KeelsonError } from './errors.ts'
+import { assertKnown, namesOf } from './known.ts'
 
 export interface RateLimit {
   readonly count?: number
@@ -26,8 +27,11 @@ export interface Slot {
   readonly at: number
 }
 
+const RATE = namesOf<RateLimit>({ count: true, per: true, coolDown: true })
+
 /** Throws `DEFINITION_INVALID`. */
 export function rateOf(limit: RateLimit, what: string): Rate {
+  assertKnown(`the rate of ${what}`, limit, RATE)
   const { count, per, coolDown } = limit
   const pair = count === undefined ? per === undefined : per !== undefined && Number.isSafeInteger(count) && count > 0
   if (!pair || (count === undefined && coolDown === undefined)) {

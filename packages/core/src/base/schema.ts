@@ -81,6 +81,10 @@ export function fromGiven(schema: z.ZodType, given: unknown): { readonly value: 
   }
 }
 
+export function isSchema(value: unknown): value is z.ZodType {
+  return typeof value === 'object' && value !== null && '_zod' in value
+}
+
 /** Throws `DEFINITION_INVALID` for a schema whose output is no JSON, or would not parse to itself. */
 export function assertStorable(schema: z.ZodType, what: string): void {
   assertJson(schema, what)

@@ -1,5 +1,6 @@
 /** Upcast: data of an older version of a schema, made into data of a newer one, step by step. */
 import { KeelsonError } from './errors.ts'
+import { aOr } from './known.ts'
 import { stored } from './json.ts'
 import type { Json } from './value.ts'
 
@@ -47,7 +48,7 @@ export function upcastTo(type: Versioned, data: Data, from: number, to: number =
   if (from > type.version) {
     throw new KeelsonError(
       'SCHEMA_NEWER',
-      `a ${type.name} was stored by version ${from} of its schema; this code knows ${type.version}`,
+      `${aOr(type.name)} was stored by version ${from} of its schema; this code knows ${type.version}`,
       { hint: 'Newer code wrote it: deploy that code again, or a later one.', data: { entity: type.name } },
     )
   }

@@ -19,6 +19,7 @@ import { Keys } from './ops/keys.ts'
 import { memory } from './ops/memory.ts'
 import type { Perform, Place } from './ops/place.ts'
 import { intend, propose } from './ops/plan.ts'
+import { given } from './ops/options.ts'
 import { step } from './ops/step.ts'
 import { taxonomy, templates } from './ops/templates.ts'
 import { assertEvent, call, emit, sleep, waitFor, type WaitOptions } from './ops/waits.ts'
@@ -44,7 +45,8 @@ export function contextOf(
   const context: Omit<Context, 'step' | 'waitFor'> & { step: unknown; waitFor: unknown } = {
     ...working(pass, place, perform),
     ask: (question, options) => unheard(ask(pass, perform, question, options)) as never,
-    approve: (question, options) => perform('approve', (key) => approve(pass, key, question, options)),
+    approve: (question, options) =>
+      perform('approve', (key) => approve(pass, key, question, given('approve', options))),
     intend: (action, input, options) => intend(pass, acts, action, input, options),
     propose: (title, plan, options) =>
       pass.work.unheard.hand('propose', propose(pass, place, perform, title, plan, options)),
@@ -54,9 +56,9 @@ export function contextOf(
       ),
     waitFor: (event: { name: string }, options?: WaitOptions) => {
       assertEvent(event)
-      return perform(event.name, (key) => waitFor(pass, key, event, options))
+      return perform(event.name, (key) => waitFor(pass, key, event, given('waitFor', options)))
     },
-    emit: (event, payload) => perform(`emit ${event.name}`, (key) => emit(pass, key, event, payload)),
+    emit: (event, payload) => perform(`emit ${nameOf(event)}`, (key) => emit(pass, key, event, payload)),
     checkpoint: (name) => perform(`checkpoint ${name}`, (key) => checkpoint(pass, key, name)),
     continueAsNew: (input) => unheard(continueAsNew(pass, input)),
     artifacts: files,
@@ -87,23 +89,23 @@ function working(
     step: (name: string, work: Parameters<typeof step>[2], options: Parameters<typeof step>[3]) =>
       hand(
         name,
-        perform(name, (key) => step(pass, key, work, options)),
+        perform(name, (key) => step(pass, key, work, given('step', options))),
       ),
     act: (action, input, options) =>
       hand(
-        action.name,
+        nameOf(action),
         actOp(pass, perform, acts, action, input, options).then(({ output }) => output),
       ),
-    effect: (action, input, options) => hand(action.name, actOp(pass, perform, acts, action, input, options)),
+    effect: (action, input, options) => hand(nameOf(action), actOp(pass, perform, acts, action, input, options)),
     delegate: (agent, input, options) =>
       hand(
-        agent.name,
-        perform(agent.name, (key) => delegate(pass, key, agent, input, options ?? {}, acts)),
+        nameOf(agent),
+        perform(nameOf(agent), (key) => delegate(pass, key, agent, input, given('delegate', options) ?? {}, acts)),
       ) as never,
     call: (playbook, input) =>
       hand(
-        playbook.name,
-        perform(playbook.name, (key) => call(pass, key, playbook, input)),
+        nameOf(playbook),
+        perform(nameOf(playbook), (key) => call(pass, key, playbook, input)),
       ) as never,
     all: (items, key, branch, options) =>
       hand(
@@ -111,6 +113,11 @@ function working(
         all(pass, place, (own) => contextOf(pass, own), items, key, branch, options),
       ),
   }
+}
+
+/** Of what may not be what it should be: the operation itself says so, with its place. */
+function nameOf(thing: { readonly name: string } | undefined): string {
+  return typeof thing?.name === 'string' ? thing.name : 'unknown'
 }
 
 /** Gives an operation its key; until it has its outcome, another of its name is refused. */

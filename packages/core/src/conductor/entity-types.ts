@@ -1,4 +1,5 @@
 /** EntityTypes: the entity types that a process knows, by name: those that it was given, and those that it has used. */
+import { KeelsonError } from '../base/errors.ts'
 import { bareType, entityTypeOf, type AnyEntityType, type EntityType } from '../memory/entity.ts'
 
 export class EntityTypes {
@@ -6,9 +7,17 @@ export class EntityTypes {
   /** Those that it was given, by name: the same whatever it does. */
   readonly declared: readonly AnyEntityType[]
 
+  /** Throws `DEFINITION_INVALID` for two types of one name and version: what the records of it are could be either. */
   constructor(types: readonly EntityType<any>[] = []) {
     this.declared = types.map((type) => entityTypeOf(type)).sort((a, b) => (a.name < b.name ? -1 : 1))
-    for (const type of this.declared) this.learn(type)
+    for (const type of this.declared) {
+      const other = this.#known.get(type.name)
+      if (other !== undefined && other !== type && other.version === type.version)
+        throw new KeelsonError('DEFINITION_INVALID', `two entity types are both ${type.name}@${type.version}`, {
+          hint: 'Give one of them another name; a newer one of the same records, a higher version.',
+        })
+      this.learn(type)
+    }
   }
 
   /** The newest version of a type is the one that counts. */

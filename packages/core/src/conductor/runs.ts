@@ -4,6 +4,7 @@ import type { Persona } from '../policy/persona.ts'
 import { labelled, parseLabels, type Label } from '../base/labels.ts'
 import { durationMs, type Duration } from '../base/duration.ts'
 import { KeelsonError } from '../base/errors.ts'
+import { assertKnown } from '../base/known.ts'
 import { dataOf, type Entry } from '../journal/entry.ts'
 import type { RunRow } from '../journal/store.ts'
 import { toStored } from '../base/schema.ts'
@@ -162,6 +163,8 @@ export function handle<Out>(env: Environment, notifier: Notifier, workspace: str
   }
 }
 
+const RESULT = ['timeout', 'signal']
+
 async function result<Out>(
   env: Environment,
   notifier: Notifier,
@@ -169,6 +172,7 @@ async function result<Out>(
   id: string,
   options: { timeout?: Duration; signal?: AbortSignal },
 ): Promise<Out> {
+  assertKnown('result()', options, RESULT, 'INPUT_INVALID')
   const limit = Promise.withResolvers<'late'>()
   const cancel =
     options.timeout === undefined

@@ -11,7 +11,9 @@ import type { Money } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { parseLabels, type Label } from '../base/labels.ts'
 import { rateOf, type Rate, type RateLimit } from '../base/rate.ts'
+import { noSuch } from '../base/known.ts'
 import type { Json } from '../base/value.ts'
+import { assertFacts, assertUndo } from './facts.ts'
 import type { PreviewSource } from './preview.ts'
 import { assertStorable } from '../base/schema.ts'
 
@@ -225,10 +227,7 @@ export function action<I extends z.ZodType, O extends z.ZodType, U extends z.Zod
 export function definitionOf(value: { readonly name: string }): AnyAction {
   const found = definitions.get(value)
   if (found !== undefined) return found
-  const { name } = value ?? {}
-  throw new KeelsonError('ACTION_NOT_FOUND', `"${name}" is not an action`, {
-    hint: 'Pass what action() or defineConnector() returned.',
-  })
+  throw noSuch('ACTION_NOT_FOUND', value, 'an action', 'action() or defineConnector()')
 }
 
 export function isAction(value: unknown): value is Action<unknown, unknown> {
@@ -253,6 +252,7 @@ export function handle<In, Out>(worn: AnyAction): Action<In, Out> {
 
 function wear(definition: ActionDefinition<z.ZodType, z.ZodType, z.ZodType>): AnyAction {
   const d = definition
+  assertFacts(d)
   const { name } = d
   if (!/^[a-z][\w-]*(\.[\w-]+)+$/i.test(d.name)) {
     throw invalid(d.name, 'has no name of the form "connector.verb"', 'Name it after its system and verb: email.send.')
@@ -260,6 +260,7 @@ function wear(definition: ActionDefinition<z.ZodType, z.ZodType, z.ZodType>): An
   assertStorable(d.input, `the input of ${d.name}`)
   assertStorable(d.output, `the output of ${d.name}`)
   if (d.undo !== undefined) assertStorable(d.undo, `the undo token of ${d.name}`)
+  assertUndo(d)
   const idempotency: Idempotency | undefined = d.idempotency
   if (d.effect === 'irreversible' && idempotency === undefined) {
     throw invalid(

@@ -4,6 +4,7 @@
  * Credentials are resolved at the moment of use, for one workspace and account, and are never stored.
  */
 import { KeelsonError } from '../base/errors.ts'
+import { assertCallable, assertKnown, named, noSuch } from '../base/known.ts'
 import { definitionOf, handle, isAction, type Action, type AnyAction } from './action.ts'
 
 /** A configured connector, as createConductor takes it. */
@@ -43,8 +44,15 @@ export function defineConnector<
   readonly open?: (options: Options | undefined, use: ConnectorUse) => unknown
   readonly close?: (config: unknown) => Promise<void> | void
 }): ConnectorDefinition<A, Options> {
+  assertKnown(`connector ${named(definition?.name)}`, definition, ['name', 'actions', 'open', 'close'])
   const { name, actions, open, close } = definition
+  if (typeof name !== 'string' || typeof actions !== 'object' || actions === null)
+    throw new KeelsonError('DEFINITION_INVALID', `connector ${named(name)} has no name or no actions`, {
+      hint: "defineConnector({ name: 'bank', actions: { pay } })",
+    })
+  assertCallable(`connector "${name}"`, definition, ['open', 'close'])
   for (const made of Object.values(actions)) {
+    definitionOf(made)
     if (!made.name.startsWith(`${name}.`)) {
       throw new KeelsonError('DEFINITION_INVALID', `action "${made.name}" is not of connector "${name}"`, {
         hint: `Name it "${name}.…".`,
@@ -62,6 +70,8 @@ export function defineConnector<
 
 /** The actions of a connector by name, as core executes them. */
 export function actionsOf(connector: Connector): AnyAction[] {
+  if (typeof connector !== 'object' || connector === null)
+    throw noSuch('DEFINITION_INVALID', connector, 'a connector', 'connect() of defineConnector()')
   const { name, actions }: Partial<Connector> = connector
   if (isAction(connector)) {
     throw new KeelsonError('DEFINITION_INVALID', `"${name}" is an action, and not a connector`, {

@@ -6,6 +6,7 @@
  * N5. A write of what is there already writes nothing, and answers the version that is there.
  */
 import { KeelsonError } from '../base/errors.ts'
+import { aOr } from '../base/known.ts'
 import { keyedHash } from '../base/hash.ts'
 import { canonical, canonicalAround, parseStored } from '../base/json.ts'
 import { toStored } from '../base/schema.ts'
@@ -342,7 +343,7 @@ function keyOf(type: AnyEntityType, data: Data): unknown {
 
 function assertSameKey(type: AnyEntityType, before: Data, data: Data): void {
   if (type.key === undefined || canonical(keyOf(type, before)) === canonical(keyOf(type, data))) return
-  throw new KeelsonError('INPUT_INVALID', `a ${type.name} keeps its key: a patch cannot change it`, {
+  throw new KeelsonError('INPUT_INVALID', `${aOr(type.name)} keeps its key: a patch cannot change it`, {
     hint: 'Create another record and merge this one into it.',
   })
 }
@@ -351,7 +352,7 @@ function assertSameKey(type: AnyEntityType, before: Data, data: Data): void {
 export async function assertFree(shelf: Shelf, type: AnyEntityType, id: string): Promise<void> {
   const head = await headOf(shelf, type, id)
   if (head === undefined) return
-  throw new KeelsonError('ENTITY_EXISTS', `there is a ${type.name} with this key: "${id}"`, {
+  throw new KeelsonError('ENTITY_EXISTS', `there is ${aOr(type.name)} with this key: "${id}"`, {
     hint: 'Update it, or use upsert().',
     data: { entity: type.name, id },
   })

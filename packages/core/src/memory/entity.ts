@@ -3,11 +3,13 @@ import type { z } from 'zod'
 import { KeelsonError } from '../base/errors.ts'
 import { keyedHash, sha256 } from '../base/hash.ts'
 import { canonical } from '../base/json.ts'
+import { noSuch } from '../base/known.ts'
 import { assertPlain } from '../base/schema.ts'
 import type { Labels } from '../base/labels.ts'
 import type { Json } from '../base/value.ts'
 import { zod } from '../base/zod.ts'
 import type { Put } from '../journal/put.ts'
+import { assertFields, assertNames } from './entity-given.ts'
 import { lifecycleOf, type AnyLifecycle, type Lifecycle } from './lifecycle.ts'
 import type { TaxonomyName } from '../base/taxonomy.ts'
 import { upcastersOf, type Upcast, type Versioned } from '../base/upcast.ts'
@@ -68,9 +70,11 @@ const definitions = new WeakMap<object, AnyEntityType>()
 
 /** Defines an entity. Throws `DEFINITION_INVALID` for what could not be stored or found again. */
 export function defineEntity<S extends z.ZodType>(definition: EntityDefinition<S>): EntityType<z.output<S>> {
+  assertNames(definition)
   const { name } = definition
   if (!/^[a-z][\w-]*$/i.test(name)) throw invalid(name, 'has no proper name', 'Use letters, digits, "-" and "_".')
   assertPlain(definition.schema, `the schema of entity ${name}`)
+  assertFields(definition)
   return registerEntity(() => definition.schema, definition)
 }
 
@@ -110,10 +114,7 @@ function invalid(name: string, what: string, hint: string): KeelsonError {
 export function entityTypeOf(type: { readonly name: string }): AnyEntityType {
   const found = definitions.get(type)
   if (found !== undefined) return found
-  const { name } = type ?? {}
-  throw new KeelsonError('DEFINITION_INVALID', `"${name}" is not an entity type`, {
-    hint: 'Pass what defineEntity() returned.',
-  })
+  throw noSuch('DEFINITION_INVALID', type, 'an entity type', 'defineEntity()')
 }
 
 /** Stands for a type whose definition is not known: its data are what they are. */

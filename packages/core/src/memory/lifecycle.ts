@@ -1,5 +1,6 @@
 /** Lifecycle: the states that a field of an entity may be in, and the ways between them. */
 import { KeelsonError } from '../base/errors.ts'
+import { assertKnown } from '../base/known.ts'
 import type { Json } from '../base/value.ts'
 
 /** One way from states to a state. */
@@ -35,8 +36,13 @@ export function lifecycle<const S extends string>(definition: {
   readonly initial?: NoInfer<S> | readonly NoInfer<S>[]
   readonly transitions: { readonly [name: string]: Transition<NoInfer<S>> }
 }): Lifecycle<S> {
+  assertKnown('a lifecycle', definition, ['states', 'initial', 'transitions'])
   const { states } = definition
-  const transitions = Object.entries(definition.transitions).map(([name, one]) => ({
+  if (!Array.isArray(states) || states.length === 0)
+    throw new KeelsonError('DEFINITION_INVALID', 'a lifecycle has no states', { hint: "states: ['open', 'done']" })
+  for (const [name, one] of Object.entries(definition.transitions ?? {}))
+    assertKnown(`transition "${name}" of a lifecycle`, one, ['from', 'to', 'approval'])
+  const transitions = Object.entries(definition.transitions ?? {}).map(([name, one]) => ({
     name,
     from: [one.from].flat(),
     to: one.to,

@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import { KeelsonError } from '../base/errors.ts'
 import { keyedHash } from '../base/hash.ts'
 import { canonical, parseStored } from '../base/json.ts'
+import { assertKnown, named, namesOf, noSuch } from '../base/known.ts'
 import { labelled, type Label, type Labels } from '../base/labels.ts'
 import { assertStorable, toStored } from '../base/schema.ts'
 import { upcastersOf, upcastTo, type Upcast, type Versioned } from '../base/upcast.ts'
@@ -35,6 +36,9 @@ export function defineEvent<S extends z.ZodType>(definition: {
   /** What its payload is to be taken for: 'untrusted' where an outsider wrote it. */
   readonly labels?: readonly Label[]
 }): EventType<z.output<S>> {
+  assertKnown(`event ${named(definition?.name)}`, definition, EVENT)
+  if (typeof definition.name !== 'string' || definition.name === '')
+    throw new KeelsonError('DEFINITION_INVALID', 'an event has no name', { hint: 'Waits and sends go by it.' })
   assertStorable(definition.schema, `the schema of event ${definition.name}`)
   const made = Object.freeze({ name: definition.name })
   labels.set(made, definition.labels ?? [])
@@ -49,6 +53,10 @@ export function defineEvent<S extends z.ZodType>(definition: {
     )
   return made
 }
+
+const EVENT = namesOf<Parameters<typeof defineEvent>[0]>({
+  ...{ name: true, schema: true, version: true, upcast: true, invalidates: true, labels: true },
+})
 
 /** The tags that an event makes count no more. */
 export function eventTags(type: { readonly name: string }, payload: unknown): readonly string[] {
@@ -86,9 +94,7 @@ export function payloadFrom(type: { readonly name: string }, payload: Json, from
 export function eventShape(type: { readonly name: string }): EventShape {
   const found = shapes.get(type)
   if (found !== undefined) return found
-  throw new KeelsonError('DEFINITION_INVALID', `"${type.name}" is not an event`, {
-    hint: 'Pass what defineEvent() returned.',
-  })
+  throw noSuch('DEFINITION_INVALID', type, 'an event', 'defineEvent()')
 }
 
 /**

@@ -1,13 +1,14 @@
 /** Playbook: the definition of a durable workflow. Plain async code; what it remembers, it does through its context. */
 import type { z } from 'zod'
 import { KeelsonError } from '../base/errors.ts'
+import { assertCallable, assertKnown, assertOneOf, named, namesOf, noSuch } from '../base/known.ts'
 import { assertLists, type Terms } from '../base/taxonomy.ts'
 import { assertStorable } from '../base/schema.ts'
 import { assertJson } from '../base/storable.ts'
 import { withZod, zod, type Zod } from '../base/zod.ts'
 import { isAction, type AnyAction, definitionOf } from '../connector/action.ts'
-import { spendingOf, type Spending } from '../policy/budget.ts'
-import type { Persona } from '../policy/persona.ts'
+import { spendingIn, type Spending } from '../policy/budget.ts'
+import { assertPersona, type Persona } from '../policy/persona.ts'
 import { baselineMs, type Baseline, type BaselineMs } from './baseline.ts'
 import type { Context, Playbook } from './context.ts'
 
@@ -74,6 +75,7 @@ export function definePlaybook<I extends z.ZodType, O extends z.ZodType>(definit
   run(ctx: Context, input: z.output<I>): Promise<z.input<O>>
 }): Playbook<z.input<I>, z.output<O>> {
   const d = definition
+  assertKnown(`playbook ${named(d?.name)}`, d, PLAYBOOK)
   if (!/^[a-z][\w.-]*$/i.test(d.name) || d.name.startsWith('keelson.')) {
     throw invalid(
       `"${d.name}" is not a name for a playbook`,
@@ -83,6 +85,12 @@ export function definePlaybook<I extends z.ZodType, O extends z.ZodType>(definit
   if (!Number.isSafeInteger(d.version) || d.version < 1) {
     throw invalid(`playbook ${d.name} has version ${JSON.stringify(d.version)}`, 'Use whole numbers from 1.')
   }
+  assertCallable(`playbook ${d.name}`, d, ['run', 'serialize'])
+  if (d.run === undefined) throw invalid(`playbook ${d.name} has no run`, 'run: async (ctx, input) => …')
+  assertOneOf(`"while" of playbook ${d.name}`, d.while, ['open', 'running'])
+  assertPersona(d.persona, `playbook ${d.name}`)
+  if (d.changes !== undefined) assertKnown(`"changes" of playbook ${d.name}`, d.changes, CHANGES)
+  assertUses(d.name, d.uses ?? [])
   return registerPlaybook({
     ...d,
     changes: d.changes ?? {},
@@ -92,6 +100,22 @@ export function definePlaybook<I extends z.ZodType, O extends z.ZodType>(definit
     baseline: d.baseline as BareDefinition['baseline'],
     terms: d.terms as BareDefinition['terms'],
   })
+}
+
+const PLAYBOOK = namesOf<Parameters<typeof definePlaybook>[0]>({
+  ...{ name: true, version: true, input: true, output: true, persona: true, uses: true, baseline: true, terms: true },
+  ...{ budget: true, serialize: true, while: true, atOnce: true, changes: true, run: true },
+})
+const CHANGES = namesOf<Changes>({ renamed: true, removed: true, inserted: true })
+
+/** What is no thing to use would bound nothing: any action could then be used. */
+function assertUses(name: string, uses: readonly unknown[]): void {
+  if (!Array.isArray(uses)) throw invalid(`the uses of playbook ${name} are no list`, 'Write uses: [ … ].')
+  for (const one of uses as readonly unknown[]) {
+    if ((typeof one === 'object' && one !== null) || typeof one === 'function') continue
+    const what = `anything that playbook ${name} could use`
+    throw noSuch('DEFINITION_INVALID', one, what, 'action(), defineConnector(), defineAgent() or definePlaybook()')
+  }
 }
 
 /** A definition without types. */
@@ -134,7 +158,7 @@ export function registerPlaybook<In, Out>(d: BareDefinition): Playbook<In, Out> 
     changes: d.changes ?? {},
     baseline: baselineOf(d),
     terms: termsOf(d),
-    budget: d.budget === undefined ? undefined : spendingOf(d.budget, `playbook ${d.name}`),
+    budget: d.budget === undefined ? undefined : spendingIn(d.budget, `playbook ${d.name}`),
     run: d.run,
   })
   return made
@@ -175,10 +199,7 @@ function absent(): Promise<never> {
 export function playbookOf(value: { readonly name: string }): AnyPlaybook {
   const found = definitions.get(value)
   if (found !== undefined) return found
-  const { name } = value ?? {}
-  throw new KeelsonError('PLAYBOOK_NOT_FOUND', `"${name}" is not a playbook`, {
-    hint: 'Pass what definePlaybook() returned.',
-  })
+  throw noSuch('PLAYBOOK_NOT_FOUND', value, 'a playbook', 'definePlaybook()')
 }
 
 function nameIn(member: object): string {

@@ -7,6 +7,7 @@
 import { digitsOf } from '../base/money.ts'
 import { isCurrency, type Money } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
+import { assertKnown, assertOneOf, named, namesOf, noSuch } from '../base/known.ts'
 import { covers } from './scope.ts'
 import type { Settings } from './settings.ts'
 
@@ -20,7 +21,8 @@ export interface Spending {
 }
 
 /** What each counts for itself. */
-export type Per = 'run' | 'playbook' | 'persona' | 'day'
+export const PERS = ['run', 'playbook', 'persona', 'day'] as const
+export type Per = (typeof PERS)[number]
 
 export interface Budget {
   readonly name: string
@@ -44,18 +46,40 @@ export function defineBudget(definition: {
   readonly limit: Spending | ((settings: Settings) => Spending)
   readonly unpriced?: Money
 }): Budget {
+  assertKnown(`budget ${named(definition?.name)}`, definition, BUDGET)
   const { name, per = [], on = ['*'], limit, unpriced } = definition
   const what = `budget "${name}"`
   if (!/^[\w][\w .-]*$/.test(name)) throw invalid(what, 'has no name', 'Use letters, digits, spaces, ".", "-" and "_".')
-  const fixed = typeof limit === 'function' ? undefined : spendingOf(limit, what)
+  for (const one of [per].flat()) assertOneOf(`"per" of ${what}`, one, PERS)
+  const counted: unknown = on
+  if (!Array.isArray(counted)) throw invalid(what, 'counts no list of actions', "Write on: ['email.*'].")
+  const fixed = typeof limit === 'function' ? undefined : spendingIn(limit, what)
   if (unpriced !== undefined) spendingOf({ money: unpriced }, what)
   return Object.freeze({
     name,
     per: [per].flat(),
-    on: on.map((one) => (typeof one === 'string' ? one : one.name)),
+    on: on.map((one) => nameIn(one, what)),
     limit: fixed === undefined ? (limit as (settings: Settings) => Spending) : () => fixed,
     unpriced,
   })
+}
+
+const BUDGET = namesOf<Parameters<typeof defineBudget>[0]>({
+  ...{ name: true, per: true, on: true, limit: true, unpriced: true },
+})
+const SPENDING = namesOf<Spending>({ money: true, tokens: true, calls: true })
+
+/** The name of an action or an agent, or of many. Throws `DEFINITION_INVALID` for what has none. */
+export function nameIn(one: string | { readonly name: string }, what: string): string {
+  const name: unknown = typeof one === 'string' ? one : (one as { name?: unknown } | undefined)?.name
+  if (typeof name === 'string') return name
+  throw noSuch('DEFINITION_INVALID', one, `an action or an agent, and ${what} names it`, 'action() or defineAgent()')
+}
+
+/** As `spendingOf`, of what a definition says itself. */
+export function spendingIn(given: Spending, what: string): Spending {
+  assertKnown(`the limit of ${what}`, given, SPENDING)
+  return spendingOf(given, what)
 }
 
 /** Throws `DEFINITION_INVALID` for what bounds nothing, or is no amount. */

@@ -1,6 +1,7 @@
 /** Hours: when a persona's writes may go out, in the company's zone. */
 import { Cron } from 'croner'
 import { KeelsonError } from '../base/errors.ts'
+import { assertKnown, namesOf } from '../base/known.ts'
 
 const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const
 export type Day = (typeof DAYS)[number]
@@ -20,8 +21,11 @@ export interface OpenHours {
   readonly to: number
 }
 
+const HOURS = namesOf<Hours>({ days: true, from: true, to: true })
+
 /** Throws `DEFINITION_INVALID`. */
 export function hoursOf(hours: Hours, what: string): OpenHours {
+  assertKnown(`the hours of ${what}`, hours, HOURS)
   const days = (hours.days ?? ['mon', 'tue', 'wed', 'thu', 'fri']).map((day) => DAYS.indexOf(day))
   const [from, to] = [minutes(hours.from), minutes(hours.to)]
   if (days.length === 0 || days.includes(-1) || from === undefined || to === undefined || from === to) {

@@ -1,8 +1,9 @@
 /** Persona: on whose behalf a run acts, and what it may do at most: which actions, how much, how often, when. */
 import { KeelsonError } from '../base/errors.ts'
+import { assertKnown, named, namesOf, noSuch } from '../base/known.ts'
 import { rateOf, type Rate, type RateLimit } from '../base/rate.ts'
 import type { Action } from '../connector/action.ts'
-import { spendingOf, type Spending } from './budget.ts'
+import { nameIn, spendingIn, type Spending } from './budget.ts'
 import { hoursOf, type Hours, type OpenHours } from './hours.ts'
 
 export interface Persona {
@@ -33,19 +34,30 @@ export function definePersona(definition: {
   readonly hours?: Hours
   readonly rates?: readonly (RateLimit & { readonly on: Names })[]
 }): Persona {
+  const what = `persona ${named(definition?.name)}`
+  assertKnown(what, definition, PERSONA)
   const { name, agents, limits, hours, rates } = definition
-  const what = `persona "${name}"`
+  if (typeof name !== 'string' || name === '')
+    throw new KeelsonError('DEFINITION_INVALID', 'a persona has no name', { hint: 'Policy and inbox cite it by name.' })
   const persona: Persona = {
     name,
-    may: namesOf(definition.may, what),
-    ...(agents === undefined ? {} : { agents: agents.map((one) => (typeof one === 'string' ? one : one.name)) }),
-    ...(limits === undefined ? {} : { limits: spendingOf(limits, what) }),
+    may: actionNames(definition.may, what),
+    ...(agents === undefined ? {} : { agents: agents.map((one) => nameIn(one, what)) }),
+    ...(limits === undefined ? {} : { limits: spendingIn(limits, what) }),
     ...(hours === undefined ? {} : { hours: hoursOf(hours, what) }),
     ...(rates === undefined
       ? {}
-      : { rates: rates.map((one) => ({ on: namesOf(one.on, what), ...plain(rateOf(one, what)) })) }),
+      : { rates: rates.map((one) => ({ on: actionNames(one.on, what), ...plain(rateOf(limitIn(one), what)) })) }),
   }
   return Object.freeze(persona)
+}
+
+const PERSONA = namesOf<Parameters<typeof definePersona>[0]>({
+  ...{ name: true, may: true, agents: true, limits: true, hours: true, rates: true },
+})
+
+function limitIn({ on: _, ...limit }: RateLimit & { readonly on: Names }): RateLimit {
+  return limit
 }
 
 /** A rate as JSON keeps it: no limit is the largest number. */
@@ -53,8 +65,20 @@ function plain(rate: Rate): Rate {
   return { ...rate, count: Math.min(rate.count, Number.MAX_SAFE_INTEGER) }
 }
 
-export function namesOf(given: Names, what: string): readonly string[] {
-  const names = given.map((one) => (typeof one === 'string' ? one : one.name))
+/** Throws `DEFINITION_INVALID` for what is no persona: its name alone bounds nothing. */
+export function assertPersona(persona: Persona | undefined, what: string): void {
+  if (persona === undefined) return
+  const { name, may } = (persona ?? {}) as Partial<Persona>
+  if (typeof name === 'string' && Array.isArray(may)) return
+  throw noSuch('DEFINITION_INVALID', persona, `a persona, and is that of ${what}`, 'definePersona()')
+}
+
+export function actionNames(given: Names, what: string): readonly string[] {
+  if (!Array.isArray(given))
+    throw new KeelsonError('DEFINITION_INVALID', `${what} names no list of actions`, {
+      hint: 'Name actions (["email.send"]), or all of a connector (["email.*"]).',
+    })
+  const names = (given as Names).map((one) => nameIn(one, what))
   const wrong = names.find((name) => !/^[\w-]+(\.[\w-]+)*(\.\*)?$|^\*$/.test(name))
   if (wrong !== undefined) {
     throw new KeelsonError('DEFINITION_INVALID', `${what} names "${wrong}", which is no action`, {

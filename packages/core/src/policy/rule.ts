@@ -8,6 +8,7 @@ import { durationMs, type Duration } from '../base/duration.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { sha256 } from '../base/hash.ts'
 import { canonical } from '../base/json.ts'
+import { assertKnown, namesOf, noSuch } from '../base/known.ts'
 import { parseLabels, type Label } from '../base/labels.ts'
 import { definitionOf, isAction, type Action } from '../connector/action.ts'
 import type { WallTime } from './hours.ts'
@@ -114,6 +115,7 @@ export function rule(
   decide: (facts: never) => Verdict | readonly Verdict[],
 ): Rule {
   assertRule(name, when, decide)
+  assertKnown(`rule "${name}"`, when, WHEN)
   const on = (Array.isArray(when.on) ? when.on : [when.on]) as readonly Action<unknown, unknown>[]
   const lookUp = when.look
   const labels = parseLabels(when.labels ?? [])
@@ -132,6 +134,8 @@ export function rule(
   }
 }
 
+const WHEN = namesOf<Parameters<typeof rule>[1]>({ on: true, look: true, undo: true, labels: true })
+
 function assertRule(name: string, when: { on?: unknown } | undefined, decide: unknown): void {
   const on: unknown[] = Array.isArray(when?.on) ? when.on : [when?.on]
   const wrong = on.every(isAction) ? 'has no function that decides' : 'does not say on which actions'
@@ -141,8 +145,16 @@ function assertRule(name: string, when: { on?: unknown } | undefined, decide: un
   })
 }
 
+function assertRules(given: unknown): void {
+  if (!Array.isArray(given)) throw noSuch('DEFINITION_INVALID', given, 'a list of rules', 'policy.rule()')
+  for (const one of given as (Partial<Rule> | undefined)[])
+    if (typeof one?.decide !== 'function') throw noSuch('DEFINITION_INVALID', one, 'a rule', 'policy.rule()')
+}
+
 /** A set of rules. Throws `DEFINITION_INVALID` when two rules share a name. */
 export function gate(rules: readonly Rule[], options: { version?: string } = {}): PolicyGate {
+  assertKnown('policy', options, ['version'])
+  assertRules(rules)
   const names = rules.map((one) => one.name)
   const twice = names.find((name, i) => names.indexOf(name) !== i)
   if (twice !== undefined) {

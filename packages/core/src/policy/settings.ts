@@ -1,6 +1,7 @@
 /** Settings: values that differ per company. A host types them by declaration merging. */
 import type { z } from 'zod'
 import { parseStored, canonical } from '../base/json.ts'
+import { assertKnown, namesOf } from '../base/known.ts'
 import { toStored } from '../base/schema.ts'
 import { upcastersOf, upcastTo, type Upcast, type Versioned } from '../base/upcast.ts'
 import type { Json } from '../base/value.ts'
@@ -21,10 +22,13 @@ export interface SettingsShape extends Versioned {
   readonly schema: z.ZodType | undefined
 }
 
+const SETTINGS = namesOf<SettingsDefinition>({ version: true, schema: true, upcast: true })
+
 /** Throws `DEFINITION_INVALID`. */
 export function settingsShape(given: z.ZodType | SettingsDefinition | undefined): SettingsShape {
   const name = 'the settings'
   if (given === undefined || '_zod' in given) return { name, version: 1, upcast: new Map(), schema: given }
+  assertKnown('settings of createConductor', given, SETTINGS)
   const { version, schema } = given
   return { name, version, schema, upcast: upcastersOf(name, given) }
 }

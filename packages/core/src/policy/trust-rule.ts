@@ -1,7 +1,8 @@
 /** TrustRule: which action climbs the ladder of trust, in which segments, and how far. */
 import { durationMs, type Duration } from '../base/duration.ts'
 import { KeelsonError } from '../base/errors.ts'
-import type { TaxonomyName } from '../base/taxonomy.ts'
+import { assertKnown, assertOneOf, namesOf } from '../base/known.ts'
+import { TAXONOMIES, type TaxonomyName } from '../base/taxonomy.ts'
 import { definitionOf, type Action } from '../connector/action.ts'
 import { HIGHEST_BY_ITSELF, isAbove, RUNGS, type TrustRung } from './trust.ts'
 
@@ -49,6 +50,7 @@ export function defineTrust<In>(
   } = {},
 ): TrustRule {
   const known = definitionOf(action)
+  assertKnown(`the trust of ${known.name}`, options, TRUST)
   const final = known.effect === 'irreversible'
   const {
     segment,
@@ -59,6 +61,7 @@ export function defineTrust<In>(
     veto = '10m',
     autoPromote,
   } = options
+  assertOneOf(`"taxonomy" of the trust of ${known.name}`, taxonomy, TAXONOMIES)
   if (!RUNGS.includes(ceiling))
     throw new KeelsonError('DEFINITION_INVALID', `"${String(ceiling)}" is no rung of trust`, {
       hint: `Choose one of ${RUNGS.join(', ')}.`,
@@ -83,6 +86,10 @@ export function defineTrust<In>(
     ...(autoPromote === undefined ? {} : { autoPromote }),
   })
 }
+
+const TRUST = namesOf<NonNullable<Parameters<typeof defineTrust>[1]>>({
+  ...{ segment: true, taxonomy: true, ceiling: true, highRisk: true, version: true, veto: true, autoPromote: true },
+})
 
 function isReachable(rung: TrustRung): boolean {
   return RUNGS.includes(rung) && rung !== 'shadow' && !isAbove(rung, HIGHEST_BY_ITSELF)

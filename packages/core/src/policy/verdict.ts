@@ -2,9 +2,11 @@
 import type { Actor } from '../base/actor.ts'
 import { durationMs, type Duration } from '../base/duration.ts'
 import { KeelsonError } from '../base/errors.ts'
+import { assertKnown, assertOneOf, namesOf } from '../base/known.ts'
 import { isUnlabelled, NO_LABELS, type Labels } from '../base/labels.ts'
 
-export type OnSilence = 'wait' | 'remind' | 'escalate' | 'reject'
+export const ON_SILENCE = ['wait', 'remind', 'escalate', 'reject'] as const
+export type OnSilence = (typeof ON_SILENCE)[number]
 
 /** One step of a ladder of escalation: so long after it was asked, this person is told, through this channel. */
 export interface Rung {
@@ -23,6 +25,7 @@ export interface RungOptions {
 
 /** The rungs of a ladder. Throws `DEFINITION_INVALID` when they do not climb. */
 export function ladderOf(rungs: readonly RungOptions[] = []): readonly Rung[] {
+  for (const rung of rungs) assertKnown('a rung of an escalation', rung, RUNG)
   const ladder = rungs.map(({ after, to, via }) => ({
     afterMs: durationMs(after),
     to: typeof to === 'string' ? ({ kind: 'person', id: to } as const) : to,
@@ -97,6 +100,9 @@ export function ask(
     escalate?: readonly RungOptions[]
   } = {},
 ): Verdict {
+  assertKnown('policy.ask', options, ASK)
+  assertOneOf('onSilence of policy.ask', options.onSilence, ON_SILENCE)
+  assertOneOf('grantable of policy.ask', options.grantable, [true, false])
   const { timeout, escalate, ...rest } = options
   return {
     verdict: 'ask',
@@ -115,7 +121,12 @@ export function deny(reason: string): Verdict {
   return { verdict: 'deny', reason }
 }
 
-const SILENCES: readonly unknown[] = [undefined, 'wait', 'remind', 'escalate', 'reject']
+const SILENCES: readonly unknown[] = [undefined, ...ON_SILENCE]
+
+const RUNG = namesOf<RungOptions>({ after: true, to: true, via: true })
+const ASK = namesOf<NonNullable<Parameters<typeof ask>[0]>>({
+  ...{ onSilence: true, reason: true, grantable: true, timeout: true, escalate: true },
+})
 
 /** A rule's answer with nothing in it but what a verdict holds; undefined for what is no verdict. */
 export function verdictOf(value: unknown): Verdict | undefined {
@@ -190,7 +201,7 @@ export function combine(
     denies.length > 0
       ? denies.map((one) => `${one.rule}: ${one.reason}`).join('; ')
       : verdict === 'allow'
-        ? `allowed by ${namesOf(of('allow'))}`
+        ? `allowed by ${rulesOf(of('allow'))}`
         : [...asks.map((one) => whyOf(one)), ...holds.map((one) => one.rule)].join('; ')
   const names = [...new Set(holds.map((one) => one.rule))]
   const rests = isUnlabelled(labels) ? {} : { labels }
@@ -207,7 +218,7 @@ export function whyOf({ rule, reason }: { readonly rule: string; readonly reason
 }
 
 /** A few of the rules by name: the reason is kept with every effect. */
-function namesOf(said: readonly Said[]): string {
+function rulesOf(said: readonly Said[]): string {
   const names = said.slice(0, NAMES_MAX).map((one) => one.rule)
   return `${names.join(', ') || 'default'}${said.length > NAMES_MAX ? ` and ${said.length - NAMES_MAX} more` : ''}`
 }

@@ -16,6 +16,7 @@ import { read } from '../effect/read.ts'
 import type { Receipt } from '../effect/settling.ts'
 import { located } from '../located.ts'
 import type { Pass } from '../pass.ts'
+import { given } from './options.ts'
 import type { Perform } from './place.ts'
 import { sourcesIn, type ActMemory } from './sources.ts'
 import { passing, restsOn } from './rests.ts'
@@ -32,6 +33,7 @@ export async function actOp<In, Out>(
 ): Promise<Effect<In, Out>> {
   const { known, maxAgeMs } = placed(pass, action, () => {
     const found = executing(pass, action)
+    given('act', options)
     return { known: found, maxAgeMs: freshness(found, options.maxAge) }
   })
   const name = options.key === undefined ? known.name : `${known.name}:${encodeURIComponent(options.key)}`
@@ -68,11 +70,11 @@ export async function actOp<In, Out>(
 }
 
 /** What is wrong with the call itself is said with its place, too. */
-function placed<T>(pass: Pass, { name }: { readonly name: string }, check: () => T): T {
+function placed<T>(pass: Pass, action: { readonly name: string } | undefined, check: () => T): T {
   try {
     return check()
   } catch (thrown) {
-    throw located(pass.task.playbook, thrown, name, new Error())
+    throw located(pass.task.playbook, thrown, action?.name ?? 'act', new Error())
   }
 }
 

@@ -6,6 +6,7 @@ import type { Pass } from '../pass.ts'
 import { withdrawal } from '../closing.ts'
 import { tooMany } from './caps.ts'
 import { Keys } from './keys.ts'
+import { given } from './options.ts'
 
 interface Branch<T> {
   readonly item: T
@@ -21,6 +22,7 @@ export async function all<T, R>(
   branch: (ctx: Context, item: T) => Promise<R>,
   options: { atOnce?: number; onError?: 'wait' | 'cancel' } = {},
 ): Promise<R[]> {
+  given('all', options)
   const key = place.keys.next('all')
   const branches = items.map((item) => ({ item, place: placeOf(place, `${key}[${encodeURIComponent(keyOf(item))}].`) }))
   const begun = (): boolean => [...pass.history.ops.keys()].some((one) => one.startsWith(`${key}[`))

@@ -1,9 +1,10 @@
 /** Ask: a question to a person as an operation: an inbox item that a decision, or silence, ends. */
 import type { z } from 'zod'
 import { durationMs, type Duration } from '../../base/duration.ts'
+import { KeelsonError } from '../../base/errors.ts'
 import { sha256 } from '../../base/hash.ts'
 import { canonicalAround } from '../../base/json.ts'
-import { fromGiven, jsonSchema } from '../../base/schema.ts'
+import { fromGiven, isSchema, jsonSchema } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
 import { withZod } from '../../base/zod.ts'
 import type { Shape } from '../../connector/shape.ts'
@@ -13,6 +14,7 @@ import type { Op } from '../../journal/op.ts'
 import { ladderOf, type OnSilence, type Rung, type RungOptions } from '../../policy/verdict.ts'
 import { itemHash, itemId, itemPut, readItem, type ItemRecord } from '../item.ts'
 import type { Pass } from '../pass.ts'
+import { given } from './options.ts'
 import type { Perform } from './place.ts'
 import { readable } from '../shown.ts'
 import { iso, type WaitInfo, type WaitKind } from '../waiting.ts'
@@ -195,6 +197,11 @@ export async function ask(
   question: string,
   options: { answer: z.ZodType } & Patience,
 ): Promise<unknown> {
+  const { answer } = given('ask', options as typeof options | undefined) ?? {}
+  if (!isSchema(answer))
+    throw new KeelsonError('INPUT_INVALID', 'ctx.ask has no schema of its answer', {
+      hint: 'ctx.ask(question, { answer: z.string() })',
+    })
   for (let wrong: string | undefined; ;) {
     const asked: AskItem = {
       item: questionOf(pass, question, options.answer, wrong),
@@ -204,9 +211,9 @@ export async function ask(
     wrong = undefined
     const said = await perform('ask', (key) =>
       askItem(pass, key, asked, (ok) => {
-        const given = fromGiven(options.answer, ok)
-        if ('value' in given) return given.value
-        wrong = given.wrong
+        const said = fromGiven(options.answer, ok)
+        if ('value' in said) return said.value
+        wrong = said.wrong
         return undefined
       }),
     )

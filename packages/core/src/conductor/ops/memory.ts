@@ -22,6 +22,7 @@ import { facts, get, history, recall } from '../memory/reads.ts'
 import { draftProposal, draftWrite, isThere } from '../memory/write.ts'
 import type { Pass } from '../pass.ts'
 import type { Built } from '../writer.ts'
+import { given as checked } from './options.ts'
 import type { Perform } from './place.ts'
 import { bare, keep, labelsIn, refsIn, whole } from './memory-texts.ts'
 import { restsOn } from './rests.ts'
@@ -47,20 +48,21 @@ export function memory(pass: Pass, perform: Perform, acts: ActMemory, desk: Desk
       each(
         given,
         (one): ChangeOp => ({ op: 'add', memory: one }),
-        (ops) => write('remember', ops, from),
+        (ops) => write('remember', ops, checked('memory.remember', from)),
       )) as RunMemory['remember'],
     append: ((given: NewEvent | readonly NewEvent[], from?: From) =>
       each(
         given,
         (event): ChangeOp => ({ op: 'event', event }),
-        (ops) => write('append', ops, from),
+        (ops) => write('append', ops, checked('memory.append', from)),
       )) as RunMemory['append'],
-    propose: (ops, { reason, because }) =>
-      perform('memory.propose', (key) =>
-        proposeOp(pass, desk, key, { ops, labels: () => restsOn(pass, acts, because) }, reason),
-      ),
-    working: (shape, options) => working(pass, perform, write, shape, options),
-    scope: (path, options) => memory(pass, perform, acts, narrowed(desk, path, options)),
+    propose: (ops, options) =>
+      perform('memory.propose', (key) => {
+        const { reason, because } = checked('memory.propose', options)
+        return proposeOp(pass, desk, key, { ops, labels: () => restsOn(pass, acts, because) }, reason)
+      }),
+    working: (shape, options) => working(pass, perform, write, shape, checked('memory.working', options)),
+    scope: (path, options) => memory(pass, perform, acts, narrowed(desk, path, checked('memory.scope', options))),
   }
 }
 

@@ -29,6 +29,7 @@ import { readable } from '../shown.ts'
 import { businessOf, declineOf, executing, one, REVISIONS_MAX } from './act.ts'
 import { sourcesIn, type ActMemory } from './sources.ts'
 import { patience, type AskItem } from './ask.ts'
+import { given } from './options.ts'
 import type { Perform } from './place.ts'
 import type { Place } from './place.ts'
 import { passing, restsOn } from './rests.ts'
@@ -64,6 +65,7 @@ export function intend<In, Out>(
   options: { because?: readonly unknown[]; key?: string } = {},
 ): Intent {
   const known = executing(pass, action)
+  given('intend', options)
   if (known.effect === 'read') {
     throw new KeelsonError('INPUT_INVALID', `${known.name} only reads: a plan is made of effects`, {
       hint: 'Read with ctx.act before proposing, and pass what was read as because.',
@@ -86,10 +88,11 @@ export async function propose(
   place: Place,
   perform: Perform,
   title: string,
-  given: readonly Intent[],
+  plan: readonly Intent[],
   options: ProposeOptions = {},
 ): Promise<PlanResult> {
-  let current = given
+  given('propose', options)
+  let current = plan
   let revises: string | undefined
   for (let round = 0; ; round++) {
     const lines = linesOf(current)

@@ -3,6 +3,7 @@ import { SYSTEM } from '../../base/actor.ts'
 import { durationMs, type Duration } from '../../base/duration.ts'
 import { KeelsonError } from '../../base/errors.ts'
 import { sha256 } from '../../base/hash.ts'
+import { noSuch } from '../../base/known.ts'
 import { canonical, stored } from '../../base/json.ts'
 import { fromStored, toStored } from '../../base/schema.ts'
 import { isUnlabelled, labelled, type Labels } from '../../base/labels.ts'
@@ -64,9 +65,7 @@ function instant(text: string): number {
 /** What waits is told by an event as it was defined: its name alone says nothing of the payload. */
 export function assertEvent(event: { readonly name: string }): void {
   if (typeof event === 'object' && event !== null && typeof event.name === 'string') return
-  throw new KeelsonError('DEFINITION_INVALID', `${JSON.stringify(event) ?? 'undefined'} is not an event`, {
-    hint: 'Pass what defineEvent() returned.',
-  })
+  throw noSuch('DEFINITION_INVALID', event, 'an event', 'defineEvent()')
 }
 
 export interface WaitOptions {

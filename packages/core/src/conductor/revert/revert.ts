@@ -44,8 +44,8 @@ export interface RevertResult {
 }
 
 /** Why something is taken back. Only what was wrong counts against the action that did it. */
-export type RevertCause = (typeof CAUSES)[number]
-const CAUSES = ['wrong', 'changed-mind', 'test'] as const
+export type RevertCause = (typeof REVERT_CAUSES)[number]
+export const REVERT_CAUSES = ['wrong', 'changed-mind', 'test'] as const
 
 export interface Revert {
   /** What can be taken back, what cannot and why. Changes nothing. */
@@ -61,7 +61,7 @@ export function revertOf(env: Environment, notifier: Notifier, workspace: string
   return {
     plan: (target) => planOf(env, workspace, target),
     async apply(plan, { by, cause = 'wrong', reason }) {
-      if (!CAUSES.includes(cause)) throw noCause(cause)
+      if (!REVERT_CAUSES.includes(cause)) throw noCause(cause)
       const { id, there } = await runOf(env, workspace, plan)
       if (there) return handle(env, notifier, workspace, id)
       const now = await planOf(env, workspace, plan.target)
@@ -88,7 +88,7 @@ export function revertOf(env: Environment, notifier: Notifier, workspace: string
 
 function noCause(cause: string): KeelsonError {
   return new KeelsonError('INPUT_INVALID', `"${cause}" is no cause of a revert`, {
-    hint: `Say one of ${CAUSES.join(', ')}.`,
+    hint: `Say one of ${REVERT_CAUSES.join(', ')}.`,
   })
 }
 

@@ -1,0 +1,89 @@
+/**
+ * Known: refuses what no compiler has looked at: a name that there is not, a value of none of a closed list. What is left out
+ * without a word is missing just where it matters: a rule that was meant to hold, a run that was meant to be a rehearsal.
+ */
+import { KeelsonError, type ErrorCode } from './errors.ts'
+import { nearest } from './nearest.ts'
+
+/** The names that a type has, all of them: a test of types, as it were, of each table. */
+export function namesOf<T>(names: { readonly [K in keyof Required<T>]: true }): readonly string[] {
+  return Object.keys(names)
+}
+
+/** Throws for options that are no object, or have a name that is not `known`. One that is `undefined` is not there. */
+export function assertKnown(
+  where: string,
+  given: unknown,
+  known: readonly string[],
+  code: ErrorCode = 'DEFINITION_INVALID',
+): void {
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
+    throw new KeelsonError(code, `${where} was given ${named(given)} in place of an object`, {
+      hint: `It takes { ${known.join(', ')} }.`,
+    })
+  const stray = Object.entries(given).find(([name, value]) => value !== undefined && !known.includes(name))?.[0]
+  if (stray !== undefined)
+    throw new KeelsonError(code, `${where} has no option "${stray}"`, { hint: meantBy(stray, known) })
+}
+
+/** Throws for a value that is none of `list`; `undefined` is not there, and `null` what should have been said. */
+export function assertOneOf(
+  where: string,
+  value: unknown,
+  list: readonly unknown[],
+  code: ErrorCode = 'DEFINITION_INVALID',
+): void {
+  if (value === undefined || list.includes(value)) return
+  const said = value === null ? 'is not said' : `is ${named(value)}`
+  throw new KeelsonError(code, `${where} ${said}, and is one of ${list.map(quoted).join(', ')}`, {
+    hint: meantBy(typeof value === 'string' ? value : '', list.map(String)),
+  })
+}
+
+/** What was probably meant, or all that there is. */
+export function meantBy(stray: string, known: readonly string[]): string {
+  const meant = nearest(stray, known)
+  return meant === undefined ? `It takes ${known.join(', ')}.` : `Did you mean "${meant}"?`
+}
+
+/** What was given, for a message: never all of it. */
+export function named(value: unknown): string {
+  if (value === undefined || value === null) return String(value)
+  if (typeof value === 'string') return `"${value.slice(0, 60).toWellFormed()}"`
+  if (typeof value === 'function') return `a function${value.name === '' ? '' : ` (${value.name})`}`
+  if (Array.isArray(value)) return 'a list'
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value)
+  if (typeof value !== 'object') return `a ${typeof value}`
+  const { name } = value as { name?: unknown }
+  return typeof name === 'string' ? `an object named "${name.slice(0, 60).toWellFormed()}"` : 'an object'
+}
+
+function quoted(value: unknown): string {
+  return typeof value === 'string' ? `'${value}'` : String(value)
+}
+
+/** The noun behind its article, judged by its first letter. */
+export function aOr(noun: string): string {
+  return /^[aeiou]/i.test(noun) ? `an ${noun}` : `a ${noun}`
+}
+
+/** What was passed is not what `maker` returns. Undefined are often those of a module that is still being loaded. */
+export function noSuch(code: ErrorCode, value: unknown, what: string, maker: string): KeelsonError {
+  const cycle =
+    ' It is undefined while two modules import each other (an import cycle): move what both need into a third.'
+  return new KeelsonError(code, `${named(value)} is not ${what}`, {
+    hint: `Pass what ${maker} returned.${value === undefined ? cycle : ''}`,
+  })
+}
+
+/** Throws for what is there under one of `names` and is no function: it would fail at its first use. */
+export function assertCallable(where: string, given: object, names: readonly string[]): void {
+  const wrong = names.find((name) => {
+    const value = (given as Record<string, unknown>)[name]
+    return value !== undefined && typeof value !== 'function'
+  })
+  if (wrong === undefined) return
+  throw new KeelsonError('DEFINITION_INVALID', `"${wrong}" of ${where} is no function`, {
+    hint: `Write ${wrong}: (…) => ….`,
+  })
+}

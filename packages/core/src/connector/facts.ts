@@ -1,0 +1,48 @@
+/** Facts: what the definition of an action may say, for callers whose code no compiler reads. */
+import type { z } from 'zod'
+import { KeelsonError } from '../base/errors.ts'
+import { assertCallable, assertKnown, assertOneOf, named, namesOf } from '../base/known.ts'
+import type { ActionDefinition, Idempotency } from './action.ts'
+
+type Definition = ActionDefinition<z.ZodType, z.ZodType, z.ZodType>
+
+const ACTION = namesOf<Definition>({
+  ...{ name: true, title: true, effect: true, input: true, output: true, undo: true, idempotency: true, intent: true },
+  ...{ preview: true, risk: true, cost: true, rejectReasons: true, batchBy: true, fresh: true, run: true },
+  ...{ reconcile: true, compensate: true, simulate: true, classify: true, settleWindowMs: true, timeout: true },
+  ...{ attempts: true, cache: true, invalidates: true, labels: true, outgoing: true, rate: true, material: true },
+})
+const FUNCTIONS = [
+  ...['run', 'intent', 'preview', 'cost', 'batchBy', 'fresh', 'reconcile', 'compensate', 'simulate', 'classify'],
+] as const
+const KINDS: readonly Idempotency['by'][] = ['key', 'id', 'precondition', 'lookup', 'none']
+
+/** Throws `DEFINITION_INVALID` for a name that there is not, and for a fact that is none: it would count as not said. */
+export function assertFacts(d: Definition): void {
+  const what = `action ${named((d as Definition | undefined)?.name)}`
+  assertKnown(what, d, ACTION)
+  assertOneOf(`"effect" of ${what}`, d.effect ?? null, ['read', 'reversible', 'irreversible'])
+  assertCallable(what, d, FUNCTIONS)
+  if ((d.run as unknown) === undefined)
+    throw invalid(`${what} has no run`, 'run: async (input, { key }) => ({ output })')
+  if (d.idempotency !== undefined) {
+    assertKnown(`"idempotency" of ${what}`, d.idempotency, ['by', 'forMs'])
+    assertOneOf(`"idempotency" of ${what}`, d.idempotency.by ?? null, KINDS)
+  }
+  if (typeof d.risk !== 'function') assertOneOf(`"risk" of ${what}`, d.risk, ['low', 'medium', 'high'])
+  assertOneOf(`"outgoing" of ${what}`, d.outgoing, [true, false])
+  if (d.cache !== undefined) assertKnown(`"cache" of ${what}`, d.cache, ['ttl', 'tags', 'stale'])
+}
+
+/** Throws `DEFINITION_INVALID` for an effect that says what undoes it, and could not be taken back. */
+export function assertUndo(d: Definition): void {
+  const what = `action "${d.name}"`
+  if (d.undo !== undefined && d.compensate === undefined)
+    throw invalid(`${what} keeps what undoes it, and has no compensate()`, 'Write compensate(), or leave undo out.')
+  if (d.effect === 'read' && d.compensate !== undefined)
+    throw invalid(`${what} only reads, and is to be taken back`, 'Leave compensate out, or say its effect.')
+}
+
+function invalid(message: string, hint: string): KeelsonError {
+  return new KeelsonError('DEFINITION_INVALID', message, { hint })
+}

@@ -1,0 +1,69 @@
+/** Unknown, to the verbs of a context: an option that there is not fails the call with its place, and nothing is done. */
+import { action, defineAgent, type Context } from '@keelson/core'
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { code, open, store } from './support/open.ts'
+
+const read = action({
+  ...{ name: 'bank.read', effect: 'read', input: z.object({}), output: z.object({}) },
+  run: () => ({ output: {} }),
+})
+const sorter = defineAgent({
+  ...{ name: 'sorter', version: 1, input: z.object({}), output: z.object({}), instructions: 'Sort.' },
+})
+
+type Loose = Record<string, (...given: unknown[]) => Promise<unknown>> & { memory: Loose }
+
+const CASES: readonly (readonly [string, (ctx: Loose) => Promise<unknown>, says: string, hint: string])[] = [
+  ['step', (ctx) => ctx['step']!('a', () => 1, { retries: 3 }), 'ctx.step has no option "retries"', 'retry, timeout'],
+  ['step', (ctx) => ctx['step']!('a', () => 1, { retry: 5 }), 'retry of ctx.step was given 5', 'attempts, first'],
+  ['step', (ctx) => ctx['step']!('a', () => 1, { retry: { attemps: 3 } }), 'no option "attemps"', '"attempts"'],
+  ['step', (ctx) => ctx['step']!('a', () => 1, '5s'), 'ctx.step was given "5s"', 'retry, timeout'],
+  ['act', (ctx) => ctx['act']!(read, {}, { becuase: [] }), 'ctx.act has no option "becuase"', '"because"'],
+  ['act', (ctx) => ctx['act']!(undefined, {}), 'undefined is not an action', 'import cycle'],
+  ['act', (ctx) => ctx['act']!('bank.read', {}), '"bank.read" is not an action', 'action()'],
+  ['effect', (ctx) => ctx['effect']!(undefined, {}), 'undefined is not an action', 'import cycle'],
+  ['delegate', (ctx) => ctx['delegate']!(sorter, {}, { abuot: [] }), 'no option "abuot"', '"about"'],
+  ['delegate', (ctx) => ctx['delegate']!(undefined, {}), 'undefined is not an agent', 'import cycle'],
+  ['call', (ctx) => ctx['call']!('other', {}), '"other" is not a playbook', 'definePlaybook()'],
+  ['call', (ctx) => ctx['call']!(undefined, {}), 'undefined is not a playbook', 'import cycle'],
+  ['emit', (ctx) => ctx['emit']!(undefined, {}), 'undefined is not an event', 'import cycle'],
+  ['waitFor', (ctx) => ctx['waitFor']!(undefined), 'undefined is not an event', 'import cycle'],
+  ['ask', (ctx) => ctx['ask']!('Who?', { answr: z.string() }), 'ctx.ask has no option "answr"', '"answer"'],
+  ['ask', (ctx) => ctx['ask']!('Who?'), 'ctx.ask has no schema of its answer', 'answer: z.string()'],
+  [
+    'approve',
+    (ctx) => ctx['approve']!('So?', { onSilence: 'approve' }),
+    'onSilence of ctx.approve is "approve"',
+    'wait',
+  ],
+  [
+    'propose',
+    (ctx) => ctx['propose']!('So?', [], { onFailure: 'go on' }),
+    'onFailure of ctx.propose',
+    'stop, continue',
+  ],
+  ['all', (ctx) => ctx['all']!([], String, () => 1, { atonce: 1 }), 'ctx.all has no option "atonce"', '"atOnce"'],
+  ['entities', async (ctx) => ctx['entities']!(undefined), 'undefined is not an entity type', 'import cycle'],
+  ['memory', (ctx) => ctx.memory['remember']!({ text: 'x' }, { becuase: [] }), 'no option "becuase"', '"because"'],
+  ['memory', (ctx) => ctx.memory['propose']!([], { reasn: 'x' }), 'no option "reasn"', '"reason"'],
+]
+
+describe('a verb of a context', () => {
+  it.each(CASES)('%s refuses what it does not have', async (_, act, says, hint) => {
+    const playbook = code((ctx: Context) => act(ctx as never))
+    const keelson = await open(store(), { playbooks: [playbook] })
+    const run = await keelson.start(playbook, {}, { id: 'r' })
+    await expect(run.result()).rejects.toMatchObject({
+      code: expect.stringMatching(/_(INVALID|NOT_FOUND)$/) as string,
+      message: expect.stringContaining(says) as string,
+      hint: expect.stringContaining(hint) as string,
+    })
+  })
+
+  it('takes no options, and one that is left undefined', async () => {
+    const playbook = code((ctx) => ctx.step('a', () => 1, { timeout: undefined } as never))
+    const keelson = await open(store(), { playbooks: [playbook] })
+    expect(await (await keelson.start(playbook, {}, { id: 'r' })).result()).toBe(1)
+  })
+})
