@@ -1,7 +1,7 @@
 /** What an error says of a slip in the code is true, and names what was slipped on. */
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { action, defineEvent, definePlaybook, policy, type Context } from '@keelson/core'
+import { action, defineEntity, defineEvent, definePlaybook, policy, type Context } from '@keelson/core'
 import { fake, testConductor } from '@keelson/testing'
 
 const send = action({
@@ -46,6 +46,19 @@ describe('a slip in a playbook', () => {
         code,
         message: expect.stringContaining(message),
       })
+  })
+
+  it('of a value says where it is, with the article that it needs', async () => {
+    const thrown = await failure(book((ctx) => ctx.step('a', () => [undefined])))
+    expect(thrown).toMatchObject({ message: expect.stringContaining('the value at $[0] is undefined, which') })
+    const made = await failure(book((ctx) => ctx.step('a', () => new (class Owner {})())))
+    expect(made).toMatchObject({ message: expect.stringContaining('the value at $ is an Owner, which') })
+    const t = await testConductor({ playbooks: [] })
+    const E = defineEntity({ ...{ name: 'e', version: 1 }, schema: z.object({ no: z.int() }), key: ({ no }) => no })
+    const desk = t.keelson.entities(E, { by: { kind: 'person', id: 'me' } })
+    const { id } = await desk.create({ no: 1 })
+    await expect(desk.create({ no: 1 })).rejects.toThrow('there is an e with this key')
+    await expect(desk.update(id, { no: 2 })).rejects.toThrow('an e keeps its key')
   })
 
   it('of a version shows it as it was written', () => {

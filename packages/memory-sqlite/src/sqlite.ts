@@ -1,5 +1,13 @@
 /** sqlite: the store of a host, on one file or on one file per workspace, in its own thread or in that of the host. */
-import { KeelsonError, type Backup, type MemoryStore, type Upkeep } from '@keelson/core/ports'
+import {
+  assertKnown,
+  assertOneOf,
+  KeelsonError,
+  namesOf,
+  type Backup,
+  type MemoryStore,
+  type Upkeep,
+} from '@keelson/core/ports'
 import type { BackupProgress } from './file/backup.ts'
 import { fileStore, type FileStore } from './file/store.ts'
 import { PerWorkspace } from './per-workspace.ts'
@@ -32,6 +40,7 @@ export interface SqliteStore extends MemoryStore {
  * that was copied, or is older than what was already seen of it, opens frozen: see `MemoryStore.adopt`.
  */
 export function sqlite(path: string | ((workspace: string) => string), options: SqliteOptions = {}): SqliteStore {
+  assertGiven(path, options)
   const { durability = 'disk', thread = 'main', openFiles = 32 } = options
   const host = thread === 'worker' ? new Thread() : undefined
   const make = (file: string): FileStore => host?.file(file, { durability }) ?? fileStore(file, { durability })
@@ -52,6 +61,19 @@ export function sqlite(path: string | ((workspace: string) => string), options: 
       await store.backup(to, progress)
     },
   }
+}
+
+const NAMES = namesOf<SqliteOptions>({ durability: true, thread: true, openFiles: true })
+
+/** Throws `DEFINITION_INVALID` for what is no path, and for options that there are not: the disk would not be waited for. */
+function assertGiven(path: unknown, options: SqliteOptions): void {
+  assertKnown('sqlite', options, NAMES)
+  assertOneOf('"durability" of sqlite', options.durability, ['disk', 'process'])
+  assertOneOf('"thread" of sqlite', options.thread, ['main', 'worker'])
+  if (typeof path === 'function' || (typeof path === 'string' && path !== '' && path !== ':memory:')) return
+  throw new KeelsonError('DEFINITION_INVALID', `${JSON.stringify(path) ?? 'undefined'} is no path of a file`, {
+    hint: "Write sqlite('app.db'); in memory, for tests, is memoryStore() of @keelson/testing.",
+  })
 }
 
 export function manyFiles(files: PerWorkspace): SqliteStore & Pick<PerWorkspace, 'abandon'> {

@@ -62,9 +62,9 @@ function quoted(value: unknown): string {
   return typeof value === 'string' ? `'${value}'` : String(value)
 }
 
-/** The noun behind its article, judged by its first letter. */
+/** The noun behind its article, by how it begins: an invoice, a user. */
 export function aOr(noun: string): string {
-  return /^[aeiou]/i.test(noun) ? `an ${noun}` : `a ${noun}`
+  return /^(?:[aeio]|u(?![bcdfgkmnprst][aeiou]))/i.test(noun) ? `an ${noun}` : `a ${noun}`
 }
 
 /** What was passed is not what `maker` returns. Undefined are often those of a module that is still being loaded. */

@@ -2,6 +2,7 @@
 import type { Playbook } from '@keelson/core'
 import { harnessOf, type Harness } from '../harness/harness.ts'
 import { memoryStore } from '../memory-store.ts'
+import { awaited } from './awaited.ts'
 import { fakesOf } from './schedule.ts'
 
 const PLAYBOOKS_MAX = 100
@@ -18,8 +19,10 @@ export async function discover(test: (t: Harness) => Promise<unknown>): Promise<
       known.add(playbook)
       return Promise.reject(new Error(`${playbook.name} is met for the first time`))
     }
-    const watching = Object.create(harness, { start: { value: start } }) as Harness
-    await test(watching).catch(() => {})
+    const watching = Object.create(harness, { start: { value: start, configurable: true } }) as Harness
+    const begun = awaited(watching, true)
+    await test(begun.harness).catch(() => {})
+    begun.leave()
     await stage.stop()
   }
   return [...known]

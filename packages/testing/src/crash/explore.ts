@@ -5,7 +5,7 @@
  * included that recovery itself made. However it was cut, the test must end as it does uncut.
  */
 import type { Playbook } from '@keelson/core'
-import { seeded } from '@keelson/core/ports'
+import { assertKnown, assertOneOf, namesOf, seeded } from '@keelson/core/ports'
 import type { Harness, HarnessOptions } from '../harness/harness.ts'
 import { memoryStore } from '../memory-store.ts'
 import { differences, type Observed } from './observe.ts'
@@ -49,6 +49,7 @@ export async function exploreCrashes(
   test: (t: Harness) => Promise<unknown>,
   options: ExploreOptions = {},
 ): Promise<Explored> {
+  assertExplore(options)
   const playbooks: Playbook<any, any>[] = []
   const harness = options.harness ?? (() => ({ playbooks }))
   if (options.harness === undefined) playbooks.push(...(await discover(test)))
@@ -62,6 +63,16 @@ export async function exploreCrashes(
       explored.sometimes[what] = (explored.sometimes[what] ?? 0) + times
   }
   return explored
+}
+
+const OPTIONS = namesOf<ExploreOptions>({
+  ...{ depth: true, harness: true, stores: true, limit: true, seed: true, slice: true, only: true, invariant: true },
+  ...{ atOnce: true, progress: true },
+})
+
+function assertExplore(options: ExploreOptions): void {
+  assertKnown('exploreCrashes', options, OPTIONS, 'INPUT_INVALID')
+  assertOneOf('depth of exploreCrashes', options.depth, [1, 2], 'INPUT_INVALID')
 }
 
 async function exploreOn(test: Test, store: CrashStore, options: ExploreOptions): Promise<Explored> {

@@ -6,6 +6,7 @@ import { harnessOf, type Harness, type HarnessOptions } from '../harness/harness
 import type { TestStore } from '../harness/life.ts'
 import { answerTruly } from '../harness/people.ts'
 import { realMs, type Stage } from '../harness/stage.ts'
+import { awaited } from './awaited.ts'
 import { more, observe, type Ended, type Observed } from './observe.ts'
 import { Points, probeAt, type Schedule } from './points.ts'
 
@@ -61,13 +62,20 @@ export async function runSchedule(
     throw why
   }
   await stage.ready()
+  const { harness: heard, ...begun } = awaited(harness)
   const ended = await Promise.race([
-    test.run(harness).then(
+    test.run(heard).then(
       (value): Ended => ({ value }),
       (thrown: unknown): Ended => ({ thrown }),
     ),
     abandoned(stage, points),
   ]).catch(giveUp)
+  try {
+    if ('thrown' in ended) begun.leave()
+    else begun.assertEnded()
+  } catch (why) {
+    await giveUp(why)
+  }
   if ('thrown' in ended && KeelsonError.is(ended.thrown, 'ACTION_NOT_FAKED')) await giveUp(ended.thrown)
   const { world } = stage.setting
   const observed = await comeToRest(stage, world, ended, without).catch(giveUp)

@@ -3,7 +3,15 @@
  *
  * In a harness each test has a world of its own, even where tests share the fake; elsewhere the fake has one.
  */
-import { definitionOf, isAction, KeelsonError, systemClock, withActions, type AnyAction } from '@keelson/core/ports'
+import {
+  assertKnown,
+  definitionOf,
+  isAction,
+  KeelsonError,
+  systemClock,
+  withActions,
+  type AnyAction,
+} from '@keelson/core/ports'
 import type { Connector } from '@keelson/core'
 import type { Clock } from '@keelson/core/ports'
 import { World, type Answers } from './world.ts'
@@ -26,10 +34,22 @@ const recipes = new WeakMap<object, Recipe>()
 export function fake(connector: { readonly name: string }, answers: Answers = {}): Connector {
   const name = isAction(connector) ? connectorIn(connector.name) : connector.name
   const recipe: Recipe = { name, actions: actionsIn(connector), answers }
+  assertAnswers(recipe)
   const world = new World()
   const made = fakeIn(recipe, world, systemClock)
   recipes.set(made, recipe)
   return made
+}
+
+/** An answer of no action would be given to nobody, and the action that was meant answers with the smallest value. */
+function assertAnswers({ name, actions, answers }: Recipe): void {
+  const known = actions.map((one) => one.name)
+  assertKnown(`fake(${name})`, answers, known)
+  const wrong = Object.entries(answers).find(([, answer]) => typeof answer !== 'function')?.[0]
+  if (wrong === undefined) return
+  throw new KeelsonError('DEFINITION_INVALID', `what fake(${name}) answers to ${wrong} is no function`, {
+    hint: `Write { '${wrong}': (input) => … }.`,
+  })
 }
 
 /** The actions of a fake; undefined for a connector that is real. */

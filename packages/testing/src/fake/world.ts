@@ -25,6 +25,10 @@ export type FaultKind =
   /** The system wants new credentials; nothing happened. */
   | 'reauth'
 
+export const FAULTS = [
+  ...['timeout-before-effect', 'timeout-after-effect', 'refused', 'unavailable', 'reauth'],
+] as const satisfies readonly FaultKind[]
+
 /** One effect that happened. */
 export interface Happened<In = unknown, Out = unknown> {
   readonly input: In

@@ -15,6 +15,7 @@ import { Dropped } from './dropped.ts'
 import { logbook, type LogLine } from './logbook.ts'
 import type { Setting, TestStore } from './life.ts'
 import { assertFaked, Strays } from '../fake/stray.ts'
+import { assertHarness, checkedVerbs } from './given.ts'
 import {
   approvalOf,
   decide,
@@ -163,6 +164,7 @@ export function harnessOf(
     mayDrop = false,
     ...given
   } = options
+  assertHarness(options, 'the harness')
   const at = Date.parse(now)
   if (!Number.isFinite(at)) {
     throw new KeelsonError('DURATION_INVALID', `"${now}" is not an instant`, { hint: 'Write ISO text with a zone.' })
@@ -189,19 +191,13 @@ export function harnessOf(
 
 function verbsOf(stage: Stage, log: readonly LogLine[]): Harness {
   const { world, clock } = stage.setting
-  let events = 0
   return {
     ...starting(stage),
-    ...deciding(stage),
+    ...checkedVerbs(deciding(stage)),
     settle: () => stage.settle(),
     advance: (duration) => stage.advance(duration),
-    async send(event, payload, { id = `event-${++events}`, by, times = 1 } = {}) {
-      for (let i = 0; i < times; i++) {
-        await stage.perform((keelson) => keelson.send(event, payload, { id, ...(by === undefined ? {} : { by }) }))
-      }
-      await stage.settle()
-    },
-    ...outside(stage),
+    ...checkedVerbs(sending(stage)),
+    ...checkedVerbs(outside(stage)),
     script: (agent, answer) => world.script.set(agent.name, answer as (input: unknown, asked: Asked) => unknown),
     asked: (agent) => world.script.asked(agent.name) as readonly Asked<never>[],
     async host(verb) {
@@ -214,6 +210,7 @@ function verbsOf(stage: Stage, log: readonly LogLine[]): Harness {
       await stage.settle()
     },
     async deploy(options) {
+      assertHarness(options, 't.deploy')
       await stage.settle()
       stage.crash(options)
       await stage.settle()
@@ -230,6 +227,18 @@ function verbsOf(stage: Stage, log: readonly LogLine[]): Harness {
     },
     clock,
     log,
+  }
+}
+
+function sending(stage: Stage): Pick<Harness, 'send'> {
+  let events = 0
+  return {
+    async send(event, payload, { id = `event-${++events}`, by, times = 1 } = {}) {
+      for (let i = 0; i < times; i++) {
+        await stage.perform((keelson) => keelson.send(event, payload, { id, ...(by === undefined ? {} : { by }) }))
+      }
+      await stage.settle()
+    },
   }
 }
 

@@ -1,0 +1,76 @@
+/** Given: what the verbs of a harness are given, checked before they begin: a slip in a test would make it say something else. */
+import { assertKnown, assertOneOf, definitionOf, namesOf } from '@keelson/core/ports'
+import { FAULTS } from '../fake/world.ts'
+import type { Harness, HarnessOptions } from './harness.ts'
+import type { Picked, PlanDecision } from './people.ts'
+
+type Verb = (...given: readonly unknown[]) => unknown
+type Check = (given: unknown, where: string) => void
+
+const takes =
+  (...names: readonly string[]): Check =>
+  (given, where) =>
+    given === undefined || assertKnown(where, given, names, 'INPUT_INVALID')
+const of =
+  (list: readonly unknown[]): Check =>
+  (given, where) =>
+    assertOneOf(where, given ?? null, list, 'INPUT_INVALID')
+/** Undefined is what an import cycle passes; what else is none, the verb says. */
+const action: Check = (given) => void (given === undefined && definitionOf(given as unknown as { name: string }))
+const any: Check = () => {}
+
+const PLAN = namesOf<PlanDecision>({ title: true, skip: true, edit: true, reject: true, respond: true, by: true })
+const PICKED = namesOf<Picked>({ kind: true, title: true, action: true })
+
+const CHECKS: { readonly [V in keyof Harness]?: readonly Check[] } = {
+  send: [any, any, takes('id', 'by', 'times')],
+  approve: [action, takes('edit', 'by')],
+  reject: [action, any, takes('by')],
+  respond: [action, any, takes('by')],
+  answer: [any, takes('question', 'by')],
+  plan: [takes(...PLAN)],
+  decide: [takes(...PICKED), any, takes('by')],
+  batch: [action, takes('by')],
+  sendNow: [action, takes('by')],
+  cancelHold: [action, any, takes('by')],
+  reschedule: [action, any, takes('by')],
+  outcome: [action, of(['happened', 'did-not-happen', 'look-again']), takes('output', 'by')],
+  fault: [action, of(FAULTS), takes('call')],
+  fresh: [action],
+  latency: [action],
+  world: [action],
+}
+/** They answer what is no promise. */
+const AT_ONCE: ReadonlySet<string> = new Set(['fault', 'fresh', 'latency', 'world'])
+
+/** The same verbs, which refuse (`INPUT_INVALID`) an option that they do not have. */
+export function checkedVerbs<T extends object>(verbs: T): T {
+  const checked = Object.entries(verbs).map(([name, verb]: [string, unknown]) => {
+    const checks = CHECKS[name as keyof Harness]
+    return [name, checks === undefined ? verb : checking(name, verb as Verb, checks)]
+  })
+  return Object.fromEntries(checked) as T
+}
+
+function checking(name: string, verb: Verb, checks: readonly Check[]): Verb {
+  return (...given) => {
+    try {
+      for (const [at, check] of checks.entries()) check(given[at], `argument ${at + 1} of t.${name}`)
+    } catch (wrong) {
+      if (AT_ONCE.has(name)) throw wrong
+      return Promise.reject(wrong)
+    }
+    return verb(...given)
+  }
+}
+
+const OPTIONS = namesOf<HarnessOptions>({
+  ...{ alerts: true, budgets: true, channels: true, credentials: true, entities: true, limits: true, mayDecide: true },
+  ...{ personas: true, policy: true, prices: true, settings: true, trust: true, zone: true, playbooks: true },
+  ...{ connectors: true, actions: true, store: true, seed: true, now: true, alwaysReplay: true, mayDrop: true },
+})
+
+/** Throws `DEFINITION_INVALID` for an option that a harness does not have. */
+export function assertHarness(options: object, where: string): void {
+  assertKnown(where, options, OPTIONS)
+}
