@@ -15,6 +15,16 @@ const billing = definePlaybook({
   run: (ctx) => ctx.act(fee, {}),
 })
 
+const charge = action({
+  ...{ name: 'books.charge', effect: 'reversible', idempotency: { by: 'key' } },
+  ...{ input: z.object({}), output: z.object({ cents: z.int() }) },
+  run: () => ({ output: { cents: 1 } }),
+})
+const charging = definePlaybook({
+  ...{ name: 'charging', version: 1, input: z.object({}), output: z.json(), uses: [charge] },
+  run: (ctx) => ctx.act(charge, {}),
+})
+
 const text = (part: string): string => expect.stringContaining(part) as string
 
 describe('a fake', () => {
@@ -26,12 +36,14 @@ describe('a fake', () => {
   })
 
   it('whose answer does not fit the output says so in what the run waits for', async () => {
-    const t = await testConductor({ playbooks: [billing], connectors: [fake(books, { 'books.fee': () => 'much' })] })
+    const policed = policy([policy.rule('all', { on: charge }, () => policy.allow())])
+    const connectors = [fake(charge, { 'books.charge': () => 'much' })]
+    const t = await testConductor({ playbooks: [charging], connectors, policy: policed })
     onTestFinished(() => t.stop())
-    const run = await t.start(billing, {})
-    const told = await run.result().then(String, (thrown: Error) => thrown.message)
-    expect(told).toMatch(/does not fit/)
-    expect(await t.keelson.why(run.id)).toMatch(/does not fit/)
+    const run = await t.start(charging, {})
+    const waits = 'books.charge is tried again: what books.charge returned does not fit its schema'
+    await expect(run.result()).rejects.toMatchObject({ code: 'RUN_WAITING', message: text(waits) })
+    expect(await t.keelson.why(run.id)).toContain(waits)
   })
 })
 

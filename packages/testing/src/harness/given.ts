@@ -53,13 +53,16 @@ export function checkedVerbs<T extends object>(verbs: T): T {
 }
 
 function checking(name: string, verb: Verb, checks: readonly Check[]): Verb {
-  return (...given) => {
-    try {
-      for (const [at, check] of checks.entries()) check(given[at], `argument ${at + 1} of t.${name}`)
-    } catch (wrong) {
-      if (AT_ONCE.has(name)) throw wrong
-      return Promise.reject(wrong)
+  const look = (given: readonly unknown[]): void => {
+    for (const [at, check] of checks.entries()) check(given[at], `argument ${at + 1} of t.${name}`)
+  }
+  if (!AT_ONCE.has(name))
+    return async (...given) => {
+      look(given)
+      return verb(...given)
     }
+  return (...given) => {
+    look(given)
     return verb(...given)
   }
 }
