@@ -10,14 +10,15 @@ import { KeelsonError } from './base/errors.ts'
 import { meantBy, named } from './base/known.ts'
 import { TAXONOMIES } from './base/taxonomy.ts'
 import { REVERT_CAUSES } from './conductor/revert/revert.ts'
-import { withZod } from './base/zod.ts'
+import { withZod, type Zod } from './base/zod.ts'
 import type { WorkspaceMemory } from './memory/handle.ts'
 import { MEMORY_KINDS } from './memory/unit.ts'
 
 /** What stands at one place; where it may be one or a list of them, by what stands there. */
 type Wanted = z.ZodType | ((given: unknown) => z.ZodType)
 
-const shapes = withZod((z) => {
+/** What the shapes of verbs are made of. */
+const words = (z: Zod) => {
   const text = z.string()
   const any = z.unknown()
   const flag = z.boolean().optional()
@@ -39,20 +40,39 @@ const shapes = withZod((z) => {
   const doing = (verb: string) => z.looseObject({ [verb]: z.custom((value) => typeof value === 'function') })
   const kept = text.or(z.looseObject({ sha256: text }))
   const content = text.or(z.instanceof(Uint8Array)).or(z.looseObject({ text }))
-  const kinds = z.array(z.enum(MEMORY_KINDS)).optional()
-  const clocks = asks('valid known')
-  const recall = takes({ text, kinds, asOf: clocks }, 'about thread terms from to limit')
-  const state = z.enum(['open', 'settled', 'held']).optional()
-  const status = z.enum(['proposed', 'applied', 'rejected', 'reverted']).optional()
-  const decided = takes({}, 'hash by approve edit reject respond answer outcome output retry dismiss')
-  const plan = {
-    backup: takes({ to: text }, 'keep').optional(),
-    prune: takes({}, 'olderThan').optional(),
-    ...{ retention: flag, compact: flag },
+  return {
+    z,
+    text,
+    any,
+    flag,
+    some,
+    takes,
+    asks,
+    by,
+    reason,
+    noted,
+    thing,
+    version,
+    cap,
+    persona,
+    doing,
+    kept,
+    content,
   }
-  const shown = asks('window tolerance since')
-  const mode = z.enum(['all', 'this']).optional()
-  return new Map<string, readonly Wanted[]>([
+}
+type Words = ReturnType<typeof words>
+type Verbs = readonly (readonly [string, readonly Wanted[]])[]
+
+const shapes = withZod((z) => {
+  const made = words(z)
+  return new Map([...ofRuns(made), ...ofDesks(made), ...ofMemory(made)])
+})
+
+/** Of the workspace itself, its runs and its inbox. */
+function ofRuns({ z, text, any, flag, takes, asks, by, reason, thing, version, persona }: Words): Verbs {
+  const state = z.enum(['open', 'settled', 'held']).optional()
+  const decided = takes({}, 'hash by approve edit reject respond answer outcome output retry dismiss')
+  return [
     ...each('', {
       start: [any, any, takes({ id: text.optional(), shadow: flag, persona: persona.optional() }, 'by labels')],
       entities: [any, asks('by')],
@@ -82,6 +102,19 @@ const shapes = withZod((z) => {
     ...each('inbox.', { watch: [asks('signal')] }),
     ...each('holds.', { cancel: [text, takes({ reason: text }, 'by')], sendNow: [text, takes({}, 'by hash')] }),
     ...each('holds.', { reschedule: [text, takes({ to: text }, 'by')], list: [asks('action after limit')] }),
+  ]
+}
+
+/** Of all that is looked up, planned and set. */
+function ofDesks({ z, text, any, flag, some, takes, asks, by, noted, thing, cap, kept, content }: Words): Verbs {
+  const plan = {
+    backup: takes({ to: text }, 'keep').optional(),
+    prune: takes({}, 'olderThan').optional(),
+    ...{ retention: flag, compact: flag },
+  }
+  const shown = asks('window tolerance since')
+  const mode = z.enum(['all', 'this']).optional()
+  return [
     ...each('audit.', { story: [text], why: [thing, text, text], export: [asks('', { payloads: flag })] }),
     ...each('audit.', {
       query: [asks('actor entity action run from to after limit', { order: z.enum(['newest', 'oldest']).optional() })],
@@ -125,6 +158,16 @@ const shapes = withZod((z) => {
       schedule: [by('timeZone', { cron: text, ...plan })],
       unschedule: [by()],
     }),
+  ]
+}
+
+/** Of memory. */
+function ofMemory({ z, text, any, flag, some, takes, asks, reason, noted, doing }: Words): Verbs {
+  const kinds = z.array(z.enum(MEMORY_KINDS)).optional()
+  const clocks = asks('valid known')
+  const recall = takes({ text, kinds, asOf: clocks }, 'about thread terms from to limit')
+  const status = z.enum(['proposed', 'applied', 'rejected', 'reverted']).optional()
+  return [
     ...each('memory.', {
       scope: [text, asks('read maxSensitivity')],
       remember: [some.or(z.array(some)), noted()],
@@ -147,13 +190,10 @@ const shapes = withZod((z) => {
     ...each('memory.changes.', { propose: [z.array(some), reason()], apply: [text, noted()], reject: [text, noted()] }),
     ...each('memory.retention.', { set: [takes({}, 'name scope kinds authority outside keep grace'), noted()] }),
     ...each('memory.retention.', { remove: [text, noted()], forecast: [text], run: [noted()] }),
-  ])
-})
+  ]
+}
 
-function each(
-  prefix: string,
-  verbs: { readonly [verb: string]: readonly Wanted[] },
-): (readonly [string, readonly Wanted[]])[] {
+function each(prefix: string, verbs: { readonly [verb: string]: readonly Wanted[] }): Verbs {
   return Object.entries(verbs).map(([verb, given]) => [`${prefix}${verb}`, given])
 }
 

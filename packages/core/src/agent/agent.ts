@@ -4,7 +4,8 @@ import { durationMs, type Duration } from '../base/duration.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { assertKnown, named, namesOf, noSuch } from '../base/known.ts'
 import { assertStorable } from '../base/schema.ts'
-import { assertPersona, type Persona } from '../policy/persona.ts'
+import { assertPersona } from '../policy/is-persona.ts'
+import type { Persona } from '../policy/persona.ts'
 
 export interface Agent<In, Out> {
   readonly name: string

@@ -11,7 +11,7 @@ import type { Money } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { parseLabels, type Label } from '../base/labels.ts'
 import { rateOf, type Rate, type RateLimit } from '../base/rate.ts'
-import { noSuch } from '../base/known.ts'
+import { namesOf, noSuch } from '../base/known.ts'
 import type { Json } from '../base/value.ts'
 import { assertFacts, assertUndo } from './facts.ts'
 import type { PreviewSource } from './preview.ts'
@@ -213,6 +213,13 @@ export interface AnyAction {
   readonly invalidates: ((input: unknown) => readonly string[]) | undefined
 }
 
+const NAMES = namesOf<ActionDefinition<z.ZodType, z.ZodType, z.ZodType>>({
+  ...{ name: true, title: true, effect: true, input: true, output: true, undo: true, idempotency: true, intent: true },
+  ...{ preview: true, risk: true, cost: true, rejectReasons: true, batchBy: true, fresh: true, run: true },
+  ...{ reconcile: true, compensate: true, simulate: true, classify: true, settleWindowMs: true, timeout: true },
+  ...{ attempts: true, cache: true, invalidates: true, labels: true, outgoing: true, rate: true, material: true },
+})
+
 const definitions = new WeakMap<object, AnyAction>()
 
 /** Defines an action. Throws `DEFINITION_INVALID` for a definition that could not keep its promises. */
@@ -252,7 +259,7 @@ export function handle<In, Out>(worn: AnyAction): Action<In, Out> {
 
 function wear(definition: ActionDefinition<z.ZodType, z.ZodType, z.ZodType>): AnyAction {
   const d = definition
-  assertFacts(d)
+  assertFacts(d as unknown as Record<string, unknown>, NAMES)
   const { name } = d
   if (!/^[a-z][\w-]*(\.[\w-]+)+$/i.test(d.name)) {
     throw invalid(d.name, 'has no name of the form "connector.verb"', 'Name it after its system and verb: email.send.')
@@ -260,7 +267,7 @@ function wear(definition: ActionDefinition<z.ZodType, z.ZodType, z.ZodType>): An
   assertStorable(d.input, `the input of ${d.name}`)
   assertStorable(d.output, `the output of ${d.name}`)
   if (d.undo !== undefined) assertStorable(d.undo, `the undo token of ${d.name}`)
-  assertUndo(d)
+  assertUndo(d as unknown as Record<string, unknown>)
   const idempotency: Idempotency | undefined = d.idempotency
   if (d.effect === 'irreversible' && idempotency === undefined) {
     throw invalid(

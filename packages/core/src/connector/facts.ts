@@ -1,45 +1,37 @@
 /** Facts: what the definition of an action may say, for callers whose code no compiler reads. */
-import type { z } from 'zod'
 import { KeelsonError } from '../base/errors.ts'
-import { assertCallable, assertKnown, assertOneOf, named, namesOf } from '../base/known.ts'
-import type { ActionDefinition, Idempotency } from './action.ts'
+import { assertCallable, assertKnown, assertOneOf, named } from '../base/known.ts'
 
-type Definition = ActionDefinition<z.ZodType, z.ZodType, z.ZodType>
+/** A definition as it may be given. */
+type Given = Readonly<Record<string, unknown>>
 
-const ACTION = namesOf<Definition>({
-  ...{ name: true, title: true, effect: true, input: true, output: true, undo: true, idempotency: true, intent: true },
-  ...{ preview: true, risk: true, cost: true, rejectReasons: true, batchBy: true, fresh: true, run: true },
-  ...{ reconcile: true, compensate: true, simulate: true, classify: true, settleWindowMs: true, timeout: true },
-  ...{ attempts: true, cache: true, invalidates: true, labels: true, outgoing: true, rate: true, material: true },
-})
 const FUNCTIONS = [
   ...['run', 'intent', 'preview', 'cost', 'batchBy', 'fresh', 'reconcile', 'compensate', 'simulate', 'classify'],
 ] as const
-const KINDS: readonly Idempotency['by'][] = ['key', 'id', 'precondition', 'lookup', 'none']
+const KINDS = ['key', 'id', 'precondition', 'lookup', 'none']
 
 /** Throws `DEFINITION_INVALID` for a name that there is not, and for a fact that is none: it would count as not said. */
-export function assertFacts(d: Definition): void {
-  const what = `action ${named((d as Definition | undefined)?.name)}`
-  assertKnown(what, d, ACTION)
-  assertOneOf(`"effect" of ${what}`, d.effect ?? null, ['read', 'reversible', 'irreversible'])
+export function assertFacts(d: Given, names: readonly string[]): void {
+  const what = `action ${named((d as Given | undefined)?.['name'])}`
+  assertKnown(what, d, names)
+  assertOneOf(`"effect" of ${what}`, d['effect'] ?? null, ['read', 'reversible', 'irreversible'])
   assertCallable(what, d, FUNCTIONS)
-  if ((d.run as unknown) === undefined)
-    throw invalid(`${what} has no run`, 'run: async (input, { key }) => ({ output })')
-  if (d.idempotency !== undefined) {
-    assertKnown(`"idempotency" of ${what}`, d.idempotency, ['by', 'forMs'])
-    assertOneOf(`"idempotency" of ${what}`, d.idempotency.by ?? null, KINDS)
+  if (d['run'] === undefined) throw invalid(`${what} has no run`, 'run: async (input, { key }) => ({ output })')
+  if (d['idempotency'] !== undefined) {
+    assertKnown(`"idempotency" of ${what}`, d['idempotency'], ['by', 'forMs'])
+    assertOneOf(`"idempotency" of ${what}`, (d['idempotency'] as Given)['by'] ?? null, KINDS)
   }
-  if (typeof d.risk !== 'function') assertOneOf(`"risk" of ${what}`, d.risk, ['low', 'medium', 'high'])
-  assertOneOf(`"outgoing" of ${what}`, d.outgoing, [true, false])
-  if (d.cache !== undefined) assertKnown(`"cache" of ${what}`, d.cache, ['ttl', 'tags', 'stale'])
+  if (typeof d['risk'] !== 'function') assertOneOf(`"risk" of ${what}`, d['risk'], ['low', 'medium', 'high'])
+  assertOneOf(`"outgoing" of ${what}`, d['outgoing'], [true, false])
+  if (d['cache'] !== undefined) assertKnown(`"cache" of ${what}`, d['cache'], ['ttl', 'tags', 'stale'])
 }
 
 /** Throws `DEFINITION_INVALID` for an effect that says what undoes it, and could not be taken back. */
-export function assertUndo(d: Definition): void {
-  const what = `action "${d.name}"`
-  if (d.undo !== undefined && d.compensate === undefined)
+export function assertUndo(d: Given): void {
+  const what = `action ${named(d['name'])}`
+  if (d['undo'] !== undefined && d['compensate'] === undefined)
     throw invalid(`${what} keeps what undoes it, and has no compensate()`, 'Write compensate(), or leave undo out.')
-  if (d.effect === 'read' && d.compensate !== undefined)
+  if (d['effect'] === 'read' && d['compensate'] !== undefined)
     throw invalid(`${what} only reads, and is to be taken back`, 'Leave compensate out, or say its effect.')
 }
 

@@ -1,24 +1,25 @@
 /** EntityGiven: what the definition of an entity may say: names that there are, of fields that its schema has. */
 import type { z } from 'zod'
 import { KeelsonError } from '../base/errors.ts'
-import { assertKnown, assertOneOf, meantBy, named, namesOf } from '../base/known.ts'
+import { assertOneOf, meantBy } from '../base/known.ts'
 import { TAXONOMIES } from '../base/taxonomy.ts'
-import type { EntityDefinition } from './entity.ts'
 import { lifecycleOf } from './lifecycle.ts'
 
-type Definition = EntityDefinition<z.ZodType>
-
-const ENTITY = namesOf<Definition>({
-  ...{ name: true, version: true, schema: true, index: true, private: true, upcast: true, links: true, key: true },
-  ...{ lifecycle: true, taxonomy: true, owner: true },
-})
-
-export function assertNames(definition: Definition): void {
-  assertKnown(`entity ${named((definition as Definition | undefined)?.name)}`, definition, ENTITY)
+/** A definition as it may be given, its name and schema checked. */
+interface Given {
+  readonly name: string
+  readonly schema: z.ZodType
+  readonly index?: readonly string[]
+  readonly private?: readonly string[]
+  readonly links?: object
+  readonly lifecycle?: object
+  readonly taxonomy?: object
+  readonly owner?: unknown
+  readonly key?: unknown
 }
 
 /** Throws `DEFINITION_INVALID` for a field that no record has, and for a state that its field cannot hold. */
-export function assertFields({ name, schema, ...definition }: Definition): void {
+export function assertFields({ name, schema, ...definition }: Given): void {
   const what = `entity "${name}"`
   const shape = shapeOf(schema)
   const { index = [], private: hidden = [], links = {}, lifecycle = {}, taxonomy = {}, owner } = definition

@@ -3,13 +3,13 @@ import type { z } from 'zod'
 import { KeelsonError } from '../base/errors.ts'
 import { keyedHash, sha256 } from '../base/hash.ts'
 import { canonical } from '../base/json.ts'
-import { noSuch } from '../base/known.ts'
+import { assertKnown, named, namesOf, noSuch } from '../base/known.ts'
 import { assertPlain } from '../base/schema.ts'
 import type { Labels } from '../base/labels.ts'
 import type { Json } from '../base/value.ts'
 import { zod } from '../base/zod.ts'
 import type { Put } from '../journal/put.ts'
-import { assertFields, assertNames } from './entity-given.ts'
+import { assertFields } from './entity-given.ts'
 import { lifecycleOf, type AnyLifecycle, type Lifecycle } from './lifecycle.ts'
 import type { TaxonomyName } from '../base/taxonomy.ts'
 import { upcastersOf, type Upcast, type Versioned } from '../base/upcast.ts'
@@ -66,11 +66,16 @@ export interface EntityDefinition<S extends z.ZodType> {
   readonly owner?: 'anyone' | 'operator'
 }
 
+const ENTITY = namesOf<EntityDefinition<z.ZodType>>({
+  ...{ name: true, version: true, schema: true, index: true, private: true, upcast: true, links: true, key: true },
+  ...{ lifecycle: true, taxonomy: true, owner: true },
+})
+
 const definitions = new WeakMap<object, AnyEntityType>()
 
 /** Defines an entity. Throws `DEFINITION_INVALID` for what could not be stored or found again. */
 export function defineEntity<S extends z.ZodType>(definition: EntityDefinition<S>): EntityType<z.output<S>> {
-  assertNames(definition)
+  assertKnown(`entity ${named((definition as { name?: unknown } | undefined)?.name)}`, definition, ENTITY)
   const { name } = definition
   if (!/^[a-z][\w-]*$/i.test(name)) throw invalid(name, 'has no proper name', 'Use letters, digits, "-" and "_".')
   assertPlain(definition.schema, `the schema of entity ${name}`)

@@ -1,6 +1,6 @@
 /** Persona: on whose behalf a run acts, and what it may do at most: which actions, how much, how often, when. */
 import { KeelsonError } from '../base/errors.ts'
-import { assertKnown, named, namesOf, noSuch } from '../base/known.ts'
+import { assertKnown, named, namesOf } from '../base/known.ts'
 import { rateOf, type Rate, type RateLimit } from '../base/rate.ts'
 import type { Action } from '../connector/action.ts'
 import { nameIn, spendingIn, type Spending } from './budget.ts'
@@ -63,14 +63,6 @@ function limitIn({ on: _, ...limit }: RateLimit & { readonly on: Names }): RateL
 /** A rate as JSON keeps it: no limit is the largest number. */
 function plain(rate: Rate): Rate {
   return { ...rate, count: Math.min(rate.count, Number.MAX_SAFE_INTEGER) }
-}
-
-/** Throws `DEFINITION_INVALID` for what is no persona: its name alone bounds nothing. */
-export function assertPersona(persona: Persona | undefined, what: string): void {
-  if (persona === undefined) return
-  const { name, may } = (persona ?? {}) as Partial<Persona>
-  if (typeof name === 'string' && Array.isArray(may)) return
-  throw noSuch('DEFINITION_INVALID', persona, `a persona, and is that of ${what}`, 'definePersona()')
 }
 
 export function actionNames(given: Names, what: string): readonly string[] {

@@ -1,7 +1,6 @@
 /** Given: what the verbs of a harness are given, checked before they begin: a slip in a test would make it say something else. */
 import { assertKnown, assertOneOf, definitionOf, namesOf } from '@keelson/core/ports'
 import { FAULTS } from '../fake/world.ts'
-import type { Harness, HarnessOptions } from './harness.ts'
 import type { Picked, PlanDecision } from './people.ts'
 
 type Verb = (...given: readonly unknown[]) => unknown
@@ -22,7 +21,7 @@ const any: Check = () => {}
 const PLAN = namesOf<PlanDecision>({ title: true, skip: true, edit: true, reject: true, respond: true, by: true })
 const PICKED = namesOf<Picked>({ kind: true, title: true, action: true })
 
-const CHECKS: { readonly [V in keyof Harness]?: readonly Check[] } = {
+const CHECKS: { readonly [verb: string]: readonly Check[] | undefined } = {
   send: [any, any, takes('id', 'by', 'times')],
   approve: [action, takes('edit', 'by')],
   reject: [action, any, takes('by')],
@@ -46,7 +45,7 @@ const AT_ONCE: ReadonlySet<string> = new Set(['fault', 'fresh', 'latency', 'worl
 /** The same verbs, which refuse (`INPUT_INVALID`) an option that they do not have. */
 export function checkedVerbs<T extends object>(verbs: T): T {
   const checked = Object.entries(verbs).map(([name, verb]: [string, unknown]) => {
-    const checks = CHECKS[name as keyof Harness]
+    const checks = CHECKS[name]
     return [name, checks === undefined ? verb : checking(name, verb as Verb, checks)]
   })
   return Object.fromEntries(checked) as T
@@ -65,15 +64,4 @@ function checking(name: string, verb: Verb, checks: readonly Check[]): Verb {
     look(given)
     return verb(...given)
   }
-}
-
-const OPTIONS = namesOf<HarnessOptions>({
-  ...{ alerts: true, budgets: true, channels: true, credentials: true, entities: true, limits: true, mayDecide: true },
-  ...{ personas: true, policy: true, prices: true, settings: true, trust: true, zone: true, playbooks: true },
-  ...{ connectors: true, actions: true, store: true, seed: true, now: true, alwaysReplay: true, mayDrop: true },
-})
-
-/** Throws `DEFINITION_INVALID` for an option that a harness does not have. */
-export function assertHarness(options: object, where: string): void {
-  assertKnown(where, options, OPTIONS)
 }

@@ -5,7 +5,7 @@
  */
 import type { Action, Actor, Agent, Conductor, Connector, Decision, EventType, Inbox } from '@keelson/core'
 import type { ConductorOptions, InboxItem, Json, Playbook, Run, StartOptions } from '@keelson/core'
-import { KeelsonError } from '@keelson/core/ports'
+import { assertKnown, KeelsonError, namesOf } from '@keelson/core/ports'
 import { manualClock, milliseconds, type ManualClock } from '../clock.ts'
 import type { Asked } from '../fake/script.ts'
 import { World, type FaultKind, type Happened } from '../fake/world.ts'
@@ -15,7 +15,7 @@ import { Dropped } from './dropped.ts'
 import { logbook, type LogLine } from './logbook.ts'
 import type { Setting, TestStore } from './life.ts'
 import { assertFaked, Strays } from '../fake/stray.ts'
-import { assertHarness, checkedVerbs } from './given.ts'
+import { checkedVerbs } from './given.ts'
 import {
   approvalOf,
   decide,
@@ -141,6 +141,17 @@ export interface Harness {
 }
 
 const MONDAY = '2026-01-05T09:00:00Z'
+
+const OPTIONS = namesOf<HarnessOptions>({
+  ...{ alerts: true, budgets: true, channels: true, credentials: true, entities: true, limits: true, mayDecide: true },
+  ...{ personas: true, policy: true, prices: true, settings: true, trust: true, zone: true, playbooks: true },
+  ...{ connectors: true, actions: true, store: true, seed: true, now: true, alwaysReplay: true, mayDrop: true },
+})
+
+/** Throws `DEFINITION_INVALID` for an option that a harness does not have. */
+function assertHarness(options: object, where: string): void {
+  assertKnown(where, options, OPTIONS)
+}
 
 /** A conductor for one test. */
 export async function testConductor(options: HarnessOptions): Promise<Harness> {

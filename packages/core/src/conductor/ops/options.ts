@@ -1,11 +1,11 @@
 /** Options: what the verbs of `ctx` take beside their subject. They are looked at only where some are given. */
+import type { Duration } from '../../base/duration.ts'
 import { assertKnown, assertOneOf, namesOf } from '../../base/known.ts'
 import type { ActOptions, DelegateOptions, ProposeOptions, Retry, StepOptions } from '../../playbook/context.ts'
 import type { ScopeOptions, WorkingOptions } from '../../memory/handle.ts'
 import { ON_SILENCE } from '../../policy/verdict.ts'
-import type { Patience } from './ask.ts'
-import type { WaitOptions } from './waits.ts'
 
+type Patience = Pick<ProposeOptions, 'timeout' | 'onSilence' | 'escalate'>
 const PATIENCE = { timeout: true, onSilence: true, escalate: true } as const
 const ACT = namesOf<ActOptions<unknown>>({ because: true, key: true, revise: true, maxAge: true })
 const FROM = namesOf<{ because?: unknown }>({ because: true })
@@ -19,7 +19,7 @@ const NAMES = {
   approve: namesOf<Patience>(PATIENCE),
   intend: namesOf<{ because?: unknown; key?: string }>({ because: true, key: true }),
   propose: namesOf<ProposeOptions>({ ...PATIENCE, onFailure: true, revise: true }),
-  waitFor: namesOf<Omit<WaitOptions, 'wait'>>({ match: true, timeout: true, since: true }),
+  waitFor: namesOf<{ match?: object; timeout?: Duration; since?: number }>({ match: true, timeout: true, since: true }),
   all: namesOf<{ atOnce?: number; onError?: string }>({ atOnce: true, onError: true }),
   'memory.remember': FROM,
   'memory.append': FROM,
