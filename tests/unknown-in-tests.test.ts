@@ -1,6 +1,6 @@
 /** Unknown, in tests: a slip in what a test kit or a store is given fails where it stands, and not as something else later. */
 import { action, defineConnector, definePlaybook, policy } from '@keelson/core'
-import { exploreCrashes, fake, testConductor, type Harness } from '@keelson/testing'
+import { exploreCrashes, fake, simulate, testConductor, type Harness } from '@keelson/testing'
 import { sqlite } from '@keelson/memory-sqlite'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
@@ -107,6 +107,13 @@ describe('exploreCrashes', () => {
       await begun
     })
     expect(explored.schedules).toBeGreaterThan(0)
+  })
+})
+
+describe('simulate', () => {
+  it('refuses an option that it does not have', async () => {
+    const error = { code: 'INPUT_INVALID', message: text('"sedes"'), hint: text('"seeds"') }
+    await expect(simulate({ sedes: 1 } as never)).rejects.toMatchObject(error)
   })
 })
 

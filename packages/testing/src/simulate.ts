@@ -5,7 +5,7 @@
  * conductors die and others begin, commands come early or late. The same seed is the same simulation.
  */
 import type { Action, Conductor } from '@keelson/core'
-import { seeded, turn } from '@keelson/core/ports'
+import { assertKnown, namesOf, seeded, turn } from '@keelson/core/ports'
 import { manualClock, milliseconds } from './clock.ts'
 import { assertFaked, Strays } from './fake/stray.ts'
 import { World, type Happened } from './fake/world.ts'
@@ -54,8 +54,14 @@ export interface SimulateResult {
   readonly traces: readonly string[]
 }
 
+const OPTIONS = namesOf<SimulateOptions>({
+  ...{ harness: true, commands: true, check: true, seeds: true, workers: true, steps: true, skew: true, zombies: true },
+  ...{ sometimes: true },
+})
+
 /** Throws at the first seed that breaks `check` or the audit, naming the seed; and when a name was never reached. */
 export async function simulate(options: SimulateOptions): Promise<SimulateResult> {
+  assertKnown('simulate', options, OPTIONS, 'INPUT_INVALID')
   const { seeds = 20 } = options
   const reached: Record<string, number> = {}
   const traces: string[] = []
