@@ -104,7 +104,7 @@ describe('an error of a playbook', () => {
     const run = await keelson.start(broken, {}, { id: 'one' })
     await expect(run.result()).rejects.toThrow('no answer')
     const place = /\n\s+at .*located\.test\.ts:\d+:\d+\)?$/
-    expect(await keelson.why(run.id)).toMatch(place)
+    expect(await keelson.why(run.id)).toMatch(/\n\s+at .*located\.test\.ts:\d+:\d+\)?\n/)
     expect(said).toEqual([expect.stringMatching(place), expect.stringMatching(place)])
     await keelson.stop()
   })

@@ -177,7 +177,7 @@ function ofMemory({ z, text, any, flag, some, takes, asks, reason, noted, doing 
       ...{ pin: [text, noted()], unpin: [text, noted()] },
       expire: [text, noted('', { at: text })],
       ...{ forget: [text, noted('graceMs')], restore: [text, noted()] },
-      erase: [takes({}, 'ids about thread'), reason()],
+      erase: [takes({}, 'ids about thread files'), reason()],
       revert: [takes({}, 'run changeSet actor since'), noted()],
       consolidate: [doing('propose').optional(), noted()],
       ...{ calibrate: [z.array(some), noted()], get: [text] },
