@@ -222,6 +222,21 @@ describe('a plan', () => {
   })
 })
 
+/** Writes to a page of ours and to the site. */
+function writesBoth(put: ReturnType<typeof outside>['put']) {
+  return definePlaybook({
+    name: 'both',
+    version: 1,
+    input: z.object({ id: z.string() }),
+    output: z.null(),
+    async run(ctx, { id }) {
+      await ctx.entities(Page).update(id, { title: 'by the run' })
+      await ctx.act(put, { slug: 'p', text: 'x' })
+      return null
+    },
+  })
+}
+
 describe('an entity', () => {
   const edit = definePlaybook({
     name: 'edit',
@@ -305,17 +320,7 @@ describe('an entity', () => {
 
   it('is left alone when somebody changes it while the revert runs', async () => {
     const { put, gate } = outside()
-    const both = definePlaybook({
-      name: 'both',
-      version: 1,
-      input: z.object({ id: z.string() }),
-      output: z.null(),
-      async run(ctx, { id }) {
-        await ctx.entities(Page).update(id, { title: 'by the run' })
-        await ctx.act(put, { slug: 'p', text: 'x' })
-        return null
-      },
-    })
+    const both = writesBoth(put)
     const asks = policy.rule('asks', { on: put, undo: true }, () => policy.ask())
     const t = await testConductor({ playbooks: [both], actions: [put], policy: policy([...gate, asks]) })
     const people = t.keelson.entities(Page, { by: ann })
@@ -343,17 +348,7 @@ describe('an entity', () => {
 
   it('stays in its item while only what another run did to it is taken back', async () => {
     const { put, gate } = outside()
-    const both = definePlaybook({
-      name: 'both',
-      version: 1,
-      input: z.object({ id: z.string() }),
-      output: z.null(),
-      async run(ctx, { id }) {
-        await ctx.entities(Page).update(id, { title: 'by the run' })
-        await ctx.act(put, { slug: 'p', text: 'x' })
-        return null
-      },
-    })
+    const both = writesBoth(put)
     const tune = definePlaybook({
       name: 'tune',
       version: 1,

@@ -106,7 +106,7 @@ async function open(options: ConductorOptions): Promise<Conductor> {
   const lifecycle = new Lifecycle((thrown, name) =>
     log.error({ hint: 'It harmed no run.' }, `a listener of ${name} threw: ${String(thrown)}`),
   )
-  const notifier = new Notifier(options.keepAlive === false ? undefined : () => stay(clock))
+  const notifier = new Notifier(options.keepAlive === false || options.work !== false ? undefined : () => stay(clock))
   const env: Environment = {
     store,
     clock,

@@ -25,7 +25,11 @@ function begin() {
     wake.close()
     rmSync(folder, { recursive: true, force: true })
   })
-  return { path, wrote, handle, looks: () => looks, commit: () => void version++ }
+  /** Until it has looked again. */
+  const next = async (before: number): Promise<void> => {
+    while (looks === before) await new Promise((resolve) => setImmediate(resolve))
+  }
+  return { path, wrote, handle, next, looks: () => looks, commit: () => void version++ }
 }
 
 it('looks again after a notice, for the log is written before the commit counts', async () => {
@@ -40,13 +44,10 @@ it('looks again after a notice, for the log is written before the commit counts'
 })
 
 it('looks when the log is written', async () => {
-  const { path, looks } = begin()
+  const { path, looks, next } = begin()
   // Without the looks that follow a notice.
   vi.useFakeTimers({ toFake: ['setTimeout'] })
   onTestFinished(() => void vi.useRealTimers())
-  const next = async (before: number): Promise<void> => {
-    while (looks() === before) await new Promise((resolve) => setImmediate(resolve))
-  }
   await next(1)
   const before = looks()
   writeFileSync(`${path}-wal`, 'frames')
@@ -66,12 +67,9 @@ it('ends when its connection was closed under it', () => {
 })
 
 it('goes on when the folder of the locks goes away under it', async () => {
-  const { path, looks } = begin()
+  const { path, looks, next } = begin()
   vi.useFakeTimers({ toFake: ['setTimeout'] })
   onTestFinished(() => void vi.useRealTimers())
-  const next = async (before: number): Promise<void> => {
-    while (looks() === before) await new Promise((resolve) => setImmediate(resolve))
-  }
   await next(1)
   let before = looks()
   rmSync(`${path}-workers`, { recursive: true })

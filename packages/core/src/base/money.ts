@@ -1,22 +1,26 @@
 /** Money as people read it. */
 import { isMoney } from './actor.ts'
 
-/** How many digits of a currency are minor units: two of EUR, none of JPY. Throws on what is no currency. */
-export function digitsOf(currency: string): number {
-  return new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions().maximumFractionDigits ?? 2
+/** Minor units as people write them: '20.00' for 2000 of EUR, '2000' of JPY. Throws on what is no currency. */
+export function inMajor(amount: number, currency: string): string {
+  const { maximumFractionDigits: digits = 2 } = new Intl.NumberFormat('en', {
+    style: 'currency',
+    currency,
+  }).resolvedOptions()
+  return (amount / 10 ** digits).toFixed(digits)
 }
 
 /** '42.00 EUR' for an amount of money and nothing else; undefined where that would not say exactly what is there. */
 export function moneyText(value: unknown): string | undefined {
   if (!isMoney(value) || Object.keys(value).length !== 2) return undefined
   const { amount, currency } = value
-  if (!Number.isSafeInteger(amount)) return undefined
+  if (!Number.isInteger(amount) || Math.abs(amount) > EXACT_MAX) return undefined
   try {
-    const digits = digitsOf(currency)
-    const units = String(Math.abs(amount)).padStart(digits + 1, '0')
-    const whole = units.slice(0, units.length - digits)
-    return `${amount < 0 ? '-' : ''}${whole}${digits === 0 ? '' : `.${units.slice(-digits)}`} ${currency}`
+    return `${inMajor(amount, currency)} ${currency}`
   } catch {
     return undefined
   }
 }
+
+/** So far its fractions are far finer than any minor unit. */
+const EXACT_MAX = 1e12

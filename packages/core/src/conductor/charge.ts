@@ -1,5 +1,5 @@
 /** Charge: what is about to be done, as far as budgets, rates and hours go. */
-import type { Money } from '../base/actor.ts'
+import { isMoney, type Money } from '../base/actor.ts'
 import { canonical } from '../base/json.ts'
 import type { Rate } from '../base/rate.ts'
 import { fromStored } from '../base/schema.ts'
@@ -69,9 +69,4 @@ function costOf(action: AnyAction, input: Json): Spend {
 export function moneyIn(input: Json): Money | undefined {
   if (typeof input !== 'object' || input === null || Array.isArray(input)) return undefined
   return Object.values(input).find(isMoney) as Money | undefined
-}
-
-export function isMoney(value: unknown): value is Money {
-  const money = value as Partial<Money> | null
-  return typeof money === 'object' && typeof money?.amount === 'number' && typeof money.currency === 'string'
 }

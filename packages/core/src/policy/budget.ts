@@ -4,7 +4,7 @@
  * U1. What is begun is reserved before it begins: used and reserved together never pass the limit.
  * U2. What was reserved is settled by what it came to: spent (as much as it really was), or given back.
  */
-import { digitsOf } from '../base/money.ts'
+import { inMajor } from '../base/money.ts'
 import { isCurrency, type Money } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { assertKnown, assertOneOf, named, namesOf, noSuch } from '../base/known.ts'
@@ -148,12 +148,6 @@ export function shortOf(ledger: Ledger, limit: Spending, amount: Amount): string
     return [`${show(taken)} of ${show(most)} ${name} are used or reserved, and this takes ${show(amount[unit])}`]
   })
   return parts.length === 0 ? undefined : parts.join('; ')
-}
-
-/** Minor units as people write them: '20.00' for 2000 of EUR. */
-export function inMajor(amount: number, currency: string): string {
-  const digits = digitsOf(currency)
-  return (amount / 10 ** digits).toFixed(digits)
 }
 
 function add(a: Amount, b: Amount, sign: 1 | -1 = 1): Amount {
