@@ -310,7 +310,7 @@ function itemOf(
 }
 
 const SENTENCE: { readonly [R in TrustRung]: string } = {
-  shadow: 'only be simulated.',
+  shadow: 'be simulated where it is put in shadow, and ask elsewhere.',
   approve: 'ask each time.',
   batch: 'still ask; several can be decided together.',
   veto: 'happen by itself unless you stop it in time.',
