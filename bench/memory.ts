@@ -2,7 +2,8 @@
  * Memory: what a scope's memory costs when a company's memory grows: recall, superseding, importing; and that what others
  * remember changes neither the time nor the score of anything.
  *
- * One scope holds 1 % of a small company's memories and of a large one's; then strangers' memories are added to the large.
+ * One scope holds 1 % of a small company's memories and of a large one's, and what the latter holds is all there is in a third
+ * company; then strangers' memories are added to the large.
  *
  * Full size takes minutes: with `--dir` the databases and the figures so far stay there, `--parts` names what is measured now,
  * `--seconds` ends the filling in between; the same command goes on. What was measured is told with what was measured before.
@@ -18,7 +19,7 @@ import { progress } from './measure/progress.ts'
 import { percentile } from './measure/stats.ts'
 
 const options = optionsOf({
-  parts: 'small,large,strangers,cold,import,supersede',
+  parts: 'small,alone,large,strangers,cold,import,supersede',
   small: '10000',
   large: '1000000',
   foreign: '1000000',
@@ -46,6 +47,11 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
     on('small', async (conductor) => {
       await company(conductor, options.number('small'), 'small')
       figures['recall p50, small, ms'] = await recallMs(conductor.memory.scope('own'))
+    }),
+  alone: () =>
+    on('alone', async ({ memory }) => {
+      await fill(memory.scope('own'), Math.round(options.number('large') / 100), 'large own')
+      figures['recall p50, the large scope alone, ms'] = await recallMs(memory.scope('own'))
     }),
   large: () =>
     on('large', async (conductor) => {
@@ -105,6 +111,12 @@ tell(
 function targets(): Target[] {
   const figure = (name: string): number => figures[name] ?? NaN
   const all: Target[] = [
+    {
+      name: 'recall p50 in a scope of 1 % of the large company, over the same scope alone',
+      measured: figure('recall p50, large, ms') / figure('recall p50, the large scope alone, ms'),
+      unit: '×',
+      atMost: 1.5,
+    },
     {
       name: 'recall p50 in a scope of 1 %, large over small',
       measured: figure('recall p50, large, ms') / figure('recall p50, small, ms'),

@@ -196,7 +196,7 @@ export const RECORD_COLUMNS: (keyof RecordsTable)[] = [...RECORD_KEY, ...RECORD_
 export const INDEX_COLUMNS = ['workspace', 'kind', 'field', 'value', 'sort', 'id'] as const
 
 /** Ids that are asked for, and rows that are written, by one statement: SQLite takes much of its time to begin one. */
-export const ASKED_AT_ONCE = [20, 100] as const
+export const ASKED_AT_ONCE = [2, 4, 8, 20, 100] as const
 const WRITTEN_AT_ONCE = [50, 8, 1] as const
 /** A longer condition takes longer to compile than it saves. */
 const REMOVED_AT_ONCE = [8, 1] as const

@@ -44,19 +44,13 @@ export function* findRecords(
   const most = ASKED_AT_ONCE.at(-1)!
   for (let at = 0; at < ids.length; at += most) {
     const part = ids.slice(at, at + most)
-    const ask = part.length < FEW ? eachOf : some
-    for (const row of yield* ask(context, workspace, kind, part)) found.set(row.id, sealed.open(row))
+    const rows =
+      part.length === 1
+        ? yield* all(context.q.record, { workspace, kind, id: part[0]! })
+        : yield* some(context, workspace, kind, part)
+    for (const row of rows) found.set(row.id, sealed.open(row))
   }
   return found
-}
-
-/** So few are sooner asked for one by one. */
-const FEW = 10
-
-function* eachOf(context: Context, workspace: number, kind: string, ids: readonly string[]): Work<RecordsTable[]> {
-  const rows: RecordsTable[] = []
-  for (const id of ids) rows.push(...(yield* all(context.q.record, { workspace, kind, id })))
-  return rows
 }
 
 /** The last of them fills the places that are left. */
