@@ -24,6 +24,7 @@ import type { Put } from '../journal/put.ts'
 import type { NewRun } from '../journal/store.ts'
 import type { Context } from '../playbook/context.ts'
 import { builtIn } from '../playbook/playbook.ts'
+import { hasDropped } from './drops.ts'
 import type { Outcome } from './row.ts'
 
 /** As its record keeps it. `opened` counts how often it was opened; `day` how many times in that day. */
@@ -51,6 +52,7 @@ export interface Noticed {
 /** What a settled run says that somebody should hear of. */
 export async function alertsOf(env: Environment, workspace: string, outcome: Outcome): Promise<Counted> {
   const noticed = noticedIn(outcome)
+  if (await isDrop(env, workspace, outcome)) noticed.push(dropOf(outcome))
   const puts: Put[] = []
   const starts: NewRun[] = []
   for (const one of noticed) {
@@ -63,17 +65,30 @@ export async function alertsOf(env: Environment, workspace: string, outcome: Out
 
 function noticedIn(outcome: Outcome): Noticed[] {
   if (outcome.shadow === true) return []
-  const { playbook, causes, troubled } = outcome
-  const auth = (causes['auth'] ?? 0) > 0
+  const { playbook, causes, troubled, refused = [] } = outcome
+  // A connector is refused for all who use it; what refused a step of the host's own code is not known by name.
+  const auth = (causes['auth'] ?? 0) > 0 && refused.length === 0 ? [playbook] : refused
   const steps = Object.entries(troubled).filter(([, one]) => one.exhausted > 0)
   return [
-    ...(auth ? [{ id: `auth:${playbook}`, title: `${playbook} was refused for its credentials`, least: 1 }] : []),
+    ...auth.map((of) => ({ id: `auth:${of}`, title: `${of} was refused for its credentials`, least: 1 })),
     ...steps.map(([step]) => ({
       id: `exhausted:${playbook}:${step}`,
       title: `step "${step}" of ${playbook} failed for good ${EXHAUSTED} times in a day`,
       least: EXHAUSTED,
     })),
   ]
+}
+
+function dropOf({ playbook }: Outcome): Noticed {
+  const title = `steps of ${playbook} succeed at the first try far less than they did in four weeks`
+  return { id: `first-try:${playbook}`, title, least: 1 }
+}
+
+/** Who has such a drop in hand is not told again of the same day. */
+async function isDrop(env: Environment, workspace: string, outcome: Outcome): Promise<boolean> {
+  if (outcome.shadow === true || !(await hasDropped(env, workspace, outcome))) return false
+  const before = (await read(env, workspace, dropOf(outcome).id))?.record
+  return before?.state !== 'acknowledged' || outcome.at - before.lastAt >= DAY_MS
 }
 
 /** The alert with one more time on it, and the run that escalates it where it has just opened. */
@@ -236,14 +251,4 @@ export function alertVerbs(env: Environment, workspace: string): Alerts {
       env.nudge()
     },
   }
-}
-
-/** Opens, or counts up, an alert that is found by looking and not by a run. */
-export async function notice(env: Environment, workspace: string, noticed: Noticed): Promise<void> {
-  await env.company(workspace).edit(async () => {
-    const { put, start } = await raised(env, workspace, noticed, '', env.clock.now())
-    const unit = start === undefined ? {} : { unit: { starts: [start] } }
-    return { drafts: [{ kind: 'alert.changed', data: { by: SYSTEM, puts: [put] } }], ...unit }
-  })
-  env.nudge()
 }

@@ -11,7 +11,9 @@ export interface Investment {
   readonly minutes: number
 }
 
+/** What nobody has measured is assumed, and `why` says so: a try that failed, a correction, a failed run whose playbook has no baseline. */
 const TRY_MS = 30_000
+const CORRECTION_MS = 2 * 60_000
 const FAILED_MS = 10 * 60_000
 
 /** The best first; none that would save less than a minute. */
@@ -48,11 +50,12 @@ function failures(sum: Rollup): Investment[] {
   const worst = Object.entries(sum.troubled).sort((a, b) => b[1].exhausted - a[1].exhausted)[0]
   if (sum.failed === 0) return []
   const step = worst === undefined || worst[1].exhausted === 0 ? '' : `, most often at "${worst[0]}"`
-  const each = sum.based > 0 ? (sum.lowMs + sum.highMs) / 2 / sum.based : FAILED_MS
+  const [each, from] =
+    sum.based > 0 ? [(sum.lowMs + sum.highMs) / 2 / sum.based, 'by its baseline'] : [FAILED_MS, 'assumed']
   return [
     {
       what: `make ${sum.playbook} fail less`,
-      why: `${sum.failed} runs failed${step}; each leaves its work to a person`,
+      why: `${sum.failed} runs failed${step}; each leaves its work to a person: ${minutes(each)} min, ${from}`,
       playbook: sum.playbook,
       minutes: minutes(sum.failed * each),
     },
@@ -65,9 +68,9 @@ function corrections(sum: Rollup): Investment[] {
   return [
     {
       what: 'make a rule of what you correct again and again',
-      why: `${sum.repeats} of ${sum.touches.correction} corrections were of a kind made before${most === undefined ? '' : `, most often at ${most[0]}`}`,
+      why: `${sum.repeats} of ${sum.touches.correction} corrections were of a kind made before${most === undefined ? '' : `, most often at ${most[0]}`}; each is assumed to take ${minutes(CORRECTION_MS)} min`,
       playbook: sum.playbook,
-      minutes: sum.repeats * 2,
+      minutes: minutes(sum.repeats * CORRECTION_MS),
     },
   ]
 }
@@ -85,7 +88,7 @@ function retries(sum: Rollup): Investment[] {
   return [
     {
       what: `steady "${worst?.[0] ?? 'its steps'}" of ${sum.playbook}`,
-      why: `${sum.attempts - sum.steps} tries failed first, mostly ${cause[0]} (${cause[1]})${at}`,
+      why: `${sum.attempts - sum.steps} tries failed first, mostly ${cause[0]} (${cause[1]})${at}; each is assumed to cost ${minutes(TRY_MS)} min`,
       playbook: sum.playbook,
       minutes: minutes((sum.attempts - sum.steps) * TRY_MS),
     },

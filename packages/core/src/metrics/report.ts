@@ -9,7 +9,6 @@ import { KeelsonError } from '../base/errors.ts'
 import { TAXONOMIES, type TaxonomyName } from '../base/taxonomy.ts'
 import type { Environment } from '../conductor/environment.ts'
 import { allOf } from '../conductor/shadow/would.ts'
-import { notice } from './alerts.ts'
 import { investments, type Investment } from './invest.ts'
 import { measured } from './by-hand.ts'
 import {
@@ -23,17 +22,7 @@ import {
   type Rate,
 } from './measures.ts'
 import { reachOf } from './reach.ts'
-import {
-  emptyRollup,
-  foldDay,
-  joined,
-  plus,
-  rollupPut,
-  rollupsIn,
-  type Day,
-  type Rollup,
-  type Shared,
-} from './rollup.ts'
+import { emptyRollup, foldDay, plus, rollupPut, rollupsIn, type Day, type Rollup, type Shared } from './rollup.ts'
 import { dayOf, type Outcome, type Touch } from './row.ts'
 
 export interface MetricsQuery {
@@ -90,7 +79,6 @@ export async function reportOf(env: Environment, workspace: string, query: Metri
     for (const key of keysOf(by, day, rollup)) groups.set(key, plus(groups.get(key) ?? emptyRollup(key), rollup))
     own.set(rollup.playbook, plus(own.get(rollup.playbook) ?? emptyRollup(rollup.playbook), rollup))
   }
-  await lookForDrops(env, workspace, own)
   return {
     from,
     to,
@@ -148,7 +136,12 @@ export async function daysOf(env: Environment, workspace: string, from: string, 
 }
 
 /** One record holds a day: all its playbooks. */
-async function rolledIn(env: Environment, workspace: string, from: string, to: string): Promise<Map<string, Rollup[]>> {
+export async function rolledIn(
+  env: Environment,
+  workspace: string,
+  from: string,
+  to: string,
+): Promise<Map<string, Rollup[]>> {
   const days = new Map<string, Rollup[]>()
   const ids: string[] = []
   for (let at = Date.parse(from); at <= Date.parse(to); at += DAY_MS) ids.push(dayOf(at))
@@ -159,7 +152,8 @@ async function rolledIn(env: Environment, workspace: string, from: string, to: s
   return days
 }
 
-async function fresh(env: Environment, workspace: string, day: string): Promise<Rollup[]> {
+/** The sums of one day, without keeping them. */
+export async function fresh(env: Environment, workspace: string, day: string): Promise<Rollup[]> {
   const where = { field: 'day', value: day }
   const outcomes = await allOf<Outcome>(env.store, workspace, { kind: 'outcome', where })
   const touches = await allOf<Touch>(env.store, workspace, { kind: 'touch', where })
@@ -210,26 +204,6 @@ function versionsOf(sums: readonly Rollup[]): MetricsReport['versions'] {
 
 function servedIn(one: Shared): { runs: number; edited: Rate } {
   return { runs: one.runs, edited: editsOf(one) }
-}
-
-/** First tries that go wrong more than they ever do: the last day against the four weeks before it. */
-async function lookForDrops(env: Environment, workspace: string, own: ReadonlyMap<string, Rollup>): Promise<void> {
-  const now = env.clock.now()
-  const today = dayOf(now)
-  const month = await rolledIn(env, workspace, dayOf(now - 28 * DAY_MS), dayOf(now - DAY_MS))
-  for (const rollup of joined(await fresh(env, workspace, today))) {
-    if (rollup.steps < 10 || !own.has(rollup.playbook)) continue
-    const before = [...month.values()]
-      .flatMap(joined)
-      .filter((one) => one.playbook === rollup.playbook && one.steps > 0)
-    const shares = before.map((one) => one.firstTry / one.steps)
-    if (shares.length < 7) continue
-    const mean = shares.reduce((sum, one) => sum + one, 0) / shares.length
-    const spread = Math.sqrt(shares.reduce((sum, one) => sum + (one - mean) ** 2, 0) / shares.length)
-    if (rollup.firstTry / rollup.steps >= mean - 3 * spread) continue
-    const title = `steps of ${rollup.playbook} succeed at the first try far less than they did in four weeks`
-    await notice(env, workspace, { id: `first-try:${rollup.playbook}:${today}`, title, least: 1 })
-  }
 }
 
 function byKey(a: readonly [string, unknown], b: readonly [string, unknown]): number {

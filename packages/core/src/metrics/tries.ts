@@ -29,6 +29,8 @@ export interface Tries extends Tried {
   readonly troubled: { readonly [step: string]: StepCount }
   /** Those of actions, by connector. */
   readonly connectors: { readonly [connector: string]: Tried }
+  /** Connectors that were refused for their credentials. */
+  readonly refused?: readonly string[]
 }
 
 export const NO_TRIES: Tried = { steps: 0, attempts: 0, firstTry: 0, exhausted: 0 }
@@ -61,12 +63,14 @@ export function triesOf(history: History, effect?: OfEffect): Tries {
   const missed: Record<string, number> = {}
   const troubled: Record<string, StepCount> = {}
   const connectors: Record<string, Tried> = {}
+  const refused = new Set<string>()
   for (const one of all) {
     const { name, connector, steps, attempts, firstTry, failed } = one
     const count = { steps, attempts, firstTry: firstTry ? 1 : 0, exhausted: failed ? 1 : 0 }
     for (const key of ['steps', 'attempts', 'firstTry', 'exhausted'] as const) sums[key] += count[key]
     for (const cause of one.causes) causes[cause] = (causes[cause] ?? 0) + 1
     if (connector !== undefined) connectors[connector] = plusTried(connectors[connector] ?? NO_TRIES, count)
+    if (connector !== undefined && one.causes.includes('auth')) refused.add(connector)
     if (steps === 0 || firstTry) continue
     const first = one.causes[0] ?? 'transient'
     missed[first] = (missed[first] ?? 0) + 1
@@ -78,7 +82,8 @@ export function triesOf(history: History, effect?: OfEffect): Tries {
       exhausted: before.exhausted + count.exhausted,
     }
   }
-  return { ...sums, causes, missed, troubled, connectors }
+  const by = refused.size === 0 ? {} : { refused: [...refused].sort() }
+  return { ...sums, causes, missed, troubled, connectors, ...by }
 }
 
 export function plusTried(a: Tried, b: Tried): Tried {
