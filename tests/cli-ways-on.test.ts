@@ -79,7 +79,7 @@ describe('a hold whose time came in a freeze, at the terminal', () => {
       'was due at 2026-01-05T09:10:00.000Z: goes out once the freeze ends',
     )
     expect((await keelson(['why', file, 'r'])).stdout).toMatch(
-      /frozen.*; the app thaws it; stop it: npx keelson reject /,
+      /frozen.*; thaw it: npx keelson thaw \S+; stop it: npx keelson reject /,
     )
     expect(sent).toEqual([])
   })

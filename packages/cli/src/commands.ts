@@ -17,16 +17,21 @@ export async function howToEnd(workspace: Workspace, asked: Asked): Promise<HowT
   for (const item of items) if (!commands.has(item.id)) commands.set(item.id, sayingOf(item, 'operator', asked))
   return ({ kind, inbox, run }) => {
     if (inbox !== undefined) return commands.get(inbox)
-    return run === undefined ? APP[kind] : `see what that waits for: ${command('why', run, asked)}`
+    const look = `see what that waits for: ${command('why', run, asked)}`
+    return steering(kind, asked) ?? (run === undefined ? APP[kind] : look)
   }
 }
 
 const APP: { readonly [kind: string]: string | undefined } = {
   event: 'the app sends it',
-  freeze: 'the app thaws it',
-  version: 'the app brings it, or moves, restarts or cancels the run',
-  pause: 'the app resumes it',
+  version: 'the app brings it, or moves or restarts the run',
   suspended: 'the app resumes it',
+}
+
+/** What ends it is a command, and no answer to an item. */
+function steering(kind: string, asked: Asked): string | undefined {
+  if (kind === 'freeze') return `thaw it: ${command('thaw', undefined, asked)}`
+  return kind === 'pause' ? `resume it: ${command('resume', asked.subject, asked)}` : undefined
 }
 
 function sayingOf(item: InboxItem, kind: string, asked: Asked): string {
@@ -34,7 +39,7 @@ function sayingOf(item: InboxItem, kind: string, asked: Asked): string {
   const verbs: readonly Verb[] = allows
   const [first, ...others] = ORDER.filter((verb) => verbs.includes(verb))
   if (first === undefined) return `look at it: ${command('inbox', id, asked)}`
-  if (kind === 'freeze') return `${APP[kind]}; stop it: ${command('reject', id, asked)}`
+  if (kind === 'freeze') return `${steering(kind, asked)}; stop it: ${command('reject', id, asked)}`
   if (kind === 'hold') return `send it now: ${command('approve', id, asked)}; stop it: ${command('reject', id, asked)}`
   const or = others.length === 0 ? '' : ` (or ${others.join(', ')})`
   const { line, form } = first === 'answer' ? answering(item, asked) : { line: command(first, id, asked), form: [] }
@@ -65,6 +70,6 @@ export function command(name: string, id: string | undefined, { store, workspace
   return `npx keelson ${name} ${quoted(store)}${id === undefined ? '' : ` ${quoted(id)}`}${more ?? ''}${where}`
 }
 
-function quoted(text: string): string {
+export function quoted(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
 }

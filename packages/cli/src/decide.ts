@@ -136,7 +136,7 @@ async function outcomeOf({ message, file }: Asked): Promise<Decision> {
 }
 
 /** C1. */
-function assertAskable({ yes, hash, json }: Asked): void {
+export function assertAskable({ yes, hash, json }: Asked): void {
   if (yes || hash !== undefined || (process.stdin.isTTY && !json)) return
   throw new Misuse('there is nobody to ask back: pass --yes, or --hash of what you saw')
 }
@@ -151,9 +151,14 @@ async function agreed(
   if (asked.yes || asked.hash !== undefined) return
   await workspace.inbox.opened(item.id, { by })
   printItem(out(asked.plain), item)
-  const terminal = createInterface({ input: process.stdin, output: process.stdout })
   const what = 'approve' in asked.said ? '' : `\n${safe(JSON.stringify(asked.said))}`
-  const answer = await terminal.question(`${what}\n${ASKS[asked.command] ?? 'Decide so?'} [y/N] `)
+  await assertYes(`${what}\n${ASKS[asked.command] ?? 'Decide so?'}`)
+}
+
+/** Asks back at the terminal. Throws `Misuse` for a no. */
+export async function assertYes(question: string): Promise<void> {
+  const terminal = createInterface({ input: process.stdin, output: process.stdout })
+  const answer = await terminal.question(`${question} [y/N] `)
   terminal.close()
   if (!/^y(es)?$/i.test(answer.trim())) throw new Misuse('nothing was decided')
 }

@@ -39,10 +39,23 @@ const PAGES: { readonly [C in Command]: { takes: string; does: string; options?:
   holds: { takes: '<store>', does: 'what goes out by itself, when, and how to stop it' },
   verify: { takes: '<store>', does: 'proves that nothing was changed' },
   revert: {
-    takes: '<store> <run>',
-    does: 'shows what can be taken back; --yes takes it back',
-    options: ['with', 'yes', 'hash', 'partial', 'as'],
+    takes: '<store> [run]',
+    does: 'shows what can be taken back, of a run or of what the options name; --yes takes it back',
+    options: ['checkpoint', 'effect', 'from', 'before', 'playbook', 'agent', 'with', 'yes', 'hash', 'partial', 'as'],
   },
+  cancel: {
+    takes: '<store> <run>',
+    does: 'ends a run: its questions are withdrawn, its children cancelled',
+    options: ['message', 'yes', 'as'],
+  },
+  pause: { takes: '<store> <run>', does: 'has a run wait until it is resumed', options: ['message', 'as'] },
+  resume: { takes: '<store> <run>', does: 'has a paused run go on', options: ['as'] },
+  freeze: {
+    takes: '<store>',
+    does: 'stops all writes to the outside, at once; reads, decisions and reverts go on',
+    options: ['message', 'as'],
+  },
+  thaw: { takes: '<store>', does: 'lets writes to the outside go on', options: ['yes', 'as'] },
   export: {
     takes: '<store>',
     does: 'a workspace as a bundle, to the terminal or --out',
@@ -72,7 +85,7 @@ const OPTIONS = {
   plain: ['--plain', 'no colours (so does NO_COLOR)'],
   yes: ['--yes', 'decides without asking back; needed, or --hash, where nobody can be asked'],
   hash: ['--hash <hash>', 'decides only about exactly this (or its beginning)'],
-  message: ['-m, --message', 'the words, or the JSON, of what is decided'],
+  message: ['-m, --message', 'the words, or the JSON, of what is decided; why'],
   file: ['--file <path>', 'for edit: the fields that are to be other, as JSON; for outcome: what came back, as JSON'],
   until: ['--until <when>', 'for snooze: a duration from now, or ISO text'],
   as: ['--as, --by <id>', 'who decides or does it; default: your login'],
@@ -85,9 +98,14 @@ const OPTIONS = {
   adopt: ['--adopt', 'for import: this store goes on and acts; the one it came from must not'],
   'older-than': ['--older-than <age>', 'for prune: how long ago they have ended'],
   playbooks: ['--playbooks <module>', 'for rehearse: a module that exports playbooks, or what --with takes'],
-  playbook: ['--playbook <name>', 'for prune and rehearse: only runs of this one'],
+  playbook: ['--playbook <name>', 'for prune and rehearse: only runs of this one; for revert: <name>@<version>'],
   to: ['--to <version>', 'for rehearse: on this version, instead of their own'],
   with: ['--with <module>', 'a module whose default export adds connectors, playbooks, mayDecide \u2026'],
+  checkpoint: ['--checkpoint <name>', 'for revert: only what the run did behind it'],
+  effect: ['--effect <id>', 'for revert: this one effect'],
+  from: ['--from <instant>', 'for revert: all that runs did since; ISO text with a zone'],
+  before: ['--before <instant>', 'for revert: only what came before it'],
+  agent: ['--agent <name@version>', 'for revert: all that runs did once it had answered them'],
   partial: ['--partial', 'for revert: also where actions are not known here, and so stay'],
 } as const
 
@@ -104,6 +122,8 @@ rehearse ends with 1 when an open run does not continue.`
 export const USAGE = `keelson: what runs, why it waits, and what waits for you
 
 ${lines(['runs', 'why', 'story', 'inbox', 'approve', 'edit', 'reject', 'respond', 'answer', 'outcome', 'retry', 'dismiss', 'snooze', 'holds', 'verify', 'revert'], 7)}
+
+${lines(['cancel', 'pause', 'resume', 'freeze', 'thaw'], 7)}
 
 ${lines(['export', 'import', 'diff', 'backup', 'prune', 'rehearse'], 8)}
 
@@ -133,5 +153,5 @@ function lines(commands: readonly Command[], width: number): string {
 }
 
 function options(names: readonly Option[]): string {
-  return names.map((name) => `  ${OPTIONS[name][0].padEnd(17)}  ${OPTIONS[name][1]}`.trimEnd()).join('\n')
+  return names.map((name) => `  ${OPTIONS[name][0].padEnd(24)}  ${OPTIONS[name][1]}`.trimEnd()).join('\n')
 }

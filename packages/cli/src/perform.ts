@@ -7,6 +7,7 @@ import { openStore } from './open.ts'
 import { out, printHolds, printItem, printItems, printJson, printRuns } from './print.ts'
 import { revertAt } from './revert.ts'
 import { safe } from './safe.ts'
+import { steerAt } from './steer.ts'
 import { backupOf, pruneOf, rehearseOn } from './upkeep.ts'
 import type { Asked } from './usage.ts'
 
@@ -62,6 +63,12 @@ async function perform(workspace: Workspace, wanted: Asked): Promise<number> {
       return verify(workspace, wanted)
     case 'revert':
       return revertAt(workspace, wanted)
+    case 'cancel':
+    case 'pause':
+    case 'resume':
+    case 'freeze':
+    case 'thaw':
+      return steerAt(workspace, { ...wanted, command: wanted.command })
     case 'export':
       return exportTo(workspace, wanted)
     case 'prune':

@@ -3,8 +3,8 @@
  *
  * T1. A gap that lies in the terminal, an action whose code it was not given, is no reason to take back half: that has to be said.
  */
-import type { RevertLine, RevertPlan, Workspace } from '@keelson/core'
-import { command } from './commands.ts'
+import type { RevertLine, RevertPlan, RevertTarget, Workspace } from '@keelson/core'
+import { command, quoted } from './commands.ts'
 import { actorOf } from './decide.ts'
 import { out, type Out, printJson } from './print.ts'
 import { safe } from './safe.ts'
@@ -12,7 +12,7 @@ import { Misuse, type Asked } from './usage.ts'
 
 /** Shows the plan; with --yes, or its --hash, applies exactly that. The app's conductor carries it out. 3 when the plan is another by now. */
 export async function revertAt(workspace: Workspace, asked: Asked): Promise<number> {
-  const plan = await workspace.revert.plan({ run: asked.subject! })
+  const plan = await workspace.revert.plan(targetOf(asked))
   const wanted = asked.yes || asked.hash !== undefined
   if (asked.hash !== undefined && !isNamed(plan, asked.hash)) return otherPlan(asked)
   if (wanted) assertKnown(plan, asked)
@@ -33,13 +33,41 @@ export async function revertAt(workspace: Workspace, asked: Asked): Promise<numb
   return 0
 }
 
+/** A run, or what the options name. Throws `Misuse` where they name none, or more than one thing. */
+function targetOf({ subject: run, checkpoint, effect, playbook, agent, from, before }: Asked): RevertTarget {
+  const [first, ...others] = [
+    ...(run === undefined ? [] : [{ run, ...(checkpoint === undefined ? {} : { to: checkpoint }) }]),
+    ...(effect === undefined ? [] : [{ effect }]),
+    ...(playbook === undefined ? [] : [versioned('playbook', playbook)]),
+    ...(agent === undefined ? [] : [versioned('agent', agent)]),
+    ...(from === undefined ? [] : [{ from, ...(before === undefined ? {} : { to: before }) }]),
+  ]
+  if (first === undefined || others.length > 0)
+    throw new Misuse('say what is to be taken back: a run, or one of --effect, --playbook, --agent, --from')
+  if (checkpoint !== undefined && run === undefined) throw new Misuse('--checkpoint is one of a run: name the run, too')
+  if (before !== undefined && from === undefined) throw new Misuse('--before ends what --from begins')
+  return first
+}
+
+function versioned(of: 'playbook' | 'agent', text: string): RevertTarget {
+  const [, name, version] = /^(.+)@(\d+)$/.exec(text) ?? []
+  if (name === undefined) throw new Misuse(`--${of} takes a name and a version: ${text}@1`)
+  return { [of]: name, version: Number(version) } as RevertTarget
+}
+
+function wordsOf({ checkpoint, effect, playbook, agent, from, before }: Asked): string {
+  return Object.entries({ checkpoint, effect, playbook, agent, from, before })
+    .map(([name, value]) => (value === undefined ? '' : ` --${name} ${quoted(value)}`))
+    .join('')
+}
+
 function isNamed({ hash }: RevertPlan, named: string): boolean {
   if (named.length < 8) throw new Misuse('write at least 8 characters of the --hash')
   return hash.startsWith(named)
 }
 
 function otherPlan(asked: Asked): number {
-  const message = `the plan is not what --hash names: look again with ${command('revert', asked.subject, asked)}`
+  const message = `the plan is not what --hash names: look again with ${command('revert', asked.subject, asked, wordsOf(asked))}`
   if (asked.json) printJson({ status: 'refused', why: 'changed', message })
   else out(asked.plain).line(`refused (changed): ${message}`)
   return 3

@@ -19,6 +19,11 @@ export const COMMANDS = [
   'holds',
   'verify',
   'revert',
+  'cancel',
+  'pause',
+  'resume',
+  'freeze',
+  'thaw',
   'export',
   'import',
   'diff',
@@ -28,6 +33,8 @@ export const COMMANDS = [
 ] as const
 
 export type Command = (typeof COMMANDS)[number]
+/** What is done to a run or a company, and no item asks for. */
+export type Steering = 'cancel' | 'pause' | 'resume' | 'freeze' | 'thaw'
 
 export interface Asked {
   readonly command: Command
@@ -58,13 +65,20 @@ export interface Asked {
   readonly playbook: string | undefined
   readonly playbooks: string | undefined
   readonly to: number | undefined
+  /** What a revert is about, where it is no whole run. */
+  readonly checkpoint: string | undefined
+  readonly effect: string | undefined
+  readonly agent: string | undefined
+  readonly from: string | undefined
+  readonly before: string | undefined
 }
 
 /** A mistake of whoever called. */
 export class Misuse extends Error {}
 
 const NEEDS_SUBJECT: Partial<Record<Command, string>> = {
-  ...{ why: 'a run', story: 'a run', revert: 'a run', import: 'a bundle', diff: 'two bundles' },
+  ...{ why: 'a run', story: 'a run', import: 'a bundle', diff: 'two bundles' },
+  ...{ cancel: 'a run', pause: 'a run', resume: 'a run' },
   ...{ approve: 'an item', edit: 'an item', reject: 'an item', respond: 'an item', answer: 'an item' },
   ...{ outcome: 'an item', retry: 'an item', dismiss: 'an item', snooze: 'an item' },
 }
@@ -123,6 +137,8 @@ export function asked(args: readonly string[]): Asked | Help | 'version' {
     to: numberOf(values.to, '--to'),
     olderThan: values['older-than'],
     until: values.until,
+    ...{ checkpoint: values.checkpoint, effect: values.effect, agent: values.agent },
+    ...{ from: values.from, before: values.before },
   }
 }
 
@@ -157,6 +173,11 @@ const OPTIONS = {
   playbooks: { type: 'string' },
   to: { type: 'string' },
   until: { type: 'string' },
+  checkpoint: { type: 'string' },
+  effect: { type: 'string' },
+  agent: { type: 'string' },
+  from: { type: 'string' },
+  before: { type: 'string' },
 } as const
 
 /**

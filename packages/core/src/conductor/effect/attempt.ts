@@ -129,7 +129,10 @@ async function sending(
   if (found !== undefined && found.record.generation > spec.generation)
     return { drafts: [completed(key, { state: 'failed', error: superseded(action) })] }
   const undo = spec.mode === 'undo'
-  if (leaving.frozen && !undo) return { drafts: [completed(key, { state: 'frozen', epoch: leaving.epoch })] }
+  if (leaving.frozen && !undo) {
+    const { epoch, reason } = leaving
+    return { drafts: [completed(key, { state: 'frozen', epoch, reason })] }
+  }
   const judged = {
     workspace,
     action,

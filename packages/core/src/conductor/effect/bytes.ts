@@ -78,5 +78,5 @@ export type Sent =
   | { readonly state: 'changed'; readonly verdict: Judgement; readonly revoked?: true }
   | { readonly state: 'stale'; readonly fresh: Json }
   | ({ readonly state: 'reshaped' } & Reshaped)
-  | { readonly state: 'frozen'; readonly epoch: number }
+  | { readonly state: 'frozen'; readonly epoch: number; readonly reason?: string }
   | { readonly state: 'limited'; readonly limit: Limit; readonly at: number }

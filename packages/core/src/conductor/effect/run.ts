@@ -98,7 +98,7 @@ async function execute(pass: Pass, spec: EffectSpec): Promise<EffectEnd> {
     const sent = await sendOnce(pass, spec, action, bytes, `send ${round}`)
     if (sent.state === 'changed' || sent.state === 'stale' || sent.state === 'reshaped') bytes = renewed(bytes, sent)
     else if (sent.state === 'frozen')
-      bytes = heldAnew(pass, bytes, sent.epoch, round) ?? (await thawed(pass, sent.epoch), bytes)
+      bytes = heldAnew(pass, bytes, sent.epoch, round) ?? (await thawed(pass, sent), bytes)
     else if (sent.state === 'limited') {
       const waited = await limited(pass, spec, action, bytes, sent, round)
       if ('state' in waited) return waited
@@ -293,7 +293,7 @@ async function resolve(pass: Pass, spec: EffectSpec, action: AnyAction, given: B
         sent = await byPerson(pass, spec, action, bytes, sent.error, sent.sentAt, round)
         break
       case 'frozen':
-        await thawed(pass, sent.epoch)
+        await thawed(pass, sent)
         sent = await again(pass, spec, action, bytes, `thawed send ${round}`)
         break
       case 'limited': {
