@@ -129,10 +129,8 @@ async function sending(
   if (found !== undefined && found.record.generation > spec.generation)
     return { drafts: [completed(key, { state: 'failed', error: superseded(action) })] }
   const undo = spec.mode === 'undo'
-  if (leaving.frozen && !undo) {
-    const { epoch, reason } = leaving
-    return { drafts: [completed(key, { state: 'frozen', epoch, reason })] }
-  }
+  const { frozen, epoch, reason } = leaving
+  if (frozen && !undo) return { drafts: [completed(key, { state: 'frozen', epoch, reason })] }
   const judged = {
     workspace,
     action,
