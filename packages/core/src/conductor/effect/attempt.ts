@@ -16,6 +16,7 @@ import type { Draft } from '../../journal/entry.ts'
 import type { Op } from '../../journal/op.ts'
 import type { Put } from '../../journal/put.ts'
 import { chargeOf } from '../charge.ts'
+import type { Frozen } from '../company.ts'
 import { clear, clearAnew, type Cleared } from '../limits.ts'
 import { shut } from '../life.ts'
 import { sleepWithin } from '../ops/retrying.ts'
@@ -129,8 +130,7 @@ async function sending(
   if (found !== undefined && found.record.generation > spec.generation)
     return { drafts: [completed(key, { state: 'failed', error: superseded(action) })] }
   const undo = spec.mode === 'undo'
-  const { frozen, epoch, reason } = leaving
-  if (frozen && !undo) return { drafts: [completed(key, { state: 'frozen', epoch, reason })] }
+  if (leaving.frozen && !undo) return { drafts: [completed(key, frozenAs(leaving))] }
   const judged = {
     workspace,
     action,
@@ -170,6 +170,10 @@ async function sending(
   }
   const again = pass.history.ops.get(key)?.dangling === true
   return { drafts: [{ kind: 'effect.sending', key, data }], expect: [...leaving.expect, ...expect], again }
+}
+
+function frozenAs({ epoch, reason }: Frozen): Sent {
+  return { state: 'frozen', epoch, reason }
 }
 
 function superseded(action: AnyAction): StoredError {
