@@ -1,7 +1,7 @@
 /** Explores parts of the crash matrix, one after the other, as `tools/crashes.mjs` hands them out. */
 import { exploreCrashes } from '@keelson/testing'
 import { matrix } from '../tests/crash-matrix.ts'
-import { sqliteFiles } from '../tests/crash-sqlite.ts'
+import { sqliteFiles } from '@keelson/memory-sqlite/testing'
 
 process.on('message', async ({ program, store, number, of, limit, seed }) => {
   const { harness, test, invariant } = matrix.find(({ name }) => name === program)
@@ -13,7 +13,7 @@ process.on('message', async ({ program, store, number, of, limit, seed }) => {
       slice: { number, of },
       ...(invariant === undefined ? {} : { invariant }),
       ...(limit === null ? {} : { limit }),
-      ...(store === 'sqlite' ? { stores: [sqliteFiles], atOnce: 8 } : {}),
+      ...(store === 'sqlite' ? { stores: [sqliteFiles()], atOnce: 8 } : {}),
       progress: (done, all) => done % 25 === 0 && process.send({ done, all }),
     })
     process.send({ found })

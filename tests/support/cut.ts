@@ -5,7 +5,7 @@
 import { exploreCrashes, testConductor } from '@keelson/testing'
 import { describe, expect, it } from 'vitest'
 import type { Program } from '../crash-programs.ts'
-import { sqliteFiles } from '../crash-sqlite.ts'
+import { sqliteFiles } from '@keelson/memory-sqlite/testing'
 
 export function cut(programs: readonly Program[]): void {
   describe.each(programs)('$name', ({ harness, test, invariant }) => {
@@ -23,7 +23,7 @@ export function cut(programs: readonly Program[]): void {
     it('ends the same wherever it is cut, on a SQLite file', { timeout: 3_600_000 }, async () => {
       const explored = await exploreCrashes(test, {
         ...of,
-        stores: [sqliteFiles],
+        stores: [sqliteFiles()],
         atOnce: 8,
         limit: 12,
       })

@@ -6,7 +6,7 @@ import { fileStore } from '../src/file/store.ts'
 import { PerWorkspace } from '../src/per-workspace.ts'
 import { manyFiles } from '../src/sqlite.ts'
 import { Thread } from '../src/thread.ts'
-import { onBlank } from './blank.ts'
+import { onBlank } from '../src/testing/blank.ts'
 import { suiteOf } from './subject.ts'
 
 const thread = new Thread({ keeps: true })

@@ -1,12 +1,12 @@
 /** Blank: a file with the tables of a store and nothing in them, copied to where the next store is to be. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { MemoryStore } from '@keelson/core/ports'
-import { connect } from '../src/file/connection.ts'
-import { kyselyOn, migrate } from '../src/file/schema.ts'
-import { loadKysely } from '../src/sql/kysely.ts'
-import { migrations } from '../src/sql/migrations.ts'
-import { temporary } from './subject.ts'
+import { connect } from '../file/connection.ts'
+import { kyselyOn, migrate } from '../file/schema.ts'
+import { loadKysely } from '../sql/kysely.ts'
+import { migrations } from '../sql/migrations.ts'
 
 /** The same store, which finds its tables made: making them is most of what opening a new file costs. */
 export function onBlank<Store extends Pick<MemoryStore, 'open'>>(path: string, store: Store): Store {
@@ -20,7 +20,7 @@ export function onBlank<Store extends Pick<MemoryStore, 'open'>>(path: string, s
 let blank: Promise<Buffer> | undefined
 
 async function make(): Promise<Buffer> {
-  const { folder, remove } = temporary()
+  const folder = mkdtempSync(join(tmpdir(), 'keelson-blank-'))
   const path = join(folder, 'blank.db')
   await loadKysely()
   const handle = await connect(path, 'process')
@@ -28,6 +28,6 @@ async function make(): Promise<Buffer> {
   handle.pragma('wal_checkpoint(TRUNCATE)')
   handle.close()
   const bytes = readFileSync(path)
-  remove()
+  rmSync(folder, { recursive: true, force: true })
   return bytes
 }
