@@ -30,11 +30,11 @@ export const demoProgram: Program = {
     policy: gate,
     now: '2026-10-20T09:00:00Z',
     connectors: [
-      fake(mailbox, { 'mailbox.read': () => enquiry }),
-      fake(calendar, { 'calendar.findTime': () => slot }),
+      fake(mailbox, { read: () => enquiry }),
+      fake(calendar, { findTime: () => slot }),
       fake(files, {
-        'files.read': ({ path }) => ({ ...kept(path), content: template }),
-        'files.write': (input: { path: string; sha256?: string }) => kept(input.path, input.sha256),
+        read: ({ path }) => ({ ...kept(path), content: template }),
+        write: (input) => kept(input.path, 'sha256' in input ? input.sha256 : undefined),
       }),
       fake(email),
     ],

@@ -1,5 +1,6 @@
 /** The types that playbooks rely on. */
 import type { Action, Connector, Money } from '@keelson/core'
+import { fake } from '@keelson/testing'
 import { describe, expectTypeOf, it } from 'vitest'
 import { billing } from '../src/billing/index.ts'
 import { calendar, type Slot } from '../src/calendar/index.ts'
@@ -45,5 +46,18 @@ describe('the surface', () => {
 
   it('connects without options, so that a harness can fake it', () => {
     expectTypeOf([email.connect(), calendar.connect(), billing.connect(), files.connect()]).toEqualTypeOf<Connector[]>()
+  })
+  it('is faked with answers that are typed by what it calls its actions', () => {
+    const slot: Slot = { start: '2026-01-05T10:00:00Z', end: '2026-01-05T11:00:00Z' }
+    fake(files, { write: (input) => ({ path: input.path, sha256: '', size: 1 }) })
+    fake(calendar, { findTime: ({ minutes }, { times }) => (minutes > times ? null : slot) })
+    fake(calendar, { 'calendar.findTime': () => slot })
+    fake(files.write, { 'files.write': () => ({}) })
+    // @ts-expect-error misspelt
+    fake(calendar, { findTme: () => slot })
+    // @ts-expect-error it does not fit
+    fake(files, { write: () => ({ path: 'a', sha256: 1, size: 1 }) })
+    // @ts-expect-error nothing that a connector brings is called so
+    fake(files.write, { write: () => ({}) })
   })
 })

@@ -10,7 +10,7 @@ export { manualClock, type ManualClock } from './clock.ts'
 // the outside
 export { fake } from './fake/fake.ts'
 export type { Asked } from './fake/script.ts'
-export type { Answer, Answers, FaultKind, Happened } from './fake/world.ts'
+export type { Answer, Answers, AnswersOf, FaultKind, Happened } from './fake/world.ts'
 
 // stores
 export { memoryStore, type MemoryStoreSession } from './memory-store.ts'

@@ -75,6 +75,12 @@ describe('a sample', () => {
     })
   })
 
+  it('is what is said, by what the connector calls its action or by the whole name', () => {
+    for (const answers of [{ list: () => [{ name: 'a' }] }, { 'shop.list': () => [{ name: 'a' }] }])
+      expect(Object.keys(recipeOf(fake(shop, answers))!.answers)).toEqual(['shop.list'])
+    expect(() => fake(shop, { lst: () => [] } as never)).toThrow('lst')
+  })
+
   it('is refused where it cannot be made up, with what to do', () => {
     const odd = z.string().refine((text) => text === 'magic')
     expect(() => sample(odd, 'shop.odd')).toThrowError(/shop\.odd/)

@@ -14,7 +14,7 @@ import {
 } from '@keelson/core/ports'
 import type { Connector } from '@keelson/core'
 import type { Clock } from '@keelson/core/ports'
-import { World, type Answers } from './world.ts'
+import { World, type Answers, type AnswersOf } from './world.ts'
 
 interface Recipe {
   readonly name: string
@@ -28,17 +28,29 @@ const recipes = new WeakMap<object, Recipe>()
  * A connector of the same actions that reaches nothing outside: what happens is recorded under the effect's key.
  *
  * An action of no connector is faked by itself: `fake(order)`; a harness takes several of one connector. `answers` says what actions
- * answer, by name: `fake(calendar, { 'calendar.findTime': () => slot })`. Any other answers with the smallest value that fits its
- * output.
+ * answer: `fake(calendar, { findTime: () => slot })`, or by an action's whole name: `fake(findTime, { 'calendar.findTime': () => slot })`.
+ * Any other answers with the smallest value that fits its output.
  */
-export function fake(connector: { readonly name: string }, answers: Answers = {}): Connector {
+export function fake<C extends { readonly name: string }>(connector: C, answers?: AnswersOf<NoInfer<C>>): Connector {
   const name = isAction(connector) ? connectorIn(connector.name) : connector.name
-  const recipe: Recipe = { name, actions: actionsIn(connector), answers }
+  const recipe: Recipe = { name, actions: actionsIn(connector), answers: byName(connector, answers ?? {}) }
   assertAnswers(recipe)
   const world = new World()
   const made = fakeIn(recipe, world, systemClock)
   recipes.set(made, recipe)
   return made
+}
+
+/** What is called as the connector calls it, under the name of its action. */
+function byName(connector: object, answers: object): Answers {
+  if (typeof answers !== 'object' || answers === null) return answers
+  const held = isAction(connector) ? new Map<string, unknown>() : new Map<string, unknown>(Object.entries(connector))
+  return Object.fromEntries(
+    Object.entries(answers as Answers).map(([key, answer]) => {
+      const action = held.get(key)
+      return [isAction(action) ? action.name : key, answer]
+    }),
+  )
 }
 
 /** An answer of no action would be given to nobody, and the action that was meant answers with the smallest value. */

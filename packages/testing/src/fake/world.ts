@@ -8,7 +8,7 @@
  * W2. A fault before the effect leaves no trace; a fault after it leaves the effect and loses the answer.
  */
 import { canonical, encoded, type AnyAction, type Clock } from '@keelson/core/ports'
-import { ActionError, type ActionRun, type Json, type Reconciled } from '@keelson/core'
+import { ActionError, type Action, type ActionRun, type Json, type Reconciled } from '@keelson/core'
 import { sample } from './sample.ts'
 import { Script } from './script.ts'
 
@@ -43,6 +43,13 @@ export type Answer = (input: never, about: { readonly key: string; readonly time
 
 /** By action name: 'calendar.findTime'. An action that is not named answers with the smallest value of its output. */
 export type Answers = Readonly<Record<string, Answer>>
+
+/** What the actions of a connector answer, each by what the connector calls it, or by its whole name ('calendar.findTime'). */
+export type AnswersOf<C> = {
+  readonly [K in keyof C as C[K] extends Action<any, any> ? K : never]?: C[K] extends Action<infer In, infer Out>
+    ? (input: In, about: Parameters<Answer>[1]) => Out
+    : never
+} & { readonly [action: `${string}.${string}`]: Answer }
 
 interface Effect {
   readonly key: string
