@@ -538,6 +538,24 @@ describe('drift', () => {
     expect((await t.keelson.entities(Customer).why(id, 'name'))?.change.reason).toBe('as stripe has it')
   })
 
+  it('asks anew where ours was corrected by hand since it was shown', async () => {
+    const t = await testConductor({ playbooks: [playbook] })
+    const run = await t.start(playbook, {})
+    const customers = t.keelson.entities(Customer)
+    const { id } = (await customers.list()).entities[0]!
+    await customers.update(id, { name: 'Bo Dean' })
+    await t.answer({ keep: 'theirs', except: ['stage'] })
+    const [item] = (await t.inbox.list()).items
+    expect(item).toMatchObject({ preview: { rows: [{ label: 'name', before: 'Bo Dean', after: 'Bo D.' }, {}] } })
+    expect((await customers.get(id)).data.name).toBe('Bo Dean')
+    // What was not shown may change meanwhile.
+    await customers.note(id, { what: 'called' })
+    await customers.identify(id, { aliases: ['Bo the second'] })
+    await t.answer({ keep: 'theirs', except: ['stage'] })
+    expect(await run.result()).toEqual(['theirs', 'Bo D.', 'new'])
+    await t.stop()
+  })
+
   it('is not asked about twice, once ours was kept, until it is another', async () => {
     const t = await testConductor({ playbooks: [playbook] })
     const run = await t.start(playbook, {})

@@ -1,4 +1,8 @@
-/** Drift: what our record and an outside copy of it say differently, put to a person with both sides. */
+/**
+ * Drift: what our record and an outside copy of it say differently, put to a person with both sides.
+ *
+ * D1. What is taken from outside takes the place of what was shown: where ours was changed meanwhile, it asks anew.
+ */
 import { sha256 } from '../../base/hash.ts'
 import { canonical } from '../../base/json.ts'
 import { jsonSchema } from '../../base/schema.ts'
@@ -6,7 +10,7 @@ import type { Json } from '../../base/value.ts'
 import { withZod } from '../../base/zod.ts'
 import { timelinePut } from '../../memory/change.ts'
 import { recordId, type AnyEntityType, type Entity } from '../../memory/entity.ts'
-import { survivorOf, type Shelf } from '../../memory/entity-read.ts'
+import { present, survivorOf, type Shelf } from '../../memory/entity-read.ts'
 import type { Drift, EntityStore } from '../../memory/entity-store.ts'
 import { unchanged, type Writing, type Written } from '../../memory/entity-write.ts'
 import type { Pass } from '../pass.ts'
@@ -25,6 +29,17 @@ export interface DriftParts {
     what: readonly Json[],
     build: (writing: Writing) => Promise<Written>,
   ) => Promise<unknown>
+  /** Changes these fields where `isStill` says so of the data as they stand; else answers that they are others by now. */
+  readonly take: (
+    id: string,
+    patch: { readonly [field: string]: Json },
+    reason: string,
+    isStill: (data: { readonly [field: string]: Json }) => boolean,
+  ) => Promise<Entity<unknown> | Changed>
+}
+
+export interface Changed {
+  readonly changed: true
 }
 
 const answerSchema = withZod((z) =>
@@ -39,14 +54,28 @@ type Sides = { readonly [field: string]: { readonly ours: Json; readonly theirs:
 
 export async function drift<T>(
   parts: DriftParts,
-  store: Pick<EntityStore<T>, 'get' | 'update'>,
+  store: Pick<EntityStore<T>, 'get'>,
   id: string,
   outside: { readonly system: string; readonly theirs: Partial<T> },
 ): Promise<Drift<T>> {
+  for (;;) {
+    const done = await settleDrift(parts, store, id, outside)
+    if (done !== undefined) return done
+  }
+}
+
+/** Undefined: ours was changed while a person looked at it. */
+async function settleDrift<T>(
+  parts: DriftParts,
+  store: Pick<EntityStore<T>, 'get'>,
+  id: string,
+  outside: { readonly system: string; readonly theirs: Partial<T> },
+): Promise<Drift<T> | undefined> {
   const { pass, perform, shelf, type } = parts
   const { system } = outside
   const entity = await store.get(id)
-  const fields = differing(entity.data as { [field: string]: Json }, outside.theirs as { [field: string]: Json })
+  const theirs = outside.theirs as { [field: string]: Json }
+  const fields = differing(entity.data as { [field: string]: Json }, theirs)
   if (Object.keys(fields).length === 0) return { answer: 'same', fields, entity }
   const mark = `~drift:${sha256(canonical([system, fields])).slice(0, 24)}`
   const lineId = `${recordId(type.name, entity.id)}/${mark}`
@@ -66,8 +95,11 @@ export async function drift<T>(
     await parts.write('keep', [entity.id, mark], (writing) => keptOurs(writing, entity.id, mark, system, fields))
     return { answer: 'ours', fields, entity }
   }
-  const patch = Object.fromEntries(taken.map((field) => [field, fields[field]!.theirs])) as Partial<T>
-  return { answer: 'theirs', fields, entity: await store.update(entity.id, patch, { reason: `as ${system} has it` }) }
+  const patch = Object.fromEntries(taken.map((field) => [field, fields[field]!.theirs]))
+  const isStill = (data: { readonly [field: string]: Json }): boolean =>
+    Object.entries(fields).every(([field, { ours }]) => canonical(data[field] ?? null) === canonical(ours))
+  const made = await parts.take(entity.id, patch, `as ${system} has it`, isStill)
+  return 'changed' in made ? undefined : { answer: 'theirs', fields, entity: made as Entity<T> }
 }
 
 function differing(ours: { [field: string]: Json }, theirs: { [field: string]: Json }): Sides {
@@ -101,6 +133,18 @@ function itemOf(pass: Pass, type: AnyEntityType, entity: Entity<unknown>, system
     editSchema: jsonSchema(answerSchema()) as Json,
     input: { system, fields },
   }
+}
+
+/** The write of what was taken from outside (D1). */
+export async function takeTheirs(
+  writing: Writing,
+  id: string,
+  isStill: (data: { readonly [field: string]: Json }) => boolean,
+  update: () => Promise<Written>,
+): Promise<Written> {
+  const head = await survivorOf(writing.shelf, writing.type, id)
+  if (isStill(present(writing.type, head.record))) return update()
+  return { ...unchanged(writing, head), ok: { changed: true } }
 }
 
 /** Remembers that ours was kept against exactly this, so that it is not asked again. */

@@ -27,7 +27,7 @@ import type { Writing, Written } from '../../memory/entity-write.ts'
 import type { Pass } from '../pass.ts'
 import { shelfOf } from '../shelf.ts'
 import { agreement, type Agreed } from './agree.ts'
-import { drift, type DriftParts } from './drift.ts'
+import { drift, takeTheirs, type DriftParts } from './drift.ts'
 import { merge } from './merge.ts'
 import type { Perform } from './place.ts'
 import { restsOn } from './rests.ts'
@@ -89,7 +89,13 @@ export function entities<T>(pass: Pass, perform: Perform, memory: ActMemory, typ
     },
   }
   const plainly: DriftParts['write'] = (verb, what, build) => write(verb, what, undefined, build)
-  return { ...store, drift: (id, outside) => drift({ ...parts, write: plainly }, store, id, outside) }
+  const take: DriftParts['take'] = async (id, patch, reason, isStill) => {
+    const agreed = needsAgreement(known, patch) ? await ask(id, patch) : {}
+    const options = { reason }
+    const build = (w: Writing) => takeTheirs(w, id, isStill, () => verbs.update(w, id, patch))
+    return write('update', given([id, patch, null], options), options, build, agreed)
+  }
+  return { ...store, drift: (id, outside) => drift({ ...parts, write: plainly, take }, store, id, outside) }
 }
 
 /** Who writes, on what, and what that is to be taken for as of now. */
