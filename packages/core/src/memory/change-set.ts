@@ -1,7 +1,8 @@
 /**
  * Change: what is written to memory, as sets that are proposed, applied, rejected, reverted.
  *
- * C1. Every write belongs to a set with a source. Nothing is overwritten: ends are added, and undone by a later set.
+ * C1. Every write belongs to a set with a source. Nothing is lost: ends are added, and undone by a later set; what is
+ *     amended keeps what was before.
  * C2. What no person decides may add, and may close only the same functional (scope, subject, predicate) of no higher
  *     authority. All else is returned as what must be proposed.
  * C3. The inverse of a set restores what stood: the same memories under the same ids.
@@ -17,7 +18,7 @@ import type { Put } from '../journal/put.ts'
 import type { Bench } from './bench.ts'
 import { newEvent, newMemory, type NewEvent, type NewMemory, type Writing } from './input.ts'
 import { isSame, mayNotClose, placeBefore } from './supersede.ts'
-import { endOf, isLive, without, type Load, type MemoryRecord, type Source } from './unit.ts'
+import { amended, endOf, isLive, type Load, type MemoryRecord, type Source } from './unit.ts'
 
 /** One thing that a set does. */
 export type ChangeOp =
@@ -258,7 +259,7 @@ function applyOne(
     case 'restore':
       return restore(bench, op.id, applying.now, changes)
     case 'amend':
-      return amend(bench, op.id, op.set, changes)
+      return amend(bench, op.id, op.set, applying.now, changes)
     default:
       return op satisfies never
   }
@@ -340,15 +341,15 @@ function restore(bench: Bench, id: string, now: number, changes: Change[]): Reme
   return { id, status: 'applied' }
 }
 
-function amend(bench: Bench, id: string, set: Amendment, changes: Change[]): Remembered {
-  const record = standing(bench, id)
-  const next: Record<string, Json | undefined> = {}
-  for (const [field, value] of Object.entries(set) as [keyof Amendment, Json][])
-    next[field] = field === 'expiresAt' || field === 'terms' ? AMENDED[field](value) : value
-  const before: Record<string, Json> = {}
-  for (const field of Object.keys(next)) before[field] = (record as unknown as Record<string, Json>)[field] ?? null
+function amend(bench: Bench, id: string, set: Amendment, now: number, changes: Change[]): Remembered {
+  const given = Object.entries(set) as [keyof Amendment, Json][]
+  const next = Object.fromEntries(
+    given.map(([field, value]) => [field, field === 'expiresAt' || field === 'terms' ? AMENDED[field](value) : value]),
+  )
+  const record = amended(standing(bench, id), next, now)
+  const { before } = record.amends!.at(-1)!
   const after = Object.fromEntries(Object.entries(next).map(([field, value]) => [field, value ?? null]))
-  bench.amend(without({ ...record, ...next }))
+  bench.amend(record)
   changes.push({ did: 'amended', id, before, after })
   return { id, status: 'applied' }
 }

@@ -9,7 +9,7 @@ import type { Json } from '../base/value.ts'
 import type { Bench } from './bench.ts'
 import { CHANGE_SET_RECORD, type Change, type ChangeSetRecord, type EntityWritten } from './change-set.ts'
 import type { Writing } from './input.ts'
-import { endOf, isLive, undone, without, type MemoryRecord } from './unit.ts'
+import { amended, endOf, isLive, undone, type MemoryRecord } from './unit.ts'
 
 /** What could not be taken back, and why. */
 export interface Blocked {
@@ -102,7 +102,7 @@ function invertOne(
       return undefined
     }
     case 'amended':
-      return amendedBack(bench, change, record, changes)
+      return amendedBack(bench, change, record, now, changes)
     default:
       return change satisfies never
   }
@@ -113,6 +113,7 @@ function amendedBack(
   bench: Bench,
   change: Extract<Change, { did: 'amended' }>,
   record: MemoryRecord,
+  now: number,
   changes: Change[],
 ): string | undefined {
   const held = (field: string): Json => (record as unknown as Record<string, Json>)[field] ?? null
@@ -126,9 +127,9 @@ function amendedBack(
   if (fields.length > 0) {
     const after = Object.fromEntries(fields.map((field) => [field, change.before[field]!]))
     const next = Object.fromEntries(fields.map((field) => [field, change.before[field] ?? undefined]))
-    const before = Object.fromEntries(fields.map((field) => [field, held(field)]))
-    bench.amend(without({ ...record, ...next }))
-    changes.push({ did: 'amended', id: record.id, before, after })
+    const back = amended(record, next, now)
+    bench.amend(back)
+    changes.push({ did: 'amended', id: record.id, before: back.amends!.at(-1)!.before, after })
   }
   return later.length === 0 ? undefined : `${later.join(', ')} was changed since`
 }

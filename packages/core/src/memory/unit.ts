@@ -1,9 +1,10 @@
 /**
  * Unit: one thing that is remembered, as its record keeps it, and as it is handed out.
  *
- * U1. Text and value of a memory never change: a correction is another memory. What is added are its ends.
+ * U1. Text and value of a memory never change: a correction is another memory. What is added are its ends, and what was
+ *     before of that which is amended.
  * U2. Two clocks: when it holds in the world (`from`, the `to` of an end) and when it was known here (`recordedAt`, the
- *     `at` of an end, `undoneAt`). So what was known then about any instant can be asked.
+ *     `at` of an end and of an amendment, `undoneAt`). So what was known then about any instant can be asked.
  */
 import type { Actor } from '../base/actor.ts'
 import { keptIn, NO_LABELS, type Labels } from '../base/labels.ts'
@@ -86,6 +87,8 @@ export interface MemoryRecord {
   readonly ends: readonly End[]
   readonly pinned?: boolean
   readonly expiresAt?: number
+  /** What was changed of it beside its words, the newest last. */
+  readonly amends?: readonly Amended[]
   readonly source: Source
   readonly evidence: readonly Evidence[]
   readonly set: string
@@ -97,6 +100,12 @@ export interface MemoryRecord {
     /** Where journals of open runs still say it. */
     readonly stands?: readonly Place[]
   }
+}
+
+/** Fields of a memory that were changed, and what they held until then; null: nothing. */
+export interface Amended {
+  readonly at: number
+  readonly before: { readonly [field: string]: Json }
 }
 
 /** A part of an entry's payload, in characters. */
@@ -191,19 +200,43 @@ export function mayHold(record: MemoryRecord): boolean {
   return record.erased === undefined && (end === undefined || later)
 }
 
+/** With the fields that it had as far as was known then. */
+export function asKnown<R extends Pick<MemoryRecord, 'amends'>>(record: R, known: number): R {
+  const later = record.amends?.filter(({ at }) => at > known) ?? []
+  if (later.length === 0) return record
+  const then = Object.assign({}, ...later.toReversed().map(({ before }) => before)) as Record<string, Json>
+  const fields = Object.entries(then).map(([field, value]) => [field, value ?? undefined])
+  return without({ ...record, ...(Object.fromEntries(fields) as Loose) }) as unknown as R
+}
+
+/** `record` with these fields in place of those before; undefined takes one away. */
+export function amended(
+  record: MemoryRecord,
+  set: { readonly [field: string]: Json | undefined },
+  at: number,
+): MemoryRecord {
+  const held = record as unknown as { readonly [field: string]: Json | undefined }
+  const before = Object.fromEntries(Object.keys(set).map((field) => [field, held[field] ?? null]))
+  return without({ ...record, ...set, amends: [...(record.amends ?? []), { at, before }] })
+}
+
 export function holdsAt(
-  record: Pick<MemoryRecord, 'from' | 'to' | 'recordedAt' | 'expiresAt' | 'ends' | 'erased'>,
+  record: Pick<MemoryRecord, 'from' | 'to' | 'recordedAt' | 'expiresAt' | 'amends' | 'ends' | 'erased'>,
   valid: number,
   known: number,
 ): boolean {
   if (record.erased !== undefined || record.recordedAt > known || record.from > valid) return false
   if (record.to !== undefined && valid >= record.to) return false
   const end = endOf(record, known)
-  if (end === undefined) return record.expiresAt === undefined || valid < record.expiresAt
+  if (end === undefined) {
+    const { expiresAt } = asKnown(record, known)
+    return expiresAt === undefined || valid < expiresAt
+  }
   return end.how === 'closed' && end.to !== undefined && valid < end.to
 }
 
-export function memoryOf(record: MemoryRecord, known = Infinity): Memory {
+export function memoryOf(stored: MemoryRecord, known = Infinity): Memory {
+  const record = asKnown(stored, known)
   const end = endOf(record, known)
   const to = end?.how === 'closed' ? end.to : record.to
   const { confidence, expiresAt } = record

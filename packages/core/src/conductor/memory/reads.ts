@@ -16,7 +16,7 @@ import {
 } from '../../memory/recall/recall.ts'
 import { weighed } from '../../memory/recall/vector.ts'
 import { isWithin } from '../../memory/scope.ts'
-import { holdsAt, MEMORY_RECORD, memoryOf, START, type Memory, type MemoryRecord } from '../../memory/unit.ts'
+import { asKnown, holdsAt, MEMORY_RECORD, memoryOf, START, type Memory, type MemoryRecord } from '../../memory/unit.ts'
 import { askedOf, type Desk } from './desk.ts'
 
 export async function recall(desk: Desk, given: RecallQuery | string): Promise<Recalled[]> {
@@ -42,7 +42,12 @@ export async function facts(desk: Desk, query: FactsQuery = {}): Promise<Memory[
       ? record.erased === undefined && record.recordedAt <= at.known
       : holdsAt(record, at.valid, at.known))
   const found: MemoryRecord[] = []
-  for await (const record of recordsAbout(desk, query)) if (matches(record)) found.push(record)
+  for await (const record of recordsAbout(desk, query)) {
+    // Who may not read it now may not read it as it was, either.
+    if (!mayRead(desk, record)) continue
+    const then = asKnown(record, at.known)
+    if (matches(then)) found.push(then)
+  }
   found.sort((a, b) => a.from - b.from || a.recordedAt - b.recordedAt || (a.id < b.id ? -1 : 1))
   const limit = limitOf(query.limit, 200)
   return limit === 0 ? [] : found.slice(-limit).map((record) => memoryOf(record, at.known))

@@ -10,7 +10,16 @@ import { pagesOf } from '../../journal/pages.ts'
 import type { MemoryStore } from '../../journal/store.ts'
 import { isWithin, rootOf } from '../scope.ts'
 import { subjectOf, type Subject } from '../input.ts'
-import { holdsAt, MEMORY_RECORD, memoryOf, START, type Memory, type MemoryKind, type MemoryRecord } from '../unit.ts'
+import {
+  asKnown,
+  holdsAt,
+  MEMORY_RECORD,
+  memoryOf,
+  START,
+  type Memory,
+  type MemoryKind,
+  type MemoryRecord,
+} from '../unit.ts'
 import { segmentsOf, type Library, type Unit } from './library.ts'
 import { rank, type Parts, type Ranked } from './rank.ts'
 import type { Segment } from './segment.ts'
@@ -116,10 +125,12 @@ export async function recordsOf(
   return new Map(rows.map((row) => [row.id, JSON.parse(row.data) as MemoryRecord]))
 }
 
-/** All records of the reader's scopes that held at an instant, as it was known then. Reads whole roots. */
+/** All that the reader may read which held at an instant, as it was known then. Reads whole roots. */
 export async function heldAt(asked: Asked, at: { valid: number; known: number }): Promise<MemoryRecord[]> {
   const held: MemoryRecord[] = []
-  for await (const record of allOf(asked)) if (holdsAt(record, at.valid, at.known)) held.push(record)
+  for await (const record of allOf(asked))
+    if (record.sensitivity <= asked.reader.maxSensitivity && holdsAt(record, at.valid, at.known))
+      held.push(asKnown(record, at.known))
   return held
 }
 
