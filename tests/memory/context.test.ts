@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { z } from 'zod'
 import { action, defineEntity, definePlaybook, type ContextPack } from '@keelson/core'
+import { testConductor } from '@keelson/testing'
 import { me, open, store } from '../support/open.ts'
 
 const Customer = defineEntity({
@@ -79,41 +80,114 @@ it('fences what a run has noted of what came from outside', async () => {
   expect(second!.text).toMatch(/customer created\n<data/)
 })
 
-it('is never over its budget, however it is counted', async () => {
+it('names what it did not look at: facts, events and words behind a limit, rules past their date', async () => {
+  const t = await testConductor({ playbooks: [], entities: [Customer] })
+  const { memory } = t.keelson
+  const acme = await t.keelson.entities(Customer, { by: me }).create({ name: 'Acme', city: 'Berlin' })
+  const facts = Array.from({ length: 60 }, (_, i) => ({ subject: acme, predicate: `likes_${i}`, value: `thing ${i}` }))
+  await memory.remember(facts, { by: me })
+  const said = Array.from({ length: 12 }, (_, i) => ({ text: `Word ${i}.`, thread: 'mail' }))
+  await memory.append(said, { by: me })
+  for (let i = 0; i < 11; i++) await t.keelson.entities(Customer, { by: me }).note(acme.id, { what: `call ${i}` })
+  const ends = new Date(t.clock.now() + 1000).toISOString()
+  const rule = await memory.remember({ kind: 'rule', text: 'No calls in May.', expiresAt: ends }, { by: me })
+  const query = { task: 'x', about: [acme], thread: 'mail', budgetTokens: 5000 }
+  expect((await memory.context(query)).text).toContain('No calls in May.')
+  await t.advance('1m')
+  const { left, text, items } = await memory.context(query)
+  expect(text).not.toContain('No calls in May.')
+  expect(items.filter(({ section }) => section === 'recall')).toHaveLength(30)
+  expect(left).toEqual([
+    { source: `memory:${rule.id}`, section: 'rules', reason: 'expired' },
+    { source: `timeline:customer/${acme.id}`, section: 'timeline', reason: 'limit' },
+    { source: 'thread:mail', section: 'timeline', reason: 'limit', count: 2 },
+    { source: `facts:customer/${acme.id}`, section: 'recall', reason: 'limit', count: 30 },
+  ])
+  const many = Array.from({ length: 160 }, (_, i) => ({ text: `A note on barges, number ${i}.` }))
+  await memory.scope('river').remember(many, { by: me })
+  const river = await memory.scope('river').context({ task: 'barges', budgetTokens: 100 })
+  expect(river.left).toContainEqual({ source: 'recall', section: 'recall', reason: 'limit' })
+  expect(river.items.length + river.left.length).toBe(151)
+  await t.stop()
+})
+
+it('shows a record as the code knows it today, and says that it is in the archive', async () => {
+  const rows = store()
+  const first = await open(rows, { playbooks: [], entities: [Customer] })
+  const { id } = await first.entities(Customer, { by: me }).create({ name: 'Acme', city: 'Berlin' })
+  await first.stop()
+  const Today = defineEntity({
+    name: 'customer',
+    version: 2,
+    schema: z.object({ called: z.string(), town: z.string() }),
+    upcast: { 2: (old) => ({ called: old['name']!, town: old['city']! }) },
+  })
+  const keelson = await open(rows, { playbooks: [], entities: [Today] })
+  const query = { task: 'x', about: [{ type: 'customer', id }] }
+  expect((await keelson.memory.context(query)).text).toContain(`customer/${id}: {"called":"Acme","town":"Berlin"}`)
+  await keelson.entities(Today, { by: me }).archive(id)
+  expect((await keelson.memory.context(query)).text).toContain(`customer/${id} (archived): {"called":"Acme"`)
+})
+
+const words = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 200 }).filter((text) => text.isWellFormed())
+
+it('is never over its budget, whatever it is made of, however it is counted', async () => {
+  const asked = z.object({ id: z.string(), scope: z.string(), budgetTokens: z.number(), notes: z.array(z.string()) })
+  const counters = [
+    undefined,
+    (text: string) => text.length,
+    (text: string) => Math.ceil(text.length / 4),
+    (text: string) => text.split(/\s+/).length ** 2,
+  ]
+  let countTokens: (typeof counters)[number]
+  const clerk = definePlaybook({
+    name: 'clerk',
+    version: 1,
+    input: asked,
+    output: z.any(),
+    async run(ctx, { id, scope, budgetTokens, notes }) {
+      const working = ctx.memory.working(Object.fromEntries(notes.map((_, i) => [`note${i}`, z.string()])))
+      for (const [i, note] of notes.entries()) await working.set(`note${i}`, note)
+      const query = { task: notes[0] ?? 'x', about: [{ type: 'customer', id }], thread: scope, budgetTokens }
+      return ctx.memory.scope(scope).context({ ...query, ...(countTokens === undefined ? {} : { countTokens }) })
+    },
+  })
+  const keelson = await open(store(), { playbooks: [clerk], entities: [Customer] })
+  const customers = keelson.entities(Customer, { by: me })
+  const sections = new Set<string>()
   let worlds = 0
-  const { memory } = await open(store(), { playbooks: [] })
   await fc.assert(
     fc.asyncProperty(
-      fc.array(
-        fc.record({
-          text: fc.string({ unit: 'grapheme', minLength: 1, maxLength: 300 }).filter((text) => text.isWellFormed()),
-          kind: fc.constantFrom('rule', 'note', 'event'),
-        }),
-        { maxLength: 12 },
-      ),
-      fc.integer({ min: 0, max: 300 }),
-      fc.constantFrom(
-        undefined,
-        (text: string) => text.length,
-        (text: string) => Math.ceil(text.length / 4),
-        (text: string) => text.split(/\s+/).length ** 2,
-      ),
-      async (units, budgetTokens, countTokens) => {
-        const scope = memory.scope(`s${++worlds}`)
+      fc.array(fc.record({ text: words, kind: fc.constantFrom('rule', 'note', 'event', 'fact', 'line') }), {
+        maxLength: 12,
+      }),
+      fc.tuple(words, words),
+      fc.array(words, { maxLength: 3 }),
+      fc.oneof(fc.integer({ min: 0, max: 300 }), fc.constant(20_000)),
+      fc.constantFrom(...counters),
+      async (units, [name, city], notes, budgetTokens, counter) => {
+        const scope = `s${++worlds}`
+        const memory = keelson.memory.scope(scope)
+        const subject = await customers.create({ name, city })
         for (const { text, kind } of units) {
-          if (kind === 'event') await scope.append({ text, role: 'external' }, { by: me })
-          else await scope.remember({ text, kind: kind }, { by: me })
+          if (kind === 'event') await memory.append({ text, role: 'external', thread: scope }, { by: me })
+          else if (kind === 'line') await customers.note(subject.id, { what: text })
+          else if (kind === 'fact') await memory.remember({ text, subject, outside: true }, { by: me })
+          else await memory.remember({ text, kind: kind as 'rule' | 'note' }, { by: me })
         }
-        const { text, tokens, items } = await scope.context({
-          task: units[0]?.text ?? 'x',
-          budgetTokens,
-          ...(countTokens === undefined ? {} : { countTokens }),
-        })
+        countTokens = counter
+        const run = await keelson.start(clerk, { id: subject.id, scope, budgetTokens, notes }, { id: scope })
+        const { text, tokens, items } = (await run.result()) as ContextPack
         expect(tokens).toBeLessThanOrEqual(budgetTokens)
-        if (countTokens !== undefined && text !== '') expect(countTokens(text)).toBeLessThanOrEqual(budgetTokens)
-        expect(items.every(({ source }) => source.startsWith('memory:'))).toBe(true)
+        if (counter !== undefined && text !== '') expect(counter(text)).toBeLessThanOrEqual(budgetTokens)
+        for (const { source, section } of items) {
+          expect(source).toMatch(/^(memory|entity|event|working):/)
+          sections.add(section)
+        }
       },
     ),
     { numRuns: 60 },
   )
+  // Of each kind something was shown.
+  expect([...sections].sort()).toEqual(['entity', 'recall', 'rules', 'timeline', 'working'])
 })

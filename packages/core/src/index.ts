@@ -69,7 +69,7 @@ export { sameWords, type Consolidator } from './memory/consolidate.ts'
 export { embeddings } from './conductor/memory/vectors.ts'
 export type { Calibrated, Embedder, Question } from './memory/recall/vector.ts'
 export type { Amendment, Change, ChangeOp, EntityWritten, Remembered } from './memory/change-set.ts'
-export type { ContextItem, ContextLog, ContextPack } from './memory/context.ts'
+export type { ContextItem, ContextLeft, ContextLog, ContextPack } from './memory/context.ts'
 export type {
   MemoryChanges,
   ChangeSet,

@@ -9,7 +9,18 @@ import type { Labels } from '../base/labels.ts'
 import type { Json } from '../base/value.ts'
 
 export type Section = 'rules' | 'entity' | 'timeline' | 'recall' | 'working'
-export type LeftReason = 'budget' | 'duplicate' | 'sensitivity' | 'expired'
+/** `limit`: more of it than is looked at. `expired`: a rule past its date. */
+export type LeftReason = 'budget' | 'duplicate' | 'sensitivity' | 'expired' | 'limit'
+
+/** What was not shown, and why. */
+export interface ContextLeft {
+  /** As of an item; of what is behind a limit, where more of it is. */
+  readonly source: string
+  readonly section: Section
+  readonly reason: LeftReason
+  /** Behind a limit: how many, where that is known. */
+  readonly count?: number
+}
 
 /** Something that may be shown. */
 export interface Candidate {
@@ -37,7 +48,7 @@ export interface ContextPack {
   readonly tokens: number
   readonly budgetTokens: number
   readonly items: readonly ContextItem[]
-  readonly left: readonly { readonly source: string; readonly section: Section; readonly reason: LeftReason }[]
+  readonly left: readonly ContextLeft[]
 }
 
 /** What was shown when to whom: no text, only sources. */
@@ -89,7 +100,7 @@ export function assemble(
   options: { budgetTokens: number; countTokens?: (text: string) => number },
 ): Omit<ContextPack, 'id'> {
   const count = options.countTokens ?? estimateTokens
-  const left: ContextPack['left'][number][] = []
+  const left: ContextLeft[] = []
   const chosen: Line[] = []
   const seen = new Set<string>()
   const frame = count([OPEN, CLOSE].join('\n')) + 1
@@ -123,7 +134,7 @@ export function assemble(
 /** A counter may see more in the whole than in its parts: then the last of the least important goes. */
 function finished(
   chosen: readonly Line[],
-  left: ContextPack['left'][number][],
+  left: ContextLeft[],
   budgetTokens: number,
   count: (text: string) => number,
 ): Omit<ContextPack, 'id'> {

@@ -2,10 +2,11 @@
 import { KeelsonError } from '../../base/errors.ts'
 import { canonical } from '../../base/json.ts'
 import { joinLabels, labelled, NO_LABELS, type Labels } from '../../base/labels.ts'
-import { assemble, type Candidate, type ContextPack, type Section } from '../../memory/context.ts'
+import { assemble, type Candidate, type ContextPack, type ContextLeft, type Section } from '../../memory/context.ts'
 import type { TimelineEvent } from '../../memory/change.ts'
 import type { EntityRecord } from '../../memory/entity.ts'
 import { labelsIn } from '../../memory/entity-labels.ts'
+import { present } from '../../memory/entity-read.ts'
 import type { ContextQuery } from '../../memory/handle.ts'
 import { subjectOf, type Subject } from '../../memory/input.ts'
 import { recordsOf, search } from '../../memory/recall/recall.ts'
@@ -13,9 +14,11 @@ import { holdsAt, labelsOfMemory, type Memory, type MemoryRecord } from '../../m
 import { askedOf, ruling, type Desk } from './desk.ts'
 import { facts, history } from './reads.ts'
 
-/** More is not looked at: what stands behind it has no chance. */
+/** More is not looked at: what stands behind it has hardly a chance. That there is more is told. */
 const RECALLED_MAX = 150
 const EVENTS_MAX = 10
+const FACTS_MAX = 30
+const COUNTED_MAX = 1000
 
 /** The working memory of a run, and what all that the run has seen is to be taken for: notes do not say what they were made of. */
 export interface Notes {
@@ -35,13 +38,13 @@ export async function contextFor(
       hint: 'Pass { task, budgetTokens }.',
     })
   const about = query.about ?? []
-  const hidden: ContextPack['left'][number][] = []
+  const hidden: ContextLeft[] = []
   const candidates = [
     ...(await rules(desk, hidden)),
     ...(await records(desk, about)),
-    ...(await timelines(desk, about)),
-    ...(await lastWords(desk, query.thread)),
-    ...(await known(desk, about)),
+    ...(await timelines(desk, about, hidden)),
+    ...(await lastWords(desk, query.thread, hidden)),
+    ...(await known(desk, about, hidden)),
     ...(await recalled(desk, query.task, hidden)),
     ...working.notes.map(({ key, text }): Candidate => ({
       section: 'working',
@@ -77,7 +80,7 @@ function counting(countTokens: (text: string) => number): (text: string) => numb
 }
 
 /** Rules of the scopes that are read, those below them, and those above. */
-async function rules(desk: Desk, hidden: ContextPack['left'][number][]): Promise<Candidate[]> {
+async function rules(desk: Desk, hidden: ContextLeft[]): Promise<Candidate[]> {
   const { library, store, workspace, now, reader } = askedOf(desk)
   const over = ruling(desk)
   const segments = [...(await library.segments(reader.scopes)), ...(await library.exactly(over))]
@@ -87,6 +90,8 @@ async function rules(desk: Desk, hidden: ContextPack['left'][number][]): Promise
       if (unit.record.sensitivity > reader.maxSensitivity)
         hidden.push({ source: `memory:${id}`, section: 'rules', reason: 'sensitivity' })
       else if (holdsAt(unit.record, now, Infinity)) ids.push(id)
+      else if ((unit.record.expiresAt ?? Infinity) <= now)
+        hidden.push({ source: `memory:${id}`, section: 'rules', reason: 'expired' })
     }
   const found = [...(await recordsOf(store, workspace, ids)).values()]
   found.sort((a, b) =>
@@ -108,19 +113,26 @@ async function records({ env, workspace }: Desk, about: readonly Subject[]): Pro
   const rows = ids.length === 0 ? [] : await env.store.records(workspace, { kind: 'entity', ids, limit: ids.length })
   return rows.map((row) => {
     const record = JSON.parse(row.data) as EntityRecord
-    const secret = env.entities.named(record.type, record.schema).private.size > 0
+    const type = env.entities.named(record.type, record.schema)
+    const secret = type.private.size > 0
     const labels = joinLabels(labelsIn(record), labelled(secret ? ['private'] : [], `entity ${record.type}`))
-    const text = `${row.id}: ${canonical(record.data)}`
+    const text = `${row.id}${record.archived === true ? ' (archived)' : ''}: ${canonical(present(type, record))}`
     return { section: 'entity', source: `entity:${row.id}`, text, outside: labels.untrusted !== undefined, labels }
   })
 }
 
-async function timelines({ env, workspace }: Desk, about: readonly Subject[]): Promise<Candidate[]> {
+async function timelines(
+  { env, workspace }: Desk,
+  about: readonly Subject[],
+  hidden: ContextLeft[],
+): Promise<Candidate[]> {
   const candidates: Candidate[] = []
   for (const one of about) {
-    const where = { field: 'entity', value: subjectOf(one).subject }
-    const rows = await env.store.records(workspace, { kind: 'timeline', where, order: 'descending', limit: EVENTS_MAX })
-    for (const row of rows) {
+    const { subject } = subjectOf(one)
+    const query = { kind: 'timeline', where: { field: 'entity', value: subject }, order: 'descending' } as const
+    const rows = await env.store.records(workspace, { ...query, limit: EVENTS_MAX + 1 })
+    if (rows.length > EVENTS_MAX) hidden.push({ source: `timeline:${subject}`, section: 'timeline', reason: 'limit' })
+    for (const row of rows.slice(0, EVENTS_MAX)) {
       const event = JSON.parse(row.data) as TimelineEvent
       const labels = wordsOf(event)
       candidates.push({
@@ -140,30 +152,46 @@ function wordsOf({ version, labels }: TimelineEvent): Labels {
   return version === undefined ? joinLabels(...Object.values(labels ?? {})) : NO_LABELS
 }
 
-async function lastWords(desk: Desk, thread: string | undefined): Promise<Candidate[]> {
+async function lastWords(desk: Desk, thread: string | undefined, hidden: ContextLeft[]): Promise<Candidate[]> {
   if (thread === undefined) return []
-  const events = await history(desk, { thread, limit: EVENTS_MAX })
-  return events.reverse().map((event) => memoryCandidate('timeline', event))
+  const events = await history(desk, { thread, limit: COUNTED_MAX })
+  const shown = newest(events, EVENTS_MAX, hidden, { source: `thread:${thread}`, section: 'timeline' })
+  return shown.reverse().map((event) => memoryCandidate('timeline', event))
 }
 
 /** What is known of the subjects stands before what is searched for. */
-async function known(desk: Desk, about: readonly Subject[]): Promise<Candidate[]> {
+async function known(desk: Desk, about: readonly Subject[], hidden: ContextLeft[]): Promise<Candidate[]> {
   const candidates: Candidate[] = []
-  for (const one of about)
-    for (const fact of await facts(desk, { about: one, limit: 30 }))
-      if (fact.load === 'search') candidates.push(memoryCandidate('recall', fact))
+  for (const one of about) {
+    const all = await facts(desk, { about: one, limit: COUNTED_MAX })
+    const own = all.filter(({ load }) => load === 'search')
+    const shown = newest(own, FACTS_MAX, hidden, { source: `facts:${subjectOf(one).subject}`, section: 'recall' })
+    candidates.push(...shown.map((fact) => memoryCandidate('recall', fact)))
+  }
   return candidates
 }
 
-async function recalled(desk: Desk, task: string, hidden: ContextPack['left'][number][]): Promise<Candidate[]> {
+/** The last of them; how many more there are is told. */
+function newest(
+  all: readonly Memory[],
+  most: number,
+  hidden: ContextLeft[],
+  of: Pick<ContextLeft, 'source' | 'section'>,
+): Memory[] {
+  if (all.length > most) hidden.push({ ...of, reason: 'limit', count: all.length - most })
+  return all.slice(-most)
+}
+
+async function recalled(desk: Desk, task: string, hidden: ContextLeft[]): Promise<Candidate[]> {
   const asked = askedOf(desk)
   // Looks at all that the scopes hold, to say what was held back; only what may be read goes further.
   const { ranked } = await search(
     { ...asked, reader: { ...asked.reader, maxSensitivity: 3 } },
     { text: task },
-    RECALLED_MAX,
+    RECALLED_MAX + 1,
   )
-  const readable = ranked.filter(({ unit }) => {
+  if (ranked.length > RECALLED_MAX) hidden.push({ source: 'recall', section: 'recall', reason: 'limit' })
+  const readable = ranked.slice(0, RECALLED_MAX).filter(({ unit }) => {
     const may = unit.record.sensitivity <= asked.reader.maxSensitivity
     if (!may) hidden.push({ source: `memory:${unit.id}`, section: 'recall', reason: 'sensitivity' })
     return may
