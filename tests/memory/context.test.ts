@@ -173,7 +173,7 @@ it('is never over its budget, whatever it is made of, however it is counted', as
           if (kind === 'event') await memory.append({ text, role: 'external', thread: scope }, { by: me })
           else if (kind === 'line') await customers.note(subject.id, { what: text })
           else if (kind === 'fact') await memory.remember({ text, subject, outside: true }, { by: me })
-          else await memory.remember({ text, kind: kind as 'rule' | 'note' }, { by: me })
+          else await memory.remember({ text, kind: kind }, { by: me })
         }
         countTokens = counter
         const run = await keelson.start(clerk, { id: subject.id, scope, budgetTokens, notes }, { id: scope })

@@ -18,7 +18,8 @@ import type { Put } from '../journal/put.ts'
 import type { Bench } from './bench.ts'
 import { newEvent, newMemory, type NewEvent, type NewMemory, type Writing } from './input.ts'
 import { isSame, mayNotClose, placeBefore } from './supersede.ts'
-import { amended, endOf, isLive, type Load, type MemoryRecord, type Source } from './unit.ts'
+import { known, stale, standing } from './standing.ts'
+import { amended, endOf, type Load, type MemoryRecord, type Source } from './unit.ts'
 
 /** One thing that a set does. */
 export type ChangeOp =
@@ -146,6 +147,8 @@ export interface Applying extends Writing {
   /** A person writes it, or has approved it. */
   readonly decided: boolean
   readonly newId: (at: number) => string
+  /** Is told of each op that can no longer be done, because a memory stands no more, and of why: the others are done. */
+  readonly onStale?: (op: ChangeOp, why: KeelsonError) => void
 }
 
 export interface Applied {
@@ -170,9 +173,7 @@ export async function applyOps(bench: Bench, ops: readonly ChangeOp[], applying:
   for (const [at, op] of ops.entries()) {
     const why = applying.decided ? undefined : needsPerson(op)
     const result =
-      why === undefined
-        ? applyOne(bench, op, made[at], applying, changes)
-        : { id: '', status: 'proposed' as const, why }
+      why === undefined ? tried(bench, op, made[at], applying, changes) : { id: '', status: 'proposed' as const, why }
     if (result.status === 'proposed') wider.push(op)
     results.push(result)
   }
@@ -227,6 +228,23 @@ function needsPerson(op: ChangeOp): string | undefined {
   return undefined
 }
 
+/** An op is done whole or not at all: what it needs is looked at first. */
+function tried(
+  bench: Bench,
+  op: ChangeOp,
+  record: MemoryRecord | undefined,
+  applying: Applying,
+  changes: Change[],
+): Remembered {
+  try {
+    return applyOne(bench, op, record, applying, changes)
+  } catch (thrown) {
+    if (applying.onStale === undefined || !KeelsonError.is(thrown, 'MEMORY_STALE')) throw thrown
+    applying.onStale(op, thrown)
+    return { id: 'id' in op ? op.id : '', status: 'known' }
+  }
+}
+
 function applyOne(
   bench: Bench,
   op: ChangeOp,
@@ -275,7 +293,9 @@ function replacing(
 ): MemoryRecord {
   const how = ids.length === 1 ? 'corrected' : 'merged'
   let pinned = false
-  for (const id of ids) {
+  const gone = new Set(ids)
+  for (const id of gone) standing(bench, id)
+  for (const id of gone) {
     pinned ||= bench.memory(id)?.pinned === true
     end(bench, id, { how, at: now, set, by: record.id }, changes)
   }
@@ -358,25 +378,6 @@ function amend(bench: Bench, id: string, set: Amendment, now: number, changes: C
 const AMENDED = {
   expiresAt: (value: Json) => (value === null ? undefined : instantOf(value as string)),
   terms: (value: Json) => termsFrom((value ?? {}) as Terms) as Json | undefined,
-}
-
-function known(bench: Bench, id: string): MemoryRecord {
-  const record = bench.memory(id)
-  if (record !== undefined) return record
-  throw new KeelsonError('MEMORY_NOT_FOUND', `there is no memory "${id}"`, { data: { memory: id } })
-}
-
-function standing(bench: Bench, id: string): MemoryRecord {
-  const record = known(bench, id)
-  if (isLive(record)) return record
-  throw stale(id, record.erased === undefined ? `it is ${endOf(record)?.how}` : 'it was erased')
-}
-
-function stale(id: string, why: string): KeelsonError {
-  return new KeelsonError('MEMORY_STALE', `memory "${id}" cannot be changed so: ${why}`, {
-    hint: 'Read it again and decide anew; what is in the bin can be restored.',
-    data: { memory: id },
-  })
 }
 
 function instantOf(text: string): number {

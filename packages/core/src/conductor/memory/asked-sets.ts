@@ -5,7 +5,7 @@
  *     the entry that wrote it.
  */
 import { KeelsonError } from '../../base/errors.ts'
-import type { RecordRow } from '../../journal/store.ts'
+import { pagesOf } from '../../journal/pages.ts'
 import type { ChangeSetRecord } from '../../memory/change-set.ts'
 import type { Diff } from '../../memory/handle.ts'
 import { WORKSPACE_SCOPE } from '../../memory/scope.ts'
@@ -16,21 +16,25 @@ import type { SetQuery } from './entity-sets.ts'
 type At = Pick<Desk, 'env' | 'workspace'>
 
 const PREFIX = 'item:'
-/** Items that one list looks at, at most: newest first. */
-const LOOKED_MAX = 1000
 
-/** Those that are open, or those that ended without a yes. Newest first. */
-export async function askedSets(desk: At, state: 'open' | 'closed', query: SetQuery): Promise<ChangeSetRecord[]> {
+/** Those that are open, or those that ended without a yes: the newest `limit`, newest first. */
+export async function askedSets(
+  desk: At,
+  state: 'open' | 'closed',
+  query: SetQuery,
+  limit: number,
+): Promise<ChangeSetRecord[]> {
   const { env, workspace } = desk
   const where = { field: 'proposes', value: state }
-  const rows = await env.store.records(workspace, { kind: 'inbox', where, order: 'descending', limit: LOOKED_MAX })
-  const sets = await Promise.all(rows.map((row: RecordRow) => setOf(desk, JSON.parse(row.data) as ItemRecord)))
-  return sets.filter(
-    ({ status, source }) =>
-      status !== 'applied' &&
-      (query.run === undefined || source.run === query.run) &&
-      (query.actor === undefined || source.by.id === query.actor),
-  )
+  const found: ChangeSetRecord[] = []
+  for await (const row of pagesOf(env.store, workspace, { kind: 'inbox', where, order: 'descending' })) {
+    if (found.length >= limit) break
+    const item = JSON.parse(row.data) as ItemRecord
+    if (query.run !== undefined && item.run !== query.run) continue
+    const set = await setOf(desk, item)
+    if (set.status !== 'applied' && (query.actor === undefined || set.source.by.id === query.actor)) found.push(set)
+  }
+  return found
 }
 
 /** The set of this id; undefined for one that nobody was asked about. */

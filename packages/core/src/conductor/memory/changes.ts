@@ -11,6 +11,7 @@ import type { MemoryChanges, ChangeSet, Diff } from '../../memory/handle.ts'
 import { historyOf } from '../../memory/history.ts'
 import { recordsOf } from '../../memory/recall/recall.ts'
 import { memoryOf } from '../../memory/unit.ts'
+import { pagesOf } from '../../journal/pages.ts'
 import type { ItemRecord } from '../item.ts'
 import type { Notifier } from '../notifier.ts'
 import { handle } from '../runs.ts'
@@ -39,29 +40,45 @@ export function changesOf(desk: Desk, notifier: Notifier, decider: Decider): Mem
 /** Those that are stored, those of entities, and those that people are asked about by runs, newest first. */
 async function list(desk: Desk, query: Parameters<MemoryChanges['list']>[0] = {}): Promise<ChangeSet[]> {
   const { status, run, actor, limit = 100 } = query
-  const { env, workspace } = desk
-  const where =
-    run !== undefined
-      ? { field: 'run', value: run }
-      : actor !== undefined
-        ? { field: 'actor', value: actor }
-        : status !== undefined
-          ? { field: 'status', value: status }
-          : { field: 'all', value: '1' }
-  const stored = { kind: CHANGE_SET_RECORD, where, order: 'descending', limit: 1000 } as const
-  const rows = await env.store.records(workspace, stored)
-  const sets = rows
-    .map((row) => JSON.parse(row.data) as ChangeSetRecord)
-    .filter(
-      (set) => (status === undefined || set.status === status) && (actor === undefined || set.source.by.id === actor),
-    )
-  if (status === undefined || status === 'proposed') sets.push(...(await askedSets(desk, 'open', { run, actor })))
-  if (status === undefined || status === 'rejected') sets.push(...(await askedSets(desk, 'closed', { run, actor })))
+  const sets = await storedSets(desk, { status, run, actor }, limit)
+  if (status === undefined || status === 'proposed')
+    sets.push(...(await askedSets(desk, 'open', { run, actor }, limit)))
+  if (status === undefined || status === 'rejected')
+    sets.push(...(await askedSets(desk, 'closed', { run, actor }, limit)))
   if (status === undefined || status === 'applied') sets.push(...(await unreverted(desk, { run, actor }, limit)))
   return sets
     .sort((a, b) => b.createdAt - a.createdAt)
     .slice(0, limit)
     .map(changeSetOf)
+}
+
+/** Of a page at least, more are looked at than are handed out: they stand in the order of their last change. */
+const LOOKED_MIN = 1000
+
+/** Those that have a record and match, at least `limit` of them where there are so many. */
+async function storedSets(
+  { env, workspace }: Desk,
+  { status, run, actor }: SetQuery & { status: ChangeSet['status'] | undefined },
+  limit: number,
+): Promise<ChangeSetRecord[]> {
+  // By what leaves the fewest to look at: nearly all sets are applied, and one actor may have written most of them.
+  const where =
+    run !== undefined
+      ? { field: 'run', value: run }
+      : status !== undefined && (status !== 'applied' || actor === undefined)
+        ? { field: 'status', value: status }
+        : actor !== undefined
+          ? { field: 'actor', value: actor }
+          : { field: 'all', value: '1' }
+  const sets: ChangeSetRecord[] = []
+  let looked = 0
+  for await (const row of pagesOf(env.store, workspace, { kind: CHANGE_SET_RECORD, where, order: 'descending' })) {
+    const set = JSON.parse(row.data) as ChangeSetRecord
+    const isOfActor = actor === undefined || set.source.by.id === actor
+    if (isOfActor && (status === undefined || set.status === status)) sets.push(set)
+    if (++looked >= LOOKED_MIN && sets.length >= limit) break
+  }
+  return sets
 }
 
 /** The newest sets of entities that were not taken back: those have a record. */
@@ -189,8 +206,32 @@ async function decide(
   if (said.status === 'refused') throw refusal(id, said)
   env.nudge()
   // A run that asked goes its own way from here.
-  if (asked === undefined) await handle(env, notifier, workspace, run).result()
+  if (asked === undefined) await untilDone(desk, notifier, id, item.id)
   return changeSetOf((await readSet(desk, id)).record)
+}
+
+/** Throws `DECISION_REFUSED` where the proposal asks anew instead of doing as it was told. */
+async function untilDone({ env, workspace }: Desk, notifier: Notifier, set: string, item: string): Promise<void> {
+  const run = proposalRunId(set)
+  const watched = notifier.watch(workspace, run)
+  const where = { field: 'openRun', value: run }
+  try {
+    for (;;) {
+      const changed = watched.next()
+      changed.catch(() => {}) // the looks may be what fails first
+      const [row] = await env.store.runs(workspace, { ids: [run], limit: 1 })
+      if (row?.state === 'settled') break
+      const [anew] = await env.store.records(workspace, { kind: 'inbox', where, limit: 1 })
+      if (anew !== undefined && anew.id !== item) {
+        const message = 'what it touches was changed since it was shown, and it asks anew'
+        throw refusal(set, { status: 'refused', why: 'changed', message })
+      }
+      await changed
+    }
+  } finally {
+    watched.end()
+  }
+  await handle(env, notifier, workspace, run).result()
 }
 
 function notAsked(id: string): KeelsonError {

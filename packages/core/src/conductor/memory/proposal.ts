@@ -2,6 +2,7 @@
  * Proposal: a change set that waits for a person, as a run that asks and then does as it is told.
  *
  * A1. What is applied is what was shown: when a memory that it touches was changed meanwhile, it asks anew.
+ * A2. What can no longer be done, because a memory stands no more, is left out and named: the rest is still asked about.
  */
 import type { Actor } from '../../base/actor.ts'
 import { KeelsonError } from '../../base/errors.ts'
@@ -15,9 +16,11 @@ import {
   changeSetPut,
   CHANGE_SET_RECORD,
   namedIn,
+  type Applied,
   type ChangeOp,
   type ChangeSetRecord,
 } from '../../memory/change-set.ts'
+import type { Bench } from '../../memory/bench.ts'
 import type { Diff } from '../../memory/handle.ts'
 import { recordsOf } from '../../memory/recall/recall.ts'
 import { newMemory } from '../../memory/input.ts'
@@ -64,7 +67,7 @@ async function decided(pass: Pass, set: string): Promise<string> {
   for (let round = 1; ; round++) {
     const shown = await look(pass, `look ${round}`, set)
     if (shown.status !== 'proposed') return shown.status
-    const answer = await ask(pass, `decide ${round}`, set, shown)
+    const answer = shown.void === true ? {} : await ask(pass, `decide ${round}`, set, shown)
     const done = await decide(pass, `apply ${round}`, set, shown.hash, answer)
     if (done !== 'changed') return done
   }
@@ -78,15 +81,20 @@ interface Shown {
   readonly ref: string
   /** Hash of what would be done, and to what. */
   readonly hash: string
+  /** Nothing of it can be done any more: nobody is asked. */
+  readonly void?: true
 }
 
 /** What the proposal would do now. The diff itself is read again when the item opens: its text stands in one place. */
 async function look(pass: Pass, key: string, set: string): Promise<Shown> {
   const live = async (): Promise<void> => {
     await pass.work.run(async () => {
-      const { record, hash } = await readProposal(deskIn(pass), set)
-      const ok = { status: record?.status ?? 'rejected', title: record?.reason ?? '', hash, ...originOf(record) }
-      await pass.writer.append([{ kind: 'memory.completed', key, data: { hash: sha256(set), ok } }])
+      const { record, hash, gone } = await readProposal(deskIn(pass), set)
+      const nothing = gone.length > 0 && gone.length === record?.ops?.length ? { void: true } : {}
+      const ok = { status: record?.status ?? 'rejected', title: record?.reason ?? '', hash, ...nothing }
+      await pass.writer.append([
+        { kind: 'memory.completed', key, data: { hash: sha256(set), ok: { ...ok, ...originOf(record) } } },
+      ])
     })
   }
   return pass.operation<Shown>({ key, kind: 'memory', hash: sha256(set), live })
@@ -113,8 +121,9 @@ async function ask(pass: Pass, key: string, set: string, shown: Shown): Promise<
   }
   const render = async () => {
     const desk = deskIn(pass)
-    const { record } = await readProposal(desk, set)
-    return previewOf(await diffOf(desk, record?.ops ?? [], record?.scope))
+    const { record, gone } = await readProposal(desk, set)
+    const left = record?.ops?.filter((op) => !gone.some((one) => one.op === op)) ?? []
+    return previewOf(await diffOf(desk, left, record?.scope), await leftOut(desk, gone))
   }
   return askItem(
     pass,
@@ -141,46 +150,80 @@ async function build(
 ): Promise<Built> {
   const desk = deskIn(pass)
   const now = desk.env.clock.now()
-  const { record, version, hash: present } = await readProposal(desk, set)
+  const { record, version, hash: present, gone, made } = await readProposal(desk, set)
   const answered = (ok: string, puts: readonly Put[] = []): Built => ({
     drafts: [{ kind: 'memory.completed', key, data: { hash: sha256(canonical([set, hash])), ok, puts } }],
   })
-  if (record === undefined || record.status !== 'proposed') return answered(record?.status ?? 'rejected')
-  const { ops = [], ...rest } = record
+  if (record === undefined || made === undefined) return answered(record?.status ?? 'rejected')
+  const { ops: _, ...rest } = record
   const settled = { ...rest, ...(by === undefined ? {} : { decidedBy: by }), decidedAt: now }
-  if (decision?.approve !== true) {
-    const why = decision?.reject ?? 'it was not approved'
-    return answered('rejected', [changeSetPut({ ...settled, status: 'rejected', why }, version + 1)])
-  }
-  if (present !== hash) return answered('changed')
+  const rejected = (why: string): Built =>
+    answered('rejected', [changeSetPut({ ...settled, status: 'rejected', why }, version + 1)])
+  const out = gone
+    .map(({ op, why }) => `${op.op}: ${why}`)
+    .join('; ')
+    .slice(0, 2000)
+    .toWellFormed()
+  if (present !== hash && decision?.reject === undefined) return answered('changed')
+  if (decision?.approve !== true) return rejected(decision?.reject ?? (out === '' ? 'it was not approved' : out))
+  if ('failed' in made) return rejected(made.failed.message)
+  return answered('applied', [
+    ...made.bench.puts(),
+    changeSetPut(
+      {
+        ...settled,
+        status: 'applied',
+        changes: made.changes,
+        ...(out === '' ? {} : { why: `left out: ${out}` }),
+      },
+      version + 1,
+    ),
+  ])
+}
+
+/** What a proposal would do now, or the reason for which it cannot be applied at all. */
+type Made = { readonly bench: Bench; readonly changes: Applied['changes'] } | { readonly failed: KeelsonError }
+
+interface Gone {
+  readonly op: ChangeOp
+  readonly why: string
+}
+
+interface Proposal {
+  readonly record: ChangeSetRecord | undefined
+  readonly version: number
+  readonly hash: string
+  /** What can no longer be done of it (A2). */
+  readonly gone: readonly Gone[]
+  /** Undefined: it was decided. */
+  readonly made: Made | undefined
+}
+
+async function trial(desk: Desk, record: ChangeSetRecord, gone: Gone[]): Promise<Made> {
   try {
     const bench = benchOf(desk)
-    const applied = await applyOps(bench, ops, {
+    const { changes } = await applyOps(bench, record.ops ?? [], {
       source: record.source,
       scope: record.scope,
-      now,
-      set,
+      now: desk.env.clock.now(),
+      set: record.id,
       decided: true,
       labels: record.labels,
-      newId: memoryIds(set),
+      newId: memoryIds(record.id),
+      onStale: (op, { message }) => gone.push({ op, why: message }),
     })
-    return answered('applied', [
-      ...bench.puts(),
-      changeSetPut({ ...settled, status: 'applied', changes: applied.changes }, version + 1),
-    ])
+    return { bench, changes }
   } catch (thrown) {
     if (!KeelsonError.is(thrown) || thrown.code.startsWith('STORE_')) throw thrown
-    return answered('rejected', [changeSetPut({ ...settled, status: 'rejected', why: thrown.message }, version + 1)])
+    return { failed: thrown }
   }
 }
 
 /** A proposal as it stands, and a hash of it and of the memories that it names. */
-export async function readProposal(
-  { env, workspace }: Pick<Desk, 'env' | 'workspace'>,
-  set: string,
-): Promise<{ record: ChangeSetRecord | undefined; version: number; hash: string }> {
+async function readProposal(desk: Desk, set: string): Promise<Proposal> {
+  const { env, workspace } = desk
   const [row] = await env.store.records(workspace, { kind: CHANGE_SET_RECORD, ids: [set], limit: 1 })
-  if (row === undefined) return { record: undefined, version: 0, hash: '' }
+  if (row === undefined) return { record: undefined, version: 0, hash: '', gone: [], made: undefined }
   const record = JSON.parse(row.data) as ChangeSetRecord
   const ops = record.ops ?? []
   const replaced = await supersededBy({ env, workspace }, ops, record.scope)
@@ -191,7 +234,11 @@ export async function readProposal(
       ...(terms === undefined ? [] : [terms]),
     ],
   )
-  return { record, version: row.version, hash: sha256(canonicalAround([record.ops ?? [], memories])) }
+  const gone: Gone[] = []
+  const made = record.status === 'proposed' ? await trial(desk, record, gone) : undefined
+  const without = gone.length === 0 ? [] : [gone.map(({ op }) => ops.indexOf(op))]
+  const hash = sha256(canonicalAround([ops, memories, ...without]))
+  return { record, version: row.version, hash, gone, made }
 }
 
 /** What stands in the place of functional facts that ops would add, by the op: it would be closed. */
@@ -243,7 +290,25 @@ export async function diffOf(desk: Desk, ops: readonly ChangeOp[], scope: string
 
 const SHOWN_MAX = 200
 
-function previewOf(diffs: readonly Diff[]): Preview {
+async function leftOut(desk: Desk, gone: readonly Gone[]): Promise<PreviewRows> {
+  const shown = gone.slice(0, SHOWN_MAX)
+  const ids = shown.map(({ op }) => namedIn([op])[0])
+  const memories = await recordsOf(
+    desk.env.store,
+    desk.workspace,
+    ids.flatMap((id) => id ?? []),
+  )
+  const rows = shown.map(({ op, why }, at) => {
+    const before = memories.get(ids[at] ?? '')?.text ?? ''
+    return { label: `left out: ${op.op}`, ...(before === '' ? {} : { before }), after: why }
+  })
+  const more = { label: 'and more left out', after: String(gone.length - shown.length) }
+  return gone.length > shown.length ? [...rows, more] : rows
+}
+
+type PreviewRows = Extract<Preview, { kind: 'fields' }>['rows']
+
+function previewOf(diffs: readonly Diff[], out: PreviewRows): Preview {
   const rows = diffs.slice(0, SHOWN_MAX).map(({ op, before, after = '' }) => {
     const label = before === undefined ? op : `${op} ${before.id}`
     return {
@@ -253,7 +318,7 @@ function previewOf(diffs: readonly Diff[]): Preview {
     }
   })
   if (diffs.length > SHOWN_MAX) rows.push({ label: 'and more', after: String(diffs.length - SHOWN_MAX) })
-  return { kind: 'fields', rows }
+  return { kind: 'fields', rows: [...rows, ...out] }
 }
 
 function deskIn(pass: Pass): Desk {
