@@ -11,8 +11,9 @@ import type { NewMemory } from './input.ts'
 /** What corrections of one kind have in common. */
 export interface LessonRecord {
   readonly id: string
+  /** The action; of a question that `ctx.approve` asked, the playbook and the key of it. */
   readonly action: string
-  /** The field that is edited; 'reject' of what is turned down. */
+  /** The field that is edited; 'reject' of what is turned down, 'skip' of what is left out of a plan. */
   readonly what: string
   /** The inbox items that show it. */
   readonly items: readonly string[]
@@ -66,17 +67,55 @@ export function correctionsOf(
   })
 }
 
+/** Corrections of one action, or of one question. */
+export interface Lesson {
+  readonly action: string
+  readonly corrections: readonly Correction[]
+}
+
+/** What a decision on a plan corrects, by action: lines whose input was edited, lines left out, or all of it. */
+export function planLessons(
+  lines: readonly { readonly id: string; readonly action: string; readonly title: string; readonly input: Json }[],
+  decision: { readonly edit?: Json; readonly reject?: string; readonly respond?: string },
+): Lesson[] {
+  const edit = isObject(decision.edit) ? decision.edit : {}
+  const skip = Array.isArray(edit['skip']) ? edit['skip'] : []
+  const inputs = isObject(edit['inputs']) ? edit['inputs'] : {}
+  const no = correctionsOf(null, decision)
+  const found = new Map<string, Map<string, Set<string>>>()
+  for (const { id, action, title, input } of lines) {
+    const whats = found.get(action) ?? new Map<string, Set<string>>()
+    found.set(action, whats)
+    const own =
+      no.length > 0
+        ? no
+        : skip.includes(id)
+          ? [{ what: 'skip', said: title }]
+          : correctionsOf(input, inputs[id] === undefined ? {} : { edit: inputs[id] })
+    for (const { what, said } of own) whats.set(what, (whats.get(what) ?? new Set()).add(said))
+  }
+  // One decision is one correction, of however many lines.
+  const joined = (said: ReadonlySet<string>): string => [...said].join('; ').slice(0, 2000).toWellFormed()
+  return [...found].map(([action, whats]) => ({
+    action,
+    corrections: [...whats].map(([what, said]) => ({ what, said: joined(said) })),
+  }))
+}
+
 /** What is proposed of a lesson. */
 export function lessonMemory({ action, what, said, items }: LessonRecord): NewMemory {
   const shownSaid = said.map((one) => `"${one}"`).join('; ')
+  const text =
+    what === 'reject'
+      ? `${action} was turned down, saying: ${shownSaid}`
+      : what === 'skip'
+        ? `${action} was left out of plans: ${shownSaid}`
+        : `${action}: "${what}" was changed: ${shownSaid}`
   return {
-    kind: what === 'reject' ? 'rule' : 'preference',
+    kind: what === 'reject' || what === 'skip' ? 'rule' : 'preference',
     load: 'always',
     subject: action,
-    text:
-      what === 'reject'
-        ? `${action} was turned down, saying: ${shownSaid}`
-        : `${action}: "${what}" was changed: ${shownSaid}`,
+    text,
     evidence: items.slice(-20).map((id) => ({ kind: 'item', id })),
   }
 }

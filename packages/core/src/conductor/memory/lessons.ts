@@ -12,8 +12,10 @@ import {
   LESSON_RECORD,
   lessonMemory,
   lessonPut,
+  planLessons,
   taught,
   type Learned,
+  type Lesson,
   type LessonRecord,
 } from '../../memory/learn.ts'
 import type { Environment } from '../environment.ts'
@@ -34,7 +36,7 @@ interface Taught {
 
 const NOTHING: Taught = { puts: [], starts: [] }
 
-/** What a decision on an action's approval teaches. Part of the unit that records the decision. */
+/** What a decision teaches. Part of the unit that records it. */
 async function teach(
   env: Environment,
   workspace: string,
@@ -42,9 +44,47 @@ async function teach(
   decision: Json,
   by: Actor,
 ): Promise<Taught> {
-  if (item.kind !== 'approval' || item.action === undefined || by.kind !== 'person') return NOTHING
-  const { action } = item
-  const corrections = correctionsOf(item.input ?? null, decision as { edit?: Json; reject?: string })
+  if (by.kind !== 'person') return NOTHING
+  const puts: Put[] = []
+  const starts: NewRun[] = []
+  for (const lesson of await lessonsIn(env, workspace, item, (decision ?? {}) as Said)) {
+    const made = await teachOne(env, workspace, item, lesson, by)
+    puts.push(...made.puts)
+    starts.push(...made.starts)
+  }
+  return { puts, starts }
+}
+
+type Said = Parameters<typeof correctionsOf>[1]
+
+/** Of an action's approval, of the lines of a plan, of a yes or no that code asked for. */
+async function lessonsIn(env: Environment, workspace: string, item: ItemRecord, said: Said): Promise<Lesson[]> {
+  const { kind, action, lines = [], input = null, title } = item
+  if (kind === 'plan') return planLessons(lines, said)
+  if (kind === 'approval' && action !== undefined) return [{ action, corrections: correctionsOf(input, said) }]
+  const question = await questionOf(env, workspace, item)
+  if (question === undefined) return []
+  const corrections = correctionsOf(null, said).map(({ what, said: words }) => ({ what, said: `${title} ${words}` }))
+  return [{ action: question, corrections }]
+}
+
+/** The playbook and the key under which `ctx.approve` asks; undefined for any other question. */
+async function questionOf(env: Environment, workspace: string, item: ItemRecord): Promise<string | undefined> {
+  const { kind, allows, proposes, run, key } = item
+  if (kind !== 'question' || !allows.includes('approve') || proposes !== undefined || key === '') return undefined
+  const [row] = await env.store.runs(workspace, { ids: [run], limit: 1 })
+  if (row === undefined || row.playbook.startsWith('keelson.')) return undefined
+  // Branches of one place in the code ask the same question.
+  return `${row.playbook}.${key.replaceAll(/\[[^\]]*\]/g, '').replaceAll('/', '.')}`
+}
+
+async function teachOne(
+  env: Environment,
+  workspace: string,
+  item: ItemRecord,
+  { action, corrections }: Lesson,
+  by: Actor,
+): Promise<Taught> {
   const known = await lessonsOn(env, workspace, action)
   const puts: Put[] = []
   const starts: NewRun[] = []
