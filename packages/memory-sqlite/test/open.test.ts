@@ -108,6 +108,52 @@ describe('a schema', () => {
     await copy.close()
   })
 
+  it('goes forward over whatever lies where the copy is to be, and counts no copy that is not whole', async () => {
+    await written('store.db', 3)
+    writeFileSync(at('store.db-before-0002-added'), 'not a database, but long enough to look like one'.repeat(99))
+    const store = await opened(fileStore(at('store.db'), { durability: 'disk', migrations: newer }))
+    expect(await store.entries(W, 's')).toHaveLength(3)
+    await store.close()
+    expect(readdirSync(folder).filter((name) => name.includes('unfinished'))).toEqual([])
+    const copy = await opened(make('store.db-before-0002-added'))
+    expect(await copy.entries(W, 's')).toHaveLength(3)
+    await copy.close()
+  })
+
+  it('of a damaged file does not go forward: its copy is not whole', async () => {
+    await written('store.db', 3)
+    const database = new Database(at('store.db'))
+    database.exec(`update entries set payload = '{"other":1}' where seq = 2`).close()
+    const store = fileStore(at('store.db'), { durability: 'disk', migrations: newer })
+    await expect(store.open({ worker: 'one', now: () => 1 })).rejects.toMatchObject({ code: 'STORE_CORRUPT' })
+    expect(readdirSync(folder).filter((name) => name.includes('before'))).toEqual([])
+  })
+
+  it.each(['while it is copied', 'half way', 'once it was written'])(
+    'survives a kill %s: the file is as before or goes forward, and nothing of it is lost',
+    async (moment) => {
+      await written('store.db', 3)
+      const child = fork(join(import.meta.dirname, 'fixtures/migrating.ts'), [at('store.db'), moment], {
+        execArgv: ['--conditions=@keelson/source'],
+      })
+      await once(child, 'message')
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+      if (moment !== 'once it was written') {
+        const before = await opened(make('store.db'))
+        expect(await before.entries(W, 's')).toHaveLength(3)
+        await before.close()
+      }
+      const store = await opened(fileStore(at('store.db'), { durability: 'disk', migrations: newer }))
+      expect(await store.entries(W, 's')).toHaveLength(3)
+      await store.close()
+      expect(new Database(at('store.db')).pragma('integrity_check', { simple: true })).toBe('ok')
+      const copy = await opened(make('store.db-before-0002-added'))
+      expect(await copy.entries(W, 's')).toHaveLength(3)
+      await copy.close()
+    },
+  )
+
   it('that fails to go forward stays what it was', async () => {
     await written('store.db', 3)
     const breaking: Migration = {

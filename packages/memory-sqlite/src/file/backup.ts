@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import { loadDriver, type Handle } from './connection.ts'
 import { failure } from './failure.ts'
 import { prove, type Proof } from './proof.ts'
-import { assertSound } from './schema.ts'
+import { assertSound } from './sound.ts'
 
 /** How far a backup is, in pages of the file. */
 export interface BackupProgress {

@@ -3,7 +3,9 @@ import { accessSync, constants, mkdirSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type Sqlite from 'better-sqlite3'
 import { KeelsonError } from '@keelson/core/ports'
+import { kysely } from '../sql/kysely.ts'
 import type { Call, Work } from '../sql/statement.ts'
+import type { Sql } from '../sql/tables.ts'
 import { assertNode, failure, isBusy } from './failure.ts'
 
 export type Handle = Sqlite.Database
@@ -136,4 +138,10 @@ export class Runner {
  */
 export function keptPlan(sql: string): string {
   return sql.startsWith('select') ? sql.replaceAll(/limit \?/g, 'limit ? + 0').replaceAll(/\?(?! \+ 0)/g, '+?') : sql
+}
+
+/** What makes statements of queries, on this handle. */
+export function kyselyOn(handle: Handle): Sql {
+  const { Kysely, SqliteDialect } = kysely()
+  return new Kysely({ dialect: new SqliteDialect({ database: handle }) })
 }

@@ -15,12 +15,22 @@ import { queries, type Queries } from '../sql/queries.ts'
 import type { Work } from '../sql/statement.ts'
 import type { Sql } from '../sql/tables.ts'
 import { addWorker, holders, removeWorker, workerNames } from '../sql/workers.ts'
-import { connect, loadDriver, patiently, Runner, type Driver, type Durability, type Handle } from './connection.ts'
+import {
+  connect,
+  kyselyOn,
+  loadDriver,
+  patiently,
+  Runner,
+  type Driver,
+  type Durability,
+  type Handle,
+} from './connection.ts'
 import { failure } from './failure.ts'
 import { GroupCommit, type Job } from './group-commit.ts'
 import { identify, lastPosition, writeAnchor } from './identity.ts'
 import { readMeta } from './meta.ts'
-import { check, kyselyOn, migrate, type Migrations } from './schema.ts'
+import { migrate, type Migrations } from './schema.ts'
+import { check } from './sound.ts'
 import { Wake } from './wake.ts'
 import { takeLock, type Probe, type WorkerLock } from './worker-lock.ts'
 

@@ -7,9 +7,8 @@ import { queries } from '../sql/queries.ts'
 import { readRuns } from '../sql/reads.ts'
 import { readRecords } from '../sql/records.ts'
 import type { Sql } from '../sql/tables.ts'
-import { Runner, type Handle } from './connection.ts'
+import { kyselyOn, Runner, type Handle } from './connection.ts'
 import { lastPosition } from './identity.ts'
-import { kyselyOn } from './schema.ts'
 
 /** What was read. */
 export interface Proof {

@@ -3,8 +3,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { MemoryStore } from '@keelson/core/ports'
-import { connect } from '../file/connection.ts'
-import { kyselyOn, migrate } from '../file/schema.ts'
+import { connect, kyselyOn } from '../file/connection.ts'
+import { migrate } from '../file/schema.ts'
 import { loadKysely } from '../sql/kysely.ts'
 import { migrations } from '../sql/migrations.ts'
 
