@@ -4,7 +4,8 @@
  * R1. What the workspace holds already must be the beginning of what comes: then it is gone over, and the rest is written.
  *     So an import that was cut off goes on when it is called again, and nothing else is ever written over.
  * R2. A record must be what the last entry that put it says; a line that says otherwise is refused before it is written.
- * R3. Runs come last: nothing executes before all of it is there and the hash at the end was right. Until then the
+ * R3. What is in a shape that this code cannot read as of today is not written: all of it is told at the end (`UPCASTER_MISSING`).
+ * R4. Runs come last: nothing executes before all of it is there and the hash at the end was right. Until then the
  *     workspace is marked as suspended, so that no conductor writes into what is there by half; and it is frozen before
  *     that mark goes, so that there is no instant at which it could act.
  */
@@ -19,6 +20,7 @@ import type { Delivery, NewRun, RecordWrite, Unit } from '../journal/store.ts'
 import { invalid, type LineOf } from './line.ts'
 import { entryOf, readLines, type BundleSource } from './read.ts'
 import { Count } from './state.ts'
+import { Unread } from './unread.ts'
 
 export interface Counts {
   entries: number
@@ -56,6 +58,8 @@ interface Gathered {
   readonly mail: Map<string, Delivery[]>
   /** Entries of the workspace up to here. */
   readonly count: Count
+  /** What of it cannot be read as of today (R3). */
+  readonly unread: Unread
   /** Whether it is suspended, as the bundle says: the last thing that is written. */
   life: RecordWrite | undefined
 }
@@ -65,6 +69,7 @@ export async function restore(parts: RestoreParts, sources: readonly BundleSourc
   const gathered: Gathered = {
     counts: { entries: 0, records: 0, runs: 0, artifacts: 0 },
     ...{ missing: [], puts: new Map(), runs: new Map(), mail: new Map(), count: new Count() },
+    unread: new Unread(parts.env, parts.workspace),
     life: undefined,
   }
   const marked = parts.dryRun ? false : await mark(parts)
@@ -76,6 +81,7 @@ export async function restore(parts: RestoreParts, sources: readonly BundleSourc
   } finally {
     await present.return(undefined)
   }
+  gathered.unread.assertNone()
   await start(parts, gathered)
   if (!parts.dryRun) await parts.last?.()
   if (marked || gathered.life !== undefined) await unmark(parts, gathered)
@@ -117,7 +123,7 @@ async function takeIn(
   present: AsyncGenerator<Placed>,
   gathered: Gathered,
 ): Promise<void> {
-  const batch = new Batch(parts, gathered.counts)
+  const batch = new Batch(parts, gathered.counts, () => gathered.unread.any)
   let number = 0
   for await (const line of readLines(source)) {
     number++
@@ -130,7 +136,10 @@ async function takeIn(
         const entry = entryOf(line)
         if (entry.stream === REPLACED_STREAM) break
         gathered.count.take(entry)
-        for (const put of putsOf(entry)) gathered.puts.set(`${put.kind}/${put.id}`, digest(writeOf(put)))
+        for (const put of putsOf(entry)) {
+          gathered.puts.set(`${put.kind}/${put.id}`, digest(writeOf(put)))
+          gathered.unread.take(put)
+        }
         if (!(await matches(parts.workspace, entry, present))) await batch.add({ entries: [entry] })
         break
       }
@@ -230,7 +239,7 @@ async function artifact(
   await batch.add({ artifacts: [bytes] })
 }
 
-/** Runs, in the order in which they were started, and the mail that they have not read (R3). */
+/** Runs, in the order in which they were started, and the mail that they have not read (R4). */
 async function start(parts: RestoreParts, { runs, mail, counts }: Gathered): Promise<void> {
   const batch = new Batch(parts, counts)
   for (const line of runs.values()) {
@@ -253,15 +262,19 @@ class Batch {
   readonly #parts: RestoreParts
   readonly #counts: Counts
   #unit: { entries: Entry[]; records: RecordWrite[]; artifacts: Uint8Array[]; starts: NewRun[]; deliveries: Delivery[] }
+  /** From here on nothing is written. */
+  readonly #isOver: () => boolean
   #size = 0
 
-  constructor(parts: RestoreParts, counts: Counts) {
+  constructor(parts: RestoreParts, counts: Counts, isOver: () => boolean = () => false) {
     this.#parts = parts
     this.#counts = counts
+    this.#isOver = isOver
     this.#unit = empty()
   }
 
   async add(part: Unit): Promise<void> {
+    if (this.#isOver()) return
     this.#unit.entries.push(...(part.entries ?? []))
     this.#unit.records.push(...(part.records ?? []))
     this.#unit.artifacts.push(...(part.artifacts ?? []))

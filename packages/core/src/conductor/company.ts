@@ -203,7 +203,8 @@ export class Company {
     if (found !== undefined) return (JSON.parse(found.data) as { key: string }).key
     await this.edit(async () => {
       if ((await this.#record('key')) !== undefined) return undefined
-      const put: Put = { kind: 'company', id: 'key', version: 1, data: { key: this.#ids.salt() + this.#ids.salt() } }
+      const data = { firsts: true, key: this.#ids.salt() + this.#ids.salt() }
+      const put: Put = { kind: 'company', id: 'key', version: 1, data }
       return { drafts: [{ kind: 'workspace.opened', data: { puts: [formatPut(), put] } }] }
     })
     const made = await this.#record('key')
@@ -240,6 +241,12 @@ export class Company {
     const last = end.seq === 0 ? [] : await this.#store.entries(this.workspace, WORKSPACE_STREAM, end.seq - 1, 1)
     this.#head = headOf(last)
   }
+}
+
+/** Whether the first lines of histories are indexed by their shape since the company was opened: see gaps.ts. */
+export async function hasFirsts(store: MemoryStore, workspace: string): Promise<boolean> {
+  const [row] = await store.records(workspace, { kind: 'company', ids: ['key'], limit: 1 })
+  return row !== undefined && (JSON.parse(row.data) as { firsts?: boolean }).firsts === true
 }
 
 export function frozenIn(row: RecordRow | undefined): Frozen {

@@ -9,11 +9,10 @@ import type { MemoryStore, RecordRow } from '../journal/store.ts'
 import { entityTypeOf, type AnyEntityType, type EntityRecord, type EntityType } from '../memory/entity.ts'
 import { headOf } from '../memory/entity-read.ts'
 import { unchanged, upgradeEntity } from '../memory/entity-write.ts'
-import { missing, unreachable } from '../base/upcast.ts'
 import { schemaIn, settingsFrom, type SettingsShape } from '../policy/settings.ts'
-import { eventShape, type EventType } from '../playbook/event.ts'
+import type { EventType } from '../playbook/event.ts'
 import type { Environment } from './environment.ts'
-import type { MailData } from './mail.ts'
+import { assertNone, entityGaps, eventGaps } from './gaps.ts'
 import { shelfOf } from './shelf.ts'
 
 /** How far a migration is. */
@@ -25,7 +24,6 @@ export interface Migration {
 }
 
 const PAGE = 200
-const NAMED = 20
 
 /** What is stored in shapes of the host's. */
 export interface Shapes {
@@ -44,33 +42,14 @@ export async function openChecked(
   const known = entities.map((type) => entityTypeOf(type))
   const checks = async (): Promise<void> => {
     await assertFormat(store)
-    await assertReachable(store, known)
     await assertSettings(store, settings)
-    await assertEvents(store, events)
+    assertNone([...(await entityGaps(store, known)), ...(await eventGaps(store, events))])
   }
   await checks().catch(async (error: unknown) => {
     await store.close()
     throw error
   })
   return opened
-}
-
-/** Throws `UPCASTER_MISSING` when records are stored from which no upcasters lead to today's schema, and names them. */
-async function assertReachable(store: MemoryStore, types: readonly AnyEntityType[]): Promise<void> {
-  const gaps = types.flatMap((type) => unreachable(type).map((from) => ({ type, from })))
-  if (gaps.length === 0) return
-  for (const workspace of await store.workspaces()) {
-    for (const { type, from } of gaps) {
-      const ids: string[] = []
-      let count = 0
-      for await (const row of ofSchema(store, workspace, type, from)) {
-        count++
-        if (ids.length < NAMED) ids.push((JSON.parse(row.data) as EntityRecord).id)
-      }
-      if (count === 0) continue
-      throw missing(type, from, named(workspace, count, ids))
-    }
-  }
 }
 
 /** Throws `STORE_NEWER` when a company was written to by a later release, and names it. */
@@ -99,42 +78,6 @@ async function assertSettings(store: MemoryStore, shape: SettingsShape): Promise
     const of = { ...shape, name: `the settings of workspace ${workspace}` }
     settingsFrom(of, JSON.parse(row.data) as Json, from)
   }
-}
-
-/** Throws `UPCASTER_MISSING` when events are kept from which no upcasters lead to today's shape, and names them. */
-async function assertEvents(store: MemoryStore, types: readonly EventType<any>[]): Promise<void> {
-  const gaps = types
-    .map((type) => ({ type, from: unreachable(eventShape(type)) }))
-    .filter(({ from }) => from.length > 0)
-  if (gaps.length === 0) return
-  for (const workspace of await store.workspaces()) {
-    const found = new Map(gaps.map(({ type }): [string, MailData['event'][]] => [type.name, []]))
-    for await (const row of pagesOf(store, workspace, { kind: 'event' })) {
-      const event = JSON.parse(row.data) as MailData['event']
-      const gap = gaps.find(({ type }) => type.name === event.event)
-      // An event is kept once under each of its tokens: the first is that of them all.
-      if (row.id.endsWith(':0') && gap?.from.includes(event.schema ?? 1) === true) found.get(event.event)!.push(event)
-    }
-    for (const { type } of gaps) {
-      const events = found.get(type.name)!
-      if (events.length === 0) continue
-      const [{ schema = 1 }] = events as [MailData['event']]
-      throw missing(
-        eventShape(type),
-        schema,
-        named(
-          workspace,
-          events.length,
-          events.slice(0, NAMED).map(({ id }) => id),
-        ),
-      )
-    }
-  }
-}
-
-function named(workspace: string, count: number, ids: readonly string[]): string {
-  const more = count > ids.length ? ` and ${count - ids.length} more` : ''
-  return `: ${count} in workspace ${workspace} (${ids.join(', ')}${more})`
 }
 
 /** Stores records of older schemas anew, each as a change of its own. */

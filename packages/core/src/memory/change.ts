@@ -70,6 +70,11 @@ export function changeId(type: string, id: string, version: number): string {
   return `${recordId(type, id)}/${versionMark(version)}`
 }
 
+/** Under which the first lines of a type's records stand: no older shape is in their histories than that of the first. */
+export function firstOf(type: string, schema = 1): string {
+  return `${type}@${schema}`
+}
+
 /** A line in an entity's timeline. `mark` tells it from the others. */
 export function timelinePut(type: string, id: string, mark: string, at: number, event: Omit<TimelineEvent, 'at'>): Put {
   const entity = recordId(type, id)
@@ -82,6 +87,7 @@ export function timelinePut(type: string, id: string, mark: string, at: number, 
     index: {
       entity,
       ...(event.version === undefined ? {} : { change: entity }),
+      ...(event.version === 1 ? { first: firstOf(type, event.schema) } : {}),
       ...(late ? { late: entity } : {}),
       ...(event.run === undefined ? {} : { run: event.run }),
     },
