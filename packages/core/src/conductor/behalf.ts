@@ -1,4 +1,5 @@
 /** Behalf: on whose behalf a run acts: the personas that bound it, and the runs that called it. */
+import { canonicalAround } from '../base/json.ts'
 import type { EntryData } from '../journal/kinds.ts'
 import type { Persona } from '../policy/persona.ts'
 import { covers } from '../policy/scope.ts'
@@ -13,13 +14,21 @@ export interface Behalf {
 }
 
 export function behalfOf(pass: Pass): Behalf {
-  return { personas: personasOf(pass.history.start), line: lineOf(pass) }
+  return { personas: boundNow(pass), line: lineOf(pass) }
 }
 
 /** A run of an older release has only the lists. */
 export function personasOf(start: EntryData['run.started']): readonly Persona[] {
   if (start.personas !== undefined) return start.personas as unknown as readonly Persona[]
   return (start.scopes ?? []).map((may) => ({ name: start.persona ?? '', may }))
+}
+
+/** Those under which it began, and the one of the version that runs now: a run that was moved has no more rights than either. */
+export function boundNow(pass: Pass): readonly Persona[] {
+  const began = personasOf(pass.history.start)
+  const { persona } = pass.task.playbook
+  if (persona === undefined || began.some((one) => canonicalAround(one) === canonicalAround(persona))) return began
+  return [...began, persona]
 }
 
 export function lineOf(pass: Pass): Behalf['line'] {
@@ -33,7 +42,7 @@ export function asDefined(env: Environment, personas: readonly Persona[]): reado
   return [...byName.values()]
 }
 
-/** Who of them may not use the action: as they were when the run began, and as they are now. */
+/** Who of them may not use the action: as they were when they came to bound the run, and as they are now. */
 export function whoMayNot(env: Environment, personas: readonly Persona[], action: string): Persona | undefined {
   return [...personas, ...asDefined(env, personas)].find((one) => !covers(one.may, action))
 }

@@ -15,7 +15,7 @@ import { joinLabels, type Labels } from '../../base/labels.ts'
 import { fromStored, toStored } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
 import type { Op } from '../../journal/op.ts'
-import { whoMayNotAsk, personasOf } from '../behalf.ts'
+import { boundNow, whoMayNotAsk } from '../behalf.ts'
 import { untilThereIsRoom } from '../effect/room.ts'
 import type { Limit } from '../limits.ts'
 import type { Pass } from '../pass.ts'
@@ -71,7 +71,7 @@ export async function delegate(
 function ask(pass: Pass, asked: Question): Promise<Answer> {
   const { key, agent, hash } = asked
   const live = (op: Op): Promise<void> => {
-    const barred = whoMayNotAsk(pass.task.env, personasOf(pass.history.start), agent.name)
+    const barred = whoMayNotAsk(pass.task.env, boundNow(pass), agent.name)
     if (barred !== undefined) throw mayNotAsk(barred.name, agent)
     if (op.sending === undefined) assertWithin(pass, 'agent', agent.name)
     return answers(pass, asked, op)

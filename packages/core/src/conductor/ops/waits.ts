@@ -15,7 +15,7 @@ import type { Outcome } from '../../journal/kinds.ts'
 import type { NewRun } from '../../journal/store.ts'
 import { eventLabels, eventSchema, payloadFrom, waitToken, type EventType } from '../../playbook/event.ts'
 import { playbookOf, type AnyPlaybook } from '../../playbook/playbook.ts'
-import { lineOf, personasOf } from '../behalf.ts'
+import { boundNow, lineOf } from '../behalf.ts'
 import { answerOf, firstHeard } from '../event-buffer.ts'
 import { isSent, sentEvent, sentRun } from '../event-run.ts'
 import type { Pass } from '../pass.ts'
@@ -199,7 +199,7 @@ export function call(pass: Pass, key: string, target: { readonly name: string },
         laneWhileRunning: claimed.row.laneWhileRunning,
         lanes: start.lanes ?? [],
       }
-      const personas = [...personasOf(start), ...(playbook.persona === undefined ? [] : [playbook.persona])]
+      const personas = [...boundNow(pass), ...(playbook.persona === undefined ? [] : [playbook.persona])]
       env.catalog.add(playbook)
       const own = await rootOf(env, claimed.row.workspace, playbook, child, undefined)
       const run = newRun(playbook, {
