@@ -40,6 +40,25 @@ describe('a run that is restarted', () => {
   })
 })
 
+describe('a run that no longer fits its journal', () => {
+  it('leaves nothing to decide on when it is cancelled', async () => {
+    const shared = store()
+    const before = code(async (ctx) => (await ctx.step('a', () => 1), ctx.waitFor(go)))
+    const first = await open(shared, { playbooks: [before] })
+    await first.start(before, {}, { id: 'r' })
+    await first.quiet()
+    await first.stop()
+    const second = await open(shared, { playbooks: [code(async (ctx) => ctx.step('b', () => 1))] })
+    await second.send(go, { n: 1 }, { id: 'g' })
+    await second.quiet()
+    expect((await second.inbox.list()).items).toMatchObject([{ kind: 'attention', code: 'JOURNAL_DIVERGED' }])
+    await second.runs.cancel('r', { by: me, reason: 'given up' })
+    await second.quiet()
+    expect(await second.runs.get('r').status()).toEqual({ state: 'cancelled' })
+    expect((await second.inbox.list()).items).toEqual([])
+  })
+})
+
 describe('a branch that is given up', () => {
   it('withdraws its question', async () => {
     const asks = code(async (ctx) => {

@@ -65,10 +65,17 @@ export async function isKnown(pass: Pass): Promise<boolean> {
 
 /** The run went on: what was raised about it is closed. */
 export async function recover(pass: Pass): Promise<void> {
-  await pass.writer.submit(async () => {
-    const puts = await closing(pass.task.env.store, pass.task.claimed.row.workspace, [attentionId(pass)], 'withdrawn')
-    return { drafts: [{ kind: 'run.recovered', data: { puts } }] }
-  })
+  await pass.writer.submit(async () => ({
+    drafts: [{ kind: 'run.recovered', data: { puts: await withdrawn(pass) } }],
+  }))
+}
+
+/** What closes what was raised about the run. What a revert could not take back stays, however it ends. */
+export async function withdrawn(pass: Pass): Promise<Put[]> {
+  const { env, claimed } = pass.task
+  const id = attentionId(pass)
+  const found = await readItem(env.store, claimed.row.workspace, id)
+  return found?.item.stays === undefined ? closing(env.store, claimed.row.workspace, [id], 'withdrawn') : []
 }
 
 function attentionId(pass: Pass): string {

@@ -15,7 +15,7 @@ import { toParent } from './parent.ts'
 import { located, placeIn, storedWithPlace } from './located.ts'
 import type { Pass } from './pass.ts'
 import { NOTHING } from './projections.ts'
-import { raise } from './raise.ts'
+import { raise, withdrawn } from './raise.ts'
 
 /** How a run ended. */
 export type Settled = {
@@ -63,7 +63,11 @@ export async function settle(pass: Pass, settled: Settled): Promise<boolean> {
     const closed = await closeOpen(pass)
     const extra = await pass.task.internals?.settle?.(pass, settled)
     const raised =
-      status === 'failed' && pass.history.start.parent === undefined ? await raise(pass, failure(pass, error!)) : []
+      status === 'failed' && pass.history.start.parent === undefined
+        ? await raise(pass, failure(pass, error!))
+        : status === 'cancelled'
+          ? await withdrawn(pass)
+          : []
     const counted = known
       ? NOTHING
       : await env.projections.settled(env, { row, playbook, history: pass.history, status })
