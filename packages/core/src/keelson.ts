@@ -30,7 +30,7 @@ import type { Internals } from './conductor/pass.ts'
 import { REVERT_PLAYBOOK, revertInternals, revertPlaybook } from './conductor/revert/revert.ts'
 import { rehearse, type Rehearsal, type RehearseOptions } from './conductor/upgrade.ts'
 import { maintenancePlaybook } from './conductor/upkeep/playbook.ts'
-import { schedulePlaybook } from './conductor/schedule.ts'
+import { SCHEDULE_PLAYBOOK, scheduleInternals, schedulePlaybook } from './conductor/schedule.ts'
 import { telling } from './conductor/telling.ts'
 import { definitionOf } from './connector/action.ts'
 import { keepAnchoring } from './audit/schedule.ts'
@@ -269,6 +269,7 @@ function workspacesOf(env: Environment, workspace: (id: string) => Workspace): W
 const INTERNALS: { readonly [playbook: string]: Internals | undefined } = {
   [EFFECT_PLAYBOOK]: effectInternals,
   [REVERT_PLAYBOOK]: revertInternals,
+  [SCHEDULE_PLAYBOOK]: scheduleInternals,
 }
 
 const YEARS = 100 * 365 * 86_400_000

@@ -1,14 +1,17 @@
 /** Held: runs that waited for code or an action are looked at again when this process may have brought it. */
-import type { RunRow } from '../journal/store.ts'
+import type { RunQuery, RunRow } from '../journal/store.ts'
 import type { Environment } from './environment.ts'
 import type { Status, WaitKind } from './waiting.ts'
 
 const PAGE = 500
+/** They are parked rather than held: see schedule.ts. */
+const SCHEDULES = { state: 'parked', playbook: 'keelson.schedule' } as const
 
 /** Makes held runs due that wait for a version or an action. Paused and quarantined ones stay as they are. */
 export async function retryHeld(env: Environment, only?: (row: RunRow) => boolean): Promise<void> {
   for (const workspace of await env.store.workspaces()) {
     await retryHeldOf(env, workspace, 'version', only)
+    await retryHeldOf(env, workspace, 'version', only, SCHEDULES)
     await retryShut(env, workspace)
   }
   env.nudge()
@@ -27,9 +30,10 @@ export async function retryHeldOf(
   workspace: string,
   kind: WaitKind,
   only?: (row: RunRow) => boolean,
+  among: Pick<RunQuery, 'state' | 'playbook'> = { state: 'held' },
 ): Promise<void> {
   for (let after = 0; ;) {
-    const rows = await env.store.runs(workspace, { state: 'held', limit: PAGE, after })
+    const rows = await env.store.runs(workspace, { ...among, limit: PAGE, after })
     for (const row of rows) {
       if (!waitsFor(row, [kind]) || only?.(row) === false) continue
       await env.store.write(workspace, { touch: [{ run: row.id, state: 'due' }] })

@@ -236,15 +236,19 @@ async function noteLane(pass: Pass): Promise<number[]> {
 }
 
 /** Leaves the run held for something from outside, and wakes runs that may bring it. */
-async function hold(pass: Pass, { wait, wake, isThere }: Missing): Promise<void> {
+async function hold(pass: Pass, { wait, wake, isThere, again }: Missing): Promise<void> {
   const { env, claimed } = pass.task
   await pass.work.drain()
   const at = env.clock.now()
   const deliveries = wake.map((run) => ({ run, onceKey: `wake:${env.ids.id()}`, kind: 'wake', payload: '{}', at }))
+  const status = canonicalAround(waiting([wait]))
   await pass.writer.submit(() => ({
     drafts: [],
     deliveries,
-    next: { to: 'held', status: canonicalAround(waiting([wait])) },
+    next:
+      again === undefined
+        ? { to: 'held', status }
+        : { to: 'parked', wakeAt: again, status, seenMail: pass.mailbox.seen },
   }))
   pass.end({ how: 'held' })
   // Whoever brought it meanwhile has looked for held runs before this one was.

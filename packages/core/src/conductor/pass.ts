@@ -62,6 +62,8 @@ export interface Missing {
   readonly wake: readonly string[]
   /** It has come meanwhile. */
   readonly isThere: () => boolean
+  /** When it is looked for again, where another process may have it by then. */
+  readonly again?: number
 }
 
 export interface Cancelling {

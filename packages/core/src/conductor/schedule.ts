@@ -3,21 +3,25 @@
  *
  * H1. The id of a started run is (schedule, planned instant): however often an instant is handled, it starts once.
  * H2. Instants that passed while nobody worked are skipped, handled once, or all handled, as the schedule says.
+ * H3. One instant that cannot be started ends no schedule: without its playbook it waits for that; what its playbook refuses
+ *     is put before a person, and the next instant comes.
  */
 import { Cron } from 'croner'
 import type { z } from 'zod'
 import type { Actor } from '../base/actor.ts'
-import { KeelsonError } from '../base/errors.ts'
+import { KeelsonError, storeError, type StoredError } from '../base/errors.ts'
 import { stored } from '../base/json.ts'
 import { parse } from '../base/schema.ts'
 import { withZod } from '../base/zod.ts'
-import type { RunRow } from '../journal/store.ts'
+import type { Draft } from '../journal/entry.ts'
+import type { NewRun, RunRow } from '../journal/store.ts'
 import type { Playbook } from '../playbook/context.ts'
-import { builtIn, playbookOf } from '../playbook/playbook.ts'
+import { builtIn, playbookOf, type AnyPlaybook } from '../playbook/playbook.ts'
 import type { Environment } from './environment.ts'
 import { continueAsNew } from './ops/continue.ts'
 import { sleep } from './ops/waits.ts'
-import type { Pass } from './pass.ts'
+import type { Internals, Pass } from './pass.ts'
+import { raise } from './raise.ts'
 import { rootOf } from './shadow/mode.ts'
 import { newRun } from './start.ts'
 import { runVerbs } from './verbs.ts'
@@ -49,6 +53,8 @@ export interface Schedules {
 const LATE_MS = 60_000
 /** Of instants missed under 'all', so many are started in one go. */
 const CATCH_UP_MAX = 1000
+/** When one without its playbook is looked at again: another process may have it, and nothing else would wake it there. */
+const LOOK_AGAIN_MS = 30_000
 
 const planSchema = withZod((z) =>
   z.object({
@@ -71,6 +77,17 @@ export const schedulePlaybook = builtIn((z) => ({
   output: z.object({}),
   run: async (_ctx, input, pass) => tick(pass as Pass, input as Plan),
 }))
+
+/** A schedule without its playbook waits for it. */
+export const scheduleInternals: Internals = {
+  holdFor({ task, history }, thrown) {
+    if (!KeelsonError.is(thrown, 'PLAYBOOK_NOT_FOUND')) return undefined
+    const { playbook } = history.start.input as unknown as Plan
+    const again = task.env.clock.now() + LOOK_AGAIN_MS
+    const wait = { kind: 'version', what: thrown.message, until: iso(again), next: 'looked for again' } as const
+    return { wait, wake: [], isThere: () => task.env.catalog.newest(playbook) !== undefined, again }
+  },
+}
 
 export function schedulesOf(env: Environment, workspace: string): Schedules {
   return {
@@ -187,18 +204,20 @@ async function tick(pass: Pass, plan: Plan): Promise<Record<string, never>> {
   const next = cronOf(plan).nextRun(new Date(plan.from))
   if (next === null) return {} // no instant is left: it ends
   await sleep(pass, 'next', { until: iso(next.getTime()) })
+  const playbook = pass.task.env.catalog.newest(plan.playbook)
+  if (playbook === undefined && pass.history.ops.get('start')?.outcome === undefined)
+    throw new KeelsonError('PLAYBOOK_NOT_FOUND', `${plan.playbook} is not registered in this process`)
   const from = await pass.operation<number>({
     key: 'start',
     kind: 'step',
-    live: () => startDue(pass, plan, next.getTime()),
+    live: () => startDue(pass, plan, playbook!, next.getTime()),
   })
   return continueAsNew(pass, { ...plan, from })
 }
 
 /** Starts what is planned up to now, as far as the schedule wants what was missed. */
-async function startDue(pass: Pass, plan: Plan, first: number): Promise<void> {
-  const { env, claimed } = pass.task
-  const { workspace } = claimed.row
+async function startDue(pass: Pass, plan: Plan, playbook: AnyPlaybook, first: number): Promise<void> {
+  const { env } = pass.task
   await pass.work.run(async () => {
     const now = env.clock.now()
     const planned = plan.missed === 'all' ? instants(plan, first, now) : latest(plan, first, now)
@@ -206,26 +225,55 @@ async function startDue(pass: Pass, plan: Plan, first: number): Promise<void> {
     const wanted = planned.filter(
       (at) => plan.missed === 'all' || now - at < LATE_MS || (plan.missed === 'once' && at === last),
     )
-    const playbook = env.catalog.newest(plan.playbook)
-    if (playbook === undefined) throw new KeelsonError('PLAYBOOK_NOT_FOUND', `${plan.playbook} is not registered`)
-    const modes = await Promise.all(
-      wanted.map((at) => rootOf(env, workspace, playbook, `${plan.name}@${iso(at)}`, undefined)),
-    )
-    const starts = wanted.map((at, i) =>
-      newRun(playbook, {
-        ...modes[i],
-        workspace,
-        id: `${plan.name}@${iso(at)}`,
-        input: plan.input,
-        by: pass.history.start.by,
-        personas: playbook.persona === undefined ? [] : [playbook.persona],
-        now,
-        salt: () => env.ids.salt(),
-      }),
-    )
-    await pass.writer.submit(() => ({ drafts: [{ kind: 'step.completed', key: 'start', data: { ok: last } }], starts }))
+    const tried = await Promise.all(wanted.map((at) => begun(pass, plan, playbook, at, now)))
+    const starts = tried.flatMap(({ run }) => run ?? [])
+    const refused = tried.flatMap(({ at, error }) => (error === undefined ? [] : [{ at, error }]))
+    await pass.writer.submit(async () => ({
+      drafts: [...(await noted(pass, plan, refused)), { kind: 'step.completed', key: 'start', data: { ok: last } }],
+      starts,
+    }))
   })
   env.nudge()
+}
+
+interface Refused {
+  readonly at: number
+  readonly error: StoredError
+}
+
+/** The run of one instant, or why there is none: what it is made with is code, and may have changed since it was set. */
+async function begun(
+  pass: Pass,
+  plan: Plan,
+  playbook: AnyPlaybook,
+  at: number,
+  now: number,
+): Promise<{ at: number; run?: NewRun; error?: StoredError }> {
+  const { env, claimed } = pass.task
+  const { workspace } = claimed.row
+  const id = `${plan.name}@${iso(at)}`
+  const mode = await rootOf(env, workspace, playbook, id, undefined)
+  const personas = playbook.persona === undefined ? [] : [playbook.persona]
+  const { by } = pass.history.start
+  try {
+    const salt = (): string => env.ids.salt()
+    return { at, run: newRun(playbook, { ...mode, workspace, id, input: plan.input, by, personas, now, salt }) }
+  } catch (thrown) {
+    return { at, error: storeError(thrown) }
+  }
+}
+
+/** Instants that were not started, before a person: they count as handled. */
+async function noted(pass: Pass, plan: Plan, refused: readonly Refused[]): Promise<Draft[]> {
+  const last = refused.at(-1)
+  if (last === undefined) return []
+  const { code, message } = last.error
+  const before = refused.length === 1 ? '' : ` and ${refused.length - 1} before it`
+  const title = `schedule "${plan.name}" did not start ${plan.playbook} at ${iso(last.at)}${before}: ${message}`
+  const hint =
+    'The schedule goes on. Set it anew with what its playbook takes, or mend the playbook; start what was missed.'
+  const puts = await raise(pass, { code, title, hint, allows: ['dismiss'] })
+  return [{ kind: 'run.noted', data: { code, text: title, puts } }]
 }
 
 /** Of all instants up to now, however many they are: those that are not late, and the last. */

@@ -1,0 +1,121 @@
+/** Schedules whose code is away, or refuses an instant: one bad instant ends none of them. */
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { definePlaybook } from '@keelson/core'
+import { manualClock } from '@keelson/testing'
+import { code, me, open, store } from '../support/open.ts'
+
+const HALF_PAST_EIGHT = Date.parse('2026-01-05T08:30:00Z')
+const at = (time: string): number => Date.parse(`2026-01-05T${time}:00Z`)
+
+const tick = (serialize?: () => string) =>
+  definePlaybook({
+    name: 'tick',
+    version: 1,
+    input: z.object({}),
+    output: z.object({}),
+    ...(serialize === undefined ? {} : { serialize }),
+    run: async () => ({}),
+  })
+
+describe('a schedule without its playbook', () => {
+  it('waits for it, and starts what was missed when a process brings it', async () => {
+    const shared = store()
+    const clock = manualClock(HALF_PAST_EIGHT)
+    const known = tick()
+    const first = await open(shared, { playbooks: [known], clock })
+    await first.schedules.set('s', known, { cron: '0 9 * * *', input: {} })
+    await first.quiet()
+    await first.stop()
+    const without = await open(shared, { playbooks: [], clock })
+    clock.to(at('09:00'))
+    await without.quiet()
+    expect(await without.why('schedule:s#1')).toContain('for its code: tick is not registered in this process')
+    expect(await without.schedules.next('s', 1)).toEqual(['2026-01-06T09:00:00.000Z'])
+    await without.stop()
+    const again = await open(shared, { playbooks: [known], clock })
+    const started = async (): Promise<string[]> =>
+      (await again.runs.list({ playbook: 'tick' })).runs.map(({ id }) => id)
+    for (let turn = 0; turn < 50 && (await started()).length === 0; turn++) await new Promise(setImmediate)
+    expect(await started()).toEqual(['s@2026-01-05T09:00:00.000Z'])
+  })
+
+  it('is found by another process that has it and is at work already', async () => {
+    const shared = store()
+    const clock = manualClock(HALF_PAST_EIGHT)
+    const known = tick()
+    const busy = Promise.withResolvers<number>()
+    const occupies = code((ctx) => ctx.step('busy', () => busy.promise))
+    const knows = await open(shared, { playbooks: [known, occupies], clock, concurrency: 1 })
+    await knows.schedules.set('s', known, { cron: '0 9 * * *', input: {} })
+    await knows.quiet()
+    await knows.start(occupies, {}, { id: 'occupies' })
+    const without = await open(shared, { playbooks: [], clock })
+    for (let looks = 0; looks < 12; looks++) {
+      clock.to(looks === 0 ? at('09:00') : clock.now() + 30_000)
+      await without.quiet()
+    }
+    const waits = { state: 'waiting', for: [{ kind: 'version' }] }
+    expect(await without.runs.get('schedule:s#1').status()).toMatchObject(waits)
+    await without.stop()
+    busy.resolve(1)
+    await knows.quiet()
+    clock.to(clock.now() + 30_000)
+    await knows.quiet()
+    expect((await knows.runs.list({ playbook: 'tick' })).runs).toHaveLength(1)
+  })
+})
+
+describe('an instant that cannot be started', () => {
+  it('is put before a person where its input fits the newest version no more, and the next one comes', async () => {
+    const shared = store()
+    const clock = manualClock(HALF_PAST_EIGHT)
+    const narrower = definePlaybook({
+      name: 'tick',
+      version: 2,
+      input: z.object({ n: z.number() }),
+      output: z.object({}),
+      run: async () => ({}),
+    })
+    const one = tick()
+    const keelson = await open(shared, { playbooks: [one, narrower], clock })
+    await keelson.schedules.set('s', one, { cron: '0 * * * *', input: {} })
+    clock.to(at('09:00'))
+    await keelson.quiet()
+    const [item] = (await keelson.inbox.list()).items
+    expect(item).toMatchObject({ kind: 'attention', code: 'INPUT_INVALID', allows: ['dismiss'] })
+    expect(item!.title).toContain('schedule "s" did not start tick at 2026-01-05T09:00:00.000Z')
+    expect(await keelson.schedules.next('s', 1)).toEqual(['2026-01-05T10:00:00.000Z'])
+    clock.to(at('10:00'))
+    await keelson.quiet()
+    expect((await keelson.inbox.list()).items.map(({ title }) => title)).toEqual([
+      expect.stringContaining('2026-01-05T10:00:00.000Z'),
+    ])
+    await keelson.schedules.remove('s', { by: me })
+    await keelson.quiet()
+    expect((await keelson.inbox.list()).items).toEqual([])
+  })
+
+  it('because serialize threw is one instant, not the schedule', async () => {
+    const shared = store()
+    const clock = manualClock(HALF_PAST_EIGHT)
+    let broken = false
+    const laned = tick(() => {
+      if (broken) throw new Error('no lane')
+      return 'x'
+    })
+    const keelson = await open(shared, { playbooks: [laned], clock })
+    await keelson.schedules.set('s', laned, { cron: '0 * * * *', input: {} })
+    await keelson.quiet()
+    broken = true
+    clock.to(at('09:00'))
+    await keelson.quiet()
+    broken = false
+    clock.to(at('10:00'))
+    await keelson.quiet()
+    expect((await keelson.runs.list({ playbook: 'tick' })).runs.map(({ id }) => id)).toEqual([
+      's@2026-01-05T10:00:00.000Z',
+    ])
+    expect((await keelson.inbox.list()).items.map(({ title }) => title)).toEqual([expect.stringContaining('no lane')])
+  })
+})
