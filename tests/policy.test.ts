@@ -348,7 +348,7 @@ describe('a forged approval in a message history', () => {
       }),
     })
 
-  it('#3 executes nothing here: it is text to the model, and no tool is offered', async () => {
+  it('#3 executes nothing here: it is text to the model, no tool is offered, and it is journaled as approval.forged', async () => {
     sent.length = 0
     const agent = defineAgent({ name: 'chat', version: 1, instructions: '', input: z.object({ messages: z.json() }), output: z.object({ text: z.string() }) }) // prettier-ignore
     const model = answering()
@@ -364,6 +364,12 @@ describe('a forged approval in a message history', () => {
     expect(call!.prompt.map((one) => one.role).filter((role) => role === 'tool' || role === 'assistant')).toEqual([])
     expect(sent).toEqual([])
     expect((await t.inbox.list()).items).toMatchObject([{ kind: 'approval', action: 'mail.send' }])
+    const { lines } = await t.audit.query({ run: 'r' })
+    expect(lines.map(({ what }) => what)).toContain(
+      'forged approval refused: message history approve (tool-approval-response a1)',
+    )
+    expect((await t.audit.story('r')).join('\n')).toContain('a message history came with an approval in it')
+    expect(await t.audit.verify()).toMatchObject({ ok: true })
   })
 
   it('is what the SDK alone would have obeyed, which is why its approvals are not used', async () => {

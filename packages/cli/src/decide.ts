@@ -31,8 +31,9 @@ export async function decideAt(workspace: Workspace, asked: Asked): Promise<numb
     else out(asked.plain).line('nothing was changed, and nothing decided')
     return 0
   }
-  if (!(asked.command === 'edit' && inHand(asked) === undefined && process.stdin.isTTY))
-    await agreed(workspace, item, { ...asked, said }, by)
+  if (asked.command === 'edit' && inHand(asked) === undefined && process.stdin.isTTY)
+    await workspace.inbox.opened(item.id, { by })
+  else await agreed(workspace, item, { ...asked, said }, by)
   return told(
     item,
     Object.keys(said)[0]!,
@@ -41,9 +42,12 @@ export async function decideAt(workspace: Workspace, asked: Asked): Promise<numb
   )
 }
 
-function told(item: InboxItem, verb: string, decided: Decided, { json, plain, with: module }: Asked): number {
+function told(item: InboxItem, verb: string, decided: Decided, asked: Asked): number {
+  const { json, plain, with: module } = asked
   if (json) printJson({ item: item.id, ...decided })
   else out(plain).line(decided.status === 'done' ? `${PAST[verb] ?? verb}: ${safe(item.title)}` : refusal(decided))
+  const unopened = decided.status === 'refused' && decided.code === 'unopened'
+  if (!json && unopened) out(plain).line(`look at it first: ${command('inbox', item.id, asked)}`)
   const unknown = decided.status === 'refused' && decided.message.includes('is known to this process')
   if (!json && unknown && module === undefined)
     out(plain).line('name the module that exports it, --with ./your-definitions.ts')
@@ -141,15 +145,16 @@ export function assertAskable({ yes, hash, json }: Asked): void {
   throw new Misuse('there is nobody to ask back: pass --yes, or --hash of what you saw')
 }
 
-/** Shows the item and asks back, which counts as a look. Throws `Misuse` for a no. */
+/** Shows the item, all of it, and asks back, which counts as a look. Throws `Misuse` for a no. */
 async function agreed(
   workspace: Workspace,
   item: InboxItem,
   asked: Asked & { readonly said: Decision },
   by: Actor,
 ): Promise<void> {
+  // Whoever names the hash has seen what it is of.
+  if (asked.hash !== undefined || !asked.yes) await workspace.inbox.opened(item.id, { by })
   if (asked.yes || asked.hash !== undefined) return
-  await workspace.inbox.opened(item.id, { by })
   printItem(out(asked.plain), item)
   const what = 'approve' in asked.said ? '' : `\n${safe(JSON.stringify(asked.said))}`
   await assertYes(`${what}\n${ASKS[asked.command] ?? 'Decide so?'}`)

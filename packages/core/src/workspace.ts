@@ -36,8 +36,8 @@ import { exportLines, type ExportOptions } from './bundle/export.ts'
 import { importBundle, type ImportOptions, type ImportReport } from './bundle/import.ts'
 import { mergeBundle, type MergeOptions, type MergeReport } from './bundle/merge.ts'
 import type { BundleSource } from './bundle/read.ts'
+import { attempts } from './inbox/attempts.ts'
 import { deciderOf, type Deciding, type MayDecide } from './inbox/decide.ts'
-import { straightStamps } from './inbox/fatigue.ts'
 import { holdsOf, type Holds } from './inbox/holds.ts'
 import { inboxOf, type Inbox, type InboxOptions } from './inbox/inbox.ts'
 import type { EntityType } from './memory/entity.ts'
@@ -248,5 +248,5 @@ function hearing(notifier: Notifier, workspace: string): Pick<InboxOptions, 'cha
 
 function decidingOf({ env, mayDecide }: WorkspaceParts, workspace: string, verbs: RunVerbs): Deciding {
   const retry: Deciding['retry'] = (run, by) => verbs.retry(run, { by })
-  return { env, workspace, mayDecide, retry, onDecided: straightStamps(env, workspace) }
+  return { env, workspace, mayDecide, retry, noteAttempt: attempts(env, workspace) }
 }

@@ -4,7 +4,7 @@ import type { Json } from '../base/value.ts'
 import { dataOf, type Entry } from '../journal/entry.ts'
 import type { EntryData, EntryKind } from '../journal/kinds.ts'
 import type { Environment } from '../conductor/environment.ts'
-import { readItem } from '../conductor/item.ts'
+import { attemptText, readItem } from '../conductor/item.ts'
 import { rowOf } from '../conductor/status.ts'
 import { streamOf } from '../conductor/start.ts'
 import { TRAIL, type TrailRecord } from '../conductor/trail.ts'
@@ -44,7 +44,8 @@ async function outlineOf(env: Environment, row: RunRow): Promise<string[]> {
 async function told(env: Environment, workspace: string, entry: Entry): Promise<string[]> {
   const line = (at: number, said: string | undefined): string[] => (said === undefined ? [] : [`${iso(at)}  ${said}`])
   if (entry.payload === null) return line(entry.at, `${entry.kind} (erased)`)
-  if (entry.kind !== 'effect.opened') return line(entry.at, sentence(entry))
+  const tried = await triedOn(env, workspace, entry)
+  if (entry.kind !== 'effect.opened') return [...line(entry.at, sentence(entry)), ...tried]
   const data = dataOf(entry as Entry & { kind: 'effect.opened' })
   if (data.joined === true) return line(entry.at, sentence(entry))
   const entries = await env.store.entries(workspace, streamOf(data.run, 0))
@@ -53,9 +54,17 @@ async function told(env: Environment, workspace: string, entry: Entry): Promise<
   const held = new Set<string>()
   for (const one of entries) {
     const said = one.payload === null ? undefined : await innerSentence(env, workspace, one, { undo, held })
-    lines.push(...line(one.at, said === undefined ? undefined : `  ${said}`))
+    lines.push(...line(one.at, said === undefined ? undefined : `  ${said}`), ...(await triedOn(env, workspace, one)))
   }
   return lines
+}
+
+/** Behind a question that was asked: who tried to decide it, and was refused. */
+async function triedOn(env: Environment, workspace: string, entry: Entry): Promise<string[]> {
+  if (entry.kind !== 'ask.opened' || entry.payload === null) return []
+  const { item, again } = dataOf(entry as Entry & { kind: 'ask.opened' })
+  const found = again === undefined ? await readItem(env.store, workspace, item) : undefined
+  return (found?.item.attempts ?? []).map((one) => `${iso(one.at)}    ${attemptText(one)}`)
 }
 
 function isUndo(first: Entry | undefined): boolean {
@@ -165,6 +174,8 @@ const TELL: Tell = {
   'sleep.opened': (d) => `sleeps until ${new Date(d.until).toISOString()}`,
   'wait.opened': (d) => `waits for event ${d.event}`,
   'wait.completed': (d, key) => (d.event === undefined ? `waited for ${key} in vain` : `received ${key}`),
+  'approval.forged': (d) =>
+    `a message history came with an approval in it (${d.given}, ${d.count} in all): it is text to the model, and approves nothing`,
   'ask.opened': (d, key) => inSilence(d) ?? `asked a person ("${key}")`,
   'ask.completed': (d) =>
     d.error === undefined

@@ -61,6 +61,7 @@ export const RECORD_KINDS = [
   'reservation',
   'retention',
   'rollup',
+  'stamps',
   'stayed',
   'timeline',
   'touch',

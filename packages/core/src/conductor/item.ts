@@ -1,5 +1,5 @@
 /** Item: a question to a person as its record keeps it: one shape for every kind, so that one card can render all. */
-import type { Actor, Money } from '../base/actor.ts'
+import { actorText, type Actor, type Money } from '../base/actor.ts'
 import type { Flag } from '../base/glyphs.ts'
 import { sha256 } from '../base/hash.ts'
 import { canonical, canonicalAround } from '../base/json.ts'
@@ -55,6 +55,29 @@ export interface Handing {
   readonly to: Actor
   readonly at: number
   readonly note?: string
+}
+
+/** Somebody tried to decide it, and was refused: how often by now, and what was given last. */
+export interface Attempt {
+  readonly by: Actor
+  /** 'forged': a hash that it never had; 'stale': one that it had before. */
+  readonly why: 'forged' | 'stale' | 'forbidden'
+  readonly given: string
+  readonly verb: string
+  readonly at: number
+  readonly count: number
+}
+
+/** One try as a person reads it. */
+export function attemptText({ by, why, verb, count }: Attempt): string {
+  const times = count === 1 ? '' : ` (${count} times)`
+  return `${actorText(by)} tried to ${verb} it ${WHY[why]}${times}: refused`
+}
+
+const WHY: { readonly [W in Attempt['why']]: string } = {
+  forged: 'with a hash that it never had',
+  stale: 'as it was before',
+  forbidden: 'and may not',
 }
 
 /** A line of a revert that stays. */
@@ -135,6 +158,9 @@ export interface ItemRecord {
     readonly batch?: string
   }
   readonly seen?: readonly { readonly by: Actor; readonly at: number }[]
+  readonly attempts?: readonly Attempt[]
+  /** Hashes that it had before, the newest of them. */
+  readonly was?: readonly string[]
 }
 
 /** A short id that is the same whenever the same operation asks. */

@@ -36,6 +36,7 @@ export async function raise(pass: Pass, about: Raising): Promise<Put[]> {
     code: about.code,
     hint: about.hint,
     ...(about.stays === undefined ? {} : { stays: about.stays }),
+    ...(found === undefined ? {} : { was: [...(found.item.was ?? []), found.item.hash].slice(-20) }),
   }
   env.emit('item.opened', {
     workspace: claimed.row.workspace,

@@ -3,8 +3,9 @@ import { shown, type Flag } from '../base/glyphs.ts'
 import type { Preview, PreviewRow } from '../connector/preview.ts'
 import type { Provenance } from './item.ts'
 
-/** More than this, and a card should show the length and the difference first. */
-const LONG = 20_000
+/** More than this, and nobody has seen it at a glance: a card shows the length and the difference first. */
+const CHARACTERS_MAX = 20_000
+const LINES_MAX = 500
 
 interface Readable {
   readonly title: string
@@ -30,8 +31,8 @@ export function readable<T extends Readable>(item: T): T & { flags?: readonly Fl
     ...(item.hint === undefined ? {} : { hint: say(item.hint) }),
     ...(item.changed === undefined ? {} : { changed: item.changed.map((row) => rowShown(row, say)) }),
   }
-  const length = lengthOf(made.preview)
-  if (length > LONG) flags.push({ code: 'long', text: `${length} characters: read it before you decide` })
+  // First: however many other flags there are, this one is not cut off.
+  flags.unshift(...long(made.preview))
   const once = flags.filter((one, i) => flags.findIndex((other) => other.text === one.text) === i)
   return once.length === 0 ? made : { ...made, flags: once.slice(0, 20) }
 }
@@ -56,6 +57,10 @@ function rowShown({ label, before, after }: PreviewRow, say: (text: string) => s
   return { label: say(label), ...(before === undefined ? {} : { before: say(before) }), after: say(after) }
 }
 
-function lengthOf(preview: Preview): number {
-  return preview.kind === 'text' ? preview.after.length : preview.rows.reduce((sum, row) => sum + row.after.length, 0)
+function long(preview: Preview): Flag[] {
+  const texts = preview.kind === 'text' ? [preview.after] : preview.rows.map((row) => row.after)
+  const characters = texts.reduce((sum, text) => sum + text.length, 0)
+  const lines = texts.reduce((sum, text) => sum + text.split('\n').length, 0)
+  if (characters <= CHARACTERS_MAX && lines <= LINES_MAX) return []
+  return [{ code: 'long', text: `${characters} characters in ${lines} lines: read it before you decide` }]
 }

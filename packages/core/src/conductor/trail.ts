@@ -83,6 +83,7 @@ function linesOf(draft: Draft, data: { puts?: readonly Put[]; by?: Actor }, plac
   const { stream, seq, at, by, run } = place
   const step = draft.key === undefined || draft.key === '' ? {} : { step: draft.key }
   const base = { at, kind: draft.kind, by, ...(run === undefined ? {} : { run }), ...step, entities: [], stream, seq }
+  if (isAttempt(draft)) return [{ ...base, ...attemptSaid(draft) }]
   const said = (data.puts ?? []).flatMap((put) => changeOf(put, data.puts!))
   if (draft.kind === 'agent.completed' && draft.data.agent !== undefined)
     return [{ ...base, ...answerOf(draft.data.agent) }]
@@ -141,6 +142,33 @@ function verbOf(draft: Draft): Said {
   if (draft.kind === 'step.completed') return { what: 'step outcome set by hand' }
   if (isOfTrust(draft)) return trustSaid(draft)
   return { what: draft.kind.replace('.', ' '), ...item }
+}
+
+type OfAttempt = Draft & { kind: 'approval.forged' | 'decision.refused' }
+
+function isAttempt(draft: Draft): draft is OfAttempt {
+  return draft.kind === 'approval.forged' || draft.kind === 'decision.refused'
+}
+
+/** What was given, and what was expected, is told in full: it is what an investigation begins with. */
+function attemptSaid({ data }: OfAttempt): Said {
+  const { item, why, verb, given, expected, count, puts = [] } = data
+  const asked = puts.find((put) => put.kind === 'inbox')?.data as unknown as ItemRecord | undefined
+  const times = count === 1 ? '' : `, ${count} times by now`
+  const run = asked?.onBehalfOf ?? asked?.run ?? ''
+  const hash = expected === undefined ? given : `given ${given}, expected ${expected}`
+  return {
+    what: `${ATTEMPTS[why]}: ${asked?.action ?? asked?.kind ?? 'message history'} ${verb}${times} (${hash})`,
+    ...(item === undefined ? {} : { item }),
+    ...(asked?.action === undefined ? {} : { action: asked.action }),
+    ...(run === '' ? {} : { run }),
+  }
+}
+
+const ATTEMPTS: { readonly [W in OfAttempt['data']['why']]: string } = {
+  forged: 'forged approval refused',
+  stale: 'decision on what has changed refused',
+  forbidden: 'decision by one who may not decide refused',
 }
 
 type OfTrust = Draft & { kind: 'trust.set' | 'trust.ceiling' | 'trust.promoted' }

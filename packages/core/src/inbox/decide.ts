@@ -6,6 +6,8 @@
  * D3. Expiry never approves: an item past its time refuses. What is held is no question: past its time it can be stopped
  *     until a pass lets it go, and the unit that comes first counts.
  * D4. An edit changes how an effect is done, not which it is: what has another intent is another effect.
+ * D5. What is too long to be seen at a glance gets no yes from somebody who has not opened it.
+ * D6. A hash that is not the item's, and one who may not decide, are journaled (attempts.ts).
  */
 import type { z } from 'zod'
 import { actorJson, isActor, type Actor } from '../base/actor.ts'
@@ -22,8 +24,10 @@ import { lineEdits, sameByEdit } from '../conductor/ops/plan.ts'
 import { whyUnheard } from '../conductor/trust/record.ts'
 import { asksEach } from '../conductor/trust/use.ts'
 import type { AnyAction } from '../connector/action.ts'
+import type { NoteAttempt } from './attempts.ts'
 import { countedBy, strayIn, strayText, wholeDecision, type Edit } from './edit.ts'
-import { itemOf, type InboxItem } from './item.ts'
+import { itemOf, mustBeOpened, type InboxItem } from './item.ts'
+import { stampsInARow } from './stamps.ts'
 
 export type Decision =
   | { readonly approve: true }
@@ -44,6 +48,8 @@ export type Decided =
   | {
       readonly status: 'refused'
       readonly why: 'settled' | 'changed' | 'expired' | 'forbidden' | 'invalid'
+      /** Of what is invalid: it says `mustBeOpened`, and whoever says yes to it has not opened it. */
+      readonly code?: 'unopened'
       /** What is wrong, for a person. */
       readonly message: string
       readonly item?: InboxItem
@@ -58,8 +64,7 @@ export interface Deciding {
   readonly mayDecide: MayDecide | undefined
   /** Retries a run whose attention item was answered so. */
   readonly retry: (run: string, by: Actor) => Promise<void>
-  /** Called with every item that was decided. */
-  readonly onDecided: (item: ItemRecord) => void
+  readonly noteAttempt: NoteAttempt
 }
 
 /** Decides one item; `batch` names the batch that it is decided in. */
@@ -73,6 +78,7 @@ export async function decide(
   const { hash, by, ...said } = given
   let refusal: Decided | undefined
   let record: ItemRecord | undefined
+  let tell = (): void => {}
   const written = await env.company(workspace).edit(async () => {
     refusal = undefined
     const found = await readItem(env.store, workspace, id)
@@ -88,7 +94,9 @@ export async function decide(
     const payload = canonicalAround({ key: found.item.key, item: id, hash, decision: json, by: actorJson(by) })
     const delivery = { run: found.item.run, onceKey: `decision:${id}`, kind: 'decision', payload, at: now }
     const counted = await env.projections.decided(env, workspace, { item: record, by, at: now })
-    const puts = [itemPut(record, found.version + 1), ...counted.puts]
+    const stamps = await stampsInARow(env, workspace, record)
+    tell = stamps.tell
+    const puts = [itemPut(record, found.version + 1), ...counted.puts, ...stamps.puts]
     const starts = counted.starts === undefined ? {} : { starts: counted.starts }
     return {
       drafts: [
@@ -98,11 +106,23 @@ export async function decide(
       unit: found.item.key === '' ? starts : { deliveries: [delivery], ...starts },
     }
   })
-  if (written === undefined) return refusal ?? refused('settled', 'it has been decided', record!)
-  options.onDecided(record!)
+  if (written === undefined) {
+    if (isAttempt(refusal)) await options.noteAttempt(id, hash, by, verbOf(said))
+    return refusal ?? refused('settled', 'it has been decided', record!)
+  }
+  tell()
   if (record!.key === '' && 'retry' in said) await options.retry(record!.run, by)
   env.nudge()
   return { status: 'done' }
+}
+
+/** D6. */
+function isAttempt(refusal: Decided | undefined): boolean {
+  return refusal?.status === 'refused' && (refusal.why === 'changed' || refusal.why === 'forbidden')
+}
+
+function verbOf(said: object): string {
+  return Object.keys(said).find((key) => Object.hasOwn(SAID, key)) ?? 'decide'
 }
 
 /** How those below the inbox decide an item. */
@@ -154,6 +174,8 @@ async function refuse(
     return refused('invalid', `it allows one of ${item.allows.join(', ')}; not ${verbs.join(', ') || 'nothing'}`, item)
   if (!SAID[verb]((decision as Record<string, unknown>)[verb]))
     return refused('invalid', `what was said with "${verb}" is no decision`, item)
+  if (YES.has(verb) && mustBeOpened(item) && item.seen?.some((one) => one.by.id === by.id) !== true)
+    return unopened(item, by)
   const wrong = misfit(options.env, item, decision) ?? whyUnheard(options.env, item, verb)
   return wrong === undefined ? undefined : refused('invalid', wrong, item)
 }
@@ -171,6 +193,9 @@ async function beyond(
   if (!(await asksEach(env, workspace, item))) return undefined
   return refused('invalid', 'its action is to be decided one at a time', item)
 }
+
+/** D5: whatever may lead to its being done. */
+const YES: ReadonlySet<Verb> = new Set(['approve', 'edit', 'answer'])
 
 /** What each verb must say: a decision may come as JSON from anywhere. */
 const SAID: { readonly [V in Exclude<Verb, 'snooze'>]: (said: unknown) => boolean } = {
@@ -266,6 +291,11 @@ function fromJson(schema: Json): z.ZodType {
 
 export function refused(why: (Decided & { status: 'refused' })['why'], message: string, item: ItemRecord): Decided {
   return { status: 'refused', why, message, item: itemOf(item) }
+}
+
+function unopened(item: ItemRecord, by: Actor): Decided {
+  const message = `it is long, and ${by.name ?? by.id} has not opened it: inbox.opened('${item.id}', { by })`
+  return { status: 'refused', why: 'invalid', code: 'unopened', message, item: itemOf(item) }
 }
 
 export function itemNotFound(id: string): KeelsonError {

@@ -3,7 +3,6 @@
  *
  * Rubber stamp: approved unopened, or sooner than it can be read (2 s, or 15 ms a word). It counts for no suggestion.
  */
-import type { Actor } from '../base/actor.ts'
 import type { Environment } from '../conductor/environment.ts'
 import { itemsWhere, type ItemRecord } from '../conductor/item.ts'
 import { lookedAt, type Looked } from '../conductor/looked.ts'
@@ -11,8 +10,6 @@ import { instantOf } from './hand.ts'
 import { likeness } from './batch.ts'
 
 const HOUR_MS = 3_600_000
-/** So many stamps in a row, and somebody is told. */
-const STRAIGHT = 50
 
 export interface Fatigue {
   readonly since: string
@@ -102,18 +99,4 @@ function byAction(items: readonly ItemRecord[], approved: readonly Look[]): Fati
       stamps: own.filter(({ looked }) => looked.stamp).length,
     }
   })
-}
-
-/** Counts stamps in a row, by person, as far as this process has seen; tells at every fifty. */
-export function straightStamps(env: Environment, workspace: string): (item: ItemRecord) => void {
-  const straight = new Map<string, number>()
-  return (item) => {
-    const looked = lookedAt(item)
-    const by: Actor | undefined = item.decided?.by
-    if (looked === undefined || by === undefined) return
-    const count = looked.stamp ? (straight.get(by.id) ?? 0) + 1 : 0
-    straight.set(by.id, count)
-    if (count > 0 && count % STRAIGHT === 0)
-      env.emit('inbox.fatigued', { workspace, by: by.name ?? by.id, straight: count })
-  }
 }

@@ -2,7 +2,7 @@
 import type { Actor, Money } from '../base/actor.ts'
 import type { Flag } from '../base/glyphs.ts'
 import type { Json } from '../base/value.ts'
-import type { ItemRecord, PlanLine, Provenance, Verb } from '../conductor/item.ts'
+import type { Attempt, ItemRecord, PlanLine, Provenance, Verb } from '../conductor/item.ts'
 import type { NoticeOf } from '../conductor/notice.ts'
 import { iso } from '../conductor/waiting.ts'
 import type { RejectReason, Risk } from '../connector/action.ts'
@@ -26,6 +26,10 @@ interface ItemBase {
   readonly shadow?: true
   /** What is not as it seems in what is shown: hidden or turned characters, letters that pass for others. */
   readonly flags: readonly Flag[]
+  /** Too long to be seen at a glance: whoever approves, edits or answers it must have opened it, by `inbox.opened`. */
+  readonly mustBeOpened?: true
+  /** Tries to decide it that were refused: with a hash that it never had or has no longer, or by one who may not decide. */
+  readonly attempts?: readonly (Omit<Attempt, 'at'> & { readonly at: string })[]
   readonly reminders: number
   /** Whose it is, since it was handed on, or nobody had answered. */
   readonly assignee?: Actor
@@ -122,6 +126,8 @@ function baseOf(record: ItemRecord): ItemBase {
     editSchema: record.editSchema,
     ...(record.shadow === true ? { shadow: true as const } : {}),
     flags: record.flags ?? [],
+    ...(mustBeOpened(record) ? { mustBeOpened: true as const } : {}),
+    ...(record.attempts === undefined ? {} : { attempts: record.attempts.map((one) => ({ ...one, at: iso(one.at) })) }),
     reminders: record.reminders,
     ...(record.assignee === undefined ? {} : { assignee: record.assignee }),
     handings: (record.handings ?? []).map((one) => ({ ...one, at: iso(one.at) })),
@@ -129,6 +135,10 @@ function baseOf(record: ItemRecord): ItemBase {
     ...(record.decided === undefined ? {} : { decided: { ...record.decided, at: iso(record.decided.at) } }),
     seen: (record.seen ?? []).map((one) => ({ by: one.by, at: iso(one.at) })),
   }
+}
+
+export function mustBeOpened({ flags = [], lines = [] }: ItemRecord): boolean {
+  return [flags, ...lines.map((line) => line.flags ?? [])].flat().some(({ code }) => code === 'long')
 }
 
 function approvalOf(record: ItemRecord, base: ItemBase): InboxItem {

@@ -21,6 +21,20 @@ interface Failed {
   readonly cause?: string
 }
 
+/** Tries to decide that were refused. */
+interface Refused extends WithPuts {
+  readonly by: Actor
+  readonly item?: string
+  readonly why: 'forged' | 'stale' | 'forbidden'
+  readonly given: string
+  /** The hash that the item has. */
+  readonly expected?: string
+  /** What was to be done with it. */
+  readonly verb: string
+  /** So many by now. */
+  readonly count: number
+}
+
 interface WithPuts {
   readonly puts?: readonly Put[]
 }
@@ -233,6 +247,10 @@ export interface EntryData {
     readonly decision: Json
     readonly batch?: string
   } & WithPuts
+  /** Somebody tried to decide with a hash that the item never had; in a run: a message history came with an approval in it. */
+  'approval.forged': Refused
+  /** Somebody tried to decide what has changed since they saw it, or may not decide. */
+  'decision.refused': Refused
   'item.snoozed': { readonly by: Actor; readonly item: string; readonly until: number } & WithPuts
   'item.delegated': { readonly by: Actor; readonly item: string; readonly to: Actor; readonly note?: string } & WithPuts
   /** A held effect goes out at another time. */

@@ -29,6 +29,7 @@ export async function decide(
   await stage.perform(async (keelson) => {
     const now = await keelson.inbox.get(item.id)
     if (now.decided !== undefined && canonical(now.decided.decision) === canonical(wholeDecision(item, made))) return // before a crash
+    if (item.mustBeOpened === true) await keelson.inbox.opened(item.id, { by })
     const decided = await keelson.inbox.decide(item.id, { hash: item.hash, by, ...made })
     if (decided.status === 'done') return
     throw new KeelsonError('INPUT_INVALID', `${wanted.what} was refused: ${decided.why}: ${decided.message}`, {

@@ -1,5 +1,6 @@
 /** Answers: the tries of one question: reserve, ask, record what came of it; then the next try, or the next model. */
 import type { AnyAgent } from '../../agent/agent.ts'
+import { approvalsIn } from '../../agent/forged.ts'
 import { failureOf, type ModelAnswer } from '../../agent/model.ts'
 import { costOf, type Prices, type Usage } from '../../agent/price.ts'
 import { promptOf } from '../../agent/prompt.ts'
@@ -27,7 +28,14 @@ export async function answers(pass: Pass, asked: Question, op: Op): Promise<void
       return
     const attempt = op.attempts + 1
     const repair = op.failure?.code === 'OUTPUT_INVALID' ? op.failure.message : undefined
-    const go: Try = { attempt, id: reservationId(pass, key, op.sends + 1), model: modelOf(agent, attempt), repair }
+    const first = op.sends === 0
+    const go: Try = {
+      attempt,
+      first,
+      id: reservationId(pass, key, op.sends + 1),
+      model: modelOf(agent, attempt),
+      repair,
+    }
     const begun = await pass.work.run(() => begin(pass, asked, go))
     if (!begun || pass.work.aborted) return
     if (await pass.work.run(() => once(pass, asked, go))) return
@@ -38,6 +46,8 @@ export async function answers(pass: Pass, asked: Question, op: Op): Promise<void
 /** One try of a question. */
 interface Try {
   readonly attempt: number
+  /** Nothing was asked before it, not even in vain. */
+  readonly first: boolean
   /** Of its reservation: one that was cut short by a crash keeps its own. */
   readonly id: string
   readonly model: string | undefined
@@ -84,10 +94,23 @@ async function begin(pass: Pass, asked: Question, go: Try): Promise<boolean> {
     begun = true
     const by = model === undefined ? {} : { model }
     const draft: Draft = { kind: 'agent.sending', key, data: { hash, attempt, ...by, puts } }
-    return { drafts: [draft], expect: expect.filter((one) => 'id' in one && one.id === 'life') } // a freeze stops no question
+    return {
+      drafts: [...(go.first ? forged(pass, asked) : []), draft],
+      expect: expect.filter((one) => 'id' in one && one.id === 'life'),
+    } // a freeze stops no question
   })
   if (!begun) env.nudge()
   return begun
+}
+
+/** Approvals that came with what it is asked about. */
+function forged(pass: Pass, { input, about }: Question): Draft[] {
+  const found = approvalsIn([input, ...about.map(({ data }) => data)])
+  if (found.length === 0) return []
+  const { by } = pass.history.start
+  const given = `tool-approval-response ${found[0]!}`
+  const data = { by, why: 'forged', given, verb: 'approve', count: found.length } as const
+  return [{ kind: 'approval.forged', key: '', data }]
 }
 
 const UNPRICED = { hint: 'Give the model a price in prices.models, or a worst case in prices.unpriced.' }

@@ -98,7 +98,8 @@ async function without(store: MemoryStore, workspace: string, id: string, done: 
     .filter(({ ids }) => ids.length > 0)
   if (stays.length === 0) return [itemPut({ ...found.item, state: 'withdrawn' }, found.version + 1)]
   const { title, text, hint } = leftover(stays)
-  const item: ItemRecord = { ...found.item, stays, title, hint, preview: { kind: 'text', after: text } }
+  const was = [...(found.item.was ?? []), found.item.hash].slice(-20)
+  const item: ItemRecord = { ...found.item, was, stays, title, hint, preview: { kind: 'text', after: text } }
   return [itemPut({ ...item, hash: itemHash(item) }, found.version + 1)]
 }
 

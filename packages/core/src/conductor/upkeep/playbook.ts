@@ -227,6 +227,7 @@ async function attention(pass: Pass, id: string, failed: readonly PartReport[]) 
     editSchema: {},
     code: 'MAINTENANCE_FAILED',
     hint: 'maintenance.run() tries again, and so does the next planned time; when all of it goes well this is closed.',
+    ...(found === undefined ? {} : { was: [...(found.item.was ?? []), found.item.hash].slice(-20) }),
   }
   return itemPut(
     { ...bare, hash: itemHash({ ...bare, title: `${title} ${bare.openedAt}` }) },
