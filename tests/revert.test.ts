@@ -511,6 +511,47 @@ describe('an effect', () => {
     expect(site.size).toBe(0)
   })
 
+  it('#21 goes on in reverse order where it was cut off, twice, and is compensated once', async () => {
+    const [site, back]: [Set<string>, string[]] = [new Set(), []]
+    const taken = action({
+      name: 'site.keep',
+      effect: 'reversible',
+      idempotency: { by: 'id' },
+      input: z.object({ slug: z.string() }),
+      output: z.null(),
+      undo: z.object({ slug: z.string() }),
+      run: ({ slug }) => (site.add(slug), { output: null, undo: { slug } }),
+      compensate: ({ slug }) => void (site.delete(slug), back.push(slug)),
+    })
+    const write = definePlaybook({
+      name: 'write',
+      version: 1,
+      input: z.object({}),
+      output: z.null(),
+      async run(ctx) {
+        for (const slug of ['a', 'b', 'c']) await ctx.act(taken, { slug })
+        return null
+      },
+    })
+    const gate = policy([
+      policy.rule('free', { on: taken }, () => policy.allow()),
+      policy.rule('one by one', { on: taken, undo: true }, () => policy.ask()),
+    ])
+    const t = await testConductor({ playbooks: [write], actions: [taken], policy: gate })
+    await (await t.start(write, {}, { id: 'w' })).result()
+    const plan = await t.keelson.revert.plan({ run: 'w' })
+    const { id } = await t.host((keelson) => keelson.revert.apply(plan, { by: ann }))
+    for (const done of [['c'], ['c', 'b'], ['c', 'b', 'a']]) {
+      await t.crash()
+      await t.approve(taken, { by: ann })
+      expect(back).toEqual(done)
+    }
+    await t.crash()
+    expect(await t.keelson.runs.get(id).result()).toMatchObject({ failed: [], left: [] })
+    expect(back).toEqual(['c', 'b', 'a'])
+    expect(site.size).toBe(0)
+  })
+
   it('names a line that stays in one item: of what is taken back later, by whatever plan, it says nothing more', async () => {
     const { site, put, gate } = outside()
     const write = definePlaybook({

@@ -94,7 +94,7 @@ async function companies(): Promise<{ keelson: Conductor; own: WorkspaceMemory }
 }
 
 describe('a question', () => {
-  it('of any text throws nothing and finds nothing of another scope', async () => {
+  it('#26 of any text throws nothing and finds nothing of another scope', async () => {
     const { own } = await companies()
     for (const text of NAUGHTY) expect(JSON.stringify(await own.recall({ text, limit: 200 }))).not.toContain(CANARY)
     await fc.assert(
@@ -106,7 +106,7 @@ describe('a question', () => {
     )
   })
 
-  it('is answered by no method with what another scope or workspace holds', async () => {
+  it('#26 is answered by no method with what another scope or workspace holds', async () => {
     const { own, keelson } = await companies()
     const foreign = (await keelson.memory.scope('customer:beta').facts())[0]!
     const answers = [

@@ -190,7 +190,7 @@ describe('verify() with anchors', () => {
     expect(acme.anchors.map(({ number }) => number)).toEqual([1, 2, 3])
   })
 
-  it('detects an edited entry', async () => {
+  it('#14 detects an edited entry', async () => {
     const acme = company()
     for (const owner of ['ada', 'ben']) await acme.work(owner)
     tamper(acme, (db) => db.exec(`update entries set payload = replace(payload, '4200', '9900')`))
@@ -200,7 +200,7 @@ describe('verify() with anchors', () => {
     ])
   })
 
-  it('detects an entry deleted from the middle', async () => {
+  it('#14 detects an entry deleted from the middle', async () => {
     const acme = company()
     for (const owner of ['ada', 'ben']) await acme.work(owner)
     tamper(acme, (db) => db.exec(`delete from entries where stream = ${stream('ada')} and seq = 2`))
@@ -208,7 +208,7 @@ describe('verify() with anchors', () => {
     expect(anchored).toEqual([expect.stringMatching(/^1 of the 2 streams that anchor 1 of/)])
   })
 
-  it('detects a tail that was cut off', async () => {
+  it('#14 detects a tail that was cut off', async () => {
     const acme = company()
     for (const owner of ['ada', 'ben']) await acme.work(owner)
     tamper(acme, (db) => {
@@ -219,7 +219,7 @@ describe('verify() with anchors', () => {
     expect((await found(acme)).anchored).toEqual([expect.stringMatching(/^1 of the 2 streams that anchor 2 of/)])
   })
 
-  it('detects entries that were reordered', async () => {
+  it('#14 detects entries that were reordered', async () => {
     const acme = company()
     await acme.work('ada')
     tamper(acme, (db) => {
@@ -236,7 +236,7 @@ describe('verify() with anchors', () => {
     expect(own.join()).not.toContain('stream ') // the chains by themselves are whole again
   })
 
-  it('detects a journal that was written anew from its first entry', async () => {
+  it('#14 detects a journal that was written anew from its first entry', async () => {
     const acme = company()
     for (const owner of ['ada', 'ben']) await acme.work(owner)
     const other = company('other')
@@ -248,7 +248,7 @@ describe('verify() with anchors', () => {
     expect(anchored).toHaveLength(2)
   })
 
-  it('detects a backup that was put back, and one that went on from there', async () => {
+  it('#14 detects a backup that was put back, and one that went on from there', async () => {
     const acme = company()
     await acme.work('ada')
     const backup = `${acme.file}.backup`

@@ -58,7 +58,7 @@ describe('an approval', () => {
     expect(sent).toEqual([{ to: 'ada', cents: 4200 }])
   })
 
-  it('of another hash is refused as changed', async () => {
+  it('#4 of another hash is refused as changed', async () => {
     const { sent, payment, gate } = setUp()
     const conductor = await open(store(), { playbooks: [payment], policy: gate })
     await conductor.start(payment, { to: 'ada', cents: 4200 }, { id: 'p' })
@@ -69,7 +69,7 @@ describe('an approval', () => {
     expect(sent).toEqual([])
   })
 
-  it('is taken once, by whoever is first', async () => {
+  it('#4 is taken once, by whoever is first', async () => {
     const { sent, payment, gate } = setUp()
     const data = store()
     const one = await open(data, { playbooks: [payment], policy: gate })
@@ -158,7 +158,7 @@ describe('an approval', () => {
     expect(sent).toEqual([])
   })
 
-  it('for one run is none for another: its hash is refused there', async () => {
+  it('#4 for one run is none for another: its hash is refused there', async () => {
     const { sent, payment, gate } = setUp()
     const conductor = await open(store(), { playbooks: [payment], policy: gate })
     await conductor.start(payment, { to: 'ada', cents: 1 }, { id: 'one' })
@@ -172,7 +172,7 @@ describe('an approval', () => {
     expect(sent).toEqual([])
   })
 
-  it('after its time is refused, and expiry never approves', async () => {
+  it('#4 after its time is refused, and expiry never approves', async () => {
     const { sent, payment, gate } = setUp({ onSilence: 'reject', timeout: '1h' })
     const clock = manualClock(Date.parse('2026-01-05T09:00:00Z'))
     const options = { playbooks: [payment], policy: gate, clock: clock.process().clock }
@@ -186,7 +186,7 @@ describe('an approval', () => {
     expect(sent).toEqual([])
   })
 
-  it('executes what was shown, though the input says something else when it is read again', async () => {
+  it('row 7: executes what was shown, though the input says something else when it is read again', async () => {
     const { sent, pay, gate } = setUp()
     const sly = definePlaybook({
       name: 'sly',

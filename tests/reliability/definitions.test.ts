@@ -91,7 +91,7 @@ async function approve(conductor: Conductor, item: InboxItem): Promise<void> {
 }
 
 describe('row 6: an action that is defined otherwise since', () => {
-  it.each(Object.entries(OTHER))('is asked for anew after it was approved (%s)', async (_what, other) => {
+  it.each(Object.entries(OTHER))('row 6: is asked for anew after it was approved (%s)', async (_what, other) => {
     const [before, after] = [release(asks), release(asks, other)]
     const data = store()
     const first = await open(data, before.options)
@@ -136,7 +136,7 @@ describe('row 6: an action that is defined otherwise since', () => {
     expect(after.sent).toEqual([edit])
   })
 
-  it('is not sent when its hold ends, but asked for', async () => {
+  it('row 6: is not sent when its hold ends, but asked for', async () => {
     const held = [() => policy.hold('1h')]
     const [before, after] = [release(held), release(held, { effect: 'reversible' })]
     const [data, clock] = [store(), manualClock(0)]
@@ -167,7 +167,7 @@ describe('row 6: an action that is defined otherwise since', () => {
     expect(late).toMatchObject({ status: 'refused', why: 'settled' })
   })
 
-  it('is asked for line by line, where a plan of it was approved', async () => {
+  it('row 6: is asked for line by line, where a plan of it was approved', async () => {
     const [before, after] = [release(asks), release(asks, { title: 'Give' })]
     const data = store()
     const first = await open(data, before.options)
@@ -183,7 +183,7 @@ describe('row 6: an action that is defined otherwise since', () => {
     expect(await second.runs.get('p').result()).toBe('done,done')
   })
 
-  it('is answered by no grant that was made for the other', async () => {
+  it('row 6: is answered by no grant that was made for the other', async () => {
     const [before, after] = [release(asks), release(asks, { idempotency: { by: 'none' } })]
     const data = store()
     const first = await open(data, before.options)
@@ -216,7 +216,7 @@ describe('row 6: an action that is defined otherwise since', () => {
     expect([item.dueAt, after.sent]).toEqual([undefined, []])
   })
 
-  it('has to earn trust anew', async () => {
+  it('row 6: has to earn trust anew', async () => {
     const trusting = (one: ReturnType<typeof release>) => ({
       ...one.options,
       trust: [defineTrust(one.pay, { ceiling: 'automatic' })],
@@ -247,7 +247,7 @@ describe('row 6: an action that is defined otherwise since', () => {
     expect(titles).toContain('bank.pay went from "automatic" to "approve"')
   })
 
-  it('is not sent again under another definition, when nobody knows whether it happened', async () => {
+  it('row 6: is not sent again under another definition, when nobody knows whether it happened', async () => {
     const free = [() => policy.allow()]
     const before = release(free, { idempotency: { by: 'none' } })
     const after = release(free, { idempotency: { by: 'key' } }) // this one would be sent again

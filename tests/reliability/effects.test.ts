@@ -44,7 +44,7 @@ function setUp(idempotency: Idempotency, options: { reconcile?: boolean; intent?
 }
 
 describe('an effect with a lost answer', () => {
-  it('is looked up and adopted: it had happened', async () => {
+  it('#6 is looked up and adopted: it had happened', async () => {
     const { send, letter, harness } = setUp({ by: 'lookup' })
     const t = await harness()
     t.fault(send, 'timeout-after-effect')
@@ -54,7 +54,7 @@ describe('an effect with a lost answer', () => {
     await t.stop()
   })
 
-  it('that had not happened is sent again only after the settle window', async () => {
+  it('#6 that had not happened is sent again only after the settle window', async () => {
     const { send, letter, harness } = setUp({ by: 'lookup' })
     const t = await harness()
     t.fault(send, 'timeout-before-effect')
@@ -80,7 +80,7 @@ describe('an effect with a lost answer', () => {
     },
   )
 
-  it('that can do nothing of the kind is put to the operator, and never sent again by itself', async () => {
+  it('#5 that can do nothing of the kind is put to the operator, and never sent again by itself', async () => {
     const { send, letter, harness } = setUp({ by: 'none' }, { reconcile: false })
     const t = await harness()
     t.fault(send, 'timeout-after-effect')

@@ -72,7 +72,7 @@ async function here(options: { work?: boolean; hold?: () => Promise<string>; nam
 const inside = ({ what }: Told): boolean => what === 'inside'
 
 describe('a worker that is stopped', () => {
-  it('keeps its run for as long as it is, and goes on with it', async () => {
+  it('#7 keeps its run for as long as it is, and goes on with it', async () => {
     const web = await here({ work: false, name: 'web' })
     const worker = await Host.open('worker')
     const run = await web.keelson.start(web.hold, {}, { id: 'r' })

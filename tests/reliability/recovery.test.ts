@@ -94,7 +94,7 @@ describe('two conductors on one store', () => {
     expect(await one.audit.verify()).toMatchObject({ ok: true })
   })
 
-  it('never both record: the one that lost its lease is fenced', async () => {
+  it('#7 never both record: the one that lost its lease is fenced', async () => {
     const data = store()
     const session = data.session()
     const release = Promise.withResolvers<string>()

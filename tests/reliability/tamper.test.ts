@@ -230,7 +230,7 @@ describe('verify() on a file that was edited (a cut tail and a full rewrite need
     expect(await found()).toMatch(named)
   })
 
-  it.each(EDITS)('is never silent about %s by someone who does not', async (_, named, edit) => {
+  it.each(EDITS)('#14 is never silent about %s by someone who does not', async (_, named, edit) => {
     tamper(edit)
     expect(await found()).toMatch(new RegExp(`${named.source}|row .+ of table (entries|records|runs)`))
   })

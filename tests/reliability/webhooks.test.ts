@@ -78,7 +78,7 @@ describe('a delivery', () => {
     expect(await run.result()).toEqual(['42 100', '43 1'])
   })
 
-  it('row 16: forged, altered, of yesterday, of tomorrow, or of another company, is none', async () => {
+  it('#20 row 16: forged, altered, of yesterday, of tomorrow, or of another company, is none', async () => {
     const t = await testConductor({ playbooks: [book] })
     const receive = door(t)
     const [at, company] = [t.clock.now(), t.keelson.workspace('default')]
@@ -136,7 +136,7 @@ describe('a delivery', () => {
     expect(pulled).toBeLessThan(10)
   })
 
-  it('is verified by each secret of its company while one takes the place of another, and by no other', async () => {
+  it('#20 is verified by each secret of its company while one takes the place of another, and by no other', async () => {
     const t = await testConductor({ playbooks: [book] })
     const [receive, at] = [door(t), t.clock.now()]
     const [globex, nobody] = [t.keelson.workspace('globex'), t.keelson.workspace('nobody')]

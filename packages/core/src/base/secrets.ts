@@ -37,13 +37,22 @@ export function secretsIn(credential: unknown): Secrets {
     bytes.add(login.join(':'))
     bytes.add(`\u0000${login.join('\u0000')}`)
   }
-  const written = [...plain].flatMap((value) => [
-    value,
-    encodeURIComponent(value.toWellFormed()),
-    JSON.stringify(value).slice(1, -1),
-  ])
-  const coded = [...plain, ...bytes].map((value) => Buffer.from(value).toString('base64').replace(/=+$/, ''))
+  const written = [...plain].flatMap((value) => [value, ...inAddresses(value.toWellFormed()), ...inJson(value)])
+  const coded = [...plain, ...bytes].flatMap((value) =>
+    (['base64', 'base64url', 'hex'] as const).map((coding) => Buffer.from(value).toString(coding).replace(/=+$/, '')),
+  )
   return [...new Set([...written, ...coded])].sort((a, b) => b.length - a.length)
+}
+
+/** In a part of an address, in a whole one, and in a form. */
+function inAddresses(value: string): string[] {
+  return [encodeURIComponent(value), encodeURI(value), new URLSearchParams([['', value]]).toString().slice(1)]
+}
+
+/** In JSON, and in JSON that is a text in JSON: so an error quotes the answer of a server. */
+function inJson(value: string): string[] {
+  const once = JSON.stringify(value).slice(1, -1)
+  return [once, JSON.stringify(once).slice(1, -1)]
 }
 
 export function withoutSecrets(secrets: Secrets, error: StoredError): StoredError {
