@@ -1,5 +1,5 @@
 /** Script: what agents answer in a test, by agent; an agent without a line fails, showing what it was asked. */
-import type { ModelCall, Models } from '@keelson/core'
+import type { ModelAnswer, ModelCall, Models } from '@keelson/core'
 import { KeelsonError } from '@keelson/core/ports'
 
 /** One question that a model was asked. */
@@ -13,8 +13,11 @@ export interface Asked<In = unknown> {
 
 type Line = (input: unknown, asked: Asked) => unknown
 
+/** What an answer has used, for budgets and prices. Without it, it counts as what was reserved for it. */
+export type Used = (input: unknown, asked: Asked) => ModelAnswer['usage']
+
 export class Script {
-  readonly #lines = new Map<string, Line>()
+  readonly #lines = new Map<string, { readonly answer: Line; readonly usage: Used | undefined }>()
   readonly #asked = new Map<string, Asked[]>()
   #moves = 0
 
@@ -23,8 +26,8 @@ export class Script {
     return this.#moves
   }
 
-  set(agent: string, answer: Line): void {
-    this.#lines.set(agent, answer)
+  set(agent: string, answer: Line, usage?: Used): void {
+    this.#lines.set(agent, { answer, usage })
   }
 
   /** What an agent was asked, whatever came of it: each of these would have been paid for. */
@@ -41,8 +44,12 @@ export class Script {
     }
     this.#moves++
     this.#asked.set(agent.name, [...this.asked(agent.name), asked])
-    const answer = this.#lines.get(agent.name)
-    if (answer !== undefined) return { output: await answer(input, asked) }
+    const line = this.#lines.get(agent.name)
+    if (line !== undefined) {
+      const output = await line.answer(input, asked)
+      const usage = line.usage?.(input, asked)
+      return usage === undefined ? { output } : { output, usage }
+    }
     throw new KeelsonError(
       'MODEL_MISSING',
       `agent ${call.agent.name} has no script: it was asked ${JSON.stringify(call.input)}`,

@@ -3,11 +3,11 @@
  *
  * Nothing of it is global: tests may run side by side, each with as many as it likes.
  */
-import type { Action, Actor, Agent, Conductor, Connector, Decision, EventType, Inbox } from '@keelson/core'
+import type { Action, Actor, Agent, Conductor, Connector, Decision, EventType, Inbox, Usage } from '@keelson/core'
 import type { ConductorOptions, InboxItem, Json, Playbook, Run, StartOptions } from '@keelson/core'
 import { assertKnown, KeelsonError, namesOf } from '@keelson/core/ports'
 import { manualClock, milliseconds, type ManualClock } from '../clock.ts'
-import type { Asked } from '../fake/script.ts'
+import type { Asked, Used } from '../fake/script.ts'
 import { World, type FaultKind, type Happened } from '../fake/world.ts'
 import { testIds } from '../ids.ts'
 import { memoryStore } from '../memory-store.ts'
@@ -118,8 +118,15 @@ export interface Harness {
   fresh<In>(action: Action<In, any>, value: Json): void
   /** Calls of a faked action take this long from now on. */
   latency<In>(action: Action<In, any>, duration: string): void
-  /** What an agent answers from now on: by its input, and by which model is asked and what it is to mend. */
-  script<In, Out>(agent: Agent<In, Out>, answer: (input: In, asked: Asked<In>) => Out): void
+  /**
+   * What an agent answers from now on: by its input, and by which model is asked and what it is to mend. `usage`: the tokens that the answer has
+   * used, as budgets and prices count them; without it, it counts as the most that it may have cost.
+   */
+  script<In, Out>(
+    agent: Agent<In, Out>,
+    answer: (input: In, asked: Asked<In>) => Out | Promise<Out>,
+    options?: { readonly usage?: (input: In, asked: Asked<In>) => Usage | undefined },
+  ): void
   /** What an agent was asked: each question that a model would have been paid for. */
   asked<In>(agent: Agent<In, any>): readonly Asked<In>[]
   /** What really happened outside, and was not taken back. Throws `ACTION_NOT_FAKED` for an action that is not recorded. */
@@ -209,7 +216,8 @@ function verbsOf(stage: Stage, log: readonly LogLine[]): Harness {
     advance: (duration) => stage.advance(duration),
     ...checkedVerbs(sending(stage)),
     ...checkedVerbs(outside(stage)),
-    script: (agent, answer) => world.script.set(agent.name, answer as (input: unknown, asked: Asked) => unknown),
+    script: (agent, answer, { usage } = {}) =>
+      world.script.set(agent.name, answer as (input: unknown, asked: Asked) => unknown, usage as Used | undefined),
     asked: (agent) => world.script.asked(agent.name) as readonly Asked<never>[],
     async host(verb) {
       const answer = await stage.perform(verb)
