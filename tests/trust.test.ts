@@ -169,8 +169,9 @@ describe('trust', () => {
     ['one in a list that is a text', { to: 'ada@known.example, Cy <cy@new.example>' }, undefined],
     ['an amount beyond one and a half times the largest', { to: 'ada@known.example', price: 1501 }, undefined],
     ['one deep in the input', { to: 'ada@known.example', items: [1000, 1501] }, undefined],
+    ['amounts that are beyond it together', { to: 'ada@known.example', price: 1000, items: [501] }, undefined],
     ['none of these, with a name', { to: 'Bo <bo@known.example>' }, 'done'],
-    ['none of these', { to: 'bo@KNOWN.example', cc: ['ada@known.example'], price: 1500, items: [1500] }, 'done'],
+    ['none of these', { to: 'bo@KNOWN.example', cc: ['ada@known.example'], price: 700, items: [800] }, 'done'],
   ] as const)('asks all the same for what is unlike all that was let pass: %s', async (_what, given, done) => {
     const money = (amount: number) => ({ amount, currency: 'EUR' })
     const Price = z.object({ amount: z.int(), currency: z.string() })

@@ -1,5 +1,19 @@
-/** Money as people read it. */
-import { isMoney } from './actor.ts'
+/** Money as people read it, and as it is found in a value and added up. */
+import { isMoney, type Money } from './actor.ts'
+import type { Json } from './value.ts'
+
+/** All money in a value, however deep. */
+export function moneyIn(value: Json): Money[] {
+  if (typeof value !== 'object' || value === null) return []
+  return isMoney(value) ? [value] : Object.values<Json>(value).flatMap(moneyIn)
+}
+
+/** Added up by currency, in order of currency. What is negative counts by its size: what is taken is as large as what is given. */
+export function totals(money: readonly Money[]): Money[] {
+  const sums = new Map<string, number>()
+  for (const { amount, currency } of money) sums.set(currency, (sums.get(currency) ?? 0) + Math.abs(amount))
+  return [...sums].sort(([a], [b]) => (a < b ? -1 : 1)).map(([currency, amount]) => ({ amount, currency }))
+}
 
 /** Minor units as people write them: '20.00' for 2000 of EUR, '2000' of JPY. Throws on what is no currency. */
 export function inMajor(amount: number, currency: string): string {

@@ -63,8 +63,10 @@ export function amountOf({ limit, unpriced }: Line, spend: Spend): Amount | unde
   if (limit.money === undefined || (spend.money === undefined && spend.unpriced !== true))
     return { money: 0, tokens, calls }
   const { currency } = limit.money
-  if (spend.money?.currency === currency) return { money: Math.max(0, spend.money.amount), tokens, calls }
-  return unpriced?.currency === currency ? { money: unpriced.amount, tokens, calls } : undefined
+  const own = spend.money?.find((one) => one.currency === currency)?.amount ?? 0
+  const others = spend.unpriced === true || spend.money!.some((one) => one.currency !== currency)
+  if (!others) return { money: own, tokens, calls }
+  return unpriced?.currency === currency ? { money: own + unpriced.amount, tokens, calls } : undefined
 }
 
 function takes({ money, tokens, calls, unpriced }: Spend): boolean {

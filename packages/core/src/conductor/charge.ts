@@ -1,15 +1,17 @@
 /** Charge: what is about to be done, as far as budgets, rates and hours go. */
-import { isMoney, type Money } from '../base/actor.ts'
-import { canonical } from '../base/json.ts'
+import type { Money } from '../base/actor.ts'
+import { totals } from '../base/money.ts'
 import type { Rate } from '../base/rate.ts'
-import { fromStored } from '../base/schema.ts'
 import type { Json } from '../base/value.ts'
 import type { AnyAction } from '../connector/action.ts'
+import { costsKnown } from '../connector/cost.ts'
 import type { Ledger, Spending } from '../policy/budget.ts'
 import type { Behalf } from './behalf.ts'
 
 /** What something takes; `unpriced` where nobody can say what it costs. */
-export interface Spend extends Spending {
+export interface Spend extends Omit<Spending, 'money'> {
+  /** One sum of each currency. */
+  readonly money?: readonly Money[]
   readonly unpriced?: boolean
 }
 
@@ -55,18 +57,8 @@ export function turnOf(charge: Charge): Charge {
   return { ...charge, spend: {} }
 }
 
-/** What its own code says that it costs, or the first money of its input. */
 function costOf(action: AnyAction, input: Json): Spend {
-  try {
-    const money = action.cost === undefined ? moneyIn(input) : action.cost(fromStored(action.input, canonical(input)))
-    return money === undefined ? {} : { money }
-  } catch {
-    return { unpriced: true }
-  }
-}
-
-/** The money of an input: its first field that is money, in order of name. */
-export function moneyIn(input: Json): Money | undefined {
-  if (typeof input !== 'object' || input === null || Array.isArray(input)) return undefined
-  return Object.values(input).find(isMoney) as Money | undefined
+  const costs = costsKnown(action, input)
+  if (costs === undefined) return { unpriced: true }
+  return costs.length === 0 ? {} : { money: totals(costs) }
 }

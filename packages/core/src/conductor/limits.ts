@@ -168,7 +168,8 @@ function unitsOf({ limit }: Line): { money?: string; tokens?: true; calls?: true
 
 function cannotCount(line: Line, charge: Charge): string {
   const { money } = charge.spend
-  const why = money === undefined ? 'has no price' : `is in ${money.currency}`
+  const other = money?.find((one) => one.currency !== line.limit.money?.currency)
+  const why = other === undefined ? 'has no price' : `is in ${other.currency}`
   return `budget ${line.what} counts ${line.limit.money?.currency}, and ${charge.name} ${why}; no worst case (unpriced) is configured`
 }
 
@@ -226,9 +227,9 @@ function really(spend: Spend, reservedFor: Amount, currency: string | undefined)
     calls: reservedFor.calls,
     tokens: reservedFor.tokens === 0 ? 0 : (spend.tokens ?? reservedFor.tokens),
     money:
-      reservedFor.money === 0 || spend.money?.currency !== currency
-        ? reservedFor.money
-        : (spend.money?.amount ?? reservedFor.money),
+      reservedFor.money === 0
+        ? 0
+        : (spend.money?.find((one) => one.currency === currency)?.amount ?? reservedFor.money),
   }
 }
 

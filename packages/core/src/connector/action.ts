@@ -105,7 +105,10 @@ interface Base<I extends z.ZodType, O extends z.ZodType, U extends z.ZodType> {
   ) => Promise<PreviewSource> | PreviewSource
   /** Default: high where it is irreversible and nothing keeps it from happening twice, medium where irreversible, else low. */
   readonly risk?: Risk | ((input: z.output<I>) => Risk)
-  /** What it costs, shown to whoever decides, and taken of budgets. Those otherwise take the first money of its input. */
+  /**
+   * What it costs: shown to whoever decides, taken of budgets and of what grants allow, looked at by trust and by reports of shadow. Without
+   * it, all money in its input together.
+   */
   readonly cost?: (input: z.output<I>) => Money
   /** Reasons to say no that a card offers. */
   readonly rejectReasons?: readonly RejectReason[]

@@ -7,6 +7,7 @@
  * V3. It answers for whom it was given to, and for nobody else whom they call: to those it is passed on.
  */
 import { isMoney, type Actor, type Money } from '../base/actor.ts'
+import { moneyIn, totals } from '../base/money.ts'
 import { canonical } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
 
@@ -47,6 +48,8 @@ export interface Use {
   readonly action: string
   readonly account: string
   readonly input: Json
+  /** What it costs: of what does not say so, all money in its input. Null: its action could not say. */
+  readonly costs?: readonly Money[] | null
   readonly effect: string
   /** Mark of how the action is defined now. */
   readonly shape: string
@@ -83,7 +86,7 @@ export function below(grants: readonly Grant[], id: string): readonly Grant[] {
 
 /** The grant with one more use. */
 export function withUse(grant: Grant, use: Use, now: number, via: string): Grant {
-  const amount = moneyIn(use.input)
+  const amount = amountOf(use)
   const one = { effect: use.effect, at: now, ...(amount === undefined ? {} : { amount }) }
   const spent = amount === undefined ? {} : { amount: (grant.used?.amount ?? 0) + amount.amount }
   return {
@@ -130,7 +133,7 @@ function answers(grant: Grant, use: Use, now: number): boolean {
   if (grant.revoked || now >= grant.until || grant.action !== use.action) return false
   if ((grant.account ?? 'default') !== use.account) return false
   if (grant.shape !== undefined && grant.shape !== use.shape) return false
-  return coversInput(grant.where, use.input) && hasRoom(grant, inPeriod(grant, now), moneyIn(use.input))
+  return coversInput(grant.where, use.input) && hasRoom(grant, inPeriod(grant, now), amountOf(use))
 }
 
 function hasRoom(grant: Grant, uses: Grant['uses'], amount: Money | undefined): boolean {
@@ -142,16 +145,11 @@ function hasRoom(grant: Grant, uses: Grant['uses'], amount: Money | undefined): 
   return spent + amount.amount <= most.amount
 }
 
-/**
- * The money of an input: all of its fields that are money together, as nobody here knows which of them moves. Undefined where there is
- * none, where it is in several currencies, and where something of it is negative: it could not be added up.
- */
-function moneyIn(input: Json): Money | undefined {
-  if (typeof input !== 'object' || input === null || Array.isArray(input)) return undefined
-  const [first, ...more] = Object.values(input).flatMap((one) => (isMoney(one) ? [one as Money] : []))
-  if (first === undefined || first.amount < 0) return undefined
-  if (more.some(({ amount, currency }) => amount < 0 || currency !== first.currency)) return undefined
-  return { amount: more.reduce((sum, { amount }) => sum + amount, first.amount), currency: first.currency }
+/** What it takes of a cap. Undefined where it costs nothing, in several currencies, or something negative: it could not be added up. */
+function amountOf({ costs, input }: Use): Money | undefined {
+  const money = costs === undefined ? moneyIn(input) : (costs ?? [])
+  const [sum, ...others] = totals(money)
+  return others.length > 0 || money.some(({ amount }) => amount < 0) ? undefined : sum
 }
 
 function coversInput(where: Json, input: Json): boolean {

@@ -1,6 +1,7 @@
 /** Granted: an effect whose asks a standing grant, or a rung of trust, answers in a person's place, and for how long that holds. */
 import { actorText } from '../../base/actor.ts'
 import type { AnyAction } from '../../connector/action.ts'
+import { costsKnown } from '../../connector/cost.ts'
 import { shapeOf } from '../../connector/shape.ts'
 import type { Put } from '../../journal/put.ts'
 import type { Expect } from '../../journal/store.ts'
@@ -20,8 +21,9 @@ export async function byGrant(pass: Pass, spec: EffectSpec): Promise<{ spec: Eff
   if (asks.length === 0 || !asks.every((one) => one.grantable)) return { spec, puts: [] }
   const { action, account, input, effect } = spec
   const holder = holderOf(behalfIn(spec))
-  const shape = shapeOf(actionOf(pass.task.env, spec)).mark
-  const use = { action, account, input, effect, holder, shape }
+  const definition = actionOf(pass.task.env, spec)
+  const costs = costsKnown(definition, input) ?? null
+  const use = { action, account, input, costs, effect, holder, shape: shapeOf(definition).mark }
   const used = await useGrant(pass.task.env, pass.task.claimed.row.workspace, use)
   if (used === undefined) return byTrust(pass, spec)
   const { grant, puts } = used

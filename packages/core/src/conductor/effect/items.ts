@@ -2,9 +2,11 @@
 import { KeelsonError, type StoredError } from '../../base/errors.ts'
 import { actorJson, type Actor, type Money } from '../../base/actor.ts'
 import { canonical } from '../../base/json.ts'
+import { totals } from '../../base/money.ts'
 import { fromStored, jsonSchema } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
 import type { AnyAction, Risk } from '../../connector/action.ts'
+import { costsKnown } from '../../connector/cost.ts'
 import type { Preview } from '../../connector/preview.ts'
 import { shapeOf } from '../../connector/shape.ts'
 import { dataOf, type Entry } from '../../journal/entry.ts'
@@ -166,16 +168,16 @@ export function factsOf(
 ): Pick<ItemRecord, 'risk' | 'reversibility' | 'batchKey'> & { risk: Risk; cost?: Money } {
   const irreversible = action.effect === 'irreversible'
   const byDefault: Risk = irreversible ? (action.idempotency.by === 'none' ? 'high' : 'medium') : 'low'
-  const { risk: given, cost, batchBy } = action
+  const { risk: given, batchBy } = action
   const value = (): unknown => fromStored(action.input, canonical(input))
   const risk = safely(() => (typeof given === 'function' ? given(value()) : given) ?? byDefault, 'high')
-  const price = safely(() => cost?.(value()), undefined)
+  const sums = totals(costsKnown(action, input) ?? [])
   const part = safely(() => batchBy?.(value()) ?? '', undefined)
   const alone = irreversible || risk === 'high' || part === undefined
   return {
     risk,
     reversibility: action.compensate === undefined ? 'none' : 'revert',
-    ...(price === undefined ? {} : { cost: price }),
+    ...(sums.length === 1 ? { cost: sums[0]! } : {}),
     ...(alone ? {} : { batchKey: `${action.name}@${action.account}:${risk}:${part}` }),
   }
 }

@@ -127,7 +127,7 @@ function worstOf(prices: Prices, { agent, input, about }: Question, { model, rep
   const usage: Usage = { inputTokens: Math.ceil(bytes / 2), outputTokens: agent.maxOutputTokens }
   const money = costOf(prices, model, usage)
   const tokens = usage.inputTokens! + usage.outputTokens!
-  return { calls: 1, tokens, ...(money === undefined ? { unpriced: true } : { money }) }
+  return { calls: 1, tokens, ...(money === undefined ? { unpriced: true } : { money: [money] }) }
 }
 
 /** One question. True when there will be no other. */
@@ -226,7 +226,8 @@ function spentOn(
   const money = costOf(pass.task.env.prices, model, usage)
   const { inputTokens, outputTokens } = usage ?? {}
   const known = inputTokens !== undefined && outputTokens !== undefined
-  const spend = { ...(known ? { tokens: inputTokens + outputTokens } : {}), ...(money === undefined ? {} : { money }) }
+  const tokens = known ? { tokens: inputTokens + outputTokens } : {}
+  const spend = { ...tokens, ...(money === undefined ? {} : { money: [money] }) }
   if (usage === undefined && money === undefined) return { spend, used: {} }
   return {
     spend,

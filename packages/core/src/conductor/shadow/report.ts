@@ -2,9 +2,10 @@
 import type { Duration } from '../../base/duration.ts'
 import { durationMs } from '../../base/duration.ts'
 import { KeelsonError } from '../../base/errors.ts'
-import { canonical } from '../../base/json.ts'
+import { moneyIn, totals } from '../../base/money.ts'
 import type { Json } from '../../base/value.ts'
 import type { Money } from '../../base/actor.ts'
+import { costsKnown } from '../../connector/cost.ts'
 import { wilsonLower } from '../../policy/trust.ts'
 import type { EntityRecord } from '../../memory/entity.ts'
 import type { EffectRecord } from '../effect/ledger.ts'
@@ -128,7 +129,7 @@ export async function report(
     open: count('open'),
     agreement: { share: decided === 0 ? 0 : agreed / decided, lower: wilsonLower(agreed, decided) },
     verdicts,
-    moneyWouldHaveMoved: moneyOf(woulds),
+    moneyWouldHaveMoved: moneyOf(env, woulds),
     byAction: byAction(pairs, misses),
     pairs,
     misses: misses.map(({ ref, action, input, at, by }) => ({ ref, action, input, at: iso(at), by })),
@@ -288,17 +289,7 @@ function byAction(pairs: readonly ShadowPair[], misses: readonly Act[]): ShadowR
   })
 }
 
-/** The money in the inputs, by currency. */
-function moneyOf(woulds: readonly Would[]): Money[] {
-  const sums = new Map<string, number>()
-  for (const { input } of woulds) {
-    for (const value of typeof input === 'object' && input !== null ? Object.values(input) : []) {
-      const { amount, currency } = (typeof value === 'object' && value !== null ? value : {}) as Partial<Money>
-      if (typeof amount !== 'number' || typeof currency !== 'string') continue
-      sums.set(currency, (sums.get(currency) ?? 0) + amount)
-    }
-  }
-  return [...sums]
-    .map(([currency, amount]) => ({ amount, currency }))
-    .sort((a, b) => (canonical(a) < canonical(b) ? -1 : 1))
+/** What they cost, by currency. */
+function moneyOf(env: Environment, woulds: readonly Would[]): Money[] {
+  return totals(woulds.flatMap(({ action, input }) => costsKnown(env.actions.find(action), input) ?? moneyIn(input)))
 }

@@ -1,7 +1,8 @@
 /** TrustRecord: where an action stands in one segment, as its record keeps it, and what each happening makes of it. */
-import type { Actor } from '../../base/actor.ts'
+import { isMoney, type Actor, type Money } from '../../base/actor.ts'
 import { sha256 } from '../../base/hash.ts'
 import { canonicalAround } from '../../base/json.ts'
+import { moneyIn, totals } from '../../base/money.ts'
 import { jsonSchema } from '../../base/schema.ts'
 import { canonical } from '../../base/json.ts'
 import type { Json } from '../../base/value.ts'
@@ -223,30 +224,36 @@ async function nextVersion(env: Environment, workspace: string, id: string): Pro
 }
 
 /** What people let pass widens what is usual. */
-export function widened(record: TrustRecord, input: Json): Partial<TrustRecord> {
+export function widened(record: TrustRecord, input: Json, costs: Costs): Partial<TrustRecord> {
   const domains = [...new Set([...record.domains, ...domainsIn(input)])].slice(-DOMAINS_MAX)
   const largest: Record<string, number> = { ...record.largest }
-  for (const [currency, amount] of amountsIn(input)) largest[currency] = Math.max(largest[currency] ?? 0, amount)
+  for (const [currency, amount] of amountsIn(input, costs)) largest[currency] = Math.max(largest[currency] ?? 0, amount)
   return { largest, domains }
 }
 
 /** Why this one is not like those that trust was earned with; undefined: it is. */
-export function anomalyIn(record: TrustRecord, input: Json, untrusted: boolean): string | undefined {
+export function anomalyIn(
+  record: TrustRecord,
+  { input, costs, untrusted }: { input: Json; costs: Costs; untrusted: boolean },
+): string | undefined {
   if (untrusted) return 'text from outside had a part in it'
   const isFar = ([currency, amount]: readonly [string, number]): boolean =>
     amount > 1.5 * (record.largest[currency] ?? 0)
-  if (amountsIn(input).some(isFar)) return 'the amount is far above any before'
+  if (amountsIn(input, costs).some(isFar)) return 'the amount is far above any before'
   const fresh = domainsIn(input).find((one) => !record.domains.includes(one))
   return fresh === undefined ? undefined : `nothing went to ${fresh} before`
 }
 
-/** The amounts that an input names, however deep, each with its currency: what is taken is as large as what is given. */
-function amountsIn(input: Json): (readonly [currency: string, amount: number])[] {
-  return partsOf(input).flatMap((part) => {
-    const { amount, currency } = (part ?? {}) as { amount?: unknown; currency?: unknown }
-    if (typeof amount !== 'number') return []
-    return [[typeof currency === 'string' ? currency : '', Math.abs(amount)] as const]
+/** What its action says that it costs; undefined where that code throws. */
+type Costs = readonly Money[] | undefined
+
+/** What it costs, by currency; and each amount that the input names without a currency, however deep, by its size. */
+function amountsIn(input: Json, costs: Costs): (readonly [currency: string, amount: number])[] {
+  const bare = partsOf(input).flatMap((part) => {
+    const { amount } = (part ?? {}) as { amount?: unknown }
+    return typeof amount === 'number' && !isMoney(part) ? [['', Math.abs(amount)] as const] : []
   })
+  return [...totals(costs ?? moneyIn(input)).map(({ currency, amount }) => [currency, amount] as const), ...bare]
 }
 
 /** The domains of the addresses in an input, however deep: bare, with a name, or several in a text. */

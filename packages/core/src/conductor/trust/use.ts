@@ -9,6 +9,7 @@
  */
 import { sha256, shareOf } from '../../base/hash.ts'
 import type { Json } from '../../base/value.ts'
+import { costsKnown } from '../../connector/cost.ts'
 import { shapeOf } from '../../connector/shape.ts'
 import type { Put } from '../../journal/put.ts'
 import type { Expect } from '../../journal/store.ts'
@@ -57,7 +58,9 @@ export async function useTrust(
   if (rule === undefined || segment === undefined) return undefined
   if (!(await termOf(env, workspace, rule, segment)).known) return undefined
   const before = await trustOf(env, workspace, rule, segment)
-  if (!isAbove(before.standing.rung, 'batch') || anomalyIn(before, use.input, use.untrusted) !== undefined)
+  const { input, untrusted } = use
+  const costs = costsKnown(env.actions.find(use.action), input)
+  if (!isAbove(before.standing.rung, 'batch') || anomalyIn(before, { input, costs, untrusted }) !== undefined)
     return undefined
   const at = env.clock.now()
   const uses = [...before.uses.filter((one) => at - one < WEEK_MS), at].slice(-USES_MAX)
@@ -142,7 +145,8 @@ async function decided(env: Environment, workspace: string, { item, at }: Decidi
   if (told.what === 'seen' && isOfBefore(env, item)) return NOTHING
   // A shadow pair is evidence for leaving shadow, and for nothing else.
   if (told.what === 'seen' && (item.shadow === true) !== (record.standing.rung === 'shadow')) return NOTHING
-  const good = told.what === 'seen' && told.good ? widened(record, input) : {}
+  const costs = costsKnown(env.actions.find(rule.action), input)
+  const good = told.what === 'seen' && told.good ? widened(record, input, costs) : {}
   const { puts, drafts } = await happened(env, workspace, rule, record, [told], good, item.id)
   return { puts, drafts }
 }
