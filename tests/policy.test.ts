@@ -153,6 +153,64 @@ describe('a rule that looks at the time', () => {
   })
 })
 
+describe('policy.explain of what was judged more than once', () => {
+  const mood = { asks: true }
+  const moody = policy([policy.rule('mood', { on: send }, () => (mood.asks ? policy.ask() : policy.hold('1h')))])
+
+  it('goes by the last judgement: the one just before it was sent, or under the rules that came since', async () => {
+    mood.asks = true
+    const t = await testConductor({ playbooks: [mail], actions: [send], policy: moody })
+    await t.start(mail, { to: 'a' })
+    mood.asks = false // by the time of the sending it is held
+    await t.approve(send)
+    await t.advance('2h')
+    const asks = policy([policy.rule('asks', { on: send }, () => policy.ask())])
+    const holds = policy([policy.rule('holds', { on: send }, () => policy.hold('1h'))])
+    expect((await t.keelson.policy.explain({ candidate: holds })).changes).toEqual([])
+    expect((await t.keelson.policy.explain({ candidate: asks })).changes).toMatchObject([{ from: 'hold', to: 'ask' }])
+    await t.stop()
+  })
+
+  it('knows what other rules have said since of what is still open, once', async () => {
+    const t = await testConductor({ playbooks: [mail], actions: [send], policy: policy([]) })
+    await t.start(mail, { to: 'a' })
+    const held = policy([policy.rule('held', { on: send }, () => policy.hold('1d'))])
+    await t.deploy({ policy: held })
+    expect(await t.keelson.policy.explain({ candidate: held })).toEqual({ judged: 1, barred: 0, changes: [] })
+    expect((await t.keelson.policy.explain({ candidate: policy([]) })).changes).toMatchObject([
+      { from: 'hold', to: 'ask', input: { to: 'a' } },
+    ])
+    await t.stop()
+  })
+
+  it('judges what a person has made of the input', async () => {
+    const t = await testConductor({ playbooks: [mail], actions: [send], policy: policy([]) })
+    await t.start(mail, { to: 'a' })
+    await t.approve(send, { edit: { to: 'b' } })
+    const picky = policy([
+      policy.rule('picky', { on: send }, ({ input }) => (input.to === 'b' ? policy.deny('b') : policy.ask())),
+    ])
+    const { changes } = await t.keelson.policy.explain({ candidate: picky })
+    expect(changes).toMatchObject([{ input: { to: 'b' }, to: 'deny' }])
+    await t.stop()
+  })
+})
+
+describe('policy.explain in a process that does not know an action', () => {
+  it('says so, and guesses nothing', async () => {
+    const data = store()
+    const t = await open(data, { playbooks: [mail], actions: [send], policy: policy([]) })
+    await t.start(mail, { to: 'a' }, { id: 'r' })
+    await t.quiet()
+    const other = await open(data, { playbooks: [], work: false, name: 'other' })
+    const { judged, changes } = await other.policy.explain({ candidate: policy([]) })
+    expect([judged, changes]).toMatchObject([
+      1,
+      [{ action: 'mail.send', from: 'ask', to: 'unknown', why: expect.stringContaining('not known to this process') }],
+    ])
+  })
+})
+
 describe('policy.explain of what a persona did not allow', () => {
   it('counts it, and changes nothing of it: no rule had a word in it', async () => {
     const clerk = definePersona({ name: 'clerk', may: ['other.*'] })

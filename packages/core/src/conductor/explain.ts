@@ -3,14 +3,14 @@ import { durationMs } from '../base/duration.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { parseStored, canonicalAround } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
-import { dataOf, type Entry, type Placed } from '../journal/entry.ts'
-import type { Put } from '../journal/put.ts'
+import type { AnyAction } from '../connector/action.ts'
+import { dataOf, type Entry } from '../journal/entry.ts'
 import { difference, rehearsal, type Recorded, type Rejudged } from '../policy/rehearsal.ts'
 import type { PolicyGate } from '../policy/rule.ts'
 import { schemaIn, settingsFrom, type Settings } from '../policy/settings.ts'
 import type { Judgement } from '../policy/verdict.ts'
-import type { EffectRecord } from './effect/ledger.ts'
 import type { Environment } from './environment.ts'
+import { Judgements, type LastJudged } from './judgements.ts'
 import { iso } from './waiting.ts'
 
 /** One effect of which the candidate says something else. */
@@ -22,7 +22,7 @@ export interface PolicyDifference {
   readonly input: Json
   readonly at: string
   readonly from: Judgement['verdict']
-  /** `unknown` where it needs something that nobody looked up then. */
+  /** `unknown` where it needs something that nobody looked up then, and of an action that this process does not know. */
   readonly to: Rejudged['verdict']
   readonly why: string
 }
@@ -39,7 +39,8 @@ export interface PolicyVerbs {
   /** The version of the rules in force here. */
   readonly version: string
   /**
-   * Judges again, under other rules, what was judged since then (an instant, or so long back: '7d'): from the inputs, labels, settings and finds on record.
+   * Judges again, under other rules, what was judged since then (an instant, or so long back: '7d'): each effect once, as it was judged at last,
+   * from the inputs, labels, settings, personas and finds on record.
    * Reads the whole journal of the workspace; writes nothing.
    */
   explain(options: { since?: string | Date; candidate: PolicyGate }): Promise<Explained>
@@ -58,39 +59,60 @@ async function explain(
 ): Promise<Explained> {
   const from = fromOf(since, env.clock.now())
   const again = rehearsal(candidate)
-  const changes: PolicyDifference[] = []
+  const all = new Judgements()
+  const told: Told = { judged: 0, barred: 0, changes: [] }
+  const look = async (some: readonly LastJudged[]): Promise<void> => {
+    for (const one of some) if (one.at >= from) await tell(told, env, workspace, one, again)
+  }
   let settings: Settings = {}
-  let [judged, barred] = [0, 0]
   for (let after = 0; ;) {
     const page = await env.store.tail(workspace, after, PAGE)
     for (const entry of page) {
       settings = settingsIn(env, entry) ?? settings
-      const found = entry.at < from ? undefined : judgementIn(env, workspace, entry, settings)
-      if (found === undefined) continue
-      judged++
-      if (isBarred(found.verdict)) {
-        barred++
-        continue
-      }
-      const to = await again(found.recorded, found.verdict)
-      const why = difference(found.verdict, to)
-      if (why === undefined) continue
-      const { action, input } = found.recorded
-      const place = { run: runOf(entry), step: entry.key, at: iso(entry.at) }
-      changes.push({
-        effect: found.effect,
-        ...place,
-        action,
-        input: input as Json,
-        from: found.verdict.verdict,
-        to: to.verdict,
-        why,
-      })
+      await look(all.take(entry, settings))
     }
     const last = page.at(-1)
-    if (last === undefined || page.length < PAGE) return { judged, barred, changes }
+    if (last === undefined || page.length < PAGE) break
     after = last.position
   }
+  await look(all.rest())
+  const { judged, barred, changes } = told
+  const inOrder = [...changes].sort(([a], [b]) => a - b).map(([, one]) => one)
+  return { judged, barred, changes: inOrder }
+}
+
+type Told = { judged: number; barred: number; readonly changes: (readonly [asked: number, PolicyDifference])[] }
+
+async function tell(
+  told: Told,
+  env: Environment,
+  workspace: string,
+  one: LastJudged,
+  again: ReturnType<typeof rehearsal>,
+): Promise<void> {
+  told.judged++
+  if (isBarred(one.verdict)) {
+    told.barred++
+    return
+  }
+  const { effect, run, step, action, input, verdict } = one
+  const known = env.actions.find(action)
+  const to = known === undefined ? unknownHere(action) : await again(recordedOf(workspace, one, known), verdict)
+  const why = difference(verdict, to)
+  if (why === undefined) return
+  const about = { effect, run, step, action, input, at: iso(one.at) }
+  told.changes.push([one.asked, { ...about, from: verdict.verdict, to: to.verdict, why }])
+}
+
+/** Whether it only reads, and whether it goes out, nobody can tell here. */
+function unknownHere(action: string): Rejudged {
+  return { verdict: 'unknown', reason: `action ${action} is not known to this process: pass its connector` }
+}
+
+function recordedOf(workspace: string, one: LastJudged, { effect, outgoing }: AnyAction): Recorded {
+  const { action, account, settings, persona, undo } = one
+  const input = parseStored(canonicalAround(one.input))
+  return { workspace, action, account, effect, input, settings, outgoing, persona, undo }
 }
 
 function fromOf(since: string | Date | number, now: number): number {
@@ -102,56 +124,8 @@ function fromOf(since: string | Date | number, now: number): number {
   })
 }
 
-interface Found {
-  readonly effect: string
-  readonly recorded: Recorded
-  readonly verdict: Judgement
-}
-
 function isBarred({ denies }: Judgement): boolean {
   return denies.some((one) => one.rule === 'persona')
-}
-
-/** The first judgement of an effect, a denial, or that of a read. */
-function judgementIn(env: Environment, workspace: string, entry: Placed, settings: Settings): Found | undefined {
-  if (entry.payload === null) return undefined
-  const found = of(entry)
-  if (found === undefined) return undefined
-  const known = env.actions.find(found.action)
-  const recorded: Recorded = {
-    workspace,
-    action: found.action,
-    account: found.account,
-    effect: known?.effect ?? 'irreversible',
-    input: parseStored(canonicalAround(found.input)),
-    settings,
-    outgoing: known?.outgoing ?? true,
-    persona: undefined,
-  }
-  return { effect: found.effect, recorded, verdict: found.verdict }
-}
-
-type Judged = { effect: string; action: string; account: string; input: Json; verdict: Judgement }
-
-function of(entry: Entry): Judged | undefined {
-  switch (entry.kind) {
-    case 'effect.sending':
-    case 'effect.opened': {
-      const data = dataOf(entry as Entry & { kind: 'effect.sending' })
-      const record = recordIn(data.puts ?? [])
-      const verdict = (data.judged ?? data.verdict) as unknown as Judgement | undefined
-      if (record === undefined || verdict?.policy === undefined) return undefined // a later try, or joined
-      return { effect: record.id, action: record.action, account: record.account, input: record.input, verdict }
-    }
-    case 'effect.completed':
-      return dataOf(entry as Entry & { kind: 'effect.completed' }).judged as unknown as Judged | undefined
-    default:
-      return undefined
-  }
-}
-
-function recordIn(puts: readonly Put[]): EffectRecord | undefined {
-  return puts.find((put) => put.kind === 'effect')?.data as unknown as EffectRecord | undefined
 }
 
 function settingsIn({ settings: shape }: Environment, entry: Entry): Settings | undefined {
@@ -159,8 +133,4 @@ function settingsIn({ settings: shape }: Environment, entry: Entry): Settings | 
   const puts = dataOf(entry as Entry & { kind: 'workspace.configured' }).puts ?? []
   const put = puts.find((one) => one.id === 'settings')
   return put === undefined ? undefined : settingsFrom(shape, put.data, schemaIn(put.index))
-}
-
-function runOf({ stream }: Entry): string {
-  return stream.replace(/^run:/, '').replace(/:\d+$/, '')
 }
