@@ -24,6 +24,7 @@ export const charge = action({
   name: 'billing.charge',
   title: 'Charge for an invoice',
   effect: 'irreversible',
+  category: 'money',
   idempotency: { by: 'key', forMs: KEY_MS },
   input: z.object({
     invoiceId: InvoiceId,

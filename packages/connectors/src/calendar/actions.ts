@@ -83,6 +83,7 @@ export const book = action({
   name: 'calendar.book',
   title: 'Book a time',
   effect: 'reversible',
+  category: 'promise',
   idempotency: { by: 'id' },
   input: Event,
   output: Booked,

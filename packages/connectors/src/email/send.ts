@@ -26,6 +26,7 @@ export const send = action({
   name: 'email.send',
   title: 'Send a mail',
   effect: 'irreversible',
+  category: 'publishing',
   idempotency: { by: 'lookup' },
   input: MailInput,
   output: Sent,

@@ -147,6 +147,7 @@ export const remove = action({
   name: 'files.remove',
   title: 'Remove a file',
   effect: 'reversible',
+  category: 'deletion',
   idempotency: { by: 'id' },
   input: z.object({ path: FileName }),
   output: z.object({ path: z.string() }),

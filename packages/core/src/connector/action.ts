@@ -13,7 +13,7 @@ import { parseLabels, type Label } from '../base/labels.ts'
 import { rateOf, type Rate, type RateLimit } from '../base/rate.ts'
 import { namesOf, noSuch } from '../base/known.ts'
 import type { Json } from '../base/value.ts'
-import { assertFacts, assertUndo } from './facts.ts'
+import { assertFacts, assertUndo, type CATEGORIES } from './facts.ts'
 import type { PreviewSource } from './preview.ts'
 import { assertStorable } from '../base/schema.ts'
 
@@ -28,6 +28,12 @@ export interface Action<In, Out> {
 
 /** How much harm a wrong one does. */
 export type Risk = 'low' | 'medium' | 'high'
+
+/**
+ * What a wrong one would touch: money that moves, a deletion, a promise (also by law), publishing under the own name, a first
+ * contact, rules (also schedules and agents), a conversation that is going on.
+ */
+export type Category = (typeof CATEGORIES)[number]
 
 /** A reason to say no that a card offers; `fill` is what is said with it. */
 export interface RejectReason {
@@ -105,6 +111,8 @@ interface Base<I extends z.ZodType, O extends z.ZodType, U extends z.ZodType> {
   ) => Promise<PreviewSource> | PreviewSource
   /** Default: high where it is irreversible and nothing keeps it from happening twice, medium where irreversible, else low. */
   readonly risk?: Risk | ((input: z.output<I>) => Risk)
+  /** What a wrong one would touch. Trust goes no higher than 'approve' then, in a conversation 'batch', unless a person lets it. */
+  readonly category?: Category
   /**
    * What it costs: shown to whoever decides, taken of budgets and of what grants allow, looked at by trust and by reports of shadow. Without
    * it, all money in its input together.
@@ -187,6 +195,7 @@ export interface AnyAction {
   readonly intent: ((input: unknown) => readonly (string | number)[]) | undefined
   readonly preview: ((input: unknown, options: { config: unknown; signal: AbortSignal }) => unknown) | undefined
   readonly risk: Risk | ((input: unknown) => Risk) | undefined
+  readonly category?: Category | undefined
   readonly cost: ((input: unknown) => Money) | undefined
   readonly rejectReasons: readonly RejectReason[]
   readonly batchBy: ((input: unknown) => string) | undefined
@@ -218,7 +227,16 @@ export interface AnyAction {
 
 const NAMES = namesOf<ActionDefinition<z.ZodType, z.ZodType, z.ZodType>>({
   ...{ name: true, title: true, effect: true, input: true, output: true, undo: true, idempotency: true, intent: true },
-  ...{ preview: true, risk: true, cost: true, rejectReasons: true, batchBy: true, fresh: true, run: true },
+  ...{
+    preview: true,
+    risk: true,
+    category: true,
+    cost: true,
+    rejectReasons: true,
+    batchBy: true,
+    fresh: true,
+    run: true,
+  },
   ...{ reconcile: true, compensate: true, simulate: true, classify: true, settleWindowMs: true, timeout: true },
   ...{ attempts: true, cache: true, invalidates: true, labels: true, outgoing: true, rate: true, material: true },
 })
@@ -299,6 +317,7 @@ function wear(definition: ActionDefinition<z.ZodType, z.ZodType, z.ZodType>): An
     intent: d.intent,
     preview: d.preview,
     risk: d.risk,
+    category: d.category,
     cost: d.cost,
     rejectReasons: d.rejectReasons ?? [],
     batchBy: d.batchBy,

@@ -2,6 +2,17 @@
 import { KeelsonError } from '../base/errors.ts'
 import { assertCallable, assertKnown, assertOneOf, named } from '../base/known.ts'
 
+/** What a wrong one would touch. */
+export const CATEGORIES = [
+  'money',
+  'deletion',
+  'promise',
+  'publishing',
+  'first-contact',
+  'rules',
+  'conversation',
+] as const
+
 /** A definition as it may be given. */
 type Given = Readonly<Record<string, unknown>>
 
@@ -22,6 +33,7 @@ export function assertFacts(d: Given, names: readonly string[]): void {
     assertOneOf(`"idempotency" of ${what}`, (d['idempotency'] as Given)['by'] ?? null, KINDS)
   }
   if (typeof d['risk'] !== 'function') assertOneOf(`"risk" of ${what}`, d['risk'], ['low', 'medium', 'high'])
+  assertOneOf(`"category" of ${what}`, d['category'], CATEGORIES)
   assertOneOf(`"outgoing" of ${what}`, d['outgoing'], [true, false])
   if (d['cache'] !== undefined) assertKnown(`"cache" of ${what}`, d['cache'], ['ttl', 'tags', 'stale'])
 }
