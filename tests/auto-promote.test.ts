@@ -37,7 +37,7 @@ async function harness(options: Options, store?: TestStore): Promise<Harness> {
     playbooks: [write],
     connectors: [fake(defineConnector({ name: 'crm', actions: { note } }))],
     policy: policy([policy.rule('notes', { on: note }, () => policy.ask({ grantable: true }))]),
-    trust: [defineTrust(note, { veto: '5m', version: 'model-7', ...options })],
+    trust: [defineTrust(note, { start: 'approve', veto: '5m', version: 'model-7', ...options })],
     ...(store === undefined ? {} : { store }),
   })
 }

@@ -118,7 +118,7 @@ const DEFINITIONS = `
     compensate: () => {},
   })
   const verdict = policy.ask({ grantable: true })
-  const trust = [defineTrust(note, { ceiling: 'automatic', version: '1' })]
+  const trust = [defineTrust(note, { start: 'approve', ceiling: 'automatic', version: '1' })]
   const rules = policy([policy.rule('eyes', { on: note }, () => verdict)])
   export default { actions: [note], trust, policy: rules }`
 const real = (text: string): string =>
@@ -147,7 +147,7 @@ describe('a proposal of trust', () => {
     const verdict = policy.ask({ grantable: true })
     const gate = policy([policy.rule('eyes', { on: note }, () => verdict)]) // a rule is known by its text
     const clock = manualClock(Date.now() - 3_600_000) // the terminal goes by the clock on the wall
-    const trust = [defineTrust(note, { ceiling: 'automatic', version: '1' })]
+    const trust = [defineTrust(note, { start: 'approve', ceiling: 'automatic', version: '1' })]
     const app = await createConductor({ store: sqlite(store), playbooks: [notes], policy: gate, trust, log, clock })
     const by = { kind: 'person', id: 'ann' } as const
     for (let i = 0; i < 50; i++) {

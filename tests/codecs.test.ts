@@ -50,7 +50,7 @@ it('rules, segments and callers have the input as it is stored; what the action 
     playbooks: [plan],
     connectors: [fake(room, { 'room.book': (input: { at: Date }) => ({ at: see('run', input).at.toISOString() }) })],
     policy: policy([rule]),
-    trust: [defineTrust(book, { segment: (input) => see('segment', input).at.slice(0, 4) })],
+    trust: [defineTrust(book, { start: 'approve', segment: (input) => see('segment', input).at.slice(0, 4) })],
   })
   const run = await t.start(plan, {})
   const [item] = (await t.inbox.list()).items

@@ -191,7 +191,7 @@ const trust: Program = {
     playbooks: [noteOne, broken],
     connectors: connectors(),
     policy: policy([policy.rule('asks', { on: note }, () => policy.ask({ grantable: true }))]),
-    trust: [defineTrust(note, { ceiling: 'approve', veto: '5m', version: '1' })],
+    trust: [defineTrust(note, { start: 'approve', ceiling: 'approve', veto: '5m', version: '1' })],
     alerts: [{ after: '1h', act: () => [note, { text: 'told' }] }],
   }),
   async test(t) {
@@ -211,4 +211,63 @@ const trust: Program = {
   },
 }
 
-export const peoplePrograms: readonly Program[] = [plan, grant, hold, hands, shadow, joined, trust]
+/** Simulated for where they stand, beside a plan of which one line is; and what a person then did by hand. */
+const rung: Program = {
+  name: 'rung',
+  harness: () => ({
+    playbooks: [noteOne, payOne, payday],
+    connectors: connectors(),
+    policy: gate,
+    trust: [defineTrust(note), defineTrust(pay, { start: 'approve', segment: ({ to }) => to })],
+  }),
+  async test(t) {
+    await t.host((keelson) => keelson.trust.set(pay, 'shadow', { by, segment: 'bob' }))
+    const noted = await t.start(noteOne, { text: 'a' }, { id: 'noted' })
+    const paid = await t.start(payOne, { to: 'bob' }, { id: 'paid' })
+    const plan = await t.start(payday, {}, { id: 'plan' })
+    await t.plan({})
+    await t.host(async ({ shadow }) => {
+      await shadow.observe(note, { text: 'a' }, { id: 'by hand', by })
+      await shadow.observe(pay, { to: 'bob', cents: 6 }, { id: 'paid by hand', by })
+    })
+    await t.host((keelson) => keelson.trust.set(note, 'approve', { by }))
+    await t.start(noteOne, { text: 'b' }, { id: 'asked' })
+    await t.approve(note)
+    await t.advance('10m')
+    const all = await t.host((keelson) => keelson.trust.list())
+    const stands = all.map(({ action: of, segment, rung: on, seen, good }) => [of, segment, on, seen, good])
+    const real = [t.world(pay).map(({ input }) => input.to), t.world(note).map(({ input }) => input.text)]
+    return [await noted.result(), await paid.result(), await plan.result(), stands, real]
+  },
+}
+
+/** What acts by itself: each that was done is put before a person to check, one that was stopped is not, and all are told. */
+const audited: Program = {
+  name: 'audited',
+  harness: () => ({
+    playbooks: [noteOne],
+    connectors: connectors(),
+    policy: policy([policy.rule('asks', { on: note }, () => policy.ask({ grantable: true }))]),
+    trust: [defineTrust(note, { start: 'approve', veto: '5m' })],
+  }),
+  async test(t) {
+    await t.host((keelson) => keelson.trust.set(note, 'automatic', { by }))
+    const atOnce = await t.start(noteOne, { text: 'at once' }, { id: 'at once' })
+    await t.host((keelson) => keelson.trust.set(note, 'veto', { by }))
+    const held = await t.start(noteOne, { text: 'held' }, { id: 'held' })
+    await t.start(noteOne, { text: 'stopped' }, { id: 'stopped' })
+    await t.host(async ({ holds }) => {
+      for (const { id, run } of (await holds.list()).holds)
+        if (run === 'stopped') await holds.cancel(id, { by, reason: 'no' })
+    })
+    await t.advance('5m')
+    await t.host(async ({ maintenance }) => void (await maintenance.run({ digest: true, by, id: 'nightly' })))
+    await t.advance('1m')
+    const { last } = await t.host((keelson) => keelson.maintenance.status())
+    const items = (await t.host((keelson) => keelson.inbox.list())).items
+    const codes = items.map((one) => (one.kind === 'attention' ? one.code : one.kind)).sort()
+    return [await atOnce.result(), await held.result(), last?.report?.parts.map(({ text }) => text), codes]
+  },
+}
+
+export const peoplePrograms: readonly Program[] = [plan, grant, hold, hands, shadow, joined, trust, rung, audited]

@@ -404,7 +404,7 @@ describe('a batch', () => {
   })
 
   it('is for actions that climb only from the rung on which several can be decided together', async () => {
-    const trust = [defineTrust(tag, { ceiling: 'automatic' })]
+    const trust = [defineTrust(tag, { start: 'approve', ceiling: 'automatic' })]
     const t = await testConductor(setUp([asks({ grantable: true })], { trust }))
     const together = async (...names: string[]): Promise<InboxItem[]> =>
       (await tags(t, ...names)).filter((item) => item.kind === 'approval' && item.batchKey !== undefined)

@@ -34,7 +34,7 @@ const write = definePlaybook({
 const gate = (grantable: boolean) => policy([policy.rule('notes', { on: note }, () => policy.ask({ grantable }))])
 
 async function harness(grantable = true, ceiling: TrustRung = 'automatic'): Promise<Harness> {
-  const trust = [defineTrust(note, { ceiling, veto: '5m', version: '1' })]
+  const trust = [defineTrust(note, { start: 'approve', ceiling, veto: '5m', version: '1' })]
   return testConductor({ playbooks: [write], connectors: [fake(crm)], policy: gate(grantable), trust })
 }
 
@@ -64,7 +64,9 @@ describe('trust', () => {
   })
 
   it('is earned and lost under one account, and answers under no other', async () => {
-    const trust = [defineTrust(note, { ceiling: 'automatic' }), defineTrust(note.account('paris'), { ceiling: 'veto' })]
+    const start = 'approve'
+    const paris = note.account('paris')
+    const trust = [defineTrust(note, { start, ceiling: 'automatic' }), defineTrust(paris, { start, ceiling: 'veto' })]
     const writes = definePlaybook({
       ...{ name: 'writes', version: 1, input: z.object({ account: z.string() }), output: z.string() },
       async run(ctx, { account }) {
@@ -330,7 +332,7 @@ describe('trust', () => {
   })
 
   it('is not earned by letting something be taken back, nor lost by a no to that', async () => {
-    const trust = [defineTrust(note, { ceiling: 'automatic' })]
+    const trust = [defineTrust(note, { start: 'approve', ceiling: 'automatic' })]
     const rules = [
       policy.rule('notes', { on: note }, () => policy.allow()),
       policy.rule('back', { on: note, undo: true }, () => policy.ask({ grantable: true })),
@@ -448,7 +450,9 @@ describe('a ceiling', () => {
 
 describe('trust by terms of the taxonomy', () => {
   const terms = async (): Promise<Harness> => {
-    const trust = [defineTrust(note, { segment: ({ about }) => about, taxonomy: 'segments', veto: '5m' })]
+    const trust = [
+      defineTrust(note, { start: 'approve', segment: ({ about }) => about, taxonomy: 'segments', veto: '5m' }),
+    ]
     const t = await testConductor({ playbooks: [write], connectors: [fake(crm)], policy: gate(true), trust })
     await t.keelson.taxonomy.set({ segments: ['b2b', 'b2c'], tags: ['x'] }, { by })
     return t

@@ -285,8 +285,8 @@ export const mutants = [
     name: 'intent-write',
     drops: 'the intent is committed before an effect is sent',
     file: core('conductor/effect/act.ts'),
-    find: 'await pass.writer.submit(() => decision(pass, acting))',
-    replace: 'void pass.writer.submit(() => decision(pass, acting))',
+    find: 'await pass.writer.submit(once.job(() => decision(pass, acting)))',
+    replace: 'void pass.writer.submit(once.job(() => decision(pass, acting)))',
     test: at('tests', 'tests/reliability/guards.test.ts', 'is recorded as being sent before it is sent'),
   },
   {
@@ -477,8 +477,8 @@ export const mutants = [
     name: 'revert-cause',
     drops: 'only what was wrong is held against an action',
     file: core('conductor/trust/use.ts'),
-    find: "{ what: 'taken-back', wrong, at }",
-    replace: "{ what: 'taken-back', wrong: true, at }",
+    find: "{ what: 'taken-back', wrong, good, unseen, at }",
+    replace: "{ what: 'taken-back', wrong: true, good, unseen, at }",
     test: at('tests', 'tests/trust.test.ts', 'stays where something was taken back as'),
   },
   {

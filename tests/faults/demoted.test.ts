@@ -32,7 +32,7 @@ const setUp = () => ({
   playbooks: [write],
   connectors: [fake(crm)],
   policy: asks,
-  trust: [defineTrust(note, { ceiling: 'automatic', veto: '10m' })],
+  trust: [defineTrust(note, { start: 'approve', ceiling: 'automatic', veto: '10m' })],
 })
 
 const approvals = async (t: Harness) => (await t.inbox.list()).items.filter((one) => one.kind === 'approval')
@@ -68,7 +68,7 @@ describe('an effect that a rung of trust let through', () => {
   })
 
   it('is asked for, where a raised ceiling ends while it is held', async () => {
-    const trust = [defineTrust(note, { ceiling: 'approve', veto: '2h' })]
+    const trust = [defineTrust(note, { start: 'approve', ceiling: 'approve', veto: '2h' })]
     const t = await testConductor({ ...setUp(), trust, now: '2026-01-01T00:00:00Z' })
     await t.keelson.trust.ceiling(note, 'veto', { by: ann, until: '2026-01-01T01:00:00Z' })
     await t.keelson.trust.set(note, 'veto', { by: ann })

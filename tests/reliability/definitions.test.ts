@@ -219,7 +219,7 @@ describe('row 6: an action that is defined otherwise since', () => {
   it('row 6: has to earn trust anew', async () => {
     const trusting = (one: ReturnType<typeof release>) => ({
       ...one.options,
-      trust: [defineTrust(one.pay, { ceiling: 'automatic' })],
+      trust: [defineTrust(one.pay, { start: 'approve', ceiling: 'automatic' })],
     })
     const [before, after] = [release(asks), release(asks, { title: 'Give' })]
     const data = store()

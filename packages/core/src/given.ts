@@ -110,7 +110,7 @@ function ofDesks({ z, text, any, flag, some, takes, asks, by, noted, thing, cap,
   const plan = {
     backup: takes({ to: text }, 'keep').optional(),
     prune: takes({}, 'olderThan').optional(),
-    ...{ retention: flag, compact: flag },
+    ...{ retention: flag, compact: flag, digest: flag },
   }
   const shown = asks('window tolerance since')
   const mode = z.enum(['all', 'this']).optional()
@@ -151,6 +151,7 @@ function ofDesks({ z, text, any, flag, some, takes, asks, by, noted, thing, cap,
       spent: [thing, text, by('', { on: z.enum(['setup', 'takeover', 'by-hand']).optional() })],
       'alerts.acknowledge': [text, by()],
     }),
+    ...each('trust.', { digest: [takes({ from: text }, 'to')] }),
     ...each('trust.', { set: [thing, text, by('segment')], ceiling: [thing, text, noted('segment until')] }),
     ...each('maintenance.', {
       prune: [by('olderThan playbook onProgress signal', { dryRun: flag })],

@@ -109,6 +109,7 @@ export {
   type Tags,
   type Simulation,
   type RejectReason,
+  type Category,
   type Risk,
 } from './connector/action.ts'
 export type { Preview, PreviewFile, PreviewRow, PreviewSource, PreviewTable } from './connector/preview.ts'
@@ -190,6 +191,7 @@ export type { PruneOptions, PruneReport } from './conductor/upkeep/prune.ts'
 export { defineTrust, type AutoPromote, type TrustRule } from './policy/trust-rule.ts'
 export type { TrustRung } from './policy/trust.ts'
 export type { CeilingOptions, Trust, Trusted } from './conductor/trust/trust.ts'
+export type { DigestLine, DigestSpan, TrustDigest } from './conductor/trust/digest.ts'
 
 /* metrics */
 export type { Metrics } from './metrics/metrics.ts'

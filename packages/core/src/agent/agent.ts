@@ -83,6 +83,10 @@ export function agentOf(value: { readonly name: string }): AnyAgent {
   throw noSuch('DEFINITION_INVALID', value, 'an agent', 'defineAgent()')
 }
 
+export function isAgent(value: object): value is Agent<unknown, unknown> {
+  return definitions.has(value)
+}
+
 function invalid(message: string, hint: string): KeelsonError {
   return new KeelsonError('DEFINITION_INVALID', message, { hint })
 }

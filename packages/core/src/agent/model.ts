@@ -26,7 +26,11 @@ export interface ModelAnswer {
 }
 
 /** Answers agents. Throws when it cannot; the call is then tried again within a bound, and the next model after that. */
-export type Models = (call: ModelCall) => Promise<ModelAnswer>
+export interface Models {
+  (call: ModelCall): Promise<ModelAnswer>
+  /** What stands behind a name (behind none: what is asked then), where that is known: another one has to earn trust anew. */
+  readonly idOf?: (name: string | undefined) => string | undefined
+}
 
 /** A failed call as far as the next one is concerned. */
 export interface ModelFailure {
@@ -37,7 +41,7 @@ export interface ModelFailure {
 
 /** A model of the AI SDK (a LanguageModel, or a 'provider/model' id), or several by the names that agents call them. */
 export function aiModels(models: unknown): Models {
-  return async ({ agent, input, about, repair, model, signal }) => {
+  const ask: Models = async ({ agent, input, about, repair, model, signal }) => {
     const { generateText, Output } = await import('ai')
     const chosen = choose(models, model, agent)
     const result = await generateText({
@@ -59,6 +63,7 @@ export function aiModels(models: unknown): Models {
       },
     }
   }
+  return Object.assign(ask, { idOf: (name: string | undefined) => idOf(models, name) })
 }
 
 /** One of several by its name, or the only one, whose name is its own. */
@@ -78,6 +83,19 @@ function choose(models: unknown, wanted: string | undefined, agent: AnyAgent): {
       hint: `Configured are: ${Object.keys(all).join(', ') || 'none'}.`,
     },
   )
+}
+
+/** What tells a model from another one: its provider and id. */
+function idOf(models: unknown, wanted: string | undefined): string | undefined {
+  if (typeof models === 'string') return models
+  if (typeof models !== 'object' || models === null) return undefined
+  if ('specificationVersion' in models) {
+    const { provider, modelId } = models as { provider?: unknown; modelId?: unknown }
+    return typeof modelId === 'string' ? `${typeof provider === 'string' ? provider : ''}/${modelId}` : undefined
+  }
+  const all = models as Readonly<Record<string, unknown>>
+  const name = wanted ?? Object.keys(all)[0]
+  return name === undefined || !Object.hasOwn(all, name) ? undefined : idOf(all[name], undefined)
 }
 
 export const noModels: Models = ({ agent }) =>

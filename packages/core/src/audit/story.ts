@@ -214,10 +214,11 @@ function effectSentence(d: EntryData['effect.completed'], key: string): string |
     return sent.state === 'done' ? 'executed' : `not executed: ${sent.state}`
   }
   if (d.error !== undefined) return `${key} was not done: ${d.error.message}`
-  const receipt = d.receipt as { edited?: boolean; deduplicated?: boolean } | undefined
+  const receipt = (d.receipt ?? {}) as { edited?: boolean; deduplicated?: boolean; shadow?: boolean; verdict?: string }
+  if (receipt.shadow === true) return `${key} was simulated, nothing left: ${receipt.verdict ?? ''}`
   const how = [
-    receipt?.edited === true ? 'as edited' : '',
-    receipt?.deduplicated === true ? 'by an earlier effect of the same intent' : '',
+    receipt.edited === true ? 'as edited' : '',
+    receipt.deduplicated === true ? 'by an earlier effect of the same intent' : '',
   ].filter(Boolean)
   return `${key} was done${how.length > 0 ? ` (${how.join(', ')})` : ''}`
 }

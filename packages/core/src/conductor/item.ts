@@ -35,6 +35,8 @@ export interface PlanLine {
   readonly editSchema: Json
   /** Why policy does not let it happen: it is shown, and will not execute. */
   readonly denied?: string
+  /** What it stands on lets nothing leave: it will be simulated. */
+  readonly simulated?: string
   /** How long it is held once it was approved. */
   readonly holdMs?: number
   /** Mark of how its action is defined. */
@@ -130,6 +132,8 @@ export interface ItemRecord {
   readonly frozen?: true
   /** It shows what a run in shadow would have asked: nothing waits for it, and nothing comes of approving it. */
   readonly shadow?: boolean
+  /** What would have been done, by the id of its record. */
+  readonly would?: string
   readonly lines?: readonly PlanLine[]
   readonly code?: string
   readonly hint?: string

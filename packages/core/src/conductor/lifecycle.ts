@@ -30,7 +30,13 @@ export interface LifecycleEvents {
     readonly retryAt: string
   }
   'effect.executed': OfRun & { readonly action: string; readonly effect: string }
-  'effect.simulated': OfRun & { readonly action: string; readonly effect: string; readonly verdict: string }
+  'effect.simulated': OfRun & {
+    readonly action: string
+    readonly effect: string
+    readonly verdict: string
+    /** Its action stands on the rung 'shadow' there, and was simulated for that alone. */
+    readonly segment?: string
+  }
   'effect.asked': OfRun & { readonly action: string; readonly item: string; readonly title: string }
   'effect.held': OfRun & { readonly action: string; readonly item: string; readonly until: string }
   'effect.unknown': OfRun & { readonly action: string; readonly item: string }

@@ -76,7 +76,7 @@ export interface Internals {
   settle?(
     pass: Pass,
     outcome: { status: string; output?: unknown; error?: StoredError },
-  ): Promise<{ puts: readonly Put[]; deliveries: readonly Delivery[] }>
+  ): Promise<{ puts: readonly Put[]; deliveries: readonly Delivery[]; drafts?: readonly Draft[] }>
   /** Whether a cancel comes in time, as of what the unit that ends the run is to expect. */
   mayCancel?(pass: Pass): Promise<Cancelling>
   /** What a thrown error says must come from outside before the run can go on, and whom to wake for it; undefined: it failed. */

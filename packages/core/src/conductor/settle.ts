@@ -84,7 +84,7 @@ export async function settle(pass: Pass, settled: Settled): Promise<boolean> {
       },
     }
     return {
-      drafts: known ? [] : [draft],
+      drafts: known ? [] : [...(extra?.drafts ?? []), draft],
       ...(counted.starts === undefined ? {} : { starts: counted.starts }),
       deliveries: [...toParent(pass, settled), ...(extra?.deliveries ?? [])],
       next: { to: 'settled', status: statusOf(settled), at: env.clock.now() },

@@ -1,5 +1,6 @@
 /** Speak: one readable line in the log for each thing that a developer must not miss. */
 import type { Logger } from '../base/log.ts'
+import { HOW_TO_ASK, inShadowText } from '../policy/trust.ts'
 import type { Lifecycle, LifecycleEvents } from './lifecycle.ts'
 
 export function speak(lifecycle: Lifecycle, log: Logger): void {
@@ -15,6 +16,11 @@ export function speak(lifecycle: Lifecycle, log: Logger): void {
     e.status === 'failed'
       ? log.error(e, `${e.run} failed: ${e.error?.code}: ${e.error?.message}${place(e.error?.at)}`)
       : undefined,
+  )
+  lifecycle.on('effect.simulated', (e) =>
+    e.segment === undefined
+      ? undefined
+      : log.warn({ ...e, hint: `${HOW_TO_ASK}.` }, `${e.run}: nothing left: ${inShadowText(e.action, e.segment)}`),
   )
   lifecycle.on('inbox.fatigued', (e) =>
     log.warn(e, `${e.by} has approved ${e.straight} times in a row without a look: too much asks, or too little`),

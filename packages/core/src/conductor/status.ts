@@ -8,6 +8,8 @@ import type { Environment } from './environment.ts'
 import { itemsWhere } from './item.ts'
 import { placeIn } from './located.ts'
 import type { Status, WaitInfo, WaitKind } from './waiting.ts'
+import { HOW_TO_ASK, inShadowText } from '../policy/trust.ts'
+import { allOf, type Would } from './shadow/would.ts'
 
 export type RunStatus =
   | { readonly state: 'due' | 'running' | 'completed' | 'failed' | 'declined' | 'cancelled' }
@@ -66,7 +68,8 @@ export async function whyOf(env: Environment, row: RunRow, how: HowToEnd = callO
     const end = how(one)
     return `  - ${sentence(one)}${end === undefined ? '' : `; ${end}`}`
   }
-  if (status.state === 'waiting') return [`${head} waits:`, ...status.for.map(line)].join('\n')
+  const notes = await simulatedIn(env, row)
+  if (status.state === 'waiting') return [`${head} waits:`, ...status.for.map(line), ...notes].join('\n')
   if (status.state === 'due' || status.state === 'running')
     return `${head} is ${status.state}${goingOn(row, status.state)}`
   const about = { field: 'openRun', value: row.id }
@@ -75,7 +78,15 @@ export async function whyOf(env: Environment, row: RunRow, how: HowToEnd = callO
     what: `open in the inbox: ${title}`,
     inbox: id,
   }))
-  return [`${head} is ${status.state}${failure(row)}`, ...open.map(line)].join('\n')
+  return [`${head} is ${status.state}${failure(row)}`, ...open.map(line), ...notes].join('\n')
+}
+
+/** What of a real run was simulated for where its action stands, each action once. */
+async function simulatedIn(env: Environment, row: RunRow): Promise<string[]> {
+  const where = { field: 'run', value: row.id }
+  const all = await allOf<Would>(env.store, row.workspace, { kind: 'would', where })
+  const texts = all.flatMap(({ action, rung }) => (rung === undefined ? [] : [inShadowText(action, rung)]))
+  return [...new Set(texts)].map((text) => `  - nothing left of what was simulated: ${text}; ${HOW_TO_ASK}`)
 }
 
 /** Of one that nobody waits for: who takes it, and how it ended before it was taken up again. */

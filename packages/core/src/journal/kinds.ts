@@ -198,7 +198,7 @@ export interface EntryData {
     /** Asks that a standing grant, or a rung of trust, has answered for. */
     readonly covered?: readonly string[]
     readonly grant?: string
-    readonly trust?: { readonly segment: string; readonly rung: 'veto' | 'automatic' }
+    readonly trust?: { readonly segment: string; readonly rung: 'veto' | 'automatic'; readonly audit?: true }
     /** What policy said, where one of them has answered since. */
     readonly judged?: Json
     /** Mark of how its action was defined when it was first sent. */
@@ -306,6 +306,8 @@ export interface EntryData {
     readonly autoPromote: string
     readonly version: string
   } & WithPuts
+  /** What acted by itself was told in the inbox, up to then. */
+  'trust.told': { readonly by: Actor } & WithPuts
   'budget.raised': { readonly by: Actor; readonly budget: string } & WithPuts
   'grant.made': { readonly by: Actor } & WithPuts
   'grant.revoked': { readonly by: Actor } & WithPuts

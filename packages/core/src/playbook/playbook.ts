@@ -6,6 +6,7 @@ import { assertLists, type Terms } from '../base/taxonomy.ts'
 import { assertStorable } from '../base/schema.ts'
 import { assertJson } from '../base/storable.ts'
 import { withZod, zod, type Zod } from '../base/zod.ts'
+import { agentOf, isAgent, type AnyAgent } from '../agent/agent.ts'
 import { isAction, type AnyAction, definitionOf } from '../connector/action.ts'
 import { spendingIn, type Spending } from '../policy/budget.ts'
 import { assertPersona } from '../policy/is-persona.ts'
@@ -35,6 +36,7 @@ export interface AnyPlaybook {
   /** It declares actions or connectors, so others are refused. */
   readonly limitsActions: boolean
   readonly usedActions: readonly AnyAction[]
+  readonly usedAgents: readonly AnyAgent[]
   readonly serialize: ((input: unknown) => string) | undefined
   readonly laneWhileRunning: boolean
   readonly atOnce: number | undefined
@@ -153,6 +155,7 @@ export function registerPlaybook<In, Out>(d: BareDefinition): Playbook<In, Out> 
     uses: new Set((d.uses ?? []).map((one) => nameIn(one))),
     limitsActions: used.length > 0,
     usedActions: used,
+    usedAgents: (d.uses ?? []).flatMap((one) => (isAgent(one) ? [agentOf(one)] : [])),
     serialize: d.serialize,
     laneWhileRunning: d.while === 'running',
     atOnce: d.atOnce,

@@ -1,7 +1,8 @@
 /**
  * Trust: how much an action may do by itself, as a pure function of what people saw it do.
  *
- * T1. Evidence is a decision that a person looked at, a sampled audit, or a shadow pair. Silence is none.
+ * T1. Evidence is a decision that a person looked at, a sampled audit, or a shadow pair. Silence is none. What a person takes back as wrong
+ *     is bad, whatever was said of it before.
  * T2. Looked at every 25th decision over all evidence since the current version; two passes in a row propose a promotion.
  *     It is proposed: a person promotes. Where `autoPromote` is set it is made instead, up to that rung, and never beyond 'veto'.
  *     No rung above the ceiling is ever proposed or made.
@@ -42,6 +43,8 @@ const AUDITS_OF_PROBATION = 12
 export interface TrustAnswer {
   readonly segment: string
   readonly rung: 'veto' | 'automatic'
+  /** Drawn to be checked by a person once it was done. */
+  readonly audit?: true
 }
 
 /** Where one action, in one segment, stands. Plain JSON. */
@@ -81,7 +84,16 @@ export type Happening =
   | { readonly what: 'seen'; readonly good: boolean; readonly at: number }
   /** It acted by itself. */
   | { readonly what: 'executed'; readonly at: number }
-  | { readonly what: 'taken-back'; readonly wrong: boolean; readonly at: number }
+  /** `good`: how many of what is taken back had counted so; `unseen`: how many had not counted at all. */
+  | {
+      readonly what: 'taken-back'
+      readonly wrong: boolean
+      readonly good?: number
+      readonly unseen?: number
+      readonly at: number
+    }
+  /** A person says of what has counted that it was otherwise. */
+  | { readonly what: 'corrected'; readonly good: boolean; readonly at: number }
   | { readonly what: 'version'; readonly version: string; readonly at: number }
   /** The action itself is defined otherwise: what was trusted is gone. */
   | { readonly what: 'reshaped'; readonly at: number }
@@ -140,6 +152,8 @@ export function advance(standing: Standing, happening: Happening, limits: Limits
       return executed(standing, happening.at)
     case 'taken-back':
       return takenBack(standing, happening, limits)
+    case 'corrected':
+      return { standing: corrected(standing, happening) }
     case 'version':
       return happening.version === standing.version ? { standing } : renewed(standing, happening)
     case 'reshaped':
@@ -234,10 +248,23 @@ function executed(standing: Standing, at: number): Step {
   return { standing: proven }
 }
 
-function takenBack(standing: Standing, { wrong, at }: { wrong: boolean; at: number }, { highRisk }: Limits): Step {
+function takenBack(standing: Standing, happening: Happening & { what: 'taken-back' }, { highRisk }: Limits): Step {
+  const { wrong, good = 0, unseen = 0, at } = happening
   if (!wrong) return { standing }
-  const marked = { ...standing, calm: { decisions: 0, since: at } }
+  const counted = { seen: standing.seen + unseen, good: Math.max(0, standing.good - good) }
+  const marked = { ...standing, ...counted, calm: { decisions: 0, since: at } }
   return down(marked, at, 'something that it did was wrong and was taken back', highRisk ? 'approve' : undefined)
+}
+
+/** The last one that counted otherwise counts so. Nothing is looked at for it: the next look sees it. */
+function corrected(standing: Standing, { good, at }: { good: boolean; at: number }): Standing {
+  const other = standing.recent.lastIndexOf(good ? '0' : '1')
+  const recent =
+    other < 0
+      ? standing.recent
+      : standing.recent.slice(0, other) + (good ? '1' : '0') + standing.recent.slice(other + 1)
+  const sum = Math.min(standing.seen, Math.max(0, standing.good + (good ? 1 : -1)))
+  return { ...standing, good: sum, recent, evidenceAt: at }
 }
 
 /** Another version has to show again what the one before it did. */
@@ -328,3 +355,11 @@ function without(standing: Standing): Omit<Standing, 'proposed'> {
 function percent(share: number): string {
   return `${Math.floor(share * 1000) / 10} %`
 }
+
+/** For people: what was simulated, and how it begins to ask. */
+export function inShadowText(action: string, segment: string): string {
+  return `${segment === 'all' || segment === '' ? action : `${action} (${segment})`} stands on "shadow"`
+}
+
+export const HOW_TO_ASK =
+  "keelson.trust.set(action, 'approve', { by }) lets it ask, defineTrust(action, { start: 'approve' }) begins there"

@@ -21,7 +21,7 @@ import type { Put } from '../../journal/put.ts'
 import type { Judgement } from '../../policy/verdict.ts'
 import type { Pass } from '../pass.ts'
 import { sleepWithin } from '../ops/retrying.ts'
-import type { Shadowed } from '../shadow/mode.ts'
+import { standing, type Shadowed } from '../shadow/mode.ts'
 import { iso } from '../waiting.ts'
 import type { Built } from '../writer.ts'
 import { effectRun, handedOver, handOver, isUnsure, orphaned, sentOf } from './hand-over.ts'
@@ -33,7 +33,7 @@ import { leavesDoubt } from './doubt.ts'
 import { deciderOf, isCovered } from './bytes.ts'
 import { effectPut, effectRunId, readEffect, remoteKey, type EffectRecord } from './ledger.ts'
 import { backoffMs, mayResend, tryOnce, type Tried } from './send.ts'
-import { grantIn, outcomeOf, receiptOf, settleEffect, type EffectEnd } from './settling.ts'
+import { decidedBy, outcomeOf, receiptOf, settleEffect, type EffectEnd } from './settling.ts'
 import { behalfIn, recordOf, type EffectSpec } from './spec.ts'
 import { behalfOf, whoMayNot } from '../behalf.ts'
 import { chargeOf } from '../charge.ts'
@@ -75,10 +75,15 @@ export interface Approved {
   readonly reason: string
 }
 
-/** Brings an effect on its way, or goes on where it stands. */
-export async function act(pass: Pass, acting: Acting, op: Op): Promise<void> {
+/** Brings an effect on its way, or goes on where it stands. False: its action may stand elsewhere by now, so look anew. */
+export async function act(pass: Pass, acting: Acting, op: Op): Promise<boolean> {
+  if (op.opened === undefined && op.sending === undefined) return pass.work.run(() => decide(pass, acting, op))
+  await goOn(pass, acting, op)
+  return true
+}
+
+async function goOn(pass: Pass, acting: Acting, op: Op): Promise<void> {
   if (op.opened !== undefined) return awaitRun(pass, acting, op.opened)
-  if (op.sending === undefined) return pass.work.run(() => decide(pass, acting, op))
   if (!op.dangling) return pass.work.run(() => send(pass, acting, op, false))
   const sent = dataOf(op.sending as Entry & { kind: 'effect.sending' })
   if (mayResend(acting.action, op.sentAt!, pass.task.env.clock.now()))
@@ -88,11 +93,14 @@ export async function act(pass: Pass, acting: Acting, op: Op): Promise<void> {
 }
 
 /** Looks up the intent, judges it, and commits what follows. */
-async function decide(pass: Pass, acting: Acting, op: Op): Promise<void> {
-  const written = await pass.writer.submit(() => decision(pass, acting))
-  if (written === undefined || pass.work.aborted) return
+async function decide(pass: Pass, acting: Acting, op: Op): Promise<boolean> {
+  const once = standing(acting.shadow)
+  const written = await pass.writer.submit(once.job(() => decision(pass, acting)))
+  if (once.moved()) return false
+  if (written === undefined || pass.work.aborted) return true
   if (op.opened !== undefined) awaitRun(pass, acting, op.opened)
   else if (op.outcome === undefined) await send(pass, acting, op, true)
+  return true
 }
 
 async function decision(pass: Pass, acting: Acting): Promise<Built | undefined> {
@@ -355,7 +363,7 @@ async function complete(pass: Pass, acting: Acting, sent: Sent, end: EffectEnd):
       verdict: sent.verdict as unknown as Judgement,
       mode: 'judge' as const,
     }
-    const { puts, deliveries } = await settleEffect(pass, spec, { ...end, ...grantIn(record) }, owner)
+    const { puts, deliveries } = await settleEffect(pass, spec, { ...end, ...decidedBy(record) }, owner)
     const receipt = receiptOf(record.id, end, record.inputHash, record.inputHash) as unknown as Json
     return {
       drafts: [

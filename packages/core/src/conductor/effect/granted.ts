@@ -62,9 +62,9 @@ async function byTrust(pass: Pass, spec: EffectSpec): Promise<{ spec: EffectSpec
     holds: said.holdMs > 0 ? [...spec.verdict.holds, 'trust'] : spec.verdict.holds,
     reason: `trusted (${said.rung}, ${said.segment}): ${reason}`,
   }
-  const { rung, segment } = said
+  const { holdMs: _held, ...trust } = said
   const covered = asks.map((one) => askOf(one.rule))
-  return { spec: { ...spec, verdict, judged: spec.verdict, covered, trust: { rung, segment } }, puts }
+  return { spec: { ...spec, verdict, judged: spec.verdict, covered, trust }, puts }
 }
 
 /**

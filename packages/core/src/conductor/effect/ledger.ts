@@ -11,6 +11,7 @@ import type { Json } from '../../base/value.ts'
 import type { AnyAction } from '../../connector/action.ts'
 import type { Put } from '../../journal/put.ts'
 import type { MemoryStore } from '../../journal/store.ts'
+import type { TrustAnswer } from '../../policy/trust.ts'
 
 export interface Asker {
   readonly run: string
@@ -44,6 +45,10 @@ export interface EffectRecord {
   readonly compensates?: string
   /** The standing grant that decided. */
   readonly grant?: string
+  /** The rung of trust that decided. */
+  readonly trust?: TrustAnswer
+  /** A person agreed to it after a look: the version of its standing then; '' where it climbs no ladder. */
+  readonly agreed?: string
   /** The item of the plan that it was a line of. */
   readonly plan?: string
 }
@@ -113,6 +118,7 @@ export function effectPut(record: EffectRecord, version: number): Put {
       run: record.owner.run,
       ...(record.state === 'open' ? { open: record.action } : {}),
       ...(record.grant === undefined ? {} : { grant: record.grant }),
+      ...(record.trust === undefined ? {} : { trust: record.trust.rung }),
     },
     sort: record.openedAt,
   }

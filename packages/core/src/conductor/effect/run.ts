@@ -27,7 +27,7 @@ import { HOURS, reconcileOnce, sendOnce } from './attempt.ts'
 import { askOf, deciderOf, holdOf, type Bytes, type Reshaped, type Sent } from './bytes.ts'
 import { askedAnew, asReshaped, DEFINITION, shapeKeptBy } from './reshaped.ts'
 import { untilThereIsRoom } from './room.ts'
-import { grantIn, settleEffect, type EffectEnd } from './settling.ts'
+import { decidedBy, settleEffect, type EffectEnd } from './settling.ts'
 import { actionOf, behalfIn, type EffectSpec } from './spec.ts'
 import { mayCancel } from './doubt.ts'
 import { editedBy } from './edited.ts'
@@ -61,7 +61,7 @@ export const effectInternals: Internals = {
 
 function endOf(spec: EffectSpec, outcome: { status: string; output?: unknown; error?: StoredError }): EffectEnd {
   if (outcome.status === 'completed') return outcome.output as EffectEnd
-  const bare = { input: spec.input, edited: false, verdict: spec.verdict.reason, ...grantIn(spec) }
+  const bare = { input: spec.input, edited: false, verdict: spec.verdict.reason, ...decidedBy(spec) }
   return {
     state: outcome.status === 'cancelled' ? 'cancelled' : 'failed',
     error: outcome.error ?? { code: 'RUN_FAILED', message: 'the effect failed' },
@@ -370,7 +370,7 @@ function ended(bytes: Bytes, state: EffectEnd['state'], error?: StoredError): Ef
     input: bytes.input,
     edited: bytes.edited,
     verdict: bytes.verdict.reason,
-    ...(bytes.decider?.grant === undefined ? {} : { grant: bytes.decider.grant }),
+    ...decidedBy(bytes.decider ?? {}),
     ...(error === undefined ? {} : { error }),
   }
 }

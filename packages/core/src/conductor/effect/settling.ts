@@ -5,13 +5,16 @@ import { canonicalAround } from '../../base/json.ts'
 import { fromStored } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
 import { connectorOf } from '../../connector/action.ts'
+import { dataOf, type Draft, type Entry } from '../../journal/entry.ts'
 import type { Outcome } from '../../journal/kinds.ts'
 import type { Put } from '../../journal/put.ts'
 import type { Delivery } from '../../journal/store.ts'
 import { timelinePut } from '../../memory/change.ts'
 import { recordId } from '../../memory/entity.ts'
+import type { TrustAnswer } from '../../policy/trust.ts'
 import { settled } from '../limits.ts'
 import { labelsOfOutput } from '../ops/rests.ts'
+import { endedFor } from '../trust/ended.ts'
 import type { Pass } from '../pass.ts'
 import { invalidations } from './tags.ts'
 import { askedHash, effectPut, readEffect, type Asker, type EffectRecord } from './ledger.ts'
@@ -29,11 +32,19 @@ export interface EffectEnd {
   readonly verdict: string
   /** The standing grant that decided: not where a person has, since. */
   readonly grant?: string
+  /** The rung of trust that did. */
+  readonly trust?: TrustAnswer
 }
 
-/** The grant that decided, as a spec or a record names it. */
-export function grantIn({ grant }: { readonly grant?: string | undefined }): { grant?: string } {
-  return grant === undefined ? {} : { grant }
+/** The grant, or the rung of trust, that decided, as a spec or a record names it. */
+export function decidedBy({
+  grant,
+  trust,
+}: {
+  readonly grant?: string | undefined
+  readonly trust?: TrustAnswer | undefined
+}): { grant?: string; trust?: TrustAnswer } {
+  return { ...(grant === undefined ? {} : { grant }), ...(trust === undefined ? {} : { trust }) }
 }
 
 /** What every asker's code gets beside the output. */
@@ -70,15 +81,15 @@ export async function settleEffect(
   spec: EffectSpec,
   end: EffectEnd,
   except?: Asker,
-): Promise<{ puts: Put[]; deliveries: Delivery[] }> {
+): Promise<{ puts: Put[]; deliveries: Delivery[]; drafts: readonly Draft[] }> {
   const { env, claimed } = pass.task
   const now = env.clock.now()
   const found = await readEffect(env.store, claimed.row.workspace, spec.effect)
-  if (found !== undefined && found.record.generation > spec.generation) return { puts: [], deliveries: [] } // an old one, tried again
-  const { grant, ...base } = found?.record.generation === spec.generation ? found.record : recordOf(spec, now)
+  if (found !== undefined && found.record.generation > spec.generation) return { puts: [], deliveries: [], drafts: [] } // an old one, tried again
+  const { grant, trust, ...base } = found?.record.generation === spec.generation ? found.record : recordOf(spec, now)
   const record: EffectRecord = {
     ...base,
-    ...grantIn(spec.grant === undefined ? { grant } : end),
+    ...decidedBy(spec.grant === undefined && spec.trust === undefined ? { grant, trust } : end),
     state: end.state,
     input: end.input,
     edited: end.edited,
@@ -103,11 +114,22 @@ export async function settleEffect(
       at: now,
     }))
   const stale = await invalidated(pass, spec, end, now)
-  const puts = [effectPut(record, (found?.version ?? 0) + 1), ...lines(spec, end, now), ...stale]
+  const { agreed, ...trusted } = await endedFor(env, claimed.row.workspace, record, itemsOf(pass, record))
+  const known = agreed === undefined ? record : { ...record, agreed }
+  const puts = [effectPut(known, (found?.version ?? 0) + 1), ...lines(spec, end, now), ...stale, ...trusted.puts]
   puts.push(...(await settled(env, claimed.row.workspace, `${spec.effect}:${spec.generation}`, spentBy(end))))
   if (spec.compensates !== undefined && end.state === 'done')
     puts.push(...(await compensated(pass, spec.compensates, now)))
-  return { puts, deliveries }
+  return { puts, deliveries, drafts: trusted.drafts }
+}
+
+/** By which people were asked: as the effect's own run did, or as a line of a plan. */
+function itemsOf(pass: Pass, { plan }: EffectRecord): string[] {
+  const own = pass.task.internals === undefined ? [] : [...pass.history.ops.values()]
+  const asked = own.flatMap(({ kind, opened }) =>
+    kind === 'ask' && opened !== undefined ? [dataOf(opened as Entry & { kind: 'ask.opened' }).item] : [],
+  )
+  return plan === undefined ? asked : [...asked, plan]
 }
 
 /** What cached reads may have answered otherwise since it was sent. */

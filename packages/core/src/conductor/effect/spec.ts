@@ -94,6 +94,7 @@ export function recordOf(spec: EffectSpec, now: number, more: Partial<EffectReco
     openedAt: now,
     ...(spec.compensates === undefined ? {} : { compensates: spec.compensates }),
     ...(spec.grant === undefined ? {} : { grant: spec.grant }),
+    ...(spec.trust === undefined ? {} : { trust: spec.trust }),
     ...more,
   }
 }

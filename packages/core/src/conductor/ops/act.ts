@@ -9,7 +9,7 @@ import { connectorOf, definitionOf, type Action, type AnyAction } from '../../co
 import type { Answered, Op } from '../../journal/op.ts'
 import type { ActOptions, Decline, Effect } from '../../playbook/context.ts'
 import { act, type Acting } from '../effect/act.ts'
-import { shadowed } from '../shadow/mode.ts'
+import { shadowed, type Shadowed } from '../shadow/mode.ts'
 import { simulate } from '../shadow/simulate.ts'
 import { effectId, hashOf } from '../effect/ledger.ts'
 import { read } from '../effect/read.ts'
@@ -110,7 +110,7 @@ export interface Asked {
   readonly because: readonly Json[]
   readonly labels: () => Labels
   readonly extra: string | undefined
-  readonly more: Pick<Acting, 'approved' | 'revises' | 'maxAgeMs'>
+  readonly more: Pick<Acting, 'approved' | 'revises' | 'maxAgeMs'> & { readonly shadow?: Shadowed | undefined }
 }
 
 /** One effect as an operation. */
@@ -123,7 +123,7 @@ export function one<In, Out>(pass: Pass, key: string, action: AnyAction, asked: 
     const intent = businessOf(action, input) ?? [claimed.row.id, pass.history.start.continuation, key]
     const parts = extra === undefined ? intent : [...intent, `key:${extra}`]
     const begun = op.opened !== undefined || op.sending !== undefined // for real, before it was put into shadow
-    const shadow = begun ? undefined : await shadowed(pass, action.name)
+    const shadow = begun ? undefined : (more.shadow ?? (await shadowed(pass, action, input)))
     const own = shadow?.simulated === true ? ['in shadow', shadow.root, ...parts] : parts
     return {
       key,
@@ -133,16 +133,18 @@ export function one<In, Out>(pass: Pass, key: string, action: AnyAction, asked: 
       effect: effectId(secret, action, own),
       because,
       labels: asked.labels(),
-      shadow,
       ...more,
+      shadow,
     }
   }
   const go = async (op: Op): Promise<void> => {
-    const known = await acting(op)
-    const fresh = op.opened === undefined && op.sending === undefined
-    if (action.effect === 'read' && fresh && (await read(pass, known, op))) return
-    if (known.shadow?.simulated === true) return simulate(pass, known, known.shadow.root)
-    await act(pass, known, op)
+    for (let done = false; !done;) {
+      const known = await acting(op)
+      const fresh = op.opened === undefined && op.sending === undefined
+      if (action.effect === 'read' && fresh && (await read(pass, known, op))) return
+      const simulated = known.shadow?.simulated === true
+      done = simulated ? await simulate(pass, known, known.shadow) : await act(pass, known, op)
+    }
   }
   // One piece of work: a run that ends meanwhile waits for it, as for a step.
   const live = (op: Op): Promise<void> => pass.work.run(() => go(op))

@@ -17,12 +17,14 @@ import { withZod } from '../../base/zod.ts'
 import type { Action, AnyAction, Risk } from '../../connector/action.ts'
 import { shapeOf, type Shape } from '../../connector/shape.ts'
 import type { Intent, PlanLineResult, PlanResult, ProposeOptions } from '../../playbook/context.ts'
+import { inShadowText } from '../../policy/trust.ts'
 import type { Judgement } from '../../policy/verdict.ts'
 import { askOf } from '../effect/bytes.ts'
 import { verdictOf } from '../effect/act.ts'
 import { restedOn } from '../effect/fresh.ts'
 import { ask, declined, factsOf, sources } from '../effect/items.ts'
 import { previewOf } from '../effect/render.ts'
+import { shadowed } from '../shadow/mode.ts'
 import type { ItemRecord, PlanLine } from '../item.ts'
 import type { Pass } from '../pass.ts'
 import { readable } from '../shown.ts'
@@ -165,6 +167,8 @@ export function sameByEdit(
 interface Judged extends PlanLine {
   readonly verdict: Judgement
   readonly fresh?: Json
+  /** Its segment, where it stands on the rung 'shadow' there. */
+  readonly rung?: string
   /** How its action was defined then; undefined in plans from before that was kept. */
   readonly agreed?: Shape
 }
@@ -191,8 +195,11 @@ async function decided(
     kind: 'step',
     live: () => judged(pass, `${key}/lines`, given),
   })
-  // Nobody is waited for in shadow: each line is simulated, and shows by itself what would have been asked.
-  if (pass.history.start.shadow !== undefined) return { lines, item: '', by: 'nobody, in shadow', skip: [], inputs: {} }
+  // Nobody is waited for where nothing leaves: each line is simulated, and shows by itself what would have been asked.
+  const isReal = lines.some((one) => one.simulated === undefined && one.denied === undefined)
+  const none = !isReal && lines.some((one) => one.simulated !== undefined)
+  if (none || pass.history.start.shadow !== undefined)
+    return { lines, item: '', by: 'nobody, in shadow', skip: [], inputs: {} }
   const answer = await ask(pass, key, planItem(pass, title, lines, given, options, revises))
   if (answer === 'expired')
     throw no({ reason: 'nobody answered in time', by: { kind: 'system', id: 'silence' } }, title)
@@ -216,6 +223,7 @@ async function judged(pass: Pass, key: string, given: readonly Intended[]): Prom
       const about = { key: `${key}/${i + 1}`, hash: '', effect: '', labels: labels(), shadow: undefined }
       const acting = { ...about, action, input, because }
       const verdict = await verdictOf(pass, acting)
+      const shadow = await shadowed(pass, action, input)
       const value = parseStored(input)
       const denied = verdict.denies.map((one) => `${one.rule}: ${one.reason}`).join('; ')
       const why =
@@ -234,6 +242,7 @@ async function judged(pass: Pass, key: string, given: readonly Intended[]): Prom
           why,
           editSchema: jsonSchema(action.input) as Json,
           ...(denied === '' ? {} : { denied }),
+          ...(shadow?.segment === undefined ? {} : inShadow(action, shadow.segment)),
           ...(verdict.holdMs > 0 ? { holdMs: verdict.holdMs } : {}),
           shape: shapeOf(action).mark,
           agreed: shapeOf(action),
@@ -246,6 +255,10 @@ async function judged(pass: Pass, key: string, given: readonly Intended[]): Prom
   })
 }
 
+function inShadow(action: AnyAction, rung: string): Pick<Judged, 'simulated' | 'rung'> {
+  return { simulated: inShadowText(action.name, rung), rung }
+}
+
 function planItem(
   pass: Pass,
   title: string,
@@ -255,7 +268,9 @@ function planItem(
   revises: string | undefined,
 ): AskItem {
   const { row } = pass.task.claimed
-  const shown = lines.map(({ verdict: _verdict, fresh: _fresh, agreed: _agreed, ...line }): PlanLine => line)
+  const shown = lines.map(
+    ({ verdict: _verdict, fresh: _fresh, agreed: _agreed, rung: _rung, ...line }): PlanLine => line,
+  )
   const possible = shown.filter((line) => line.denied === undefined)
   const risks: readonly Risk[] = ['low', 'medium', 'high']
   return {
@@ -277,12 +292,13 @@ function planItem(
 }
 
 function rowOf(line: PlanLine): { label: string; after: string } {
-  const { preview, denied } = line
+  const { preview, denied, simulated } = line
   const said =
     preview.kind === 'text' ? preview.after : preview.rows.map((row) => `${row.label}: ${row.after}`).join(', ')
+  const not = denied === undefined ? simulated && `will be simulated (${simulated})` : `will not execute (${denied})`
   return {
     label: `${line.id}. ${line.title}`,
-    after: denied === undefined ? said : `will not execute (${denied}): ${said}`,
+    after: not === undefined ? said : `${not}: ${said}`,
   }
 }
 
@@ -358,7 +374,11 @@ async function execute(
     ...(line.agreed === undefined ? {} : { shape: line.agreed }),
   }
   try {
-    const effect = await one<Json, Json>(pass, key, action, { input: text, because, labels, extra, more: { approved } })
+    // What a person was shown as simulated is.
+    const root = pass.task.claimed.row.id
+    const shadow = line.rung === undefined ? undefined : { root, simulated: true, segment: line.rung }
+    const more = { approved, shadow }
+    const effect = await one<Json, Json>(pass, key, action, { input: text, because, labels, extra, more })
     return {
       ...about,
       state: 'done',

@@ -6,15 +6,8 @@ import { toStored } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
 import { definitionOf, type Action } from '../../connector/action.ts'
 import type { Environment } from '../environment.ts'
-
-export interface Deed {
-  readonly id: string
-  readonly action: string
-  readonly input: Json
-  readonly about: readonly Json[]
-  readonly at: number
-  readonly by: Actor
-}
+import { completedByDeed } from '../trust/pairs.ts'
+import type { Deed } from './acts.ts'
 
 export interface DeedOptions {
   /** The same id is the same deed. */
@@ -54,6 +47,7 @@ export async function observe<In>(
     if (there !== undefined) return undefined
     const index = { action: known.name }
     const put = { kind: 'deed', id, version: 1, data: deed as unknown as Json, index, sort: at }
-    return { drafts: [{ kind: 'deed.seen', data: { by, puts: [put] } }] }
+    const { puts, drafts } = await completedByDeed(env, workspace, deed)
+    return { drafts: [{ kind: 'deed.seen', data: { by, puts: [put, ...puts] } }, ...drafts] }
   })
 }

@@ -1,18 +1,22 @@
 /**
- * Mode: what runs in shadow: a run by its start, a playbook or one version of it, an action.
+ * Mode: what runs in shadow: a run by its start, a playbook or one version of it, an action, what stands on the rung 'shadow'.
  *
- * It is decided before the rules. A run's mode never changes; an action in shadow is simulated in every run from then on.
+ * It is decided before the rules. A run's mode never changes; an action in shadow is simulated in every run from then on. What a rung
+ * decides is expected to be so still in the unit that goes by it, and recorded with it: a later rung changes nothing of it.
  */
 import type { Actor } from '../../base/actor.ts'
+import { parseStored } from '../../base/json.ts'
 import type { Json } from '../../base/value.ts'
+import { connectorOf, type AnyAction } from '../../connector/action.ts'
 import { dataOf, type Entry } from '../../journal/entry.ts'
-import type { Claimed } from '../../journal/store.ts'
+import type { Claimed, Expect } from '../../journal/store.ts'
 import { Library } from '../../memory/recall/library.ts'
 import type { AnyPlaybook } from '../../playbook/playbook.ts'
 import { SHADOW_MODES, shadowIn, type ShadowModes } from '../company.ts'
 import type { Environment } from '../environment.ts'
 import type { Pass, Task } from '../pass.ts'
-import type { Built } from '../writer.ts'
+import { standsAt } from '../trust/stands.ts'
+import type { Built, Job } from '../writer.ts'
 import { expectedOf, overlaidStore, redirected } from './overlay.ts'
 
 /** The environment of a pass: for a run in shadow one that reads and writes its overlay. */
@@ -59,15 +63,40 @@ export interface Shadowed {
   readonly root: string
   /** False for an act that is real, in a run of which others are not. */
   readonly simulated: boolean
+  /** Its action stands on the rung 'shadow' there ('': where that cannot be told), and is simulated for that alone. */
+  readonly segment?: string
+  /** Where it stands, as the unit that goes by it expects it. */
+  readonly expect?: readonly Expect[]
 }
 
 /** Decided before the rules: is this act simulated, and which overlay does it see? Undefined where nothing is in shadow. */
-export async function shadowed(pass: Pass, action: string): Promise<Shadowed | undefined> {
+export async function shadowed(pass: Pass, action: AnyAction, input: string): Promise<Shadowed | undefined> {
   const { shadow } = pass.history.start
   if (shadow !== undefined) return { root: shadow, simulated: true }
-  const { workspace, id } = pass.task.claimed.row
-  const { actions } = await modesOf(pass.task.env, workspace)
-  return actions.length === 0 ? undefined : { root: id, simulated: actions.includes(action) }
+  const { env, claimed } = pass.task
+  const { workspace, id } = claimed.row
+  const { actions } = await modesOf(env, workspace)
+  if (actions.includes(action.name)) return { root: id, simulated: true }
+  const stands = env.trust.length === 0 ? undefined : await standsAt(env, workspace, action, parseStored(input))
+  const expect = stands === undefined ? {} : { expect: stands.expect }
+  if (stands?.rung === 'shadow') return { root: id, simulated: true, segment: stands.known?.segment ?? '', ...expect }
+  const connector = connectorOf(action.name)
+  const others = actions.length > 0 || env.trust.some((one) => connectorOf(one.action) === connector)
+  return others ? { root: id, simulated: false, ...expect } : undefined
+}
+
+/** A unit that goes by where an action stands: expects that, and is not built again where that may have changed. */
+export function standing(shadow: Shadowed | undefined): { job(build: Job): Job; moved(): boolean } {
+  const { expect = [] } = shadow ?? {}
+  let built = 0
+  return {
+    job: (build) => async () => {
+      if (built++ > 0 && expect.length > 0) return undefined
+      const unit = await build()
+      return unit === undefined || expect.length === 0 ? unit : { ...unit, expect: [...(unit.expect ?? []), ...expect] }
+    },
+    moved: () => built > 1 && expect.length > 0,
+  }
 }
 
 export async function modesOf(env: Environment, workspace: string): Promise<ShadowModes> {

@@ -13,9 +13,9 @@ import type { Environment } from '../environment.ts'
 import type { ItemRecord } from '../item.ts'
 import { iso } from '../waiting.ts'
 import { agrees, fieldsOf, matched, type Act, type FieldPair } from './agreement.ts'
-import type { Deed } from './deed.ts'
 import { overlayRows } from './overlay.ts'
-import { allOf, isLoose, subjectsOf, type Would } from './would.ts'
+import { deedAct, effectAct, type Deed } from './acts.ts'
+import { allOf, isLoose, WINDOW, type Would } from './would.ts'
 
 export interface ShadowOptions {
   /** How far apart an act and its counterpart may be. Default '7d'. */
@@ -25,8 +25,6 @@ export interface ShadowOptions {
   /** ISO instant; default: since the playbook was first in shadow. */
   readonly since?: string
 }
-
-const WINDOW: Duration = '7d'
 
 /** What came of comparing one would-have effect. */
 export type Outcome =
@@ -225,19 +223,13 @@ async function actsOf(env: Environment, workspace: string, actions: readonly str
     const where = { field: 'action', value }
     const all = await allOf<EffectRecord>(env.store, workspace, { kind: 'effect', where, from })
     effects.push(...all.filter((one) => one.state === 'done' && one.compensates === undefined))
-    for (const deed of await allOf<Deed>(env.store, workspace, { kind: 'deed', where, from })) {
-      const { id: ref, action, input, at } = deed
-      const subjects = subjectsOf(secret, env.actions.find(value), value, input, deed.about)
-      const loose = isLoose(env.actions.find(value), input, deed.about)
-      acts.push({ ref: `deed:${ref}`, action, input, at, subjects, loose, by: `person ${deed.by.name ?? deed.by.id}` })
-    }
+    const deeds = await allOf<Deed>(env.store, workspace, { kind: 'deed', where, from })
+    acts.push(...deeds.map((deed) => deedAct(secret, env.actions.find(value), deed)))
   }
   const playbooks = await playbooksOf(env, workspace, effects)
   for (const one of effects) {
-    const { id, action, input, openedAt: at, owner } = one
-    const subjects = subjectsOf(secret, env.actions.find(action), action, input, one.because)
-    const loose = isLoose(env.actions.find(action), input, one.because)
-    acts.push({ ref: `effect:${id}`, action, input, at, subjects, loose, by: playbooks.get(owner.run) ?? owner.run })
+    const { run } = one.owner
+    acts.push(effectAct(secret, env.actions.find(one.action), one, playbooks.get(run) ?? run))
   }
   return acts
 }

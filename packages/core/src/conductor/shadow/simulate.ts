@@ -15,6 +15,7 @@ import type { Preview } from '../../connector/preview.ts'
 import type { Draft } from '../../journal/entry.ts'
 import { shapeOf } from '../../connector/shape.ts'
 import type { Put } from '../../journal/put.ts'
+import { HOW_TO_ASK, inShadowText } from '../../policy/trust.ts'
 import { whyOf, type Judgement } from '../../policy/verdict.ts'
 import type { Acting } from '../effect/act.ts'
 import { denied, judge } from '../effect/judge.ts'
@@ -26,22 +27,42 @@ import { itemHash, itemId, itemPut, type ItemRecord } from '../item.ts'
 import { labelsOfOutput } from '../ops/rests.ts'
 import type { Pass } from '../pass.ts'
 import type { Built } from '../writer.ts'
+import { standsAt } from '../trust/stands.ts'
+import { isSampled, proposed, trustIn } from '../trust/pairs.ts'
+import { standing, type Shadowed } from './mode.ts'
 import { overlaidStore, redirected } from './overlay.ts'
-import { subjectsOf, wouldPut, wouldsOf, type Would } from './would.ts'
+import { subjectsOf, wouldsOf, type Would } from './would.ts'
 
-/** Records the effect as simulated, or as denied. */
-export async function simulate(pass: Pass, acting: Acting, root: string): Promise<void> {
+/** Records the effect as simulated, or as denied. False: its action may stand elsewhere by now, so look anew. */
+export async function simulate(pass: Pass, acting: Acting, shadow: Shadowed): Promise<boolean> {
+  const { root } = shadow
+  let said: Judgement | undefined
   const job = async (): Promise<Built> => {
-    const built = await simulation(pass, acting, root)
+    const built = await simulation(pass, acting, shadow, (verdict) => (said = verdict))
     if (pass.task.redirect !== undefined) return built // the pass of a run in shadow writes to its overlay by itself
     const { env, claimed } = pass.task
     const drafts = await redirected(env.store, claimed.row.workspace, root, built.drafts)
     return drafts === 'conflict' ? job() : { ...built, drafts }
   }
-  await pass.work.run(() => pass.writer.submit(job))
+  const once = standing(shadow)
+  const written = await pass.work.run(() => pass.writer.submit(once.job(job)))
+  if (written !== undefined && said !== undefined) tell(pass, acting, shadow, said)
+  return !once.moved()
 }
 
-async function simulation(pass: Pass, acting: Acting, root: string): Promise<Built> {
+function tell(pass: Pass, { action, effect }: Acting, { segment }: Shadowed, { verdict }: Judgement): void {
+  const { workspace, id: run, playbook } = pass.task.claimed.row
+  const what = { action: action.name, effect, verdict, ...(segment === undefined ? {} : { segment }) }
+  pass.task.env.emit('effect.simulated', { workspace, run, playbook, ...what })
+}
+
+async function simulation(
+  pass: Pass,
+  acting: Acting,
+  shadow: Shadowed,
+  onJudged: (verdict: Judgement) => void,
+): Promise<Built> {
+  const { root } = shadow
   const { claimed } = pass.task
   const { workspace } = claimed.row
   const { key, hash, action, input, effect } = acting
@@ -53,6 +74,7 @@ async function simulation(pass: Pass, acting: Acting, root: string): Promise<Bui
   if (verdict.verdict === 'deny') return { drafts: [failed(acting, denied(action, verdict))] }
   try {
     const earlier = await wouldsOf(env.store, workspace, root)
+    const stands = await standsAt(env, workspace, action, parseStored(input))
     const output = await outputOf(pass, action, input, { effects: through(earlier, action) })
     const secret = await env.company(workspace).key()
     const would: Would = {
@@ -63,20 +85,25 @@ async function simulation(pass: Pass, acting: Acting, root: string): Promise<Bui
       subjects: subjectsOf(secret, action, action.name, parseStored(input), acting.because),
       at: env.clock.now(),
       order: earlier.length,
+      ...(shadow.segment === undefined ? {} : { rung: shadow.segment }),
+      ...trustIn(stands),
     }
-    const asked = verdict.asks.length === 0 ? undefined : await shown(pass, acting, verdict)
+    const isShown = verdict.asks.length > 0 || (stands?.rung === 'shadow' && (await isSampled(env, workspace, would)))
+    const asked = isShown ? await shown(pass, acting, verdict, shadow) : undefined
     const record = recordOf(pass, acting, verdict, output)
     const item = asked === undefined ? {} : { item: asked.id }
-    const puts: Put[] = [effectPut(record, 1), wouldPut({ ...would, ...item })]
-    if (asked !== undefined) puts.push(itemPut(asked, 1))
+    const puts: Put[] = [effectPut(record, 1)]
+    const judged = await proposed(env, workspace, { ...would, ...item }, stands)
+    if (asked !== undefined && judged.agreed !== true) puts.push(itemPut(asked, 1))
+    puts.push(...judged.puts)
     const receipt = { ...receiptOf(effect, record as never, record.inputHash, record.inputHash), shadow: true }
     const of = labelsOfOutput(action, labels)
+    onJudged(verdict)
     const data = { hash, ...(output === undefined ? {} : { ok: output }), labels: of, receipt, puts }
-    tell(pass, acting, verdict)
-    return { drafts: [{ kind: 'effect.completed', key, data }] }
+    return { drafts: [{ kind: 'effect.completed', key, data }, ...judged.drafts] }
   } catch (thrown) {
     if (!KeelsonError.is(thrown, 'SIMULATION_FAILED')) throw thrown
-    return { drafts: [failed(acting, thrown)] }
+    return { drafts: [failed(acting, shadow.segment === undefined ? thrown : orAsks(acting, shadow, thrown))] }
   }
 }
 
@@ -191,6 +218,11 @@ function failure(action: AnyAction, why: string): KeelsonError {
   })
 }
 
+/** Of one that is simulated for where it stands alone, there is another way on. */
+function orAsks(acting: Acting, shadow: Shadowed, { code, message, hint, data }: KeelsonError): KeelsonError {
+  return new KeelsonError(code, `${message}. ${whyIn(acting, shadow)}`, { hint: `${hint ?? ''} Or let it ask.`, data })
+}
+
 function failed({ key, hash }: Acting, error: KeelsonError): Draft {
   return { kind: 'effect.completed', key, data: { hash, error: storeError(error) } }
 }
@@ -205,7 +237,7 @@ function again({ key, hash, input }: Acting, record: EffectRecord): Draft {
 }
 
 function recordOf(pass: Pass, acting: Acting, verdict: Judgement, output: Json | undefined): EffectRecord {
-  const { action, input, effect, because, key } = acting
+  const { action, input, effect, because, key, shadow } = acting
   const now = pass.task.env.clock.now()
   return {
     id: effect,
@@ -218,7 +250,7 @@ function recordOf(pass: Pass, acting: Acting, verdict: Judgement, output: Json |
     input: parseStored(input),
     inputHash: sha256(input),
     edited: false,
-    verdict: `in shadow (${verdict.verdict}): ${verdict.reason}`,
+    verdict: `in shadow (${verdict.verdict}): ${verdict.reason}${shadow?.segment === undefined ? '' : `. ${whyIn(acting, shadow)}`}`,
     because,
     openedAt: now,
     settledAt: now,
@@ -233,10 +265,15 @@ const JUDGED = {
   additionalProperties: false,
 } as const
 
-/** What would have been asked. It can be judged or put away, never approved. */
-async function shown(pass: Pass, acting: Acting, verdict: Judgement): Promise<ItemRecord> {
+/** Why it was simulated though its run is real. */
+function whyIn({ action }: Acting, { segment = '' }: Shadowed): string {
+  return `${inShadowText(action.name, segment)}: ${HOW_TO_ASK}`
+}
+
+/** What would have been asked, or done. It can be judged or put away, never approved. */
+async function shown(pass: Pass, acting: Acting, verdict: Judgement, shadow: Shadowed): Promise<ItemRecord> {
   const { env, claimed } = pass.task
-  const { action, input, key } = acting
+  const { action, input, key, effect } = acting
   const { row } = claimed
   const reasons = verdict.asks.map((one) => whyOf(one))
   const bare: Omit<ItemRecord, 'hash'> = {
@@ -246,7 +283,9 @@ async function shown(pass: Pass, acting: Acting, verdict: Judgement): Promise<It
     shadow: true,
     run: row.id,
     key: '',
-    title: `In shadow, would have asked: ${action.title} (${reasons.join('; ')})`,
+    title: `In shadow, would have ${reasons.length === 0 ? 'acted' : 'asked'}: ${action.title} (${reasons.join('; ') || verdict.reason})`,
+    ...(shadow.segment === undefined ? {} : { consequence: `Nothing has left. ${whyIn(acting, shadow)}.` }),
+    would: effect,
     openedAt: env.clock.now(),
     onSilence: 'wait',
     reminders: 0,
@@ -261,10 +300,4 @@ async function shown(pass: Pass, acting: Acting, verdict: Judgement): Promise<It
     shape: shapeOf(action).mark,
   }
   return { ...bare, hash: itemHash(bare) }
-}
-
-function tell(pass: Pass, { action, effect }: Acting, verdict: Judgement): void {
-  const { workspace, id: run, playbook } = pass.task.claimed.row
-  const what = { action: action.name, effect, verdict: verdict.verdict }
-  pass.task.env.emit('effect.simulated', { workspace, run, playbook, ...what })
 }

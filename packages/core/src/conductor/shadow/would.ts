@@ -1,4 +1,5 @@
 /** Would: one effect that a run in shadow would have had, as its record keeps it: what reports and reads of that run go by. */
+import type { Duration } from '../../base/duration.ts'
 import { keyedHash, sha256 } from '../../base/hash.ts'
 import { canonical } from '../../base/json.ts'
 import { fromStored } from '../../base/schema.ts'
@@ -29,17 +30,41 @@ export interface Would {
   readonly order: number
   /** Where a person was shown what would have been asked. */
   readonly item?: string
+  /** It was simulated for standing on the rung 'shadow' there, in a run that is real. */
+  readonly rung?: string
+  /** Under which standing it is evidence: its segment, and the version then. */
+  readonly trust?: { readonly segment: string; readonly version: string }
+  /** It has counted as evidence: by what was really done, by a person's word, or as nobody did anything of the kind. */
+  readonly paired?: Paired
 }
 
-export function wouldPut(would: Would): Put {
+export interface Paired {
+  /** The counterpart (`deed:…`, `effect:…`), or `nobody`; where nothing was compared, `word`. */
+  readonly by: string
+  readonly good: boolean
+}
+
+/** How far apart an act and its counterpart may be. */
+export const WINDOW: Duration = '7d'
+
+export function wouldPut(would: Would, version: number): Put {
   return {
     kind: 'would',
     id: would.id,
-    version: 1,
+    version,
     data: would as unknown as Json,
     index: { root: would.root, run: would.run, playbook: would.playbook, action: would.action },
     sort: would.at,
   }
+}
+
+export async function readWould(
+  store: MemoryStore,
+  workspace: string,
+  id: string,
+): Promise<{ would: Would; version: number } | undefined> {
+  const [row] = await store.records(workspace, { kind: 'would', ids: [id], limit: 1 })
+  return row === undefined ? undefined : { would: JSON.parse(row.data) as Would, version: row.version }
 }
 
 const PAGE = 500

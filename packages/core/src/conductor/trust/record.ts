@@ -1,9 +1,7 @@
 /** TrustRecord: where an action stands in one segment, as its record keeps it, and what each happening makes of it. */
 import { isMoney, type Actor, type Money } from '../../base/actor.ts'
 import { sha256 } from '../../base/hash.ts'
-import { canonicalAround } from '../../base/json.ts'
 import { moneyIn, totals } from '../../base/money.ts'
-import { jsonSchema } from '../../base/schema.ts'
 import { canonical } from '../../base/json.ts'
 import type { Json } from '../../base/value.ts'
 import { shapeOf } from '../../connector/shape.ts'
@@ -22,6 +20,7 @@ import {
 } from '../../policy/trust.ts'
 import type { Environment } from '../environment.ts'
 import { closing, itemHash, itemPut, type ItemRecord } from '../item.ts'
+import { agentsOf, takenIn, versionOf } from './version.ts'
 
 export interface TrustRecord {
   readonly action: string
@@ -41,6 +40,8 @@ export interface TrustRecord {
   readonly wrong?: readonly string[]
   /** Mark of how the action was defined; undefined in records from before that was kept. */
   readonly shape?: string
+  /** Mark of the agents behind it; undefined where none were known. */
+  readonly agents?: string
   readonly version: number
   /** What a person has said of how high it may climb, in place of its rule. */
   readonly ceiling?: Ceiling
@@ -58,8 +59,13 @@ export interface Ceiling {
 }
 
 /** How high it may climb at an instant. */
-export function ceilingAt(rule: TrustRule, { ceiling }: Pick<TrustRecord, 'ceiling'>, at: number): TrustRung {
-  return ceiling === undefined || at >= (ceiling.until ?? Infinity) ? rule.ceiling : ceiling.rung
+export function ceilingAt(rule: TrustRule, record: Pick<TrustRecord, 'ceiling'>, at: number): TrustRung {
+  return ceilingBy(record, at)?.rung ?? rule.ceiling
+}
+
+/** What a person has said of that, where it still counts. */
+export function ceilingBy({ ceiling }: Pick<TrustRecord, 'ceiling'>, at: number): Ceiling | undefined {
+  return ceiling === undefined || at >= (ceiling.until ?? Infinity) ? undefined : ceiling
 }
 
 const DOMAINS_MAX = 500
@@ -102,8 +108,17 @@ export async function trustOf(
     const record = { ...(JSON.parse(row.data) as TrustRecord), version: row.version }
     return isReshaped(env, rule, record) ? { ...record, largest: {}, domains: [], uses: [] } : record
   }
-  const standing = standingAt('approve', versionOf(env, rule), env.clock.now())
-  return { action: rule.action, ...under(rule), segment, standing, largest: {}, domains: [], uses: [], version: 0 }
+  const agents = agentsOf(env, rule)
+  const standing = standingAt(rule.start, versionOf(env, rule, agents), env.clock.now())
+  const none = { largest: {}, domains: [], uses: [], version: 0 }
+  return {
+    action: rule.action,
+    ...under(rule),
+    segment,
+    standing,
+    ...none,
+    ...(agents === undefined ? {} : { agents }),
+  }
 }
 
 /** Segment of an input; undefined where the host's function threw: then nothing is trusted. */
@@ -113,13 +128,6 @@ export function segmentOf(rule: TrustRule, input: Json): string | undefined {
   } catch {
     return undefined
   }
-}
-
-/** Everything that decides how the action acts, as far as it is known here. */
-function versionOf(env: Environment, rule: TrustRule): string {
-  const action = env.actions.find(rule.action)
-  const schemas = action === undefined ? [] : [jsonSchema(action.input), jsonSchema(action.output)]
-  return sha256(canonicalAround([env.policy.version, rule.version, schemas])).slice(0, 12)
 }
 
 function limitsOf(rule: TrustRule, record: TrustRecord, at: number): Limits {
@@ -139,7 +147,7 @@ export function standingNow(env: Environment, rule: TrustRule, record: TrustReco
   const limits = limitsOf(rule, record, at)
   return sinceThen(env, rule, record, at).reduce(
     (one, happening) => advance(one, happening, limits).standing,
-    record.standing,
+    takenIn(env, rule, record),
   )
 }
 
@@ -147,7 +155,7 @@ export function standingNow(env: Environment, rule: TrustRule, record: TrustReco
 function sinceThen(env: Environment, rule: TrustRule, record: TrustRecord, at: number): Happening[] {
   return [
     ...(isReshaped(env, rule, record) ? [{ what: 'reshaped', at } as const] : []),
-    { what: 'version', version: versionOf(env, rule), at },
+    { what: 'version', version: versionOf(env, rule, agentsOf(env, rule) ?? record.agents), at },
     { what: 'time', at },
   ]
 }
@@ -175,7 +183,7 @@ export async function happened(
   const puts: Put[] = []
   const drafts: Draft[] = []
   const over = new Set<string>()
-  let { standing } = record
+  let standing = takenIn(env, rule, record)
   const shape = shapeNow(env, rule)
   for (const one of [...sinceThen(env, rule, record, at), ...happenings]) {
     const step = advance(standing, one, limits)
@@ -183,12 +191,13 @@ export async function happened(
     standing = step.standing
     if (step.change === undefined) continue
     if (step.change.kind === 'promoted') drafts.push(promoted(rule, record.segment, step.change))
-    const item = itemOf(rule, { ...record, standing }, limits.ceiling, step.change, at)
+    const item = itemOf(rule, { ...record, standing }, step.change, at)
     if (item !== undefined) puts.push(itemPut(item, await nextVersion(env, workspace, item.id)))
   }
   const closed = [...over].filter((id) => id !== deciding)
   if (closed.length > 0) puts.push(...(await closing(env.store, workspace, closed, 'withdrawn')))
-  const defined = shape === undefined ? {} : { shape }
+  const agents = agentsOf(env, rule) ?? record.agents
+  const defined = { ...(shape === undefined ? {} : { shape }), ...(agents === undefined ? {} : { agents }) }
   const next = { ...record, ...more, ...defined, standing, version: record.version + 1 }
   const put: Put = {
     kind: 'trust',
@@ -278,6 +287,9 @@ export const PROPOSAL = 'TRUST_PROPOSAL'
 export const PROMOTED = 'TRUST_PROMOTED'
 export const DEMOTED = 'TRUST_DEMOTED'
 export const AUDIT = 'TRUST_AUDIT'
+export const DIGEST = 'TRUST_DIGEST'
+/** What is only told. */
+const TOLD: readonly string[] = [DEMOTED, DIGEST]
 
 /** Of a proposal to leave a standing ('trust'), or of the promotion to it. */
 function itemId(about: 'trust' | 'promoted', rule: TrustRule, segment: string, { rung, since }: Standing): string {
@@ -285,20 +297,14 @@ function itemId(about: 'trust' | 'promoted', rule: TrustRule, segment: string, {
 }
 
 /** The item that a change puts before a person. */
-function itemOf(
-  rule: TrustRule,
-  record: TrustRecord,
-  ceiling: TrustRung,
-  change: RungChange,
-  at: number,
-): ItemRecord | undefined {
+function itemOf(rule: TrustRule, record: TrustRecord, change: RungChange, at: number): ItemRecord | undefined {
   const { standing } = record
   const where = record.segment === 'all' ? nameOf(rule) : `${nameOf(rule)} (${record.segment})`
   const about = { action: rule.action, ...under(rule), input: { segment: record.segment } as Json }
   if (change.kind === 'withdrawn') return undefined
   if (change.kind !== 'demoted') {
     const { to, seen, good, lower } = change
-    const shown = `${good} of ${seen} were as they should be: at least ${percent(lower)}. It may go no higher than "${ceiling}".`
+    const shown = `${good} of ${seen} were as they should be: at least ${percent(lower)}. It may go no higher than ${highest(rule, record, at)}.`
     if (change.kind === 'proposed') {
       const text = `${where} would ${SENTENCE[to]}\n${shown}`
       const input = { segment: record.segment, to }
@@ -316,22 +322,27 @@ function itemOf(
   return attention(id, DEMOTED, `${where} went from "${change.from}" to "${change.to}"`, change.why, at, about)
 }
 
+function highest(rule: TrustRule, record: TrustRecord, at: number): string {
+  const why = rule.category === undefined || ceilingBy(record, at) !== undefined ? '' : ` (${rule.category})`
+  return `"${ceilingAt(rule, record, at)}"${why}`
+}
+
 const SENTENCE: { readonly [R in TrustRung]: string } = {
-  shadow: 'be simulated where it is put in shadow, and ask elsewhere.',
+  shadow: 'be simulated: nothing of it leaves.',
   approve: 'ask each time.',
   batch: 'still ask; several can be decided together.',
   veto: 'happen by itself unless you stop it in time.',
   automatic: 'happen by itself; some are shown to you afterwards.',
 }
 
-/** An item that no run waits for. All but a demotion are answered, all are put away. */
+/** An item that no run waits for. What asks is answered, all are put away. */
 export function attention(
   id: string,
   code: string,
   title: string,
   text: string,
   at: number,
-  about: { action: string; account?: string; input: Json; shape?: string },
+  about: { action?: string; account?: string; input: Json; shape?: string },
 ): ItemRecord {
   const bare: Omit<ItemRecord, 'hash'> = {
     id,
@@ -343,10 +354,10 @@ export function attention(
     openedAt: at,
     onSilence: 'wait',
     reminders: 0,
-    allows: code === DEMOTED ? ['dismiss'] : ['answer', 'dismiss'],
+    allows: TOLD.includes(code) ? ['dismiss'] : ['answer', 'dismiss'],
     why: [],
     preview: { kind: 'text', after: text },
-    editSchema: code === DEMOTED ? {} : YES_OR_NO,
+    editSchema: TOLD.includes(code) ? {} : YES_OR_NO,
     code,
     hint: HINTS[code] ?? 'Nothing is to be done.',
     ...about,
@@ -357,6 +368,7 @@ export function attention(
 const HINTS: { readonly [code: string]: string } = {
   [PROPOSAL]: 'Answer { good: true } to allow it; { good: false }, or dismiss it, to leave it as it is.',
   [PROMOTED]: 'Answer { good: false } to take it back; dismiss it to let it stand.',
+  [DIGEST]: 'Take back what was not right, as each line says; dismiss it when you have read it.',
   [AUDIT]: 'Answer { good: true } if it was right, { good: false } if not.',
 }
 

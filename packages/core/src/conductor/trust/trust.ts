@@ -1,14 +1,16 @@
 /** Trust: a company's verbs for the ladder: where each action stands, and a person's word on it. */
 import type { Actor } from '../../base/actor.ts'
 import { KeelsonError } from '../../base/errors.ts'
-import { definitionOf, type Action } from '../../connector/action.ts'
+import { definitionOf, type Action, type Category } from '../../connector/action.ts'
 import type { TrustRule } from '../../policy/trust-rule.ts'
 import { isAbove, nextRung, RUNGS, topOf, wilsonLower, type TrustRung } from '../../policy/trust.ts'
 import type { Environment } from '../environment.ts'
 import { pagesOf } from '../../journal/pages.ts'
 import { iso } from '../waiting.ts'
+import { digest, type DigestSpan, type TrustDigest } from './digest.ts'
 import { assertSegment, termOf } from './segment.ts'
-import { ceilingAt, happened, ruleOf, standingNow, trustOf, under, type Ceiling, type TrustRecord } from './record.ts'
+import { ceilingAt, ceilingBy, happened, ruleOf, standingNow, trustOf, under } from './record.ts'
+import type { Ceiling, TrustRecord } from './record.ts'
 
 export interface Trusted {
   readonly action: string
@@ -22,6 +24,8 @@ export interface Trusted {
   readonly good: number
   readonly lower: number
   readonly ceiling: TrustRung
+  /** What of the action its ceiling follows from, where nobody has said another. */
+  readonly category?: Category
   /** Who has said so, in place of its `defineTrust()`, and until when. */
   readonly ceilingBy?: { readonly by: Actor; readonly at: string; readonly until?: string; readonly reason?: string }
   readonly next?: TrustRung
@@ -40,6 +44,8 @@ export interface Trust {
    * instant (ISO text). Moves nothing up; what stands above comes down at once. A person says it, and it is recorded.
    */
   ceiling(action: Action<any, any>, rung: TrustRung, options: CeilingOptions): Promise<void>
+  /** What began to act by itself in a time, on the rungs 'veto' and 'automatic': what came of it, and how it is taken back. */
+  digest(span: DigestSpan): Promise<TrustDigest>
 }
 
 export interface CeilingOptions {
@@ -58,6 +64,7 @@ export function trustVerbs(env: Environment, workspace: string): Trust {
         all.push(await shown(env, workspace, JSON.parse(row.data) as TrustRecord))
       return all
     },
+    digest: (span) => digest(env, workspace, span),
     async set(action, rung, { by, segment = 'all' }) {
       const rule = climbing(env, action, rung, by)
       await env.company(workspace).edit(async () => {
@@ -117,12 +124,13 @@ function notSo(action: string, rung: TrustRung, why: string): KeelsonError {
 }
 
 async function shown(env: Environment, workspace: string, record: TrustRecord): Promise<Trusted> {
-  const { action, account, segment, ceiling: said } = record
+  const { action, account, segment } = record
   const found = ruleOf(env, action, account)
   const known = found !== undefined && (await termOf(env, workspace, found, segment)).known
   const rule = known ? found : undefined
   const standing = rule === undefined ? record.standing : standingNow(env, rule, record)
   const now = env.clock.now()
+  const said = ceilingBy(record, now)
   const ceiling = rule === undefined ? 'approve' : ceilingAt(rule, record, now)
   const { since, seen, good, proposed } = standing
   const rung = rule === undefined && isAbove(standing.rung, 'approve') ? 'approve' : standing.rung
@@ -137,7 +145,8 @@ async function shown(env: Environment, workspace: string, record: TrustRecord): 
     good,
     lower: wilsonLower(good, seen),
     ceiling,
-    ...(said === undefined || now >= (said.until ?? Infinity) ? {} : { ceilingBy: saidBy(said) }),
+    ...(said === undefined ? {} : { ceilingBy: saidBy(said) }),
+    ...(said !== undefined || rule?.category === undefined ? {} : { category: rule.category }),
     ...(next === undefined ? {} : { next }),
     ...(proposed === undefined ? {} : { proposed }),
     ...(rule?.autoPromote === undefined || standing.asksFirst === true ? {} : { autoPromote: rule.autoPromote }),

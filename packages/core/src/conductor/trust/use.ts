@@ -7,7 +7,7 @@
  * Z4. A rung that answered answers still when its effect is sent, or a person is asked.
  * Z5. Where segments are terms of the taxonomy, one that is not in use is trusted with nothing and earns nothing.
  */
-import { sha256, shareOf } from '../../base/hash.ts'
+import { shareOf } from '../../base/hash.ts'
 import type { Json } from '../../base/value.ts'
 import { costsKnown } from '../../connector/cost.ts'
 import { shapeOf } from '../../connector/shape.ts'
@@ -17,17 +17,18 @@ import type { TrustRule } from '../../policy/trust-rule.ts'
 import { auditShare, isAbove, type Happening, type TrustAnswer, type TrustRung } from '../../policy/trust.ts'
 import type { EffectRecord } from '../effect/ledger.ts'
 import type { Environment } from '../environment.ts'
-import { itemPut, type ItemRecord } from '../item.ts'
+import type { ItemRecord } from '../item.ts'
 import { lookedAt } from '../looked.ts'
 import { NOTHING, type Counted, type Deciding, type Drawn, type Projections, type Settling } from '../projections.ts'
 import type { RevertLine } from '../revert/line.ts'
 import { causeOf, REVERT_PLAYBOOK } from '../revert/revert.ts'
 import { fieldsOf, agrees, similarity } from '../shadow/agreement.ts'
+import { saidOf } from './pairs.ts'
 import { termOf } from './segment.ts'
 import {
   anomalyIn,
-  attention,
   AUDIT,
+  ceilingBy,
   happened,
   isReshaped,
   PROMOTED,
@@ -58,20 +59,20 @@ export async function useTrust(
   if (rule === undefined || segment === undefined) return undefined
   if (!(await termOf(env, workspace, rule, segment)).known) return undefined
   const before = await trustOf(env, workspace, rule, segment)
+  const at = env.clock.now()
   const { input, untrusted } = use
   const costs = costsKnown(env.actions.find(use.action), input)
   if (!isAbove(before.standing.rung, 'batch') || anomalyIn(before, { input, costs, untrusted }) !== undefined)
     return undefined
-  const at = env.clock.now()
+  if (ceilingBy(before, at) === undefined && rule.isHigh?.(input) === true) return undefined
   const uses = [...before.uses.filter((one) => at - one < WEEK_MS), at].slice(-USES_MAX)
   const { record, puts } = await happened(env, workspace, rule, before, [{ what: 'executed', at }], { uses })
   const { rung } = record.standing
   if (rung !== 'veto' && rung !== 'automatic')
     return { puts: (await happened(env, workspace, rule, before, [{ what: 'executed', at }])).puts }
   const drawn = shareOf(`audit ${use.effect} ${use.generation}`)
-  const { shape } = record
-  const audits = drawn < auditShare(record.standing, uses.length) ? [auditItem(use, segment, at, shape)] : []
-  return { said: { rung, segment, holdMs: rung === 'veto' ? rule.vetoMs : 0 }, puts: [...puts, ...audits] }
+  const audit = drawn < auditShare(record.standing, uses.length) ? ({ audit: true } as const) : {}
+  return { said: { rung, segment, ...audit, holdMs: rung === 'veto' ? rule.vetoMs : 0 }, puts }
 }
 
 /** Whether an action that climbs the ladder stands below the rung on which several of it may be decided together. */
@@ -104,20 +105,6 @@ export async function stillTrusted(
   return { over: false, expect: [{ record: 'trust', id: trustId(rule, segment), version: record.version }, ...expect] }
 }
 
-function auditItem(
-  use: { action: string; account: string; input: Json; effect: string; generation: number },
-  segment: string,
-  at: number,
-  shape: string | undefined,
-): Put {
-  const id = sha256(`audit ${use.effect} ${use.generation}`).slice(0, 16)
-  const text = Object.entries(use.input as object).map(([field, value]) => `${field}: ${JSON.stringify(value)}`)
-  const of = shape === undefined ? {} : { shape }
-  const { action, account } = use
-  const about = { action, account, input: { segment, input: use.input }, ...of }
-  return itemPut(attention(id, AUDIT, `Check this one: ${use.action}`, text.join('\n'), at, about), 1)
-}
-
 export const trusting: Projections<Environment> = {
   decided: (env, workspace, deciding) => decided(env, workspace, deciding),
   settled: (env, settling) => takenBack(env, settling),
@@ -145,10 +132,16 @@ async function decided(env: Environment, workspace: string, { item, at }: Decidi
   if (told.what === 'seen' && isOfBefore(env, item)) return NOTHING
   // A shadow pair is evidence for leaving shadow, and for nothing else.
   if (told.what === 'seen' && (item.shadow === true) !== (record.standing.rung === 'shadow')) return NOTHING
+  const bare = { happenings: [told], marks: [] }
+  const standing = standingNow(env, rule, record)
+  const word = told.what === 'seen' ? await saidOf(env, workspace, item, told, standing) : bare
+  if (word === undefined) return NOTHING
+  const { happenings, marks } = word
+  if (happenings.length === 0) return { puts: marks }
   const costs = costsKnown(env.actions.find(rule.action), input)
   const good = told.what === 'seen' && told.good ? widened(record, input, costs) : {}
-  const { puts, drafts } = await happened(env, workspace, rule, record, [told], good, item.id)
-  return { puts, drafts }
+  const { puts, drafts } = await happened(env, workspace, rule, record, happenings, good, item.id)
+  return { puts: [...marks, ...puts], drafts }
 }
 
 function isOfBefore(env: Environment, { action = '', shape }: ItemRecord): boolean {
@@ -205,14 +198,14 @@ async function takenBack(env: Environment, { row, playbook, history }: Settling)
   const ids = lines.flatMap((one) => (one.kind === 'effect' && one.can ? [one.id] : []))
   if (ids.length === 0) return NOTHING
   const effects = await env.store.records(row.workspace, { kind: 'effect', ids, limit: ids.length })
-  const found = new Map<string, { rule: TrustRule; segment: string; effects: string[] }>()
+  const found = new Map<string, { rule: TrustRule; segment: string; effects: EffectRecord[] }>()
   for (const one of effects) {
     const effect = JSON.parse(one.data) as EffectRecord
     const rule = ruleOf(env, effect.action, effect.account)
     const segment = rule === undefined ? undefined : segmentOf(rule, effect.input)
     if (rule === undefined || segment === undefined) continue
     const of = found.get(trustId(rule, segment)) ?? { rule, segment, effects: [] }
-    of.effects.push(`${effect.id}:${effect.generation}`)
+    of.effects.push(effect)
     found.set(trustId(rule, segment), of)
   }
   const at = env.clock.now()
@@ -220,11 +213,19 @@ async function takenBack(env: Environment, { row, playbook, history }: Settling)
   for (const { rule, segment, effects: all } of found.values()) {
     const record = await trustOf(env, row.workspace, rule, segment)
     const before = record.wrong ?? []
-    const fresh = all.filter((one) => !before.includes(one))
+    const fresh = all.filter((one) => !before.includes(markOf(one)))
     if (fresh.length === 0) continue
-    const more = wrong ? { wrong: [...before, ...fresh].slice(-WRONG_MAX) } : {}
+    const more = wrong ? { wrong: [...before, ...fresh.map(markOf)].slice(-WRONG_MAX) } : {}
     if (record.version === 0 && !(await termOf(env, row.workspace, rule, record.segment)).known) continue
-    puts.push(...(await happened(env, row.workspace, rule, record, [{ what: 'taken-back', wrong, at }], more)).puts)
+    const { version } = standingNow(env, rule, record)
+    const good = fresh.filter((one) => one.agreed === version && !one.edited).length
+    const unseen = fresh.filter((one) => one.agreed === undefined).length
+    const back = { what: 'taken-back', wrong, good, unseen, at } as const
+    puts.push(...(await happened(env, row.workspace, rule, record, [back], more)).puts)
   }
   return { puts }
+}
+
+function markOf({ id, generation }: EffectRecord): string {
+  return `${id}:${generation}`
 }

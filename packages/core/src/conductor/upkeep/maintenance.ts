@@ -44,10 +44,10 @@ export function maintenanceOf(env: Environment, notifier: Notifier, workspace: s
   return {
     prune: (options) => prune(env, workspace, options),
     async run({ by, id = `maintenance:${env.ids.id()}`, ...plan }) {
-      return start(env, notifier, workspace, maintenancePlaybook(), checked(plan), { id, by })
+      return start(env, notifier, workspace, maintenancePlaybook(), checked(env, plan), { id, by })
     },
     async schedule({ cron, timeZone = 'UTC', by, ...plan }) {
-      const options = { cron, timezone: timeZone, input: checked(plan), by }
+      const options = { cron, timezone: timeZone, input: checked(env, plan), by }
       await schedules.set(MAINTENANCE_PLAYBOOK, maintenancePlaybook(), options)
     },
     unschedule: ({ by }) => schedules.remove(MAINTENANCE_PLAYBOOK, { by }),
@@ -56,8 +56,10 @@ export function maintenanceOf(env: Environment, notifier: Notifier, workspace: s
 }
 
 /** Throws `INPUT_INVALID`. */
-function checked(plan: MaintenancePlan): MaintenancePlan {
-  return parse(maintenancePlan(), plan, 'INPUT_INVALID', 'a plan of maintenance') as MaintenancePlan
+function checked({ trust }: Environment, plan: MaintenancePlan): MaintenancePlan {
+  parse(maintenancePlan(), plan, 'INPUT_INVALID', 'a plan of maintenance')
+  const all = trust.length === 0 ? plan : { digest: true, ...plan }
+  return parse(maintenancePlan(), all, 'INPUT_INVALID', 'a plan of maintenance') as MaintenancePlan
 }
 
 async function statusOf(env: Environment, workspace: string): Promise<MaintenanceStatus> {

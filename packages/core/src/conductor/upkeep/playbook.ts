@@ -14,6 +14,7 @@ import { CHANGE_SET_RECORD, type ChangeSetRecord } from '../../memory/change-set
 import { deskOf } from '../memory/desk.ts'
 import { retentionOf } from '../memory/retention.ts'
 import type { Pass } from '../pass.ts'
+import { tellDigest } from '../trust/digest.ts'
 import { prune } from './prune.ts'
 
 export const MAINTENANCE_PLAYBOOK = 'keelson.maintenance'
@@ -24,12 +25,17 @@ export interface MaintenancePlan {
   /** What is past its time by the retention policies of memory goes to the inbox as one proposal. */
   readonly retention?: boolean
   readonly prune?: { readonly olderThan: Duration }
+  /**
+   * What went out by trust since the last time goes to the inbox, if there was any; at most once a day. Default: true where something
+   * may earn trust.
+   */
+  readonly digest?: boolean
   /** Empties the store's log and gives free space back. */
   readonly compact?: boolean
 }
 
 /** In the order in which they are done: what is about to go is in the copy. */
-export const MAINTENANCE_PARTS = ['backup', 'retention', 'prune', 'compact'] as const
+export const MAINTENANCE_PARTS = ['backup', 'retention', 'prune', 'compact', 'digest'] as const
 export type MaintenancePart = (typeof MAINTENANCE_PARTS)[number]
 
 export interface PartReport {
@@ -61,6 +67,7 @@ export const maintenancePlan = withZod((z) => {
       retention: z.boolean().optional(),
       prune: z.strictObject({ olderThan: duration }).optional(),
       compact: z.boolean().optional(),
+      digest: z.boolean().optional(),
     })
     .refine((plan) => partsOf(plan as MaintenancePlan).length > 0, 'it names nothing to do')
 })
@@ -157,6 +164,13 @@ const DO: { readonly [P in MaintenancePart]: (pass: Pass, plan: MaintenancePlan)
   async compact(pass) {
     const { before, after } = await upkeepOf(pass).compact({ workspace: pass.task.claimed.row.workspace })
     return { text: `${before} bytes before, ${after} after`, data: { before, after } }
+  },
+  async digest(pass) {
+    const { env, claimed } = pass.task
+    const effects = await tellDigest(env, claimed.row.workspace, pass.history.start.by)
+    if (effects === undefined) return { text: 'what went out by trust was told within the day' }
+    if (effects === 0) return { text: 'nothing went out by trust', data: { effects } }
+    return { text: `told what went out by trust: ${effects}`, data: { effects } }
   },
 }
 
