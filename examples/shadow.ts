@@ -5,6 +5,7 @@
  *   charged for real: 0
  *   agreed 1, differed 1, missed 1
  *   INV-2: would charge 200, Ann charged 250
+ *   crm.note stands on "shadow", 1 of 2 good, next "approve"
  *   crm.note stands on "approve", 3 of 3 good, next "batch"
  */
 import { action, defineConnector, definePlaybook, defineTrust, policy } from '@keelson/core'
@@ -35,8 +36,8 @@ const trust = [defineTrust(note, { segment: ({ cents }) => (cents < 500_00 ? 'al
 const by = { kind: 'person', id: 'ann', name: 'Ann' } as const
 const t = await testConductor({ playbooks: [bill], connectors: [fake(crm)], policy: gate, trust })
 // #region shadow
-await t.start(bill, { invoice: 'INV-1', cents: 100 }, { shadow: true })
-await t.start(bill, { invoice: 'INV-2', cents: 200 }, { shadow: true })
+await t.start(bill, { invoice: 'INV-1', cents: 100 }) // its rule begins in shadow: nothing leaves
+await t.start(bill, { invoice: 'INV-2', cents: 200 }, { shadow: true }) // as of any run that is put in shadow
 for (const [invoice, cents] of Object.entries({ 'INV-1': 100, 'INV-2': 250, 'INV-3': 300 }))
   await t.keelson.shadow.observe(note, { invoice, cents }, { id: `seen-${invoice}`, by })
 await t.advance('8d') // the window in which a counterpart counts is over
@@ -45,7 +46,9 @@ const { agreed, differed, missed, pairs } = await t.keelson.shadow.report(bill)
 console.log(`charged for real: ${t.world(note).length}\nagreed ${agreed}, differed ${differed}, missed ${missed}`)
 const differing = pairs.flatMap(({ fields }) => fields).find((one) => !one.agrees)
 console.log(`INV-2: would charge ${differing?.would as number}, Ann charged ${differing?.did as number}`)
+await tell()
 // #region trust
+await t.keelson.trust.set(note, 'approve', { by }) // Ann has seen enough, and wants to be asked
 for (const invoice of ['INV-4', 'INV-5', 'INV-6']) {
   await t.start(bill, { invoice, cents: 100 })
   const item = (await t.inbox.list()).items.find((one) => one.shadow !== true)!
@@ -53,9 +56,11 @@ for (const invoice of ['INV-4', 'INV-5', 'INV-6']) {
   await t.advance('10s') // Ann reads it
   await t.inbox.decide(item.id, { hash: item.hash, by, approve: true })
 }
-const [standing] = await t.keelson.trust.list()
 // #endregion
-console.log(
-  `crm.note stands on "${standing?.rung}", ${standing?.good} of ${standing?.seen} good, next "${standing?.next}"`,
-)
+await tell()
 await t.stop()
+
+async function tell(): Promise<void> {
+  const [{ rung, good, seen, next } = {}] = await t.keelson.trust.list()
+  console.log(`crm.note stands on "${rung}", ${good} of ${seen} good, next "${next}"`)
+}

@@ -57,7 +57,7 @@ export interface ConductorOptions {
   readonly zone?: string | ((settings: Settings) => string | undefined)
   /** Who hears of an alert, rung by rung, until somebody acknowledges it. */
   readonly alerts?: readonly AlertRung[]
-  /** Actions that may earn trust: made by `defineTrust`. */
+  /** Actions that may earn trust: made by `defineTrust`. They begin in shadow, unless they say `start: 'approve'`. */
   readonly trust?: readonly TrustRule[]
   /** False: starts, decides and reads without working (a web process). Default true. */
   readonly work?: boolean

@@ -197,6 +197,37 @@ describe('the ladder', () => {
     expect(advance(back, { what: 'returned', rung: 'batch', at: 10 }, given).standing.rung).toBe('approve')
   })
 
+  it('counts what is taken back as wrong: bad where it had counted as good, and as one more where nobody had looked', () => {
+    const { standing } = decide(standingAt('automatic', 'a', 0), '1'.repeat(10))
+    const back = (more: object, wrong = true) =>
+      advance(standing, { what: 'taken-back', wrong, at: 9, ...more }, open).standing
+    expect(back({ good: 1 })).toMatchObject({ rung: 'veto', seen: 10, good: 9 })
+    expect(back({ unseen: 2 })).toMatchObject({ rung: 'veto', seen: 12, good: 10 })
+    expect(back({ good: 11 })).toMatchObject({ good: 0 })
+    expect(back({ good: 1, unseen: 1 }, false)).toEqual(standing)
+  })
+
+  it('takes a correction for one that has counted: as many were seen, and one more or less was good', () => {
+    fc.assert(
+      fc.property(fc.array(fc.boolean(), { maxLength: 60 }), fc.boolean(), (goods, good) => {
+        const { standing } = decide(standingAt('shadow', 'a', 0), goods.map((one) => (one ? '1' : '0')).join(''))
+        const after = advance(standing, { what: 'corrected', good, at: 9 }, open).standing
+        expect(after.seen).toBe(standing.seen)
+        expect(after.good).toBe(Math.min(standing.seen, Math.max(0, standing.good + (good ? 1 : -1))))
+        expect(after.recent).toHaveLength(standing.recent.length)
+        expect(after.rung).toBe('shadow')
+      }),
+    )
+  })
+
+  it('leaves shadow by two looks of 25 that bear 80 %, and takes nothing of them along', () => {
+    const { standing, changes } = decide(standingAt('shadow', 'a', 0), '1'.repeat(50))
+    expect(changes).toMatchObject([{ kind: 'proposed', to: 'approve', seen: 50 }])
+    const asks = advance(standing, { what: 'accepted', rung: 'approve', at: 9 }, open).standing
+    expect(asks).toMatchObject({ rung: 'approve', seen: 0, good: 0 })
+    expect(decide(standingAt('shadow', 'a', 0), `${'1'.repeat(20)}00000`.repeat(2)).changes).toEqual([])
+  })
+
   it('climbs by a proposal only while it stands', () => {
     const { standing } = decide(standingAt('approve', 'a', 0), '1'.repeat(50))
     const yes = { what: 'accepted', rung: 'batch', at: 9 } as const
