@@ -267,6 +267,38 @@ describe('what acts by itself', () => {
   })
 })
 
+describe('what is unlike all that was let pass', () => {
+  it('is decided alone, also on the rung on which several are together', async () => {
+    const tag = action({
+      ...{ name: 'crm.tag', effect: 'reversible', idempotency: { by: 'key' }, input: z.object({ to: z.string() }) },
+      ...{ output: z.null(), undo: z.null(), batchBy: () => 'tags', run: () => ({ output: null, undo: null }) },
+      compensate: () => {},
+    })
+    const tags = definePlaybook({
+      ...{ name: 'tags', version: 1, input: z.object({ to: z.string() }), output: z.null() },
+      run: (ctx, input) => ctx.act(tag, input),
+    })
+    const gate = policy([policy.rule('tags', { on: tag }, () => policy.ask({ grantable: true }))])
+    const t = await testConductor({
+      ...{ playbooks: [tags], actions: [tag], policy: gate, trust: [defineTrust(tag, { start })] },
+    })
+    await t.keelson.trust.set(tag, 'batch', { by })
+    const key = async (to: string): Promise<string | undefined> => {
+      const run = await t.start(tags, { to })
+      const [item] = (await t.inbox.list({ run: run.id })).items
+      return item?.kind === 'approval' ? item.batchKey : undefined
+    }
+    expect(await key('ada@known.example')).toBeUndefined()
+    const [first] = (await t.inbox.list()).items
+    await t.host((keelson) => keelson.inbox.opened(first!.id, { by }))
+    await t.advance('10s')
+    await t.host((keelson) => keelson.inbox.decide(first!.id, { hash: first!.hash, by, approve: true }))
+    expect(await key('ben@known.example')).toBeDefined()
+    expect(await key('cy@new.example')).toBeUndefined()
+    await t.stop()
+  })
+})
+
 describe('what is taken back as wrong', () => {
   it('counts as bad, also where it had been approved as good', async () => {
     const trust = [defineTrust(note, { start })]

@@ -215,6 +215,19 @@ describe('what stands on the rung of shadow', () => {
     await t.stop()
   })
 
+  it('saves nobody any time: a run of which some was simulated counts as one in shadow', async () => {
+    const timed = definePlaybook({
+      ...{ name: 'timed', version: 1, input: z.object({}), output: z.null(), baseline: { low: '10m', high: '20m' } },
+      run: (ctx) => ctx.act(note, {}),
+    })
+    const gate = policy([policy.rule('n', { on: note }, () => policy.allow())])
+    const t = await testConductor({ playbooks: [timed], actions: [note], policy: gate, trust: [defineTrust(note)] })
+    await t.start(timed, {})
+    const { total } = await t.keelson.metrics.report()
+    expect(total).toMatchObject({ runs: { completed: 0, shadow: 1 }, saved: { low: 0 } })
+    await t.stop()
+  })
+
   it('says what to do where it cannot be simulated', async () => {
     const blind = action({
       ...{ name: 'bank.blind', effect: 'irreversible', idempotency: { by: 'none' }, input: z.object({}) },

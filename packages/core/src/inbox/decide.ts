@@ -190,7 +190,7 @@ async function beyond(
   if (item.batchKey === undefined) return refused('invalid', 'it may only be decided alone', item)
   if (item.batchKey !== key) return refused('invalid', 'it is not like the others of the batch', item)
   // It may have come down since it was asked.
-  if (!(await asksEach(env, workspace, item))) return undefined
+  if (!(await asksEach(env, workspace, item, false))) return undefined
   return refused('invalid', 'its action is to be decided one at a time', item)
 }
 

@@ -11,6 +11,7 @@ import { causeOf, REVERT_PLAYBOOK } from '../conductor/revert/revert.ts'
 import { canonicalAround } from '../base/json.ts'
 import { fromStored } from '../base/schema.ts'
 import type { Json } from '../base/value.ts'
+import type { History } from '../journal/fold.ts'
 import type { Put } from '../journal/put.ts'
 import type { AnyPlaybook } from '../playbook/playbook.ts'
 import { EFFECT_PLAYBOOK } from '../conductor/effect/hand-over.ts'
@@ -44,6 +45,15 @@ const REPEAT_MS = 90 * 86_400_000
 
 export const counting: Projections<Environment> = { settled, decided, corrected }
 
+/** Some of what it did was done nowhere, for where its action stands: it has saved nobody any time. */
+function hasSimulated({ ops }: History): boolean {
+  for (const { outcome } of ops.values()) {
+    const { receipt } = (outcome?.outcome ?? {}) as { receipt?: { shadow?: boolean } }
+    if (receipt?.shadow === true) return true
+  }
+  return false
+}
+
 async function settled(env: Environment, settling: Settling): Promise<Counted> {
   const { row, playbook, history, status } = settling
   if (playbook.name === REVERT_PLAYBOOK) return { puts: await reverted(env, settling) }
@@ -60,7 +70,7 @@ async function settled(env: Environment, settling: Settling): Promise<Counted> {
     at,
     tookMs: at - row.createdAt,
     ...(asked === undefined ? {} : { of: asked.owner.run }),
-    ...(start.shadow === undefined ? {} : { shadow: true }),
+    ...(start.shadow === undefined && !hasSimulated(history) ? {} : { shadow: true }),
     ...baselineOf(playbook, start.input),
     ...(asked === undefined
       ? await sortedBy(env, row.workspace, playbook, start.input)

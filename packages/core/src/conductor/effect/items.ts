@@ -72,7 +72,7 @@ export function askItemOf(
   }
   return {
     item: changed || undo ? alone(item) : item,
-    alone: () => asksEach(pass.task.env, pass.task.claimed.row.workspace, item),
+    alone: () => asksEach(pass.task.env, pass.task.claimed.row.workspace, item, spec.labels?.untrusted !== undefined),
     render: () => previewOf(pass, action, bytes.input),
     ...rests(pass, action, bytes.input),
     shape: shapeOf(action),

@@ -98,26 +98,37 @@ function stateOf(env: Environment, { state, action, undo, id }: EffectRecord): [
 
 /** Under which the end of the last one is kept. */
 const TOLD = 'trust.digest'
+interface Told {
+  readonly to: number
+  readonly run: string
+  readonly count: number
+}
+
 const DAY_MS = 86_400_000
 /** So long after the last one there is another: less than a day, for clocks that are put forward. */
 const LEAST_MS = 20 * 3_600_000
 const SHOWN = 50
 
-/** Puts what acted since the last one into the inbox. Answers how much that was; undefined where one was told within the day. */
-export async function tellDigest(env: Environment, workspace: string, by: Actor): Promise<number | undefined> {
+/** Puts what acted since the last one into the inbox, once for `run`. Answers how much that was; undefined where another told it within the day. */
+export async function tellDigest(
+  env: Environment,
+  workspace: string,
+  { run, by }: { run: string; by: Actor },
+): Promise<number | undefined> {
   let count: number | undefined
   await env.company(workspace).edit(async () => {
     count = undefined
     const [row] = await env.store.records(workspace, { kind: 'company', ids: [TOLD], limit: 1 })
-    const last = row === undefined ? undefined : (JSON.parse(row.data) as { to: number }).to
+    const { to: last, ...told } = (row === undefined ? {} : JSON.parse(row.data)) as Partial<Told>
+    if (told.run === run) return void (count = told.count)
     const to = env.clock.now()
     if (last !== undefined && to - last < LEAST_MS) return undefined
     const from = last ?? to - DAY_MS
     const lines = await linesOf(env, workspace, from, to)
     count = lines.length
-    const told: Put = { kind: 'company', id: TOLD, version: (row?.version ?? 0) + 1, data: { to } }
+    const put: Put = { kind: 'company', id: TOLD, version: (row?.version ?? 0) + 1, data: { to, run, count } }
     const item = lines.length === 0 ? [] : [itemPut(itemOf(lines, from, to), 1)]
-    return { drafts: [{ kind: 'trust.told', data: { by, puts: [told, ...item] } }] }
+    return { drafts: [{ kind: 'trust.told', data: { by, puts: [put, ...item] } }] }
   })
   return count
 }
@@ -130,6 +141,6 @@ function itemOf(lines: readonly DigestLine[], from: number, to: number): ReturnT
   const span = `from: '${iso(from)}', to: '${iso(to)}'`
   if (lines.length > SHOWN) text.push(`and ${lines.length - SHOWN} more: trust.digest({ ${span} })`)
   const id = sha256(`trust digest ${to}`).slice(0, 16)
-  const title = `${lines.length} ${lines.length === 1 ? 'effect' : 'effects'} went out by trust since ${iso(from)}`
+  const title = `${lines.length} ${lines.length === 1 ? 'effect' : 'effects'} went out by trust since ${iso(from).slice(0, 10)}`
   return attention(id, DIGEST, title, text.join('\n'), to, { input: { from: iso(from), to: iso(to) } })
 }

@@ -75,18 +75,19 @@ export async function useTrust(
   return { said: { rung, segment, ...audit, holdMs: rung === 'veto' ? rule.vetoMs : 0 }, puts }
 }
 
-/** Whether an action that climbs the ladder stands below the rung on which several of it may be decided together. */
+/** Whether it is to be decided alone: its action stands below the rung on which several may be together, or it is unlike the others (Z2). */
 export async function asksEach(
   env: Environment,
   workspace: string,
   { action, account, input = null }: Pick<ItemRecord, 'action' | 'account' | 'input'>,
+  untrusted: boolean,
 ): Promise<boolean> {
   const rule = ruleOf(env, action, account)
   if (rule === undefined) return false
   const segment = segmentOf(rule, input)
   if (segment === undefined || !(await termOf(env, workspace, rule, segment)).known) return true
   const record = await trustOf(env, workspace, rule, segment)
-  return isAbove('batch', standingNow(env, rule, record).rung)
+  return isAbove('batch', standingNow(env, rule, record).rung) || anomalyIn(record, input, untrusted) !== undefined
 }
 
 /** A rung decides nothing any more where the action stands below it by now: it came down, or its ceiling did. */

@@ -167,7 +167,8 @@ const DO: { readonly [P in MaintenancePart]: (pass: Pass, plan: MaintenancePlan)
   },
   async digest(pass) {
     const { env, claimed } = pass.task
-    const effects = await tellDigest(env, claimed.row.workspace, pass.history.start.by)
+    const { workspace, id: run } = claimed.row
+    const effects = await tellDigest(env, workspace, { run, by: pass.history.start.by })
     if (effects === undefined) return { text: 'what went out by trust was told within the day' }
     if (effects === 0) return { text: 'nothing went out by trust', data: { effects } }
     return { text: `told what went out by trust: ${effects}`, data: { effects } }
