@@ -87,7 +87,9 @@ export async function asksEach(
   const segment = segmentOf(rule, input)
   if (segment === undefined || !(await termOf(env, workspace, rule, segment)).known) return true
   const record = await trustOf(env, workspace, rule, segment)
-  return isAbove('batch', standingNow(env, rule, record).rung) || anomalyIn(record, input, untrusted) !== undefined
+  if (isAbove('batch', standingNow(env, rule, record).rung)) return true
+  const costs = costsKnown(env.actions.find(rule.action), input)
+  return anomalyIn(record, { input, costs, untrusted }) !== undefined
 }
 
 /** A rung decides nothing any more where the action stands below it by now: it came down, or its ceiling did. */
