@@ -1,9 +1,9 @@
 /** A bundle that is merged brings records as far as they had come, and nothing back that was erased. */
 import { expect, it } from 'vitest'
 import { z } from 'zod'
-import { defineEntity, lifecycle, type Lifecycle, type Workspace } from '@keelson/core'
+import { artifactRef, defineEntity, lifecycle, Template, type Lifecycle, type Workspace } from '@keelson/core'
 import { memoryStore } from '@keelson/testing'
-import { me, open } from './support/open.ts'
+import { code, me, open } from './support/open.ts'
 
 const flow = lifecycle({
   states: ['draft', 'sent', 'paid'],
@@ -16,9 +16,9 @@ const invoice = (status: z.ZodType<string>, lifecycles: { status: Lifecycle<stri
   })
 const Invoice = invoice(z.string(), { status: flow })
 
-async function linesOf(workspace: Workspace): Promise<string[]> {
+async function linesOf(workspace: Workspace, options: Parameters<Workspace['export']>[0] = {}): Promise<string[]> {
   const lines: string[] = []
-  for await (const line of workspace.export()) lines.push(line)
+  for await (const line of workspace.export(options)) lines.push(line)
   return lines
 }
 
@@ -60,4 +60,87 @@ it('of an earlier day brings nothing back that was erased since', async () => {
   expect((await merge(bundle, { by: me })).memories).toEqual({ imported: 0, known: 1, proposed: 0, erased: 2 })
   expect(await memory.recall('gold coins')).toEqual([])
   expect((await memory.facts()).map(({ text }) => text)).toEqual(['The office is in Berlin.'])
+})
+
+it('brings the files that it names, or says which are missing', async () => {
+  const Site = defineEntity({ name: 'site', version: 1, schema: z.object({ name: z.string(), logo: artifactRef(z) }) })
+  const letter = code(async (ctx) => (await ctx.templates.fill('letter', { name: 'Ada' })).text)
+  const keelson = await open(memoryStore(), { playbooks: [letter], entities: [Site] })
+  const from = keelson.workspace('from')
+  const artifact = await from.artifacts.put('Dear {{name}}', { by: me })
+  const logo = await from.artifacts.put('a picture', { by: me, origin: { outside: true } })
+  const proof = await from.artifacts.put('a letter that was scanned', { by: me })
+  const spare = await from.artifacts.put('what nothing names', { by: me })
+  await from.entities(Template, { by: me }).create({ name: 'letter', artifact })
+  await from.entities(Site, { by: me }).create({ name: 'Acme', logo })
+  const evidence = [{ kind: 'artifact' as const, id: proof.sha256 }]
+  await from.memory.remember({ text: 'Ada owns the house.', evidence }, { by: me })
+
+  const named = [artifact, logo, proof].map(({ sha256 }) => sha256).sort()
+  const there = keelson.workspace('there')
+  const bundle = await linesOf(from)
+  expect(await there.merge(bundle, { by: me, dryRun: true })).toMatchObject({ artifacts: 3, missing: [] })
+  await expect(there.artifacts.get(logo)).rejects.toMatchObject({ code: 'ARTIFACT_NOT_FOUND' })
+  expect(await there.merge(bundle, { by: me })).toMatchObject({ artifacts: 3, missing: [] })
+  expect(await (await there.start(letter, {}, { id: 'one' })).result()).toBe('Dear Ada')
+  expect(await there.artifacts.text(proof)).toBe('a letter that was scanned')
+  await expect(there.artifacts.get(spare)).rejects.toMatchObject({ code: 'ARTIFACT_NOT_FOUND' })
+  // What it is to be taken for came with it.
+  const record = (await linesOf(there)).find((line) => line.includes('"kind":"artifact"') && line.includes(logo.sha256))
+  expect(record).toContain('untrusted')
+  expect(await there.merge(bundle, { by: me })).toMatchObject({ artifacts: 0, missing: [] })
+
+  const elsewhere = keelson.workspace('elsewhere')
+  const referring = await linesOf(from, { artifacts: 'reference' })
+  for (const dryRun of [true, false])
+    expect(await elsewhere.merge(referring, { by: me, dryRun })).toMatchObject({ artifacts: 0, missing: named })
+
+  await there.memory.erase({ files: [logo.sha256] }, { by: me, reason: 'asked' })
+  expect(await there.merge(bundle, { by: me })).toMatchObject({ artifacts: 0, missing: [logo.sha256] })
+  expect(await keelson.workspace('there').audit.verify()).toMatchObject({ ok: true })
+})
+
+it('keeps whose word a memory was, its pin and its labels, and lets none of it be more than an import is', async () => {
+  const robot = { kind: 'agent', id: 'robot' } as const
+  const keelson = await open(memoryStore(), { playbooks: [] })
+  const [from, there] = [keelson.workspace('from'), keelson.workspace('there')]
+  const vat = { subject: 'acme', predicate: 'vat', functional: true }
+  await from.memory.remember({ ...vat, value: 'DE2' }, { by: robot })
+  await from.memory.remember({ subject: 'bob', predicate: 'pays', value: 'late', functional: true }, { by: me })
+  const { id } = await from.memory.remember(
+    { text: 'The safe is in Berlin.', sensitivity: 2, outside: true },
+    { by: robot },
+  )
+  await from.memory.pin(id, { by: me })
+  await from.memory.append({ text: 'We spoke of Berlin.' }, { by: robot })
+
+  await there.memory.remember({ ...vat, value: 'DE1' }, { by: me })
+  const report = await there.merge(await linesOf(from), { by: me })
+  expect(report.memories).toMatchObject({ imported: 3, proposed: 1 })
+  const found = new Map((await there.memory.facts()).map((one) => [one.text, one]))
+  // The operator here has said otherwise: that is not closed by an agent's word, but asked about.
+  expect(found.get('acme vat DE1')).toMatchObject({ authority: 'operator', status: 'open' })
+  expect(found.get('bob pays late')).toMatchObject({ authority: 'import' })
+  expect(found.get('The safe is in Berlin.')).toMatchObject({
+    ...{ authority: 'agent', pinned: true, outside: true, sensitivity: 2 },
+  })
+  expect(await there.memory.history()).toMatchObject([{ authority: 'agent', role: 'agent' }])
+})
+
+it('keeps what the fields of a record and a memory are to be taken for', async () => {
+  const Note = defineEntity({ name: 'note', version: 1, schema: z.object({ name: z.string(), said: z.string() }) })
+  const keelson = await open(memoryStore(), { playbooks: [], entities: [Note] })
+  const [from, there] = [keelson.workspace('from'), keelson.workspace('there')]
+  const notes = from.entities(Note, { by: me })
+  const { id } = await notes.create({ name: 'a', said: 'b' })
+  await notes.update(id, { said: 'from a letter' }, { labels: ['untrusted'] })
+  await there.merge(await linesOf(from), { by: me })
+  const labels = async (workspace: Workspace): Promise<string[]> => {
+    const lines = (await linesOf(workspace)).map(
+      (line) => JSON.parse(line) as { kind?: string; data?: { labels?: object } },
+    )
+    return Object.keys(lines.find(({ kind, data }) => kind === 'entity' && data !== undefined)!.data!.labels ?? {})
+  }
+  expect(await labels(from)).toEqual(['said'])
+  expect(await labels(there)).toEqual(['said'])
 })

@@ -1,7 +1,9 @@
 /** Memories of a bundle as what an import takes: those that hold, by terms that are known here; what is gone stays gone. */
 import { inUse, type Taxonomy } from '../base/taxonomy.ts'
+import type { Keeping } from '../conductor/memory/import.ts'
 import type { ImportItem } from '../memory/handle.ts'
 import type { Subject } from '../memory/input.ts'
+import type { Kept } from '../memory/kept.ts'
 import type { MemoryRecord } from '../memory/unit.ts'
 
 export type Remembering = MemoryRecord
@@ -10,11 +12,23 @@ export function itemsOf(
   records: readonly Remembering[],
   ids: ReadonlyMap<string, string>,
   taxonomy: Taxonomy,
-): ImportItem[] {
+): Keeping[] {
   const open = records.filter(
     ({ ends, erased }) => erased === undefined && ends.every((end) => end.undoneAt !== undefined),
   )
-  return open.map((record) => (record.kind === 'event' ? eventOf(record, ids) : memoryOf(record, ids, taxonomy)))
+  return open.map((record) => ({
+    item: record.kind === 'event' ? eventOf(record, ids) : memoryOf(record, ids, taxonomy),
+    kept: keptOf(record),
+  }))
+}
+
+/** Whose word it was there is nobody's here who counts for more than an import. */
+function keptOf({ authority, pinned, labels }: MemoryRecord): Kept {
+  return {
+    authority: authority === 'agent' ? 'agent' : 'import',
+    ...(pinned === undefined ? {} : { pinned }),
+    ...(labels === undefined ? {} : { labels }),
+  }
 }
 
 function iso(instant: number): string {

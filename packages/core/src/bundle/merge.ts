@@ -4,7 +4,10 @@
  * G1. An entity is the same one when its id is there, or its key, or one of its outside identities. Equal data change nothing.
  * G2. What differs is a conflict: kept as it is here, or taken from the bundle, as told; it is named either way.
  * G3. What leads to one that was merged away leads to the one that it became.
- * G4. Nothing of the other journal enters: runs, approvals and grants stay behind. Who merged is on each change.
+ * G4. The files that come with what is taken over are those that it names; what the bundle does not hold of them is told.
+ * G5. A memory keeps whose word it was, as far as an import may have it: never that of the operator here. What contradicts
+ *     somebody here who counts for more is proposed.
+ * G6. Nothing of the other journal enters: runs, approvals and grants stay behind. Who merged is on each change.
  */
 import type { Actor } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
@@ -13,9 +16,10 @@ import type { Json } from '../base/value.ts'
 import { edit, writingOf } from '../conductor/editor.ts'
 import type { Environment } from '../conductor/environment.ts'
 import { deskOf } from '../conductor/memory/desk.ts'
-import { importAll } from '../conductor/memory/import.ts'
+import { importKept } from '../conductor/memory/import.ts'
 import { shelfOf } from '../conductor/shelf.ts'
 import type { AnyEntityType, EntityRecord } from '../memory/entity.ts'
+import { mixed } from '../memory/entity-labels.ts'
 import { headOf, holderOfRef, present } from '../memory/entity-read.ts'
 import { withNames } from '../memory/entity-identity.ts'
 import * as verbs from '../memory/entity-verbs.ts'
@@ -24,7 +28,8 @@ import { upcastTo } from '../base/upcast.ts'
 import { recordsOf } from '../memory/recall/recall.ts'
 import { taxonomyOf } from '../memory/terms.ts'
 import { itemsOf, type Remembering } from './merge-memory.ts'
-import { readLines, type BundleSource } from './read.ts'
+import { Files, filesIn, filesOf } from './merge-files.ts'
+import { entryOf, readLines, type BundleSource } from './read.ts'
 
 export interface MergeOptions {
   readonly by: Actor
@@ -63,6 +68,10 @@ export interface MergeReport {
     readonly proposed: number
     readonly erased: number
   }
+  /** Files that came with them. With `dryRun`, that would come. */
+  readonly artifacts: number
+  /** Hashes of artifacts that are named by what was taken over, that the bundle does not bring, and that are not here. */
+  readonly missing: readonly string[]
 }
 
 interface Parts {
@@ -73,6 +82,7 @@ interface Parts {
   readonly ids: Map<string, string>
   /** Entities of the bundle that had been merged into others of it, each with the one that stands for it. */
   readonly merged: ReadonlyMap<string, string>
+  readonly files: Files
 }
 
 /** Reads a whole bundle and writes its entities, in the order in which their links allow it, and then its memories. */
@@ -82,8 +92,8 @@ export async function mergeBundle(
   source: BundleSource,
   options: MergeOptions,
 ): Promise<MergeReport> {
-  const { waiting, memories, merged } = await contentsOf(source, options.signal)
-  const parts: Parts = { env, workspace, options, ids: new Map(), merged: standing(merged) }
+  const { waiting, memories, merged, files } = await contentsOf(source, options.signal)
+  const parts: Parts = { env, workspace, options, ids: new Map(), merged: standing(merged), files }
   const entities: Merged[] = []
   for (let left = waiting, before = Infinity; left.length > 0 && left.length < before;) {
     before = left.length
@@ -98,26 +108,31 @@ export async function mergeBundle(
     left = again
     if (left.length === before) for (const record of left) entities.push(await mergeOne(parts, record))
   }
-  return { entities, memories: await rememberAll(parts, memories) }
+  const remembered = await rememberAll(parts, memories)
+  return { entities, memories: remembered, artifacts: files.brought, missing: files.missing }
 }
 
 async function contentsOf(
   source: BundleSource,
   signal: AbortSignal | undefined,
-): Promise<{ waiting: EntityRecord[]; memories: Remembering[]; merged: Map<string, string> }> {
+): Promise<{ waiting: EntityRecord[]; memories: Remembering[]; merged: Map<string, string>; files: Files }> {
   const waiting: EntityRecord[] = []
   const merged = new Map<string, string>()
   const memories: Remembering[] = []
+  const files = new Files()
   for await (const line of readLines(source)) {
     signal?.throwIfAborted()
+    if (line.type === 'entry') files.entry(entryOf(line))
+    if (line.type === 'artifact') files.artifact(line)
     if (line.type !== 'record' || line.data === null) continue
+    if (line.kind === 'artifact') files.record(line.id, line.data)
     if (line.kind === 'memory') memories.push(line.data as unknown as Remembering)
     if (line.kind !== 'entity') continue
     const record = line.data as unknown as EntityRecord
     if (record.mergedInto === undefined) waiting.push(record)
     else merged.set(`${record.type}/${record.id}`, record.mergedInto)
   }
-  return { waiting, memories, merged }
+  return { waiting, memories, merged, files }
 }
 
 /** Each redirect to its end. */
@@ -157,7 +172,9 @@ async function mergeOne(parts: Parts, record: EntityRecord): Promise<Merged> {
   const upcast = record.schema < type.version ? { upcast: true as const } : {}
   try {
     const data = linked(parts, type, upcastTo(type, record.data, record.schema))
-    return { ...about, ...upcast, ...(await settle(parts, type, { ...record, data })) }
+    const labels = record.schema < type.version ? mixed(type, record.labels, data) : record.labels
+    const { labels: _, ...rest } = record
+    return { ...about, ...upcast, ...(await settle(parts, type, { ...rest, data, ...(labels && { labels }) })) }
   } catch (thrown) {
     if (!KeelsonError.is(thrown) || thrown.code.startsWith('STORE_')) throw thrown
     return { ...about, ...upcast, what: 'refused', why: thrown.message }
@@ -187,10 +204,14 @@ async function settle(
   const own = writingOf(shelf, type, options.by, { reason: 'merged from a bundle' })
   const writing: Writing = own.allowed === 'any' ? { ...own, allowed: 'elsewhere' } : own
   const names = { refs: record.refs ?? {}, aliases: record.aliases ?? [] }
+  const bring = (): Promise<void> => parts.files.bring(bringing(parts), filesIn(record.data))
   if (head === undefined) {
+    await bring()
     if (options.dryRun !== true) {
       // With its names in one unit: cut off in between, it would be there without what leads to it.
-      await edit(env, writing, options.by, async (w) => withNames(w, await createEntity(w, here, record.data), names))
+      await edit(env, writing, options.by, async (w) =>
+        withNames(w, await createEntity(w, here, record.data, record.labels), names),
+      )
       if (record.archived === true) await edit(env, writing, options.by, (w) => verbs.archive(w, here))
     }
     return { here, what: 'created' }
@@ -199,13 +220,18 @@ async function settle(
   const fields = [...new Set([...Object.keys(there), ...Object.keys(record.data)])]
     .filter((field) => canonical(there[field] ?? null) !== canonical(record.data[field] ?? null))
     .sort()
+  if (fields.length > 0 && options.onConflict !== 'take') return { here, what: 'kept', fields }
+  await bring()
   if (fields.length === 0) return { here, what: 'same' }
-  if (options.onConflict !== 'take') return { here, what: 'kept', fields }
   if (options.dryRun !== true) {
     const patch = Object.fromEntries(fields.map((field) => [field, record.data[field]]))
-    await edit(env, writing, options.by, (w) => verbs.update(w, here, patch))
+    await edit(env, writing, options.by, (w) => verbs.update(w, here, patch, record.labels))
   }
   return { here, what: 'taken', fields }
+}
+
+function bringing({ env, workspace, options: { by, dryRun = false } }: Parts): Parameters<Files['bring']>[0] {
+  return { env, workspace, by, dryRun }
 }
 
 /** The id under which it is here, if it is (G1). */
@@ -232,8 +258,12 @@ async function rememberAll(parts: Parts, memories: readonly Remembering[]): Prom
   const gone = await erasedHere(parts, memories)
   const left = memories.filter(({ id }) => !gone.has(id))
   const [items, erased] = [itemsOf(left, here, taxonomy), gone.size]
+  await parts.files.bring(
+    bringing(parts),
+    items.flatMap(({ item }) => filesOf(item.evidence ?? [])),
+  )
   if (options.dryRun === true || items.length === 0) return { imported: items.length, known: 0, proposed: 0, erased }
-  const { imported, known, proposed } = await importAll(deskOf(env, workspace), items, {
+  const { imported, known, proposed } = await importKept(deskOf(env, workspace), items, {
     by: options.by,
     reason: 'merged from a bundle',
   })

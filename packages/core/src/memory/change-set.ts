@@ -17,6 +17,8 @@ import type { Json } from '../base/value.ts'
 import type { Put } from '../journal/put.ts'
 import type { Bench } from './bench.ts'
 import { newEvent, newMemory, type NewEvent, type NewMemory, type Writing } from './input.ts'
+import { instantOf, pastOf } from './instant.ts'
+import { keeping, type Kept } from './kept.ts'
 import { isSame, mayNotClose, placeBefore } from './supersede.ts'
 import { known, stale, standing } from './standing.ts'
 import { amended, endOf, type Load, type MemoryRecord, type Source } from './unit.ts'
@@ -147,6 +149,8 @@ export interface Applying extends Writing {
   /** A person writes it, or has approved it. */
   readonly decided: boolean
   readonly newId: (at: number) => string
+  /** What op `at` keeps of a memory that is taken over from elsewhere: it may close no more than its authority lets it. */
+  readonly kept?: ((at: number) => Kept | undefined) | undefined
   /** Is told of each op that can no longer be done, because a memory stands no more, and of why: the others are done. */
   readonly onStale?: (op: ChangeOp, why: KeelsonError) => void
 }
@@ -163,7 +167,7 @@ export const GRACE_MS = 30 * 86_400_000
 
 /** Does `ops` on the bench. */
 export async function applyOps(bench: Bench, ops: readonly ChangeOp[], applying: Applying): Promise<Applied> {
-  const made = ops.map((op, at) => recordOf(op, at, applying))
+  const made = ops.map((op, at) => madeOf(op, at, applying))
   const records = made.filter((record) => record !== undefined)
   await bench.load(namedIn(ops), records)
   await assertTermsIn(bench, ops)
@@ -212,6 +216,13 @@ function recordOf(op: ChangeOp, at: number, applying: Applying): MemoryRecord | 
   const record = newMemory(op.memory, applying.newId(at), applying)
   // What a person has approved is that person's word.
   return applying.decided ? { ...record, authority: 'operator' } : record
+}
+
+/** Of one that is taken over: what it keeps. */
+function madeOf(op: ChangeOp, at: number, applying: Applying): MemoryRecord | undefined {
+  const record = recordOf(op, at, applying)
+  const kept = applying.kept?.(at)
+  return record === undefined || kept === undefined ? record : keeping(record, kept)
 }
 
 /** The same id in the same scope is the same event. */
@@ -315,7 +326,8 @@ function applyAdd(bench: Bench, record: MemoryRecord, { now, set, decided }: App
   const old = bench.open(record)
   if (old !== undefined && isSame(old, record)) return { id: old.id, status: 'known' }
   const place = old !== undefined && record.from < old.from ? placeBefore(bench, record, old) : undefined
-  const strong = decided ? undefined : [old, place?.prior].find((one) => one !== undefined && mayNotClose(record, one))
+  const isSure = decided && record.authority === 'operator'
+  const strong = isSure ? undefined : [old, place?.prior].find((one) => one !== undefined && mayNotClose(record, one))
   if (strong !== undefined) {
     const { id, pinned, authority } = strong
     const why = `it contradicts ${id}, which ${pinned === true ? 'is pinned' : `is the word of ${authority}`}`
@@ -378,18 +390,4 @@ function amend(bench: Bench, id: string, set: Amendment, now: number, changes: C
 const AMENDED = {
   expiresAt: (value: Json) => (value === null ? undefined : instantOf(value as string)),
   terms: (value: Json) => termsFrom((value ?? {}) as Terms) as Json | undefined,
-}
-
-function instantOf(text: string): number {
-  const at = Date.parse(text)
-  if (!Number.isNaN(at)) return at
-  throw new KeelsonError('INPUT_INVALID', `"${text}" is no instant`, { hint: 'Use ISO 8601.' })
-}
-
-function pastOf(text: string | undefined, now: number): number {
-  const at = text === undefined ? now : instantOf(text)
-  if (at <= now) return at
-  throw new KeelsonError('INPUT_INVALID', `a memory cannot be closed as of ${text}, which is still to come`, {
-    hint: 'Amend it with expiresAt.',
-  })
 }

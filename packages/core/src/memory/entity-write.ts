@@ -64,17 +64,27 @@ export interface Writing {
 }
 
 /** A new record under `id`, which is free. */
-export async function createEntity(writing: Writing, id: string, given: unknown): Promise<Written> {
+export async function createEntity(
+  writing: Writing,
+  id: string,
+  given: unknown,
+  labels?: FieldLabels,
+): Promise<Written> {
   const { type } = writing
   const data = fitted(type, given, `a new ${type.name}`)
   await assertRules(writing, id, undefined, data)
-  return commitChange(writing, undefined, { id, data, what: 'created', named: [] })
+  return commitChange(writing, undefined, { id, data, what: 'created', named: [], labels })
 }
 
 /** The named fields of a record changed, where that changes anything (N5). */
-export async function updateEntity(writing: Writing, id: string, patch: object): Promise<Written> {
+export async function updateEntity(
+  writing: Writing,
+  id: string,
+  patch: object,
+  labels?: FieldLabels,
+): Promise<Written> {
   const head = await expected(writing, id)
-  const written = await changeEntity(writing, id, patch, 'updated')
+  const written = await changeEntity(writing, id, patch, 'updated', labels)
   return writing.options.validAt === undefined && isThere(head, written) ? unchanged(writing, head) : written
 }
 

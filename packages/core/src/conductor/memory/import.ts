@@ -3,6 +3,7 @@ import { sha256 } from '../../base/hash.ts'
 import { canonicalAround } from '../../base/json.ts'
 import type { ChangeOp } from '../../memory/change-set.ts'
 import type { Imported, ImportItem, WorkspaceMemory } from '../../memory/handle.ts'
+import type { Kept } from '../../memory/kept.ts'
 import { assertActor, type Desk } from './desk.ts'
 import { draftWrite } from './write.ts'
 
@@ -13,29 +14,58 @@ const UNIT = 500
 export async function importAll(
   desk: Desk,
   items: Iterable<ImportItem> | AsyncIterable<ImportItem>,
-  options: Parameters<WorkspaceMemory['import']>[1],
+  options: Options,
+): Promise<Imported> {
+  return importKept(desk, bare(items), options)
+}
+
+type Options = Parameters<WorkspaceMemory['import']>[1]
+
+/** One that is taken over from elsewhere, and what it keeps of what it was there. */
+export interface Keeping {
+  readonly item: ImportItem
+  readonly kept?: Kept
+}
+
+async function* bare(items: Iterable<ImportItem> | AsyncIterable<ImportItem>): AsyncGenerator<Keeping> {
+  for await (const item of items) yield { item }
+}
+
+export async function importKept(
+  desk: Desk,
+  items: Iterable<Keeping> | AsyncIterable<Keeping>,
+  options: Options,
 ): Promise<Imported> {
   const { by, reason = 'imported', onProgress } = options
   assertActor(by)
   const group = `import_${options.id ?? desk.env.ids.id()}`
   const sum = { imported: 0, known: 0, proposed: 0 }
-  let part: ChangeOp[] = []
+  let part: { readonly op: ChangeOp; readonly kept: Kept | undefined }[] = []
   let parts = 0
   const flush = async (): Promise<void> => {
     if (part.length === 0) return
-    const ops = part
+    const own = part
+    const ops = own.map(({ op }) => op)
     part = []
     const ids = `set_${sha256(`${group}/${++parts}`).slice(0, 20)}`
     // A part that holds more than it did is another set; the memories that it had are known by their ids.
     const set = `set_${sha256(canonicalAround([ids, ops])).slice(0, 20)}`
-    for (const { status } of await writePart(desk, { ops, source: { by }, reason, set, ids, group })) {
+    for (const { status } of await writePart(desk, {
+      ops,
+      source: { by },
+      reason,
+      set,
+      ids,
+      group,
+      kept: (at) => own[at]?.kept,
+    })) {
       if (status === 'applied') sum.imported++
       else sum[status]++
     }
     onProgress?.(sum.imported + sum.known + sum.proposed)
   }
-  for await (const item of items) {
-    part.push(opOf(item))
+  for await (const { item, kept } of items) {
+    part.push({ op: opOf(item), kept })
     if (part.length >= UNIT) await flush()
   }
   await flush()

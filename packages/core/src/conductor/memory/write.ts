@@ -10,6 +10,7 @@ import type { Put } from '../../journal/put.ts'
 import type { NewRun } from '../../journal/store.ts'
 import {
   applyOps,
+  type Applying,
   CHANGE_SET_RECORD,
   changeSetPut,
   type ChangeOp,
@@ -31,6 +32,8 @@ export interface Write {
   readonly group?: string
   /** What all of it is to be taken for. */
   readonly labels?: Labels
+  /** What each op keeps of a memory that is taken over. */
+  readonly kept?: Applying['kept']
 }
 
 export interface Drafted {
@@ -42,14 +45,15 @@ export interface Drafted {
 /** Made anew whenever the unit meets a conflict. */
 export async function draftWrite(desk: Desk, write: Write): Promise<Drafted> {
   const { env, scope } = desk
-  const { set, ids = set, ops, reason, group } = write
+  const { set, ids = set, ops, reason, group, kept } = write
   // It is written with each memory: once in the order in which it is stored.
   const source = stored(write.source) as unknown as Source
   const labels = write.labels === undefined || isUnlabelled(write.labels) ? {} : { labels: write.labels }
   const now = env.clock.now()
   const bench = benchOf(desk)
   const decided = source.by.kind === 'person'
-  const applied = await applyOps(bench, ops, { source, scope, now, set, decided, ...labels, newId: memoryIds(ids) })
+  const applying = { source, scope, now, set, decided, ...labels, newId: memoryIds(ids), kept }
+  const applied = await applyOps(bench, ops, applying)
   const base = { source, reason, createdAt: now, scope, ...labels, ...(group === undefined ? {} : { group }) }
   const puts = bench.puts()
   if (applied.changes.length > 0)
