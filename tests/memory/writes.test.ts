@@ -270,6 +270,22 @@ describe('the operator', () => {
     await t.stop()
   })
 
+  it('can take back what is in the bin until its grace is over; then it is retired, and says so', async () => {
+    const t = await testConductor({ playbooks: [] })
+    const { memory } = t.keelson
+    const { id } = await memory.remember({ text: 'The office is in Berlin.' }, { by: me })
+    await memory.forget(id, { by: me, graceMs: 3_600_000 })
+    const binned = new Date(t.clock.now()).toISOString()
+    await t.advance('1h')
+    expect(await memory.get(id)).toMatchObject({ status: 'bin' })
+    await t.advance('1s')
+    expect(await memory.get(id)).toMatchObject({ status: 'retired' })
+    await expect(memory.restore(id, { by: me })).rejects.toMatchObject({ code: 'MEMORY_STALE' })
+    expect(await memory.facts({ history: true })).toMatchObject([{ status: 'retired' }])
+    expect(await memory.facts({ history: true, asOf: { known: binned } })).toMatchObject([{ status: 'bin' }])
+    await t.stop()
+  })
+
   it('is shown what consolidation would do, and it does nothing by itself', async () => {
     const t = await testConductor({ playbooks: [] })
     const { memory } = t.keelson

@@ -235,7 +235,8 @@ export function holdsAt(
   return end.how === 'closed' && end.to !== undefined && valid < end.to
 }
 
-export function memoryOf(stored: MemoryRecord, known = Infinity): Memory {
+/** `known`: as far as was known by then. */
+export function memoryOf(stored: MemoryRecord, now: number, known = Infinity): Memory {
   const record = asKnown(stored, known)
   const end = endOf(record, known)
   const to = end?.how === 'closed' ? end.to : record.to
@@ -257,18 +258,19 @@ export function memoryOf(stored: MemoryRecord, known = Infinity): Memory {
     ...(to === undefined ? {} : { validTo: iso(to) }),
     recordedAt: iso(record.recordedAt),
     ...(expiresAt === undefined ? {} : { expiresAt: iso(expiresAt) }),
-    status: statusOf(record, end),
+    status: statusOf(record, end, Math.min(now, known)),
     source: record.source,
     evidence: record.evidence,
     changeSet: record.set,
   }
 }
 
-function statusOf(record: MemoryRecord, end: End | undefined): Memory['status'] {
+/** In the bin as long as it can be restored. */
+function statusOf(record: MemoryRecord, end: End | undefined, now: number): Memory['status'] {
   if (record.erased !== undefined) return 'erased'
   if (end === undefined) return 'open'
   if (end.how === 'closed') return 'closed'
-  return end.until === undefined ? 'retired' : 'bin'
+  return end.until === undefined || end.until < now ? 'retired' : 'bin'
 }
 
 const OPTIONAL = ['value', 'subject', 'predicate', 'role', 'speaker', 'thread', 'labels', 'terms'] as const

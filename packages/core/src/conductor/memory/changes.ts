@@ -157,7 +157,7 @@ async function diff(desk: Desk, id: string): Promise<Diff[]> {
     if (change.did === 'written') return entityDiff(desk, change)
     const memory = memories.get(change.id)
     if (change.did === 'added') return { op: 'add', after: memory?.text ?? '' }
-    return { op: change.did, ...(memory === undefined ? {} : { before: memoryOf(memory) }) }
+    return { op: change.did, ...(memory === undefined ? {} : { before: memoryOf(memory, desk.env.clock.now()) }) }
   })
   return Promise.all(diffs)
 }

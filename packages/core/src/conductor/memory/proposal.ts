@@ -280,10 +280,10 @@ export async function diffOf(desk: Desk, ops: readonly ChangeOp[], scope: string
       const after = draftOf(desk, op, scope, '').text
       return before.length === 0
         ? [{ op: 'add', after }]
-        : before.map((record, at) => ({ op: 'replace', before: memoryOf(record), ...(at === 0 ? { after } : {}) }))
+        : before.map((record, at) => ({ op: 'replace', before: memoryOf(record, desk.env.clock.now()), ...(at === 0 ? { after } : {}) }))
     }
     const record = memories.get(op.id)
-    const before = record === undefined ? {} : { before: memoryOf(record) }
+    const before = record === undefined ? {} : { before: memoryOf(record, desk.env.clock.now()) }
     return [op.op === 'amend' ? { op: op.op, ...before, after: canonical(op.set) } : { op: op.op, ...before }]
   })
 }

@@ -50,7 +50,7 @@ export async function facts(desk: Desk, query: FactsQuery = {}): Promise<Memory[
   }
   found.sort((a, b) => a.from - b.from || a.recordedAt - b.recordedAt || (a.id < b.id ? -1 : 1))
   const limit = limitOf(query.limit, 200)
-  return limit === 0 ? [] : found.slice(-limit).map((record) => memoryOf(record, at.known))
+  return limit === 0 ? [] : found.slice(-limit).map((record) => memoryOf(record, now, at.known))
 }
 
 export async function history(desk: Desk, query: HistoryQuery = {}): Promise<Memory[]> {
@@ -69,11 +69,11 @@ export async function history(desk: Desk, query: HistoryQuery = {}): Promise<Mem
       found.push(record)
   found.sort((a, b) => a.from - b.from || (a.ord ?? 0) - (b.ord ?? 0) || (a.id < b.id ? -1 : 1))
   const limit = limitOf(query.limit, 50)
-  return limit === 0 ? [] : found.slice(-limit).map((record) => memoryOf(record))
+  return limit === 0 ? [] : found.slice(-limit).map((record) => memoryOf(record, now))
 }
 
 export async function get(desk: Desk, id: string): Promise<Memory> {
-  return memoryOf(await recordFor(desk, id))
+  return memoryOf(await recordFor(desk, id), desk.env.clock.now())
 }
 
 /** Throws `MEMORY_NOT_FOUND`, also for one that may not be read here. */

@@ -80,7 +80,7 @@ export async function consolidate(
   const asked = askedOf(desk)
   const memories: MemoryRecord[] = []
   for await (const record of allOf(asked)) if (holdsAt(record, asked.now, Infinity)) memories.push(record)
-  const ops = await consolidator.propose(memories.map((record) => memoryOf(record)))
+  const ops = await consolidator.propose(memories.map((record) => memoryOf(record, asked.now)))
   if (ops.length === 0) return undefined
   return propose(desk, {
     ops,

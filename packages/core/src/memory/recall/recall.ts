@@ -112,7 +112,7 @@ export async function withTexts(
   )
   return ranked.flatMap(({ unit, score, parts, why = parts }) => {
     const record = records.get(unit.id)
-    return record === undefined ? [] : [{ memory: memoryOf(record, known), score, why }]
+    return record === undefined ? [] : [{ memory: memoryOf(record, asked.now, known), score, why }]
   })
 }
 
