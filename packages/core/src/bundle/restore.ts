@@ -8,6 +8,7 @@
  * R4. Runs come last: nothing executes before all of it is there and the hash at the end was right. Until then the
  *     workspace is marked as suspended, so that no conductor writes into what is there by half; and it is frozen before
  *     that mark goes, so that there is no instant at which it could act.
+ * R5. What stands in the order of commits stands so here, too: its place is that of the entry which put it last.
  */
 import { createHash } from 'node:crypto'
 import { sha256 } from '../base/hash.ts'
@@ -53,11 +54,13 @@ interface Gathered {
   /** Artifacts that the bundles name and do not bring, and that the store does not hold. */
   readonly missing: string[]
   /** Digest of each record's last put; undefined where its entry was erased. */
-  readonly puts: Map<string, string>
+  readonly puts: Map<string, { readonly digest: string; readonly at: number }>
   readonly runs: Map<string, LineOf<'run'>>
   readonly mail: Map<string, Delivery[]>
   /** Entries of the workspace up to here. */
   readonly count: Count
+  /** A place in the order of commits that none behind it comes before (R5): each entry that is written has a later one. */
+  position: number
   /** What of it cannot be read as of today (R3). */
   readonly unread: Unread
   /** Whether it is suspended, as the bundle says: the last thing that is written. */
@@ -69,6 +72,7 @@ export async function restore(parts: RestoreParts, sources: readonly BundleSourc
   const gathered: Gathered = {
     counts: { entries: 0, records: 0, runs: 0, artifacts: 0 },
     ...{ missing: [], puts: new Map(), runs: new Map(), mail: new Map(), count: new Count() },
+    position: 0,
     unread: new Unread(parts.env, parts.workspace),
     life: undefined,
   }
@@ -136,11 +140,13 @@ async function takeIn(
         const entry = entryOf(line)
         if (entry.stream === REPLACED_STREAM) break
         gathered.count.take(entry)
+        const held = await matches(parts.workspace, entry, present)
+        gathered.position = held ?? gathered.position + 1
         for (const put of putsOf(entry)) {
-          gathered.puts.set(`${put.kind}/${put.id}`, digest(writeOf(put)))
+          gathered.puts.set(`${put.kind}/${put.id}`, { digest: digest(writeOf(put)), at: gathered.position })
           gathered.unread.take(put)
         }
-        if (!(await matches(parts.workspace, entry, present))) await batch.add({ entries: [entry] })
+        if (held === undefined) await batch.add({ entries: [entry] })
         break
       }
       case 'artifact':
@@ -150,10 +156,10 @@ async function takeIn(
         const { kind, id, version, data, index = {}, sort = 0 } = line
         const write = writeOf({ kind, id, version, data, index, sort })
         const expected = gathered.puts.get(`${kind}/${id}`)
-        if (expected === undefined || expected !== digest(write))
+        if (expected === undefined || expected.digest !== digest(write))
           throw invalid(number, `record ${kind}/${id} is not what its entries put`)
         if (kind === 'company' && id === 'life') gathered.life = write
-        else await batch.add({ records: [write] })
+        else await batch.add({ records: [write.sort === 'position' ? { ...write, sort: expected.at } : write] })
         break
       }
       case 'run':
@@ -194,16 +200,17 @@ async function begin(
     const next = await present.next()
     if (next.done === true) throw gap(head.from, gathered.count.all)
     gathered.count.take(next.value)
+    gathered.position = next.value.position
   }
   if (gathered.count.all !== head.from) throw gap(head.from, gathered.count.all)
 }
 
-/** Whether the workspace holds this entry already (R1). */
-async function matches(workspace: string, entry: Entry, present: AsyncGenerator<Placed>): Promise<boolean> {
+/** Where the workspace holds this entry already (R1). */
+async function matches(workspace: string, entry: Entry, present: AsyncGenerator<Placed>): Promise<number | undefined> {
   const next = await present.next()
-  if (next.done === true) return false
+  if (next.done === true) return undefined
   const { value } = next
-  if (value.stream === entry.stream && value.seq === entry.seq && value.hash === entry.hash) return true
+  if (value.stream === entry.stream && value.seq === entry.seq && value.hash === entry.hash) return value.position
   throw notEmpty(workspace)
 }
 
