@@ -37,7 +37,7 @@ import { importBundle, type ImportOptions, type ImportReport } from './bundle/im
 import { mergeBundle, type MergeOptions, type MergeReport } from './bundle/merge.ts'
 import type { BundleSource } from './bundle/read.ts'
 import { attempts } from './inbox/attempts.ts'
-import { deciderOf, type Deciding, type MayDecide } from './inbox/decide.ts'
+import { decide, deciderOf, type Deciding, type MayDecide } from './inbox/decide.ts'
 import { holdsOf, type Holds } from './inbox/holds.ts'
 import { inboxOf, type Inbox, type InboxOptions } from './inbox/inbox.ts'
 import type { EntityType } from './memory/entity.ts'
@@ -130,7 +130,7 @@ export function workspaceOf(parts: WorkspaceParts, id: string): Workspace {
   assertWorkspace(id)
   const { env, notifier } = parts
   const company = env.company(id)
-  const verbs = runVerbs(env, id)
+  const verbs: RunVerbs = runVerbs(env, id, (item, said) => decide(deciding, item, said))
   const life = lifeVerbs(env, id)
   const deciding = decidingOf(parts, id, verbs)
   return checkingGiven({

@@ -214,6 +214,7 @@ function effectSentence(d: EntryData['effect.completed'], key: string): string |
     return sent.state === 'done' ? 'executed' : `not executed: ${sent.state}`
   }
   if (d.error !== undefined) return `${key} was not done: ${d.error.message}`
+  if (d.by !== undefined) return `${actorText(d.by)} set the outcome of "${key}" by hand: it happened`
   const receipt = (d.receipt ?? {}) as { edited?: boolean; deduplicated?: boolean; shadow?: boolean; verdict?: string }
   if (receipt.shadow === true) return `${key} was simulated, nothing left: ${receipt.verdict ?? ''}`
   const how = [

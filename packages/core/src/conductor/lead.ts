@@ -21,6 +21,7 @@ import type { Environment } from './environment.ts'
 import { left } from './effect/hand-over.ts'
 import { shut } from './life.ts'
 import { leaveSending } from './effect/release.ts'
+import { setByHand } from './effect/set-by-hand.ts'
 import { retryShut } from './held.ts'
 import { DEATHS_MAX, isSuspicious, keptBack } from './keep.ts'
 import { insideStep, Pass, type Internals, type Missing, type PassEnd, type Task } from './pass.ts'
@@ -57,6 +58,7 @@ export function lead(env: Environment, claimed: Claimed, playbook: AnyPlaybook, 
     onDifference: (difference) => void diverged(pass, difference),
     onControl: (kind) => void yieldRun(pass, kind === 'cancel'),
     onForgotten: (op) => left(pass, op),
+    onSetByHand: (op, said, before) => setByHand(pass, op, said, before),
     onRefused: (error) => void refused(pass, error),
     onProgress,
   })

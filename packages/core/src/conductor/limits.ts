@@ -201,7 +201,10 @@ function personaRates(env: Environment, { behalf, name }: Charge): { of: string;
   )
 }
 
-/** What came of a charge: all of it was spent, none, or so much. What nobody knows stays reserved: do not call this then. */
+/**
+ * What came of a charge: all of it was spent, none, or so much. What nobody knows stays reserved: do not call this then. What
+ * was given back counts after all where it is said to have been spent.
+ */
 export async function settled(
   env: Environment,
   workspace: string,
@@ -209,13 +212,14 @@ export async function settled(
   outcome: 'spent' | 'released' | Spend,
 ): Promise<Put[]> {
   const had = await reservationOf(env, workspace, id)
-  if (had?.data.state !== 'reserved') return []
+  const given = had?.data.state === 'released'
+  if (had === undefined || had.data.state === 'spent' || (given && outcome !== 'spent')) return []
   const ids = had.data.lines.map(({ budget }) => ({ id: budget }))
   const found = await recordsOf(env, workspace, ids)
   const puts = had.data.lines.map(({ budget, amount, currency }) => {
     const { data, version } = found.get(budget)!
     const spent = outcome === 'spent' ? amount : outcome === 'released' ? NOTHING : really(outcome, amount, currency)
-    return budgetPut(budget, { ...data, ...settle(data, amount, spent) }, version + 1)
+    return budgetPut(budget, { ...data, ...settle(data, given ? NOTHING : amount, spent) }, version + 1)
   })
   const state = outcome === 'released' ? 'released' : 'spent'
   return [...puts, reservationPut(id, { ...had.data, state }, had.version + 1)]

@@ -16,6 +16,7 @@ const at: DigestAt = {
   run: 'r',
   entries: never,
   leave: never,
+  setByHand: never,
 }
 
 /** `COUNT` waits for one event each, with a deadline each, and the looks that were taken at whether one is open. */

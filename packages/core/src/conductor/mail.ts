@@ -62,6 +62,12 @@ export interface Digest {
   readonly expect: readonly Expect[]
 }
 
+/** What a person says that an operation came to. */
+export interface SetByHand {
+  readonly outcome: Outcome
+  readonly by: Actor
+}
+
 /** The run to which an effect is left, and the record that says so. */
 export interface Left {
   readonly run: NewRun
@@ -76,6 +82,8 @@ export interface DigestAt {
   readonly entries: () => Promise<readonly Entry[]>
   /** Leaves an effect that was being sent to a run of its own; undefined: there is nothing to leave. */
   readonly leave: (op: Op) => Promise<Left | undefined>
+  /** The entry by which a failed effect has happened, as a person says; or why that may not be said, behind these drafts. */
+  readonly setByHand: (op: Op, said: SetByHand, before: readonly Draft[]) => Promise<Draft | string>
 }
 
 /** Entries for `mail` and for all deadlines up to `now`. */
@@ -285,15 +293,31 @@ function takeReschedule(data: MailData['reschedule'], open: Opened): Draft[] {
 type RewindAt = Omit<DigestAt, 'entries'> & { readonly entries: readonly Entry[] }
 
 async function takeRewind(data: MailData['rewind'], history: History, soFar: SoFar, at: RewindAt): Promise<Taken> {
+  const refused = (why: string): Taken => ({
+    drafts: [{ kind: 'run.refused', data: { by: data.by, verb: data.verb ?? 'restart', why } }],
+  })
   const to = rewindTarget(data.to, history, at.entries)
-  if (typeof to === 'string')
-    return { drafts: [{ kind: 'run.refused', data: { by: data.by, verb: data.verb ?? 'restart', why: to } }] }
+  if (typeof to === 'string') return refused(to)
+  const set = data.outcome === undefined ? undefined : await setBy(data, data.outcome, history, soFar, at)
+  if (typeof set === 'string') return refused(set)
   const puts = await forget(to, history, soFar, at)
-  const drafts: Draft[] = [{ kind: 'run.rewound', data: { by: data.by, to, why: data.why, puts } }]
-  if (data.outcome !== undefined && typeof data.to === 'object' && 'key' in data.to) {
-    drafts.push({ kind: 'step.completed', key: data.to.key, data: { ...data.outcome, by: data.by } })
-  }
-  return { drafts }
+  const rewound: Draft = { kind: 'run.rewound', data: { by: data.by, to, why: data.why, puts } }
+  return { drafts: set === undefined ? [rewound] : [rewound, set] }
+}
+
+/** What a person says that an operation came to, as its kind records it; or why nobody can say that of it. */
+async function setBy(
+  { to, by }: MailData['rewind'],
+  outcome: Outcome,
+  history: History,
+  { drafts }: SoFar,
+  at: RewindAt,
+): Promise<Draft | string | undefined> {
+  if (typeof to !== 'object' || !('key' in to)) return undefined
+  const op = history.ops.get(to.key)
+  if (op === undefined || op.kind === 'step') return { kind: 'step.completed', key: to.key, data: { ...outcome, by } }
+  if (op.kind === 'effect') return at.setByHand(op, { outcome, by }, drafts)
+  return `"${to.key}" is no step, and its outcome cannot be set by hand`
 }
 
 /** What a rewind loses is no longer waited for: its questions are withdrawn, its waits removed, its sendings left (M3). */

@@ -22,6 +22,7 @@ export interface MailboxOptions {
   readonly onControl: (kind: string) => void
   readonly over: () => boolean
   readonly leave: DigestAt['leave']
+  readonly setByHand: DigestAt['setByHand']
 }
 
 export class Mailbox {
@@ -64,7 +65,7 @@ export class Mailbox {
   }
 
   async #absorb(first: readonly Mail[] | undefined): Promise<void> {
-    const { env, claimed, writer, history, entries, onControl, leave } = this.#options
+    const { env, claimed, writer, history, entries, onControl, leave, setByHand } = this.#options
     const { store, clock } = env
     let last: number | undefined
     await writer.submit(async () => {
@@ -82,6 +83,7 @@ export class Mailbox {
         run: claimed.row.id,
         entries: async () => all ?? [],
         leave,
+        setByHand,
       })
       last = mail.at(-1)?.row
       if (found.drafts.length === 0 && found.consumed.length === 0) return undefined

@@ -15,7 +15,7 @@ import type { Claimed, Delivery, Expect } from '../journal/store.ts'
 import type { AnyPlaybook } from '../playbook/playbook.ts'
 import { differenceOf, type Difference } from './divergence.ts'
 import type { Environment, Limits } from './environment.ts'
-import type { Left } from './mail.ts'
+import type { Left, SetByHand } from './mail.ts'
 import { located } from './located.ts'
 import { Mailbox } from './mailbox.ts'
 import { Replay, type Halt } from './replay.ts'
@@ -92,6 +92,8 @@ export interface PassHooks {
   onControl(kind: string): void
   /** A rewind loses an operation that was sending: what leaves its effect to a run of its own. */
   onForgotten(op: Op): Promise<Left | undefined>
+  /** A person says that an effect which failed has happened. */
+  onSetByHand(op: Op, said: SetByHand, before: readonly Draft[]): Promise<Draft | string>
   /** Something of the run cannot be stored. */
   onRefused(error: KeelsonError): void
   /** Something was recorded. */
@@ -153,6 +155,7 @@ export class Pass {
       onControl: (kind) => hooks.onControl(kind),
       over: () => this.work.aborted,
       leave: (op) => hooks.onForgotten(op),
+      setByHand: (op, said, before) => hooks.onSetByHand(op, said, before),
     })
   }
 

@@ -62,6 +62,7 @@ export async function rehearseRun(
     onDifference: (difference) => void told(pass, difference).then((found) => resolve(branches(found)), reject),
     onControl: () => {},
     onForgotten: async () => undefined,
+    onSetByHand: async () => 'a rehearsal writes nothing',
     onRefused: (error) => pass.end({ how: 'store', error }),
     onProgress: () => {},
   })

@@ -105,13 +105,14 @@ function changeOf(put: Put, all: readonly Put[]): Said[] {
 }
 
 function effectEnd(record: EffectRecord): Said[] {
-  const { state, action, id, generation, compensates, owner, because } = record
+  const { state, action, id, generation, compensates, owner, because, setBy } = record
   if (state === 'open' || state === 'compensated') return []
   const entities = because.flatMap((one) => {
     const { entity, id: of } = (one ?? {}) as { entity?: string; id?: string }
     return entity === undefined ? [] : [`${entity}/${of}`]
   })
-  const what = `${action} ${state !== 'done' ? state : compensates === undefined ? 'executed' : 'taken back'}`
+  const executed = setBy === undefined ? 'executed' : 'set by hand as executed'
+  const what = `${action} ${state !== 'done' ? state : compensates === undefined ? executed : 'taken back'}`
   const undoes = compensates === undefined ? {} : { undoes: compensates }
   const found = { what, action, effect: id, generation, run: owner.run, step: owner.key, ...undoes }
   return [{ ...found, entities: [...new Set(entities)] }]

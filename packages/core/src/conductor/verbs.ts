@@ -1,7 +1,7 @@
 /** Verbs: what a person or the host can do to a run from outside, each a delivery that the run's next pass takes in. */
 import type { Actor } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
-import { canonicalAround, stored } from '../base/json.ts'
+import { canonicalAround } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
 import { dataOf, type Entry } from '../journal/entry.ts'
 import { fold, openEffect } from '../journal/fold.ts'
@@ -9,6 +9,7 @@ import type { Outcome } from '../journal/kinds.ts'
 import type { Expect, RunRow, Unit } from '../journal/store.ts'
 import type { Environment } from './environment.ts'
 import type { MailData } from './mail.ts'
+import { settable, type SayOutcome } from './set-outcome.ts'
 import { rowOf } from './status.ts'
 import { assertJournal } from './upkeep/journal.ts'
 
@@ -24,7 +25,10 @@ export interface RunVerbs {
   resume(run: string, options: By): Promise<void>
   /** Tries a step again, or the whole rest from where it failed. For a run that failed, diverged or is quarantined. */
   retry(run: string, options: By & { step?: string }): Promise<void>
-  /** Sets what a step returned, as if it had. */
+  /**
+   * Sets what a step returned, as if it had; of an effect that failed, or of which nobody knows: that it happened, and with
+   * what output. Throws `NOT_A_STEP` for what has a verb of its own.
+   */
   setOutcome(run: string, options: By & { step: string; outcome: Json }): Promise<void>
   /** Runs again from a checkpoint, a step, or the start. Effects that happened stay; the same intents are not repeated. */
   restart(run: string, options: By & ({ from: 'start' } | { checkpoint: string } | { step: string })): Promise<void>
@@ -32,7 +36,8 @@ export interface RunVerbs {
   move(run: string, options: By & { to: number }): Promise<void>
 }
 
-export function runVerbs(env: Environment, workspace: string): RunVerbs {
+/** `say` answers in the inbox what came of an effect of which nobody knows. */
+export function runVerbs(env: Environment, workspace: string, say?: SayOutcome): RunVerbs {
   const rewind = async (
     verb: MailData['rewind']['verb'] & {},
     run: string,
@@ -70,8 +75,11 @@ export function runVerbs(env: Environment, workspace: string): RunVerbs {
       const payload = { by, why: 'it is tried again' } as unknown as Json
       await command(env, workspace, run, 'reopen', payload, { reopen: true })
     },
-    setOutcome: (run, { by, step, outcome }) =>
-      rewind('setOutcome', run, { key: step }, by, `the outcome of ${step} was set by hand`, { ok: stored(outcome) }),
+    async setOutcome(run, { by, step, outcome }) {
+      const ok = await settable(env, workspace, { run, step, outcome, by }, say)
+      const why = `the outcome of ${step} was set by hand`
+      if (ok !== undefined) await rewind('setOutcome', run, { key: step }, by, why, { ok })
+    },
     restart: (run, { by, ...from }) =>
       rewind(
         'restart',

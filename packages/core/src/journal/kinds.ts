@@ -205,7 +205,13 @@ export interface EntryData {
     readonly shape?: string
   } & WithPuts
   'effect.failed': Failed
-  'effect.completed': Outcome & { readonly hash: string; readonly receipt?: Json; readonly judged?: Json } & WithPuts
+  /** `by`: a person said that it happened, after it had failed. */
+  'effect.completed': Outcome & {
+    readonly hash: string
+    readonly receipt?: Json
+    readonly judged?: Json
+    readonly by?: Actor
+  } & WithPuts
   'effect.late': { readonly output?: Json; readonly error?: StoredError }
 
   /** A slot or a reservation was taken for what is about to be done. */

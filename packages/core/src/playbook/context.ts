@@ -29,6 +29,8 @@ export interface Effect<In, Out> {
   readonly deduplicated: boolean
   /** That earlier effect had another input. */
   readonly differs: boolean
+  /** It had failed, and this person said that it happened, and with what output. */
+  readonly setBy?: Actor
 }
 
 /** A person's no. */

@@ -4,11 +4,14 @@
  * K1. The same intent is the same effect, whoever asks: an open one is joined, a done one answers.
  * K2. What was compensated, declined, cancelled, failed or proven not to have happened makes room for a new generation.
  */
+import type { Actor } from '../../base/actor.ts'
 import { keyedHash, sha256 } from '../../base/hash.ts'
 import { canonical } from '../../base/json.ts'
 import type { Labels } from '../../base/labels.ts'
 import type { Json } from '../../base/value.ts'
 import type { AnyAction } from '../../connector/action.ts'
+import type { Outcome } from '../../journal/kinds.ts'
+import type { Op } from '../../journal/op.ts'
 import type { Put } from '../../journal/put.ts'
 import type { MemoryStore } from '../../journal/store.ts'
 import type { TrustAnswer } from '../../policy/trust.ts'
@@ -41,6 +44,8 @@ export interface EffectRecord {
   /** What compensate needs. */
   readonly undo?: Json
   readonly error?: Json
+  /** It had failed; this person said that it happened, and with what output. */
+  readonly setBy?: Actor
   /** This effect takes back that one. */
   readonly compensates?: string
   /** The standing grant that decided. */
@@ -105,6 +110,18 @@ export async function readEffects(
     found.push(...rows.map((row) => JSON.parse(row.data) as EffectRecord))
   }
   return found
+}
+
+/** The effect that an operation failed with: only what was sent in vain has one that can be said to have happened. */
+export function failedEffect({ outcome }: Op): string | undefined {
+  const { error, receipt } = (outcome?.outcome ?? {}) as Outcome & { receipt?: { effect: string } }
+  return error === undefined || receipt === undefined || receipt.effect === '' ? undefined : receipt.effect
+}
+
+/** Why nobody may say of it that it happened; undefined: it failed. */
+export function whyNotFailed(record: EffectRecord | undefined): string | undefined {
+  if (record?.state === 'failed') return undefined
+  return record === undefined ? 'nothing of it was sent' : `its effect is ${record.state}`
 }
 
 export function effectPut(record: EffectRecord, version: number): Put {

@@ -10,7 +10,8 @@ export function reuse(
   acting: { key: string; hash: string; input: string; action: AnyAction },
   record: EffectRecord,
 ): Draft {
-  const end: EffectEnd = { state: 'done', input: record.input, edited: record.edited, verdict: record.verdict }
+  const { input, edited, verdict, setBy } = record
+  const end: EffectEnd = { state: 'done', input, edited, verdict, ...(setBy === undefined ? {} : { setBy }) }
   const receipt = {
     ...receiptOf(record.id, end, record.inputHash, sha256(acting.input)),
     deduplicated: true,

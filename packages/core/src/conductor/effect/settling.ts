@@ -1,4 +1,5 @@
 /** Settling: an effect's end in the ledger, and word of it to all who asked. */
+import { actorJson, type Actor } from '../../base/actor.ts'
 import type { StoredError } from '../../base/errors.ts'
 import { isUnlabelled, NO_LABELS, type Labels } from '../../base/labels.ts'
 import { canonicalAround } from '../../base/json.ts'
@@ -30,6 +31,8 @@ export interface EffectEnd {
   readonly input: Json
   readonly edited: boolean
   readonly verdict: string
+  /** Who said that it happened, where nobody else knew. */
+  readonly setBy?: Actor
   /** The standing grant that decided: not where a person has, since. */
   readonly grant?: string
   /** The rung of trust that did. */
@@ -55,10 +58,12 @@ export interface Receipt {
   readonly verdict: string
   readonly deduplicated: boolean
   readonly differs: boolean
+  /** Who said that it happened, where nobody else knew. */
+  readonly setBy?: Json
 }
 
 export function receiptOf(id: string, end: EffectEnd, inputHash: string, asked: string): Receipt {
-  const { input, edited, verdict } = end
+  const { input, edited, verdict, setBy } = end
   return {
     effect: id,
     input,
@@ -66,6 +71,7 @@ export function receiptOf(id: string, end: EffectEnd, inputHash: string, asked: 
     verdict,
     deduplicated: inputHash !== asked,
     differs: inputHash !== asked && !edited,
+    ...(setBy === undefined ? {} : { setBy: actorJson(setBy) }),
   }
 }
 
@@ -86,7 +92,12 @@ export async function settleEffect(
   const now = env.clock.now()
   const found = await readEffect(env.store, claimed.row.workspace, spec.effect)
   if (found !== undefined && found.record.generation > spec.generation) return { puts: [], deliveries: [], drafts: [] } // an old one, tried again
-  const { grant, trust, ...base } = found?.record.generation === spec.generation ? found.record : recordOf(spec, now)
+  const {
+    grant,
+    trust,
+    error: _before,
+    ...base
+  } = found?.record.generation === spec.generation ? found.record : recordOf(spec, now)
   const record: EffectRecord = {
     ...base,
     ...decidedBy(spec.grant === undefined && spec.trust === undefined ? { grant, trust } : end),
@@ -98,6 +109,7 @@ export async function settleEffect(
     ...(end.output === undefined ? {} : { output: end.output }),
     ...(end.undo === undefined ? {} : { undo: end.undo }),
     ...(end.error === undefined ? {} : { error: end.error as unknown as Json }),
+    ...(end.setBy === undefined ? {} : { setBy: end.setBy }),
   }
   const receipt = receiptOf(spec.effect, end, base.inputHash, base.inputHash)
   // Who takes back asks for nothing of its own.

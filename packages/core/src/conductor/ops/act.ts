@@ -1,4 +1,5 @@
 /** Act: `ctx.act` and `ctx.effect`: an action with an intent, through the gate, revised when a person says no. */
+import type { Actor } from '../../base/actor.ts'
 import { durationMs, type Duration } from '../../base/duration.ts'
 import { KeelsonError } from '../../base/errors.ts'
 import { canonical, parseStored } from '../../base/json.ts'
@@ -192,6 +193,7 @@ function effectOf<In, Out>(action: AnyAction, { outcome }: Answered, input: stri
     verdict: receipt?.verdict ?? '',
     deduplicated: receipt?.deduplicated ?? false,
     differs: receipt?.differs ?? false,
+    ...(receipt?.setBy === undefined ? {} : { setBy: receipt.setBy as unknown as Actor }),
   })
 }
 

@@ -5,6 +5,7 @@
  *     leaves out what became of earlier tries, so that a plan can be applied once more.
  * R2. An effect is taken back by the target that asked for it first; one that merely was answered by it leaves it.
  */
+import { actorText } from '../../base/actor.ts'
 import { keyedHash, sha256 } from '../../base/hash.ts'
 import { canonical, canonicalAround } from '../../base/json.ts'
 import { KeelsonError } from '../../base/errors.ts'
@@ -112,7 +113,8 @@ function effectLine(env: Environment, record: EffectRecord, { runs }: Deeds): Re
   const action = env.actions.find(record.action)
   if (action?.effect === 'read') return undefined
   const { id } = record
-  const what = `${record.action} ${inShort(record.input)}`
+  const hand = record.setBy === undefined ? '' : ` (set by hand by ${actorText(record.setBy)})`
+  const what = `${record.action} ${inShort(record.input)}${hand}`
   const cannot = (why: string): RevertLine => ({ kind: 'effect', id, action: record.action, what, can: false, why })
   if (record.compensates !== undefined) return cannot('it took something back itself: do that anew')
   if (record.state === 'compensated') return cannot('it has been taken back already')

@@ -1,0 +1,49 @@
+/**
+ * SetByHand: an effect that failed, of which a person knows better: it happened, and this came of it.
+ *
+ * The ledger says so, and by whom: whoever asks for the same intent is answered by it, and a revert finds it.
+ */
+import { NO_LABELS } from '../../base/labels.ts'
+import type { Json } from '../../base/value.ts'
+import type { Draft } from '../../journal/entry.ts'
+import type { Op } from '../../journal/op.ts'
+import type { Judgement } from '../../policy/verdict.ts'
+import { labelsOfOutput } from '../ops/rests.ts'
+import type { SetByHand } from '../mail.ts'
+import type { Pass } from '../pass.ts'
+import { failedEffect, readEffect, whyNotFailed } from './ledger.ts'
+import { decidedBy, outcomeOf, receiptOf, settleEffect, type EffectEnd } from './settling.ts'
+
+function sets(draft: Draft, id: string | undefined): boolean {
+  return draft.kind === 'effect.completed' && (draft.data.receipt as { effect?: string } | undefined)?.effect === id
+}
+
+/** The entry by which it has happened, or why it may not be said. */
+export async function setByHand(
+  pass: Pass,
+  op: Op,
+  { outcome, by }: SetByHand,
+  before: readonly Draft[],
+): Promise<Draft | string> {
+  const { env, claimed } = pass.task
+  const id = failedEffect(op)
+  const found = id === undefined ? undefined : await readEffect(env.store, claimed.row.workspace, id)
+  const why = before.some((one) => sets(one, id)) ? 'it was, just before' : whyNotFailed(found?.record)
+  if (why !== undefined) return `"${op.key}" cannot be set by hand: ${why}`
+  const { record } = found!
+  const { input, edited, verdict } = record
+  const end: EffectEnd = {
+    state: 'done',
+    output: outcome.ok ?? null,
+    ...{ input, edited, verdict, setBy: by },
+    ...decidedBy(record),
+  }
+  const judged = { reason: verdict } as unknown as Judgement
+  const spec = { ...record, effect: record.id, playbook: '', scopes: [], verdict: judged, mode: 'judge' as const }
+  const { puts } = await settleEffect(pass, spec, end)
+  const action = env.actions.find(record.action)
+  const labels = action === undefined ? (record.labels ?? NO_LABELS) : labelsOfOutput(action, record.labels)
+  const receipt = receiptOf(record.id, end, record.inputHash, record.inputHash) as unknown as Json
+  const data = { ...outcomeOf(end, labels), hash: op.hash ?? '', receipt, by, puts }
+  return { kind: 'effect.completed', key: op.key, data }
+}
