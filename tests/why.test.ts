@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { action, ActionError, createConductor, definePlaybook, policy } from '@keelson/core'
+import { action, ActionError, createConductor, defineEvent, definePlaybook, policy } from '@keelson/core'
 import { sqlite } from '@keelson/memory-sqlite'
 import { manualClock, testConductor } from '@keelson/testing'
 import { shared } from './support/terminal.ts'
 
 const shape = { input: z.object({}), output: z.object({}) }
+const ann = { kind: 'person', id: 'ann' } as const
 const log = { info: () => {}, warn: () => {}, error: () => {} }
 
 function payments(verdict: 'allow' | 'hold') {
@@ -77,6 +78,110 @@ describe('why', () => {
       '; goes on to owner at 2026-01-05T12:00:00.000Z',
       '; reminds at 2026-01-06T12:00:00.000Z',
     ])
+    await t.stop()
+  })
+})
+
+describe('what a run waits for', () => {
+  const go = defineEvent({ name: 'go', schema: z.object({}) })
+  const nine = '2026-01-05T09:00:00.000Z'
+
+  it('is told with the instant since when, which a reminder does not move', async () => {
+    const waits = definePlaybook({
+      name: 'waits',
+      version: 1,
+      ...shape,
+      run: async (ctx) => {
+        await Promise.race([
+          ctx.ask('Really?', { answer: z.string(), onSilence: 'remind', timeout: '1h' }),
+          ctx.waitFor(go),
+          ctx.sleep('2d'),
+        ])
+        return {}
+      },
+    })
+    const t = await testConductor({ playbooks: [waits] })
+    const run = await t.start(waits, {})
+    await t.advance('1h')
+    const status = await run.status()
+    expect(status.state === 'waiting' && status.for.map(({ since }) => since)).toEqual([nine, nine, nine])
+    expect((await t.keelson.why(run.id)).match(/; since 2026-01-05T09:00:00\.000Z/g)).toHaveLength(3)
+    await t.host((keelson) => keelson.runs.pause(run.id, { by: ann, reason: 'lunch' }))
+    await t.advance('1h')
+    expect(await t.keelson.why(run.id)).toContain('because it is paused by ann: lunch; resume() ends it; since ')
+    expect(await t.keelson.why(run.id)).toContain('since 2026-01-05T10:00:00.000Z')
+    await t.stop()
+  })
+
+  it('is found in the runs that it has called, with the item that answers', async () => {
+    const ask = definePlaybook({
+      name: 'ask',
+      version: 1,
+      ...shape,
+      run: async (ctx) => (await ctx.ask('How deep?', { answer: z.string() }), {}),
+    })
+    const between = definePlaybook({ name: 'between', version: 1, ...shape, run: (ctx) => ctx.call(ask, {}) })
+    const top = definePlaybook({ name: 'top', version: 1, ...shape, run: (ctx) => ctx.call(between, {}) })
+    const t = await testConductor({ playbooks: [top, between, ask] })
+    await t.start(top, {}, { id: 'r' })
+    const [item] = (await t.inbox.list()).items
+    expect(await t.keelson.why('r')).toContain(
+      `for an answer: How deep? (in run r/between/ask); answer it: inbox.decide('${item!.id}', …)`,
+    )
+    expect(await t.keelson.runs.get('r').status()).toMatchObject({ for: [{ kind: 'question', inbox: item!.id }] })
+    await t.stop()
+  })
+
+  it('is looked for in so many of them, and no more', async () => {
+    const leaf = definePlaybook({
+      name: 'leaf',
+      version: 1,
+      ...shape,
+      run: async (ctx) => (await ctx.waitFor(go), {}),
+    })
+    const many = definePlaybook({
+      name: 'many',
+      version: 1,
+      ...shape,
+      run: async (ctx) => (
+        await ctx.all(
+          Array.from({ length: 120 }, (_, n) => n),
+          String,
+          (own) => own.call(leaf, {}),
+        ),
+        {}
+      ),
+    })
+    const t = await testConductor({ playbooks: [many, leaf] })
+    const run = await t.start(many, {})
+    const status = await run.status()
+    const kinds = status.state === 'waiting' ? status.for.map(({ kind }) => kind) : []
+    expect([kinds.length, kinds.filter((kind) => kind === 'child').length]).toEqual([120, 20])
+    await t.stop()
+  })
+
+  it('is its lane where another run holds that', async () => {
+    const laned = definePlaybook({
+      name: 'laned',
+      version: 1,
+      ...shape,
+      serialize: () => 'one',
+      run: async (ctx) => (await ctx.waitFor(go), {}),
+    })
+    const t = await testConductor({ playbooks: [laned] })
+    await t.keelson.start(laned, {}, { id: 'first' })
+    await t.keelson.start(laned, {}, { id: 'second' })
+    await t.settle()
+    expect(await t.keelson.runs.get('second').status()).toEqual({
+      state: 'waiting',
+      for: [{ kind: 'lane', what: 'lane "laned:one", which run first is in', run: 'first' }],
+    })
+    expect(await t.keelson.why('second')).toContain('for its turn in lane "laned:one", which run first is in')
+    const { runs } = await t.keelson.runs.list()
+    expect(runs.map(({ status }) => status.state === 'waiting' && status.for[0]!.kind)).toEqual(['event', 'lane'])
+    await t.keelson.runs.cancel('first', { by: ann, reason: 'no' })
+    await t.settle()
+    expect(await t.keelson.runs.get('second').status()).toMatchObject({ for: [{ kind: 'event' }] })
     await t.stop()
   })
 })

@@ -9,7 +9,7 @@ import type { Environment } from './conductor/environment.ts'
 import { ANY, type Notifier } from './conductor/notifier.ts'
 import { checkingGiven } from './given.ts'
 import { handle, send, start, type Run, type StartOptions } from './conductor/runs.ts'
-import { rowOf, statusOf, whyOf, type HowToEnd, type RunStatus } from './conductor/status.ts'
+import { newLooks, rowOf, statusOf, whyOf, type HowToEnd, type RunStatus } from './conductor/status.ts'
 import { runVerbs, type RunVerbs } from './conductor/verbs.ts'
 import { freezeVerbs, type FreezeVerbs } from './conductor/freeze.ts'
 import { lifeVerbs, type LifeVerbs } from './conductor/life.ts'
@@ -213,12 +213,13 @@ async function listRuns(
     if (rows.length > limit || found.length < LIST_PAGE) break
   }
   const page = rows.slice(0, limit)
+  const looks = newLooks()
   const runs = await Promise.all(
     page.map(async (row) => ({
       id: row.id,
       playbook: row.playbook,
       version: row.version,
-      status: await statusOf(env, row),
+      status: await statusOf(env, row, looks),
       createdAt: new Date(row.createdAt).toISOString(),
       ...(row.settledAt === null ? {} : { settledAt: new Date(row.settledAt).toISOString() }),
     })),

@@ -2,7 +2,7 @@
 import type { History } from '../journal/fold.ts'
 import type { RunRow } from '../journal/store.ts'
 import { waitsFor } from './held.ts'
-import type { WaitInfo } from './waiting.ts'
+import { iso, type WaitInfo } from './waiting.ts'
 
 /** Deaths of its workers, alone, after which a run is quarantined: the first two may have been anyone's. */
 export const SUSPECT_AFTER = 2
@@ -16,8 +16,9 @@ export function isSuspicious(row: RunRow): boolean {
 }
 
 /** Why a person keeps the run from its code. */
-export function keptBack({ paused, quarantined }: History): WaitInfo | undefined {
-  if (quarantined !== undefined) return { kind: 'operator', what: `RUN_QUARANTINED: ${quarantined}` }
+export function keptBack({ paused, quarantined, asideAt }: History): WaitInfo | undefined {
+  const since = asideAt === undefined ? {} : { since: iso(asideAt) }
+  if (quarantined !== undefined) return { kind: 'operator', what: `RUN_QUARANTINED: ${quarantined}`, ...since }
   if (paused === undefined) return undefined
-  return { kind: 'pause', what: `paused by ${paused.by.name ?? paused.by.id}: ${paused.reason}` }
+  return { kind: 'pause', what: `paused by ${paused.by.name ?? paused.by.id}: ${paused.reason}`, ...since }
 }

@@ -88,7 +88,11 @@ async function begin(pass: Pass): Promise<void> {
   const { life, settings } = await env.company(row.workspace).standing()
   const closed = shut(life)
   if (closed !== undefined) {
-    await handOver(pass, { to: 'held', status: canonicalAround(waiting([closed])) }, 'held')
+    await handOver(
+      pass,
+      { to: 'held', status: canonicalAround(waiting([{ ...closed, since: iso(env.clock.now()) }])) },
+      'held',
+    )
     return retryShut(env, row.workspace) // it may have been resumed before this was held
   }
   const unread = await seeSettings(pass, settings)
@@ -194,7 +198,7 @@ function rest(pass: Pass): void {
 
 async function park(pass: Pass, keys: readonly string[]): Promise<void> {
   const { env, claimed, playbook } = pass.task
-  const infos = keys.map((key) => pass.waits.get(key)!)
+  const infos = keys.map((key) => sinceOf(pass, key))
   await pass.work.drain()
   if (pass.history.raised !== undefined && pass.history.raised.kind !== 'run.noted') await recover(pass)
   const laneAt = await noteLane(pass)
@@ -221,6 +225,12 @@ async function park(pass: Pass, keys: readonly string[]): Promise<void> {
   })
 }
 
+/** What an operation waits for, since when. */
+function sinceOf(pass: Pass, key: string): WaitInfo {
+  const at = pass.history.ops.get(key)?.since
+  return { ...pass.waits.get(key)!, ...(at === undefined ? {} : { since: iso(at) }) }
+}
+
 /** A lane that is held for more than a day shows in the inbox. Answers when to look, if that is still to come. */
 async function noteLane(pass: Pass): Promise<number[]> {
   const { env, claimed, playbook } = pass.task
@@ -243,7 +253,8 @@ async function hold(pass: Pass, { wait, wake, isThere, again }: Missing): Promis
   await pass.work.drain()
   const at = env.clock.now()
   const deliveries = wake.map((run) => ({ run, onceKey: `wake:${env.ids.id()}`, kind: 'wake', payload: '{}', at }))
-  const status = canonicalAround(waiting([wait]))
+  const since = iso(pass.history.outcomes.at(-1)?.at ?? pass.history.startedAt)
+  const status = canonicalAround(waiting([{ since, ...wait }]))
   await pass.writer.submit(() => ({
     drafts: [],
     deliveries,
@@ -288,7 +299,8 @@ async function diverged(pass: Pass, found: Difference): Promise<void> {
   const difference = await told(pass, found)
   const { raised } = pass.history
   const same = raised?.kind === 'run.diverged' && raised.text === difference.text
-  const info: WaitInfo = { kind: 'version', what: `JOURNAL_DIVERGED: ${difference.text}` }
+  const since = iso((same ? pass.history.asideAt : undefined) ?? env.clock.now())
+  const info: WaitInfo = { kind: 'version', what: `JOURNAL_DIVERGED: ${difference.text}`, since }
   await pass.writer.submit(async () => {
     const again = same && (await isKnown(pass))
     const puts = again
@@ -324,7 +336,8 @@ function suspicion({ deaths, claims }: Claimed['row']): string {
 async function quarantine(pass: Pass, reason = suspicion(pass.task.claimed.row)): Promise<void> {
   const { env, claimed, playbook } = pass.task
   const { row } = claimed
-  const info: WaitInfo = { kind: 'operator', what: `RUN_QUARANTINED: ${reason}` }
+  const since = iso(env.clock.now())
+  const info: WaitInfo = { kind: 'operator', what: `RUN_QUARANTINED: ${reason}`, since }
   await pass.writer.submit(async () => {
     const puts = await raise(pass, {
       code: 'RUN_QUARANTINED',

@@ -24,37 +24,77 @@ export async function rowOf(env: Environment, workspace: string, run: string): P
   })
 }
 
-export async function statusOf(env: Environment, row: RunRow): Promise<RunStatus> {
+/** How far a status looks into the runs that its run has called: so many in all, and so deep. */
+const CALLED_MAX = 100
+const DEPTH_MAX = 8
+/** So many open runs are looked through for the one that holds a lane. */
+const LANE_LOOK_MAX = 2000
+
+/** What statuses that are read together have looked at. */
+export interface Looks {
+  readonly shared: { called: number; open?: Promise<readonly RunRow[]> }
+  readonly depth: number
+}
+
+export function newLooks(): Looks {
+  return { shared: { called: 0 }, depth: 0 }
+}
+
+export async function statusOf(env: Environment, row: RunRow, looks: Looks = newLooks()): Promise<RunStatus> {
   if (row.corrupt !== undefined)
     return { state: 'waiting', for: [{ kind: 'operator', what: `STORE_CORRUPT: ${row.corrupt}` }] }
   const status = (row.status === '' ? { state: 'due' } : JSON.parse(row.status)) as Status
   if (row.worker !== null && row.state !== 'settled') return { state: 'running' }
   if (row.state === 'settled' && status.state !== 'waiting' && status.state !== 'due') return { state: status.state }
-  if (row.state === 'due') {
-    if (!env.expectsCode || env.catalog.get(row.playbook, row.version) !== undefined) return { state: 'due' }
-    return {
-      state: 'waiting',
-      for: [{ kind: 'version', what: `${row.playbook}@${row.version} is not registered in this process` }],
-    }
-  }
+  if (row.state === 'due') return ofDue(env, row, looks)
   if (status.state !== 'waiting') return { state: 'due' }
-  return {
-    state: 'waiting',
-    for: (await Promise.all(status.for.map((one) => through(env, row.workspace, one)))).flat(),
-  }
+  const found = await Promise.all(status.for.map((one) => through(env, row.workspace, one, looks)))
+  return { state: 'waiting', for: found.flat() }
 }
 
-/** A wait for an effect is shown as what the effect's own run waits for. */
-async function through(env: Environment, workspace: string, info: WaitInfo): Promise<readonly WaitInfo[]> {
-  if ((info.kind !== 'effect' && info.kind !== 'budget') || info.run === undefined) return [info]
-  const [row] = await env.store.runs(workspace, { ids: [info.run], limit: 1 })
+/** One that could go on, but for its code, or for another run that is before it in its lane. */
+async function ofDue(env: Environment, row: RunRow, looks: Looks): Promise<RunStatus> {
+  if (env.expectsCode && env.catalog.get(row.playbook, row.version) === undefined) {
+    const what = `${row.playbook}@${row.version} is not registered in this process`
+    return { state: 'waiting', for: [{ kind: 'version', what }] }
+  }
+  if (row.lane === null) return { state: 'due' }
+  looks.shared.open ??= openRuns(env, row.workspace)
+  const holder = (await looks.shared.open).find((one) => holdsLane(one, row))
+  if (holder === undefined) return { state: 'due' }
+  const what = `lane "${row.lane}", which run ${holder.id} is in`
+  return { state: 'waiting', for: [{ kind: 'lane', what, run: holder.id }] }
+}
+
+function holdsLane(one: RunRow, { lane, root, order }: RunRow): boolean {
+  if (one.lane !== lane || one.root === root || one.corrupt !== undefined) return false
+  if (one.worker !== null) return true
+  return !one.laneWhileRunning && (one.state !== 'due' || one.order < order)
+}
+
+async function openRuns(env: Environment, workspace: string): Promise<readonly RunRow[]> {
+  return env.store.runs(workspace, { state: 'open', limit: LANE_LOOK_MAX })
+}
+
+/** A wait for another run is shown as what that waits for: an effect's own run, or one that was called. */
+async function through(
+  env: Environment,
+  workspace: string,
+  info: WaitInfo,
+  looks: Looks,
+): Promise<readonly WaitInfo[]> {
+  const { kind, run } = info
+  if ((kind !== 'effect' && kind !== 'budget' && kind !== 'child') || run === undefined) return [info]
+  if (kind === 'child' && (looks.depth >= DEPTH_MAX || ++looks.shared.called > CALLED_MAX)) return [info]
+  const [row] = await env.store.runs(workspace, { ids: [run], limit: 1 })
   if (row === undefined || row.state === 'settled') return [info]
-  const found = await statusOf(env, row)
-  if (info.kind === 'budget') {
+  const found = await statusOf(env, row, { ...looks, depth: looks.depth + 1 })
+  if (kind === 'budget') {
     const inbox = found.state === 'waiting' ? found.for[0]?.inbox : undefined
     return [inbox === undefined ? info : { ...info, inbox }]
   }
-  return found.state === 'waiting' ? found.for.map((one) => ({ ...one, run: info.run! })) : [info]
+  if (found.state !== 'waiting') return [info]
+  return found.for.map((one) => (kind === 'child' ? { run, within: run, ...one } : { ...one, run }))
 }
 
 /** How a wait is ended, in the words of whoever shows it; undefined: it ends by itself, or nobody knows. */
@@ -66,7 +106,9 @@ export async function whyOf(env: Environment, row: RunRow, how: HowToEnd = callO
   const head = `run ${row.id} (${row.playbook}@${row.version})`
   const line = (one: WaitInfo): string => {
     const end = how(one)
-    return `  - ${sentence(one)}${end === undefined ? '' : `; ${end}`}`
+    const where = one.within === undefined ? '' : ` (in run ${one.within})`
+    const since = one.since === undefined ? '' : `; since ${one.since}`
+    return `  - ${sentence(one)}${where}${end === undefined ? '' : `; ${end}`}${since}`
   }
   const notes = await simulatedIn(env, row)
   if (status.state === 'waiting') return [`${head} waits:`, ...status.for.map(line), ...notes].join('\n')
@@ -122,6 +164,8 @@ function sentence(info: WaitInfo): string {
       return `for an answer: ${info.what}${until}`
     case 'budget':
       return `for room in a budget: ${info.what}${until}`
+    case 'lane':
+      return `for its turn in ${info.what}`
     case 'rate':
       return `for its turn: ${info.what}${until}`
     case 'freeze':

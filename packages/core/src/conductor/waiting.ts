@@ -17,6 +17,7 @@ export type WaitKind =
   | 'pause'
   | 'suspended'
   | 'operator'
+  | 'lane'
 
 export interface WaitInfo {
   readonly kind: WaitKind
@@ -29,6 +30,8 @@ export interface WaitInfo {
   readonly inbox?: string
   /** The run that it waits for. */
   readonly run?: string
+  /** The run that it has called, in which this is waited for. */
+  readonly within?: string
   /** ISO instant since when. */
   readonly since?: string
 }

@@ -29,6 +29,8 @@ export interface History {
   paused: EntryData['run.paused'] | undefined
   /** Why it is kept away from code until a person says otherwise. */
   quarantined: string | undefined
+  /** Instant of the entry that last set it aside: paused, quarantined, or unlike its code. */
+  asideAt: number | undefined
   /** The version that it was last moved to. */
   moved: number | undefined
   settled: EntryData['run.settled'] | undefined
@@ -62,6 +64,7 @@ export function fold(entries: readonly Entry[]): History {
     cancelling: undefined,
     paused: undefined,
     quarantined: undefined,
+    asideAt: undefined,
     moved: undefined,
     settled: undefined,
     raised: undefined,
@@ -115,6 +118,7 @@ function applyRun(history: History, entry: Entry): void {
       history.cancelling = dataOf(entry as Entry & { kind: 'run.cancelling' })
       return
     case 'run.paused':
+      history.asideAt = entry.at
       history.paused = dataOf(entry as Entry & { kind: 'run.paused' })
       return
     case 'run.resumed':
@@ -137,9 +141,11 @@ function applyRun(history: History, entry: Entry): void {
       history.cancelling = undefined
       return
     case 'run.diverged':
+      history.asideAt = entry.at
       history.raised = { kind: entry.kind, text: dataOf(entry as Entry & { kind: 'run.diverged' }).difference }
       return
     case 'run.quarantined':
+      history.asideAt = entry.at
       history.quarantined = dataOf(entry as Entry & { kind: 'run.quarantined' }).reason
       history.raised = { kind: entry.kind, text: history.quarantined }
       return
@@ -185,6 +191,7 @@ function applyOp(history: History, entry: Entry): void {
       op.attempts = data.attempt
       ;(op.causes ??= []).push(data.cause ?? data.error.code)
       op.retryAt = data.retryAt
+      op.since = entry.at
       op.failure = data.error
       return
     }
@@ -197,6 +204,7 @@ function applyOp(history: History, entry: Entry): void {
 
 function open(history: History, op: Op, entry: Entry): void {
   begin(history, op)
+  if (op.opened === undefined) op.since = entry.at
   op.opened = entry
   op.until = undefined
   if (entry.payload === null) return

@@ -29,6 +29,8 @@ export interface Op {
   /** Why they have, each. */
   causes: string[] | undefined
   retryAt: number | undefined
+  /** Instant since when it waits: of its first opening, or of the last try that failed. */
+  since: number | undefined
   /** What the last try failed with. */
   failure: StoredError | undefined
   outcome: Answered | undefined
@@ -63,6 +65,7 @@ export function newOp(key: string, kind: string): Op {
     attempts: 0,
     causes: undefined,
     retryAt: undefined,
+    since: undefined,
     failure: undefined,
     outcome: undefined,
     withdrawn: false,
