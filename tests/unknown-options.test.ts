@@ -1,5 +1,5 @@
 /** Unknown, to the verbs of a context: an option that there is not fails the call with its place, and nothing is done. */
-import { action, defineAgent, type Context } from '@keelson/core'
+import { action, defineAgent, defineEntity, type Context } from '@keelson/core'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { code, open, store } from './support/open.ts'
@@ -13,6 +13,17 @@ const sorter = defineAgent({
 })
 
 type Loose = Record<string, (...given: unknown[]) => Promise<unknown>> & { memory: Loose }
+
+const Note = defineEntity({ name: 'note', version: 1, schema: z.object({ name: z.string() }) })
+
+type Case = readonly [string, (ctx: Loose) => Promise<unknown>, says: string, hint: string]
+
+function entityCases(cases: readonly (readonly [string, readonly unknown[], string, string])[]): Case[] {
+  return cases.map(([verb, given, says, hint]) => {
+    const call = async (ctx: Loose): Promise<unknown> => (ctx['entities']!(Note) as unknown as Loose)[verb]!(...given)
+    return [`entities.${verb}`, call, says, hint]
+  })
+}
 
 const CASES: readonly (readonly [string, (ctx: Loose) => Promise<unknown>, says: string, hint: string])[] = [
   ['step', (ctx) => ctx['step']!('a', () => 1, { retries: 3 }), 'ctx.step has no option "retries"', 'retry, timeout'],
@@ -45,6 +56,22 @@ const CASES: readonly (readonly [string, (ctx: Loose) => Promise<unknown>, says:
   ],
   ['all', (ctx) => ctx['all']!([], String, () => 1, { atonce: 1 }), 'ctx.all has no option "atonce"', '"atOnce"'],
   ['entities', async (ctx) => ctx['entities']!(undefined), 'undefined is not an entity type', 'import cycle'],
+  ...entityCases([
+    ['create', [{ name: 'x' }, { refz: {} }], 'no option "refz"', '"refs"'],
+    ['upsert', [{ name: 'x' }, { expect: 1 }], 'no option "expect"', 'validAt'],
+    ['update', ['id', {}, { reasn: 'x' }], 'ctx.entities(note).update has no option "reasn"', '"reason"'],
+    ['archive', ['id', { becuase: [] }], 'no option "becuase"', '"because"'],
+    ['restore', ['id', 'why'], 'was given "why"', 'expect'],
+    ['merge', ['a', 'b', { tak: [] }], 'no option "tak"', '"take"'],
+    ['identify', ['id', { ref: {} }], 'no option "ref"', '"refs"'],
+    ['list', [{ wher: {} }], 'no option "wher"', '"where"'],
+    ['list', [{ first: 'newst' }], 'first of ctx.entities(note).list', '"newest"'],
+    ['asOf', ['id', { valdi: 1 }], 'no option "valdi"', '"valid"'],
+    ['history', ['id', { limt: 1 }], 'no option "limt"', '"limit"'],
+    ['timeline', ['id', { frm: 1 }], 'no option "frm"', '"from"'],
+    ['note', ['id', { text: 'x' }], 'no option "text"', 'what'],
+    ['drift', ['id', { system: 's', their: {} }], 'no option "their"', '"theirs"'],
+  ]),
   ['memory', (ctx) => ctx.memory['remember']!({ text: 'x' }, { becuase: [] }), 'no option "becuase"', '"because"'],
   ['memory', (ctx) => ctx.memory['propose']!([], { reasn: 'x' }), 'no option "reasn"', '"reason"'],
 ]
@@ -65,5 +92,29 @@ describe('a verb of a context', () => {
     const playbook = code((ctx) => ctx.step('a', () => 1, { timeout: undefined } as never))
     const keelson = await open(store(), { playbooks: [playbook] })
     expect(await (await keelson.start(playbook, {}, { id: 'r' })).result()).toBe(1)
+  })
+})
+
+describe('a verb of the entities of a workspace', () => {
+  it('refuses what it does not have, and writes nothing', async () => {
+    const keelson = await open(store(), { playbooks: [], entities: [Note] })
+    const notes = keelson.entities(Note)
+    const created = notes.create({ name: 'x' }, { reasn: 'why' } as never)
+    await expect(created).rejects.toMatchObject({ code: 'INPUT_INVALID', hint: 'Did you mean "reason"?' })
+    expect((await notes.list()).entities).toEqual([])
+  })
+})
+
+describe('whoever listens', () => {
+  it('is told of an event that there is not, and of what is no listener', async () => {
+    const keelson = await open(store(), { playbooks: [] })
+    const on = keelson.on as (...given: unknown[]) => unknown
+    for (const [given, says] of [
+      [['run.setled', () => {}], 'the event of on() is "run.setled"'],
+      [[undefined, () => {}], 'the event of on() is not said'],
+      [['run.settled'], 'on("run.settled") was given undefined in place of a listener'],
+    ] as const)
+      expect(() => on(...given)).toThrow(says)
+    expect(() => on('run.setled', () => {})).toThrow(expect.objectContaining({ hint: 'Did you mean "run.settled"?' }))
   })
 })

@@ -14,6 +14,7 @@ import {
   whyField,
 } from '../memory/entity-history.ts'
 import { entitiesByAlias, entityByRef, findEntity, getEntity, listEntities, type Shelf } from '../memory/entity-read.ts'
+import { checkingOptions } from '../memory/entity-options.ts'
 import type { EntityStore, WriteOptions } from '../memory/entity-store.ts'
 import * as verbs from '../memory/entity-verbs.ts'
 import type { Writing, Written } from '../memory/entity-write.ts'
@@ -40,7 +41,7 @@ export function editor<T>(env: Environment, workspace: string, type: EntityType<
   const shelf = shelfOf(env, workspace)
   const write = (options: WriteOptions | undefined, build: (writing: Writing) => Promise<Written>) =>
     edit(env, writingOf(shelf, known, by, options), by, build) as Promise<unknown> as Promise<Entity<T>>
-  return {
+  return checkingOptions<EntityDesk<T>>(`entities(${known.name})`, {
     ...reads<T>(shelf, known),
     create: (data, options) => {
       const own = `${known.name}_${env.ids.id()}`
@@ -61,7 +62,7 @@ export function editor<T>(env: Environment, workspace: string, type: EntityType<
       drop: () => dropSnapshots(shelf),
       rebuild: (one) => rebuildSnapshots(shelf, known, one),
     },
-  }
+  })
 }
 
 /** A write from outside. A person who edits has agreed to what they do. */

@@ -1,5 +1,7 @@
 /** Lifecycle: what a host can listen to. A listener that throws never harms a run. */
 import { EventEmitter } from 'eventemitter3'
+import { KeelsonError } from '../base/errors.ts'
+import { assertOneOf, named, namesOf } from '../base/known.ts'
 
 interface OfRun {
   readonly workspace: string
@@ -77,6 +79,24 @@ export interface LifecycleEvents {
   'inbox.fatigued': { readonly workspace: string; readonly by: string; readonly straight: number }
   'store.failed': { readonly message: string }
   'store.recovered': { readonly message: string }
+}
+
+const NAMES = namesOf<LifecycleEvents>({
+  ...{ 'run.started': true, 'run.parked': true, 'run.settled': true, 'run.dropped': true },
+  ...{ 'run.diverged': true, 'run.quarantined': true, 'run.stalled': true, 'run.corrupt': true },
+  ...{ 'step.failed': true, 'effect.executed': true, 'effect.simulated': true, 'effect.asked': true },
+  ...{ 'effect.held': true, 'effect.unknown': true, 'item.opened': true, 'item.reminded': true },
+  ...{ 'item.escalated': true, 'anchor.failed': true, 'maintenance.failed': true, 'worker.lost': true },
+  ...{ 'inbox.fatigued': true, 'store.failed': true, 'store.recovered': true },
+})
+
+/** Throws `INPUT_INVALID` for an event that there is not, and for what is no listener. */
+export function assertListener(name: unknown, listener: unknown): void {
+  assertOneOf('the event of on()', name ?? null, NAMES, 'INPUT_INVALID')
+  if (typeof listener !== 'function')
+    throw new KeelsonError('INPUT_INVALID', `on(${named(name)}) was given ${named(listener)} in place of a listener`, {
+      hint: `on(${named(name)}, (event) => …)`,
+    })
 }
 
 export class Lifecycle {

@@ -21,9 +21,11 @@ import {
   listEntities,
   type Shelf,
 } from '../../memory/entity-read.ts'
+import { checkingOptions } from '../../memory/entity-options.ts'
 import type { EntityStore, RunEntityStore, WriteOptions } from '../../memory/entity-store.ts'
 import * as verbs from '../../memory/entity-verbs.ts'
 import type { Writing, Written } from '../../memory/entity-write.ts'
+import { located } from '../located.ts'
 import type { Pass } from '../pass.ts'
 import { shelfOf } from '../shelf.ts'
 import { agreement, type Agreed } from './agree.ts'
@@ -35,6 +37,57 @@ import { sourcesIn, type ActMemory } from './sources.ts'
 
 export function entities<T>(pass: Pass, perform: Perform, memory: ActMemory, type: EntityType<T>): RunEntityStore<T> {
   const known = entityTypeOf(type)
+  const { shelf, read, write, ask, agreedOn } = toolsOf<T>(pass, perform, memory, known)
+  const parts = { pass, perform, shelf, type: known, read }
+  const store: EntityStore<T> = {
+    ...reads<T>(known, read),
+    create: async (data, options) => {
+      const json = data as Json
+      const agreed = known.owner === 'operator' ? await ask('', json as object) : {}
+      const own = (key: string): string => ownId(pass, known, key)
+      return write('create', given([json], options), options, (w) => verbs.create(w, data, options, own), agreed)
+    },
+    upsert: async (data, options) => {
+      const agreed = known.owner === 'operator' ? await ask('', data as object) : {}
+      return write('upsert', given([data as Json], options), options, (w) => verbs.upsert(w, data, options), agreed)
+    },
+    update: async (id, patch, options) => {
+      const what = [id, patch as Json, options?.expect ?? null]
+      return write(
+        'update',
+        given(what, options),
+        options,
+        (w) => verbs.update(w, id, patch),
+        await agreedOn(id, patch),
+      )
+    },
+    archive: (id, options) => write('archive', given([id], options), options, (w) => verbs.archive(w, id)),
+    restore: (id, options) => write('restore', given([id], options), options, (w) => verbs.restore(w, id)),
+    merge: (into, from, options) =>
+      merge(
+        { ...parts, write: (build) => write('merge', given([into, from], options), options, build) },
+        { into, from, take: options?.take ?? [], reason: options?.reason },
+      ),
+    identify: (id, names, options) =>
+      write('identify', given([id, names], options), options, (w) => verbs.identify(w, id, names)),
+    note: async (id, note) => {
+      await write('note', [id, note as unknown as Json], undefined, (w) => verbs.note(w, id, note))
+    },
+  }
+  const plainly: DriftParts['write'] = (verb, what, build) => write(verb, what, undefined, build)
+  const take: DriftParts['take'] = async (id, patch, reason, isStill) =>
+    write(
+      'update',
+      given([id, patch, null], { reason }),
+      { reason },
+      takingTheirs(id, patch, isStill),
+      await agreedOn(id, patch),
+    )
+  return checked(pass, known, store, { ...parts, write: plainly, take })
+}
+
+/** How verbs read and write: each an operation of its own. */
+function toolsOf<T>(pass: Pass, perform: Perform, memory: ActMemory, known: AnyEntityType) {
   const { env, claimed } = pass.task
   env.entities.learn(known)
   const shelf = shelfOf(env, claimed.row.workspace)
@@ -57,45 +110,25 @@ export function entities<T>(pass: Pass, perform: Perform, memory: ActMemory, typ
     })
   const ask = (id: string, patch: object): Promise<Agreed> =>
     agreement(pass, perform, known, (name) => read(name, id, (seen) => getEntity(seen, known, id)), { id, patch })
-  const parts = { pass, perform, shelf, type: known, read }
-  const store: EntityStore<T> = {
-    ...reads<T>(known, read),
-    create: async (data, options) => {
-      const json = data as Json
-      const agreed = known.owner === 'operator' ? await ask('', json as object) : {}
-      const own = (key: string): string => ownId(pass, known, key)
-      return write('create', given([json], options), options, (w) => verbs.create(w, data, options, own), agreed)
-    },
-    upsert: async (data, options) => {
-      const agreed = known.owner === 'operator' ? await ask('', data as object) : {}
-      return write('upsert', given([data as Json], options), options, (w) => verbs.upsert(w, data, options), agreed)
-    },
-    update: async (id, patch, options) => {
-      const what = [id, patch as Json, options?.expect ?? null]
-      const agreed = needsAgreement(known, patch) ? await ask(id, patch) : {}
-      return write('update', given(what, options), options, (w) => verbs.update(w, id, patch), agreed)
-    },
-    archive: (id, options) => write('archive', given([id], options), options, (w) => verbs.archive(w, id)),
-    restore: (id, options) => write('restore', given([id], options), options, (w) => verbs.restore(w, id)),
-    merge: (into, from, options) =>
-      merge(
-        { ...parts, write: (build) => write('merge', given([into, from], options), options, build) },
-        { into, from, take: options?.take ?? [], reason: options?.reason },
-      ),
-    identify: (id, names, options) =>
-      write('identify', given([id, names], options), options, (w) => verbs.identify(w, id, names)),
-    note: async (id, note) => {
-      await write('note', [id, note as unknown as Json], undefined, (w) => verbs.note(w, id, note))
-    },
-  }
-  const plainly: DriftParts['write'] = (verb, what, build) => write(verb, what, undefined, build)
-  const take: DriftParts['take'] = async (id, patch, reason, isStill) => {
-    const agreed = needsAgreement(known, patch) ? await ask(id, patch) : {}
-    const options = { reason }
-    const build = (w: Writing) => takeTheirs(w, id, isStill, () => verbs.update(w, id, patch))
-    return write('update', given([id, patch, null], options), options, build, agreed)
-  }
-  return { ...store, drift: (id, outside) => drift({ ...parts, write: plainly, take }, store, id, outside) }
+  const agreedOn = async (id: string, patch: object): Promise<Agreed> =>
+    needsAgreement(known, patch) ? ask(id, patch) : {}
+  return { shelf, read, write, ask, agreedOn }
+}
+
+function takingTheirs(
+  id: string,
+  patch: Parameters<DriftParts['take']>[1],
+  isStill: Parameters<DriftParts['take']>[3],
+) {
+  return (w: Writing): Promise<Written> => takeTheirs(w, id, isStill, () => verbs.update(w, id, patch))
+}
+
+/** With drift, and with options that are looked at where types are not. */
+function checked<T>(pass: Pass, known: AnyEntityType, store: EntityStore<T>, parts: DriftParts): RunEntityStore<T> {
+  const all: RunEntityStore<T> = { ...store, drift: (id, outside) => drift(parts, store, id, outside) }
+  const place = (thrown: unknown, verb: string): Error =>
+    located(pass.task.playbook, thrown, `${known.name}.${verb}`, new Error()) as Error
+  return checkingOptions(`ctx.entities(${known.name})`, all, place)
 }
 
 /** Who writes, on what, and what that is to be taken for as of now. */

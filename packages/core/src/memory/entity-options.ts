@@ -1,0 +1,63 @@
+/** EntityOptions: what the verbs of an entity store take beside their subject, looked at where no compiler has. */
+import { assertKnown, assertOneOf, namesOf } from '../base/known.ts'
+import type { AsOf, CreateOptions, ListOptions, Note, TimelineOptions, WriteOptions } from './entity-store.ts'
+
+const KEPT = { validAt: true, reason: true, because: true, labels: true } as const
+const NAMED = { refs: true, aliases: true } as const
+const WRITE = namesOf<WriteOptions>({ ...KEPT, expect: true })
+const CREATE = namesOf<CreateOptions>({ ...KEPT, ...NAMED })
+
+/** By verb: which argument, by its place, has which names. */
+const NAMES: Readonly<Record<string, readonly (readonly [at: number, names: readonly string[]])[]>> = {
+  create: [[1, CREATE]],
+  upsert: [[1, CREATE]],
+  update: [[2, WRITE]],
+  archive: [[1, WRITE]],
+  restore: [[1, WRITE]],
+  merge: [[2, [...WRITE, 'take']]],
+  identify: [
+    [1, namesOf<Pick<CreateOptions, 'refs' | 'aliases'>>(NAMED)],
+    [2, WRITE],
+  ],
+  list: [[0, namesOf<ListOptions<unknown>>({ where: true, archived: true, first: true, limit: true, after: true })]],
+  asOf: [[1, namesOf<AsOf>({ valid: true, known: true })]],
+  history: [[1, namesOf<{ after?: number; limit?: number }>({ after: true, limit: true })]],
+  timeline: [[1, namesOf<TimelineOptions>({ from: true, to: true, limit: true, first: true })]],
+  note: [[1, namesOf<Note>({ what: true, data: true, at: true, artifacts: true })]],
+  drift: [[1, namesOf<{ system: string; theirs: object }>({ system: true, theirs: true })]],
+  migrate: [[0, namesOf<{ onProgress?: unknown }>({ onProgress: true })]],
+}
+const FIRST = ['oldest', 'newest']
+
+type Verb = (...given: unknown[]) => Promise<unknown>
+
+/** The same store, each verb of which rejects as `INPUT_INVALID` what it does not have. `refused` says where that was. */
+export function checkingOptions<S extends object>(
+  where: string,
+  store: S,
+  refused: (thrown: unknown, verb: string) => Error = (thrown) => thrown as Error,
+): S {
+  const made = Object.entries(store).map(([name, verb]: [string, unknown]) => {
+    const wanted = NAMES[name]
+    if (wanted === undefined) return [name, verb]
+    const checked: Verb = (...given) => {
+      try {
+        for (const [at, names] of wanted)
+          if (given[at] !== undefined) assertOptions(`${where}.${name}`, given[at], names)
+        return (verb as Verb)(...given)
+      } catch (thrown) {
+        const promise = Promise.reject(refused(thrown, name))
+        promise.catch(() => {}) // what nobody awaits must not end the process
+        return promise
+      }
+    }
+    return [name, checked]
+  })
+  return Object.fromEntries(made) as S
+}
+
+function assertOptions(where: string, given: unknown, names: readonly string[]): void {
+  assertKnown(where, given, names, 'INPUT_INVALID')
+  if (names.includes('first'))
+    assertOneOf(`first of ${where}`, (given as ListOptions<unknown>).first, FIRST, 'INPUT_INVALID')
+}
