@@ -14,6 +14,7 @@ import { Loop } from './conductor/conductor.ts'
 import { ReadCache } from './conductor/effect/read-cache.ts'
 import { EntityTypes } from './conductor/entity-types.ts'
 import { openChecked } from './conductor/migrate.ts'
+import { openOnce, orClosed, released } from './conductor/open-once.ts'
 import { EFFECT_PLAYBOOK } from './conductor/effect/hand-over.ts'
 import { effectInternals, effectPlaybook } from './conductor/effect/run.ts'
 import type { Environment } from './conductor/environment.ts'
@@ -21,7 +22,7 @@ import { escalationPlaybook } from './conductor/escalation.ts'
 import { eventPlaybook } from './conductor/event-run.ts'
 import { retryHeld } from './conductor/held.ts'
 import { createWorkspace, lifeOf } from './conductor/life.ts'
-import { Lifecycle, type LifecycleEvents } from './conductor/lifecycle.ts'
+import { assertListener, Lifecycle, type LifecycleEvents } from './conductor/lifecycle.ts'
 import { speak } from './conductor/speak.ts'
 import { teller } from './conductor/notice.ts'
 import { Notifier } from './conductor/notifier.ts'
@@ -39,7 +40,7 @@ import { together } from './conductor/projections.ts'
 import { alertPlaybook } from './metrics/alerts.ts'
 import { counting } from './metrics/counting.ts'
 import { itemOf } from './inbox/item.ts'
-import type { MemoryStore } from './journal/store.ts'
+import type { MemoryStore, Opened } from './journal/store.ts'
 import { lessons } from './conductor/memory/lessons.ts'
 import { proposalPlaybook } from './conductor/memory/proposal.ts'
 import { remembering } from './conductor/memory/vectors.ts'
@@ -78,19 +79,71 @@ export interface Conductor extends Omit<Workspace, 'id' | 'rehearse'> {
   abandon(): void
 }
 
-const named = new Map<string, Conductor>()
+/** Those that were created under a name, each with the store that it was given. */
+const named = new Map<string, { readonly conductor: Conductor; readonly store: MemoryStore }>()
+/** What is under way for a name: one creation after the other. */
+const turns = new Map<string, Promise<void>>()
 
 /** Opens the store and begins to work; it never waits for recovery. */
 export async function createConductor(options: ConductorOptions): Promise<Conductor> {
   assertOptions(options)
   await loadZod()
-  if (options.name !== undefined) await named.get(options.name)?.stop()
-  const conductor = await open(options)
-  if (options.name !== undefined) named.set(options.name, conductor)
+  const { name } = options
+  if (name !== undefined) return inTurn(name, () => replacing(name, options))
+  const begin = await prepared(options)
+  return orClosed(options.store, begin)
+}
+
+/**
+ * The earlier one of this name is stopped when nothing is left that could keep the new one from its work: it goes on where
+ * the new one is refused. A store that both were given can only be opened when the earlier one has closed it.
+ */
+async function replacing(name: string, options: ConductorOptions): Promise<Conductor> {
+  const earlier = named.get(name)
+  const { store } = options
+  if (earlier?.store === store) {
+    definitionsOf(options)
+    await earlier.conductor.stop()
+  }
+  const begin = await prepared(options)
+  const conductor = await orClosed(store, async () => {
+    await named.get(name)?.conductor.stop()
+    return begin()
+  })
+  named.set(name, { conductor, store })
   return conductor
 }
 
-async function open(options: ConductorOptions): Promise<Conductor> {
+async function inTurn<T>(name: string, work: () => Promise<T>): Promise<T> {
+  const mine = (turns.get(name) ?? Promise.resolve()).then(work)
+  const over = mine.then(
+    () => {},
+    () => {},
+  )
+  turns.set(name, over)
+  try {
+    return await mine
+  } finally {
+    if (turns.get(name) === over) turns.delete(name)
+  }
+}
+
+/** What follows from the options alone. Throws `DEFINITION_INVALID`. */
+function definitionsOf(options: ConductorOptions) {
+  return {
+    catalog: catalogOf(options),
+    actions: registryOf(options),
+    ...knownOf(options),
+    policy: engineOf(options.policy),
+    ...limiting(options),
+    settings: settingsShape(options.settings),
+  }
+}
+
+/** Opens the store, and answers what begins the work. */
+async function prepared(options: ConductorOptions): Promise<() => Promise<Conductor>> {
+  const definitions = definitionsOf(options)
+  const { settings } = definitions
   const log = options.log ?? (process.env['NODE_ENV'] === 'production' ? silent : lines)
   const clock = options.clock ?? systemClock
   const ids = options.ids ?? systemIds
@@ -101,29 +154,24 @@ async function open(options: ConductorOptions): Promise<Conductor> {
     },
     companyMoved: (workspace) => env.company(workspace).moved(),
   })
-  const settings = settingsShape(options.settings)
-  const opened = await openChecked(store, { worker, now: () => clock.now() }, { ...options, settings })
+  const found = await openOnce(options.store, () =>
+    openChecked(store, { worker, now: () => clock.now() }, { ...options, settings }),
+  )
   const lifecycle = new Lifecycle((thrown, name) =>
     log.error({ hint: 'It harmed no run.' }, `a listener of ${name} threw: ${String(thrown)}`),
   )
-  const notifier = new Notifier(options.keepAlive === false || options.work !== false ? undefined : () => stay(clock))
   const env: Environment = {
     store,
     clock,
     ids,
     log,
     limits: { ...LIMITS, ...options.limits },
-    catalog: catalogOf(options),
-    actions: registryOf(options),
-    ...knownOf(options),
+    ...definitions,
     cache: new ReadCache(),
-    policy: engineOf(options.policy),
     models: options.models ?? noModels,
-    ...limiting(options),
     projections: together([counting, lessons, trusting]),
     alerts: options.alerts ?? [],
     trust: options.trust ?? [],
-    settings,
     company: companiesOf({ store, clock, ids, settings }),
     tell: teller(options.channels ?? {}, itemOf),
     ...remembering(store, options.embeddings),
@@ -139,8 +187,18 @@ async function open(options: ConductorOptions): Promise<Conductor> {
     beatMs: env.limits.beatMs,
     internals: (playbook) => INTERNALS[playbook],
   })
+  return () => beginning(options, { env, loop, lifecycle }, found)
+}
+
+async function beginning(
+  options: ConductorOptions,
+  { env, loop, lifecycle }: Pick<Parts, 'env' | 'loop' | 'lifecycle'>,
+  { frozen }: Opened,
+): Promise<Conductor> {
+  const { store, log, clock } = env
+  const notifier = new Notifier(options.keepAlive === false || options.work !== false ? undefined : () => stay(clock))
   speak(lifecycle, log)
-  for (const { workspace, why } of opened.frozen) await freezeCopy(env, workspace, why)
+  for (const { workspace, why } of frozen) await freezeCopy(env, workspace, why)
   const unwatch = store.watch((change) => {
     if (change.runs.length === 0) env.company(change.workspace).moved()
     notifier.tell(change)
@@ -221,7 +279,8 @@ function assemble(options: ConductorOptions, parts: Parts): Conductor {
     notifier.close()
     await env.actions.close()
     await parts.store.close()
-    for (const [name, one] of named) if (one === conductor) named.delete(name)
+    released(options.store)
+    for (const [name, one] of named) if (one.conductor === conductor) named.delete(name)
   }
   const { id: _id, ...verbs } = workspace('default')
   const rehearsal: Conductor['rehearse'] = async (options) => rehearse(env, await conductor.workspaces.list(), options)
@@ -230,7 +289,10 @@ function assemble(options: ConductorOptions, parts: Parts): Conductor {
     workspace,
     workspaces: checkingGiven(workspacesOf(env, workspace), 'workspaces.'),
     ...checkingGiven({ rehearse: rehearsal }),
-    on: (name, listener) => lifecycle.on(name, listener),
+    on: (name, listener) => {
+      assertListener(name, listener)
+      return lifecycle.on(name, listener)
+    },
     credentialsChanged: (connector) => {
       env.cache.forget(connector)
       return env.actions.credentialsChanged(connector)
@@ -243,6 +305,7 @@ function assemble(options: ConductorOptions, parts: Parts): Conductor {
       loop.abandon()
       parts.unwatch()
       notifier.close()
+      released(options.store)
     },
   }
   return conductor
@@ -264,7 +327,6 @@ function workspacesOf(env: Environment, workspace: (id: string) => Workspace): W
   }
 }
 
-/** Far enough that it never comes; the clock arms it in slices. */
 /** What built-in playbooks add to their passes. */
 const INTERNALS: { readonly [playbook: string]: Internals | undefined } = {
   [EFFECT_PLAYBOOK]: effectInternals,
@@ -272,6 +334,7 @@ const INTERNALS: { readonly [playbook: string]: Internals | undefined } = {
   [SCHEDULE_PLAYBOOK]: scheduleInternals,
 }
 
+/** Far enough that it never comes; the clock arms it in slices. */
 const YEARS = 100 * 365 * 86_400_000
 
 /** Keeps the process alive until what it answers is called. */
