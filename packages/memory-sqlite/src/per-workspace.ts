@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import type { StoreChange, ClaimAnswer, ClaimQuery, Claimed, MemoryStore, Opened } from '@keelson/core/ports'
 import { closed } from './file/failure.ts'
 import type { FileStore } from './file/store.ts'
+import type { Soonest } from './sql/claim.ts'
 import { folderOf, listing, type PathOf } from './listing.ts'
 
 type Session = Parameters<MemoryStore['open']>[0]
@@ -27,7 +28,7 @@ interface File {
   holds: boolean
   /** While closed: how the file looked, and when something in it is due for whom. */
   closing: Promise<void> | undefined
-  seen: { readonly stamp: string; readonly dueAt: number | null; readonly can: string } | undefined
+  seen: { readonly stamp: string; readonly soonest: Soonest; readonly can: string } | undefined
 }
 
 export class PerWorkspace {
@@ -124,9 +125,10 @@ export class PerWorkspace {
     const due: { file: File; at: number }[] = []
     let nextAt: number | null = null
     for (const file of this.#asked(query)) {
-      const at = query.only === undefined ? await this.#dueAt(file, query) : query.now
-      if (at !== null && at <= query.now) due.push({ file, at })
-      else if (at !== null && (nextAt === null || at < nextAt)) nextAt = at
+      const soonest = query.only === undefined ? await this.#soonest(file, query) : ONE
+      const at = sinceWhen(soonest, query.now)
+      if (at !== undefined) due.push({ file, at })
+      else if (soonest.parked !== null && (nextAt === null || soonest.parked < nextAt)) nextAt = soonest.parked
     }
     due.sort((a, b) => a.file.served - b.file.served || a.at - b.at)
     const claimed: Claimed[] = []
@@ -162,10 +164,10 @@ export class PerWorkspace {
     return [...new Set(names)].map((workspace) => this.#file(workspace)).filter(({ path }) => exists(path))
   }
 
-  async #dueAt(file: File, { can }: ClaimQuery): Promise<number | null> {
+  async #soonest(file: File, { can }: ClaimQuery): Promise<Soonest> {
     const { seen } = file
     const known = file.store === undefined && seen?.can === can.join() && seen.stamp === stampOf(file.path)
-    return known ? seen.dueAt : this.#use(file, (store) => store.dueAt(can))
+    return known ? seen.soonest : this.#use(file, (store) => store.soonest(can))
   }
 
   #assertOpen(): Session {
@@ -258,18 +260,27 @@ export class PerWorkspace {
   async #closeFile(file: File, store: FileStore): Promise<void> {
     const can = this.#can
     const closing = (async () => {
-      const dueAt = await store.dueAt(can)
+      const soonest = await store.soonest(can)
       await store.close()
-      return dueAt
+      return soonest
     })()
     file.store = undefined
     file.closing = closing.then(
       () => undefined,
       () => undefined,
     )
-    const dueAt = await closing
-    if (file.store === undefined) file.seen = { stamp: stampOf(file.path), dueAt, can: can.join() }
+    const soonest = await closing
+    if (file.store === undefined) file.seen = { stamp: stampOf(file.path), soonest, can: can.join() }
   }
+}
+
+/** A run that is asked for by its name is looked for. */
+const ONE: Soonest = { due: 0, parked: null }
+
+/** Since when something may be claimed; undefined: nothing may. */
+function sinceWhen({ due, parked }: Soonest, now: number): number | undefined {
+  const ripe = parked !== null && parked <= now ? parked : null
+  return due === null || ripe === null ? (due ?? ripe ?? undefined) : Math.min(due, ripe)
 }
 
 function exists(path: string): boolean {

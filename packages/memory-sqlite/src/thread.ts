@@ -68,7 +68,7 @@ export class Thread {
       compact: call('compact'),
       abandon: () => void this.#call(file, 'abandon', []),
       landed: call('landed'),
-      dueAt: call('dueAt'),
+      soonest: call('soonest'),
       leased: call('leased'),
       workspaces: call('workspaces'),
       write: call('write'),

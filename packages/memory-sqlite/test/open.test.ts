@@ -91,11 +91,11 @@ describe('a version of Node that the driver would crash', () => {
 
 describe('a schema', () => {
   const next: Migration = { up: (db) => db.schema.createTable('added').addColumn('a', 'integer').execute() }
-  const newer = { ...migrations('sqlite'), '0002-added': next }
+  const newer = { ...migrations('sqlite'), '9999-added': next }
 
   it('that is newer is refused with STORE_NEWER', async () => {
     await opened(fileStore(at('store.db'), { durability: 'disk', migrations: newer })).then((store) => store.close())
-    await expect(open('store.db')).rejects.toMatchObject({ code: 'STORE_NEWER', data: { step: '0002-added' } })
+    await expect(open('store.db')).rejects.toMatchObject({ code: 'STORE_NEWER', data: { step: '9999-added' } })
   })
 
   it('that is older goes forward, with a copy of the file left beside it', async () => {
@@ -103,7 +103,7 @@ describe('a schema', () => {
     const store = await opened(fileStore(at('store.db'), { durability: 'disk', migrations: newer }))
     expect(await store.entries(W, 's')).toHaveLength(3)
     await store.close()
-    const copy = await opened(make('store.db-before-0002-added'))
+    const copy = await opened(make('store.db-before-9999-added'))
     expect(await copy.entries(W, 's')).toHaveLength(3)
     await copy.close()
   })
@@ -154,6 +154,17 @@ describe('a schema', () => {
     },
   )
 
+  it('that found what is due by the clock goes forward, and what was due is', async () => {
+    const { '0001-tables': first } = migrations('sqlite')
+    const old = await opened(fileStore(at('store.db'), { durability: 'disk', migrations: { '0001-tables': first! } }))
+    await old.write(W, { starts: [newRun('r')] })
+    await old.close()
+    const store = make('store.db')
+    await store.open({ worker: 'one', now: () => -1 })
+    expect((await store.claim(query('one', { now: -1 }))).claimed).toMatchObject([{ row: { id: 'r', state: 'due' } }])
+    await store.close()
+  })
+
   it('that fails to go forward stays what it was', async () => {
     await written('store.db', 3)
     const breaking: Migration = {
@@ -162,7 +173,7 @@ describe('a schema', () => {
         throw new Error('half way')
       },
     }
-    const broken = { ...migrations('sqlite'), '0002-added': breaking }
+    const broken = { ...migrations('sqlite'), '9999-added': breaking }
     const store = fileStore(at('store.db'), { durability: 'disk', migrations: broken })
     await expect(store.open({ worker: 'one', now: () => 1 })).rejects.toMatchObject({ code: 'STORE_FAILED' })
     expect(await frozen('store.db')).toEqual([])

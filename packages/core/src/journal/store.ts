@@ -347,7 +347,10 @@ export interface MemoryStore {
   workspaces(): Promise<readonly string[]>
   /** A unit that belongs to no lease: a start, a delivery, a person's edit. Creates the workspace on first use. */
   write(workspace: string, unit: Unit): Promise<Answer>
-  /** Takes due runs: oldest first, fair between workspaces, one per lane; each gets a new epoch. Leases of dead workers count as due. */
+  /**
+   * Takes due runs: oldest first, fair between workspaces, one per lane; each gets a new epoch. Leases of dead workers
+   * count as due. What is `due` is so whatever `now` says: only what is parked looks at it.
+   */
   claim(query: ClaimQuery): Promise<ClaimAnswer>
   /** Writes under a lease (S3). A unit with entries or consumed mail, and without `again`, is progress: it resets the run's `deaths` and `claims`. */
   commit(lease: Lease, unit: PassUnit): Promise<Answer>

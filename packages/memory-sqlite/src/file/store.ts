@@ -4,7 +4,7 @@
  * Writes go through the group commit; reads run at once on the same connection, between two groups.
  */
 import { turn, type Compacted, type Lease, type MemoryStore, type PassUnit } from '@keelson/core/ports'
-import { claimRuns, dueAt, type Turns } from '../sql/claim.ts'
+import { claimRuns, soonest, type Soonest, type Turns } from '../sql/claim.ts'
 import { findWorkspace } from '../sql/context.ts'
 import { readEntries, readTail } from '../sql/entries.ts'
 import { unreadMail } from '../sql/mail.ts'
@@ -34,7 +34,7 @@ export interface FileStore extends Omit<MemoryStore, 'upkeep'> {
   /** Does the store hold what the unit says? Asked when nobody knows what came of a write. */
   landed(workspace: string, unit: PassUnit, lease?: Lease): Promise<boolean>
   /** Since or from when on the first of its runs is due that may be claimed; frees those of dead workers first. */
-  dueAt(can: readonly string[]): Promise<number | null>
+  soonest(can: readonly string[]): Promise<Soonest>
   /** Does any worker hold a run of it? */
   leased(): Promise<boolean>
 }
@@ -73,9 +73,9 @@ export function fileStore(path: string, options: FileOptions): FileStore {
     },
     abandon: () => void file().lives(undefined),
     landed: async (workspace, unit, lease) => file().read(landed(file().context, workspace, unit, lease), 'remembered'),
-    async dueAt(can) {
+    async soonest(can) {
       const { context, db } = file()
-      return file().submitAfterDeaths(() => dueAt(context, db, can))
+      return file().submitAfterDeaths(() => soonest(context, db, can))
     },
     leased: async () => file().read(holders(file().context)).length > 0,
     watch: (listener) => file().watch(listener),

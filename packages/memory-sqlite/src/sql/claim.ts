@@ -1,7 +1,7 @@
 /**
  * Claim: takes due runs, oldest first and fair between workspaces, one family per lane, suspects alone.
  *
- * L1. A run's turn is the instant since when it is due, then its number.
+ * L1. A run's turn is the instant since when it is due, then its number. One that is due stays so when the clock goes back.
  * L2. Workspaces take turns, beginning with the one that was served longest ago.
  * L3. A lane is taken while another family runs in it, or stands before this one and keeps its place while waiting.
  * L4. A row that is not what was written is set aside, and told; the others go on. Its lane is taken: nobody knows by whom.
@@ -26,11 +26,19 @@ export interface Turns {
 interface Ripe {
   readonly workspace: number
   readonly dueAt: number
-  /** Due runs that were read and not yet looked at. */
+  /** Not yet read to their ends. */
+  queues: Queue[]
+}
+
+/** Runs of one state, each in its turn. */
+interface Queue {
+  readonly state: 'due' | 'parked'
+  /** Of what is due, all; of what is parked, what time has made due. */
+  readonly until: number
+  /** What was read and not yet looked at. */
   readonly page: RunsTable[]
   /** The last run that was read; undefined: none yet. */
   last: RunsTable | undefined
-  done: boolean
 }
 
 export function* claimRuns(context: Context, db: Sql, turns: Turns, query: ClaimQuery): Work<ClaimAnswer> {
@@ -68,11 +76,11 @@ interface Found {
 /** The one run that is asked for. */
 function* takeOnly(context: Context, workspace: number | undefined, query: ClaimQuery, found: Found): Work<void> {
   const row = workspace === undefined ? undefined : yield* findRun(context, workspace, query.only!)
-  if (row === undefined || row.worker !== null || row.due_at === null || row.due_at > query.now) return
-  found.rows.push(row)
+  if (row === undefined || row.worker !== null || row.due_at === null) return
+  if (row.state === 'due' || row.due_at <= query.now) found.rows.push(row)
 }
 
-/** Workspaces with runs that time makes due: one seek each. */
+/** Workspaces with runs that are due, or that time makes due: one seek each. */
 function* spacesWithWork(context: Context, { workspaces }: Pick<ClaimQuery, 'workspaces'>): Work<number[]> {
   const found: number[] = []
   if (workspaces !== undefined) {
@@ -93,8 +101,12 @@ function* spacesWithWork(context: Context, { workspaces }: Pick<ClaimQuery, 'wor
 function* ripeOf(context: Context, spaces: readonly number[], query: ClaimQuery, turns: Turns): Work<Ripe[]> {
   const ripe: Ripe[] = []
   for (const workspace of spaces) {
-    const dueAt = (yield* first(context.q.oldestDue, { workspace, now: query.now }))?.due_at ?? undefined
-    if (dueAt !== undefined) ripe.push({ workspace, dueAt, page: [], last: undefined, done: false })
+    const oldest = yield* first(context.q.oldestDue, { workspace, now: query.now })
+    const [due, parked] = [oldest?.due ?? null, oldest?.parked ?? null]
+    const queues: Queue[] = []
+    if (due !== null) queues.push({ state: 'due', until: Number.MAX_SAFE_INTEGER, page: [], last: undefined })
+    if (parked !== null) queues.push({ state: 'parked', until: query.now, page: [], last: undefined })
+    if (queues.length > 0) ripe.push({ workspace, dueAt: Math.min(due ?? Infinity, parked ?? Infinity), queues })
   }
   const served = ({ workspace }: Ripe): number => turns.served.get(workspace) ?? 0
   return ripe.sort((a, b) => served(a) - served(b) || a.dueAt - b.dueAt)
@@ -110,7 +122,7 @@ function* take(
 ): Work<void> {
   const taken = found.rows
   const suspect = (row: RunsTable): boolean => row.deaths >= query.suspectAfter
-  for (let turn = 0; taken.length < query.limit && ripe.some((each) => !each.done); turn++) {
+  for (let turn = 0; taken.length < query.limit && ripe.some(({ queues }) => queues.length > 0); turn++) {
     const each = ripe[turn % ripe.length]!
     // What is passed over stays so for this answer: a lane or a suspect only gets more blocked by what is taken.
     for (let row = yield* nextOf(asked, each, query); row !== undefined; row = yield* nextOf(asked, each, query)) {
@@ -148,19 +160,24 @@ function* setAside(context: Context, row: RunsTable, found: Found): Work<boolean
   return true
 }
 
+/** The one whose turn it is (L1). */
 function* nextOf(asked: Asked, ripe: Ripe, query: ClaimQuery): Work<RunsTable | undefined> {
-  if (ripe.done) return undefined
-  if (ripe.page.length === 0) {
-    const { workspace, last } = ripe
-    const [at, num] = last === undefined ? [Number.MIN_SAFE_INTEGER, 0] : [last.due_at!, last.num]
-    const limit = Math.min(query.limit, PAGE)
-    const rows = yield* all(asked.due, { workspace, now: query.now, at, num, limit })
-    ripe.page.push(...rows)
-    ripe.last = rows.at(-1)
-  }
-  const row = ripe.page.shift()
-  ripe.done = row === undefined
-  return row
+  for (const queue of ripe.queues) if (queue.page.length === 0) yield* readOn(asked, ripe.workspace, queue, query)
+  ripe.queues = ripe.queues.filter(({ page }) => page.length > 0)
+  const [one, other] = ripe.queues
+  return (other === undefined || isBefore(one!.page[0]!, other.page[0]!) ? one : other)?.page.shift()
+}
+
+function isBefore(one: RunsTable, other: RunsTable): boolean {
+  return one.due_at! < other.due_at! || (one.due_at === other.due_at && one.num < other.num)
+}
+
+function* readOn(asked: Asked, workspace: number, queue: Queue, query: ClaimQuery): Work<void> {
+  const { state, until, last } = queue
+  const [at, num] = last === undefined ? [Number.MIN_SAFE_INTEGER, 0] : [last.due_at!, last.num]
+  const limit = Math.min(query.limit, PAGE)
+  queue.page.push(...(yield* all(asked.ripe, { workspace, state, until, at, num, limit })))
+  queue.last = queue.page.at(-1)
 }
 
 const PAGE = 32
@@ -175,21 +192,23 @@ function compile(db: Sql, can: readonly string[]) {
     .where('due_at', 'is not', null)
     .where((e) => e.or(splitNames(can).map(([playbook, version]) => e.and({ playbook, version }))))
   return {
-    due: statement((a: { workspace: number; now: number; at: number; num: number; limit: number }) =>
+    ripe: statement((a: { workspace: number; state: string; until: number; at: number; num: number; limit: number }) =>
       runs
         .selectAll()
         .where('workspace', '=', a.workspace)
-        .where('due_at', '<=', a.now)
+        .where('state', '=', a.state)
+        .where('due_at', '<=', a.until)
         .where((e) => e(e.refTuple('due_at', 'num'), '>', e.tuple(a.at, a.num)))
         .orderBy('due_at')
         .orderBy('num')
         .limit(a.limit),
     ),
-    next: statement((a: { workspace: number; now: number }) =>
+    next: statement((a: { workspace: number; state: string; after: number }) =>
       runs
         .select('due_at')
         .where('workspace', '=', a.workspace)
-        .where('due_at', '>', a.now)
+        .where('state', '=', a.state)
+        .where('due_at', '>', a.after)
         .orderBy('due_at')
         .limit(kysely().sql.lit(1)),
     ),
@@ -217,11 +236,21 @@ function* laneTaken(context: Context, row: RunsTable, taken: readonly RunsTable[
   )
 }
 
-/** When the first of the runs that may be claimed is due; null: none is, by time. */
-export function* dueAt(context: Context, db: Sql, can: readonly string[]): Work<number | null> {
-  if (can.length === 0) return null
+/** What may be claimed first, of what is due and of what time makes due; null: nothing. */
+export interface Soonest {
+  readonly due: number | null
+  readonly parked: number | null
+}
+
+export function* soonest(context: Context, db: Sql, can: readonly string[]): Work<Soonest> {
+  if (can.length === 0) return { due: null, parked: null }
   const spaces = yield* spacesWithWork(context, {})
-  return yield* nextAt(compile(db, can), spaces, Number.MIN_SAFE_INTEGER)
+  const asked = compile(db, can)
+  const after = Number.MIN_SAFE_INTEGER
+  return {
+    due: yield* nextAt(asked, spaces, after, 'due'),
+    parked: yield* nextAt(asked, spaces, after, 'parked'),
+  }
 }
 
 function* grab(context: Context, row: RunsTable, worker: string): Work<Claimed> {
@@ -252,11 +281,11 @@ function* journalOf(context: Context, row: RunsTable): Work<Pick<Claimed, 'entri
 /** More entries than a run may have. */
 const ALL = 2_147_483_647
 
-function* nextAt(asked: Asked, spaces: readonly number[], now: number): Work<number | null> {
-  let soonest: number | null = null
+function* nextAt(asked: Asked, spaces: readonly number[], after: number, state = 'parked'): Work<number | null> {
+  let next: number | null = null
   for (const workspace of spaces) {
-    const at = (yield* first(asked.next, { workspace, now }))?.due_at ?? null
-    if (at !== null && (soonest === null || at < soonest)) soonest = at
+    const at = (yield* first(asked.next, { workspace, state, after }))?.due_at ?? null
+    if (at !== null && (next === null || at < next)) next = at
   }
-  return soonest
+  return next
 }

@@ -7,7 +7,22 @@ export type Dialect = 'sqlite' | 'postgres'
 
 /** By name; names sort in the order of their steps. */
 export function migrations(dialect: Dialect): Record<string, Migration> {
-  return { '0001-tables': { up: (db) => tables(db as Kysely<unknown>, dialect) } }
+  return {
+    '0001-tables': { up: (db) => tables(db as Kysely<unknown>, dialect) },
+    '0002-due-by-state': { up: (db) => dueByState(db as Kysely<unknown>) },
+  }
+}
+
+/** What is due is found without a look at the clock, which may have gone back since. */
+async function dueByState(db: Kysely<unknown>): Promise<void> {
+  const { sql } = kysely()
+  await db.schema.dropIndex('runs_due').execute()
+  await db.schema
+    .createIndex('runs_due')
+    .on('runs')
+    .columns(['workspace', 'state', 'due_at', 'num'])
+    .where(sql<SqlBool>`worker is null and due_at is not null`)
+    .execute()
 }
 
 async function tables(db: Kysely<unknown>, dialect: Dialect): Promise<void> {

@@ -9,7 +9,7 @@ export type Queries = ReturnType<typeof queries>
 export function queries(db: Sql) {
   return {
     ...{ ...nameQueries(db), ...entryQueries(db), ...runQueries(db), ...mailQueries(db), ...recordQueries(db) },
-    ...purgeQueries(db),
+    ...{ ...dueQueries(db), ...purgeQueries(db) },
   }
 }
 
@@ -110,11 +110,6 @@ function runQueries(db: Sql) {
     statement((a: Row<RunsTable>) =>
       db.updateTable('runs').set(only(a, columns)).where('workspace', '=', a.workspace).where('id', '=', a.id),
     )
-  const soonest = db
-    .selectFrom('runs')
-    .select((e) => e.fn.min('due_at').as('due_at'))
-    .where('worker', 'is', null)
-    .where('due_at', 'is not', null)
   return {
     run: statement((a: Place) => runs.where('workspace', '=', a.workspace).where('id', '=', a.id)),
     addRun: statement((a: Row<RunsTable>) => db.insertInto('runs').values(only(a, RUN_COLUMNS))),
@@ -148,8 +143,25 @@ function runQueries(db: Sql) {
         .where('lane', '=', a.lane)
         .where(kysely().sql<boolean>`lane is not null and state <> 'settled'`),
     ),
+  }
+}
+
+function dueQueries(db: Sql) {
+  const oldest = (workspace: number, state: string) =>
+    db
+      .selectFrom('runs')
+      .select((e) => e.fn.min('due_at').as('due_at'))
+      .where('worker', 'is', null)
+      .where('due_at', 'is not', null)
+      .where('workspace', '=', workspace)
+      .where('state', '=', state)
+  return {
+    /** What is due is so whatever the clock says now; what is parked, once its instant has come. */
     oldestDue: statement((a: { workspace: number; now: number }) =>
-      soonest.where('workspace', '=', a.workspace).where('due_at', '<=', a.now),
+      db.selectNoFrom([
+        oldest(a.workspace, 'due').as('due'),
+        oldest(a.workspace, 'parked').where('due_at', '<=', a.now).as('parked'),
+      ]),
     ),
     nextWorkspace: statement((a: { after: number }) =>
       db

@@ -9,6 +9,8 @@ export function checkClaim(suite: StoreSuite): void {
     what(suite)
     howMany(suite)
     when(suite)
+    whenNowGoesBack(suite)
+    ofDead(suite)
     order(suite)
     fairness(suite)
     wakeUps(suite)
@@ -119,6 +121,54 @@ function when(suite: StoreSuite): void {
     await store.commit(lease, { next: { to: 'due', status: '"later"', at: 5000 } })
     expect(await idsTaken(store, { now: 4999 })).toEqual([])
     expect(await idsTaken(store, { now: 5000 })).toEqual(['r'])
+  })
+}
+
+/** The clock of whoever claims was behind, or has gone back, since the run became due. */
+function whenNowGoesBack(suite: StoreSuite): void {
+  const given = checks(suite)
+  given('leaves due what is due when now goes back: started, given back, delivered to', async ({ store, clock }) => {
+    await startParked(store, 'mailed')
+    await start(store, 'given back')
+    const { lease } = await takeOne(store)
+    await store.commit(lease, { next: { to: 'due', status: '""', at: 1000 } })
+    await start(store, 'started')
+    await store.write(W, { deliveries: [delivery('mailed', 'k', { at: 1000 })] })
+    clock.now = 999
+    expect(await idsTaken(store, { now: 999, limit: 1 })).toEqual(['mailed'])
+    clock.now = -5
+    expect(await idsTaken(store, { now: -5 })).toEqual(['given back', 'started'])
+  })
+  given('takes one by its name when now goes back', async ({ store, clock }) => {
+    await start(store, 'r')
+    clock.now = 0
+    expect(await idsTaken(store, { now: 0, workspaces: [W], only: 'r' })).toEqual(['r'])
+  })
+  given('has not parked runs wake when now goes back', async ({ store, clock }) => {
+    await startParked(store, 'p', 5000)
+    await start(store, 'r')
+    clock.now = 0
+    expect(await store.claim(query('one', { now: 0 }))).toMatchObject({ claimed: [{ row: { id: 'r' } }], nextAt: 5000 })
+  })
+  given('takes what was due before what is due by time since, and the other way round', async ({ store }) => {
+    await startParked(store, 'a', 1100)
+    await startParked(store, 'c', 1300)
+    await startParked(store, 'e')
+    await start(store, 'd', { dueAt: 900 })
+    await store.write(W, { deliveries: [delivery('e', 'k', { at: 1200 })] })
+    expect(await idsTaken(store, { now: 1300 })).toEqual(['d', 'a', 'e', 'c'])
+  })
+}
+
+function ofDead(suite: StoreSuite): void {
+  const given = checksOfTwo(suite)
+  given('takes what a dead worker held when now goes back', async ({ store, clock, another, kill }) => {
+    await start(store, 'r')
+    await takeOne(store)
+    const two = await another('two')
+    await kill('one')
+    clock.now = 0
+    expect(await idsTaken(two, { worker: 'two', now: 0 })).toEqual(['r'])
   })
 }
 
