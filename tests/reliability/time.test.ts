@@ -113,6 +113,49 @@ describe('an event', () => {
     await t.stop()
   })
 
+  it('that comes out of order is had in the order of its recording', async () => {
+    const three = code(async (ctx) => {
+      const had: number[] = []
+      for (let i = 0; i < 3; i++) had.push((await ctx.waitFor(paid, { match: { invoice: 'i' } })).cents)
+      return had
+    })
+    const t = await testConductor({ playbooks: [three] })
+    const run = await t.start(three, {})
+    for (const cents of [3, 1]) await t.send(paid, { invoice: 'i', cents }, { id: `e${cents}` })
+    await t.crash()
+    await t.send(paid, { invoice: 'i', cents: 2 }, { id: 'e2' })
+    expect(await run.result()).toEqual([3, 1, 2])
+    await t.stop()
+  })
+
+  it('for a later step is kept when it comes before that of an earlier one', async () => {
+    const two = code(async (ctx) => [
+      (await ctx.waitFor(paid, { match: { invoice: 'first' } })).cents,
+      (await ctx.waitFor(paid, { match: { invoice: 'second' } })).cents,
+    ])
+    const t = await testConductor({ playbooks: [two] })
+    const run = await t.start(two, {})
+    await t.send(paid, { invoice: 'second', cents: 2 })
+    await t.send(paid, { invoice: 'first', cents: 1 })
+    expect(await run.result()).toEqual([1, 2])
+    await t.stop()
+  })
+
+  it('sent after a run has completed leaves it as it ended, and is kept', async () => {
+    const wait = code(async (ctx) => (await ctx.waitFor(paid)).cents)
+    const t = await testConductor({ playbooks: [wait] })
+    const run = await t.start(wait, {})
+    await t.send(paid, { invoice: 'i', cents: 1 }, { id: 'one' })
+    expect(await run.result()).toBe(1)
+    const before = await t.keelson.audit.story(run.id)
+    await t.send(paid, { invoice: 'i', cents: 2 }, { id: 'two' })
+    await t.send(paid, { invoice: 'i', cents: 1 }, { id: 'one' })
+    expect(await run.result()).toBe(1)
+    expect(await t.keelson.audit.story(run.id)).toEqual(before)
+    expect(await t.keelson.audit.verify()).toMatchObject({ ok: true })
+    await t.stop()
+  })
+
   it('emitted again by a run that begins anew is the event that it was', async () => {
     let broken = true
     const sender = code(async (ctx) => {
@@ -142,11 +185,26 @@ describe('an event', () => {
 })
 
 describe('a timer', () => {
+  const nap = code(async (ctx) => {
+    await ctx.sleep('1h')
+    return ctx.now()
+  })
+
   it('never fires early, not by a clock that steps back', async () => {
-    const nap = code(async (ctx) => {
-      await ctx.sleep('1h')
-      return ctx.now()
-    })
+    const t = await testConductor({ playbooks: [nap], now: '2026-01-05T09:00:00Z' })
+    const run = await t.start(nap, {})
+    await t.advance('59m')
+    t.clock.step('-1h')
+    await t.advance('59m')
+    await expect(run.result()).rejects.toMatchObject({ code: 'RUN_WAITING' })
+    await t.advance('1m')
+    await expect(run.result()).rejects.toMatchObject({ code: 'RUN_WAITING' })
+    await t.advance('1h')
+    expect(await run.result()).toBeGreaterThanOrEqual(Date.parse('2026-01-05T10:00:00Z'))
+    await t.stop()
+  })
+
+  it('fires at its instant', async () => {
     const t = await testConductor({ playbooks: [nap], now: '2026-01-05T09:00:00Z' })
     const run = await t.start(nap, {})
     await t.advance('59m')
@@ -207,12 +265,35 @@ describe('a schedule', () => {
     await t.stop()
   })
 
-  it('keeps the hour of its zone over both changes of the clock', async () => {
-    const t = await testConductor({ playbooks: [tick], now: '2026-03-28T12:00:00Z' })
+  it.each([
+    ['in March', '2026-03-28T12:00:00Z', ['2026-03-29T07:00:00.000Z', '2026-03-30T07:00:00.000Z']],
+    ['in October', '2026-10-24T12:00:00Z', ['2026-10-25T08:00:00.000Z', '2026-10-26T08:00:00.000Z']],
+  ])('keeps the hour of its zone over both changes of the clock: %s', async (_, now, planned) => {
+    const t = await testConductor({ playbooks: [tick], now })
     await t.keelson.schedules.set('berlin', tick, { cron: '0 9 * * *', timezone: 'Europe/Berlin', input: {} })
     await t.settle()
     for (let day = 0; day < 2; day++) await t.advance('24h')
-    expect(await ids(t)).toEqual(['berlin@2026-03-29T07:00:00.000Z', 'berlin@2026-03-30T07:00:00.000Z'])
+    expect(await ids(t)).toEqual(planned.map((at) => `berlin@${at}`))
+    await t.stop()
+  })
+
+  it.each([
+    // 02:30 is left out that night: it comes right behind the gap, at 03:00.
+    ['that the night leaves out', '2026-03-28T12:00:00Z', ['2026-03-29T01:00:00.000Z', '2026-03-30T00:30:00.000Z']],
+    ['that the night has twice', '2026-10-24T12:00:00Z', ['2026-10-25T00:30:00.000Z', '2026-10-26T01:30:00.000Z']],
+  ])('comes once at an hour %s', async (_, now, planned) => {
+    const t = await testConductor({ playbooks: [tick], now })
+    await t.keelson.schedules.set('berlin', tick, { cron: '30 2 * * *', timezone: 'Europe/Berlin', input: {} })
+    await t.settle()
+    for (let day = 0; day < 2; day++) await t.advance('24h')
+    expect(await ids(t)).toEqual(planned.map((at) => `berlin@${at}`))
+    await t.stop()
+  })
+
+  it('comes on a leap day', async () => {
+    const t = await testConductor({ playbooks: [tick], now: '2026-02-27T12:00:00Z' })
+    await t.keelson.schedules.set('leap', tick, { cron: '0 9 29 2 *', timezone: 'UTC', input: {} })
+    expect(await t.keelson.schedules.next('leap', 1)).toEqual(['2028-02-29T09:00:00.000Z'])
     await t.stop()
   })
 

@@ -12,6 +12,7 @@ import { announcePolicy, policyPlaybook } from './conductor/policy-change.ts'
 import { Company, type Life } from './conductor/company.ts'
 import { Loop } from './conductor/conductor.ts'
 import { ReadCache } from './conductor/effect/read-cache.ts'
+import { Windows } from './conductor/effect/windows.ts'
 import { EntityTypes } from './conductor/entity-types.ts'
 import { openChecked } from './conductor/migrate.ts'
 import { openOnce, orClosed, released } from './conductor/open-once.ts'
@@ -167,7 +168,7 @@ async function prepared(options: ConductorOptions): Promise<() => Promise<Conduc
     log,
     limits: { ...LIMITS, ...options.limits },
     ...definitions,
-    cache: new ReadCache(),
+    ...{ cache: new ReadCache(), windows: new Windows(clock) },
     models: options.models ?? noModels,
     projections: together([counting, lessons, trusting]),
     alerts: options.alerts ?? [],

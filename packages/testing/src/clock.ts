@@ -1,5 +1,5 @@
 /**
- * ManualClock: time that moves only when a test moves it.
+ * ManualClock: time that moves only when a test moves it, and a wall clock that a test can set besides.
  *
  * Timers fire in the order of their instants, then in the order of arming, each at its own instant and never early.
  */
@@ -8,6 +8,11 @@ import { KeelsonError, type Clock, type Instant } from '@keelson/core/ports'
 export interface ManualClock extends Clock {
   /** Moves to `at` (never back), firing what falls due on the way. */
   to(at: Instant): void
+  /**
+   * The wall clock is set: by '-1h' back, by '+1h' ahead, which fires what is due by then. No time passes: `monotonic()`
+   * stays where it is.
+   */
+  step(by: string): void
   /** The instant of the next timer; of `'waited'`: only those that a running pass waits for, not those that wake parked runs. */
   next(of?: 'all' | 'waited'): Instant | undefined
   /** Grows whenever a timer is armed, cancelled or fired. */
@@ -39,6 +44,8 @@ export function milliseconds(duration: string): number {
 export function manualClock(start: Instant): ManualClock {
   const timers = new Set<Timer>()
   let now = start
+  /** By how much it was set, in all. */
+  let set = 0
   let order = 0
   let moves = 0
   const arm = (at: Instant, fire: () => void, waited: boolean): (() => void) => {
@@ -65,31 +72,38 @@ export function manualClock(start: Instant): ManualClock {
     }
     now = Math.max(now, at)
   }
+  const monotonic = (): number => now - start - set
   return {
     now: () => now,
-    monotonic: () => now - start,
+    monotonic,
     timer: (at, fire, options) => arm(at, fire, options?.keepAlive !== false),
     to: due,
+    step(by) {
+      const ms = by.startsWith('-') ? -milliseconds(by.slice(1)) : milliseconds(by.replace(/^[+]/, ''))
+      now += ms
+      set += ms
+      due(now)
+    },
     next: (of = 'all') => first(of === 'waited')?.at,
     get moves() {
       return moves
     },
-    process: (skewMs = 0) => processClock({ now: () => now, start, arm }, skewMs),
+    process: (skewMs = 0) => processClock({ now: () => now, monotonic, arm }, skewMs),
   }
 }
 
 interface Source {
   readonly now: () => Instant
-  readonly start: Instant
+  readonly monotonic: () => number
   readonly arm: (at: Instant, fire: () => void, waited: boolean) => () => void
 }
 
-function processClock({ now, start, arm }: Source, skewMs: number): { clock: Clock; end(): void } {
+function processClock({ now, monotonic, arm }: Source, skewMs: number): { clock: Clock; end(): void } {
   const armed = new Set<() => void>()
   let ended = false
   const clock: Clock = {
     now: () => now() + skewMs,
-    monotonic: () => now() - start,
+    monotonic,
     timer(at, fire, options) {
       if (ended) return () => {}
       const disarm = arm(at - skewMs, () => (armed.delete(disarm), fire()), options?.keepAlive !== false)

@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto'
 import { KeelsonError } from '../base/errors.ts'
 import { canonicalAround, parseStored } from '../base/json.ts'
 import type { Environment } from '../conductor/environment.ts'
-import { IN_COMMIT_ORDER, putsOf } from '../journal/records.ts'
+import { putsOf, sortToPut } from '../journal/records.ts'
 import { prunedIn, type Placed } from '../journal/entry.ts'
 import type { Mail, MemoryStore, RunRow } from '../journal/store.ts'
 import { artifactsIn } from '../journal/artifact.ts'
@@ -146,8 +146,8 @@ async function recordLine(store: MemoryStore, workspace: string, state: RecordSt
   if (ended) return { type: 'record', kind, id, version, data: null }
   const [row] = await store.records(workspace, { kind, ids: [id], limit: 1 })
   if (row?.version === version) {
-    const sort = IN_COMMIT_ORDER.has(kind) ? 'position' : row.sort
-    return { type: 'record', kind, id, version, data: parseStored(row.data), index: { ...row.index }, sort }
+    const placed = { index: { ...row.index }, sort: sortToPut(kind, row.sort) }
+    return { type: 'record', kind, id, version, data: parseStored(row.data), ...placed }
   }
   const [entry] = await store.tail(workspace, state.position - 1, 1)
   const put = entry === undefined ? undefined : putsOf(entry).findLast((one) => one.kind === kind && one.id === id)

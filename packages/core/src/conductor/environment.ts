@@ -17,6 +17,7 @@ import type { Library } from '../memory/recall/library.ts'
 import type { Vectors } from '../memory/recall/vector.ts'
 import type { Company } from './company.ts'
 import type { ReadCache } from './effect/read-cache.ts'
+import type { Windows } from './effect/windows.ts'
 import type { Tell } from './notice.ts'
 import type { EntityTypes } from './entity-types.ts'
 import type { Projections } from './projections.ts'
@@ -51,6 +52,8 @@ export interface Environment {
   readonly catalog: Catalog
   readonly actions: ActionRegistry
   readonly cache: ReadCache
+  /** How long this process has looked for what it does not find. */
+  readonly windows: Windows
   /** Entity types that this process knows. */
   readonly entities: EntityTypes
   /** Events that this process was told of. */

@@ -2,15 +2,19 @@
  * Event buffer: events that were sent, as records under the tokens by which waits look for them.
  *
  * B1. What a run has had, in this journal or an earlier one, it does not get again.
+ * B2. What was sent since a run began is told by the order in which runs were started, an event being a run, too: no clock
+ *     counts for it. Instants count where a wait was given one: `since`, and its deadline.
  */
 import { isUnlabelled, joinLabels, type Labels } from '../base/labels.ts'
 import type { Json } from '../base/value.ts'
 import type { History } from '../journal/fold.ts'
 import type { EntryData } from '../journal/kinds.ts'
 import type { Put } from '../journal/put.ts'
-import type { MemoryStore } from '../journal/store.ts'
+import { standsByInstant } from '../journal/records.ts'
+import type { MemoryStore, RecordRow } from '../journal/store.ts'
 import { matches, shapeOf } from '../playbook/event.ts'
 import { hadOf } from './had.ts'
+import { streamOf } from './start.ts'
 
 /** An event as it was sent. Its id is that of the run that delivers it. */
 export interface Heard {
@@ -23,18 +27,29 @@ export interface Heard {
   readonly labels?: Labels
 }
 
+/** A run that waits: who it is, and when it began. */
+export interface Hearer {
+  readonly store: MemoryStore
+  readonly workspace: string
+  readonly run: string
+  /** Its number in the order of starting. */
+  readonly order: number
+  readonly createdAt: number
+}
+
 type Wait = EntryData['wait.opened']
+type Kept = Heard & { readonly sentAt: number }
 
 /** Once under each token by which a wait looks for it. */
 export function eventPuts(heard: Heard, tokens: readonly string[], sentAt: number): Put[] {
-  const data = { ...heard } as unknown as Json
+  const data = { ...heard, sentAt } as unknown as Json
   return tokens.map((token, i) => ({
     kind: 'event',
     id: `${heard.id}:${i}`,
     version: 1,
     data,
     index: { token },
-    sort: sentAt,
+    sort: 'position',
   }))
 }
 
@@ -42,29 +57,76 @@ const PAGE = 200
 
 /** The oldest that answers a wait, sent before its deadline, that the run has not had; `taken`: what it is about to have. */
 export async function firstHeard(
-  at: { readonly store: MemoryStore; readonly workspace: string; readonly run: string },
+  at: Hearer,
   wait: Wait,
   history: History,
   taken: ReadonlySet<string> = new Set(),
 ): Promise<Heard | undefined> {
   const value = wait.puts?.[0]?.index?.['token']
   if (value === undefined) return undefined
-  const where = { field: 'token', value }
-  for (let after: { sort: number; id: string } | undefined; ;) {
-    const page = { kind: 'event', where, from: wait.since, limit: PAGE }
-    const rows = await at.store.records(at.workspace, { ...page, ...(after === undefined ? {} : { after }) })
-    const fitting = rows
-      .filter(({ sort }) => wait.until === undefined || sort <= wait.until)
-      .map((row) => JSON.parse(row.data) as Heard)
+  const since = sinceOf(at, wait)
+  for await (const kept of since === undefined ? sinceStart(at, value) : sinceInstant(at, value, since)) {
+    const fitting = kept
+      .filter(({ sentAt }) => wait.until === undefined || sentAt <= wait.until)
       .filter(({ event, payload }) => event === wait.event && matches(wait.match as Record<string, unknown>, payload))
     const ids = fitting.map(({ id }) => id)
     const had = await hadOf(at, history, ids)
-    const found = fitting.find(({ id }) => !had.has(id) && !taken.has(id))
+    for (const one of fitting)
+      if (!had.has(one.id) && !taken.has(one.id) && (await comesSince(at, wait, one))) return one
+  }
+  return undefined
+}
+
+/** B2. Whether an event was sent since the run began, or since the instant that the wait was given. */
+async function comesSince(at: Hearer, wait: Wait, { id, sentAt }: Kept): Promise<boolean> {
+  const since = sinceOf(at, wait)
+  if (since !== undefined) return sentAt >= since
+  const [row] = await at.store.runs(at.workspace, { ids: [id], limit: 1 })
+  // A bundle may have left its run behind, as one whose journal was pruned.
+  return row === undefined ? sentAt >= at.createdAt : row.order > at.order
+}
+
+/** The instant that a wait was given. An earlier version said there when its run began, where none was. */
+export function sinceOf({ createdAt }: Pick<Hearer, 'createdAt'>, { since }: Wait): number | undefined {
+  return since === createdAt ? undefined : since
+}
+
+/** Pages of what was recorded behind the run's first entry, the oldest first, and more where the store was imported. */
+async function* sinceStart(at: Hearer, value: string): AsyncGenerator<Kept[]> {
+  const [began] = await at.store.entries(at.workspace, streamOf(at.run, 0), 0, 1)
+  const query = { kind: 'event', where: { field: 'token', value }, from: began?.position ?? 0, limit: PAGE }
+  for (let after: { sort: number; id: string } | undefined; ;) {
+    const rows = await at.store.records(at.workspace, { ...query, ...(after === undefined ? {} : { after }) })
+    yield keptIn(rows)
     const last = rows.at(-1)
-    if (found !== undefined || last === undefined || rows.length < PAGE) return found
-    if (wait.until !== undefined && last.sort > wait.until) return undefined
+    if (last === undefined || rows.length < PAGE) return
+    const isEarlier = standsByInstant(last.sort) && last.sort < at.createdAt
+    after = isEarlier ? { sort: at.createdAt, id: '' } : { sort: last.sort, id: last.id }
+  }
+}
+
+/** How far the clock may have gone back for an event to be looked for among those that were sent later. */
+const BACK_MS = 86_400_000
+
+/** What was sent from an instant on, in one page: the newest is read first, until all of a page is too old. */
+async function* sinceInstant(at: Hearer, value: string, since: number): AsyncGenerator<Kept[]> {
+  const query = { kind: 'event', where: { field: 'token', value }, order: 'descending', limit: PAGE } as const
+  const found: Kept[] = []
+  for (let after: { sort: number; id: string } | undefined; ;) {
+    const rows = await at.store.records(at.workspace, { ...query, ...(after === undefined ? {} : { after }) })
+    const kept = keptIn(rows)
+    found.unshift(...kept.filter(({ sentAt }) => sentAt >= since))
+    const last = rows.at(-1)
+    if (last === undefined || rows.length < PAGE || kept.every(({ sentAt }) => sentAt < since - BACK_MS)) break
     after = { sort: last.sort, id: last.id }
   }
+  yield found
+}
+
+/** What was imported together stands at one place. */
+function keptIn(rows: readonly RecordRow[]): Kept[] {
+  const kept = rows.map(({ sort, data }) => ({ sort, sentAt: sort, ...(JSON.parse(data) as Heard) }))
+  return kept.sort((a, b) => a.sort - b.sort || a.sentAt - b.sentAt)
 }
 
 /** What an event makes of a wait. */

@@ -141,12 +141,14 @@ async function deliver(pass: Pass, input: EventInput): Promise<{ delivered: numb
     await pass.work.run(async () => {
       const secret = await env.company(workspace).key()
       const waiting = await waits(pass, eventTokens(secret, input.event, input.payload), input)
+      const early = await begunLater(pass, [...waiting])
       const payload = canonicalAround({ id, ...heard(input) })
+      const earlier = canonicalAround({ id, ...heard(input), early: true })
       const deliveries = [...waiting].map((run) => ({
         run,
         onceKey: id,
         kind: 'event',
-        payload,
+        payload: early.has(run) ? earlier : payload,
         at: claimed.row.createdAt,
       }))
       const thawed = await letGo(pass, input)
@@ -159,6 +161,20 @@ async function deliver(pass: Pass, input: EventInput): Promise<{ delivered: numb
   }
   const delivered = await pass.operation<number>({ key: 'deliver', kind: 'step', live })
   return { delivered }
+}
+
+const PAGE = 500
+
+/** Those of `waiting` that began after the event was sent, by the order in which runs were started. */
+async function begunLater({ task }: Pass, waiting: readonly string[]): Promise<Set<string>> {
+  const { workspace, order } = task.claimed.row
+  const later = new Set<string>()
+  for (let from = 0; from < waiting.length; from += PAGE) {
+    const ids = waiting.slice(from, from + PAGE)
+    const rows = await task.env.store.runs(workspace, { ids, limit: ids.length })
+    for (const row of rows) if (row.order > order) later.add(row.id)
+  }
+  return later
 }
 
 /** The end of a freeze lets go what stayed held for it. */
@@ -180,7 +196,7 @@ async function waits(pass: Pass, tokens: readonly string[], input: EventInput): 
       const rows = await store.records(pass.task.claimed.row.workspace, {
         kind: 'wait',
         where: { field: 'token', value },
-        limit: 500,
+        limit: PAGE,
         ...(after === undefined ? {} : { after }),
       })
       for (const row of rows) {
@@ -194,7 +210,7 @@ async function waits(pass: Pass, tokens: readonly string[], input: EventInput): 
         if (wait.event === input.event && matches(wait.match, input.payload)) found.add(wait.run)
       }
       const last = rows.at(-1)
-      if (last === undefined || rows.length < 500) break
+      if (last === undefined || rows.length < PAGE) break
       after = { sort: last.sort, id: last.id }
     }
   }

@@ -14,6 +14,8 @@ const at: DigestAt = {
   store: new Proxy({}, { get: never }) as DigestAt['store'],
   workspace: 'w',
   run: 'r',
+  order: 1,
+  createdAt: 0,
   entries: never,
   leave: never,
   setByHand: never,

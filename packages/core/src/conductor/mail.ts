@@ -14,9 +14,9 @@ import { openEffect, type History } from '../journal/fold.ts'
 import type { Op } from '../journal/op.ts'
 import type { EntryData, Outcome } from '../journal/kinds.ts'
 import type { Put } from '../journal/put.ts'
-import type { Expect, Mail, MemoryStore, NewRun } from '../journal/store.ts'
+import type { Expect, Mail, NewRun } from '../journal/store.ts'
 import { receiptFor } from './effect/ledger.ts'
-import { answerOf, firstHeard, waitGone, type Heard } from './event-buffer.ts'
+import { answerOf, firstHeard, sinceOf, waitGone, type Heard, type Hearer } from './event-buffer.ts'
 import { hadOf } from './had.ts'
 import { closing } from './item.ts'
 import { Opened, type Open } from './opened.ts'
@@ -24,7 +24,8 @@ import { expireAsk, type Climbed } from './silence.ts'
 
 /** What each kind of mail carries. */
 export interface MailData {
-  event: Heard
+  /** `early`: it was sent before the run began, so only a wait that was given an instant may have it. */
+  event: Heard & { early?: true }
   child: { key: string; outcome: Outcome }
   effect: { key: string; outcome: Outcome; receipt?: Json; asked?: string }
   decision: { key: string; item: string; hash: string; decision: Json; by: Actor }
@@ -75,10 +76,7 @@ export interface Left {
 }
 
 /** What a digest may ask of the pass. */
-export interface DigestAt {
-  readonly store: MemoryStore
-  readonly workspace: string
-  readonly run: string
+export interface DigestAt extends Hearer {
   readonly entries: () => Promise<readonly Entry[]>
   /** Leaves an effect that was being sent to a run of its own; undefined: there is nothing to leave. */
   readonly leave: (op: Op) => Promise<Left | undefined>
@@ -260,7 +258,9 @@ async function takeEvent(
   if (had.has(data.id) || (await hadOf(from, history, [data.id])).size > 0) return []
   for (const { op, entry } of open.waitsFor(data.event, data.payload)) {
     const wait = dataOf(entry as Entry & { kind: 'wait.opened' })
-    if (at < wait.since || (wait.until !== undefined && at > wait.until)) continue
+    if (wait.until !== undefined && at > wait.until) continue
+    const since = sinceOf(from, wait)
+    if (since === undefined ? data.early === true : at < since) continue
     open.delete(op.key)
     had.add(data.id)
     return [{ kind: 'wait.completed', key: op.key, data: answerOf(wait, data) }]

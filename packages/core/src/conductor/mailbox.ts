@@ -67,6 +67,7 @@ export class Mailbox {
   async #absorb(first: readonly Mail[] | undefined): Promise<void> {
     const { env, claimed, writer, history, entries, onControl, leave, setByHand } = this.#options
     const { store, clock } = env
+    const { workspace, id: run, order, createdAt } = claimed.row
     let last: number | undefined
     await writer.submit(async () => {
       const mail = first ?? (await store.mail(claimed.lease, this.#seen)) // the same again after a conflict
@@ -78,16 +79,14 @@ export class Mailbox {
         return undefined
       }
       const found = await digest(history(), mail, clock.now(), {
-        store,
-        workspace: claimed.row.workspace,
-        run: claimed.row.id,
+        ...{ store, workspace, run, order, createdAt },
         entries: async () => all ?? [],
         leave,
         setByHand,
       })
       last = mail.at(-1)?.row
       if (found.drafts.length === 0 && found.consumed.length === 0) return undefined
-      const starts = [...found.starts, ...found.climbed.map((one) => escalationRun(env, claimed.row.workspace, one))]
+      const starts = [...found.starts, ...found.climbed.map((one) => escalationRun(env, workspace, one))]
       return { drafts: found.drafts, consumed: found.consumed, starts, expect: found.expect }
     })
     this.#seen = Math.max(this.#seen, last ?? 0)

@@ -110,7 +110,8 @@ export interface EntryData {
     readonly hash: string
     readonly event: string
     readonly match: Json
-    readonly since: number
+    /** Events that were sent from this instant on; left out: since the run's start, whatever the clock said. */
+    readonly since?: number
     readonly until?: number
     /** What the event that answers is to be taken for. */
     readonly labels?: Labels

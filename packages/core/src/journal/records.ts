@@ -5,7 +5,20 @@ import type { Put } from './put.ts'
 import type { RecordWrite } from './store.ts'
 
 /** Kinds of records whose `sort` is 'position': where they stand is each store's own, and no part of what they are. */
-export const IN_COMMIT_ORDER: ReadonlySet<string> = new Set(['change-set', 'memory'])
+const IN_COMMIT_ORDER: ReadonlySet<string> = new Set(['change-set', 'event', 'memory'])
+
+/** No store gives so high a position, and no instant since 1974 is so low. */
+const POSITIONS_END = 100_000_000_000
+
+/** Events of an earlier version stand by the instant of their sending. */
+export function standsByInstant(sort: number): boolean {
+  return sort >= POSITIONS_END
+}
+
+/** The `sort` that a put says of a record of this kind that stands at `sort`. */
+export function sortToPut(kind: string, sort: number): Put['sort'] & {} {
+  return IN_COMMIT_ORDER.has(kind) && !(kind === 'event' && standsByInstant(sort)) ? 'position' : sort
+}
 
 /** The records that an entry puts, or puts again as they were. */
 export function putsOf(entry: Entry): readonly Put[] {

@@ -28,6 +28,7 @@ import { restedOn } from './fresh.ts'
 import { stillCovered } from './granted.ts'
 import { judge } from './judge.ts'
 import { readEffect, remoteKey } from './ledger.ts'
+import { leftOf } from './windows.ts'
 import { ANYTHING, holdOf, isCovered, type Bytes, type Sent } from './bytes.ts'
 import { inDoubt, leavesDoubt, mayCancel, stopped } from './doubt.ts'
 import { firstSentAt, isSentAs, lastSentAt, otherwise } from './reshaped.ts'
@@ -244,6 +245,7 @@ export async function reconcileOnce(
   const live = async (): Promise<void> => {
     await pass.work.run(async () => {
       const look = await lookOnce(pass, spec, action, bytes, sent, round)
+      if (look.do !== 'wait') pass.task.env.windows.close(windowOf(pass, spec))
       await pass.writer.append([{ kind: 'step.completed', key, data: { ok: look as unknown as Json } }])
     })
   }
@@ -265,6 +267,11 @@ export async function reconcileOnce(
   }
 }
 
+/** Under which name this process measures how long it has looked. */
+function windowOf(pass: Pass, { effect, generation }: EffectSpec): string {
+  return `${pass.task.claimed.row.workspace}\n${remoteKey(effect, generation)}`
+}
+
 async function lookOnce(
   pass: Pass,
   spec: EffectSpec,
@@ -280,6 +287,7 @@ async function lookOnce(
   if (spec.mode === 'undo') return isSentAs(pass, spec, action) ? { do: 'resend' } : undecided
   if (mayResend(action, firstSentAt(pass, spec) ?? sent.sentAt, now) && round === 1) return { do: 'resend' }
   if (action.reconcile === undefined) return undecided
+  const lookedMs = env.windows.look(windowOf(pass, spec))
   try {
     const config = await configOf(env, claimed.row.workspace, action)
     const options = {
@@ -296,7 +304,8 @@ async function lookOnce(
       const error = { ...sent.error, message: found.why ?? sent.error.message }
       return { do: 'undecided', error: env.actions.redacted(claimed.row.workspace, action, error) }
     }
-    const final = sent.sentAt + Math.max(found.settleMs ?? 0, action.settleWindowMs)
+    const windowMs = Math.max(found.settleMs ?? 0, action.settleWindowMs)
+    const final = Math.max(sent.sentAt + windowMs, now + leftOf(windowMs, lookedMs))
     return now < final ? { do: 'wait', until: final } : { do: 'not-happened' } // by when the look began
   } catch (thrown) {
     if (round >= LOOKS_MAX)

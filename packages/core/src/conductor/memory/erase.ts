@@ -10,7 +10,7 @@ import { keyedHash } from '../../base/hash.ts'
 import { canonical, canonicalAround } from '../../base/json.ts'
 import type { Json } from '../../base/value.ts'
 import type { Put } from '../../journal/put.ts'
-import { IN_COMMIT_ORDER, putsOf } from '../../journal/records.ts'
+import { putsOf, sortToPut } from '../../journal/records.ts'
 import type { Placed } from '../../journal/entry.ts'
 import { pagesOf } from '../../journal/pages.ts'
 import type { RecordRow } from '../../journal/store.ts'
@@ -231,7 +231,7 @@ function redacted(row: RecordRow, texts: readonly string[], sets: ReadonlySet<st
 /** Where it stands, as its put says it: a place in the order of commits is each store's own. */
 function sortOf({ kind, sort, data }: RecordRow): Put['sort'] & {} {
   const of = kind === 'overlay' ? (JSON.parse(data) as { kind: string }).kind : kind
-  return IN_COMMIT_ORDER.has(of) ? 'position' : sort
+  return sortToPut(of, sort)
 }
 
 function redactedText(text: string, texts: readonly string[]): string {

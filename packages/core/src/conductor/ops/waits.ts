@@ -116,7 +116,7 @@ async function openWait(
     const secret = await env.company(workspace).key()
     const token = waitToken(secret, event, match)
     if (op.opened === undefined) {
-      const since = options.since ?? claimed.row.createdAt
+      const since = options.since === undefined ? {} : { since: options.since }
       const until = options.timeout === undefined ? undefined : env.clock.now() + durationMs(options.timeout)
       const put = {
         kind: 'wait',
@@ -126,7 +126,7 @@ async function openWait(
         index: { token },
       }
       const ends = until === undefined ? {} : { until }
-      const data = { hash, event, match, since, ...ends, ...(isUnlabelled(labels) ? {} : { labels }), puts: [put] }
+      const data = { hash, event, match, ...since, ...ends, ...(isUnlabelled(labels) ? {} : { labels }), puts: [put] }
       await pass.writer.append([{ kind: 'wait.opened', key, data }])
     }
     if (!pass.work.aborted && op.outcome === undefined) await fromBuffer(pass, key, op)
@@ -153,10 +153,10 @@ function familyOf(pass: Pass): { shadow?: string } {
 /** An event that was there before the wait: the oldest that matches and that this run has not had. */
 async function fromBuffer(pass: Pass, key: string, op: Op): Promise<void> {
   const { env, claimed } = pass.task
-  const { workspace, id: run } = claimed.row
+  const { workspace, id: run, order, createdAt } = claimed.row
   const wait = dataOf(op.opened as Entry & { kind: 'wait.opened' })
   await pass.writer.submit(async () => {
-    const heard = await firstHeard({ store: env.store, workspace, run }, wait, pass.history)
+    const heard = await firstHeard({ store: env.store, workspace, run, order, createdAt }, wait, pass.history)
     if (heard === undefined || op.outcome !== undefined) return undefined
     return { drafts: [{ kind: 'wait.completed', key, data: answerOf(wait, heard) }] }
   })
