@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { action, ActionError, defineEvent, definePlaybook, policy, type Conductor } from '@keelson/core'
 import { manualClock, memoryStore, testConductor, type ManualClock, type MemoryStoreSession } from '@keelson/testing'
-import { sqliteFiles } from '../crash-sqlite.ts'
+import { sqliteFiles } from '@keelson/memory-sqlite/testing'
 import { code, me, open, store } from '../support/open.ts'
 
 const MONDAY = Date.parse('2026-01-05T09:00:00Z')
@@ -322,7 +322,7 @@ describe('#18 a settle window', () => {
 describe('#18 a run that is due', () => {
   it.each(['-1s', '-1h', '+1h'])('goes on at once when the clock is set by %s', async (by) => {
     const clock = manualClock(MONDAY)
-    for (const data of [store(), await sqliteFiles.open()]) {
+    for (const data of [store(), await sqliteFiles().open()]) {
       const work = code(async (ctx) => ctx.step('once', () => 'done'))
       const web = await open(data as MemoryStoreSession, { playbooks: [work], clock, work: false })
       await web.start(work, {}, { id: 'r' })
