@@ -1,5 +1,5 @@
 /** Programs for the crash matrix about memory: consolidation, retention into the bin and back, erasure. */
-import { definePlaybook, type Conductor, type Decision, type Memory } from '@keelson/core'
+import { defineEntity, definePlaybook, type Conductor, type Decision, type Memory } from '@keelson/core'
 import type { Harness } from '@keelson/testing'
 import { z } from 'zod'
 import type { Program } from './crash-programs.ts'
@@ -132,4 +132,41 @@ const erasure: Program = {
   },
 }
 
-export const memoryPrograms: readonly Program[] = [consolidation, retention, erasure]
+const old = { name: 'client', version: 1, schema: z.object({ full: z.string() }) }
+const Old = defineEntity({ ...old, key: ({ full }) => full })
+const Client = defineEntity({
+  ...{ name: 'client', version: 2, schema: z.object({ name: z.string() }), index: ['name'] as const },
+  key: ({ name }) => name,
+  upcast: { 2: ({ full }) => ({ name: full! }) },
+})
+
+/** Records of an older schema are stored anew once each, wherever it dies; a run that reads meanwhile reads them as of today. */
+const migration: Program = {
+  name: 'migration',
+  harness: () => ({ playbooks: [calls], entities: [Client] }),
+  async test(t) {
+    const names = ['Ada', 'Bob', 'Cleo']
+    for (const full of names) await t.host((keelson) => keelson.entities(Old, { by }).upsert({ full }))
+    const run = await t.start(calls, { names })
+    await t.host((keelson) => keelson.entities(Client, { by }).migrate())
+    const clients = t.keelson.entities(Client)
+    const found = (await clients.list()).entities
+    const histories = await Promise.all(found.map(({ id }) => clients.history(id)))
+    const told = histories.map((history) => history.map(({ what, version }) => `${version} ${what}`))
+    return [await run.result(), found.map(({ data }) => data.name).sort(), told.map((one) => one.join())]
+  },
+}
+
+const calls = definePlaybook({
+  name: 'calls',
+  version: 1,
+  input: z.object({ names: z.array(z.string()) }),
+  output: z.array(z.string()),
+  async run(ctx, { names }) {
+    const found: string[] = []
+    for (const name of names) found.push((await ctx.entities(Client).find({ name }))?.data.name ?? 'nobody')
+    return found
+  },
+})
+
+export const memoryPrograms: readonly Program[] = [consolidation, retention, erasure, migration]
