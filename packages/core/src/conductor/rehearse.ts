@@ -9,7 +9,7 @@ import { silent } from '../base/log.ts'
 import { dataOf, type Entry, type Placed } from '../journal/entry.ts'
 import type { MemoryStore, RunRow } from '../journal/store.ts'
 import type { AnyPlaybook } from '../playbook/playbook.ts'
-import { contextOf } from './context.ts'
+import { contextOf, loadTexts } from './context.ts'
 import { haltDifference, outputDifference, type Difference } from './divergence.ts'
 import { told } from './differing.ts'
 import type { Environment } from './environment.ts'
@@ -87,6 +87,7 @@ async function play(
     const hint = 'The stored input no longer fits: widen the schema, or keep the version that it began with.'
     return { verdict: 'needs-migration', text: (thrown as Error).message, hint }
   }
+  await loadTexts(pass)
   const replay = pass.begin()
   const code = insideStep.run(undefined, async () => playbook.run(contextOf(pass), input, pass))
   replay.begin()
