@@ -1,5 +1,6 @@
 /** Simulations: three conductors on one store, in many orders. The same seed is the same simulation. */
-import { action, defineConnector, defineEvent, definePlaybook, policy } from '@keelson/core'
+import { action, defineConnector, defineEvent, definePlaybook, KeelsonError, policy } from '@keelson/core'
+import { turn } from '@keelson/core/ports'
 import { fake, simulate, type Simulated, type SimulateOptions } from '@keelson/testing'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
@@ -89,7 +90,101 @@ const keyedOnly: Pick<SimulateOptions, 'commands' | 'check'> = {
   },
 }
 
+const asked = defineEvent({ name: 'asked', schema: z.object({ order: z.string() }) })
+const refund = definePlaybook({
+  name: 'refund',
+  version: 1,
+  input: z.object({ order: z.string() }),
+  output: z.object({ how: z.string(), why: z.string() }),
+  uses: [billing],
+  async run(ctx, { order: id }) {
+    await ctx.waitFor(asked, { match: { order: id } })
+    const why = await ctx.ask(`Why ${id}?`, { answer: z.string() })
+    const how = await ctx.act(charge, { order: id }).then(
+      () => 'approved',
+      (error: unknown) => (KeelsonError.is(error) ? error.code : String(error)),
+    )
+    await ctx.waitFor(asked, { match: { order: `${id} again` } })
+    return { how, why }
+  },
+})
+
+/** Done when it is seen, as a host or a person does it; asked again by another conductor, it may have been done. */
+async function once(look: () => Promise<boolean>): Promise<void> {
+  for (let turns = 0; turns < 5000; turns++) {
+    if (await look()) return
+    await turn()
+  }
+  throw new Error('nothing of the kind was ever seen')
+}
+
+/** Sends when the run waits for it: nobody could say that it came too early. */
+const sends =
+  (id: string, what: string) =>
+  ({ keelson, sometimes }: Simulated): Promise<void> =>
+    once(async () => {
+      const status = await keelson.runs
+        .get(id)
+        .status()
+        .catch(() => undefined) // not started yet
+      if (status?.state === 'completed') return true
+      if (status?.state !== 'waiting' || !status.for.some((one) => one.what.includes(`{"order":"${what}"}`)))
+        return false
+      await keelson.send(asked, { order: what }, { id: `asked ${what}` })
+      sometimes('event for who waits')
+      return true
+    })
+
+/** What was decided in this simulation: what is decided is open no more, and not to be waited for. */
+const given = new Set<string>()
+const decides =
+  (id: string, kind: 'approval' | 'question', decision: Decided) =>
+  ({ keelson, sometimes }: Simulated): Promise<void> =>
+    once(async () => {
+      const { items } = await keelson.inbox.list()
+      const item = items.find((one) => one.kind === kind && JSON.stringify(one).includes(id))
+      if (item === undefined) return given.has(`${kind} ${id}`)
+      given.add(`${kind} ${id}`)
+      const { status } = await keelson.inbox.decide(item.id, { hash: item.hash, by: ann, ...decision })
+      sometimes(`${kind}: ${status}`)
+      return true
+    })
+
+type Decided = { approve: true } | { reject: string } | { answer: string }
+const ann = { kind: 'person', id: 'ann' } as const
+const refunds = ['o-a', 'o-b', 'o-c']
+const decided: SimulateOptions = {
+  harness: () => {
+    given.clear()
+    return { playbooks: [refund], connectors: [fake(billing)] }
+  },
+  commands: refunds.flatMap((id, n) => [
+    async ({ keelson }: Simulated) => {
+      await keelson.start(refund, { order: id }, { id })
+    },
+    sends(id, id),
+    sends(id, `${id} again`),
+    decides(id, 'question', { answer: `for ${id}` }),
+    decides(id, 'approval', n === 2 ? { reject: 'no' } : { approve: true }),
+  ]),
+  async check({ keelson, world }) {
+    for (const [n, id] of refunds.entries()) {
+      const how = n === 2 ? 'ACTION_DECLINED' : 'approved'
+      expect(await keelson.runs.get(id).result({ timeout: '1h' })).toEqual({ how, why: `for ${id}` })
+      expect(world(charge).filter((one) => one.input.order === id)).toMatchObject(n === 2 ? [] : [{ times: 1 }])
+    }
+    expect((await keelson.inbox.list()).items).toEqual([])
+  },
+  sometimes: ['crash', 'slow clock', 'fast clock', 'event for who waits', 'question: done', 'approval: done'],
+}
+
 describe('a simulation', () => {
+  it.each(['0s', '2s', '10m'])('of people who decide ends right in every order, clocks %s off', async (skew) => {
+    const seeds = process.env['KEELSON_CRASHES'] === 'all' ? 500 : 6
+    const sometimes = decided.sometimes!.filter((name) => skew !== '0s' || !name.endsWith('clock'))
+    await simulate({ ...decided, seeds, skew, sometimes })
+  })
+
   it('ends right in every order', async () => {
     const seeds = process.env['KEELSON_CRASHES'] === 'all' ? 2000 : 40
     const { sometimes } = await simulate({ ...options, seeds, sometimes: ['crash', 'event', 'charge'] })
