@@ -2,6 +2,7 @@
 import { canonicalAround } from '../base/json.ts'
 import type { EntryData } from '../journal/kinds.ts'
 import type { Persona } from '../policy/persona.ts'
+import { isWithin } from '../memory/scope.ts'
 import { covers } from '../policy/scope.ts'
 import type { Environment } from './environment.ts'
 import type { Pass } from './pass.ts'
@@ -34,6 +35,18 @@ export function boundNow(pass: Pass): readonly Persona[] {
 export function lineOf(pass: Pass): Behalf['line'] {
   const { row } = pass.task.claimed
   return [{ run: row.id, playbook: `${row.playbook}@${row.version}` }, ...(pass.history.start.ancestors ?? [])]
+}
+
+/** Scopes of memory that all of them cover; undefined where none names any. As the run began: its journal names what was read by them. */
+export function memoryOf(personas: readonly Persona[]): readonly string[] | undefined {
+  const named = personas.flatMap(({ memory }) => (memory === undefined ? [] : [memory]))
+  return named.length === 0 ? undefined : named.reduce(shared)
+}
+
+function shared(some: readonly string[], others: readonly string[]): readonly string[] {
+  const within = (own: readonly string[], of: readonly string[]): string[] =>
+    own.filter((scope) => of.some((one) => isWithin(scope, one)))
+  return [...new Set([...within(some, others), ...within(others, some)])]
 }
 
 /** The personas as this process defines them, or else as they were when the run began. */

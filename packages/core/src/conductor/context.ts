@@ -6,7 +6,8 @@ import type { Logger } from '../base/log.ts'
 import type { Json } from '../base/value.ts'
 import type { Context } from '../playbook/context.ts'
 import { settingsFrom, type Settings } from '../policy/settings.ts'
-import { deskOf } from './memory/desk.ts'
+import { memoryOf, personasOf } from './behalf.ts'
+import { deskOf, heldTo, type Desk } from './memory/desk.ts'
 import { orHeld } from './ops/fitting.ts'
 import { actOp } from './ops/act.ts'
 import { all } from './ops/all.ts'
@@ -65,7 +66,7 @@ export function contextOf(
     templates: templates(pass, perform, files),
     taxonomy: () => taxonomy(pass, perform),
     entities: (type) => entities(pass, perform, acts, type),
-    memory: memory(pass, perform, acts, deskOf(pass.task.env, row.workspace)),
+    memory: memory(pass, perform, acts, deskIn(pass)),
     get settings() {
       return settingsAt(pass)
     },
@@ -75,6 +76,13 @@ export function contextOf(
     log: logger(pass),
   }
   return context as Context
+}
+
+/** The company's, or the scopes to which the personas hold it that it runs for. */
+function deskIn(pass: Pass): Desk {
+  const desk = deskOf(pass.task.env, pass.task.claimed.row.workspace)
+  const scopes = memoryOf(personasOf(pass.history.start))
+  return scopes === undefined ? desk : heldTo(desk, scopes)
 }
 
 /** The verbs that do work: whoever does not await them may lose it. */

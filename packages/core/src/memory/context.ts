@@ -58,6 +58,9 @@ export interface ContextLog {
   readonly run?: string
   readonly step?: string
   readonly scope: string
+  /** What could be read for it. */
+  readonly read?: readonly string[]
+  readonly maxSensitivity?: number
   readonly task: string
   readonly tokens: number
   readonly budgetTokens: number

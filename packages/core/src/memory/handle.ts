@@ -81,7 +81,7 @@ export interface RunMemory extends MemoryReads {
   propose(ops: readonly ChangeOp[], options: From & { reason: string }): Promise<{ changeSet: string }>
   /** Values of this run only, under typed keys; carried over when it continues as new, gone with it unless promoted. */
   working<S extends { readonly [key: string]: z.ZodType }>(shape: S, options?: WorkingOptions): Working<S>
-  /** The same with another scope to read and write. */
+  /** The same with another scope to read and write, which lies within its own. Throws `MEMORY_OUT_OF_SCOPE`. */
   scope(path: string, options?: ScopeOptions): RunMemory
 }
 
@@ -143,6 +143,8 @@ export interface Reverted {
   readonly reverted: readonly string[]
   /** What has been built on since, and is left as it is. */
   readonly blocked: readonly Blocked[]
+  /** Sets by which a person is asked to take back what a machine may not: one for each, with what it would do. */
+  readonly proposed?: readonly string[]
 }
 
 export interface Tombstone {
@@ -160,6 +162,7 @@ export interface Erased {
 
 /** Memory as people and the host have it. Writes of persons apply; those of machines within their bounds, else they are proposed. */
 export interface WorkspaceMemory extends MemoryReads {
+  /** The same held to a scope: what lies beside it or above is neither read nor written. Throws `MEMORY_OUT_OF_SCOPE` for what this one is not given. */
   scope(path: string, options?: ScopeOptions): WorkspaceMemory
   remember(memory: NewMemory, options: By): Promise<Remembered>
   remember(memories: readonly NewMemory[], options: By): Promise<readonly Remembered[]>
@@ -176,13 +179,14 @@ export interface WorkspaceMemory extends MemoryReads {
     change: Pick<NewMemory, 'text' | 'value' | 'validFrom' | 'confidence'>,
     options: By,
   ): Promise<Remembered>
-  pin(id: string, options: By): Promise<void>
-  unpin(id: string, options: By): Promise<void>
+  /** Of a machine, this and what follows is proposed: the answer says so, as that of `remember` does. */
+  pin(id: string, options: By): Promise<Remembered>
+  unpin(id: string, options: By): Promise<Remembered>
   /** Into the bin: nothing finds it, `restore` brings it back within the grace period (default 30 days). */
-  forget(id: string, options: By & { graceMs?: number }): Promise<void>
-  restore(id: string, options: By): Promise<void>
+  forget(id: string, options: By & { graceMs?: number }): Promise<Remembered>
+  restore(id: string, options: By): Promise<Remembered>
   /** It no longer counts from then on; ISO instant. */
-  expire(id: string, options: By & { at: string }): Promise<void>
+  expire(id: string, options: By & { at: string }): Promise<Remembered>
   /**
    * No byte of it stays: text, value, index, payloads, log. What was before can no longer be read, only that it was. Files in which
    * it stands are named in `left`; `{ files }` erases these whole, by the sha-256 of their bytes.
@@ -197,7 +201,7 @@ export interface WorkspaceMemory extends MemoryReads {
   ): Promise<Erased>
   /**
    * Takes back what a run, a change set, or an actor since an instant, has written to memory and to entities; what a person has decided, only by
-   * whoever may decide it: else `DECISION_REFUSED`, and nothing is taken back.
+   * whoever may decide it: else `DECISION_REFUSED`, and nothing is taken back. A machine takes back what it added itself; the rest is proposed.
    */
   revert(
     what:

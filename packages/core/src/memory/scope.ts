@@ -4,6 +4,7 @@
  * The first part is the root. A scope reads itself and what lies below; of what lies above only what is always loaded.
  */
 import { KeelsonError } from '../base/errors.ts'
+import { isScopePath } from '../base/scope-path.ts'
 
 /** Where memories are that name no scope. */
 export const WORKSPACE_SCOPE = 'workspace'
@@ -11,12 +12,7 @@ export const WORKSPACE_SCOPE = 'workspace'
 /** Throws `INPUT_INVALID` unless it is a path. */
 export function scopeOf(path: string | undefined): string {
   if (path === undefined) return WORKSPACE_SCOPE
-  if (
-    typeof path === 'string' &&
-    path.length <= 200 &&
-    /^[\p{L}\p{N}][\p{L}\p{N}_.@:-]*(\/[\p{L}\p{N}][\p{L}\p{N}_.@:-]*){0,7}$/u.test(path)
-  )
-    return path
+  if (isScopePath(path)) return path
   throw new KeelsonError('INPUT_INVALID', `"${String(path).slice(0, 60).toWellFormed()}" is not a scope`, {
     hint: 'Use up to eight names joined by "/", as in "customer:acme/project:site".',
   })

@@ -1,6 +1,7 @@
 /** Persona: on whose behalf a run acts, and what it may do at most: which actions, how much, how often, when. */
 import { KeelsonError } from '../base/errors.ts'
 import { assertKnown, named, namesOf } from '../base/known.ts'
+import { isScopePath } from '../base/scope-path.ts'
 import { rateOf, type Rate, type RateLimit } from '../base/rate.ts'
 import type { Action } from '../connector/action.ts'
 import { nameIn, spendingIn, type Spending } from './budget.ts'
@@ -12,6 +13,8 @@ export interface Persona {
   readonly may: readonly string[]
   /** Names of agents that it may ask; undefined: any. */
   readonly agents?: readonly string[]
+  /** Scopes of memory that its runs are held to, with all that lies below; undefined: any. */
+  readonly memory?: readonly string[]
   /** Per day in the company's zone. */
   readonly limits?: Spending
   /** When its writes may go out; outside of them they are held until they begin. */
@@ -30,19 +33,21 @@ export function definePersona(definition: {
   readonly name: string
   readonly may: Names
   readonly agents?: readonly (string | { readonly name: string })[]
+  readonly memory?: readonly string[]
   readonly limits?: Spending
   readonly hours?: Hours
   readonly rates?: readonly (RateLimit & { readonly on: Names })[]
 }): Persona {
   const what = `persona ${named(definition?.name)}`
   assertKnown(what, definition, PERSONA)
-  const { name, agents, limits, hours, rates } = definition
+  const { name, agents, memory, limits, hours, rates } = definition
   if (typeof name !== 'string' || name === '')
     throw new KeelsonError('DEFINITION_INVALID', 'a persona has no name', { hint: 'Policy and inbox cite it by name.' })
   const persona: Persona = {
     name,
     may: actionNames(definition.may, what),
     ...(agents === undefined ? {} : { agents: agents.map((one) => nameIn(one, what)) }),
+    ...(memory === undefined ? {} : { memory: scopesIn(memory, what) }),
     ...(limits === undefined ? {} : { limits: spendingIn(limits, what) }),
     ...(hours === undefined ? {} : { hours: hoursOf(hours, what) }),
     ...(rates === undefined
@@ -53,8 +58,15 @@ export function definePersona(definition: {
 }
 
 const PERSONA = namesOf<Parameters<typeof definePersona>[0]>({
-  ...{ name: true, may: true, agents: true, limits: true, hours: true, rates: true },
+  ...{ name: true, may: true, agents: true, memory: true, limits: true, hours: true, rates: true },
 })
+
+function scopesIn(given: readonly string[], what: string): readonly string[] {
+  if (Array.isArray(given) && given.every(isScopePath)) return Object.freeze([...given])
+  throw new KeelsonError('DEFINITION_INVALID', `${what} names memory that is no list of scopes`, {
+    hint: 'Name scopes: { memory: ["customer:acme"] }.',
+  })
+}
 
 function limitIn({ on: _, ...limit }: RateLimit & { readonly on: Names }): RateLimit {
   return limit

@@ -17,15 +17,20 @@ import type { Notifier } from '../notifier.ts'
 import { handle } from '../runs.ts'
 import { assertMayAnswer, refusal, type Decider } from './decider.ts'
 import { askedDiff, askedSet, askedSets, itemOfSet } from './asked-sets.ts'
-import { assertActor, benchOf, type Desk } from './desk.ts'
+import { assertWithin, isWhole, mayRead, maySee, mayTouch } from './bounds.ts'
+import { assertActor, benchOf, outOfScope, type Desk } from './desk.ts'
 import { entityOf, entitySet, entitySets, type SetQuery } from './entity-sets.ts'
-import { diffOf, proposalRunId } from './proposal.ts'
+import { diffOf, proposalRunId, proposedDiff } from './proposal.ts'
 import { draftProposal } from './write.ts'
 
 export function changesOf(desk: Desk, notifier: Notifier, decider: Decider): MemoryChanges {
   return {
     list: (query) => list(desk, query),
-    get: async (id) => changeSetOf((await readSet(desk, id)).record),
+    async get(id) {
+      const { record } = await readSet(desk, id)
+      const item = record.status === 'proposed' && record.item === undefined ? await openItem(desk, id) : undefined
+      return changeSetOf(item === undefined ? record : { ...record, item: item.id })
+    },
     diff: (id) => diff(desk, id),
     async propose(ops, { by, reason }) {
       assertActor(by)
@@ -46,10 +51,12 @@ async function list(desk: Desk, query: Parameters<MemoryChanges['list']>[0] = {}
   if (status === undefined || status === 'rejected')
     sets.push(...(await askedSets(desk, 'closed', { run, actor }, limit)))
   if (status === undefined || status === 'applied') sets.push(...(await unreverted(desk, { run, actor }, limit)))
-  return sets
-    .sort((a, b) => b.createdAt - a.createdAt)
-    .slice(0, limit)
-    .map(changeSetOf)
+  const seen: ChangeSetRecord[] = []
+  for (const set of sets.sort((a, b) => b.createdAt - a.createdAt)) {
+    if (seen.length === limit) break
+    if (await maySee(desk, set)) seen.push(set)
+  }
+  return seen.map(changeSetOf)
 }
 
 /** Of a page at least, more are looked at than are handed out: they stand in the order of their last change. */
@@ -57,10 +64,11 @@ const LOOKED_MIN = 1000
 
 /** Those that have a record and match, at least `limit` of them where there are so many. */
 async function storedSets(
-  { env, workspace }: Desk,
+  desk: Desk,
   { status, run, actor }: SetQuery & { status: ChangeSet['status'] | undefined },
   limit: number,
 ): Promise<ChangeSetRecord[]> {
+  const { env, workspace } = desk
   // By what leaves the fewest to look at: nearly all sets are applied, and one actor may have written most of them.
   const where =
     run !== undefined
@@ -75,7 +83,8 @@ async function storedSets(
   for await (const row of pagesOf(env.store, workspace, { kind: CHANGE_SET_RECORD, where, order: 'descending' })) {
     const set = JSON.parse(row.data) as ChangeSetRecord
     const isOfActor = actor === undefined || set.source.by.id === actor
-    if (isOfActor && (status === undefined || set.status === status)) sets.push(set)
+    const matches = isOfActor && (status === undefined || set.status === status)
+    if (matches && (await maySee(desk, set))) sets.push(set)
     if (++looked >= LOOKED_MIN && sets.length >= limit) break
   }
   return sets
@@ -102,6 +111,7 @@ export async function propose(
 ): Promise<string> {
   const { env, workspace, scope } = desk
   const { ops, reason, by } = given
+  await assertWithin(desk, ops)
   await diffOf(desk, ops)
   await assertProposable(benchOf(desk), ops)
   const id = `set_${env.ids.id()}`
@@ -123,14 +133,15 @@ export async function propose(
   return id
 }
 
-export async function readSet(
-  { env, workspace }: Pick<Desk, 'env' | 'workspace'>,
-  id: string,
-): Promise<{ record: ChangeSetRecord; version: number }> {
+/** Throws `MEMORY_NOT_FOUND`, also for one that may not be seen here. */
+export async function readSet(desk: Desk, id: string): Promise<{ record: ChangeSetRecord; version: number }> {
+  const { env, workspace } = desk
   const [row] = await env.store.records(workspace, { kind: CHANGE_SET_RECORD, ids: [id], limit: 1 })
-  if (row !== undefined) return { record: JSON.parse(row.data) as ChangeSetRecord, version: row.version }
-  const written = (await entitySet({ env, workspace }, id)) ?? (await askedSet({ env, workspace }, id))
-  if (written !== undefined) return { record: written, version: 0 }
+  const record =
+    row === undefined
+      ? ((await entitySet({ env, workspace }, id)) ?? (await askedSet({ env, workspace }, id)))
+      : (JSON.parse(row.data) as ChangeSetRecord)
+  if (record !== undefined && (await maySee(desk, record))) return { record, version: row?.version ?? 0 }
   throw new KeelsonError('MEMORY_NOT_FOUND', `there is no change set "${id}"`, { data: { changeSet: id } })
 }
 
@@ -145,7 +156,7 @@ export function changeSetOf(record: ChangeSetRecord): ChangeSet {
 
 async function diff(desk: Desk, id: string): Promise<Diff[]> {
   const { record } = await readSet(desk, id)
-  if (record.ops !== undefined) return diffOf(desk, record.ops, record.scope)
+  if (record.ops !== undefined) return readable(desk, await proposedDiff(desk, record))
   const asked = await itemOfSet(desk, id)
   if (asked !== undefined) return askedDiff(asked)
   const memories = await recordsOf(
@@ -160,6 +171,14 @@ async function diff(desk: Desk, id: string): Promise<Diff[]> {
     return { op: change.did, ...(memory === undefined ? {} : { before: memoryOf(memory, desk.env.clock.now()) }) }
   })
   return Promise.all(diffs)
+}
+
+/** What would be closed may be more sensitive than what closes it. */
+function readable(desk: Desk, diffs: readonly Diff[]): Diff[] {
+  if (isWhole(desk)) return [...diffs]
+  return diffs.map(({ before, ...rest }) =>
+    before === undefined || mayRead(desk, before) ? { ...rest, ...(before === undefined ? {} : { before }) } : rest,
+  )
 }
 
 /** Field by field, as its history has it. */
@@ -188,8 +207,9 @@ async function decide(
   given: { by: ChangeSetRecord['source']['by']; decision: { approve: true } | { reject: string } },
 ): Promise<ChangeSet> {
   assertMayAnswer(given.by)
-  const { env, workspace } = desk
+  const { env } = desk
   const { record } = await readSet(desk, id)
+  if (!(await mayTouch(desk, record))) throw outOfScope(`change set "${id}"`, desk)
   if (record.status !== 'proposed') {
     throw new KeelsonError('MEMORY_STALE', `change set "${id}" is ${record.status}`, {
       hint: 'Only what is proposed can be decided.',
@@ -197,11 +217,8 @@ async function decide(
     })
   }
   const asked = await itemOfSet(desk, id)
-  const run = proposalRunId(id)
-  const where = { field: 'openRun', value: run }
-  const [row] = asked === undefined ? await env.store.records(workspace, { kind: 'inbox', where, limit: 1 }) : []
-  if (row === undefined && asked === undefined) throw notAsked(id)
-  const item = asked ?? (JSON.parse(row!.data) as ItemRecord)
+  const item = asked ?? (await openItem(desk, id))
+  if (item === undefined) throw notAsked(id)
   const said = await decider.decide(item.id, { hash: item.hash, by: given.by, ...given.decision })
   if (said.status === 'refused') throw refusal(id, said)
   env.nudge()
@@ -232,6 +249,13 @@ async function untilDone({ env, workspace }: Desk, notifier: Notifier, set: stri
     watched.end()
   }
   await handle(env, notifier, workspace, run).result()
+}
+
+/** The item that asks about a proposal, where it was opened. */
+async function openItem({ env, workspace }: Desk, id: string): Promise<ItemRecord | undefined> {
+  const where = { field: 'openRun', value: proposalRunId(id) }
+  const [row] = await env.store.records(workspace, { kind: 'inbox', where, limit: 1 })
+  return row === undefined ? undefined : (JSON.parse(row.data) as ItemRecord)
 }
 
 function notAsked(id: string): KeelsonError {

@@ -29,9 +29,9 @@ import {
 } from '../../memory/unit.ts'
 import type { Notifier } from '../notifier.ts'
 import { handle } from '../runs.ts'
+import { assertWhole, mayWrite } from './bounds.ts'
 import { assertActor, type Desk } from './desk.ts'
 import { PROPOSAL_PLAYBOOK, proposalRunId, proposalSetOf } from './proposal.ts'
-import { mayRead } from './reads.ts'
 import { proposes, readAt, traces, type Traces } from './traces.ts'
 
 type Which = Parameters<WorkspaceMemory['erase']>[0]
@@ -128,8 +128,11 @@ const IN_USE = 'its run is open: erase again when it has ended'
 
 async function chosen(desk: Desk, which: Which): Promise<MemoryRecord[]> {
   const { env, workspace } = desk
+  if ('files' in which) {
+    assertWhole(desk)
+    return []
+  }
   const all: MemoryRecord[] = []
-  if ('files' in which) return []
   if ('ids' in which) all.push(...(await rowsOf(desk, which.ids)).map((row) => JSON.parse(row.data) as MemoryRecord))
   else {
     const subject = 'about' in which ? subjectOf(which.about).subject : undefined
@@ -139,7 +142,7 @@ async function chosen(desk: Desk, which: Which): Promise<MemoryRecord[]> {
       if (subject !== undefined || record.thread === (which as { thread: string }).thread) all.push(record)
     }
   }
-  return all.filter((record) => mayRead(desk, record))
+  return all.filter((record) => mayWrite(desk, record))
 }
 
 async function rowsOf({ env, workspace }: Desk, ids: readonly string[]): Promise<readonly RecordRow[]> {

@@ -1,6 +1,7 @@
 /** Host: `workspace.memory`: what people and the host do with memory, outside of any run. */
 import type { Actor } from '../../base/actor.ts'
 import { KeelsonError } from '../../base/errors.ts'
+import { pagesOf } from '../../journal/pages.ts'
 import type { Amendment, ChangeOp, Remembered } from '../../memory/change-set.ts'
 import { CONTEXT_RECORD, contextPut, type ContextLog } from '../../memory/context.ts'
 import type { ScopeOptions, WorkspaceMemory } from '../../memory/handle.ts'
@@ -11,7 +12,8 @@ import { calibrated, weighed } from '../../memory/recall/vector.ts'
 import type { Notifier } from '../notifier.ts'
 import { changesOf } from './changes.ts'
 import type { Decider } from './decider.ts'
-import { askedOf, assertActor, deskOf, narrowed, type Desk } from './desk.ts'
+import { mayShow, seesCompany } from './bounds.ts'
+import { askedOf, assertActor, deskOf, narrowed, placeOf, type Desk } from './desk.ts'
 import { erase } from './erase.ts'
 import { contextFor } from './gather.ts'
 import { importAll } from './import.ts'
@@ -34,7 +36,7 @@ interface By {
 }
 
 function handleOn(desk: Desk, notifier: Notifier, decider: Decider): WorkspaceMemory {
-  const amend = (id: string, set: Amendment, options: By, why: string): Promise<void> =>
+  const amend = (id: string, set: Amendment, options: By, why: string): Promise<Remembered> =>
     one(desk, { op: 'amend', id, set }, options, why)
   return {
     ...readsOn(desk),
@@ -66,7 +68,7 @@ function handleOn(desk: Desk, notifier: Notifier, decider: Decider): WorkspaceMe
     consolidate: (consolidator, options) => consolidate(desk, consolidator, options),
     calibrate: (questions, options) => calibrate(desk, questions, options),
     contexts: (query) => contexts(desk, query),
-    learned: () => learned(desk),
+    learned: async () => (seesCompany(desk) ? learned(desk) : []),
   }
 }
 
@@ -77,11 +79,16 @@ function readsOn(desk: Desk): Pick<WorkspaceMemory, 'recall' | 'facts' | 'histor
     history: (query) => history(desk, query),
     get: (id) => get(desk, id),
     async context(query) {
-      const { env, workspace, scope } = desk
+      const { env, workspace } = desk
       const { labels: _labels, ...made } = await contextFor(desk, query)
       const pack = { id: `context_${env.ids.id()}`, ...made }
       const { text: _, ...shown } = pack
-      const log: ContextLog = { ...shown, at: new Date(env.clock.now()).toISOString(), scope, task: query.task }
+      const log: ContextLog = {
+        ...shown,
+        at: new Date(env.clock.now()).toISOString(),
+        ...placeOf(desk),
+        task: query.task,
+      }
       await env
         .company(workspace)
         .edit(async () => ({ drafts: [{ kind: 'memory.shown', data: { puts: [contextPut(log)] } }] }))
@@ -102,9 +109,9 @@ async function many<T>(
   return Array.isArray(given) ? results : results[0]!
 }
 
-async function one(desk: Desk, op: ChangeOp & { id: string }, options: By, why: string): Promise<void> {
+async function one(desk: Desk, op: ChangeOp & { id: string }, options: By, why: string): Promise<Remembered> {
   await recordFor(desk, op.id)
-  await write(desk, [op], options, why)
+  return (await write(desk, [op], options, why))[0]!
 }
 
 /** Writes one change set. All of it or none. `corrects`: what its first one says anew. */
@@ -220,11 +227,14 @@ async function calibrate(
   return found
 }
 
-async function contexts(
-  { env, workspace }: Desk,
-  { run, limit = 50 }: { run?: string; limit?: number } = {},
-): Promise<ContextLog[]> {
+async function contexts(desk: Desk, { run, limit = 50 }: { run?: string; limit?: number } = {}): Promise<ContextLog[]> {
+  const { env, workspace } = desk
   const where = run === undefined ? { field: 'all', value: '1' } : { field: 'run', value: run }
-  const rows = await env.store.records(workspace, { kind: CONTEXT_RECORD, where, order: 'descending', limit })
-  return rows.map((row) => JSON.parse(row.data) as ContextLog)
+  const found: ContextLog[] = []
+  for await (const { data } of pagesOf(env.store, workspace, { kind: CONTEXT_RECORD, where, order: 'descending' })) {
+    if (found.length >= limit) break
+    const log = JSON.parse(data) as ContextLog
+    if (mayShow(desk, log)) found.push(log)
+  }
+  return found
 }

@@ -32,6 +32,8 @@ import type { Pass } from '../pass.ts'
 import { newRun } from '../start.ts'
 import type { Built } from '../writer.ts'
 import { benchOf, deskOf, memoryIds, type Desk } from './desk.ts'
+import { entitySet } from './entity-sets.ts'
+import { undoing, undoingDiff } from './take-back.ts'
 
 export const PROPOSAL_PLAYBOOK = 'keelson.proposal'
 
@@ -122,8 +124,9 @@ async function ask(pass: Pass, key: string, set: string, shown: Shown): Promise<
   const render = async () => {
     const desk = deskIn(pass)
     const { record, gone } = await readProposal(desk, set)
-    const left = record?.ops?.filter((op) => !gone.some((one) => one.op === op)) ?? []
-    return previewOf(await diffOf(desk, left, record?.scope), await leftOut(desk, gone))
+    if (record === undefined) return previewOf([], [])
+    const left = record.ops?.filter((op) => !gone.some((one) => one.op === op)) ?? []
+    return previewOf(await proposedDiff(desk, { ...record, ops: left }), await leftOut(desk, gone))
   }
   return askItem(
     pass,
@@ -166,6 +169,7 @@ async function build(
     .toWellFormed()
   if (present !== hash && decision?.reject === undefined) return answered('changed')
   if (decision?.approve !== true) return rejected(decision?.reject ?? (out === '' ? 'it was not approved' : out))
+  if (record.reverts !== undefined) return takingBack(desk, record, { version, by, answered })
   if ('failed' in made) return rejected(made.failed.message)
   return answered('applied', [
     ...made.bench.puts(),
@@ -219,6 +223,51 @@ async function trial(desk: Desk, record: ChangeSetRecord, gone: Gone[]): Promise
   }
 }
 
+type Answered = (ok: string, puts?: readonly Put[]) => Built
+
+/** What a machine asked to take back, taken back as a person would. */
+async function takingBack(
+  desk: Desk,
+  proposal: ChangeSetRecord,
+  { version, by = proposal.source.by, answered }: { version: number; by: Actor | undefined; answered: Answered },
+): Promise<Built> {
+  const { ops: _, ...rest } = proposal
+  const settled = { ...rest, decidedBy: by, decidedAt: desk.env.clock.now() }
+  const [found] = await toTakeBack(desk, proposal)
+  const { puts, cached, changes, blocked } =
+    found?.record.status === 'applied'
+      ? await undoing(desk, found.record, { by, reason: proposal.reason, set: proposal.id })
+      : { puts: [], cached: [], changes: [], blocked: [{ id: proposal.reverts![0]!, why: 'it is applied no more' }] }
+  if (changes.length === 0 || found === undefined) {
+    const why = blocked.map(({ id, why }) => `${id}: ${why}`).join('; ') || 'it is as it was before'
+    return answered('rejected', [changeSetPut({ ...settled, status: 'rejected', why }, version + 1)])
+  }
+  const sets = [
+    changeSetPut({ ...settled, status: 'applied', changes }, version + 1),
+    changeSetPut({ ...found.record, status: 'reverted' }, found.version + 1),
+  ]
+  return { ...answered('applied', [...puts, ...sets]), cached }
+}
+
+/** The sets that a proposal would take back. */
+async function toTakeBack(
+  { env, workspace }: Pick<Desk, 'env' | 'workspace'>,
+  { reverts = [] }: ChangeSetRecord,
+): Promise<{ record: ChangeSetRecord; version: number }[]> {
+  const rows = await env.store.records(workspace, { kind: CHANGE_SET_RECORD, ids: reverts, limit: reverts.length })
+  if (rows.length > 0)
+    return rows.map((row) => ({ record: JSON.parse(row.data) as ChangeSetRecord, version: row.version }))
+  const written = await Promise.all(reverts.map((id) => entitySet({ env, workspace }, id)))
+  return written.flatMap((record) => (record === undefined ? [] : [{ record, version: 0 }]))
+}
+
+/** What a proposal would do. */
+export async function proposedDiff(desk: Desk, record: ChangeSetRecord): Promise<Diff[]> {
+  const own = record.reverts === undefined ? [] : await toTakeBack(desk, record)
+  const undone = await Promise.all(own.map((one) => undoingDiff(desk, one.record)))
+  return [...(await diffOf(desk, record.ops ?? [], record.scope)), ...undone.flat()]
+}
+
 /** A proposal as it stands, and a hash of it and of the memories that it names. */
 async function readProposal(desk: Desk, set: string): Promise<Proposal> {
   const { env, workspace } = desk
@@ -227,7 +276,11 @@ async function readProposal(desk: Desk, set: string): Promise<Proposal> {
   const record = JSON.parse(row.data) as ChangeSetRecord
   const ops = record.ops ?? []
   const replaced = await supersededBy({ env, workspace }, ops, record.scope)
-  const named = [...namedIn(ops), ...[...replaced.values()].map(({ id }) => id)]
+  const undone = record.reverts === undefined ? [] : await toTakeBack({ env, workspace }, record)
+  const touched = undone.flatMap((one) =>
+    one.record.changes.flatMap((change) => (change.did === 'written' ? [] : [change.id])),
+  )
+  const named = [...namedIn(ops), ...[...replaced.values()].map(({ id }) => id), ...touched]
   const memories = [...(await recordsOf(env.store, workspace, named)).values()].map(
     ({ id, ends, pinned, load, expiresAt, terms }) => [
       ...[id, ends, pinned ?? false, load, expiresAt ?? null],
@@ -237,7 +290,7 @@ async function readProposal(desk: Desk, set: string): Promise<Proposal> {
   const gone: Gone[] = []
   const made = record.status === 'proposed' ? await trial(desk, record, gone) : undefined
   const without = gone.length === 0 ? [] : [gone.map(({ op }) => ops.indexOf(op))]
-  const hash = sha256(canonicalAround([ops, memories, ...without]))
+  const hash = sha256(canonicalAround([ops, memories, ...without, ...undone.map((one) => one.record.status)]))
   return { record, version: row.version, hash, gone, made }
 }
 
@@ -280,7 +333,11 @@ export async function diffOf(desk: Desk, ops: readonly ChangeOp[], scope: string
       const after = draftOf(desk, op, scope, '').text
       return before.length === 0
         ? [{ op: 'add', after }]
-        : before.map((record, at) => ({ op: 'replace', before: memoryOf(record, desk.env.clock.now()), ...(at === 0 ? { after } : {}) }))
+        : before.map((record, at) => ({
+            op: 'replace',
+            before: memoryOf(record, desk.env.clock.now()),
+            ...(at === 0 ? { after } : {}),
+          }))
     }
     const record = memories.get(op.id)
     const before = record === undefined ? {} : { before: memoryOf(record, desk.env.clock.now()) }
@@ -309,8 +366,8 @@ async function leftOut(desk: Desk, gone: readonly Gone[]): Promise<PreviewRows> 
 type PreviewRows = Extract<Preview, { kind: 'fields' }>['rows']
 
 function previewOf(diffs: readonly Diff[], out: PreviewRows): Preview {
-  const rows = diffs.slice(0, SHOWN_MAX).map(({ op, before, after = '' }) => {
-    const label = before === undefined ? op : `${op} ${before.id}`
+  const rows = diffs.slice(0, SHOWN_MAX).map(({ op, before, after = '', entity }) => {
+    const label = before === undefined ? (entity === undefined ? op : `${op} ${entity}`) : `${op} ${before.id}`
     return {
       label,
       ...(before === undefined ? {} : { before: before.text }),

@@ -15,8 +15,8 @@ import {
   type RecallQuery,
 } from '../../memory/recall/recall.ts'
 import { weighed } from '../../memory/recall/vector.ts'
-import { isWithin } from '../../memory/scope.ts'
 import { asKnown, holdsAt, MEMORY_RECORD, memoryOf, START, type Memory, type MemoryRecord } from '../../memory/unit.ts'
+import { mayRead, noMemory } from './bounds.ts'
 import { askedOf, type Desk } from './desk.ts'
 
 export async function recall(desk: Desk, given: RecallQuery | string): Promise<Recalled[]> {
@@ -80,14 +80,7 @@ export async function get(desk: Desk, id: string): Promise<Memory> {
 export async function recordFor(desk: Desk, id: string): Promise<MemoryRecord> {
   const record = (await recordsOf(desk.env.store, desk.workspace, [id])).get(id)
   if (record !== undefined && mayRead(desk, record)) return record
-  throw new KeelsonError('MEMORY_NOT_FOUND', `there is no memory "${id}" in ${desk.reader.scopes.join(', ')}`, {
-    hint: 'It may belong to another scope, or have never been.',
-    data: { memory: id },
-  })
-}
-
-export function mayRead({ reader }: Desk, record: MemoryRecord): boolean {
-  return record.sensitivity <= reader.maxSensitivity && reader.scopes.some((scope) => isWithin(record.scope, scope))
+  throw noMemory(desk, id)
 }
 
 /** Records that a query may mean: by their subject, of what stands now, or all there ever were. */

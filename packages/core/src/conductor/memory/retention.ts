@@ -1,4 +1,6 @@
 /** Retention and consolidation of a workspace: what is due, and what could be said in less, as proposals. */
+import type { Actor } from '../../base/actor.ts'
+import { KeelsonError } from '../../base/errors.ts'
 import type { ChangeOp } from '../../memory/change-set.ts'
 import { sameWords, type Consolidator } from '../../memory/consolidate.ts'
 import type { Retention, WorkspaceMemory } from '../../memory/handle.ts'
@@ -15,7 +17,8 @@ import type { Json } from '../../base/value.ts'
 import { pagesOf } from '../../journal/pages.ts'
 import type { Put } from '../../journal/put.ts'
 import { propose } from './changes.ts'
-import { assertActor, askedOf, type Desk } from './desk.ts'
+import { assertWhole, isWhole, mayWrite } from './bounds.ts'
+import { assertActor, askedOf, isAmong, type Desk } from './desk.ts'
 
 export function retentionOf(desk: Desk): Retention {
   const { env, workspace } = desk
@@ -26,19 +29,22 @@ export function retentionOf(desk: Desk): Retention {
   }
   return {
     async set(policy, { by }) {
-      assertActor(by)
+      assertOperator(desk, by)
       const checked = checkedPolicy(policy)
       await env.company(workspace).edit(async () => ({
         drafts: [{ kind: 'memory.changed', data: { by, puts: await put(checked.name, checked) } }],
       }))
     },
     async remove(name, { by }) {
-      assertActor(by)
+      assertOperator(desk, by)
       await env
         .company(workspace)
         .edit(async () => ({ drafts: [{ kind: 'memory.changed', data: { by, puts: await put(name, null) } }] }))
     },
-    list: () => policiesOf(desk),
+    list: async () =>
+      (await policiesOf(desk)).filter(
+        ({ scope }) => scope === undefined || isWhole(desk) || isAmong(desk.reader.scopes, scope),
+      ),
     forecast: (until) => due(desk, instantOf(until)!),
     async run({ by, reason }) {
       assertActor(by)
@@ -48,6 +54,16 @@ export function retentionOf(desk: Desk): Retention {
       return propose(desk, { ops, by, reason: reason ?? `${expiring.length} memories are past their time` })
     },
   }
+}
+
+/** How long what is kept, is no machine's to say. */
+function assertOperator(desk: Desk, by: Actor): void {
+  assertActor(by)
+  assertWhole(desk)
+  if (by.kind === 'person') return
+  throw new KeelsonError('INPUT_INVALID', `only a person sets how long what is kept, not ${by.kind} ${by.id}`, {
+    hint: 'Name the person who decides: { by: { kind: "person", id } }.',
+  })
 }
 
 async function policiesOf({ env, workspace }: Desk): Promise<RetentionPolicy[]> {
@@ -65,10 +81,12 @@ async function due(desk: Desk, until: number): Promise<Expiring[]> {
   return expiring.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : a.id < b.id ? -1 : 1))
 }
 
-/** All memories of the workspace: a policy is the operator's, whatever the scope. */
-async function* everything({ env, workspace }: Desk): AsyncGenerator<MemoryRecord> {
-  for await (const { data } of pagesOf(env.store, workspace, { kind: MEMORY_RECORD }))
-    yield JSON.parse(data) as MemoryRecord
+/** All memories of the workspace, whatever the scope: a policy is the operator's. A desk that is held to scopes writes in these. */
+async function* everything(desk: Desk): AsyncGenerator<MemoryRecord> {
+  for await (const { data } of pagesOf(desk.env.store, desk.workspace, { kind: MEMORY_RECORD })) {
+    const record = JSON.parse(data) as MemoryRecord
+    if (isWhole(desk) || mayWrite(desk, record)) yield record
+  }
 }
 
 export async function consolidate(

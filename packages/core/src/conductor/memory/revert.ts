@@ -2,20 +2,23 @@
  * Revert: what a run, a change set, or an actor has written to memory and to entities, taken back as change sets of its own.
  *
  * V1. Newest first, one unit for each set: stopped half way, it goes on where it was when it is asked again.
+ * V2. What a machine may not take back by itself is proposed, set by set: as what its inverse would do.
  */
 import { pagesOf } from '../../journal/pages.ts'
 import { KeelsonError } from '../../base/errors.ts'
 import { sha256 } from '../../base/hash.ts'
 import { changeSetPut, CHANGE_SET_RECORD, writtenIn, type ChangeSetRecord } from '../../memory/change-set.ts'
 import type { Reverted, WorkspaceMemory } from '../../memory/handle.ts'
-import { invert, type Blocked } from '../../memory/invert.ts'
+import type { Blocked } from '../../memory/invert.ts'
 import { instantOf } from '../../memory/recall/recall.ts'
 import { assertOwn } from './asked-sets.ts'
-import { assertActor, benchOf, type Desk } from './desk.ts'
+import { mayTouch } from './bounds.ts'
+import { assertActor, outOfScope, type Desk } from './desk.ts'
 import { readSet } from './changes.ts'
 import { assertMayTakeBack, type Decider } from './decider.ts'
-import { takeBack } from './entity-revert.ts'
 import { entitySets, type SetQuery } from './entity-sets.ts'
+import { mayAlone, undoing } from './take-back.ts'
+import { draftProposal } from './write.ts'
 
 type What = Parameters<WorkspaceMemory['revert']>[0]
 type By = Parameters<WorkspaceMemory['revert']>[1]
@@ -26,17 +29,44 @@ export async function revert(desk: Desk, decider: Decider, what: What, options: 
   const blocked: Blocked[] = []
   const changeSets: string[] = []
   const reverted: string[] = []
+  const proposed: string[] = []
   const sets = await setsOf(desk, what)
   for (const { id } of sets) await assertMayTakeBack(desk, decider, id, options.by)
-  for (const { id } of sets) {
+  for (const set of sets) {
+    const { id } = set
+    if (!(await mayAlone(desk, set, options.by))) {
+      proposed.push(await propose(desk, set, options))
+      continue
+    }
     const made = await revertSet(desk, id, options, blocked)
     if (made === undefined) continue
     reverted.push(id)
     changeSets.push(made)
   }
   desk.env.nudge()
-  return { changeSets, reverted, blocked }
+  return { changeSets, reverted, blocked, ...(proposed.length === 0 ? {} : { proposed }) }
 }
+
+/** V2. One that waits already is not made again. */
+async function propose(desk: Desk, { id }: ChangeSetRecord, { by, reason }: By): Promise<string> {
+  const { env, workspace, scope } = desk
+  const waiting = await env.store.records(workspace, { kind: CHANGE_SET_RECORD, where: PROPOSED, limit: 1000 })
+  const there = waiting.find(({ data }) => (JSON.parse(data) as ChangeSetRecord).reverts?.includes(id) === true)
+  if (there !== undefined) return there.id
+  const set: ChangeSetRecord = {
+    id: `set_${env.ids.id()}`,
+    status: 'proposed',
+    ...{ source: { by }, reason: reason ?? `take back ${id}`, createdAt: env.clock.now(), scope },
+    ...{ changes: [], ops: [], reverts: [id] },
+  }
+  await env.company(workspace).edit(async () => {
+    const { puts, starts } = draftProposal(desk, set, by)
+    return { drafts: [{ kind: 'memory.changed', data: { by, puts } }], unit: { starts } }
+  })
+  return set.id
+}
+
+const PROPOSED = { field: 'status', value: 'proposed' }
 
 /** The applied sets that are meant, newest first; those of entities behind those of memories, which they do not touch. */
 async function setsOf(desk: Desk, what: What): Promise<ChangeSetRecord[]> {
@@ -50,7 +80,12 @@ async function setsOf(desk: Desk, what: What): Promise<ChangeSetRecord[]> {
   const stored = sets
     .filter((set) => set.status === 'applied' && (set.decidedAt ?? set.createdAt) >= since)
     .sort((a, b) => b.order - a.order)
-  return 'changeSet' in what ? stored : [...stored, ...(await ofEntities(desk, { ...what, since }))]
+  const all = 'changeSet' in what ? stored : [...stored, ...(await ofEntities(desk, { ...what, since }))]
+  const own: ChangeSetRecord[] = []
+  for (const set of all)
+    if (await mayTouch(desk, set)) own.push(set)
+    else if ('changeSet' in what && set.id === what.changeSet) throw outOfScope(`change set "${set.id}"`, desk)
+  return own
 }
 
 async function ofEntities(desk: Desk, query: SetQuery): Promise<ChangeSetRecord[]> {
@@ -89,12 +124,16 @@ async function revertSet(desk: Desk, id: string, { by, reason }: By, blocked: Bl
   const written = await env.company(workspace).edit(async () => {
     const { record, version } = await readSet(desk, id)
     if (record.status !== 'applied') return undefined
-    const now = env.clock.now()
-    const bench = benchOf(desk)
-    const inverse = await invert(bench, record, { now, set })
-    const entities = await takeBack(desk, record, { by, ...(reason === undefined ? {} : { reason }) })
-    own = [...inverse.blocked, ...entities.blocked]
-    const changes = [...inverse.changes, ...entities.changes]
+    const {
+      puts: undone,
+      cached,
+      changes,
+      blocked: left,
+    } = await undoing(desk, record, {
+      ...{ set, by },
+      ...(reason === undefined ? {} : { reason }),
+    })
+    own = left
     // Nothing of it could be taken back: it stands, and can be tried again.
     if (changes.length === 0 && own.length > 0) return undefined
     const made: ChangeSetRecord = {
@@ -102,18 +141,13 @@ async function revertSet(desk: Desk, id: string, { by, reason }: By, blocked: Bl
       status: 'applied',
       source: { by },
       reason: reason ?? `${id} is taken back`,
-      createdAt: now,
+      createdAt: env.clock.now(),
       scope,
       changes,
       reverts: [id],
     }
-    const puts = [
-      ...bench.puts(),
-      ...entities.puts,
-      changeSetPut(made, 1),
-      changeSetPut({ ...record, status: 'reverted' }, version + 1),
-    ]
-    return { drafts: [{ kind: 'memory.changed', data: { by, puts } }], cached: entities.cached }
+    const puts = [...undone, changeSetPut(made, 1), changeSetPut({ ...record, status: 'reverted' }, version + 1)]
+    return { drafts: [{ kind: 'memory.changed', data: { by, puts } }], cached }
   })
   blocked.push(...own)
   return written === undefined ? undefined : set

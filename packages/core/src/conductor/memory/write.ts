@@ -18,6 +18,7 @@ import {
   type Remembered,
 } from '../../memory/change-set.ts'
 import type { Source } from '../../memory/unit.ts'
+import { assertWithin } from './bounds.ts'
 import { benchOf, memoryIds, type Desk } from './desk.ts'
 import { proposalRun } from './proposal.ts'
 
@@ -49,6 +50,7 @@ export async function draftWrite(desk: Desk, write: Write): Promise<Drafted> {
   // It is written with each memory: once in the order in which it is stored.
   const source = stored(write.source) as unknown as Source
   const labels = write.labels === undefined || isUnlabelled(write.labels) ? {} : { labels: write.labels }
+  await assertWithin(desk, ops)
   const now = env.clock.now()
   const bench = benchOf(desk)
   const decided = source.by.kind === 'person'

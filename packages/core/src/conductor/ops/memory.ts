@@ -15,7 +15,8 @@ import { contextPut } from '../../memory/context.ts'
 import type { ContextQuery, RunMemory } from '../../memory/handle.ts'
 import type { NewEvent, NewMemory } from '../../memory/input.ts'
 import type { Source } from '../../memory/unit.ts'
-import { benchOf, narrowed, type Desk } from '../memory/desk.ts'
+import { assertWithin } from '../memory/bounds.ts'
+import { benchOf, narrowed, placeOf, type Desk } from '../memory/desk.ts'
 import { contextFor } from '../memory/gather.ts'
 import { diffOf } from '../memory/proposal.ts'
 import { facts, get, history, recall } from '../memory/reads.ts'
@@ -114,7 +115,7 @@ function contextOp(pass: Pass, desk: Desk, key: string, query: ContextQuery): Pr
       const pack = { id, ...made }
       const { text, ...shown } = pack
       const at = new Date(pass.task.env.clock.now()).toISOString()
-      const put = contextPut({ ...shown, at, run: row.id, step: key, scope: desk.scope, task: query.task })
+      const put = contextPut({ ...shown, at, run: row.id, step: key, ...placeOf(desk), task: query.task })
       const seen = keep(pass, { ...shown, text: await bare(pass, text, pack.items) })
       const there = await pass.task.env.store.records(row.workspace, { kind: put.kind, ids: [id], limit: 1 })
       const puts = there.length === 0 ? [put] : []
@@ -203,6 +204,7 @@ function proposeOp(
           const id = setId(pass, key, hash)
           const ok = { changeSet: id }
           if (await isThere(desk, id)) return { drafts: [{ kind: 'memory.completed', key, data: { hash, ok } }] }
+          await assertWithin(desk, ops)
           await assertProposable(benchOf(desk), ops)
           const { puts, starts } = draftProposal(
             desk,
