@@ -44,6 +44,7 @@ export type {
   Changed,
   CreateOptions,
   Drift,
+  EntityErased,
   EntityStore,
   RunEntityStore,
   ListOptions,

@@ -22,7 +22,7 @@ import { grantsOf, type Grants } from './conductor/grants.ts'
 import { trustVerbs, type Trust } from './conductor/trust/trust.ts'
 import { shadowOf, type Shadow } from './conductor/shadow/shadow.ts'
 import { cacheDeskOf, type CacheDesk } from './conductor/cache-desk.ts'
-import { editor, type EntityDesk } from './conductor/editor.ts'
+import { entityDesk, type EntityDesk } from './conductor/editor.ts'
 import { artifactsOf, taxonomyDeskOf, templatesOf } from './conductor/library.ts'
 import type { ArtifactDesk, TaxonomyDesk, TemplateDesk } from './conductor/library.ts'
 import { revertOf, type Revert } from './conductor/revert/revert.ts'
@@ -159,7 +159,7 @@ export function workspaceOf(parts: WorkspaceParts, id: string): Workspace {
     metrics: metricsOf(env, id),
     memory: memoryFor(env, notifier, id, deciderOf(deciding)),
     ...{ trust: trustVerbs(env, id), maintenance: maintenanceOf(env, notifier, id) },
-    entities: (type, options) => editor(env, id, type, options?.by),
+    entities: (type, options) => entityDesk({ env, notifier, workspace: id }, type, options?.by),
     configure: async (settings, { by }) => company.configure(checked(parts, id, settings), by),
     settings: async () => (await company.settings()).value,
     ...freezeVerbs(env, id),

@@ -57,6 +57,16 @@ export function upcastTo(type: Versioned, data: Data, from: number, to: number =
   return made
 }
 
+/** Data in which blanks stand for what was erased: where no upcaster can go on from them, they are what they are. */
+export function upcastBlank(type: Versioned, data: Data, from: number, to: number = type.version): Data {
+  try {
+    return upcastTo(type, data, from, to)
+  } catch (thrown) {
+    if (KeelsonError.is(thrown, 'UPCAST_FAILED')) return data
+    throw thrown
+  }
+}
+
 function step(type: Versioned, data: Data, to: number): Data {
   const upcast = type.upcast.get(to)
   if (upcast === undefined) throw missing(type, to - 1)

@@ -21,6 +21,7 @@ import { shelfOf } from '../conductor/shelf.ts'
 import type { AnyEntityType, EntityRecord } from '../memory/entity.ts'
 import { mixed } from '../memory/entity-labels.ts'
 import { headOf, holderOfRef, present } from '../memory/entity-read.ts'
+import { erasedFields } from '../memory/entity-erased.ts'
 import { withNames } from '../memory/entity-identity.ts'
 import * as verbs from '../memory/entity-verbs.ts'
 import { createEntity, keyedId, type Writing } from '../memory/entity-write.ts'
@@ -217,8 +218,9 @@ async function settle(
     return { here, what: 'created' }
   }
   const there = present(type, head.record)
+  const gone = new Set(erasedFields(head.record))
   const fields = [...new Set([...Object.keys(there), ...Object.keys(record.data)])]
-    .filter((field) => canonical(there[field] ?? null) !== canonical(record.data[field] ?? null))
+    .filter((field) => !gone.has(field) && canonical(there[field] ?? null) !== canonical(record.data[field] ?? null))
     .sort()
   if (fields.length > 0 && options.onConflict !== 'take') return { here, what: 'kept', fields }
   await bring()

@@ -15,11 +15,13 @@ import {
 } from '../memory/entity-history.ts'
 import { entitiesByAlias, entityByRef, findEntity, getEntity, listEntities, type Shelf } from '../memory/entity-read.ts'
 import { checkingOptions } from '../memory/entity-options.ts'
-import type { EntityStore, WriteOptions } from '../memory/entity-store.ts'
+import type { EntityErased, EntityStore, WriteOptions } from '../memory/entity-store.ts'
 import * as verbs from '../memory/entity-verbs.ts'
 import type { Writing, Written } from '../memory/entity-write.ts'
 import type { Environment } from './environment.ts'
+import { eraseEntity } from './memory/erase-entity.ts'
 import { migrate, type Migration } from './migrate.ts'
+import type { Notifier } from './notifier.ts'
 import { NOTHING, type Correcting } from './projections.ts'
 import { shelfOf } from './shelf.ts'
 
@@ -27,6 +29,14 @@ import { shelfOf } from './shelf.ts'
 export interface EntityDesk<T> extends EntityStore<T> {
   /** Stores records of older schemas as of today's, page by page; stopped, it goes on where it was. */
   migrate(options?: { onProgress?: (at: Migration) => void }): Promise<Migration>
+  /**
+   * Erases its values, or those of `fields`, for good: in the record, its history, names, the journal, and what was made of them. Blanks
+   * stay, with who erased what and when; all of it erased, it is archived. By a person only. What could not be taken is in `left`.
+   */
+  erase(
+    id: string,
+    options?: { readonly fields?: readonly (keyof T & string)[]; readonly reason?: string },
+  ): Promise<EntityErased>
   readonly snapshots: {
     /** Forgets all snapshots of the workspace: they are folded again when they are needed. */
     drop(): Promise<number>
@@ -35,13 +45,32 @@ export interface EntityDesk<T> extends EntityStore<T> {
   }
 }
 
-export function editor<T>(env: Environment, workspace: string, type: EntityType<T>, by: Actor = SYSTEM): EntityDesk<T> {
+/** The store of one type for the host. */
+export function entityDesk<T>(
+  at: { readonly env: Environment; readonly notifier: Notifier; readonly workspace: string },
+  type: EntityType<T>,
+  by: Actor = SYSTEM,
+): EntityDesk<T> {
+  const desk = editor(at.env, at.workspace, type, by)
+  const known = entityTypeOf(type)
+  return checkingOptions<EntityDesk<T>>(`entities(${known.name})`, {
+    ...desk,
+    erase: (one, options) => eraseEntity(at, known, by, one, options),
+  })
+}
+
+export function editor<T>(
+  env: Environment,
+  workspace: string,
+  type: EntityType<T>,
+  by: Actor = SYSTEM,
+): Omit<EntityDesk<T>, 'erase'> {
   const known = entityTypeOf(type)
   env.entities.learn(known)
   const shelf = shelfOf(env, workspace)
   const write = (options: WriteOptions | undefined, build: (writing: Writing) => Promise<Written>) =>
     edit(env, writingOf(shelf, known, by, options), by, build) as Promise<unknown> as Promise<Entity<T>>
-  return checkingOptions<EntityDesk<T>>(`entities(${known.name})`, {
+  return {
     ...reads<T>(shelf, known),
     create: (data, options) => {
       const own = `${known.name}_${env.ids.id()}`
@@ -62,7 +91,7 @@ export function editor<T>(env: Environment, workspace: string, type: EntityType<
       drop: () => dropSnapshots(shelf),
       rebuild: (one) => rebuildSnapshots(shelf, known, one),
     },
-  })
+  }
 }
 
 /** A write from outside. A person who edits has agreed to what they do. */

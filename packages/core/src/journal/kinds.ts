@@ -281,6 +281,12 @@ export interface EntryData {
     /** Digests of artifacts that went. */
     readonly files?: readonly string[]
   } & WithPuts
+  'entity.erased': {
+    readonly by: Actor
+    readonly reason: string
+    /** As `type/id`. */
+    readonly entities: readonly string[]
+  } & WithPuts
   'memory.shown': WithPuts
   'trust.set': {
     readonly by: Actor

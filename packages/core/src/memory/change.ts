@@ -11,7 +11,7 @@ import type { Put } from '../journal/put.ts'
 import type { RecordRow, RecordWrite } from '../journal/store.ts'
 import { recordId, type AnyEntityType, type FieldLabels } from './entity.ts'
 import { mixed, relabelled } from './entity-labels.ts'
-import { upcastTo } from '../base/upcast.ts'
+import { upcastBlank, upcastTo } from '../base/upcast.ts'
 
 /** Names and identities that an entity got, and those that it lost. */
 export interface NamesChange {
@@ -39,6 +39,8 @@ export interface TimelineEvent {
   readonly reason?: string
   /** What it rests on: entities by id and version, steps. */
   readonly because?: readonly Json[]
+  /** Fields whose values were erased: blanks stand in their place. */
+  readonly erased?: readonly string[]
   readonly became?: 'archived' | 'restored' | 'merged' | 'upgraded'
   /** The entity that it is now one with. */
   readonly into?: string
@@ -107,6 +109,8 @@ export interface Folded {
   readonly archived: boolean
   readonly into?: string
   readonly labels?: FieldLabels
+  /** Blanks stand in it. */
+  readonly erased?: true
 }
 
 export const NOTHING: Folded = { schema: 0, data: {}, since: {}, version: 0, at: 0, archived: false }
@@ -133,7 +137,8 @@ function take(type: AnyEntityType, open: Open, change: EntityChange): void {
   const validAt = change.validAt === undefined ? at : Date.parse(change.validAt)
   const schema = Math.max(open.schema, change.schema ?? 1)
   if (open.schema !== 0 && open.schema !== schema) {
-    open.data = { ...upcastTo(type, open.data, open.schema, schema) }
+    const upcast = open.erased === true ? upcastBlank : upcastTo
+    open.data = { ...upcast(type, open.data, open.schema, schema) }
     relabel(open, mixed(type, open.labels, open.data))
   }
   const wins = (field: string): boolean => {
@@ -149,6 +154,7 @@ function take(type: AnyEntityType, open: Open, change: EntityChange): void {
   for (const field of lost) delete open.data[field]
   const own = Object.entries(change.labels ?? {}).filter(([field]) => won.includes(field))
   relabel(open, relabelled(open.labels, { changed: won, dropped: lost, labels: Object.fromEntries(own) }))
+  if (change.erased !== undefined) open.erased = true
   const became = change.version > open.version ? change.became : undefined
   if (became === 'archived') open.archived = true
   if (became === 'restored') open.archived = false

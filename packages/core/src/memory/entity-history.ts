@@ -23,7 +23,7 @@ import { notFound, recordId, type AnyEntityType } from './entity.ts'
 import { allOf, labelsIn } from './entity-labels.ts'
 import { headOf, survivorOf, type Shelf } from './entity-read.ts'
 import type { AsOf, Changed, TimelineOptions, When, Why } from './entity-store.ts'
-import { upcastTo } from '../base/upcast.ts'
+import { upcastBlank, upcastTo } from '../base/upcast.ts'
 
 const PAGE = 500
 
@@ -63,8 +63,12 @@ export async function stateAsOf(
     return stateAsOf(shelf, type, next, at, new Set([...seen, id]))
   }
   shelf.saw?.(labelsIn({ type: type.name, id, ...(state.labels === undefined ? {} : { labels: state.labels }) }))
-  const data = upcastTo(type, state.data, state.schema)
+  const data = presentIn(type, state)
   return { type: type.name, id, version: state.version, data, ...(state.archived ? { archived: true } : {}) }
+}
+
+function presentIn(type: AnyEntityType, { data, schema, erased }: Folded, to?: number): Folded['data'] {
+  return erased === true ? upcastBlank(type, data, schema, to) : upcastTo(type, data, schema, to)
 }
 
 interface Point {
@@ -227,7 +231,7 @@ export async function whyField(shelf: Shelf, type: AnyEntityType, id: string, fi
   const made = await madeField(shelf, type, head.record.id, field, head.version)
   if (made === undefined) return undefined
   const { change, before, since, state } = made
-  const value = upcastTo(type, state.data, state.schema)[field]
+  const value = presentIn(type, state)[field]
   const labels = { before: allOf(before.labels), now: allOf(state.labels) }
   shelf.saw?.(labelsIn({ type: type.name, id, labels }))
   return { field, value, since: new Date(since).toISOString(), change: changedBy(type, before, change) }
@@ -250,7 +254,8 @@ export async function madeField(
     const [change] = await changesAfter(shelf, type, id, before, 1)
     const repeated = before.since[field]
     const [was, is] = [before.data, foldChange(type, before, change!).data]
-    if (repeated === undefined || canonical(was[field] ?? null) !== canonical(is[field] ?? null))
+    const isBlank = change!.erased?.includes(field) === true
+    if (isBlank || repeated === undefined || canonical(was[field] ?? null) !== canonical(is[field] ?? null))
       return { change: change!, before, state, since: from[0], value: state.data[field] }
     from = repeated
   }
@@ -259,10 +264,14 @@ export async function madeField(
 
 function changedBy(type: AnyEntityType, before: Folded, change: EntityChange): Changed {
   const after = foldChange(type, before, change)
-  const was = before.version === 0 ? {} : upcastTo(type, before.data, before.schema, after.schema)
+  const was = before.version === 0 ? {} : presentIn(type, before, after.schema)
   const named = [...Object.keys((change.changed ?? {}) as object), ...(change.dropped ?? [])]
   const fields = named
-    .filter((field) => canonical(was[field] ?? null) !== canonical(after.data[field] ?? null))
+    .filter(
+      (field) =>
+        change.erased?.includes(field) === true ||
+        canonical(was[field] ?? null) !== canonical(after.data[field] ?? null),
+    )
     .map((field) => [
       field,
       {

@@ -49,7 +49,7 @@ function besides(puts: readonly Put[], state: Partial<EntityRecord>, names: Name
   const head = puts.find(({ kind }) => kind === 'entity')!
   const line = `${head.id}/${versionMark(head.version)}`
   return puts.map((put) => {
-    if (put === head) return { ...put, data: { ...(put.data as object), ...state } }
+    if (put === head) return { ...put, data: { ...(put.data as object), ...(state as object) } }
     if (put.id !== line) return put
     const event = put.data as { names?: NamesChange }
     return { ...put, data: { ...event, names: alsoNamed(event.names, names) } }

@@ -10,7 +10,7 @@ import type { MemoryStore, RecordRow } from '../journal/store.ts'
 import { indexValue, notFound, recordId, type AnyEntityType, type EntityRecord } from './entity.ts'
 import { labelsIn } from './entity-labels.ts'
 import type { ListOptions } from './entity-store.ts'
-import { upcastTo } from '../base/upcast.ts'
+import { upcastBlank, upcastTo } from '../base/upcast.ts'
 
 /** Where the entities of a workspace are. */
 export interface Shelf {
@@ -61,6 +61,7 @@ function headFrom(row: RecordRow): Head {
 /** Data as today's code knows them: those of an older schema are brought up and must fit. */
 export function present(type: AnyEntityType, record: EntityRecord): EntityRecord['data'] {
   if (record.schema === type.version) return record.data
+  if (record.erased !== undefined) return upcastBlank(type, record.data, record.schema)
   const data = upcastTo(type, record.data, record.schema)
   const what = `${type.name} "${record.id}", brought from version ${record.schema} of its schema,`
   return parseStored(toStored(type.schema, data, 'UPCAST_FAILED', what)) as EntityRecord['data']
@@ -68,8 +69,13 @@ export function present(type: AnyEntityType, record: EntityRecord): EntityRecord
 
 /** An entity as code gets it. */
 export function entityJson(type: AnyEntityType, { record, version }: Head): Json {
-  const state = record.archived === true ? { archived: true } : {}
+  const state = { ...(record.archived === true ? { archived: true } : {}), ...erasedIn(record) }
   return { type: type.name, id: record.id, version, data: present(type, record), ...state }
+}
+
+function erasedIn({ erased }: EntityRecord): { erased?: Json } {
+  if (erased === undefined) return {}
+  return { erased: erased.map(({ at, by, fields }) => ({ at: new Date(at).toISOString(), by, fields: [...fields] })) }
 }
 
 /** As code gets it, with word of what it is to be taken for. */

@@ -151,6 +151,18 @@ export interface Drift<T> {
   readonly entity: Entity<T>
 }
 
+/** What went, and where it is still said, and why. */
+export interface EntityErased {
+  readonly erased: readonly {
+    /** `type/id`. */
+    readonly entity: string
+    readonly fields: readonly string[]
+    /** Keyed, of the values that went. */
+    readonly hash: string
+  }[]
+  readonly left: readonly { readonly where: string; readonly why: string }[]
+}
+
 /** The entity store of a run. */
 export interface RunEntityStore<T> extends EntityStore<T> {
   /**

@@ -113,7 +113,7 @@ export async function changeEntity(
   if (head.record.archived === true) throw archived(type, head.record.id)
   const before = present(type, head.record)
   const data = fitted(type, { ...before, ...patch }, `the changed ${type.name}`)
-  assertSameKey(type, before, data)
+  await assertSameKey(writing, head.record, before, data)
   await assertRules(writing, head.record.id, before, data)
   return commitChange(writing, head, { id: head.record.id, data, what, named: Object.keys(patch), labels })
 }
@@ -351,8 +351,16 @@ function keyOf(type: AnyEntityType, data: Data): unknown {
   }
 }
 
-function assertSameKey(type: AnyEntityType, before: Data, data: Data): void {
-  if (type.key === undefined || canonical(keyOf(type, before)) === canonical(keyOf(type, data))) return
+/** One whose key was erased is known by its id, which was made of the key. */
+async function assertSameKey(
+  { shelf, type }: Writing,
+  { id, erased }: EntityRecord,
+  before: Data,
+  data: Data,
+): Promise<void> {
+  if (type.key === undefined) return
+  if (erased === undefined && canonical(keyOf(type, before)) === canonical(keyOf(type, data))) return
+  if (erased !== undefined && (await keyedId(shelf, type, data)) === id) return
   throw new KeelsonError('INPUT_INVALID', `${aOr(type.name)} keeps its key: a patch cannot change it`, {
     hint: 'Create another record and merge this one into it.',
   })

@@ -10,6 +10,7 @@ import type { Json } from '../base/value.ts'
 import { zod } from '../base/zod.ts'
 import type { Put } from '../journal/put.ts'
 import { assertFields } from './entity-given.ts'
+import type { Place } from './unit.ts'
 import { lifecycleOf, type AnyLifecycle, type Lifecycle } from './lifecycle.ts'
 import type { TaxonomyName } from '../base/taxonomy.ts'
 import { upcastersOf, type Upcast, type Versioned } from '../base/upcast.ts'
@@ -27,6 +28,8 @@ export interface Entity<T> {
   readonly data: T
   /** It was archived: `find` and `list` leave it out. */
   readonly archived?: boolean
+  /** What of it was erased: blanks stand there. */
+  readonly erased?: readonly { readonly at: string; readonly by: string; readonly fields: readonly string[] }[]
 }
 
 export interface AnyEntityType extends Versioned {
@@ -154,8 +157,24 @@ export interface EntityRecord {
   readonly merged?: readonly string[]
   readonly refs?: { readonly [system: string]: string }
   readonly aliases?: readonly string[]
+  /** What of it was erased, oldest first. */
+  readonly erased?: readonly Erasure[]
   /** What its fields are to be taken for, where they were written from something labelled. */
   readonly labels?: FieldLabels
+}
+
+/** An erasure, as the record keeps it. */
+export interface Erasure {
+  readonly at: number
+  readonly by: string
+  readonly reason: string
+  readonly fields: readonly string[]
+  /** Keyed, of the values that went: by it one can be recognised that somebody still has. */
+  readonly hash: string
+  /** All that it held. */
+  readonly all?: true
+  /** Where it is still said. */
+  readonly stands?: readonly Place[]
 }
 
 export function recordId(type: string, id: string): string {

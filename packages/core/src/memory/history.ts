@@ -1,6 +1,6 @@
 /** History of an entity version by version, whole, whether or not its type is known: for proofs and reverts. */
 import { canonical } from '../base/json.ts'
-import { upcastTo } from '../base/upcast.ts'
+import { upcastBlank, upcastTo } from '../base/upcast.ts'
 import type { Json } from '../base/value.ts'
 import type { MemoryStore } from '../journal/store.ts'
 import { foldChange, NOTHING, type EntityChange, type Folded } from './change.ts'
@@ -52,7 +52,7 @@ export async function historyOf(
     about = aboutAfter(about, event)
     versions.push({
       ...{ version: event.version, at: Date.parse(event.at), event },
-      ...held(before.data, state.data),
+      ...held(before.data, state.data, event.erased),
       about: held(before.about, about),
     })
   }
@@ -67,13 +67,18 @@ function upgradedBy(type: AnyEntityType, state: Folded, { at, version }: EntityC
     what: `${type.name} brought up`,
     by: `version ${schema} of its schema`,
   }
-  const data = upcastTo(type, state.data, state.schema, schema)
+  const upcast = state.erased === true ? upcastBlank : upcastTo
+  const data = upcast(type, state.data, state.schema, schema)
   return { data, version: { version: own.version, at: Date.parse(at), event: own } }
 }
 
-function held(before: Held['data'], data: Held['data']): Held {
+/** `erased`: these were written, whatever stood there before and since. */
+function held(before: Held['data'], data: Held['data'], erased: readonly string[] = []): Held {
   const names = new Set([...Object.keys(before), ...Object.keys(data)])
-  return { data, changes: new Set([...names].filter((name) => !isSame(before[name], data[name]))) }
+  return {
+    data,
+    changes: new Set([...names].filter((name) => erased.includes(name) || !isSame(before[name], data[name]))),
+  }
 }
 
 function aboutAfter(before: Held['data'], { version, became, into, names }: EntityChange): Held['data'] {

@@ -97,8 +97,11 @@ export interface MemoryRecord {
     readonly at: number
     readonly hash: string
     readonly reason: string
-    /** Where journals of open runs still say it. */
+    /** Where it is still said: in journals of open runs, in other records, in files. */
     readonly stands?: readonly Place[]
+    /** Keyed hashes of what it was about, and of its thread: by them it is found when that is erased again. */
+    readonly about?: string
+    readonly thread?: string
   }
 }
 
@@ -108,12 +111,21 @@ export interface Amended {
   readonly before: { readonly [field: string]: Json }
 }
 
-/** A part of an entry's payload, in characters. */
+/** Where a text stands: a part of an entry's payload or of a file; or somewhere in a record, or in what a run was sent. */
 export interface Place {
-  readonly stream: string
-  readonly seq: number
-  readonly from: number
+  /** Of an entry. */
+  readonly stream?: string
+  readonly seq?: number
+  readonly record?: { readonly kind: string; readonly id: string }
+  /** To which it is on its way. */
+  readonly run?: string
+  /** By the sha-256 of its bytes. */
+  readonly file?: string
+  /** In characters; in a file in bytes. */
+  readonly from?: number
   readonly length: number
+  /** Keyed, of the text: where it stands is not said. */
+  readonly hash?: string
 }
 
 /** A record that may lack any of its fields. */
@@ -291,12 +303,20 @@ export function memoryPut(record: MemoryRecord, version: number): Put {
   return {
     data: record as unknown as Json,
     id: record.id,
-    index: record.subject === undefined || record.erased !== undefined ? own : { ...own, subject: record.subject },
+    index: { ...own, ...subjectIn(record) },
     kind: MEMORY_RECORD,
     sort: 'position',
     version,
   }
 }
+
+/** What was erased is found by what it was about, and does not say it. */
+function subjectIn({ subject, erased }: MemoryRecord): { subject?: string } {
+  if (erased !== undefined) return erased.about === undefined ? {} : { subject: `${ERASED}${erased.about}` }
+  return subject === undefined ? {} : { subject }
+}
+
+export const ERASED = 'erased:'
 
 /** Under which only one memory stands at a time: the functional fact, or the same thing said again. */
 export function keyOf(

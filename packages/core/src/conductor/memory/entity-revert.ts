@@ -124,6 +124,7 @@ async function inverse(
 
 /** What was created, and changed by nobody since, goes into the archive. */
 function uncreated({ head, later }: Target): Inverse | string | undefined {
+  if (head?.record.erased !== undefined) return 'what it held was erased'
   if (later.length > 0) return `it was changed since, up to version ${Math.ceil(later.at(-1)!.version)}`
   if (head?.record.archived === true) return undefined
   return { standing: 'archived', restore: {}, drop: [], names: {} }

@@ -7,9 +7,20 @@ import type { RecordRow, RunRow } from '../../journal/store.ts'
 import type { Put } from '../../journal/put.ts'
 import { putsOf } from '../../journal/records.ts'
 import { CHANGE_SET_RECORD } from '../../memory/change-set.ts'
-import { MEMORY_RECORD, type Place } from '../../memory/unit.ts'
+import { KEY_RECORD, MEMORY_RECORD, type Place } from '../../memory/unit.ts'
 import { WORKSPACE_STREAM } from '../company.ts'
 import type { Desk } from './desk.ts'
+
+/** Records that memory itself made of a text: here it is taken out. Others belong to others. */
+export const OWN = new Set([
+  MEMORY_RECORD,
+  KEY_RECORD,
+  CHANGE_SET_RECORD,
+  'inbox',
+  'memory-context',
+  'lesson',
+  'overlay',
+])
 
 export interface Traces {
   /** Entries whose payload may go. */
@@ -23,11 +34,17 @@ export interface Traces {
   readonly mail: readonly string[]
   /** Hashes of artifacts in whose bytes it stands. */
   readonly artifacts: readonly string[]
-  /** By text, where an open run's journal has it: so that it is known again when that run has ended. */
-  readonly places: ReadonlyMap<string, Place>
+  /** By text, where it stays for now: so that it is known again when that can be taken. */
+  readonly finds: ReadonlyMap<string, readonly Find[]>
   /** Hashes of artifacts that open runs have written. */
   readonly inUse: ReadonlySet<string>
 }
+
+/** A place without the hash of what stands there. */
+export type Find = { readonly [K in keyof Place]: Place[K] }
+
+/** Places of one text that are kept in mind. */
+const FINDS_MAX = 20
 
 const PAGE = 1000
 /** Kinds of records that no entry puts. */
@@ -42,15 +59,22 @@ export interface Sought {
   readonly sets: ReadonlySet<string>
   /** Files by name, whatever they say. */
   readonly files: ReadonlySet<string>
+  /** Entities of which something is sought wherever it stands. */
+  readonly entities?: {
+    /** A record of one of them: the head, a line, a name. */
+    readonly isOwn: (kind: string, id: string, data: Json) => boolean
+    /** One that holds what is sought. */
+    readonly holds: (put: Put) => boolean
+    /** What a run has read, and holds it. */
+    readonly isRead: (payload: string) => boolean
+  }
 }
 
-/** Everything that holds one of the texts, or puts one of the memories, or what proposed them. */
-export async function traces(desk: Desk, { texts, memories, sets, files: named }: Sought): Promise<Traces> {
-  const needles = texts.map((text) => JSON.stringify(text).slice(1, -1))
-  const holds = (text: string): boolean => needles.some((needle) => text.includes(needle))
-  const isOf = ({ kind, id, data }: Put): boolean =>
-    (kind === MEMORY_RECORD && memories.has(id)) || proposes(kind, id, data, sets)
-  const all = await runsOf(desk, holds)
+/** Everything that holds one of the texts, or puts one of the memories, or what proposed them, or an entity. */
+export async function traces(desk: Desk, sought: Sought): Promise<Traces> {
+  const { texts, sets, entities } = sought
+  const look = lookFor(texts)
+  const all = await runsOf(desk, look.holds)
   const runs = all.filter(({ state }) => state !== 'settled')
   const ended = all.filter(({ state }) => state === 'settled')
   const openStreams = new Set(runs.map(({ stream }) => stream))
@@ -59,7 +83,6 @@ export async function traces(desk: Desk, { texts, memories, sets, files: named }
   const kinds = new Set<string>(UNPUT)
   const files = new Set<string>()
   const inUse = new Set<string>()
-  const places = new Map<string, Place>()
   for await (const entry of allEntries(desk)) {
     const puts = putsOf(entry)
     for (const { kind } of puts) kinds.add(kind)
@@ -68,39 +91,74 @@ export async function traces(desk: Desk, { texts, memories, sets, files: named }
       if (openStreams.has(entry.stream)) inUse.add(sha256)
     }
     // What was pruned is told by hashes and ids alone, and must stay told.
-    if (entry.payload === null || entry.kind === 'stream.pruned') continue
-    if (!holds(entry.payload) && !puts.some(isOf)) continue
-    if (entry.stream === WORKSPACE_STREAM || !openStreams.has(entry.stream)) entries.push(entry)
+    const { payload, stream, seq } = entry
+    if (payload === null || entry.kind === 'stream.pruned' || !isIn(payload, puts, sought, look)) continue
+    if (stream === WORKSPACE_STREAM || !openStreams.has(stream)) entries.push(entry)
     else {
-      open.add(entry.stream)
-      for (const [i, needle] of needles.entries()) {
-        const from = entry.payload.indexOf(needle)
-        const { stream, seq } = entry
-        if (from >= 0 && !places.has(texts[i]!)) places.set(texts[i]!, { stream, seq, from, length: needle.length })
-      }
+      open.add(stream)
+      look.note(payload, (from) => ({ stream, seq, from }))
     }
   }
-  const mail: string[] = []
-  for (const run of runs)
-    if (
-      (await desk.env.store.mail({ workspace: desk.workspace, run: run.id }, 0)).some(({ payload }) => holds(payload))
-    )
-      mail.push(run.id)
+  const mail = await mailWith(desk, runs, look)
   const records = await recordsWith(
     desk,
     kinds,
-    ({ kind, id, data }) => holds(data) || (sets.size > 0 && proposes(kind, id, JSON.parse(data) as Json, sets)),
+    ({ kind, id, data }) =>
+      entities?.isOwn(kind, id, JSON.parse(data) as Json) !== true &&
+      (look.holds(data) || (sets.size > 0 && proposes(kind, id, JSON.parse(data) as Json, sets))),
   )
-  return {
-    entries,
-    records,
-    ended,
-    open: [...open],
-    mail,
-    artifacts: await filesWith(desk, { files, texts, named }),
-    inUse,
-    places,
+  for (const { kind, id, data } of records) if (!OWN.has(kind)) look.note(data, () => ({ record: { kind, id } }))
+  const artifacts = await filesWith(desk, files, sought, look)
+  return { entries, records, ended, open: [...open], mail, artifacts, inUse, finds: look.finds }
+}
+
+/** Looks for texts as they stand in JSON, and keeps in mind where they stay. */
+interface Looking {
+  readonly holds: (json: string) => boolean
+  readonly note: (json: string, place: (from: number) => Omit<Find, 'length'>) => void
+  readonly found: (text: string, find: Find) => void
+  readonly finds: ReadonlyMap<string, readonly Find[]>
+}
+
+function lookFor(texts: readonly string[]): Looking {
+  const needles = texts.map((text) => ({ text, needle: JSON.stringify(text).slice(1, -1) }))
+  const finds = new Map<string, Find[]>()
+  const found = (text: string, find: Find): void => {
+    const known = finds.get(text) ?? []
+    if (known.length < FINDS_MAX) finds.set(text, [...known, find])
   }
+  return {
+    holds: (json) => needles.some(({ needle }) => json.includes(needle)),
+    note(json, place) {
+      for (const { text, needle } of needles) {
+        const from = json.indexOf(needle)
+        if (from >= 0) found(text, { ...place(from), length: needle.length })
+      }
+    },
+    ...{ found, finds },
+  }
+}
+
+function isIn(
+  payload: string,
+  puts: readonly Put[],
+  { memories, sets, entities }: Sought,
+  { holds }: Looking,
+): boolean {
+  const isOf = ({ kind, id, data }: Put): boolean =>
+    (kind === MEMORY_RECORD && memories.has(id)) || proposes(kind, id, data, sets)
+  if (holds(payload) || puts.some(isOf)) return true
+  return entities !== undefined && (puts.some(entities.holds) || entities.isRead(payload))
+}
+
+async function mailWith({ env, workspace }: Desk, runs: readonly RunRow[], look: Looking): Promise<string[]> {
+  const mail = new Set<string>()
+  for (const { id: run } of runs)
+    for (const { payload } of await env.store.mail({ workspace, run }, 0)) {
+      if (look.holds(payload)) mail.add(run)
+      look.note(payload, () => ({ run }))
+    }
+  return [...mail]
 }
 
 /** A record that holds what one of these sets would write: the set while it waits, and the item that asks about it. */
@@ -122,24 +180,22 @@ async function runsOf({ env, workspace }: Desk, holds: (text: string) => boolean
   }
 }
 
-/** What stands there, if it still does. */
-export async function readAt({ env, workspace }: Desk, place: Place): Promise<string | undefined> {
-  const [entry] = await env.store.entries(workspace, place.stream, place.seq - 1, 1)
-  if (entry?.seq !== place.seq || entry.payload === null) return undefined
-  return JSON.parse(`"${entry.payload.slice(place.from, place.from + place.length)}"`) as string
-}
-
 /** Those that hold it as it is. What is packed or of another encoding is not looked into. */
 async function filesWith(
   { env, workspace }: Desk,
-  { files, texts, named }: { files: ReadonlySet<string>; texts: readonly string[]; named: ReadonlySet<string> },
+  files: ReadonlySet<string>,
+  { texts, files: named }: Sought,
+  look: Looking,
 ): Promise<string[]> {
   const found: string[] = []
   for (const sha256 of files) {
     const bytes = await env.store.getArtifact(workspace, sha256)
     if (bytes === undefined) continue
     const held = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    if (named.has(sha256) || texts.some((text) => held.includes(text))) found.push(sha256)
+    const said = texts.filter((text) => held.includes(text))
+    if (named.has(sha256) || said.length > 0) found.push(sha256)
+    for (const text of said)
+      look.found(text, { file: sha256, from: held.indexOf(text), length: Buffer.byteLength(text) })
   }
   return found
 }

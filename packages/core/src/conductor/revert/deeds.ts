@@ -1,7 +1,9 @@
 /** Deeds: what the runs of a target did to the world, to entities and to memory, their children included, each thing once. */
 import { canonical } from '../../base/json.ts'
 import { dataOf, type Entry, type Placed } from '../../journal/entry.ts'
+import { pagesOf } from '../../journal/pages.ts'
 import { putsOf } from '../../journal/records.ts'
+import type { TimelineEvent } from '../../memory/change.ts'
 import { CHANGE_SET_RECORD, type ChangeSetRecord } from '../../memory/change-set.ts'
 import type { Environment } from '../environment.ts'
 import { partOf, type Part } from './target.ts'
@@ -73,6 +75,8 @@ function prunedOf(parts: readonly Part[]): string[] {
 async function collect(env: Environment, { row, entries, counts }: Part, found: Found): Promise<void> {
   if (isInShadow(entries)) return
   if (row.state !== 'settled') found.running.add(row.id)
+  const erased = entries.filter((entry) => entry.kind === 'entity.completed' && entry.payload === null && counts(entry))
+  if (erased.length > 0) await addErased(env, row, erased, found)
   for (const entry of entries) {
     if (entry.payload === null || !counts(entry)) continue
     const effect = effectIn(entry)
@@ -106,13 +110,36 @@ export function effectIn(entry: Placed): string | undefined {
   return id === '' || receipt?.shadow === true ? undefined : id
 }
 
+/** What the entries of an erasure do not say any more, the lines of the entities do: which versions the run made, under which key. */
+async function addErased(
+  { store }: Environment,
+  { workspace, id }: Part['row'],
+  erased: readonly Placed[],
+  { entities }: Found,
+): Promise<void> {
+  for await (const row of pagesOf(store, workspace, { kind: 'timeline', where: { field: 'run', value: id } })) {
+    const { step, version } = JSON.parse(row.data) as TimelineEvent
+    const entry = erased.find(({ key }) => key === step)
+    if (entry === undefined || version === undefined) continue
+    const entity = row.id.slice(0, row.id.lastIndexOf('/'))
+    const slash = entity.indexOf('/')
+    add(entities, { type: entity.slice(0, slash), id: entity.slice(slash + 1), version }, entry.position)
+  }
+}
+
+function add(
+  entities: Found['entities'],
+  { type, id, version }: { type: string; id: string; version: number },
+  position: number,
+): void {
+  const key = canonical([type, id])
+  const before = entities.get(key) ?? { versions: new Set(), at: 0 }
+  entities.set(key, { versions: before.versions.add(version), at: Math.max(before.at, position) })
+}
+
 /** What an operation answers may be what somebody else wrote: only what it put is its own. */
 function addWrites(entry: Placed, { entities }: Found): void {
-  for (const { type, id, version } of versionsIn(entry)) {
-    const key = canonical([type, id])
-    const before = entities.get(key) ?? { versions: new Set(), at: 0 }
-    entities.set(key, { versions: before.versions.add(version), at: Math.max(before.at, entry.position) })
-  }
+  for (const one of versionsIn(entry)) add(entities, one, entry.position)
 }
 
 function addSets(entry: Placed, { sets, memories }: Found): void {

@@ -106,7 +106,8 @@ function counting(
 
 function sinceOf(field: string, { version, at, event }: EntityVersion): Since {
   const by = event.by ?? (event.run === undefined ? undefined : `run ${event.run}`)
-  return { field, version: Math.ceil(version), at: iso(at), ...(by === undefined ? {} : { by }) }
+  const erased = event.erased?.includes(field) === true ? { erased: true as const } : {}
+  return { field, version: Math.ceil(version), at: iso(at), ...(by === undefined ? {} : { by }), ...erased }
 }
 
 /** What puts it back; why nothing can; undefined where it is as it was. `survivor`: the one that it was merged into, if in question, too. */
@@ -143,8 +144,12 @@ function whyNothing({ event, changes, about }: EntityVersion): string | undefine
 
 /** What stands in the way, by the names of the fields. */
 export function changedSince({ fields, about }: Pick<Target, 'fields' | 'about'>): string | undefined {
-  const since = [...fields.since, ...about.since].map(({ field }) => field)
-  return since.length === 0 ? undefined : `changed since: ${since.join(', ')}`
+  const since = [...fields.since, ...about.since]
+  const told = [
+    ['changed', since.filter(({ erased }) => erased !== true)] as const,
+    ['erased', since.filter(({ erased }) => erased === true)] as const,
+  ].flatMap(([how, some]) => (some.length === 0 ? [] : [`${how} since: ${some.map(({ field }) => field).join(', ')}`]))
+  return told.length === 0 ? undefined : told.join('; ')
 }
 
 /** What the record does not hold already. */

@@ -9,6 +9,8 @@ export interface Since {
   readonly version: number
   readonly at: string
   readonly by?: string
+  /** What it was is gone for good. */
+  readonly erased?: true
 }
 
 export type RevertLine =

@@ -1,0 +1,167 @@
+/**
+ * Erase entity: no byte of its values stays: not in the record, its lines, its snapshots, names, entries, nor in what was made of them.
+ *
+ * N1. What stood there is told by the record: who erased which fields, when, why, and a keyed hash. Versions stay as they were
+ *     counted; blanks stand in the place of values, so that no read, fold or revert brings one back.
+ * N2. The records that it was made one with are the same entity: theirs go with its own.
+ */
+import type { Actor } from '../../base/actor.ts'
+import { KeelsonError } from '../../base/errors.ts'
+import type { Json } from '../../base/value.ts'
+import { pagesOf } from '../../journal/pages.ts'
+import type { TimelineEvent } from '../../memory/change.ts'
+import { recordId, type AnyEntityType, type EntityRecord } from '../../memory/entity.ts'
+import {
+  assertErasing,
+  erasedFields,
+  ownTexts,
+  standingFields,
+  stringsIn,
+  wantedOf,
+  type Wanted,
+} from '../../memory/entity-erased.ts'
+import { survivorOf } from '../../memory/entity-read.ts'
+import type { EntityErased } from '../../memory/entity-store.ts'
+import type { Edit } from '../company.ts'
+import type { Environment } from '../environment.ts'
+import type { Notifier } from '../notifier.ts'
+import { shelfOf } from '../shelf.ts'
+import { deskOf, type Desk } from './desk.ts'
+import { endProposals } from './end-proposals.ts'
+import { erasedPuts, overlaidPuts, soughtOf, storedOf, type About, type Stored } from './entity-blanks.ts'
+import { carried, leftOf, redacted, redactedText, SHORTEST, textsOf } from './redact.ts'
+import { stillSaid } from './stands.ts'
+import { OWN, traces } from './traces.ts'
+
+export interface Erasing {
+  readonly fields?: readonly string[]
+  readonly reason?: string
+}
+
+export async function eraseEntity(
+  { env, notifier, workspace }: { readonly env: Environment; readonly notifier: Notifier; readonly workspace: string },
+  type: AnyEntityType,
+  by: Actor,
+  id: string,
+  options: Erasing = {},
+): Promise<EntityErased> {
+  assertErasing(options)
+  if (by.kind !== 'person') {
+    throw new KeelsonError('INPUT_INVALID', `only a person erases a ${type.name}`, {
+      hint: 'Name who does: entities(type, { by: { kind: "person", id } }). A machine may archive it, and ask.',
+    })
+  }
+  const desk = deskOf(env, workspace)
+  const shelf = shelfOf(env, workspace)
+  const { record } = await survivorOf(shelf, type, id)
+  const about: About = {
+    ...{ desk, type, by, secret: await shelf.key(), reason: options.reason ?? 'it was asked for' },
+    wanted: wantedOf(type, options.fields, record.data),
+    ids: [record.id, ...(record.merged ?? [])],
+  }
+  const { reason } = about
+  await endProposals(desk, notifier, textsOf((await saidOf(about)).own), [], { by, reason })
+  let result: EntityErased = { erased: [], left: [] }
+  await env.company(workspace).edit(async () => {
+    const made = await erasure(about)
+    result = made.result
+    return made.edit
+  })
+  env.library(workspace).clear()
+  env.vectors?.forget(workspace)
+  return result
+}
+
+/** All of it as one unit, from what is stored now; none where nothing is left to erase. */
+async function erasure(about: About): Promise<{ result: EntityErased; edit: Edit | undefined }> {
+  const { desk, type, by, reason, ids } = about
+  const { stored, own, shared } = await saidOf(about)
+  const texts = textsOf(own)
+  const sought = soughtOf(about)
+  const seen = await traces(desk, { ...sought, texts })
+  const made = erasedPuts(about, stored, { texts, own, seen, now: desk.env.clock.now() })
+  const puts = new Map(made.puts.map((put) => [`${put.kind}/${put.id}`, put]))
+  for (const put of await overlaidPuts(about, sought, texts)) puts.set(`${put.kind}/${put.id}`, put)
+  for (const row of seen.records) {
+    const name = `${row.kind}/${row.id}`
+    if (OWN.has(row.kind) && !puts.has(name)) puts.set(name, redacted(row, texts, new Set()))
+  }
+  for (const put of await carried(desk, seen.entries, new Set(puts.keys()))) puts.set(`${put.kind}/${put.id}`, put)
+  const result = { erased: made.erased, left: [...leftOf(seen, []), ...notSought(shared, made.isShort)] }
+  const nothing = puts.size + made.cached.length + seen.entries.length + seen.ended.length === 0
+  if (nothing) return { result, edit: undefined }
+  const entities = ids.map((one) => recordId(type.name, one))
+  const purge = {
+    payloads: seen.entries.map(({ stream, seq }) => ({ stream, seq })),
+    statuses: seen.ended.map(({ id: run, status }) => ({ run, status: redactedText(status, texts) })),
+    artifacts: [],
+  }
+  const drafts = [{ kind: 'entity.erased' as const, data: { by, reason, entities, puts: [...puts.values()] } }]
+  return { result, edit: { drafts, cached: made.cached, unit: { purge } } }
+}
+
+/** What it says and has said, and what of that was still found elsewhere when it was erased before. */
+async function saidOf(about: About): Promise<{ stored: Stored[]; own: string[]; shared: string[] }> {
+  const { desk, type, ids, wanted, secret } = about
+  const stored = await storedOf(desk, type, ids)
+  const { own, shared } = await textsIn(desk, type, stored, wanted)
+  const erasures = stored.flatMap(({ head }) => head.record.erased ?? [])
+  const again = await stillSaid(
+    desk,
+    secret,
+    erasures.flatMap(({ stands = [] }) => stands),
+  )
+  return { stored, own: [...new Set([...own, ...again])], shared }
+}
+
+/** What it alone said, and fields of which others say the same: what those say is not looked for beside its own records. */
+async function textsIn(
+  desk: Desk,
+  type: AnyEntityType,
+  all: readonly Stored[],
+  wanted: Wanted,
+): Promise<{ own: string[]; shared: string[] }> {
+  const said = new Map<string, string>()
+  const take = (data: { readonly [field: string]: Json }, erased?: readonly string[]): void => {
+    for (const field of standingFields(type, data, wanted, erased))
+      for (const text of ownTexts(type, data, [field])) said.set(text, field)
+  }
+  for (const { head, lines } of all) {
+    take(head.record.data, erasedFields(head.record))
+    for (const row of lines) {
+      const { changed, erased } = JSON.parse(row.data) as TimelineEvent
+      take((changed ?? {}) as { [field: string]: Json }, erased)
+    }
+    if (wanted === 'all') for (const name of head.record.aliases ?? []) said.set(name, 'aliases')
+  }
+  const shared = new Set<string>()
+  const ids = new Set(all.map(({ head }) => recordId(type.name, head.record.id)))
+  for await (const row of pagesOf(desk.env.store, desk.workspace, { kind: 'entity' })) {
+    if (said.size === 0) break
+    if (ids.has(row.id) || !row.id.startsWith(`${type.name}/`)) continue
+    const { data, aliases = [] } = JSON.parse(row.data) as EntityRecord
+    for (const text of [...Object.values(data).flatMap((value) => stringsIn(value)), ...aliases]) {
+      const field = said.get(text)
+      if (field !== undefined) shared.add(field)
+      said.delete(text)
+    }
+  }
+  return { own: [...said.keys()], shared: [...shared].sort() }
+}
+
+function notSought(shared: readonly string[], isShort: boolean): EntityErased['left'] {
+  const where = 'what runs and people have copied'
+  return [
+    ...(shared.length === 0
+      ? []
+      : [{ where, why: `another record says the same (${shared.join(', ')}): it is not looked for there` }]),
+    ...(isShort
+      ? [
+          {
+            where,
+            why: `numbers, terms, links, and texts of under ${SHORTEST} characters are not looked for there: they would be found in everything`,
+          },
+        ]
+      : []),
+  ]
+}

@@ -1,0 +1,117 @@
+/** Redact: how a text is looked for, taken out of what memory itself made of it, and what must be put again beside it. */
+import { canonicalAround } from '../../base/json.ts'
+import type { Json } from '../../base/value.ts'
+import type { Placed } from '../../journal/entry.ts'
+import type { Put } from '../../journal/put.ts'
+import { putsOf, sortToPut } from '../../journal/records.ts'
+import type { RecordRow } from '../../journal/store.ts'
+import { lineOf } from '../../memory/context.ts'
+import { GONE } from '../../memory/entity-erased.ts'
+import type { Erased } from '../../memory/handle.ts'
+import type { Desk } from './desk.ts'
+import { entityOf } from './entity-sets.ts'
+import { OWN, proposes, type Traces } from './traces.ts'
+
+/** What is looked for everywhere: texts, and values that are texts of their own. Very short ones would be found in all. */
+export function textsOf(said: readonly string[]): string[] {
+  return [...new Set(said.flatMap(writtenAs))]
+    .filter((text) => text.length >= SHORTEST && text !== GONE)
+    .sort((a, b) => b.length - a.length)
+}
+
+/** As a text is handed on: as it is, as a line of a context, and each of these in JSON that is itself a text. */
+export function writtenAs(text: string): string[] {
+  const lines = [true, false].map((outside) => lineOf({ text, outside }).slice(2))
+  const plain = [text, ...lines]
+  return [...plain, ...plain.map((one) => JSON.stringify(one).slice(1, -1))]
+}
+
+export const SHORTEST = 4
+export const UNSOUGHT = {
+  where: 'what runs and people have copied',
+  why: `a text of under ${SHORTEST} characters is not looked for there: it would be found in everything`,
+}
+
+export function leftOf(seen: Traces, files: readonly string[]): Erased['left'] {
+  const others = seen.records
+    .filter((row) => !OWN.has(row.kind))
+    .map((row) => ({ where: `${row.kind} ${row.id}`, why: whyLeft(row) }))
+  return [
+    ...seen.open.map((stream) => ({ where: stream, why: 'its run is open: erase again when it has ended' })),
+    ...seen.mail.map((run) => ({ where: `mail of ${run}`, why: 'it has not been read yet' })),
+    ...seen.artifacts
+      .filter((sha256) => !files.includes(sha256))
+      .map((sha256) => ({ where: `artifact ${sha256}`, why: seen.inUse.has(sha256) ? IN_USE : KEPT })),
+    ...others,
+  ]
+}
+
+const ENTITIES = new Set(['entity', 'timeline', 'snapshot', 'alias', 'ref'])
+
+function whyLeft({ kind, id }: RecordRow): string {
+  if (!ENTITIES.has(kind)) return 'it is another record: change that itself'
+  return entityLeft(entityOf(id).type)
+}
+
+/** Changing a field does not do it: what it was before stays in the history. */
+export function entityLeft(type: string): string {
+  return `an entity says it, now or in its history: entities(${type}, { by }).erase(id) takes it`
+}
+
+const KEPT = 'it is a file of its own, and is kept: erase({ files: [sha256] }) takes it'
+const IN_USE = 'its run is open: erase again when it has ended'
+
+export function redacted(row: RecordRow, texts: readonly string[], sets: ReadonlySet<string>): Put {
+  const found = JSON.parse(row.data) as Json
+  const isItem = row.kind === 'inbox' && proposes(row.kind, row.id, found, sets)
+  const shown = isItem ? { ...(found as object), preview: { kind: 'fields', rows: [] } } : found
+  const data = without(shown, texts)
+  return {
+    kind: row.kind,
+    id: row.id,
+    version: row.version + 1,
+    data,
+    index: without(row.index, texts) as Put['index'] & {},
+    sort: sortOf(row),
+  }
+}
+
+/** Where it stands, as its put says it: a place in the order of commits is each store's own. */
+export function sortOf({ kind, sort, data }: RecordRow): Put['sort'] & {} {
+  const of = kind === 'overlay' ? (JSON.parse(data) as { kind: string }).kind : kind
+  return sortToPut(of, sort)
+}
+
+export function redactedText(text: string, texts: readonly string[]): string {
+  return canonicalAround(without(JSON.parse(text) as Json, texts))
+}
+
+export function without(value: Json, texts: readonly string[]): Json {
+  if (typeof value === 'string') return texts.reduce((left, text) => left.replaceAll(text, GONE), value)
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map((one) => without(one as Json, texts))
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, without(one, texts)]))
+}
+
+/** Records whose newest put stands in an entry whose payload goes: they are put again. */
+export async function carried(desk: Desk, entries: readonly Placed[], done: ReadonlySet<string>): Promise<Put[]> {
+  const puts: Put[] = []
+  const seen = new Set(done)
+  for (const entry of entries)
+    for (const { kind, id, version } of putsOf(entry)) {
+      const name = `${kind}/${id}`
+      if (seen.has(name)) continue
+      const [row] = await desk.env.store.records(desk.workspace, { kind, ids: [id], limit: 1 })
+      if (row === undefined || row.version !== version) continue
+      seen.add(name)
+      puts.push({
+        kind,
+        id,
+        version: version + 1,
+        data: JSON.parse(row.data) as Json,
+        index: row.index,
+        sort: sortOf(row),
+      })
+    }
+  return puts
+}

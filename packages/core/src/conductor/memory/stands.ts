@@ -1,0 +1,84 @@
+/** Stands: where a text that was erased is still said, so that it is known again, and taken, when it is erased again. */
+import { keyedHash } from '../../base/hash.ts'
+import type { Place } from '../../memory/unit.ts'
+import type { Desk } from './desk.ts'
+import { writtenAs } from './redact.ts'
+import type { Traces } from './traces.ts'
+
+/** Of what was said, where it stays. */
+export function standing(secret: string, said: readonly string[], { finds }: Traces): { stands?: readonly Place[] } {
+  const forms = [...new Set(said.flatMap(writtenAs))]
+  const stands = forms.flatMap((text) =>
+    (finds.get(text) ?? []).map((find) => ({
+      ...find,
+      ...(find.stream === undefined ? { hash: hashOf(secret, text) } : {}),
+    })),
+  )
+  return stands.length === 0 ? {} : { stands }
+}
+
+/** What still stands at these places. */
+export async function stillSaid(desk: Desk, secret: string, places: readonly Place[]): Promise<string[]> {
+  const texts = await Promise.all(places.map((place) => saidAt(desk, secret, place)))
+  return [...new Set(texts.filter((text) => text !== undefined))]
+}
+
+function hashOf(secret: string, text: string): string {
+  return keyedHash(secret, `stands: ${text}`)
+}
+
+async function saidAt(desk: Desk, secret: string, place: Place): Promise<string | undefined> {
+  const { env, workspace } = desk
+  const { stream, seq, record, run, file, from = 0, length, hash } = place
+  if (stream !== undefined && seq !== undefined) {
+    const [entry] = await env.store.entries(workspace, stream, seq - 1, 1)
+    return entry?.seq === seq && entry.payload !== null ? plain(entry.payload.slice(from, from + length)) : undefined
+  }
+  if (hash === undefined) return undefined
+  const isIt = (text: string | undefined): boolean => text !== undefined && hashOf(secret, text) === hash
+  if (file !== undefined) {
+    const bytes = await env.store.getArtifact(workspace, file)
+    const text = bytes && Buffer.from(bytes.buffer, bytes.byteOffset + from, length).toString()
+    return isIt(text) ? text : undefined
+  }
+  if (record !== undefined) {
+    const [row] = await env.store.records(workspace, { kind: record.kind, ids: [record.id], limit: 1 })
+    return row === undefined ? undefined : within(row.data, length, isIt)
+  }
+  for await (const payload of sentTo(desk, run ?? '')) {
+    const text = within(payload, length, isIt)
+    if (text !== undefined) return text
+  }
+  return undefined
+}
+
+/** The part of `data` that it is, wherever that stands. */
+function within(data: string, length: number, isIt: (text: string | undefined) => boolean): string | undefined {
+  for (let at = 0; at + length <= data.length; at++) {
+    const text = plain(data.slice(at, at + length))
+    if (isIt(text)) return text
+  }
+  return undefined
+}
+
+/** Cut at any place, it may be no JSON. */
+function plain(part: string): string | undefined {
+  try {
+    return JSON.parse(`"${part}"`) as string
+  } catch {
+    return undefined
+  }
+}
+
+/** What a run has not read yet, and what it has read. */
+async function* sentTo({ env, workspace }: Desk, run: string): AsyncGenerator<string> {
+  for (const { payload } of await env.store.mail({ workspace, run }, 0)) yield payload
+  const [row] = await env.store.runs(workspace, { ids: [run], limit: 1 })
+  if (row === undefined) return
+  for (let seq = 0; ;) {
+    const page = await env.store.entries(workspace, row.stream, seq, 500)
+    for (const { payload } of page) if (payload !== null) yield payload
+    if (page.length < 500) return
+    seq = page.at(-1)!.seq
+  }
+}
