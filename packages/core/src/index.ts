@@ -43,6 +43,7 @@ export type {
   AsOf,
   Changed,
   CreateOptions,
+  Contradicted,
   Drift,
   EntityErased,
   EntityStore,

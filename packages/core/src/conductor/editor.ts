@@ -4,7 +4,7 @@ import { KeelsonError } from '../base/errors.ts'
 import { labelled } from '../base/labels.ts'
 import { deepFreeze, stored } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
-import { entityTypeOf, type AnyEntityType, type Entity, type EntityType } from '../memory/entity.ts'
+import { entityTypeOf, recordId, type AnyEntityType, type Entity, type EntityType } from '../memory/entity.ts'
 import {
   dropSnapshots,
   historyOf,
@@ -15,11 +15,12 @@ import {
 } from '../memory/entity-history.ts'
 import { entitiesByAlias, entityByRef, findEntity, getEntity, listEntities, type Shelf } from '../memory/entity-read.ts'
 import { checkingOptions } from '../memory/entity-options.ts'
-import type { EntityErased, EntityStore, WriteOptions } from '../memory/entity-store.ts'
+import type { Contradicted, EntityErased, EntityStore, WriteOptions } from '../memory/entity-store.ts'
 import * as verbs from '../memory/entity-verbs.ts'
 import type { Writing, Written } from '../memory/entity-write.ts'
 import type { Environment } from './environment.ts'
 import { eraseEntity } from './memory/erase-entity.ts'
+import { contradictedBy } from './memory/subjects.ts'
 import { migrate, type Migration } from './migrate.ts'
 import type { Notifier } from './notifier.ts'
 import { NOTHING, type Correcting } from './projections.ts'
@@ -27,6 +28,10 @@ import { shelfOf } from './shelf.ts'
 
 /** The store of one type as the host has it: with what keeps it in order. */
 export interface EntityDesk<T> extends EntityStore<T> {
+  /** As that of a run, but at once. `contradicts`: facts about them of which only one can hold. */
+  merge(
+    ...args: Parameters<EntityStore<T>['merge']>
+  ): Promise<Entity<T> & { readonly contradicts?: readonly Contradicted[] }>
   /** Stores records of older schemas as of today's, page by page; stopped, it goes on where it was. */
   migrate(options?: { onProgress?: (at: Migration) => void }): Promise<Migration>
   /**
@@ -82,7 +87,10 @@ export function editor<T>(
     restore: (one, options) => write(options, (w) => verbs.restore(w, one)),
     merge: async (into, from, options) => {
       assertMayMerge(known, by)
-      return write(options, (w) => verbs.merge(w, into, from, options?.take ?? []))
+      const [one, other] = [into, from].map((id) => recordId(known.name, id))
+      const contradicts = await contradictedBy({ env, workspace }, one!, other!)
+      const made = await write(options, (w) => verbs.merge(w, into, from, options?.take ?? []))
+      return contradicts.length === 0 ? made : { ...made, contradicts }
     },
     identify: (one, names, options) => write(options, (w) => verbs.identify(w, one, names)),
     note: async (one, line) => void (await write(undefined, (w) => verbs.note(w, one, line))),

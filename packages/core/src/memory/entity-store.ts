@@ -151,6 +151,15 @@ export interface Drift<T> {
   readonly entity: Entity<T>
 }
 
+/** Facts of two records that are now one, of which only one can hold: the later one stands. */
+export interface Contradicted {
+  readonly predicate: string
+  readonly scope: string
+  readonly stands: { readonly id: string; readonly text: string }
+  /** Found no more, as long as they are one. */
+  readonly givesWay: { readonly id: string; readonly text: string }
+}
+
 /** What went, and where it is still said, and why. */
 export interface EntityErased {
   readonly erased: readonly {

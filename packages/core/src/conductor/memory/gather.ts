@@ -8,11 +8,11 @@ import type { EntityRecord } from '../../memory/entity.ts'
 import { labelsIn } from '../../memory/entity-labels.ts'
 import { present } from '../../memory/entity-read.ts'
 import type { ContextQuery } from '../../memory/handle.ts'
-import { subjectOf, type Subject } from '../../memory/input.ts'
 import { recordsOf, search } from '../../memory/recall/recall.ts'
 import { holdsAt, labelsOfMemory, type Memory, type MemoryRecord } from '../../memory/unit.ts'
 import { askedOf, ruling, type Desk } from './desk.ts'
-import { facts, history } from './reads.ts'
+import { facts, history, standingOf } from './reads.ts'
+import { givingWay, groupsOf } from './subjects.ts'
 
 /** More is not looked at: what stands behind it has hardly a chance. That there is more is told. */
 const RECALLED_MAX = 150
@@ -37,7 +37,7 @@ export async function contextFor(
     throw new KeelsonError('INPUT_INVALID', 'a context needs a task and a budget', {
       hint: 'Pass { task, budgetTokens }.',
     })
-  const about = query.about ?? []
+  const about = await groupsOf(desk, query.about ?? [])
   const hidden: ContextLeft[] = []
   const candidates = [
     ...(await rules(desk, hidden)),
@@ -93,7 +93,14 @@ async function rules(desk: Desk, hidden: ContextLeft[]): Promise<Candidate[]> {
       else if ((unit.record.expiresAt ?? Infinity) <= now)
         hidden.push({ source: `memory:${id}`, section: 'rules', reason: 'expired' })
     }
-  const found = [...(await recordsOf(store, workspace, ids)).values()]
+  const held = [...(await recordsOf(store, workspace, ids)).values()]
+  const at = { valid: now, known: Infinity }
+  const gone = await givingWay(
+    desk,
+    held.map(({ functional, subject }) => (functional === true ? subject : undefined)),
+    at,
+  )
+  const found = held.filter(({ id }) => !gone.has(id))
   found.sort((a, b) =>
     a.authority === b.authority
       ? a.recordedAt - b.recordedAt || (a.id < b.id ? -1 : 1)
@@ -108,8 +115,8 @@ async function rules(desk: Desk, hidden: ContextLeft[]): Promise<Candidate[]> {
   return found.map((record) => memoryCandidate('rules', record))
 }
 
-async function records({ env, workspace }: Desk, about: readonly Subject[]): Promise<Candidate[]> {
-  const ids = about.map((one) => subjectOf(one).subject)
+async function records({ env, workspace }: Desk, about: readonly string[][]): Promise<Candidate[]> {
+  const ids = about.map(([today]) => today!)
   const rows = ids.length === 0 ? [] : await env.store.records(workspace, { kind: 'entity', ids, limit: ids.length })
   return rows.map((row) => {
     const record = JSON.parse(row.data) as EntityRecord
@@ -123,15 +130,17 @@ async function records({ env, workspace }: Desk, about: readonly Subject[]): Pro
 
 async function timelines(
   { env, workspace }: Desk,
-  about: readonly Subject[],
+  about: readonly string[][],
   hidden: ContextLeft[],
 ): Promise<Candidate[]> {
   const candidates: Candidate[] = []
-  for (const one of about) {
-    const { subject } = subjectOf(one)
-    const query = { kind: 'timeline', where: { field: 'entity', value: subject }, order: 'descending' } as const
-    const rows = await env.store.records(workspace, { ...query, limit: EVENTS_MAX + 1 })
-    if (rows.length > EVENTS_MAX) hidden.push({ source: `timeline:${subject}`, section: 'timeline', reason: 'limit' })
+  for (const group of about) {
+    const newest = { kind: 'timeline', order: 'descending', limit: EVENTS_MAX + 1 } as const
+    const wheres = group.map((value) => ({ field: 'entity', value }))
+    const lines = await Promise.all(wheres.map((where) => env.store.records(workspace, { ...newest, where })))
+    const rows = lines.flat()
+    if (lines.length > 1) rows.sort((a, b) => b.sort - a.sort || (a.id < b.id ? 1 : -1))
+    if (rows.length > EVENTS_MAX) hidden.push({ source: `timeline:${group[0]!}`, section: 'timeline', reason: 'limit' })
     for (const row of rows.slice(0, EVENTS_MAX)) {
       const event = JSON.parse(row.data) as TimelineEvent
       const labels = wordsOf(event)
@@ -160,12 +169,12 @@ async function lastWords(desk: Desk, thread: string | undefined, hidden: Context
 }
 
 /** What is known of the subjects stands before what is searched for. */
-async function known(desk: Desk, about: readonly Subject[], hidden: ContextLeft[]): Promise<Candidate[]> {
+async function known(desk: Desk, about: readonly string[][], hidden: ContextLeft[]): Promise<Candidate[]> {
   const candidates: Candidate[] = []
-  for (const one of about) {
-    const all = await facts(desk, { about: one, limit: COUNTED_MAX })
+  for (const [today] of about) {
+    const all = await facts(desk, { about: today!, limit: COUNTED_MAX })
     const own = all.filter(({ load }) => load === 'search')
-    const shown = newest(own, FACTS_MAX, hidden, { source: `facts:${subjectOf(one).subject}`, section: 'recall' })
+    const shown = newest(own, FACTS_MAX, hidden, { source: `facts:${today!}`, section: 'recall' })
     candidates.push(...shown.map((fact) => memoryCandidate('recall', fact)))
   }
   return candidates
@@ -185,11 +194,10 @@ function newest(
 async function recalled(desk: Desk, task: string, hidden: ContextLeft[]): Promise<Candidate[]> {
   const asked = askedOf(desk)
   // Looks at all that the scopes hold, to say what was held back; only what may be read goes further.
-  const { ranked } = await search(
-    { ...asked, reader: { ...asked.reader, maxSensitivity: 3 } },
-    { text: task },
-    RECALLED_MAX + 1,
-  )
+  const all = { ...asked, reader: { ...asked.reader, maxSensitivity: 3 } }
+  const ranked = await standingOf(desk, { valid: asked.now, known: Infinity }, async (without) => {
+    return (await search({ ...all, without }, { text: task }, RECALLED_MAX + 1)).ranked
+  })
   if (ranked.length > RECALLED_MAX) hidden.push({ source: 'recall', section: 'recall', reason: 'limit' })
   const readable = ranked.slice(0, RECALLED_MAX).filter(({ unit }) => {
     const may = unit.record.sensitivity <= asked.reader.maxSensitivity

@@ -13,19 +13,49 @@ import {
   withTexts,
   type Recalled,
   type RecallQuery,
+  type RecallWhy,
 } from '../../memory/recall/recall.ts'
+import type { Unit } from '../../memory/recall/library.ts'
+import type { Ranked } from '../../memory/recall/rank.ts'
 import { weighed } from '../../memory/recall/vector.ts'
 import { asKnown, holdsAt, MEMORY_RECORD, memoryOf, START, type Memory, type MemoryRecord } from '../../memory/unit.ts'
 import { mayRead, noMemory } from './bounds.ts'
 import { askedOf, type Desk } from './desk.ts'
+import { givingWay, groupsOf, subjectsOf } from './subjects.ts'
 
 export async function recall(desk: Desk, given: RecallQuery | string): Promise<Recalled[]> {
   const query = typeof given === 'string' ? { text: given } : given
   const asked = askedOf(desk)
-  const known = query.asOf === undefined ? undefined : asOfOf(query.asOf, asked.now).known
+  const at = asOfOf(query.asOf, asked.now)
+  const known = query.asOf === undefined ? undefined : at.known
+  const about = query.about === undefined ? {} : { about: (await groupsOf(desk, query.about)).flat() }
   const vectors = await desk.env.vectors?.ready(desk.workspace)
-  if (vectors === undefined) return withTexts(asked, (await search(asked, query)).ranked, known)
-  return withTexts(asked, await weighed(asked, query, vectors), known)
+  const found = (without: ReadonlySet<string>): Promise<readonly (Ranked<Unit> & { why?: RecallWhy })[]> => {
+    const own = { ...asked, without }
+    const wanted = { ...query, ...about }
+    return vectors === undefined ? search(own, wanted).then(({ ranked }) => ranked) : weighed(own, wanted, vectors)
+  }
+  return withTexts(asked, await standingOf(desk, at, found), known)
+}
+
+/** Asks anew without what gives way to what is known of the same entity under another name. */
+export async function standingOf<T extends Ranked<Unit>>(
+  desk: Desk,
+  at: { valid: number; known: number },
+  ask: (without: ReadonlySet<string>) => Promise<readonly T[]>,
+): Promise<readonly T[]> {
+  const without = new Set<string>()
+  for (;;) {
+    const ranked = await ask(without)
+    const gone = await givingWay(
+      desk,
+      ranked.map(({ unit }) => (unit.record.kind === 'event' ? undefined : unit.record.subject)),
+      at,
+    )
+    const more = ranked.filter(({ unit }) => gone.has(unit.id))
+    if (more.length === 0) return ranked
+    for (const id of gone) without.add(id)
+  }
 }
 
 export async function facts(desk: Desk, query: FactsQuery = {}): Promise<Memory[]> {
@@ -47,6 +77,14 @@ export async function facts(desk: Desk, query: FactsQuery = {}): Promise<Memory[
     if (!mayRead(desk, record)) continue
     const then = asKnown(record, at.known)
     if (matches(then)) found.push(then)
+  }
+  if (query.history !== true) {
+    const gone = await givingWay(
+      desk,
+      found.map(({ functional, subject }) => (functional === true ? subject : undefined)),
+      at,
+    )
+    if (gone.size > 0) found.splice(0, found.length, ...found.filter(({ id }) => !gone.has(id)))
   }
   found.sort((a, b) => a.from - b.from || a.recordedAt - b.recordedAt || (a.id < b.id ? -1 : 1))
   const limit = limitOf(query.limit, 200)
@@ -89,7 +127,8 @@ async function* recordsAbout(
   query: Pick<FactsQuery, 'about' | 'asOf' | 'history'> & Pick<HistoryQuery, 'thread'>,
 ): AsyncGenerator<MemoryRecord> {
   const asked = askedOf(desk)
-  if (query.about !== undefined) yield* ofSubject(desk, subjectOf(query.about).subject)
+  if (query.about !== undefined)
+    for (const subject of await subjectsOf(desk, subjectOf(query.about).subject)) yield* ofSubject(desk, subject)
   else if (query.asOf !== undefined || query.history === true) yield* allOf(asked)
   else {
     const ids: string[] = []

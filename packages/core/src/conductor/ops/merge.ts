@@ -6,10 +6,11 @@
  */
 import { canonical } from '../../base/json.ts'
 import type { Json } from '../../base/value.ts'
-import type { AnyEntityType, Entity, EntityRecord } from '../../memory/entity.ts'
+import { recordId, type AnyEntityType, type Entity, type EntityRecord } from '../../memory/entity.ts'
 import { present, survivorOf, type Head } from '../../memory/entity-read.ts'
 import { mergeEntities } from '../../memory/entity-identity.ts'
 import type { Writing, Written } from '../../memory/entity-write.ts'
+import { contradictedBy } from '../memory/subjects.ts'
 import type { Pass } from '../pass.ts'
 import { agreed, shown } from './agree.ts'
 import type { ItemText } from './ask.ts'
@@ -63,7 +64,13 @@ async function mergeSeen(
   const isOne = survivor.record.id === lost.record.id
   if (isOne || pass.history.start.shadow !== undefined || (seen !== undefined && isSame(now, seen))) return made
   const { data } = made.ok as { data: EntityRecord['data'] }
-  const rows = rowsOf(type, survivor, lost, data) as unknown as Json
+  const [one, other] = [survivor, lost].map(({ record }) => recordId(type.name, record.id))
+  const { env, claimed } = pass.task
+  const facts = await contradictedBy({ env, workspace: claimed.row.workspace }, one!, other!)
+  const given = facts.map(({ predicate, stands, givesWay }) => ({
+    ...{ label: `known of them: ${predicate}`, before: givesWay.text, after: stands.text },
+  }))
+  const rows = [...rowsOf(type, survivor, lost, data), ...given] as unknown as Json
   return { puts: [], cached: [], ok: { ...now, rows } }
 }
 

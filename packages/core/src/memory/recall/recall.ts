@@ -69,6 +69,8 @@ export interface Asked {
   readonly library: Library
   readonly reader: Reader
   readonly now: number
+  /** Memories that are not looked at. */
+  readonly without?: ReadonlySet<string>
 }
 
 /** The best units for a query, without their texts. */
@@ -91,6 +93,7 @@ export async function search(
     return (
       record.sensitivity <= reader.maxSensitivity &&
       record.load !== 'never' &&
+      asked.without?.has(unit.id) !== true &&
       matches(record) &&
       holdsAt(record, at.valid, at.known)
     )
