@@ -188,5 +188,6 @@ function unitOf(record: MemoryRecord): Unit {
     ...(ord === undefined ? {} : { ord }),
     ...(speaker === undefined ? {} : { speaker }),
     ...(names === undefined ? {} : { about: names }),
+    ...(record.subject?.includes('/') === true ? { entity: record.subject } : {}),
   }
 }

@@ -59,7 +59,11 @@ export interface RankOptions<U> {
   readonly limit: number
   /** Units that may be found. Default all. */
   readonly where?: (unit: U) => boolean
+  /** What entities are called, beside what the units say: by their `type/id`, as names are compared. */
+  readonly called?: Called
 }
+
+export type Called = ReadonlyMap<string, ReadonlySet<string>>
 
 const K1 = 1
 const B = 0.75
@@ -76,7 +80,8 @@ export function rank<U extends Indexed>(
   text: string,
   options: RankOptions<U>,
 ): Ranked<U>[] {
-  const question = questionOf(text, (name) => segments.some((segment) => segment.knows(name)))
+  const called = new Set([...(options.called?.values() ?? [])].flatMap((names) => [...names]))
+  const question = questionOf(text, (name) => called.has(name) || segments.some((segment) => segment.knows(name)))
   const totals = totalsOf(segments)
   const found = segments.map((segment): Found<U> => ({
     segment,
@@ -237,16 +242,16 @@ function saturated(count: number, length: number): number {
 function top<U extends Indexed>(
   all: readonly Found<U>[],
   question: Question,
-  { limit, where }: RankOptions<U>,
+  { limit, where, called }: RankOptions<U>,
 ): Best<U>[] {
   const best: Best<U>[] = []
   if (limit === 0) return best
   let least = 0
-  const likely = boundAll(all, mostOf(question), limit)
+  const likely = boundAll(all, mostOf(question, called), limit)
   const look = (found: Found<U>, slot: number): void => {
     const doc = found.docs[slot]!
     if (where !== undefined && !where(doc.unit)) return
-    const factors = factorsOf(doc, question)
+    const factors = factorsOf(doc, question, called)
     const one = { doc, score: scoreOf(found, slot) * productOf(factors, doc.unit.authority ?? 1), factors, found }
     if (best.length >= limit && !isBefore(one, best.at(-1)!)) return
     let at = best.length
@@ -302,8 +307,13 @@ function withThread<U>(score: number, doc: Doc<U>): number {
 }
 
 /** No factors of the question make more of a score: what would not do with them is not looked at closely. */
-function mostOf({ names, dates, asksWhen }: Question): number {
-  return (names.length === 1 ? NAME : 1) * (dates.length > 0 ? DATE : 1) * (asksWhen ? TIME : 1) * NEARLY
+function mostOf({ names, dates, asksWhen }: Question, called: Called | undefined): number {
+  return (
+    (names.length === 1 || (called !== undefined && names.length > 1) ? NAME : 1) *
+    (dates.length > 0 ? DATE : 1) *
+    (asksWhen ? TIME : 1) *
+    NEARLY
+  )
 }
 
 type Scored<U> = { readonly doc: Doc<U>; readonly score: number }
@@ -319,9 +329,9 @@ function productOf({ name, date, question, time, length }: Factors, authority: n
   return name * date * question * time * length * authority
 }
 
-function factorsOf<U>(doc: Doc<U>, { names, dates, asksWhen }: Question): Factors {
+function factorsOf<U>(doc: Doc<U>, { names, dates, asksWhen }: Question, called?: Called): Factors {
   return {
-    name: names.length === 1 && isNamed(doc, names[0]!) ? NAME : 1,
+    name: isNamed(doc, names, called) ? NAME : 1,
     date: dates.length > 0 && dates.some((mention) => isOn(doc.at, mention)) ? DATE : 1,
     question: asksFactor(doc),
     time: asksWhen && doc.timed ? TIME : 1,
@@ -329,7 +339,14 @@ function factorsOf<U>(doc: Doc<U>, { names, dates, asksWhen }: Question): Factor
   }
 }
 
-function isNamed<U>(doc: Doc<U>, name: string): boolean {
+/** One is named: it says it, or is about it. An entity may be named twice, by two of its names. */
+function isNamed<U>(doc: Doc<U>, names: readonly string[], called: Called | undefined): boolean {
+  const { entity } = doc.unit as Indexed
+  const own = entity === undefined ? undefined : called?.get(entity)
+  if (own !== undefined && names.length > 0 && names.every((name) => own.has(name) || doc.about.includes(name)))
+    return true
+  const [name] = names
+  if (name === undefined || names.length > 1) return false
   return doc.speaker === name || doc.speaker?.startsWith(`${name} `) === true || doc.about.includes(name)
 }
 

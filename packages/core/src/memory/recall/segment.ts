@@ -23,6 +23,8 @@ export interface Indexed {
   readonly speaker?: string
   /** What it is about: names of entities. */
   readonly about?: readonly string[]
+  /** The entity that it is about, as `type/id`: what that is called is asked when a question is. */
+  readonly entity?: string
   /** Whose word it is, as a factor of at most 1. Default 1. */
   readonly authority?: number
 }
@@ -92,6 +94,7 @@ export class Segment<U extends Indexed> {
   readonly #postings: Posting[] = []
   readonly #threads = new Map<string, Thread<U>>()
   readonly #names = new Map<string, number>()
+  readonly #entities = new Map<string, number>()
   readonly #always = new Set<Doc<U>>()
   readonly #stale = new Set<Thread<U>>()
   #slots: Slots<U> & { docs: (Doc<U> | undefined)[] } = slotsFor([], 64)
@@ -117,6 +120,11 @@ export class Segment<U extends Indexed> {
   /** Units of the one kind that is never searched for, because they are always loaded. */
   *always(): IterableIterator<Doc<U>> {
     for (const doc of this.#always) yield doc
+  }
+
+  /** The entities that its units are about. */
+  entities(): IterableIterator<string> {
+    return this.#entities.keys()
   }
 
   posting(term: string): Posting | undefined {
@@ -154,7 +162,8 @@ export class Segment<U extends Indexed> {
     if (unit.always === true) this.#always.add(doc)
     this.#length += doc.length
     if (doc.thread === undefined) this.#weight += this.#slots.weights[doc.slot] = NEIGHBOURS[0]! * doc.length
-    for (const name of namesOf(doc)) this.#names.set(name, (this.#names.get(name) ?? 0) + 1)
+    for (const name of namesOf(doc)) count(this.#names, name, 1)
+    if (unit.entity !== undefined) count(this.#entities, unit.entity, 1)
   }
 
   remove(id: string): boolean {
@@ -168,11 +177,8 @@ export class Segment<U extends Indexed> {
     if (doc.thread === undefined) this.#weight -= this.#slots.weights[doc.slot]!
     else this.#leave(doc.thread, doc)
     this.#slots.weights[doc.slot] = 0
-    for (const name of namesOf(doc)) {
-      const left = this.#names.get(name)! - 1
-      if (left === 0) this.#names.delete(name)
-      else this.#names.set(name, left)
-    }
+    for (const name of namesOf(doc)) count(this.#names, name, -1)
+    if (doc.unit.entity !== undefined) count(this.#entities, doc.unit.entity, -1)
     if (this.#slots.docs.length - this.#docs.size > Math.max(GONE_MIN, this.#docs.size / 4)) this.#numberAnew()
     return true
   }
@@ -358,6 +364,12 @@ function weigh<U>(doc: Doc<U>): number {
       if (near !== undefined && near.words <= SHORT_WORDS) weight += NEIGHBOURS[far]! * near.length
     }
   return weight
+}
+
+function count(all: Map<string, number>, name: string, by: 1 | -1): void {
+  const next = (all.get(name) ?? 0) + by
+  if (next === 0) all.delete(name)
+  else all.set(name, next)
 }
 
 function namesOf<U>(doc: Doc<U>): Set<string> {
