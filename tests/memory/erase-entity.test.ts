@@ -249,6 +249,17 @@ describe('an entity that is erased', () => {
     expect(bytesOf(folder)).not.toContain('Augusta')
   })
 
+  it('is erased again of what was written since', async () => {
+    const { keelson, customers, folder } = await onFile()
+    const id = await lived(keelson)
+    await customers.erase(id, { fields: ['name'] })
+    await customers.update(id, { name: 'Enchantress of engines' })
+    expect(bytesOf(folder)).toContain('Enchantress')
+    expect((await customers.erase(id, { fields: ['name'] })).erased).toMatchObject([{ fields: ['name'] }])
+    expect(bytesOf(folder)).not.toContain('Enchantress')
+    expect((await customers.get(id)).erased).toHaveLength(2)
+  })
+
   it('takes its key back, and no other, when it is restored', async () => {
     const Keyed = defineEntity({
       ...{ name: 'keyed', version: 1, schema: z.object({ email: z.email(), note: z.string() }) },

@@ -218,7 +218,7 @@ async function settle(
     return { here, what: 'created' }
   }
   const there = present(type, head.record)
-  const gone = new Set(erasedFields(head.record))
+  const gone = new Set(erasedFields(type, head.record))
   const fields = [...new Set([...Object.keys(there), ...Object.keys(record.data)])]
     .filter((field) => !gone.has(field) && canonical(there[field] ?? null) !== canonical(record.data[field] ?? null))
     .sort()

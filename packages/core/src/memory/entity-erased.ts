@@ -5,6 +5,7 @@
  * Z2. The state of a lifecycle is a word of the definition, and stays. All else that a line says of a field goes.
  */
 import { KeelsonError } from '../base/errors.ts'
+import { canonical } from '../base/json.ts'
 import { assertKnown } from '../base/known.ts'
 import type { Json } from '../base/value.ts'
 import { isMuteField } from '../base/wording.ts'
@@ -53,15 +54,24 @@ export function standingFields(
   return Object.keys(data).filter((field) => isWanted(type, wanted, field) && erased?.includes(field) !== true)
 }
 
-/** The fields of a record whose values went. */
-export function erasedFields({ erased = [] }: Pick<EntityRecord, 'erased'>): string[] {
-  return [...new Set(erased.flatMap(({ fields }) => fields))]
+/** The fields of a record whose values went, and that were given no other since. */
+export function erasedFields(type: AnyEntityType, { erased = [], data, schema = type.version }: Erasable): string[] {
+  const fields = [...new Set(erased.flatMap((one) => one.fields))].filter((field) => Object.hasOwn(data, field))
+  const blanks = blanked(type, data, fields, schema)
+  return fields.filter((field) => canonical(blanks[field]) === canonical(data[field]))
+}
+
+/** An entity as it is stored, or as it is handed out. */
+export interface Erasable {
+  readonly data: Data
+  readonly schema?: number
+  readonly erased?: readonly { readonly fields: readonly string[] }[]
 }
 
 /** Is nothing left of it to erase? */
 export function isAllErased(type: AnyEntityType, record: EntityRecord): boolean {
   const { data, refs = {}, aliases = [], erased = [] } = record
-  const left = standingFields(type, data, 'all', erasedFields(record))
+  const left = standingFields(type, data, 'all', erasedFields(type, record))
   return erased.some(({ all }) => all === true) && left.length + Object.keys(refs).length + aliases.length === 0
 }
 

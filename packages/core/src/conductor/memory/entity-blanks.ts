@@ -12,6 +12,7 @@ import {
   blanked,
   blankLine,
   erasedFields,
+  type Erasable,
   isAllErased,
   ownTexts,
   standingFields,
@@ -92,13 +93,7 @@ export function soughtOf({ type, ids, wanted }: About): Omit<Sought, 'texts'> {
   const isRead = (payload: string): boolean => {
     if (!ids.some((id) => payload.includes(JSON.stringify(id)))) return false
     return statesIn(JSON.parse(payload) as Json, type.name, ids).some(
-      ({ data, erased = [] }) =>
-        standingFields(
-          type,
-          data,
-          wanted,
-          erased.flatMap((one) => one.fields),
-        ).length > 0,
+      (state) => standingFields(type, state.data, wanted, erasedFields(type, state)).length > 0,
     )
   }
   const none = new Set<string>()
@@ -107,19 +102,17 @@ export function soughtOf({ type, ids, wanted }: About): Omit<Sought, 'texts'> {
 
 function holdsMore(type: AnyEntityType, record: EntityRecord, wanted: Wanted): boolean {
   if (wanted === 'all') return !isAllErased(type, record)
-  return standingFields(type, record.data, wanted, erasedFields(record)).length > 0
+  return standingFields(type, record.data, wanted, erasedFields(type, record)).length > 0
 }
 
-type State = Pick<EntityRecord, 'data' | 'erased'>
-
 /** Entities as reads and writes answered them, wherever they stand in an entry. */
-function statesIn(value: Json, type: string, ids: readonly string[]): State[] {
+function statesIn(value: Json, type: string, ids: readonly string[]): Erasable[] {
   if (typeof value !== 'object' || value === null) return []
   if (Array.isArray(value)) return value.flatMap((one: Json) => statesIn(one, type, ids))
   const one = value as { type?: Json; id?: Json; data?: Json; version?: Json }
   const isIt = one.type === type && ids.includes(one.id as string) && typeof one.data === 'object' && one.data !== null
   return [
-    ...(isIt ? [one as unknown as State] : []),
+    ...(isIt ? [one as unknown as Erasable] : []),
     ...Object.values(value).flatMap((part) => statesIn(part, type, ids)),
   ]
 }
@@ -175,7 +168,7 @@ function headPuts(
   const past = events.flatMap(({ changed, erased }) =>
     standingFields(type, (changed ?? {}) as EntityRecord['data'], wanted, erased),
   )
-  const held = standingFields(type, record.data, wanted, erasedFields(record))
+  const held = standingFields(type, record.data, wanted, erasedFields(type, record))
   const fields = [...new Set([...held, ...past])].sort()
   const values = Object.fromEntries(held.map((field) => [field, record.data[field]!]))
   const hash = keyedHash(secret, canonical(['erased', values]))
@@ -272,7 +265,7 @@ function overlaidData(type: AnyEntityType, { kind, data }: Overlaid, wanted: Wan
   if (kind === 'timeline') return (blankLine(type, data as unknown as TimelineEvent, wanted) ?? data) as unknown as Json
   if (kind !== 'entity') return null
   const record = data as unknown as EntityRecord
-  const fields = standingFields(type, record.data, wanted, erasedFields(record))
+  const fields = standingFields(type, record.data, wanted, erasedFields(type, record))
   const { refs: _, aliases: __, ...rest } = record
   const kept = wanted === 'all' ? rest : record
   return { ...kept, data: blanked(type, record.data, fields, record.schema) } as unknown as Json

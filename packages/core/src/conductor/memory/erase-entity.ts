@@ -127,7 +127,7 @@ async function textsIn(
       for (const text of ownTexts(type, data, [field])) said.set(text, field)
   }
   for (const { head, lines } of all) {
-    take(head.record.data, erasedFields(head.record))
+    take(head.record.data, erasedFields(type, head.record))
     for (const row of lines) {
       const { changed, erased } = JSON.parse(row.data) as TimelineEvent
       take((changed ?? {}) as { [field: string]: Json }, erased)
