@@ -95,15 +95,19 @@ describe('keelson beside an app that asks', () => {
     run: (ctx, input) => ctx.call(write, input),
   })
 
-  it('names the command that goes on from a parent to the run that it waits for', async () => {
+  it('names, of a parent, the run that it waits for and the command that ends what that waits for', async () => {
     const path = join(folder, 'parent.db')
     const app = await createConductor({ store: sqlite(path), playbooks: [write, parent], policy: asks, log })
     await app.start(parent, { to: 'ada', text: 'x' }, { id: 'p' })
     await app.quiet()
     const [child] = (await app.runs.list({ playbook: 'write' })).runs
     const { stdout } = await keelson(['why', path, 'p'])
-    expect(stdout).toContain(`see what that waits for: npx keelson why ${path} `)
+    const { id } = (await app.inbox.list()).items[0]!
+    expect(stdout).toContain(`(in run ${child!.id}); answer it: npx keelson approve ${path} ${id}`)
     expect(stdout).toContain(child!.id)
+    await app.runs.pause(child!.id, { by: { kind: 'person', id: 'ann' }, reason: 'lunch' })
+    await app.quiet()
+    expect((await keelson(['why', path, 'p'])).stdout).toContain(`resume it: npx keelson resume ${path} ${child!.id}`)
     await app.stop()
   })
 

@@ -12,6 +12,7 @@ import { exploreCrashes, fake, memoryStore, testConductor, type Harness, type Ha
 import '@keelson/testing/vitest'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { code } from './support/open.ts'
 
 const Mail = z.object({ to: z.email(), subject: z.string(), text: z.string() })
 const email = defineConnector({
@@ -218,5 +219,41 @@ describe('what a developer is told', () => {
       code: 'DEFINITION_INVALID',
       hint: 'Pass email.connect() in connectors.',
     })
+  })
+})
+
+describe('a run that waits', () => {
+  const go = defineEvent({ name: 'go', schema: z.object({}) })
+  const waits = code(async (ctx) => (await ctx.waitFor(go), 'went'), { name: 'waits' })
+  const refused = { code: 'RUN_WAITING', message: expect.stringContaining('for event go; send() ends it') as string }
+  const ways: readonly (readonly [string, (t: Harness) => Promise<unknown>])[] = [
+    ['t.keelson.start', async (t) => (await t.keelson.start(waits, {}, { id: 'r' })).result()],
+    ['t.keelson.runs.get', async (t) => (await t.start(waits, {}, { id: 'r' }), t.keelson.runs.get('r').result())],
+    ['a workspace', async (t) => (await t.keelson.workspace('b').start(waits, {}, { id: 'r' })).result()],
+    [
+      'a workspace that was made',
+      async (t) => {
+        const made = await t.keelson.workspaces.create('c', { by: { kind: 'person', id: 'ann' } })
+        await made.start(waits, {}, { id: 'r' })
+        return made.runs.get('r').result()
+      },
+    ],
+    ['t.host', (t) => t.host(async (keelson) => (await keelson.start(waits, {}, { id: 'r' })).result())],
+  ]
+
+  it.each(ways)('fails at once with why: %s', async (_, way) => {
+    const t = await testConductor({ playbooks: [waits] })
+    await expect(way(t)).rejects.toMatchObject(refused)
+    await t.stop()
+  })
+
+  it('is waited for where the test says how long, and answers once it has ended', async () => {
+    const t = await testConductor({ playbooks: [waits] })
+    const run = await t.keelson.start(waits, {}, { id: 'r' })
+    const patient = run.result({ timeout: '1d' })
+    await t.send(go, {})
+    expect(await patient).toBe('went')
+    expect(await run.result()).toBe('went')
+    await t.stop()
   })
 })

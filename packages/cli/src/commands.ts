@@ -15,10 +15,10 @@ export async function howToEnd(workspace: Workspace, asked: Asked): Promise<HowT
     if (inbox !== undefined) commands.set(inbox, sayingOf(await workspace.inbox.get(inbox), kind, asked))
   const { items } = await workspace.inbox.list({ run: asked.subject!, limit: 500, snoozed: true })
   for (const item of items) if (!commands.has(item.id)) commands.set(item.id, sayingOf(item, 'operator', asked))
-  return ({ kind, inbox, run }) => {
+  return ({ kind, inbox, run, within }) => {
     if (inbox !== undefined) return commands.get(inbox)
-    const look = `see what that waits for: ${command('why', run, asked)}`
-    return steering(kind, asked) ?? (run === undefined ? APP[kind] : look)
+    const look = run === undefined ? undefined : `see what that waits for: ${command('why', run, asked)}`
+    return steering(kind, asked, within) ?? (within === undefined && run !== undefined ? look : (APP[kind] ?? look))
   }
 }
 
@@ -29,9 +29,9 @@ const APP: { readonly [kind: string]: string | undefined } = {
 }
 
 /** What ends it is a command, and no answer to an item. */
-function steering(kind: string, asked: Asked): string | undefined {
+function steering(kind: string, asked: Asked, run = asked.subject): string | undefined {
   if (kind === 'freeze') return `thaw it: ${command('thaw', undefined, asked)}`
-  return kind === 'pause' ? `resume it: ${command('resume', asked.subject, asked)}` : undefined
+  return kind === 'pause' ? `resume it: ${command('resume', run, asked)}` : undefined
 }
 
 function sayingOf(item: InboxItem, kind: string, asked: Asked): string {

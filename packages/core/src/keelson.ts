@@ -41,7 +41,7 @@ import { together } from './conductor/projections.ts'
 import { alertPlaybook } from './metrics/alerts.ts'
 import { counting } from './metrics/counting.ts'
 import { itemOf } from './inbox/item.ts'
-import type { MemoryStore, Opened } from './journal/store.ts'
+import type { MemoryStore } from './journal/store.ts'
 import { lessons } from './conductor/memory/lessons.ts'
 import { proposalPlaybook } from './conductor/memory/proposal.ts'
 import { remembering } from './conductor/memory/vectors.ts'
@@ -91,8 +91,7 @@ export async function createConductor(options: ConductorOptions): Promise<Conduc
   await loadZod()
   const { name } = options
   if (name !== undefined) return inTurn(name, () => replacing(name, options))
-  const begin = await prepared(options)
-  return orClosed(options.store, begin)
+  return (await prepared(options))()
 }
 
 /**
@@ -107,10 +106,8 @@ async function replacing(name: string, options: ConductorOptions): Promise<Condu
     await earlier.conductor.stop()
   }
   const begin = await prepared(options)
-  const conductor = await orClosed(store, async () => {
-    await named.get(name)?.conductor.stop()
-    return begin()
-  })
+  await orClosed(store, async () => named.get(name)?.conductor.stop())
+  const conductor = begin()
   named.set(name, { conductor, store })
   return conductor
 }
@@ -141,8 +138,8 @@ function definitionsOf(options: ConductorOptions) {
   }
 }
 
-/** Opens the store, and answers what begins the work. */
-async function prepared(options: ConductorOptions): Promise<() => Promise<Conductor>> {
+/** Opens the store, and answers what begins the work: at once, so that nothing of it is over before anybody can listen. */
+async function prepared(options: ConductorOptions): Promise<() => Conductor> {
   const definitions = definitionsOf(options)
   const { settings } = definitions
   const log = options.log ?? (process.env['NODE_ENV'] === 'production' ? silent : lines)
@@ -155,7 +152,7 @@ async function prepared(options: ConductorOptions): Promise<() => Promise<Conduc
     },
     companyMoved: (workspace) => env.company(workspace).moved(),
   })
-  const found = await openOnce(options.store, () =>
+  const { frozen } = await openOnce(options.store, () =>
     openChecked(store, { worker, now: () => clock.now() }, { ...options, settings }),
   )
   const lifecycle = new Lifecycle((thrown, name) =>
@@ -188,18 +185,19 @@ async function prepared(options: ConductorOptions): Promise<() => Promise<Conduc
     beatMs: env.limits.beatMs,
     internals: (playbook) => INTERNALS[playbook],
   })
-  return () => beginning(options, { env, loop, lifecycle }, found)
+  await orClosed(options.store, async () => {
+    for (const { workspace, why } of frozen) await freezeCopy(env, workspace, why)
+  })
+  return () => beginning(options, { env, loop, lifecycle })
 }
 
-async function beginning(
+function beginning(
   options: ConductorOptions,
   { env, loop, lifecycle }: Pick<Parts, 'env' | 'loop' | 'lifecycle'>,
-  { frozen }: Opened,
-): Promise<Conductor> {
+): Conductor {
   const { store, log, clock } = env
   const notifier = new Notifier(options.keepAlive === false || options.work !== false ? undefined : () => stay(clock))
   speak(lifecycle, log)
-  for (const { workspace, why } of frozen) await freezeCopy(env, workspace, why)
   const unwatch = store.watch((change) => {
     if (change.runs.length === 0) env.company(change.workspace).moved()
     notifier.tell(change)

@@ -61,7 +61,7 @@ export interface ConductorOptions {
   readonly trust?: readonly TrustRule[]
   /** False: starts, decides and reads without working (a web process). Default true. */
   readonly work?: boolean
-  /** Created again under the same name in one process, the earlier one is drained and replaced (hot reload). Default none. */
+  /** Created again under the same name in one process, the earlier one is drained and replaced (hot reload); it goes on where the new one is refused. Default none. */
   readonly name?: string
   /** False: the process may end while runs wait. Default true while it works, or somebody awaits a result or watches an inbox. */
   readonly keepAlive?: boolean

@@ -107,8 +107,8 @@ export async function whyOf(env: Environment, row: RunRow, how: HowToEnd = callO
   const line = (one: WaitInfo): string => {
     const end = how(one)
     const where = one.within === undefined ? '' : ` (in run ${one.within})`
-    const since = one.since === undefined ? '' : `; since ${one.since}`
-    return `  - ${sentence(one)}${where}${end === undefined ? '' : `; ${end}`}${since}`
+    const since = one.since === undefined ? '' : `since ${one.since} `
+    return `  - ${since}${sentence(one)}${where}${end === undefined ? '' : `; ${end}`}`
   }
   const notes = await simulatedIn(env, row)
   if (status.state === 'waiting') return [`${head} waits:`, ...status.for.map(line), ...notes].join('\n')

@@ -12,6 +12,7 @@ import { World, type FaultKind, type Happened } from '../fake/world.ts'
 import { testIds } from '../ids.ts'
 import { memoryStore } from '../memory-store.ts'
 import { Dropped } from './dropped.ts'
+import { asTested, handleOf } from './handles.ts'
 import { logbook, type LogLine } from './logbook.ts'
 import type { Setting, TestStore } from './life.ts'
 import { assertFaked, Strays } from '../fake/stray.ts'
@@ -31,7 +32,7 @@ import {
   type Picked,
   type PlanDecision,
 } from './people.ts'
-import { Stage, whatWaits, type StageOptions } from './stage.ts'
+import { Stage, type StageOptions } from './stage.ts'
 
 export interface HarnessOptions extends Pick<
   ConductorOptions,
@@ -140,7 +141,7 @@ export interface Harness {
     options: Partial<Omit<HarnessOptions, 'connectors' | 'store' | 'seed' | 'now' | 'alwaysReplay' | 'mayDrop'>>,
   ): Promise<void>
   stop(): Promise<void>
-  /** The conductor of now: a new one after `crash()`. A call to one that dies never ends: in `exploreCrashes` use `host`. */
+  /** The conductor of now: a new one after `crash()`. Runs that it hands out fail at once where they wait, unless given a `timeout`. A call to one that dies never ends: in `exploreCrashes` use `host`. */
   readonly keelson: Conductor
   readonly inbox: Inbox
   readonly clock: ManualClock
@@ -220,7 +221,7 @@ function verbsOf(stage: Stage, log: readonly LogLine[]): Harness {
       world.script.set(agent.name, answer as (input: unknown, asked: Asked) => unknown, usage as Used | undefined),
     asked: (agent) => world.script.asked(agent.name) as readonly Asked<never>[],
     async host(verb) {
-      const answer = await stage.perform(verb)
+      const answer = await stage.perform((keelson) => verb(asTested(stage, keelson)))
       await stage.settle()
       return answer
     },
@@ -239,7 +240,7 @@ function verbsOf(stage: Stage, log: readonly LogLine[]): Harness {
       stage.setting.strays.assertTold()
     },
     get keelson() {
-      return stage.keelson
+      return asTested(stage, stage.keelson)
     },
     get inbox() {
       return stage.keelson.inbox
@@ -283,26 +284,6 @@ function starting(stage: Stage): Pick<Harness, 'start'> {
       await stage.perform((keelson) => keelson.start(playbook, input, { ...options, id }))
       await stage.settle()
       return handleOf<Out>(stage, id)
-    },
-  }
-}
-
-/** A run as a test sees it: its result is there, or it is not. */
-export function handleOf<Out>(stage: Stage, id: string): Run<Out> {
-  return {
-    id,
-    status: () => stage.perform((keelson) => keelson.runs.get(id).status()),
-    async result() {
-      await stage.settle()
-      return stage.perform(async (keelson) => {
-        const run = keelson.runs.get(id)
-        const { state } = await run.status()
-        if (state !== 'waiting' && state !== 'due' && state !== 'running') return (await run.result()) as Out
-        throw new KeelsonError('RUN_WAITING', `${await keelson.why(id)}`, {
-          hint: 'Do what ends the wait (advance, send, approve, answer) before asking for the result.',
-          data: { run: id, others: await whatWaits(keelson) },
-        })
-      })
     },
   }
 }
