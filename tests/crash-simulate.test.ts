@@ -179,7 +179,7 @@ const decided: SimulateOptions = {
 }
 
 describe('a simulation', () => {
-  it.each(['0s', '2s', '10m'])('of people who decide ends right in every order, clocks %s off', async (skew) => {
+  it.each(['0s', '2s', '10m'])('#18 of people who decide ends right in every order, clocks %s off', async (skew) => {
     const seeds = process.env['KEELSON_CRASHES'] === 'all' ? 500 : 6
     const sometimes = decided.sometimes!.filter((name) => skew !== '0s' || !name.endsWith('clock'))
     await simulate({ ...decided, seeds, skew, sometimes })

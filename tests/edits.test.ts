@@ -84,7 +84,7 @@ describe('a running history', () => {
     expect(did).toEqual(['c', 'd'])
   })
 
-  it('is held when a step is inserted amid what is recorded', async () => {
+  it('#15 is held when a step is inserted amid what is recorded', async () => {
     const { status, why, did } = await afterEdit(before, async (ctx, d) => {
       await step(ctx, d, 'a')
       await step(ctx, d, 'new')
@@ -114,7 +114,7 @@ describe('a running history', () => {
     expect(did).toEqual(['new', 'c'])
   })
 
-  it('is held when a step is removed', async () => {
+  it('#15 is held when a step is removed', async () => {
     const { status, why } = await afterEdit(before, async (ctx, d) => {
       await step(ctx, d, 'b')
       await ctx.waitFor(go)
@@ -138,7 +138,7 @@ describe('a running history', () => {
     expect(result).toEqual(['b', 'c'])
   })
 
-  it('is held when a step is renamed, and never runs it again under the new name', async () => {
+  it('#15 is held when a step is renamed, and never runs it again under the new name', async () => {
     const { status, why, did } = await afterEdit(before, async (ctx, d) => {
       await step(ctx, d, 'a2')
       await step(ctx, d, 'b')
@@ -165,7 +165,7 @@ describe('a running history', () => {
     expect(did).toEqual(['c'])
   })
 
-  it('is held when two steps change places', async () => {
+  it('#15 is held when two steps change places', async () => {
     const { status, why } = await afterEdit(before, async (ctx, d) => {
       await step(ctx, d, 'b')
       await step(ctx, d, 'a')
@@ -196,7 +196,7 @@ describe('a running history', () => {
     expect(why).toContain('was recorded as a step; the code now asks for a wait')
   })
 
-  it('is held when a loop runs fewer times than it did', async () => {
+  it('#15 is held when a loop runs fewer times than it did', async () => {
     const loop =
       (times: number): Code =>
       async (ctx, d) => {
@@ -226,7 +226,7 @@ describe('a running history', () => {
     expect(why).toContain('the code returned instead')
   })
 
-  it('is held when its stored input no longer fits, and goes on when it does again', async () => {
+  it('#15 is held when its stored input no longer fits, and goes on when it does again', async () => {
     const data = store()
     const make = (input: z.ZodType) =>
       definePlaybook({

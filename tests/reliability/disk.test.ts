@@ -79,7 +79,7 @@ function counting(store: MemoryStore, before: (op: Operation, unit: Unit) => voi
 }
 
 describe('a disk that is full in the middle of a run', () => {
-  it('stops the work loudly; nothing is claimed until something can be written, then it goes on alone', async () => {
+  it('#12 stops the work loudly; nothing is claimed until something can be written, then it goes on alone', async () => {
     const disk = smallDisk()
     const outside = bank()
     const { store, count, more } = counting(disk.store)
@@ -206,7 +206,7 @@ describe('an operation of the store that was done and whose answer was lost', ()
     return seen >= n
   }
 
-  it('is never done again: no step and no effect of the run, whichever it was', async () => {
+  it('#10 is never done again: no step and no effect of the run, whichever it was', async () => {
     let lost = 0
     while (await lose(lost + 1)) lost++
     expect(lost).toBeGreaterThan(10)

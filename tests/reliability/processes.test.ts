@@ -1,4 +1,4 @@
-/** Reliability 7, 8, 17: real processes on one file, stopped, continued, killed, and one that kills itself (P1, P8). */
+/** Reliability 7, 8, 17: real processes on one file, stopped, continued, killed, and some that kill or hang themselves (P1, P8). */
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
@@ -28,9 +28,10 @@ class Host {
   readonly exited: Promise<unknown>
   #listening: (() => void)[] = []
 
-  constructor(name: string) {
+  constructor(name: string, poison = 'exit') {
     this.name = name
-    this.process = fork(HOST, [file, name], { execArgv: ['--conditions=@keelson/source'] })
+    const execArgv = ['--conditions=@keelson/source', ...(poison === 'memory' ? ['--max-old-space-size=96'] : [])]
+    this.process = fork(HOST, [file, name, poison], { execArgv, silent: poison !== 'exit' })
     this.exited = once(this.process, 'exit')
     this.process.on('message', (told: Told) => {
       this.told.push(told)
@@ -140,7 +141,7 @@ describe('a worker that is killed', () => {
 })
 
 describe('a playbook that ends its process in its second step', () => {
-  it('is quarantined, it alone of twenty-one, and the others end', async () => {
+  it('#17 is quarantined, it alone of twenty-one, and the others end', async () => {
     const web = await here({ work: false, name: 'web' })
     const healthy = []
     for (let n = 0; n < 20; n++) {
@@ -164,21 +165,61 @@ describe('a playbook that ends its process in its second step', () => {
   })
 })
 
+describe('#17 a playbook whose second step', () => {
+  /** How often the workers of a run died, as one says who comes later. */
+  const deaths = async (): Promise<number | undefined> => {
+    const store = sqlite(file)
+    await store.open({ worker: 'reader', now: () => Date.now() })
+    const [row] = await store.runs('default', { ids: ['poison'], limit: 1 })
+    await store.close()
+    return row?.deaths
+  }
+
+  it.each([
+    ['leaves a rejection to nobody', 'rejection'],
+    ['takes all memory', 'memory'],
+  ])('%s: that is a death of its process, which counts, and others take what it held', async (_, poison) => {
+    const web = await here({ work: false, name: 'web' })
+    const run = await web.keelson.start(web.poison, {}, { id: 'poison' })
+    const host = new Host('host', poison)
+    await host.tells(inside)
+    await host.exited
+    expect(await deaths()).toBe(1)
+    const other = await here()
+    expect(await (await other.keelson.start(other.quick, { n: 4 }, { id: 'q' })).result()).toBe(8)
+    expect(await run.result()).toBe('harmless here')
+  })
+
+  it('never ends hangs its process, which keeps its lock and its runs until somebody kills it; others go on', async () => {
+    const web = await here({ work: false, name: 'web' })
+    const run = await web.keelson.start(web.poison, {}, { id: 'poison' })
+    const host = new Host('host', 'loop')
+    await host.tells(inside)
+    const other = await here()
+    for (let n = 0; n < 10; n++)
+      expect(await (await other.keelson.start(other.quick, { n }, { id: `q${n}` })).result()).toBe(n * 2)
+    expect((await run.status()).state).not.toBe('completed')
+    expect(await deaths()).toBe(0)
+    await host.kill()
+    expect(await run.result()).toBe('harmless here')
+  })
+})
+
 describe('two conductors in one process on one file', () => {
-  it('share the runs, each step done once', async () => {
+  it('#8 share a thousand runs, each step done once', async () => {
     const did = new Map<string, number>()
     const count = (who: string) => async () => (did.set(who, (did.get(who) ?? 0) + 1), who)
     const one = await here({ hold: count('one'), name: 'one' })
     const two = await here({ hold: count('two'), name: 'two' })
     const runs = await Promise.all(
-      Array.from({ length: 200 }, (_, n) => {
+      Array.from({ length: 1000 }, (_, n) => {
         const { keelson, hold } = n % 2 === 0 ? one : two
         return keelson.start(hold, {}, { id: `r${n}` })
       }),
     )
     const results = await Promise.all(runs.map((run) => run.result()))
     const total = [...did.values()].reduce((sum, times) => sum + times, 0)
-    expect(total).toBe(200)
+    expect(total).toBe(1000)
     expect(results.filter((who) => who === 'one')).toHaveLength(did.get('one') ?? 0)
     expect(await one.keelson.audit.verify()).toMatchObject({ ok: true })
   })

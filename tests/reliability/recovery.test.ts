@@ -8,7 +8,7 @@ import { code, me, open, store } from '../support/open.ts'
 const go = defineEvent({ name: 'go', schema: z.object({}) })
 
 describe('a poison run among a hundred', () => {
-  it('is the only one that is quarantined, and all others end', async () => {
+  it('#17 is the only one that is quarantined, and all others end', async () => {
     const data = store()
     let die: (() => void) | undefined
     const work = definePlaybook({
@@ -69,7 +69,7 @@ describe('a poison run among a hundred', () => {
 })
 
 describe('two conductors on one store', () => {
-  it('run a thousand runs, each step recorded once', async () => {
+  it('#8 run a thousand runs, each step recorded once', async () => {
     const data = store()
     const did = new Map<string, number>()
     const work = definePlaybook({

@@ -8,7 +8,7 @@ import { code, me, open, store } from '../support/open.ts'
 const paid = defineEvent({ name: 'paid', schema: z.object({ invoice: z.string(), cents: z.number() }) })
 
 describe('an event', () => {
-  it('sent before anybody waits is kept for who comes', async () => {
+  it('#19 sent before anybody waits is kept for who comes', async () => {
     const early = code(async (ctx) => {
       await ctx.sleep('1h')
       return ctx.waitFor(paid, { match: { invoice: 'i1' } })
@@ -21,7 +21,7 @@ describe('an event', () => {
     await t.stop()
   })
 
-  it('sent three times under one id is one event, and a run gets it once', async () => {
+  it('#19 sent three times under one id is one event, and a run gets it once', async () => {
     const twice = code(async (ctx) => {
       const first = await ctx.waitFor(paid)
       const second = await ctx.waitFor(paid, { timeout: '1d' })
@@ -67,7 +67,7 @@ describe('an event', () => {
     await t.stop()
   })
 
-  it('stored before the deadline beats it, though nobody worked to deliver it until long after', async () => {
+  it('#19 stored before the deadline beats it, though nobody worked to deliver it until long after', async () => {
     const clock = manualClock(Date.UTC(2026, 0, 1))
     const data = store()
     const wait = code(async (ctx) => (await ctx.waitFor(paid, { timeout: '1d' })) ?? 'too late')
@@ -113,7 +113,7 @@ describe('an event', () => {
     await t.stop()
   })
 
-  it('that comes out of order is had in the order of its recording', async () => {
+  it('#19 that comes out of order is had in the order of its recording', async () => {
     const three = code(async (ctx) => {
       const had: number[] = []
       for (let i = 0; i < 3; i++) had.push((await ctx.waitFor(paid, { match: { invoice: 'i' } })).cents)
@@ -128,7 +128,7 @@ describe('an event', () => {
     await t.stop()
   })
 
-  it('for a later step is kept when it comes before that of an earlier one', async () => {
+  it('#19 for a later step is kept when it comes before that of an earlier one', async () => {
     const two = code(async (ctx) => [
       (await ctx.waitFor(paid, { match: { invoice: 'first' } })).cents,
       (await ctx.waitFor(paid, { match: { invoice: 'second' } })).cents,
@@ -141,7 +141,7 @@ describe('an event', () => {
     await t.stop()
   })
 
-  it('sent after a run has completed leaves it as it ended, and is kept', async () => {
+  it('#19 sent after a run has completed leaves it as it ended, and is kept', async () => {
     const wait = code(async (ctx) => (await ctx.waitFor(paid)).cents)
     const t = await testConductor({ playbooks: [wait] })
     const run = await t.start(wait, {})
@@ -190,7 +190,7 @@ describe('a timer', () => {
     return ctx.now()
   })
 
-  it('never fires early, not by a clock that steps back', async () => {
+  it('#18 never fires early, not by a clock that steps back', async () => {
     const t = await testConductor({ playbooks: [nap], now: '2026-01-05T09:00:00Z' })
     const run = await t.start(nap, {})
     await t.advance('59m')
@@ -268,7 +268,7 @@ describe('a schedule', () => {
   it.each([
     ['in March', '2026-03-28T12:00:00Z', ['2026-03-29T07:00:00.000Z', '2026-03-30T07:00:00.000Z']],
     ['in October', '2026-10-24T12:00:00Z', ['2026-10-25T08:00:00.000Z', '2026-10-26T08:00:00.000Z']],
-  ])('keeps the hour of its zone over both changes of the clock: %s', async (_, now, planned) => {
+  ])('#18 keeps the hour of its zone over both changes of the clock: %s', async (_, now, planned) => {
     const t = await testConductor({ playbooks: [tick], now })
     await t.keelson.schedules.set('berlin', tick, { cron: '0 9 * * *', timezone: 'Europe/Berlin', input: {} })
     await t.settle()
@@ -281,7 +281,7 @@ describe('a schedule', () => {
     // 02:30 is left out that night: it comes right behind the gap, at 03:00.
     ['that the night leaves out', '2026-03-28T12:00:00Z', ['2026-03-29T01:00:00.000Z', '2026-03-30T00:30:00.000Z']],
     ['that the night has twice', '2026-10-24T12:00:00Z', ['2026-10-25T00:30:00.000Z', '2026-10-26T01:30:00.000Z']],
-  ])('comes once at an hour %s', async (_, now, planned) => {
+  ])('#18 comes once at an hour %s', async (_, now, planned) => {
     const t = await testConductor({ playbooks: [tick], now })
     await t.keelson.schedules.set('berlin', tick, { cron: '30 2 * * *', timezone: 'Europe/Berlin', input: {} })
     await t.settle()
@@ -290,7 +290,7 @@ describe('a schedule', () => {
     await t.stop()
   })
 
-  it('comes on a leap day', async () => {
+  it('#18 comes on a leap day', async () => {
     const t = await testConductor({ playbooks: [tick], now: '2026-02-27T12:00:00Z' })
     await t.keelson.schedules.set('leap', tick, { cron: '0 9 29 2 *', timezone: 'UTC', input: {} })
     expect(await t.keelson.schedules.next('leap', 1)).toEqual(['2028-02-29T09:00:00.000Z'])

@@ -1,7 +1,16 @@
 /** Reliability 28 and 29: values that storage would change silently are typed errors at the moment of return. */
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { definePlaybook, KeelsonError } from '@keelson/core'
+import {
+  action,
+  defineEntity,
+  defineEvent,
+  definePlaybook,
+  KeelsonError,
+  policy,
+  type Conductor,
+  type Context,
+} from '@keelson/core'
 import { exploreCrashes, manualClock, testConductor, type Harness } from '@keelson/testing'
 import { code, me, open, store } from '../support/open.ts'
 
@@ -36,7 +45,7 @@ const REFUSED: readonly [string, unknown, string][] = [
 ]
 
 describe('a step', () => {
-  it.each(REFUSED)('cannot return %s: a typed error names the path', async (_what, value, path) => {
+  it.each(REFUSED)('#29 cannot return %s: a typed error names the path', async (_what, value, path) => {
     const playbook = code(async (ctx) => {
       try {
         await ctx.step('bad', () => value as never)
@@ -119,6 +128,96 @@ describe('an input', () => {
     expect(await (await conductor.start(strict, { n: 1 }, { id: 'r' })).result()).toEqual({})
     await expect(conductor.start(strict, { n: 2 }, { id: 'r' })).rejects.toMatchObject({ code: 'RUN_EXISTS' })
   })
+})
+
+const told = defineEvent({ name: 'told', schema: z.record(z.string(), z.json()) })
+const free = action({
+  name: 'note.write',
+  effect: 'reversible',
+  idempotency: { by: 'key' },
+  input: z.record(z.string(), z.json()),
+  output: z.record(z.string(), z.json()),
+  run: async (input) => ({ output: input }),
+})
+const Thing = defineEntity({ name: 'thing', version: 1, schema: z.looseObject({ name: z.string() }) })
+const anything = definePlaybook({
+  name: 'anything',
+  version: 1,
+  input: z.record(z.string(), z.json()),
+  output: z.json(),
+  run: async (_, input) => input,
+})
+
+/** Each way in for a value from outside. */
+const WAYS: readonly [string, (value: object, k: Conductor, ctx: Context) => Promise<unknown>][] = [
+  ['the input of a run', (value, k) => k.start(anything, value as never, { id: 'i' }).then((run) => run.result())],
+  ['the outcome of a step', (value, _, ctx) => ctx.step('s', () => value as never)],
+  [
+    'the payload of an event',
+    (value, k, ctx) => k.send(told, value as never, { id: 'e' }).then(() => ctx.waitFor(told)),
+  ],
+  ['the input of an action', (value, _, ctx) => ctx.act(free, value as never)],
+  ['the input of a child', (value, _, ctx) => ctx.call(anything, value as never)],
+  ['a record', (value, _, ctx) => ctx.entities(Thing).create(value as never)],
+  ['a memory', (value, _, ctx) => ctx.memory.remember({ subject: 's', predicate: 'is', value } as never)],
+  ['settings', (value, k) => k.configure(value, { by: me })],
+]
+
+describe('#28 a key that JavaScript treats specially', () => {
+  const inside = async (way: (typeof WAYS)[number][1], key: string): Promise<unknown> => {
+    const playbook = code(async (ctx) => {
+      const value = JSON.parse(`{"name":"n","${key}":{"isAdmin":true}}`) as object
+      return way(value, conductor, ctx).then(
+        (kept) => `kept: ${JSON.stringify(kept)}`,
+        (error: unknown) => (KeelsonError.is(error) ? error.code : String(error)),
+      )
+    })
+    const conductor: Conductor = await open(store(), {
+      playbooks: [playbook, anything],
+      actions: [free],
+      entities: [Thing],
+      policy: policy([policy.rule('free', { on: [free] }, () => policy.allow())]),
+    })
+    return (await conductor.start(playbook, {}, { id: 'r' })).result()
+  }
+
+  it.each(WAYS)('__proto__ in %s is refused or left out, and no global is changed', async (_, way) => {
+    const end = await inside(way, '__proto__')
+    expect(end).toMatch(/^(kept: .*|VALUE_NOT_STORABLE|[A-Z]+_INVALID)$/)
+    expect(end).not.toContain('isAdmin') // left out by its schema, as a key that it does not name
+    expect(({} as { isAdmin?: boolean }).isAdmin).toBeUndefined()
+  })
+
+  it.each(WAYS.flatMap(([what, way]) => ['constructor', 'prototype'].map((key) => [key, what, way] as const)))(
+    '%s in %s is a key like any other, and no global is changed',
+    async (key, _, way) => {
+      expect(await inside(way, key)).toMatch(/^kept/)
+      expect(({} as { isAdmin?: boolean }).isAdmin).toBeUndefined()
+      expect((Object as { isAdmin?: boolean }).isAdmin).toBeUndefined()
+    },
+  )
+
+  it.each(['__proto__', 'constructor', 'prototype', 'toString'])(
+    '%s is a name like any other: of a playbook, a run, a step, a branch, an event and a workspace',
+    async (name) => {
+      const own = name.startsWith('_') ? 'plain' : name // such a name is refused where it is defined
+      const event = defineEvent({ name: own, schema: z.object({}) })
+      const playbook = code(
+        async (ctx) => {
+          await ctx.waitFor(event)
+          const branches = await ctx.all([name], String, (each) => each.step(name, () => name))
+          return [await ctx.step(name, () => name), ...branches]
+        },
+        { name: own },
+      )
+      const conductor = await open(store(), { playbooks: [playbook] })
+      const company = conductor.workspace(name)
+      const run = await company.start(playbook, {}, { id: name })
+      await company.send(event, {}, { id: name })
+      expect(await run.result()).toEqual([name, name])
+      expect(await company.audit.verify()).toMatchObject({ ok: true })
+    },
+  )
 })
 
 describe('a codec', () => {

@@ -1,7 +1,7 @@
 /**
  * Host: a process with a conductor on a SQLite file, for tests that stop, continue and kill it. It tells what happens.
  *
- * `hold` waits in its second step until the process is told to release it; `poison` ends the process there.
+ * `hold` waits in its second step until the process is told to release it; `poison` does there what ends a process, or hangs it.
  */
 import { flushCompileCache } from 'node:module'
 import { z } from 'zod'
@@ -17,7 +17,7 @@ export interface Told {
 }
 
 /** The playbooks of a process that does in the second step of `hold` and `poison` what it is handed. */
-export function playbooksOf(inside: { hold(): Promise<string>; poison(): string }) {
+export function playbooksOf(inside: { hold(): Promise<string>; poison(): string | Promise<string> }) {
   const hold = definePlaybook({
     name: 'hold',
     version: 1,
@@ -52,9 +52,25 @@ export function playbooksOf(inside: { hold(): Promise<string>; poison(): string 
   return { hold, poison, quick, all: [hold, poison, quick] }
 }
 
-if (process.argv[1] === import.meta.filename) await main(process.argv[2]!, process.argv[3]!)
+/** What code can do to its process. */
+const POISONS = {
+  exit: () => process.exit(1),
+  rejection: () => {
+    void Promise.reject(new Error('nobody listens'))
+    return new Promise<never>(() => {})
+  },
+  memory: () => {
+    for (const all: unknown[] = []; ;) all.push(new Array(4_000_000).fill(all.length))
+  },
+  loop: () => {
+    for (;;);
+  },
+}
 
-async function main(file: string, name: string): Promise<void> {
+if (process.argv[1] === import.meta.filename)
+  await main(process.argv[2]!, process.argv[3]!, (process.argv[4] ?? 'exit') as keyof typeof POISONS)
+
+async function main(file: string, name: string, poison: keyof typeof POISONS): Promise<void> {
   const tell = (told: Told): void => void process.send!(told)
   const released = Promise.withResolvers<void>()
   const { all } = playbooksOf({
@@ -63,7 +79,10 @@ async function main(file: string, name: string): Promise<void> {
       await released.promise
       return `done by ${name}`
     },
-    poison: () => process.exit(1),
+    async poison() {
+      await new Promise<void>((told) => process.send!({ what: 'inside' } satisfies Told, () => told()))
+      return POISONS[poison]()
+    },
   })
   const log = { info() {}, warn() {}, error() {} }
   const keelson = await createConductor({ store: sqlite(file), playbooks: all, name, log })

@@ -9,7 +9,7 @@ const KILLS = Number(process.env['KEELSON_SOAK_KILLS'] ?? 25)
 const SEED = process.env['KEELSON_SOAK_SEED'] ?? 'short'
 
 describe('two conductors on one SQLite file, killed at random moments', () => {
-  it('lose nothing that was acknowledged, double no effect and take no run from the living (P1–P5, P8, P12)', async () => {
+  it('#2 lose nothing that was acknowledged, double no effect and take no run from the living (P1–P5, P8, P12)', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'keelson-soak-'))
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
     const report = await soak({ folder, kills: KILLS, seed: SEED, stuckMs: 90_000 })

@@ -11,7 +11,7 @@ export function cut(programs: readonly Program[]): void {
   describe.each(programs)('$name', ({ harness, test, invariant }) => {
     const of = { harness, depth: 2, ...(invariant === undefined ? {} : { invariant }) } as const
 
-    it('ends the same wherever it is cut', { timeout: 3_600_000 }, async () => {
+    it('#1 ends the same wherever it is cut', { timeout: 3_600_000 }, async () => {
       const explored = await exploreCrashes(test, {
         ...of,
         limit: 48,
@@ -20,7 +20,7 @@ export function cut(programs: readonly Program[]): void {
       expect(explored.schedules).toBeGreaterThan(0)
     })
 
-    it('ends the same wherever it is cut, on a SQLite file', { timeout: 3_600_000 }, async () => {
+    it('#1 ends the same wherever it is cut, on a SQLite file', { timeout: 3_600_000 }, async () => {
       const explored = await exploreCrashes(test, {
         ...of,
         stores: [sqliteFiles()],

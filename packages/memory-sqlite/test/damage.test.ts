@@ -65,7 +65,7 @@ function named(why: string): KeelsonError {
 }
 
 describe('a bit that changed', () => {
-  it('is an error or makes no difference, in 2,000 of 2,000 files (P12)', { timeout: 240_000 }, async () => {
+  it('#13 is an error or makes no difference, in 2,000 of 2,000 files (P12)', { timeout: 240_000 }, async () => {
     await furnished()
     const file = readFileSync(path())
     const before = JSON.stringify(await look())

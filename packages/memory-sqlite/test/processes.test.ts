@@ -3,6 +3,7 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { pid } from 'node:process'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { assertChained, EMPTY_HEAD, seeded, type StoreChange, type Claimed } from '@keelson/core/ports'
 import { loadDriver, type Handle } from '../src/file/connection.ts'
@@ -67,6 +68,18 @@ describe('the death of a process', () => {
     await end(child)
     const store = await session('one')
     expect((await store.runs(W, { limit: 1 }))[0]).toMatchObject({ worker: null, deaths: 1 })
+    await store.close()
+  })
+
+  it('is proved by its lock, also where a process that lives has its pid by now', async () => {
+    const store = await session('one')
+    const child = await process(`worker-${pid}`)
+    await ask(child, { do: 'start', run: 'r' })
+    await ask(child, { do: 'claim' })
+    await end(child)
+    // Whoever asked whether a process of this number lives would find this one.
+    globalThis.process.kill(pid, 0)
+    expect((await store.claim(query('one'))).claimed).toMatchObject([{ row: { deaths: 1 } }])
     await store.close()
   })
 
