@@ -135,6 +135,23 @@ describe('#18 an event', () => {
     expect(await stateOf(worker, 'r')).toBe('waiting')
   })
 
+  it('emitted beside the start of a child reaches it, whichever is recorded first', async () => {
+    const child = code(async (ctx) => (await ctx.waitFor(paid)).cents, { name: 'child' })
+    const parent = code(
+      async (ctx) => {
+        const called = ctx.call(child, {})
+        await ctx.emit(paid, { cents: 4 })
+        return called
+      },
+      { name: 'parent' },
+    )
+    for (const shadow of [false, true]) {
+      const t = await testConductor({ playbooks: [parent, child] })
+      expect(await (await t.start(parent, {}, { shadow })).result()).toBe(4)
+      await t.stop()
+    }
+  })
+
   it('is looked for from the instant that a wait names, by the clock that said when it was sent', async () => {
     const since = code(async (ctx) => (await ctx.waitFor(paid, { since: MONDAY + 60_000 })).cents)
     const t = await testConductor({ playbooks: [since], now: '2026-01-05T09:00:00Z' })

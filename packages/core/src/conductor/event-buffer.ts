@@ -83,7 +83,21 @@ async function comesSince(at: Hearer, wait: Wait, { id, sentAt }: Kept): Promise
   if (since !== undefined) return sentAt >= since
   const [row] = await at.store.runs(at.workspace, { ids: [id], limit: 1 })
   // A bundle may have left its run behind, as one whose journal was pruned.
-  return row === undefined ? sentAt >= at.createdAt : row.order > at.order
+  return row === undefined ? sentAt >= at.createdAt : isSince(at, { order: row.order, sentAt })
+}
+
+/** What is begun at once may be recorded in either order: an event this soon behind a start is not lost to that. */
+const AT_ONCE_MS = 1000
+/** So many entries others may record meanwhile. */
+const AT_ONCE_ENTRIES = 1000
+
+/** B2. */
+export function isSince(
+  began: { readonly order: number; readonly createdAt: number },
+  sent: { readonly order: number; readonly sentAt: number },
+): boolean {
+  const behindMs = sent.sentAt - began.createdAt
+  return sent.order > began.order || (behindMs >= 0 && behindMs < AT_ONCE_MS)
 }
 
 /** The instant that a wait was given. An earlier version said there when its run began, where none was. */
@@ -91,10 +105,11 @@ export function sinceOf({ createdAt }: Pick<Hearer, 'createdAt'>, { since }: Wai
   return since === createdAt ? undefined : since
 }
 
-/** Pages of what was recorded behind the run's first entry, the oldest first, and more where the store was imported. */
+/** Pages of what was recorded behind the run's first entry, the oldest first; a little more, and where the store was imported, much. */
 async function* sinceStart(at: Hearer, value: string): AsyncGenerator<Kept[]> {
   const [began] = await at.store.entries(at.workspace, streamOf(at.run, 0), 0, 1)
-  const query = { kind: 'event', where: { field: 'token', value }, from: began?.position ?? 0, limit: PAGE }
+  const from = (began?.position ?? 0) - AT_ONCE_ENTRIES
+  const query = { kind: 'event', where: { field: 'token', value }, from, limit: PAGE }
   for (let after: { sort: number; id: string } | undefined; ;) {
     const rows = await at.store.records(at.workspace, { ...query, ...(after === undefined ? {} : { after }) })
     yield keptIn(rows)

@@ -16,7 +16,7 @@ import { eventShape, eventTags, eventTokens, matches, type EventType } from '../
 import { builtIn } from '../playbook/playbook.ts'
 import { invalidations } from './effect/tags.ts'
 import type { Environment } from './environment.ts'
-import { eventPuts, type Heard } from './event-buffer.ts'
+import { eventPuts, isSince, type Heard } from './event-buffer.ts'
 import type { Pass } from './pass.ts'
 import { stayedRuns } from './silence.ts'
 import { newRun } from './start.ts'
@@ -167,12 +167,12 @@ const PAGE = 500
 
 /** Those of `waiting` that began after the event was sent, by the order in which runs were started. */
 async function begunLater({ task }: Pass, waiting: readonly string[]): Promise<Set<string>> {
-  const { workspace, order } = task.claimed.row
+  const { workspace, order, createdAt: sentAt } = task.claimed.row
   const later = new Set<string>()
   for (let from = 0; from < waiting.length; from += PAGE) {
     const ids = waiting.slice(from, from + PAGE)
     const rows = await task.env.store.runs(workspace, { ids, limit: ids.length })
-    for (const row of rows) if (row.order > order) later.add(row.id)
+    for (const row of rows) if (!isSince(row, { order, sentAt })) later.add(row.id)
   }
   return later
 }

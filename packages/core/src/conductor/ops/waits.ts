@@ -190,6 +190,7 @@ export function call(pass: Pass, key: string, target: { readonly name: string },
   const live = async (op: Op): Promise<void> => {
     if (op.opened === undefined) {
       const { start } = pass.history
+      const now = env.clock.now() // what is emitted beside the call is emitted behind it
       assertWithin(pass, 'call', playbook.name)
       const parent = {
         run: claimed.row.id,
@@ -214,7 +215,7 @@ export function call(pass: Pass, key: string, target: { readonly name: string },
         ancestors: lineOf(pass),
         labels: pass.history.labels,
         ...(start.settings === undefined ? {} : { settings: start.settings as never }),
-        now: env.clock.now(),
+        now,
         salt: () => env.ids.salt(),
       })
       const opened = { kind: 'call.opened', key, data: { hash, child, playbook: playbook.name } } as const
