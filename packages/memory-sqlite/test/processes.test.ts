@@ -71,7 +71,7 @@ describe('the death of a process', () => {
     await store.close()
   })
 
-  it('is proved by its lock, also where a process that lives has its pid by now', async () => {
+  it('#7 is proved by its lock, also where a process that lives has its pid by now', async () => {
     const store = await session('one')
     const child = await process(`worker-${pid}`)
     await ask(child, { do: 'start', run: 'r' })
