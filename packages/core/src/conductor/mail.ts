@@ -81,7 +81,7 @@ export interface DigestAt extends Hearer {
   /** Leaves an effect that was being sent to a run of its own; undefined: there is nothing to leave. */
   readonly leave: (op: Op) => Promise<Left | undefined>
   /** The entry by which a failed effect has happened, as a person says; or why that may not be said, behind these drafts. */
-  readonly setByHand: (op: Op, said: SetByHand, before: readonly Draft[]) => Promise<Draft | string>
+  readonly setByHand: (op: Op, said: SetByHand, before: readonly Draft[]) => Promise<readonly Draft[] | string>
 }
 
 /** Entries for `mail` and for all deadlines up to `now`. */
@@ -302,7 +302,7 @@ async function takeRewind(data: MailData['rewind'], history: History, soFar: SoF
   if (typeof set === 'string') return refused(set)
   const puts = await forget(to, history, soFar, at)
   const rewound: Draft = { kind: 'run.rewound', data: { by: data.by, to, why: data.why, puts } }
-  return { drafts: set === undefined ? [rewound] : [rewound, set] }
+  return { drafts: set === undefined ? [rewound] : [rewound, ...set] }
 }
 
 /** What a person says that an operation came to, as its kind records it; or why nobody can say that of it. */
@@ -312,10 +312,10 @@ async function setBy(
   history: History,
   { drafts }: SoFar,
   at: RewindAt,
-): Promise<Draft | string | undefined> {
+): Promise<readonly Draft[] | string | undefined> {
   if (typeof to !== 'object' || !('key' in to)) return undefined
   const op = history.ops.get(to.key)
-  if (op === undefined || op.kind === 'step') return { kind: 'step.completed', key: to.key, data: { ...outcome, by } }
+  if (op === undefined || op.kind === 'step') return [{ kind: 'step.completed', key: to.key, data: { ...outcome, by } }]
   if (op.kind === 'effect') return at.setByHand(op, { outcome, by }, drafts)
   return `"${to.key}" is no step, and its outcome cannot be set by hand`
 }

@@ -18,13 +18,13 @@ function sets(draft: Draft, id: string | undefined): boolean {
   return draft.kind === 'effect.completed' && (draft.data.receipt as { effect?: string } | undefined)?.effect === id
 }
 
-/** The entry by which it has happened, or why it may not be said. */
+/** The entries by which it has happened, or why it may not be said. */
 export async function setByHand(
   pass: Pass,
   op: Op,
   { outcome, by }: SetByHand,
   before: readonly Draft[],
-): Promise<Draft | string> {
+): Promise<readonly Draft[] | string> {
   const { env, claimed } = pass.task
   const id = failedEffect(op)
   const found = id === undefined ? undefined : await readEffect(env.store, claimed.row.workspace, id)
@@ -40,10 +40,10 @@ export async function setByHand(
   }
   const judged = { reason: verdict } as unknown as Judgement
   const spec = { ...record, effect: record.id, playbook: '', scopes: [], verdict: judged, mode: 'judge' as const }
-  const { puts } = await settleEffect(pass, spec, end)
+  const { puts, drafts } = await settleEffect(pass, spec, end)
   const action = env.actions.find(record.action)
   const labels = action === undefined ? (record.labels ?? NO_LABELS) : labelsOfOutput(action, record.labels)
   const receipt = receiptOf(record.id, end, record.inputHash, record.inputHash) as unknown as Json
   const data = { ...outcomeOf(end, labels), hash: op.hash ?? '', receipt, by, puts }
-  return { kind: 'effect.completed', key: op.key, data }
+  return [{ kind: 'effect.completed', key: op.key, data }, ...drafts]
 }
