@@ -110,12 +110,12 @@ describe('a schema', () => {
 
   it('goes forward over whatever lies where the copy is to be, and counts no copy that is not whole', async () => {
     await written('store.db', 3)
-    writeFileSync(at('store.db-before-0002-added'), 'not a database, but long enough to look like one'.repeat(99))
+    writeFileSync(at('store.db-before-9999-added'), 'not a database, but long enough to look like one'.repeat(99))
     const store = await opened(fileStore(at('store.db'), { durability: 'disk', migrations: newer }))
     expect(await store.entries(W, 's')).toHaveLength(3)
     await store.close()
     expect(readdirSync(folder).filter((name) => name.includes('unfinished'))).toEqual([])
-    const copy = await opened(make('store.db-before-0002-added'))
+    const copy = await opened(make('store.db-before-9999-added'))
     expect(await copy.entries(W, 's')).toHaveLength(3)
     await copy.close()
   })
@@ -136,9 +136,12 @@ describe('a schema', () => {
       const child = fork(join(import.meta.dirname, 'fixtures/migrating.ts'), [at('store.db'), moment], {
         execArgv: ['--conditions=@keelson/source'],
       })
-      await once(child, 'message')
+      const ended = once(child, 'exit')
+      const early = ended.then(() => Promise.reject(new Error('it ended before it came there')))
+      await Promise.race([once(child, 'message'), early])
       child.kill('SIGKILL')
-      await once(child, 'exit')
+      await ended
+      await expect(early).rejects.toThrow()
       if (moment !== 'once it was written') {
         const before = await opened(make('store.db'))
         expect(await before.entries(W, 's')).toHaveLength(3)
@@ -148,7 +151,7 @@ describe('a schema', () => {
       expect(await store.entries(W, 's')).toHaveLength(3)
       await store.close()
       expect(new Database(at('store.db')).pragma('integrity_check', { simple: true })).toBe('ok')
-      const copy = await opened(make('store.db-before-0002-added'))
+      const copy = await opened(make('store.db-before-9999-added'))
       expect(await copy.entries(W, 's')).toHaveLength(3)
       await copy.close()
     },
