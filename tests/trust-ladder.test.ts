@@ -3,32 +3,15 @@ import { billing } from '@keelson/connectors/billing'
 import { calendar } from '@keelson/connectors/calendar'
 import { email } from '@keelson/connectors/email'
 import { files } from '@keelson/connectors/files'
-import { action, defineAgent, defineConnector, definePlaybook, defineTrust, policy } from '@keelson/core'
+import { action, defineAgent, definePlaybook, defineTrust, policy } from '@keelson/core'
 import type { Category, Risk } from '@keelson/core'
 import { fake, testConductor, type Harness } from '@keelson/testing'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { crm, note, write } from './support/note.ts'
 
 const by = { kind: 'person', id: 'ann' } as const
 const real = (): Promise<never> => Promise.reject(new Error('a test reached the real world'))
-const note = action({
-  name: 'crm.note',
-  effect: 'reversible',
-  idempotency: { by: 'key' },
-  input: z.object({ about: z.string() }),
-  output: z.object({ id: z.string() }),
-  undo: z.object({ id: z.string() }),
-  run: real,
-  compensate: () => {},
-})
-const crm = defineConnector({ name: 'crm', actions: { note } })
-const write = definePlaybook({
-  name: 'write',
-  version: 1,
-  input: z.object({ about: z.string() }),
-  output: z.string(),
-  run: async (ctx, { about }) => (await ctx.act(note, { about })).id,
-})
 const asks = policy([policy.rule('notes', { on: note }, () => policy.ask({ grantable: true }))])
 const start = 'approve'
 const codes = async (t: Harness) =>

@@ -1,28 +1,11 @@
 /** A rung of trust that has answered and no longer stands when its effect is sent: a person is asked, and nothing goes out. */
-import { action, defineConnector, definePlaybook, defineTrust, policy } from '@keelson/core'
+import { defineTrust, policy } from '@keelson/core'
 import { exploreCrashes, fake, testConductor, type Harness } from '@keelson/testing'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { z } from 'zod'
+import { crm, note, write } from '../support/note.ts'
 import { inTheMomentOf } from '../support/moment.ts'
 
 const ann = { kind: 'person', id: 'ann' } as const
-const note = action({
-  name: 'crm.note',
-  effect: 'reversible',
-  input: z.object({ about: z.string() }),
-  output: z.object({ id: z.string() }),
-  undo: z.object({ id: z.string() }),
-  run: () => Promise.reject(new Error('a test reached the real world')),
-  compensate: () => {},
-})
-const crm = defineConnector({ name: 'crm', actions: { note } })
-const write = definePlaybook({
-  name: 'write',
-  version: 1,
-  input: z.object({ about: z.string() }),
-  output: z.string(),
-  run: async (ctx, { about }) => (await ctx.act(note, { about })).id,
-})
 let grantable = true
 beforeEach(() => {
   grantable = true

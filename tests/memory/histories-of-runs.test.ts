@@ -12,17 +12,12 @@ import {
 } from '@keelson/core'
 import { manualClock } from '@keelson/testing'
 import { me, open, store } from '../support/open.ts'
+import { randomFact } from '../support/random-facts.ts'
 
 const others: Actor = { kind: 'agent', id: 'others' }
 
-const fact = fc.record({
-  subject: fc.constantFrom('ada', 'bob'),
-  predicate: fc.constantFrom('lives_in', 'likes', 'owns'),
-  value: fc.constantFrom('tea', 'rome', 'ships', 'gold'),
-  functional: fc.boolean(),
-})
 const steps = fc.oneof(
-  fact.map((memory) => ({ did: 'remember' as const, memory })),
+  randomFact.map((memory) => ({ did: 'remember' as const, memory })),
   fc.constantFrom('Ada likes tea.', 'Where is Bob?', 'Gold ships left Rome.').map((text) => ({
     did: 'append' as const,
     event: { text, speaker: 'Ada', thread: 'one' },

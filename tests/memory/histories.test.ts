@@ -3,19 +3,14 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { Actor, NewMemory, WorkspaceMemory } from '@keelson/core'
 import { open, store } from '../support/open.ts'
+import { randomFact } from '../support/random-facts.ts'
 
 const others: Actor = { kind: 'agent', id: 'others' }
 const one: Actor = { kind: 'agent', id: 'one' }
 const person: Actor = { kind: 'person', id: 'me' }
 
-const fact = fc.record({
-  subject: fc.constantFrom('ada', 'bob'),
-  predicate: fc.constantFrom('lives_in', 'likes', 'owns'),
-  value: fc.constantFrom('tea', 'rome', 'ships', 'gold'),
-  functional: fc.boolean(),
-})
 const write = fc.oneof(
-  fact.map((memory) => ({ did: 'remember' as const, memory })),
+  randomFact.map((memory) => ({ did: 'remember' as const, memory })),
   fc.record({
     did: fc.constant('append' as const),
     event: fc.record({
@@ -65,7 +60,7 @@ it('hold one value of each functional fact, and close no other', async () => {
   const { memory: all } = await open(store(), { playbooks: [] })
   let worlds = 0
   await fc.assert(
-    fc.asyncProperty(fc.array(fact, { maxLength: 15 }), async (facts) => {
+    fc.asyncProperty(fc.array(randomFact, { maxLength: 15 }), async (facts) => {
       const memory = all.scope(`world:${++worlds}`)
       const expected = new Map<string, unknown>()
       for (const given of facts as NewMemory[]) {
