@@ -120,13 +120,37 @@ describe('a schema', () => {
     await copy.close()
   })
 
-  it('of a damaged file does not go forward: its copy is not whole', async () => {
+  it('of a file whose pages or indexes are damaged does not go forward: its copy is not whole', async () => {
     await written('store.db', 3)
     const database = new Database(at('store.db'))
-    database.exec(`update entries set payload = '{"other":1}' where seq = 2`).close()
+    database.exec(`insert into records values (1, 'k', 'i', 1, '{}', 0, '[["f","v"]]', 0)`).close()
     const store = fileStore(at('store.db'), { durability: 'disk', migrations: newer })
     await expect(store.open({ worker: 'one', now: () => 1 })).rejects.toMatchObject({ code: 'STORE_CORRUPT' })
     expect(readdirSync(folder).filter((name) => name.includes('before'))).toEqual([])
+  })
+
+  it('goes forward with a row that was changed by somebody else, and keeps it in the copy as it is', async () => {
+    await written('store.db', 3)
+    const database = new Database(at('store.db'))
+    database.exec(`update entries set payload = '{"other":1}' where seq = 2`).close()
+    const store = await opened(fileStore(at('store.db'), { durability: 'disk', migrations: newer }))
+    await expect(store.entries(W, 's')).rejects.toMatchObject({ code: 'STORE_CORRUPT' })
+    await store.close()
+    expect(readdirSync(folder).filter((name) => name.includes('before'))).toEqual(['store.db-before-9999-added'])
+  })
+
+  it('goes forward once, whoever opens the file at the same time', async () => {
+    await written('store.db', 3)
+    const stores = [1, 2, 3].map(() => fileStore(at('store.db'), { durability: 'disk', migrations: newer }))
+    await Promise.all(stores.map((store, i) => store.open({ worker: `w${i}`, now: () => 1 })))
+    for (const store of stores) {
+      expect(await store.entries(W, 's')).toHaveLength(3)
+      await store.close()
+    }
+    const copy = await opened(make('store.db-before-9999-added')) // it would be refused with the new step in it
+    expect(await copy.entries(W, 's')).toHaveLength(3)
+    await copy.close()
+    expect(readdirSync(folder).filter((name) => /unfinished|schema/.test(name))).toEqual([])
   })
 
   it.each(['while it is copied', 'half way', 'once it was written'])(

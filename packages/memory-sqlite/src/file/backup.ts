@@ -15,8 +15,22 @@ export interface BackupProgress {
 /** Pages that are copied in one turn of the event loop. */
 const PAGES = 256
 
-/** The file at `to` is only replaced by a copy that was found sound. */
-export async function backupTo(handle: Handle, to: string, progress?: (at: BackupProgress) => void): Promise<Proof> {
+/** The file at `to` is only replaced by a copy that was found sound, with every row as it was written. */
+export function backupTo(handle: Handle, to: string, progress?: (at: BackupProgress) => void): Promise<Proof> {
+  return copied(handle, to, prove, progress)
+}
+
+/** The same, held to its pages and its indexes alone: rows that were set aside are no reason to refuse what only has to be kept as it is. */
+export function copyTo(handle: Handle, to: string): Promise<void> {
+  return copied(handle, to, async () => {})
+}
+
+async function copied<T>(
+  handle: Handle,
+  to: string,
+  look: (copy: Handle) => Promise<T>,
+  progress?: (at: BackupProgress) => void,
+): Promise<T> {
   const unfinished = `${to}.unfinished`
   try {
     mkdirSync(dirname(to), { recursive: true })
@@ -27,9 +41,9 @@ export async function backupTo(handle: Handle, to: string, progress?: (at: Backu
         return PAGES
       },
     })
-    const proof = await verify(unfinished)
+    const found = await verify(unfinished, look)
     renameSync(unfinished, to)
-    return proof
+    return found
   } catch (error) {
     try {
       remove(unfinished)
@@ -40,14 +54,14 @@ export async function backupTo(handle: Handle, to: string, progress?: (at: Backu
   }
 }
 
-async function verify(path: string): Promise<Proof> {
+async function verify<T>(path: string, look: (copy: Handle) => Promise<T>): Promise<T> {
   const Database = await loadDriver()
   const copy = new Database(path)
   try {
     // One file, without a log beside it.
     copy.pragma('journal_mode = DELETE')
     assertSound(copy, path)
-    return await prove(copy)
+    return await look(copy)
   } finally {
     copy.close()
   }

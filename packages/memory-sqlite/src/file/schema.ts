@@ -2,15 +2,17 @@
  * Schema: brings a file to the tables of this version, or refuses it in words.
  *
  * Z1. All steps run in one transaction: a crash leaves the old schema or the new one.
- * Z2. Before an existing file is changed, a copy of it is left beside it, which was found whole.
+ * Z2. Before an existing file is changed, a copy of it is left beside it, whose pages and indexes were found whole.
  * Z3. A file that a newer version has written is refused, as is one that is not a store.
+ * Z4. One process brings a file forward; others that open it meanwhile wait for that, for as long as it lives.
  */
 import type { Migration } from 'kysely/migration'
 import { KeelsonError } from '@keelson/core/ports'
 import type { Sql } from '../sql/tables.ts'
-import { backupTo } from './backup.ts'
-import { patiently, type Handle } from './connection.ts'
+import { copyTo } from './backup.ts'
+import { loadDriver, patiently, RETRY_MS, type Handle } from './connection.ts'
 import { writeSchemaSum } from './sound.ts'
+import { takeFile, type Probe, type WorkerLock } from './worker-lock.ts'
 
 export type Migrations = Record<string, Migration>
 
@@ -21,7 +23,32 @@ export async function migrate(handle: Handle, db: Sql, path: string, migrations:
   const foreign = done?.find((name) => !wanted.includes(name))
   if (foreign !== undefined) throw newer(path, foreign)
   if (done?.length === wanted.length) return
-  if (done !== undefined) await backupTo(handle, `${path}-before-${wanted.at(-1)}`)
+  if (done === undefined) return goForward(handle, db, migrations)
+  await alone(path, async () => {
+    if (applied(handle, path)?.length === wanted.length) return
+    await copyTo(handle, `${path}-before-${wanted.at(-1)}`)
+    await goForward(handle, db, migrations)
+  })
+}
+
+/** Z4. */
+async function alone(path: string, work: () => Promise<void>): Promise<void> {
+  const Database = await loadDriver()
+  const probes = new Map<string, Probe>()
+  let lock: WorkerLock | undefined
+  try {
+    while (lock === undefined) {
+      lock = takeFile(Database, `${path}-schema.lock`, 0, probes)
+      if (lock === undefined) await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+    }
+    await work()
+  } finally {
+    lock?.release()
+    for (const { handle } of probes.values()) handle.close()
+  }
+}
+
+async function goForward(handle: Handle, db: Sql, migrations: Migrations): Promise<void> {
   await patiently(() => handle.exec('begin immediate'))
   try {
     await apply(db, migrations)

@@ -31,17 +31,26 @@ export function takeLock(
   path: string,
   worker: string,
   patienceMs: number,
+  probes?: Map<string, Probe>,
+): WorkerLock | undefined {
+  return takeFile(Database, join(locksOf(path), `${fileName(worker)}.lock`), patienceMs, probes)
+}
+
+/** The same of any lock file. */
+export function takeFile(
+  Database: Driver,
+  file: string,
+  patienceMs: number,
   probes = new Map<string, Probe>(),
 ): WorkerLock | undefined {
-  const file = join(locksOf(path), `${fileName(worker)}.lock`)
   for (;;) {
-    const probe = probes.get(worker) ?? openProbe(Database, file, patienceMs)
-    probes.delete(worker)
+    const probe = probes.get(file) ?? openProbe(Database, file, patienceMs)
+    probes.delete(file)
     try {
       probe.handle.exec('begin exclusive')
     } catch (error) {
       if (isBusy(error)) {
-        probes.set(worker, probe)
+        probes.set(file, probe)
         return undefined
       }
       probe.handle.close()
