@@ -184,6 +184,31 @@ describe('#18 an event', () => {
   })
 })
 
+describe('#18 events of an earlier version and of this one', () => {
+  it('are heard in their order, however many of the earlier are too old', async () => {
+    const data = memoryStore()
+    const clock = manualClock(MONDAY)
+    const day = 86_400_000
+    const since = code(async (ctx) => {
+      const from = MONDAY + 2 * day
+      return [(await ctx.waitFor(paid, { since: from })).cents, (await ctx.waitFor(paid, { since: from })).cents]
+    })
+    const before = await open(asBefore(data), { playbooks: [since], clock })
+    for (let n = 0; n < 250; n++) await before.send(paid, { cents: n }, { id: `old ${n}` })
+    clock.to(MONDAY + 3 * day)
+    await before.send(paid, { cents: 1000 }, { id: 'the last of the old' })
+    await before.quiet()
+    await before.stop()
+    const now = await open(data, { playbooks: [since], clock })
+    await now.send(paid, { cents: 1001 }, { id: 'new' })
+    await now.quiet()
+    const run = await now.start(since, {}, { id: 'r' })
+    await now.quiet()
+    expect(await stateOf(now, 'r')).toBe('completed')
+    expect(await run.result()).toEqual([1000, 1001])
+  })
+})
+
 describe('#18 events in a bundle', () => {
   it('are heard in their order where they are taken, and none that came before the run', async () => {
     const clock = manualClock(MONDAY)

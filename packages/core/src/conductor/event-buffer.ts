@@ -10,8 +10,8 @@ import type { Json } from '../base/value.ts'
 import type { History } from '../journal/fold.ts'
 import type { EntryData } from '../journal/kinds.ts'
 import type { Put } from '../journal/put.ts'
-import { standsByInstant } from '../journal/records.ts'
-import type { MemoryStore, RecordRow } from '../journal/store.ts'
+import { POSITIONS_END, standsByInstant } from '../journal/records.ts'
+import type { MemoryStore, RecordQuery, RecordRow } from '../journal/store.ts'
 import { matches, shapeOf } from '../playbook/event.ts'
 import { hadOf } from './had.ts'
 import { streamOf } from './start.ts'
@@ -105,19 +105,21 @@ export function sinceOf({ createdAt }: Pick<Hearer, 'createdAt'>, { since }: Wai
   return since === createdAt ? undefined : since
 }
 
-/** Pages of what was recorded behind the run's first entry, the oldest first; a little more, and where the store was imported, much. */
+/** Pages of what was recorded behind the run's first entry, the oldest first, and a little more. */
 async function* sinceStart(at: Hearer, value: string): AsyncGenerator<Kept[]> {
+  yield* byInstant(at, value, at.createdAt)
   const [began] = await at.store.entries(at.workspace, streamOf(at.run, 0), 0, 1)
   const from = (began?.position ?? 0) - AT_ONCE_ENTRIES
-  const query = { kind: 'event', where: { field: 'token', value }, from, limit: PAGE }
-  for (let after: { sort: number; id: string } | undefined; ;) {
-    const rows = await at.store.records(at.workspace, { ...query, ...(after === undefined ? {} : { after }) })
-    yield keptIn(rows)
-    const last = rows.at(-1)
-    if (last === undefined || rows.length < PAGE) return
-    const isEarlier = standsByInstant(last.sort) && last.sort < at.createdAt
-    after = isEarlier ? { sort: at.createdAt, id: '' } : { sort: last.sort, id: last.id }
+  for await (const rows of pages(at, value, { from })) {
+    const own = rows.filter(({ sort }) => !standsByInstant(sort))
+    yield keptIn(own)
+    if (own.length < rows.length) return
   }
+}
+
+/** Events of an earlier version, which stand behind all others, by their instants: they are the older ones. */
+async function* byInstant(at: Hearer, value: string, since: number): AsyncGenerator<Kept[]> {
+  for await (const rows of pages(at, value, { from: Math.max(since, POSITIONS_END) })) yield keptIn(rows)
 }
 
 /** How far the clock may have gone back for an event to be looked for among those that were sent later. */
@@ -125,17 +127,30 @@ const BACK_MS = 86_400_000
 
 /** What was sent from an instant on, in one page: the newest is read first, until all of a page is too old. */
 async function* sinceInstant(at: Hearer, value: string, since: number): AsyncGenerator<Kept[]> {
-  const query = { kind: 'event', where: { field: 'token', value }, order: 'descending', limit: PAGE } as const
   const found: Kept[] = []
-  for (let after: { sort: number; id: string } | undefined; ;) {
-    const rows = await at.store.records(at.workspace, { ...query, ...(after === undefined ? {} : { after }) })
+  const newest = { order: 'descending', after: { sort: POSITIONS_END, id: '' } } as const
+  for await (const rows of pages(at, value, newest)) {
     const kept = keptIn(rows)
     found.unshift(...kept.filter(({ sentAt }) => sentAt >= since))
+    if (kept.every(({ sentAt }) => sentAt < since - BACK_MS)) break
+  }
+  for await (const earlier of byInstant(at, value, since)) yield earlier
+  yield found
+}
+
+async function* pages(
+  { store, workspace }: Hearer,
+  value: string,
+  query: Pick<RecordQuery, 'from' | 'order' | 'after'>,
+): AsyncGenerator<readonly RecordRow[]> {
+  const page = { kind: 'event', where: { field: 'token', value }, limit: PAGE, ...query }
+  for (let after = query.after; ;) {
+    const rows = await store.records(workspace, { ...page, ...(after === undefined ? {} : { after }) })
+    yield rows
     const last = rows.at(-1)
-    if (last === undefined || rows.length < PAGE || kept.every(({ sentAt }) => sentAt < since - BACK_MS)) break
+    if (last === undefined || rows.length < PAGE) return
     after = { sort: last.sort, id: last.id }
   }
-  yield found
 }
 
 /** What was imported together stands at one place. */

@@ -8,7 +8,7 @@ import type { RecordWrite } from './store.ts'
 const IN_COMMIT_ORDER: ReadonlySet<string> = new Set(['change-set', 'event', 'memory'])
 
 /** No store gives so high a position, and no instant since 1974 is so low. */
-const POSITIONS_END = 100_000_000_000
+export const POSITIONS_END = 100_000_000_000
 
 /** Events of an earlier version stand by the instant of their sending. */
 export function standsByInstant(sort: number): boolean {
