@@ -58,6 +58,24 @@ describe('a conductor created again under its name', () => {
     expect(await alive(before, next)).toEqual([false, true])
   })
 
+  it('may be created again with the same store after one whose store failed to close', async () => {
+    const data = memoryStore()
+    const session = data.session()
+    let fails = true
+    const close = async (): Promise<void> => {
+      await session.close()
+      if (fails) throw new Error('cannot close')
+    }
+    const store = { ...session, close }
+    const name = 'cannot close'
+    const before = await createConductor({ playbooks: [work], log, keepAlive: false, store, name })
+    await expect(before.stop()).rejects.toThrow('cannot close')
+    fails = false
+    const next = await create({ store: { ...data.session(), close: async () => {} }, name })
+    expect(await alive(before, next)).toEqual([false, true])
+    await create({ store })
+  })
+
   it('may be given the very store of the one before', async () => {
     const file = join(await mkdtemp(join(tmpdir(), 'keelson-named-')), 'app.db')
     const store = sqlite(file)

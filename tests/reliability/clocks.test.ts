@@ -328,6 +328,20 @@ describe('#18 a settle window', () => {
     await t.stop()
   })
 
+  it('that no process lives long enough to see through is put to a person, and nothing is sent again', async () => {
+    const { tries, work, harness } = sending()
+    const t = await harness()
+    await t.start(work, {})
+    for (let n = 0; n < 12; n++) {
+      await t.advance('50s')
+      await t.crash()
+    }
+    const [item] = (await t.inbox.list()).items
+    expect(item).toMatchObject({ kind: 'outcome-unknown' })
+    expect(tries()).toBe(1)
+    await t.stop()
+  })
+
   it('begins with the last sending, also where the clock was set back since', async () => {
     const { tries, work, harness } = sending(2, (nth, clock) => {
       if (nth === 1) throw new ActionError({ class: 'rate-limited', afterMs: 45_000 }, 'slow down')

@@ -276,10 +276,14 @@ function assemble(options: ConductorOptions, parts: Parts): Conductor {
     await parts.endAnchors()
     parts.unwatch()
     notifier.close()
-    await env.actions.close()
-    await parts.store.close()
-    released(options.store)
-    for (const [name, one] of named) if (one.conductor === conductor) named.delete(name)
+    try {
+      await env.actions.close()
+    } finally {
+      await parts.store.close().finally(() => {
+        released(options.store)
+        for (const [name, one] of named) if (one.conductor === conductor) named.delete(name)
+      })
+    }
   }
   const { id: _id, ...verbs } = workspace('default')
   const rehearsal: Conductor['rehearse'] = async (options) => rehearse(env, await conductor.workspaces.list(), options)

@@ -66,10 +66,10 @@ async function ofDue(env: Environment, row: RunRow, looks: Looks): Promise<RunSt
   return { state: 'waiting', for: [{ kind: 'lane', what, run: holder.id }] }
 }
 
-function holdsLane(one: RunRow, { lane, root, order }: RunRow): boolean {
+/** Who of those that are due goes first is not said: that one which was reopened has lost its place is known to the store alone. */
+function holdsLane(one: RunRow, { lane, root }: RunRow): boolean {
   if (one.lane !== lane || one.root === root || one.corrupt !== undefined) return false
-  if (one.worker !== null) return true
-  return !one.laneWhileRunning && (one.state !== 'due' || one.order < order)
+  return one.worker !== null || (!one.laneWhileRunning && one.state !== 'due')
 }
 
 async function openRuns(env: Environment, workspace: string): Promise<readonly RunRow[]> {

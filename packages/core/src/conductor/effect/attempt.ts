@@ -231,6 +231,8 @@ type Look =
   | { do: 'undecided'; error: StoredError }
 
 const LOOKS_MAX = 8
+/** Each process begins the window anew: where none lives that long, a person is asked. */
+const UNSETTLED = `it was looked for ${LOOKS_MAX} times and not found, and no process has worked for long enough to be sure`
 
 /** One look at an unknown outcome, and what follows from it. */
 export async function reconcileOnce(
@@ -245,7 +247,7 @@ export async function reconcileOnce(
   const live = async (): Promise<void> => {
     await pass.work.run(async () => {
       const look = await lookOnce(pass, spec, action, bytes, sent, round)
-      if (look.do !== 'wait') pass.task.env.windows.close(windowOf(pass, spec))
+      if (look.do !== 'wait') pass.task.env.windows.close(windowOf(pass, spec, sent))
       await pass.writer.append([{ kind: 'step.completed', key, data: { ok: look as unknown as Json } }])
     })
   }
@@ -268,8 +270,8 @@ export async function reconcileOnce(
 }
 
 /** Under which name this process measures how long it has looked. */
-function windowOf(pass: Pass, { effect, generation }: EffectSpec): string {
-  return `${pass.task.claimed.row.workspace}\n${remoteKey(effect, generation)}`
+function windowOf(pass: Pass, { effect, generation }: EffectSpec, { sentAt }: { sentAt: number }): string {
+  return `${pass.task.claimed.row.workspace}\n${remoteKey(effect, generation)}\n${sentAt}`
 }
 
 async function lookOnce(
@@ -287,7 +289,7 @@ async function lookOnce(
   if (spec.mode === 'undo') return isSentAs(pass, spec, action) ? { do: 'resend' } : undecided
   if (mayResend(action, firstSentAt(pass, spec) ?? sent.sentAt, now) && round === 1) return { do: 'resend' }
   if (action.reconcile === undefined) return undecided
-  const lookedMs = env.windows.look(windowOf(pass, spec))
+  const lookedMs = env.windows.look(windowOf(pass, spec, sent))
   try {
     const config = await configOf(env, claimed.row.workspace, action)
     const options = {
@@ -306,7 +308,10 @@ async function lookOnce(
     }
     const windowMs = Math.max(found.settleMs ?? 0, action.settleWindowMs)
     const final = Math.max(sent.sentAt + windowMs, now + leftOf(windowMs, lookedMs))
-    return now < final ? { do: 'wait', until: final } : { do: 'not-happened' } // by when the look began
+    if (now >= final) return { do: 'not-happened' } // by when the look began
+    return round < LOOKS_MAX
+      ? { do: 'wait', until: final }
+      : { do: 'undecided', error: { ...sent.error, message: UNSETTLED } }
   } catch (thrown) {
     if (round >= LOOKS_MAX)
       return { do: 'undecided', error: env.actions.redacted(claimed.row.workspace, action, storeError(thrown)) }
