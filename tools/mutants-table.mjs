@@ -73,8 +73,8 @@ export const mutants = [
     name: 'settle-window',
     drops: "'not found' counts only after the settle window",
     file: core('conductor/effect/attempt.ts'),
-    find: 'return now < final ?',
-    replace: 'return now < 0 ?',
+    find: 'if (now >= final)',
+    replace: 'if (now >= 0)',
     test: at(
       'tests',
       'tests/reliability/effects.test.ts',
