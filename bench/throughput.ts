@@ -19,6 +19,8 @@ const options = optionsOf({
   /** The same for the peers. */
   'peer-runs-per-flight': '1',
   'peer-runs-least': '200',
+  /** Passes at once of ours; 0: as many as it lets by default, however many runs are in flight. */
+  concurrency: '0',
   'bare-seconds': '0.7',
   dir: '',
 })
@@ -96,6 +98,7 @@ async function measure(engine: string, inFlight: number): Promise<Load> {
     : (['peer-runs-per-flight', 'peer-runs-least'] as const)
   const runs = Math.max(options.number(least), inFlight * options.number(each))
   const folder = newPlace(options.text('dir'))
+  const concurrency = options.number('concurrency')
   const task: LoadTask = {
     folder,
     runs,
@@ -103,6 +106,7 @@ async function measure(engine: string, inFlight: number): Promise<Load> {
     steps: STEPS,
     warmUp: Math.min(ours ? 1000 : 50, runs),
     thread: engine.endsWith('(worker)') ? 'worker' : 'main',
+    ...(concurrency === 0 ? {} : { concurrency }),
   }
   const load = await inChild<Load>(`../subjects/${engine.split(' ')[0]}.ts`, 'load', task)
   removePlace(folder)

@@ -21,6 +21,8 @@ export interface LoadTask {
   readonly warmUp: number
   /** Where the subject has a choice. */
   readonly thread?: 'main' | 'worker'
+  /** Of those in flight, how many are at work at once; by default as the engine comes. */
+  readonly concurrency?: number
 }
 
 export interface Load {

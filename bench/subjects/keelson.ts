@@ -21,19 +21,20 @@ export const stepsPlaybook = definePlaybook({
 
 export async function openKeelson(
   folder: string,
-  options: { concurrency: number; thread?: 'main' | 'worker' | undefined },
+  options: { concurrency?: number | undefined; thread?: 'main' | 'worker' | undefined } = {},
 ): Promise<Conductor> {
+  const { concurrency } = options
   const thread = options.thread === undefined ? {} : { thread: options.thread }
   return createConductor({
     store: sqlite(join(folder, 'keelson.db'), thread),
     playbooks: [stepsPlaybook],
-    concurrency: options.concurrency,
+    ...(concurrency === undefined ? {} : { concurrency }),
     log: silent,
   })
 }
 
 export async function load(task: LoadTask): Promise<Load> {
-  const conductor = await openKeelson(task.folder, { concurrency: task.inFlight, thread: task.thread })
+  const conductor = await openKeelson(task.folder, { concurrency: task.concurrency, thread: task.thread })
   return loadOn(
     {
       async run(id) {
