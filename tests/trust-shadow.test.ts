@@ -228,6 +228,29 @@ describe('what stands on the rung of shadow', () => {
     await t.stop()
   })
 
+  it.each([
+    ['stands there', {}],
+    ['is in shadow with all of its run', { shadow: true }],
+  ])('proposes another effect when its run is restarted and asks for another, where it %s', async (_how, how) => {
+    let tries = 0
+    const numbers = definePlaybook({
+      ...{ name: 'numbers', version: 1, input: z.object({}), output: z.string(), uses: [bank] },
+      run: async (ctx) => {
+        const invoice = await ctx.step('number', () => `n${++tries}`)
+        return (await ctx.effect(charge, { invoice, cents: 5 })).input.invoice
+      },
+    })
+    const t = await harness({ playbooks: [numbers] })
+    const run = await t.start(numbers, {}, { id: 'r', ...how })
+    expect(await run.result()).toBe('n1')
+    await t.host((keelson) => keelson.runs.restart('r', { by, from: 'start' }))
+    expect(await run.result()).toBe('n2')
+    expect((await open(t)).filter((one) => one.kind === 'approval')).toHaveLength(2)
+    expect(t.world(charge)).toEqual([])
+    expect(await t.keelson.audit.verify()).toMatchObject({ ok: true })
+    await t.stop()
+  })
+
   it('says what to do where it cannot be simulated', async () => {
     const blind = action({
       ...{ name: 'bank.blind', effect: 'irreversible', idempotency: { by: 'none' }, input: z.object({}) },

@@ -94,7 +94,7 @@ async function goOn(pass: Pass, acting: Acting, op: Op): Promise<void> {
 
 /** Looks up the intent, judges it, and commits what follows. */
 async function decide(pass: Pass, acting: Acting, op: Op): Promise<boolean> {
-  const once = standing(acting.shadow)
+  const once = standing(pass, acting.shadow)
   const written = await pass.writer.submit(once.job(() => decision(pass, acting)))
   if (once.moved()) return false
   if (written === undefined || pass.work.aborted) return true

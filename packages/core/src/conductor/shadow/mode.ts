@@ -66,7 +66,7 @@ export interface Shadowed {
   /** Its action stands on the rung 'shadow' there ('': where that cannot be told), and is simulated for that alone. */
   readonly segment?: string
   /** Where it stands, as the unit that goes by it expects it. */
-  readonly expect?: readonly Expect[]
+  readonly expect?: readonly Extract<Expect, { record: string }>[]
 }
 
 /** Decided before the rules: is this act simulated, and which overlay does it see? Undefined where nothing is in shadow. */
@@ -85,18 +85,32 @@ export async function shadowed(pass: Pass, action: AnyAction, input: string): Pr
   return others ? { root: id, simulated: false, ...expect } : undefined
 }
 
-/** A unit that goes by where an action stands: expects that, and is not built again where that may have changed. */
-export function standing(shadow: Shadowed | undefined): { job(build: Job): Job; moved(): boolean } {
+/** A unit that goes by where an action stands: expects that, and is given up where it stands elsewhere by now. */
+export function standing(pass: Pass, shadow: Shadowed | undefined): { job(build: Job): Job; moved(): boolean } {
   const { expect = [] } = shadow ?? {}
   let built = 0
+  let moved = false
+  const lives = async (): Promise<boolean> => {
+    if (built++ > 0) moved = !(await holds(pass, expect))
+    return !moved
+  }
   return {
     job: (build) => async () => {
-      if (built++ > 0 && expect.length > 0) return undefined
+      if (expect.length > 0 && !(await lives())) return undefined
       const unit = await build()
       return unit === undefined || expect.length === 0 ? unit : { ...unit, expect: [...(unit.expect ?? []), ...expect] }
     },
-    moved: () => built > 1 && expect.length > 0,
+    moved: () => moved,
   }
+}
+
+/** A unit may conflict over anything: only this says that the action has moved on its ladder. */
+async function holds({ task }: Pass, expect: Shadowed['expect'] & object): Promise<boolean> {
+  for (const one of expect) {
+    const [row] = await task.env.store.records(task.claimed.row.workspace, { kind: 'trust', ids: [one.id], limit: 1 })
+    if ((row?.version ?? 0) !== one.version) return false
+  }
+  return true
 }
 
 export async function modesOf(env: Environment, workspace: string): Promise<ShadowModes> {

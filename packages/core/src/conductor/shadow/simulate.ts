@@ -44,7 +44,7 @@ export async function simulate(pass: Pass, acting: Acting, shadow: Shadowed): Pr
     const drafts = await redirected(env.store, claimed.row.workspace, root, built.drafts)
     return drafts === 'conflict' ? job() : { ...built, drafts }
   }
-  const once = standing(shadow)
+  const once = standing(pass, shadow)
   const written = await pass.work.run(() => pass.writer.submit(once.job(job)))
   if (written !== undefined && said !== undefined) tell(pass, acting, shadow, said)
   return !once.moved()
@@ -277,7 +277,7 @@ async function shown(pass: Pass, acting: Acting, verdict: Judgement, shadow: Sha
   const { row } = claimed
   const reasons = verdict.asks.map((one) => whyOf(one))
   const bare: Omit<ItemRecord, 'hash'> = {
-    id: itemId(row.stream, `would ${key}`, 0),
+    id: itemId(row.stream, `would ${effect}`, 0), // restarted, an operation may propose another effect
     kind: 'approval',
     state: 'open',
     shadow: true,

@@ -16,7 +16,7 @@ export interface Stands {
   /** Undefined where its segment cannot be told. */
   readonly known: { readonly segment: string; readonly record: TrustRecord; readonly standing: Standing } | undefined
   /** That it stands there in the unit that relies on it. */
-  readonly expect: readonly Expect[]
+  readonly expect: readonly Extract<Expect, { record: string }>[]
 }
 
 /** Undefined for an action that climbs no ladder. */
