@@ -4,14 +4,14 @@ import type { Environment } from './environment.ts'
 import type { Status, WaitKind } from './waiting.ts'
 
 const PAGE = 500
-/** They are parked rather than held: see schedule.ts. */
-const SCHEDULES = { state: 'parked', playbook: 'keelson.schedule' } as const
+/** They are due later, which is parked until then, rather than held: another process may have what they wait for. */
+const LOOKED_FOR = ['keelson.effect', 'keelson.schedule']
 
 /** Makes held runs due that wait for a version or an action. Paused and quarantined ones stay as they are. */
 export async function retryHeld(env: Environment, only?: (row: RunRow) => boolean): Promise<void> {
   for (const workspace of await env.store.workspaces()) {
     await retryHeldOf(env, workspace, 'version', only)
-    await retryHeldOf(env, workspace, 'version', only, SCHEDULES)
+    for (const playbook of LOOKED_FOR) await retryHeldOf(env, workspace, 'version', only, { state: 'parked', playbook })
     await retryShut(env, workspace)
   }
   env.nudge()
@@ -35,7 +35,8 @@ export async function retryHeldOf(
   for (let after = 0; ;) {
     const rows = await env.store.runs(workspace, { ...among, limit: PAGE, after })
     for (const row of rows) {
-      if (!waitsFor(row, [kind]) || only?.(row) === false) continue
+      const isAway = among.state === 'held' || row.wakeAt !== null
+      if (!isAway || !waitsFor(row, [kind]) || only?.(row) === false) continue
       await env.store.write(workspace, { touch: [{ run: row.id, state: 'due' }] })
     }
     const last = rows.at(-1)

@@ -33,7 +33,7 @@ import { iso, type Status, type WaitInfo } from './waiting.ts'
 
 /** A lane held for longer is put before a person. */
 const LANE_DAY_MS = 86_400_000
-/** When a run whose settings could not be read is looked at again. */
+/** When a run that this process has no code for, or whose settings it could not read, is looked at again. */
 const LOOK_AGAIN_MS = 30_000
 
 /** A pass that is under way. */
@@ -76,9 +76,11 @@ function due(pass: Pass, version = pass.task.claimed.row.version): Next {
   return { to: 'due', status: canonical({ state: 'due' }), at: pass.task.env.clock.now(), version }
 }
 
-/** For code that can read what this cannot: it may be at work already, and nothing else would wake the run for it. */
+/** For a process that can read what this cannot: it may be at work already, and nothing else would wake the run for it. */
 function later(pass: Pass, unread: WaitInfo): Next {
-  return { to: 'due', status: canonicalAround(waiting([unread])), at: pass.task.env.clock.now() + LOOK_AGAIN_MS }
+  const at = pass.task.env.clock.now() + LOOK_AGAIN_MS
+  const info: WaitInfo = { ...unread, until: iso(at), next: 'looked for again' }
+  return { to: 'due', status: canonicalAround(waiting([info])), at }
 }
 
 async function begin(pass: Pass): Promise<void> {
@@ -247,22 +249,15 @@ async function noteLane(pass: Pass): Promise<number[]> {
   return []
 }
 
-/** Leaves the run held for something from outside, and wakes runs that may bring it. */
-async function hold(pass: Pass, { wait, wake, isThere, again }: Missing): Promise<void> {
+/** Leaves the run to whoever has what it waits for, and wakes runs that may bring it: once for each process that lacks it. */
+async function hold(pass: Pass, { what, wake, isThere }: Missing): Promise<void> {
   const { env, claimed } = pass.task
   await pass.work.drain()
   const at = env.clock.now()
-  const deliveries = wake.map((run) => ({ run, onceKey: `wake:${env.ids.id()}`, kind: 'wake', payload: '{}', at }))
+  const onceKey = `wake:${claimed.row.id}:${claimed.lease.worker}`
+  const deliveries = wake.map((run) => ({ run, onceKey, kind: 'wake', payload: '{}', at }))
   const since = iso(pass.history.outcomes.at(-1)?.at ?? pass.history.startedAt)
-  const status = canonicalAround(waiting([{ since, ...wait }]))
-  await pass.writer.submit(() => ({
-    drafts: [],
-    deliveries,
-    next:
-      again === undefined
-        ? { to: 'held', status }
-        : { to: 'parked', wakeAt: again, status, seenMail: pass.mailbox.seen },
-  }))
+  await pass.writer.submit(() => ({ drafts: [], deliveries, next: later(pass, { kind: 'version', what, since }) }))
   pass.end({ how: 'held' })
   // Whoever brought it meanwhile has looked for held runs before this one was.
   if (isThere()) await env.store.write(claimed.row.workspace, { touch: [{ run: claimed.row.id, state: 'due' }] })

@@ -56,14 +56,13 @@ export interface Task {
   readonly redirect?: WriterOptions['redirect']
 }
 
-/** What a run is held for. */
+/** Code that a run waits for. Another process may have it: it is looked for again and again. */
 export interface Missing {
-  readonly wait: WaitInfo
+  readonly what: string
+  /** Runs whose code may bring it. */
   readonly wake: readonly string[]
   /** It has come meanwhile. */
   readonly isThere: () => boolean
-  /** When it is looked for again, where another process may have it by then. */
-  readonly again?: number
 }
 
 export interface Cancelling {

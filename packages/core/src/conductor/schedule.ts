@@ -54,7 +54,6 @@ const LATE_MS = 60_000
 /** Of instants missed under 'all', so many are started in one go. */
 const CATCH_UP_MAX = 1000
 /** When one without its playbook is looked at again: another process may have it, and nothing else would wake it there. */
-const LOOK_AGAIN_MS = 30_000
 
 const planSchema = withZod((z) =>
   z.object({
@@ -83,9 +82,7 @@ export const scheduleInternals: Internals = {
   holdFor({ task, history }, thrown) {
     if (!KeelsonError.is(thrown, 'PLAYBOOK_NOT_FOUND')) return undefined
     const { playbook } = history.start.input as unknown as Plan
-    const again = task.env.clock.now() + LOOK_AGAIN_MS
-    const wait = { kind: 'version', what: thrown.message, until: iso(again), next: 'looked for again' } as const
-    return { wait, wake: [], isThere: () => task.env.catalog.newest(playbook) !== undefined, again }
+    return { what: thrown.message, wake: [], isThere: () => task.env.catalog.newest(playbook) !== undefined }
   },
 }
 

@@ -51,7 +51,7 @@ export const effectInternals: Internals = {
     if (!KeelsonError.is(thrown, 'ACTION_NOT_FOUND')) return undefined
     const { owner, action } = pass.history.start.input as unknown as EffectSpec
     const isThere = (): boolean => pass.task.env.actions.find(action) !== undefined
-    return { wait: { kind: 'version', what: thrown.message }, wake: [owner.run], isThere } // its code may bring the action
+    return { what: thrown.message, wake: [owner.run], isThere } // its code may bring the action
   },
   async settle(pass, outcome) {
     const spec = pass.history.start.input as unknown as EffectSpec

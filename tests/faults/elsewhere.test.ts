@@ -1,0 +1,80 @@
+/** An effect whose action one process lacks and another, that is at work already, has. */
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { action, policy } from '@keelson/core'
+import { manualClock } from '@keelson/testing'
+import { code, me, open, store } from '../support/open.ts'
+
+const HOUR_MS = 3_600_000
+const send = (sent: string[]) =>
+  action({
+    name: 'post.send',
+    ...{ effect: 'reversible', input: z.object({ to: z.string() }), output: z.null() },
+    undo: z.null(),
+    run: ({ to }) => (sent.push(to), { output: null, undo: null }),
+    compensate: () => {},
+  })
+
+/** `lacks` takes up the approved effect before `has`, which is busy until `free`. */
+async function between() {
+  const shared = store()
+  const clock = manualClock(0)
+  const sent: string[] = []
+  const post = send(sent)
+  const gate = policy([policy.rule('ask', { on: post }, () => policy.ask({}))])
+  const writes = code((ctx) => ctx.act(post, { to: 'ada' }))
+  const busy = Promise.withResolvers<number>()
+  const occupies = code((ctx) => ctx.step('busy', () => busy.promise), { name: 'occupies' })
+  const has = await open(shared, {
+    ...{ playbooks: [writes, occupies], actions: [post], policy: gate, clock, concurrency: 1 },
+  })
+  await has.start(writes, {}, { id: 'r' })
+  await has.quiet()
+  await has.start(occupies, {}, { id: 'o' })
+  const lacks = await open(shared, { playbooks: [], clock })
+  const [item] = (await lacks.inbox.list()).items
+  await lacks.inbox.decide(item!.id, { hash: item!.hash, by: me, approve: true })
+  await lacks.quiet()
+  const effect = (await lacks.runs.list({ playbook: 'keelson.effect' })).runs[0]!.id
+  return { clock, sent, has, lacks, effect, post, gate, writes, shared, free: () => busy.resolve(1) }
+}
+
+describe('an effect whose action a process lacks', () => {
+  it('goes by another process that has it and is at work already, once', async () => {
+    const { clock, sent, has, lacks, effect, free } = await between()
+    const waits = { state: 'waiting', for: [{ kind: 'version', next: 'looked for again' }] }
+    expect(await lacks.runs.get(effect).status()).toMatchObject(waits)
+    await lacks.stop()
+    free()
+    await has.quiet()
+    expect(sent).toEqual([])
+    clock.to(clock.now() + 30_000)
+    await has.quiet()
+    expect(sent).toEqual(['ada'])
+    expect(await has.runs.get('r').status()).toMatchObject({ state: 'completed' })
+    expect(await has.audit.verify()).toMatchObject({ ok: true })
+  })
+
+  it('wakes the run that asked once, however often it is looked for', async () => {
+    const { clock, sent, lacks, effect } = await between()
+    const waiting = () => lacks.audit.query({ run: 'r', limit: 500 })
+    const before = await waiting()
+    for (const end = clock.now() + HOUR_MS; clock.now() < end;) {
+      clock.to(clock.now() + 30_000)
+      await lacks.quiet()
+    }
+    expect(await waiting()).toEqual(before)
+    expect(await lacks.runs.get(effect).status()).toMatchObject({ state: 'waiting', for: [{ kind: 'version' }] })
+    expect(sent).toEqual([])
+  })
+
+  it('goes at once by one that starts with it', async () => {
+    const { sent, has, lacks, post, gate, writes, shared, clock, free } = await between()
+    free()
+    await has.stop()
+    await lacks.stop()
+    const starts = await open(shared, { playbooks: [writes], actions: [post], policy: gate, clock })
+    expect(await starts.runs.get('r').result()).toBe(null)
+    expect(sent).toEqual(['ada'])
+  })
+})
