@@ -95,6 +95,23 @@ describe('a record', () => {
     await expect(keelson.entities(Company).upsert({ name: 'x' })).rejects.toMatchObject({ code: 'INPUT_INVALID' })
   })
 
+  it('is found by its key, in a run as well; one that was merged away leads to the survivor', async () => {
+    const finds = code(async (ctx) => {
+      const ledgers = ctx.entities(Ledger)
+      return [(await ledgers.byKey('2026-1'))?.data.cents, (await ledgers.byKey('2026-3')) ?? null]
+    })
+    const { keelson } = await desk(store(), { playbooks: [finds], work: true })
+    const ledgers = keelson.entities(Ledger, { by: me })
+    const one = await ledgers.create({ number: '2026-1', cents: 1 })
+    const two = await ledgers.create({ number: '2026-2', cents: 2 })
+    expect(await ledgers.byKey('2026-2')).toEqual(two)
+    expect(await ledgers.byKey('2026-3')).toBeUndefined()
+    await ledgers.merge(one.id, two.id)
+    expect(await ledgers.byKey('2026-2')).toMatchObject({ id: one.id })
+    expect(await (await keelson.start(finds, {}, { id: 'f' })).result()).toEqual([1, null])
+    await expect(keelson.entities(Company).byKey('x')).rejects.toMatchObject({ code: 'INPUT_INVALID' })
+  })
+
   it('drops a field that is patched away', async () => {
     const { keelson } = await desk()
     const company = await keelson.entities(Company).create({ name: 'Acme' })

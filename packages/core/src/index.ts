@@ -37,7 +37,7 @@ export type { Block } from './agent/prompt.ts'
 export type { Price, Prices, Usage } from './agent/price.ts'
 
 /* entities */
-export { defineEntity, type Entity, type EntityDefinition, type EntityType } from './memory/entity.ts'
+export { defineEntity, type Entity, type EntityDefinition, type EntityKey, type EntityType } from './memory/entity.ts'
 export type { Upcast } from './base/upcast.ts'
 export type {
   AsOf,

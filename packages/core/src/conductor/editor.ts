@@ -13,7 +13,7 @@ import {
   timelineOf,
   whyField,
 } from '../memory/entity-history.ts'
-import { entitiesByAlias, entityByRef, findEntity, getEntity, listEntities, type Shelf } from '../memory/entity-read.ts'
+import { entitiesByAlias, entityByKey, entityByRef, findEntity, getEntity, listEntities, type Shelf } from '../memory/entity-read.ts'
 import { checkingOptions } from '../memory/entity-options.ts'
 import type { Contradicted, EntityErased, EntityStore, WriteOptions } from '../memory/entity-store.ts'
 import * as verbs from '../memory/entity-verbs.ts'
@@ -168,12 +168,13 @@ function correction(type: AnyEntityType, by: Actor, at: number, { puts, ok }: Wr
 function reads<T>(
   shelf: Shelf,
   type: AnyEntityType,
-): Pick<EntityStore<T>, 'get' | 'find' | 'list' | 'byRef' | 'byAlias' | 'asOf' | 'history' | 'why' | 'timeline'> {
+): Pick<EntityStore<T>, 'get' | 'find' | 'list' | 'byKey' | 'byRef' | 'byAlias' | 'asOf' | 'history' | 'why' | 'timeline'> {
   const as = async <R>(value: Promise<unknown>): Promise<R> => deepFreeze((await value) as R)
   return {
     get: (id) => as(getEntity(shelf, type, id)),
     find: (where) => as(findEntity(shelf, type, where)),
     list: (options = {}) => as(listEntities(shelf, type, options as object)),
+    byKey: (key) => as(entityByKey(shelf, type, key)),
     byRef: (system, ref) => as(entityByRef(shelf, type, system, ref)),
     byAlias: (name) => as(entitiesByAlias(shelf, type, name)),
     asOf: (id, at) => as(stateAsOf(shelf, type, id, at)),

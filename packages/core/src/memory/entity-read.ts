@@ -203,6 +203,20 @@ function placeOf(text: string | undefined): Place | undefined {
   throw new KeelsonError('INPUT_INVALID', 'that is no place in a list', { hint: 'Pass the `next` of the page before.' })
 }
 
+/** The id of the record of a key. */
+export async function idOfKey({ key: secret }: Pick<Shelf, 'key'>, type: string, key: unknown): Promise<string> {
+  return `${type}_${keyedHash(await secret(), canonical([type, key])).slice(0, 20)}`
+}
+
+export async function entityByKey(shelf: Shelf, type: AnyEntityType, key: unknown): Promise<Json | undefined> {
+  if (type.key === undefined)
+    throw new KeelsonError('INPUT_INVALID', `${type.name} has no key by which byKey could find it`, {
+      hint: 'Declare one: defineEntity({ key: (data) => … }), or use find().',
+    })
+  const id = await idOfKey(shelf, type.name, key)
+  return (await headOf(shelf, type, id)) === undefined ? undefined : getEntity(shelf, type, id)
+}
+
 /** The record of an identity outside. */
 export function refId(type: string, system: string, ref: string, secret: string): string {
   return `${type}/${system}/${keyedHash(secret, canonical([type, system, ref]))}`

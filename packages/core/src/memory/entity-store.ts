@@ -3,7 +3,7 @@ import type { Label } from '../base/labels.ts'
 import type { Json } from '../base/value.ts'
 import type { ArtifactRef } from './artifact.ts'
 import type { TimelineEvent } from './change.ts'
-import type { Entity } from './entity.ts'
+import type { Entity, EntityKey } from './entity.ts'
 
 /** An instant: ISO text or milliseconds. */
 export type When = string | number
@@ -102,6 +102,8 @@ export interface EntityStore<T> {
   /** The first record, by creation, whose indexed fields equal `where`. */
   find(where: Partial<T>): Promise<Entity<T> | undefined>
   list(options?: ListOptions<T>): Promise<Page<T>>
+  /** The record of this key; for types with a `key`. One that was merged away answers the survivor. */
+  byKey(key: EntityKey): Promise<Entity<T> | undefined>
   /** The record with this identity in an outside system. */
   byRef(system: string, ref: string): Promise<Entity<T> | undefined>
   /** Records that go by this name, in whatever case and spacing. */

@@ -7,7 +7,6 @@
  */
 import { KeelsonError } from '../base/errors.ts'
 import { aOr } from '../base/known.ts'
-import { keyedHash } from '../base/hash.ts'
 import { canonical, canonicalAround, parseStored } from '../base/json.ts'
 import { toStored } from '../base/schema.ts'
 import { joinLabels, labelNames, NO_LABELS, type Labels } from '../base/labels.ts'
@@ -26,7 +25,7 @@ import {
   type FieldLabels,
 } from './entity.ts'
 import { changesOf, foldedTo, instant } from './entity-history.ts'
-import { handedOut, headOf, present, survivorOf, type Head, type Shelf } from './entity-read.ts'
+import { handedOut, headOf, idOfKey, present, survivorOf, type Head, type Shelf } from './entity-read.ts'
 import type { WriteOptions } from './entity-store.ts'
 import { labelsFor, mixed, relabelled } from './entity-labels.ts'
 import { assertLinks, assertTermsOf, assertTransitions, type Allowed } from './entity-rules.ts'
@@ -333,7 +332,7 @@ async function assertRules(
 export async function keyedId(shelf: Shelf, type: AnyEntityType, given: unknown): Promise<string | undefined> {
   if (type.key === undefined) return undefined
   const data = fitted(type, given, `a new ${type.name}`)
-  return `${type.name}_${keyedHash(await shelf.key(), canonical([type.name, keyOf(type, data)])).slice(0, 20)}`
+  return idOfKey(shelf, type.name, keyOf(type, data))
 }
 
 /** What is other than the record itself had it: of one that was merged away, that much is news for its survivor. */

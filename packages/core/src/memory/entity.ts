@@ -44,6 +44,9 @@ export interface AnyEntityType extends Versioned {
   readonly owner: 'anyone' | 'operator'
 }
 
+/** What `key` of an entity type says of its data: one value, or several that are it together. */
+export type EntityKey = string | number | readonly (string | number)[]
+
 type Field<S extends z.ZodType> = keyof z.output<S> & string
 
 export interface EntityDefinition<S extends z.ZodType> {
@@ -60,7 +63,7 @@ export interface EntityDefinition<S extends z.ZodType> {
   /** Fields that hold the id of another entity (or a list of ids). What they name must exist; they are indexed. */
   readonly links?: { readonly [K in Field<S>]?: EntityType<any> }
   /** The business identity: a second record of the same key is refused, and `upsert` finds it. */
-  readonly key?: (data: z.output<S>) => string | number | readonly (string | number)[]
+  readonly key?: (data: z.output<S>) => EntityKey
   /** Fields that are state machines. */
   readonly lifecycle?: { readonly [K in Field<S>]?: Lifecycle<Extract<z.output<S>[K], string>> }
   /** Fields whose values are terms of the workspace's taxonomy. */

@@ -15,6 +15,7 @@ import { entityTypeOf, type AnyEntityType, type Entity, type EntityType } from '
 import { historyOf, stateAsOf, timelineOf, whyField } from '../../memory/entity-history.ts'
 import {
   entitiesByAlias,
+  entityByKey,
   entityByRef,
   findEntity,
   getEntity,
@@ -156,12 +157,13 @@ type Read = <R>(verb: string, what: Json, look: (shelf: Shelf) => Promise<Json |
 function reads<T>(
   type: AnyEntityType,
   read: Read,
-): Pick<EntityStore<T>, 'get' | 'find' | 'list' | 'byRef' | 'byAlias' | 'asOf' | 'history' | 'why' | 'timeline'> {
+): Pick<EntityStore<T>, 'get' | 'find' | 'list' | 'byKey' | 'byRef' | 'byAlias' | 'asOf' | 'history' | 'why' | 'timeline'> {
   return {
     get: (id) => read('get', id, (shelf) => getEntity(shelf, type, id)),
     find: (where) => read('find', where as Json, (shelf) => findEntity(shelf, type, where)),
     list: (options = {}) =>
       read('list', options as Json, (shelf) => plain(listEntities(shelf, type, options as object))),
+    byKey: (key) => read('byKey', key as Json, (shelf) => entityByKey(shelf, type, key)),
     byRef: (system, ref) => read('byRef', [system, ref], (shelf) => entityByRef(shelf, type, system, ref)),
     byAlias: (name) => read('byAlias', name, (shelf) => plain(entitiesByAlias(shelf, type, name))),
     asOf: (id, at) => read('asOf', [id, at as Json], (shelf) => stateAsOf(shelf, type, id, at)),
