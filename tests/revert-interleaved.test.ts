@@ -78,3 +78,24 @@ it('a record that many write to is put back only where the run was the last', { 
   )
   expect(back).toBeGreaterThan(50)
 })
+
+it('goes back behind all that was taken back before', async () => {
+  const t = await testConductor({ playbooks: [writes] })
+  const people = t.keelson.entities(Box, { by: ann })
+  const { id } = await people.create({ a: 'first' })
+  const values: string[] = []
+  const revert = async (who: string): Promise<void> => {
+    const plan = await t.keelson.revert.plan({ run: who })
+    await t.host((keelson) => keelson.revert.apply(plan, { by: ann }))
+    values.push((await people.get(id)).data.a)
+  }
+  for (const who of ['r1', 'r2']) await t.start(writes, { id, who }, { id: who })
+  for (const [n, who] of ['r1', 'r2', 'r1'].entries())
+    await t.host((keelson) => keelson.send(go, { who, field: 'a', value: `${who} ${n}` }, { id: `e${n}` }))
+  await revert('r1')
+  await revert('r2')
+  expect(values).toEqual(['r2 1', 'first'])
+  expect((await t.keelson.revert.plan({ run: 'r1' })).lines.filter(({ can }) => can)).toEqual([])
+  expect(await t.keelson.audit.verify()).toMatchObject({ ok: true })
+  await t.stop()
+})

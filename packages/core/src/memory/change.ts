@@ -44,6 +44,8 @@ export interface TimelineEvent {
   readonly became?: 'archived' | 'restored' | 'merged' | 'upgraded'
   /** The entity that it is now one with. */
   readonly into?: string
+  /** Versions that it takes back, as far as nobody else's came after them. */
+  readonly undoes?: readonly number[]
   /** What it is called since. */
   readonly names?: NamesChange
   /** Version of the schema that `changed` fits. */

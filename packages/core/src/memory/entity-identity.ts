@@ -261,6 +261,8 @@ export interface BackTo {
   readonly restore: EntityRecord['data']
   readonly drop: readonly string[]
   readonly names: Names
+  /** The versions that are taken back. */
+  readonly undoes?: readonly number[]
 }
 
 const AS_IT_IS: BackTo = { restore: {}, drop: [], names: {} }
@@ -272,7 +274,7 @@ const AS_IT_IS: BackTo = { restore: {}, drop: [], names: {} }
 export async function unmerge(
   writing: Writing,
   head: Head,
-  own: Pick<BackTo, 'restore' | 'drop'> & { readonly archived?: true } = AS_IT_IS,
+  own: Pick<BackTo, 'restore' | 'drop' | 'undoes'> & { readonly archived?: true } = AS_IT_IS,
   theirs: BackTo = AS_IT_IS,
 ): Promise<Written> {
   const survivor = await survivorOf(writing.shelf, writing.type, head.record.id)
@@ -282,7 +284,7 @@ export async function unmerge(
   const back = await commitChange(
     writing,
     { ...head, record: rest },
-    { ...(await asBefore(writing, head, own.restore, own.drop)), what: 'restored', ...became },
+    { ...(await asBefore(writing, head, own.restore, own.drop)), what: 'restored', undoes: own.undoes, ...became },
   )
   const left = await leftAlone(writing, survivor, head, theirs)
   return { puts: [...back.puts, ...left.puts], cached: [...back.cached, ...left.cached], ok: back.ok }
@@ -298,6 +300,7 @@ async function leftAlone(writing: Writing, survivor: Head, head: Head, to: BackT
   const left = await commitChange(writing, survivor, {
     ...(await asBefore(writing, survivor, to.restore, to.drop)),
     what: `no longer one with ${head.record.id}`,
+    undoes: to.undoes,
     state: {
       merged: (survivor.record.merged ?? []).filter((one) => !own.has(one)),
       refs: Object.fromEntries(refs.filter((one) => !theirs.includes(one))),

@@ -16,13 +16,14 @@ export interface Inverse extends BackTo {
 }
 
 export async function putBack(writing: Writing, head: Head, inverse: Inverse): Promise<Written> {
-  const { standing, restore, drop, names, survivor } = inverse
+  const { standing, restore, drop, names, survivor, undoes } = inverse
   if (standing === 'separate') return unmerge(writing, head, inverse, survivor)
   const { archived: _, ...rest } = head.record
   const from = standing === 'restored' ? { ...head, record: rest } : head
   const written = await commitChange(writing, from, {
     ...(await asBefore(writing, head, restore, drop)),
     what: standing ?? 'restored',
+    undoes,
     ...(standing === undefined ? {} : { became: standing }),
     ...(standing === 'archived' ? { state: { archived: true } } : {}),
   })

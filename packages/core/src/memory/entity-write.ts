@@ -190,6 +190,7 @@ export interface Wanted {
   readonly named: readonly string[]
   readonly became?: TimelineEvent['became']
   readonly into?: string
+  readonly undoes?: readonly number[] | undefined
   readonly names?: NamesChange | undefined
   /** Parts of the record beside its data. */
   readonly state?: Partial<EntityRecord>
@@ -222,6 +223,7 @@ export async function commitChange(writing: Writing, head: Head | undefined, wan
     ...(options.because === undefined || options.because.length === 0 ? {} : { because: options.because }),
     ...(wanted.became === undefined ? {} : { became: wanted.became }),
     ...(wanted.into === undefined ? {} : { into: wanted.into }),
+    ...(wanted.undoes === undefined ? {} : { undoes: wanted.undoes }),
     ...(wanted.names === undefined ? {} : { names: wanted.names }),
     ...(labels === undefined ? {} : { labels }),
   }

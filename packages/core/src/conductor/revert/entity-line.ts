@@ -67,9 +67,10 @@ async function lineOf(
   const told = toldOf(inverse, survivor?.id ?? head!.record.mergedInto)
   const kept = [...since.map(({ field }) => field), ...taken.map((system) => `ref:${system}`)]
   if (told.length === 0) return cannot(target, `taken by another since: ${kept.join(', ')}`, since)
-  const { restore, drop, names, standing, archived } = inverse
+  const { restore, drop, names, standing, archived, undoes } = inverse
   return {
     ...{ kind: 'entity', type, id, version: head!.version, restore, drop, names, kept, since },
+    ...(undoes === undefined ? {} : { undoes }),
     ...(standing === undefined ? {} : { standing }),
     ...(archived === undefined ? {} : { archived }),
     ...(survivor === undefined || inverse.survivor === undefined

@@ -4,7 +4,8 @@
  * L1. A field, a name, and where it stands go back only if the last change is one of those in question; then to what was
  *     before the first of them that nobody else's came after. So no foreign change is ever overwritten.
  * L2. A write that repeats a value is no change. A change of its schema is one of everything that the upcasters touched.
- * L3. What was taken back before counts as if it had never been, and so does what took it back.
+ * L3. What was taken back before counts as if it had never been, and so does what took it back. Taken back once more, it counts as
+ *     far as nothing of it has gone back.
  */
 import { canonical } from '../../base/json.ts'
 import type { Json } from '../../base/value.ts'
@@ -22,7 +23,9 @@ export interface Target {
   readonly type: string
   readonly id: string
   readonly head: Head | undefined
-  /** The last of the versions in question. */
+  /** The versions in question. */
+  readonly versions: ReadonlySet<number>
+  /** The last of them. */
   readonly last: EntityVersion
   readonly created: boolean
   /** What others have changed since, of whatever kind. */
@@ -49,14 +52,26 @@ export async function targetOf(
   const known = head === undefined ? undefined : env.entities.named(type, head.record.schema)
   const history = await historyOf(env.store, workspace, type, id, known)
   const last = history.findLast(({ version }) => versions.has(version))!
-  const later = history.filter(({ version }) => version > last.version && !undone.has(version))
-  const fields = backTo(history, versions, undone, (one) => one)
-  const about = backTo(history, versions, undone, (one) => one.about)
+  const gone = new Set([...undone, ...takenBack(history, versions)])
+  const later = history.filter(({ version }) => version > last.version && !gone.has(version))
+  const fields = backTo(history, versions, gone, (one) => one)
+  const about = backTo(history, versions, gone, (one) => one.about)
   const first = Math.min(...versions)
-  const before = history.findLast(({ version }) => version < first && !undone.has(version))
+  const before = history.findLast(({ version }) => version < first && !gone.has(version))
   // Where it stands is no matter where it stands there again.
   const since = about.since.filter(({ field }) => field !== STANDING || before?.about.data[field] !== standingOf(head))
-  return { type, id, head, last, later, created: versions.has(1), fields, about: { ...about, since } }
+  return { type, id, head, versions, last, later, created: versions.has(1), fields, about: { ...about, since } }
+}
+
+/** What others have taken back, and what took it back: the latest first, as that may have been taken back itself. */
+function takenBack(history: readonly EntityVersion[], ours: ReadonlySet<number>): Set<number> {
+  const gone = new Set<number>()
+  for (const { version, event } of history.toReversed()) {
+    const { undoes = [] } = event
+    if (gone.has(version) || ours.has(version) || undoes.length === 0 || undoes.some((one) => ours.has(one))) continue
+    for (const one of [version, ...undoes]) gone.add(one)
+  }
+  return gone
 }
 
 function standingOf(head: Head | undefined): string {
@@ -153,7 +168,7 @@ export function changedSince({ fields, about }: Pick<Target, 'fields' | 'about'>
 }
 
 /** What the record does not hold already. */
-function differing({ record }: Head, { fields, about }: Pick<Target, 'fields' | 'about'>): BackTo {
+function differing({ record }: Head, { fields, about, versions }: Target): BackTo {
   const restore = Object.entries(fields.restore).filter(([field, value]) => !isSame(record.data[field], value))
   const known = new Set(record.aliases?.map(plainName))
   const refs: [string, string | null][] = []
@@ -173,6 +188,7 @@ function differing({ record }: Head, { fields, about }: Pick<Target, 'fields' | 
       ...(aliases!.length === 0 ? {} : { aliases }),
       ...(without!.length === 0 ? {} : { without }),
     },
+    undoes: [...versions].sort((a, b) => a - b),
   }
 }
 

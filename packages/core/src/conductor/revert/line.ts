@@ -40,6 +40,8 @@ export type RevertLine =
       readonly restore: { readonly [field: string]: Json }
       /** Fields that were not there before. */
       readonly drop: readonly string[]
+      /** The versions that are taken back. */
+      readonly undoes?: readonly number[]
       /** Names and identities that it gets back, and loses. A plan of an earlier release says nothing of them. */
       readonly names?: Names
       /** Where it will stand, if that is elsewhere. */
