@@ -7,7 +7,10 @@ import { answering, below, beyond, withUse, type Grant } from './grant.ts'
 const by = { kind: 'person', id: 'ann' } as const
 const base = { action: 'a', by, revoked: false, uses: [], used: { count: 0 } }
 
-const cents = fc.record({ max: fc.integer({ min: 3, max: 9 }) })
+const cents = fc.record(
+  { max: fc.integer({ min: 3, max: 9 }), min: fc.integer({ min: -3, max: 2 }) },
+  { requiredKeys: ['max'] },
+)
 const domain = fc.constantFrom<Json>('ann@x.org', { endsWith: '@x.org' }, { endsWith: 'x.org' }, [
   'ann@x.org',
   'bo@y.org',
@@ -19,7 +22,7 @@ const cap = fc.record(
 )
 const terms = fc.record({ where, cap, until: fc.integer({ min: 20, max: 90 }), up: fc.nat() })
 const use = fc.record({
-  cents: fc.integer({ min: 0, max: 9 }),
+  cents: fc.integer({ min: -3, max: 9 }),
   to: fc.constantFrom('ann@x.org', 'cy@x.org', 'bo@y.org', 'me@evilx.org'),
   wait: fc.integer({ min: 0, max: 5 }),
   revoke: fc.option(fc.nat(), { freq: 8 }),
@@ -91,6 +94,7 @@ describe('a grant that was passed on', () => {
   it.each<[string, Json, Json]>([
     ['a larger bound', { max: 11 }, { max: 10 }],
     ['a bound without a floor', { max: 5 }, { max: 10, min: 1 }],
+    ['a floor below nothing', { min: -1, max: 5 }, { max: 10 }],
     ['another currency', { max: { amount: 1, currency: 'USD' } }, { max: { amount: 1, currency: 'EUR' } }],
     ['a value more', ['a', 'b'], ['a']],
     ['a looser ending', { endsWith: '.org' }, { endsWith: '@x.org' }],
@@ -98,6 +102,22 @@ describe('a grant that was passed on', () => {
   ])('is more with %s', (_what, child, parent) => {
     const rest = { cap: { count: 1 }, until: 1 }
     expect(beyond({ where: { f: child }, ...rest }, { where: { f: parent }, ...rest })).toContain('"f"')
+  })
+})
+
+describe('a bound of a number', () => {
+  it.each([
+    [{ max: 100 }, 0, true],
+    [{ max: 100 }, -1, false],
+    [{ max: 100, min: -5 }, -5, true],
+    [{ max: 100, min: -5 }, -6, false],
+    [{ min: 1 }, 1000, true],
+    [{ max: -2 }, -3, true],
+    [{ max: -2 }, -1, false],
+  ])('%j lets %i through: %s', (bound, cents, does) => {
+    const grant: Grant = { ...base, id: 'g', where: { cents: bound }, cap: { count: 1 }, until: 9 }
+    const asked = { action: 'a', account: 'default', input: { cents }, effect: 'e', holder: {}, shape: 's' }
+    expect(answering([grant], asked, 0) !== undefined).toBe(does)
   })
 })
 

@@ -171,7 +171,7 @@ function coversField(wanted: Json, value: Json | undefined): boolean {
   const bound = wanted as Bound
   if (typeof value === 'number') {
     const known = typeof bound.max === 'number' || typeof bound.min === 'number'
-    return known && value <= ((bound.max as number | undefined) ?? Infinity) && value >= (bound.min ?? -Infinity)
+    return known && value <= ((bound.max as number | undefined) ?? Infinity) && value >= floorOf(bound)
   }
   if (isMoney(value))
     return (
@@ -188,6 +188,11 @@ function coversField(wanted: Json, value: Json | undefined): boolean {
   )
 }
 
+/** A ceiling alone begins at nothing, as one of money does: who allows up to 100 has not thought of -5,000. */
+function floorOf({ min, max }: Bound): number {
+  return min ?? (typeof max === 'number' && max >= 0 ? 0 : -Infinity)
+}
+
 /** Does one condition let nothing through that the other does not? */
 function isWithin(wanted: Json, above: Json): boolean {
   if (canonical(wanted) === canonical(above) || coversField(above, wanted)) return true
@@ -196,7 +201,6 @@ function isWithin(wanted: Json, above: Json): boolean {
   const [a, b] = [wanted as Bound, above as Bound]
   if (typeof a.endsWith === 'string') return typeof b.endsWith === 'string' && coversField(above, a.endsWith)
   if (isMoney(a.max)) return coversField(above, a.max as unknown as Json)
-  const floor = b.min === undefined || (a.min !== undefined && a.min >= b.min)
   const ceiling = b.max === undefined || (typeof a.max === 'number' && typeof b.max === 'number' && a.max <= b.max)
-  return (b.min !== undefined || b.max !== undefined) && floor && ceiling
+  return (b.min !== undefined || b.max !== undefined) && floorOf(a) >= floorOf(b) && ceiling
 }
