@@ -32,6 +32,7 @@ const options = optionsOf({
 const by = { kind: 'system', id: 'bench' } as const
 const PIECE = 10_000
 const began = performance.now()
+let database = ''
 
 const kept = options.text('dir') !== ''
 if (kept) mkdirSync(options.text('dir'), { recursive: true })
@@ -139,6 +140,7 @@ function targets(): Target[] {
 }
 
 async function on(name: string, work: (conductor: Conductor) => Promise<void>): Promise<void> {
+  database = name
   const conductor = await createConductor({ store: sqlite(join(folder, `${name}.db`)), playbooks: [], work: false })
   await work(conductor)
   await conductor.stop()
@@ -158,7 +160,7 @@ async function company({ memory }: Conductor, size: number, name: string): Promi
 async function fill(memory: WorkspaceMemory, size: number, seed: string): Promise<void> {
   for (let at = 0; at < size; at += PIECE) {
     const piece = `${seed} ${at}`
-    const done = `filled ${piece} of ${size}`
+    const done = `${database}: filled ${piece} of ${size}`
     if (canary[done] !== undefined) continue
     if (options.number('seconds') > 0 && performance.now() - began > options.number('seconds') * 1000) {
       writeFileSync(known, JSON.stringify(found))
