@@ -13,7 +13,15 @@ import {
   timelineOf,
   whyField,
 } from '../memory/entity-history.ts'
-import { entitiesByAlias, entityByKey, entityByRef, findEntity, getEntity, listEntities, type Shelf } from '../memory/entity-read.ts'
+import {
+  entitiesByAlias,
+  entityByKey,
+  entityByRef,
+  findEntity,
+  getEntity,
+  listEntities,
+  type Shelf,
+} from '../memory/entity-read.ts'
 import { checkingOptions } from '../memory/entity-options.ts'
 import type { Contradicted, EntityErased, EntityStore, WriteOptions } from '../memory/entity-store.ts'
 import * as verbs from '../memory/entity-verbs.ts'
@@ -168,7 +176,10 @@ function correction(type: AnyEntityType, by: Actor, at: number, { puts, ok }: Wr
 function reads<T>(
   shelf: Shelf,
   type: AnyEntityType,
-): Pick<EntityStore<T>, 'get' | 'find' | 'list' | 'byKey' | 'byRef' | 'byAlias' | 'asOf' | 'history' | 'why' | 'timeline'> {
+): Pick<
+  EntityStore<T>,
+  'get' | 'find' | 'list' | 'byKey' | 'byRef' | 'byAlias' | 'asOf' | 'history' | 'why' | 'timeline'
+> {
   const as = async <R>(value: Promise<unknown>): Promise<R> => deepFreeze((await value) as R)
   return {
     get: (id) => as(getEntity(shelf, type, id)),

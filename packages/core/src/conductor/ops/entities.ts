@@ -157,7 +157,10 @@ type Read = <R>(verb: string, what: Json, look: (shelf: Shelf) => Promise<Json |
 function reads<T>(
   type: AnyEntityType,
   read: Read,
-): Pick<EntityStore<T>, 'get' | 'find' | 'list' | 'byKey' | 'byRef' | 'byAlias' | 'asOf' | 'history' | 'why' | 'timeline'> {
+): Pick<
+  EntityStore<T>,
+  'get' | 'find' | 'list' | 'byKey' | 'byRef' | 'byAlias' | 'asOf' | 'history' | 'why' | 'timeline'
+> {
   return {
     get: (id) => read('get', id, (shelf) => getEntity(shelf, type, id)),
     find: (where) => read('find', where as Json, (shelf) => findEntity(shelf, type, where)),
