@@ -7,7 +7,7 @@ import { pagesOf } from '../../journal/pages.ts'
 import type { Put } from '../../journal/put.ts'
 import type { RecordRow, RecordWrite } from '../../journal/store.ts'
 import { timelinePut, versionMark, type TimelineEvent } from '../../memory/change.ts'
-import { entityPut, recordId, type AnyEntityType, type EntityRecord } from '../../memory/entity.ts'
+import { entityPut, recordId, type AnyEntityType, type EntityRecord, type Erasure } from '../../memory/entity.ts'
 import {
   blanked,
   blankLine,
@@ -23,7 +23,7 @@ import { headOf, type Head } from '../../memory/entity-read.ts'
 import type { EntityErased } from '../../memory/entity-store.ts'
 import type { Desk } from './desk.ts'
 import { SHORTEST, sortOf, without } from './redact.ts'
-import { standing } from './stands.ts'
+import { standAlike, standing } from './stands.ts'
 import type { Sought, Traces } from './traces.ts'
 
 /** What is erased, of which records, by whom. */
@@ -140,6 +140,7 @@ export function erasedPuts(about: About, all: readonly Stored[], means: Means): 
     const { head, lines, names, snapshots } = stored
     const id = recordId(type.name, head.record.id)
     const { puts, fields, hash } = headPuts(about, head, lines, means)
+    if (puts.length === 0) made.puts.push(...notedPuts(about, head, means))
     made.puts.push(...puts, ...lines.flatMap((row) => linePut(about, row, means.texts)))
     if (puts.length > 0) made.erased.push({ entity: id, fields, hash })
     if (fields.some((field) => isUnsaid(type, head.record, field))) isShort = true
@@ -172,7 +173,6 @@ function headPuts(
   const fields = [...new Set([...held, ...past])].sort()
   const values = Object.fromEntries(held.map((field) => [field, record.data[field]!]))
   const hash = keyedHash(secret, canonical(['erased', values]))
-  const stands = standing(secret, own, seen)
   const isMore =
     holdsMore(type, record, wanted) ||
     past.length > 0 ||
@@ -187,7 +187,7 @@ function headPuts(
     fields,
     hash,
     ...(wanted === 'all' ? { all: true as const } : {}),
-    ...stands,
+    ...standing(secret, own, seen),
   }
   const data = blanked(type, record.data, held, record.schema)
   const { labels, refs, aliases, ...rest } = record
@@ -196,7 +196,7 @@ function headPuts(
   const after: EntityRecord = {
     ...rest,
     data,
-    ...{ at, validAt: Math.max(at, record.validAt), erased: [...(record.erased ?? []), gone] },
+    ...{ at, validAt: Math.max(at, record.validAt), erased: [...(record.erased ?? []).map(unplaced), gone] },
     ...(kept === undefined ? {} : { labels: kept }),
     ...(wanted === 'all' ? (isAway ? {} : { archived: true }) : named(refs, aliases)),
   }
@@ -216,6 +216,22 @@ function headPuts(
     puts: [entityPut(after, next, secret), timelinePut(type.name, record.id, versionMark(next), at, event)],
     ...{ fields, hash },
   }
+}
+
+/** Nothing more of it is erased: where it is still said now is noted with what was erased last. */
+function notedPuts({ secret }: About, { record, version }: Head, { own, seen }: Means): Put[] {
+  const { erased = [] } = record
+  const last = erased.at(-1)
+  const now = standing(secret, own, seen)
+  const before = erased.flatMap(({ stands = [] }) => stands)
+  if (last === undefined || standAlike(before, now.stands)) return []
+  const noted = [...erased.slice(0, -1).map(unplaced), { ...unplaced(last), ...now }]
+  return [entityPut({ ...record, erased: noted }, version + 1, secret)]
+}
+
+/** What was said before and is still said stands with the newest. */
+function unplaced({ stands: _, ...erasure }: Erasure): Erasure {
+  return erasure
 }
 
 function named(refs: EntityRecord['refs'], aliases: EntityRecord['aliases']): Partial<EntityRecord> {

@@ -22,7 +22,7 @@ import { assertWhole, mayWrite } from './bounds.ts'
 import { assertActor, type Desk } from './desk.ts'
 import { endProposals } from './end-proposals.ts'
 import { carried, entityLeft, leftOf, redacted, redactedText, SHORTEST, textsOf, UNSOUGHT } from './redact.ts'
-import { standing, stillSaid } from './stands.ts'
+import { standAlike, standing, stillSaid } from './stands.ts'
 import { subjectsOf } from './subjects.ts'
 import { OWN, traces, type Traces } from './traces.ts'
 
@@ -88,7 +88,7 @@ export async function erase(desk: Desk, notifier: Notifier, which: Which, { by, 
   return result
 }
 
-/** What takes the place of the memories that are not erased yet. */
+/** What takes the place of the memories that are not erased yet; of the others, where they are still said now. */
 async function tombs(
   desk: Desk,
   rows: readonly RecordRow[],
@@ -99,7 +99,13 @@ async function tombs(
   const puts = new Map<string, Put>()
   for (const row of rows) {
     const record = JSON.parse(row.data) as MemoryRecord
-    if (record.erased !== undefined) continue
+    if (record.erased !== undefined) {
+      const { stands: before, ...gone } = record.erased
+      const now = standing(secret, await stillSaid(desk, secret, before ?? []), seen)
+      const noted = memoryPut({ ...record, erased: { ...gone, ...now } }, row.version + 1)
+      if (!standAlike(before, now.stands)) puts.set(`${noted.kind}/${noted.id}`, noted)
+      continue
+    }
     const hash = keyedHash(secret, `${record.text}\n${canonical(record.value ?? null)}`)
     erased.push({ memory: record.id, hash })
     const stands = standing(secret, ownTexts(record), seen)

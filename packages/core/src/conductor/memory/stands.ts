@@ -1,11 +1,12 @@
 /** Stands: where a text that was erased is still said, so that it is known again, and taken, when it is erased again. */
 import { keyedHash } from '../../base/hash.ts'
+import { canonicalAround } from '../../base/json.ts'
 import type { Place } from '../../memory/unit.ts'
 import type { Desk } from './desk.ts'
 import { writtenAs } from './redact.ts'
 import type { Traces } from './traces.ts'
 
-/** Of what was said, where it stays. */
+/** Of what was said, where it stays: noted anew by each erasure, for what holds it may have changed since the one before. */
 export function standing(secret: string, said: readonly string[], { finds }: Traces): { stands?: readonly Place[] } {
   const forms = [...new Set(said.flatMap(writtenAs))]
   const stands = forms.flatMap((text) =>
@@ -15,6 +16,13 @@ export function standing(secret: string, said: readonly string[], { finds }: Tra
     })),
   )
   return stands.length === 0 ? {} : { stands }
+}
+
+/** Are these the same places, in whatever order? */
+export function standAlike(some: readonly Place[] = [], others: readonly Place[] = []): boolean {
+  const named = (places: readonly Place[]): string[] =>
+    [...new Set(places.map((place) => canonicalAround(place)))].sort()
+  return canonicalAround(named(some)) === canonicalAround(named(others))
 }
 
 /** What still stands at these places. */

@@ -43,7 +43,7 @@ export interface Traces {
 /** A place without the hash of what stands there. */
 export type Find = { readonly [K in keyof Place]: Place[K] }
 
-/** Places of one text that are kept in mind. */
+/** Places of one text that are kept in mind, of each stream that holds it: of all else that holds it, one. */
 const FINDS_MAX = 20
 
 const PAGE = 1000
@@ -109,7 +109,7 @@ export async function traces(desk: Desk, sought: Sought): Promise<Traces> {
   )
   for (const { kind, id, data } of records) if (!OWN.has(kind)) look.note(data, () => ({ record: { kind, id } }))
   const artifacts = await filesWith(desk, files, sought, look)
-  return { entries, records, ended, open: [...open], mail, artifacts, inUse, finds: look.finds }
+  return { entries, records, ended, open: [...open], mail, artifacts, inUse, finds: look.finds() }
 }
 
 /** Looks for texts as they stand in JSON, and keeps in mind where they stay. */
@@ -117,15 +117,19 @@ interface Looking {
   readonly holds: (json: string) => boolean
   readonly note: (json: string, place: (from: number) => Omit<Find, 'length'>) => void
   readonly found: (text: string, find: Find) => void
-  readonly finds: ReadonlyMap<string, readonly Find[]>
+  readonly finds: () => Traces['finds']
 }
 
 function lookFor(texts: readonly string[]): Looking {
   const needles = texts.map((text) => ({ text, needle: JSON.stringify(text).slice(1, -1) }))
-  const finds = new Map<string, Find[]>()
+  const finds = new Map<string, Map<string, Find[]>>()
   const found = (text: string, find: Find): void => {
-    const known = finds.get(text) ?? []
-    if (known.length < FINDS_MAX) finds.set(text, [...known, find])
+    const holders = finds.get(text) ?? new Map<string, Find[]>()
+    finds.set(text, holders)
+    const holder = JSON.stringify([find.stream, find.record, find.run, find.file])
+    const known = holders.get(holder)
+    if (known === undefined) holders.set(holder, [find])
+    else if (find.stream !== undefined && known.length < FINDS_MAX) known.push(find)
   }
   return {
     holds: (json) => needles.some(({ needle }) => json.includes(needle)),
@@ -135,7 +139,8 @@ function lookFor(texts: readonly string[]): Looking {
         if (from >= 0) found(text, { ...place(from), length: needle.length })
       }
     },
-    ...{ found, finds },
+    found,
+    finds: () => new Map([...finds].map(([text, holders]) => [text, [...holders.values()].flat()])),
   }
 }
 
@@ -146,9 +151,14 @@ function isIn(
   { holds }: Looking,
 ): boolean {
   const isOf = ({ kind, id, data }: Put): boolean =>
-    (kind === MEMORY_RECORD && memories.has(id)) || proposes(kind, id, data, sets)
+    (kind === MEMORY_RECORD && memories.has(id) && !isTomb(data)) || proposes(kind, id, data, sets)
   if (holds(payload) || puts.some(isOf)) return true
   return entities !== undefined && (puts.some(entities.holds) || entities.isRead(payload))
+}
+
+/** It says nothing more, and who erased it stays told. */
+function isTomb(data: Json): boolean {
+  return (data as { erased?: Json } | null)?.erased !== undefined
 }
 
 async function mailWith({ env, workspace }: Desk, runs: readonly RunRow[], look: Looking): Promise<string[]> {
