@@ -20,14 +20,20 @@ import { importKept } from '../conductor/memory/import.ts'
 import { shelfOf } from '../conductor/shelf.ts'
 import type { AnyEntityType, EntityRecord } from '../memory/entity.ts'
 import { mixed } from '../memory/entity-labels.ts'
-import { headOf, holderOfRef, present } from '../memory/entity-read.ts'
-import { erasedFields } from '../memory/entity-erased.ts'
+import { headOf, holderOfRef, present, survivorOf } from '../memory/entity-read.ts'
 import { withNames } from '../memory/entity-identity.ts'
 import * as verbs from '../memory/entity-verbs.ts'
 import { createEntity, keyedId, type Writing } from '../memory/entity-write.ts'
-import { upcastTo } from '../base/upcast.ts'
-import { recordsOf } from '../memory/recall/recall.ts'
 import { taxonomyOf } from '../memory/terms.ts'
+import {
+  besidesErased,
+  broughtOf,
+  erasedHere,
+  goneFields,
+  isKeyBlank,
+  withBlanks,
+  type Brought,
+} from './merge-erased.ts'
 import { itemsOf, type Remembering } from './merge-memory.ts'
 import { Files, filesIn, filesOf } from './merge-files.ts'
 import { entryOf, readLines, type BundleSource } from './read.ts'
@@ -172,10 +178,10 @@ async function mergeOne(parts: Parts, record: EntityRecord): Promise<Merged> {
   }
   const upcast = record.schema < type.version ? { upcast: true as const } : {}
   try {
-    const data = linked(parts, type, upcastTo(type, record.data, record.schema))
+    const { data: own, blanks } = broughtOf(type, record)
+    const data = linked(parts, type, own)
     const labels = record.schema < type.version ? mixed(type, record.labels, data) : record.labels
-    const { labels: _, ...rest } = record
-    return { ...about, ...upcast, ...(await settle(parts, type, { ...rest, data, ...(labels && { labels }) })) }
+    return { ...about, ...upcast, ...(await settle(parts, type, { record, data, blanks, labels })) }
   } catch (thrown) {
     if (!KeelsonError.is(thrown) || thrown.code.startsWith('STORE_')) throw thrown
     return { ...about, ...upcast, what: 'refused', why: thrown.message }
@@ -192,44 +198,62 @@ function linked(parts: Parts, type: AnyEntityType, data: EntityRecord['data']): 
   return { ...data, ...Object.fromEntries(fields.filter(([field]) => data[field] !== undefined)) }
 }
 
+/** What a record of the bundle is today. */
+interface Given extends Brought {
+  readonly record: EntityRecord
+  readonly labels: EntityRecord['labels']
+}
+
 async function settle(
   parts: Parts,
   type: AnyEntityType,
-  record: EntityRecord,
+  given: Given,
 ): Promise<Pick<Merged, 'here' | 'what' | 'fields'>> {
   const { env, workspace, options, ids } = parts
+  const { record, data, blanks, labels } = given
   const shelf = shelfOf(env, workspace)
-  const here = await sameAs(parts, type, record)
+  const here = await sameAs(parts, type, given)
   if (here !== record.id) ids.set(`${type.name}/${record.id}`, here)
   const head = await headOf(shelf, type, here)
   const own = writingOf(shelf, type, options.by, { reason: 'merged from a bundle' })
   const writing: Writing = own.allowed === 'any' ? { ...own, allowed: 'elsewhere' } : own
-  const names = { refs: record.refs ?? {}, aliases: record.aliases ?? [] }
-  const bring = (): Promise<void> => parts.files.bring(bringing(parts), filesIn(record.data))
   if (head === undefined) {
-    await bring()
-    if (options.dryRun !== true) {
-      // With its names in one unit: cut off in between, it would be there without what leads to it.
-      await edit(env, writing, options.by, async (w) =>
-        withNames(w, await createEntity(w, here, record.data, record.labels), names),
-      )
-      if (record.archived === true) await edit(env, writing, options.by, (w) => verbs.archive(w, here))
-    }
+    await parts.files.bring(bringing(parts), filesIn(data))
+    if (options.dryRun !== true) await createAll(parts, writing, here, given)
     return { here, what: 'created' }
   }
   const there = present(type, head.record)
-  const gone = new Set(erasedFields(type, head.record))
-  const fields = [...new Set([...Object.keys(there), ...Object.keys(record.data)])]
-    .filter((field) => !gone.has(field) && canonical(there[field] ?? null) !== canonical(record.data[field] ?? null))
+  const { record: survivor } = await survivorOf(shelf, type, here)
+  const gone = goneFields(type, [head.record, survivor], record)
+  const fields = [...new Set([...Object.keys(there), ...Object.keys(data)])]
+    .filter((field) => !gone.has(field) && !blanks.has(field))
+    .filter((field) => canonical(there[field] ?? null) !== canonical(data[field] ?? null))
     .sort()
   if (fields.length > 0 && options.onConflict !== 'take') return { here, what: 'kept', fields }
-  await bring()
+  const said = Object.fromEntries(Object.entries(data).filter(([field]) => !gone.has(field)))
+  await parts.files.bring(bringing(parts), filesIn(said))
   if (fields.length === 0) return { here, what: 'same' }
   if (options.dryRun !== true) {
-    const patch = Object.fromEntries(fields.map((field) => [field, record.data[field]]))
-    await edit(env, writing, options.by, (w) => verbs.update(w, here, patch, record.labels))
+    const patch = Object.fromEntries(fields.map((field) => [field, data[field]]))
+    await edit(env, writing, options.by, (w) => verbs.update(w, here, patch, labels))
   }
   return { here, what: 'taken', fields }
+}
+
+async function createAll({ env, options }: Parts, writing: Writing, here: string, given: Given): Promise<void> {
+  const { record, data, blanks, labels } = given
+  const names = { refs: record.refs ?? {}, aliases: record.aliases ?? [] }
+  // With its names in one unit: cut off in between, it would be there without what leads to it.
+  await edit(env, writing, options.by, async (w) => {
+    const made = withBlanks(
+      w.type,
+      await createEntity(w, here, data, labels),
+      { id: here, erased: record.erased },
+      blanks,
+    )
+    return withNames(w, made, names)
+  })
+  if (record.archived === true) await edit(env, writing, options.by, (w) => verbs.archive(w, here))
 }
 
 function bringing({ env, workspace, options: { by, dryRun = false } }: Parts): Parameters<Files['bring']>[0] {
@@ -237,10 +261,11 @@ function bringing({ env, workspace, options: { by, dryRun = false } }: Parts): P
 }
 
 /** The id under which it is here, if it is (G1). */
-async function sameAs({ env, workspace }: Parts, type: AnyEntityType, record: EntityRecord): Promise<string> {
+async function sameAs({ env, workspace }: Parts, type: AnyEntityType, given: Given): Promise<string> {
   const shelf = shelfOf(env, workspace)
+  const { record } = given
   if ((await headOf(shelf, type, record.id)) !== undefined) return record.id
-  const keyed = await keyedId(shelf, type, record.data)
+  const keyed = isKeyBlank(type, given) ? undefined : await keyedId(shelf, type, given.data)
   if (keyed !== undefined) return keyed
   for (const [system, ref] of Object.entries(record.refs ?? {})) {
     const holder = await holderOfRef(shelf, type, system, ref)
@@ -259,7 +284,9 @@ async function rememberAll(parts: Parts, memories: readonly Remembering[]): Prom
   }
   const gone = await erasedHere(parts, memories)
   const left = memories.filter(({ id }) => !gone.has(id))
-  const [items, erased] = [itemsOf(left, here, taxonomy), gone.size]
+  const all = itemsOf(left, here, taxonomy)
+  const items = await besidesErased(parts, all)
+  const erased = gone.size + all.length - items.length
   await parts.files.bring(
     bringing(parts),
     items.flatMap(({ item }) => filesOf(item.evidence ?? [])),
@@ -270,14 +297,4 @@ async function rememberAll(parts: Parts, memories: readonly Remembering[]): Prom
     reason: 'merged from a bundle',
   })
   return { imported, known, proposed, erased }
-}
-
-/** An older bundle of this very company still has what was erased since. */
-async function erasedHere({ env, workspace }: Parts, memories: readonly Remembering[]): Promise<Set<string>> {
-  const gone = new Set<string>()
-  for (let at = 0; at < memories.length; at += 500) {
-    const ids = memories.slice(at, at + 500).map(({ id }) => id)
-    for (const [id, record] of await recordsOf(env.store, workspace, ids)) if (record.erased !== undefined) gone.add(id)
-  }
-  return gone
 }

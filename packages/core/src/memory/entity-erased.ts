@@ -11,8 +11,7 @@ import type { Json } from '../base/value.ts'
 import { isMuteField } from '../base/wording.ts'
 import type { TimelineEvent } from './change.ts'
 import type { AnyEntityType, EntityRecord, FieldLabels } from './entity.ts'
-
-export const GONE = '[erased]'
+import { GONE } from './gone.ts'
 
 type Data = { readonly [field: string]: Json }
 
@@ -146,7 +145,7 @@ const FORMS: readonly Json[] = [
   ...['1970-01-01', '1970-01-01T00:00:00Z', '1970-01-01T00:00:00.000Z', 1, []],
 ]
 
-type Checked = { safeParse: (value: unknown) => { success: boolean } }
+type Checked = { safeParse: (value: unknown) => { success: boolean; data?: unknown } }
 
 function fitting(type: AnyEntityType, field: string, plain: Json): Json {
   const schema = shapeOf(type)?.[field] as Checked | undefined
@@ -172,6 +171,20 @@ function defOf(node: unknown): Def | undefined {
 
 function shapeOf(type: AnyEntityType): Def['shape'] {
   return defOf(type.schema)?.shape
+}
+
+/** The fields that a schema names, and which of them need not be there. */
+export function fieldsOf(type: AnyEntityType): ReadonlyMap<string, { readonly mayLack: boolean }> {
+  return new Map(Object.entries(shapeOf(type) ?? {}).map(([field, schema]) => [field, { mayLack: mayLack(schema) }]))
+}
+
+function mayLack(schema: unknown): boolean {
+  try {
+    const { success, data } = (schema as Checked).safeParse(undefined)
+    return success && data === undefined
+  } catch {
+    return false
+  }
 }
 
 /** All names that a schema gives to parts. */

@@ -13,6 +13,7 @@ import { canonical } from '../base/json.ts'
 import type { Terms } from '../base/taxonomy.ts'
 import type { Json } from '../base/value.ts'
 import type { Put } from '../journal/put.ts'
+import { GONE } from './gone.ts'
 import { rootOf } from './scope.ts'
 
 /** What a memory is. `event` is episodic; the others are semantic. */
@@ -92,6 +93,8 @@ export interface MemoryRecord {
   readonly source: Source
   readonly evidence: readonly Evidence[]
   readonly set: string
+  /** A part of what it said was erased: nothing else is the same as it. */
+  readonly redacted?: true
   /** Where its text is no longer: a keyed hash of what it was, and when it went. */
   readonly erased?: {
     readonly at: number
@@ -319,13 +322,21 @@ function subjectIn({ subject, erased }: MemoryRecord): { subject?: string } {
 export const ERASED = 'erased:'
 
 /** Under which only one memory stands at a time: the functional fact, or the same thing said again. */
-export function keyOf(
-  record: Pick<MemoryRecord, 'scope' | 'kind' | 'subject' | 'predicate' | 'functional' | 'text' | 'value'>,
-): string {
-  const { scope, kind, subject = '', predicate = '', functional, text, value = null } = record
-  const what =
-    functional === true ? ['one', scope, subject, predicate] : ['same', scope, kind, subject, predicate, text, value]
-  return sha256(canonical(what)).slice(0, 32)
+export function keyOf(record: MemoryRecord): string {
+  return sha256(canonical(standsBy(record))).slice(0, 32)
+}
+
+function standsBy(record: MemoryRecord): Json {
+  const { id, scope, kind, subject = '', predicate = '', functional, text, value = null, redacted } = record
+  if (redacted === true) return ['own', id]
+  return functional === true
+    ? ['one', scope, subject, predicate]
+    : ['same', scope, kind, subject, predicate, text, value]
+}
+
+/** Was a part of it erased? One that stands under its subject and predicate all the same is told by its words alone. */
+export function isRedacted({ redacted, text }: Pick<MemoryRecord, 'redacted' | 'text'>): boolean {
+  return redacted === true || text.includes(GONE)
 }
 
 export const KEY_RECORD = 'memory-key'

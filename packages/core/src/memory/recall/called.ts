@@ -6,7 +6,7 @@
  */
 import type { MemoryStore } from '../../journal/store.ts'
 import { recordId, type EntityRecord } from '../entity.ts'
-import { GONE } from '../entity-erased.ts'
+import { GONE } from '../gone.ts'
 import type { Called } from './rank.ts'
 import { nameOf, type Indexed, type Segment } from './segment.ts'
 

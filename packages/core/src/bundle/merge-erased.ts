@@ -1,0 +1,183 @@
+/**
+ * Merge erased: what was erased here does not come back with a bundle, and what was erased there is no fact to bring.
+ *
+ * E1. A field that was ever erased here is left as it is, whatever it holds today: of a value that a bundle has for it, nobody can say
+ *     that it is another. So are fields of today that are made of it.
+ * E2. Blanks of the bundle say nothing. Where a new record must have them, it says that they are blanks.
+ */
+import { KeelsonError } from '../base/errors.ts'
+import { keyedHash } from '../base/hash.ts'
+import { canonical } from '../base/json.ts'
+import { upcastBlank, upcastTo } from '../base/upcast.ts'
+import type { Json } from '../base/value.ts'
+import type { Environment } from '../conductor/environment.ts'
+import type { Keeping } from '../conductor/memory/import.ts'
+import { pagesOf } from '../journal/pages.ts'
+import { versionMark, type TimelineEvent } from '../memory/change.ts'
+import { recordId, type AnyEntityType, type EntityRecord } from '../memory/entity.ts'
+import { erasedFields, fieldsOf } from '../memory/entity-erased.ts'
+import type { Written } from '../memory/entity-write.ts'
+import { subjectOf } from '../memory/input.ts'
+import { recordsOf } from '../memory/recall/recall.ts'
+import { rootOf, WORKSPACE_SCOPE } from '../memory/scope.ts'
+import { isRedacted, MEMORY_RECORD, START, type MemoryRecord } from '../memory/unit.ts'
+
+type Data = EntityRecord['data']
+
+/** What a record of a bundle says. */
+export interface Brought {
+  /** As of today. */
+  readonly data: Data
+  /** The fields of it that hold blanks. */
+  readonly blanks: ReadonlySet<string>
+}
+
+/** Throws as an upcast does where nothing of it was erased. */
+export function broughtOf(type: AnyEntityType, { data, schema, erased }: EntityRecord): Brought {
+  if (erased === undefined) return { data: upcastTo(type, data, schema), blanks: new Set() }
+  const made = upcastBlank(type, data, schema)
+  const fields = erasedFields(type, { data, schema, erased })
+  const blanks = schema === type.version ? fields : (fedBy(type, data, schema, fields) ?? Object.keys(made))
+  const known = fieldsOf(type)
+  const must = Object.entries(made).filter(([field]) => !blanks.includes(field) || known.get(field)?.mayLack !== true)
+  return { data: Object.fromEntries(must), blanks: new Set(blanks) }
+}
+
+/** The fields of today that are not to be taken from `record`, as the bundle has it (E1). `here`: the records that it is here. */
+export function goneFields(
+  type: AnyEntityType,
+  here: readonly EntityRecord[],
+  { data, schema }: Pick<EntityRecord, 'data' | 'schema'>,
+): { readonly has: (field: string) => boolean } {
+  const erasures = here.flatMap(({ erased = [] }) => erased)
+  const gone = new Set(erasures.flatMap(({ fields }) => fields))
+  if (gone.size === 0 && !erasures.some(({ all }) => all === true)) return gone
+  const known = fieldsOf(type)
+  const lost = new Set(gone)
+  for (const field of known.keys()) lost.delete(field)
+  for (const older of [...here, { data, schema }]) {
+    if (older.schema === type.version) for (const field of Object.keys(older.data)) lost.delete(field)
+    if (older.schema === type.version) continue
+    const named = [...gone].filter((field) => Object.hasOwn(older.data, field))
+    const fed = fedBy(type, older.data, older.schema, named)
+    if (fed === undefined) return everyField(type)
+    for (const field of fed) gone.add(field)
+    for (const field of named) lost.delete(field)
+  }
+  // What an erased field of another shape has become, nobody can say.
+  if (lost.size > 0 || erasures.some(({ all }) => all === true)) return everyField(type)
+  return gone
+}
+
+/** All that says anything of anybody. */
+function everyField(type: AnyEntityType): { has: (field: string) => boolean } {
+  return { has: (field) => !Object.hasOwn(type.lifecycles, field) }
+}
+
+/** The fields of today that older data's `fields` are made into; undefined where upcasters do not tell. */
+function fedBy(type: AnyEntityType, data: Data, schema: number, fields: readonly string[]): string[] | undefined {
+  const entries = Object.entries(data)
+  const without = Object.fromEntries(entries.filter(([field]) => !fields.includes(field)))
+  const others = Object.fromEntries(
+    entries.map(([field, value]) => [field, fields.includes(field) ? other(value) : value]),
+  )
+  const [made, ...probes] = [data, without, others].map((one) => tried(type, one, schema))
+  if (made === undefined) return undefined
+  const told = probes.filter((probe) => probe !== undefined)
+  if (told.length === 0) return undefined
+  const all = new Set([made, ...told].flatMap((one) => Object.keys(one)))
+  return [...all].filter((field) =>
+    told.some((one) => canonical(one[field] ?? null) !== canonical(made[field] ?? null)),
+  )
+}
+
+function tried(type: AnyEntityType, data: Data, schema: number): Data | undefined {
+  try {
+    return upcastTo(type, data, schema)
+  } catch (thrown) {
+    if (KeelsonError.is(thrown, 'UPCAST_FAILED')) return undefined
+    throw thrown
+  }
+}
+
+function other(value: Json): Json {
+  if (typeof value === 'string') return `another ${value}`
+  if (typeof value === 'number') return value + 1
+  if (typeof value === 'boolean') return !value
+  if (typeof value !== 'object' || value === null) return 'another'
+  if (Array.isArray(value)) return value.map((one: Json) => other(one))
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, other(one)]))
+}
+
+/** Is the key of it made of blanks? Then it tells nothing. */
+export function isKeyBlank(type: AnyEntityType, { data, blanks }: Brought): boolean {
+  if (type.key === undefined || blanks.size === 0) return false
+  const others = Object.entries(data).map(([field, value]) => [field, blanks.has(field) ? other(value) : value])
+  try {
+    return canonical(type.key(data)) !== canonical(type.key(Object.fromEntries(others)))
+  } catch {
+    return true
+  }
+}
+
+/** A record that `written` creates, with word of what of it was erased where it came from. */
+export function withBlanks(
+  type: AnyEntityType,
+  written: Written,
+  { id, erased }: { readonly id: string; readonly erased: EntityRecord['erased'] | undefined },
+  blanks: ReadonlySet<string>,
+): Written {
+  if (erased === undefined || blanks.size === 0) return written
+  // Where it was still said, and by which hash it is known, belongs to the other journal.
+  const told = erased.map(({ stands: _, ...erasure }) => ({ ...erasure, hash: '' }))
+  const line = `${recordId(type.name, id)}/${versionMark(1)}`
+  const puts = written.puts.map((put) => {
+    if (put.kind === 'entity') return { ...put, data: { ...(put.data as object), erased: told as unknown as Json } }
+    if (put.kind !== 'timeline' || put.id !== line) return put
+    const { changed } = put.data as unknown as TimelineEvent
+    const fields = Object.keys((changed ?? {}) as Data).filter((field) => blanks.has(field))
+    return { ...put, data: { ...(put.data as object), ...(fields.length === 0 ? {} : { erased: fields.sort() }) } }
+  })
+  return { ...written, puts }
+}
+
+/** Memories of the bundle that were erased here, or of which something was: an older bundle of this very company has them whole. */
+export async function erasedHere(
+  { env, workspace }: { readonly env: Environment; readonly workspace: string },
+  memories: readonly Pick<MemoryRecord, 'id'>[],
+): Promise<Set<string>> {
+  const gone = new Set<string>()
+  for (let at = 0; at < memories.length; at += 500) {
+    const ids = memories.slice(at, at + 500).map(({ id }) => id)
+    for (const [id, record] of await recordsOf(env.store, workspace, ids))
+      if (record.erased !== undefined || isRedacted(record)) gone.add(id)
+  }
+  return gone
+}
+
+/** Those of another company that were taken over before and erased since: known by the hash that is left of them. */
+export async function besidesErased(
+  { env, workspace }: { readonly env: Environment; readonly workspace: string },
+  items: readonly Keeping[],
+): Promise<Keeping[]> {
+  const secret = await env.company(workspace).key()
+  const scopes = items.map(({ item }) => item.scope ?? WORKSPACE_SCOPE)
+  const tombs = new Set<string>()
+  for (const root of new Set(scopes.map(rootOf))) {
+    const where = { field: 'in', value: `past:${root}` }
+    for await (const { data } of pagesOf(env.store, workspace, { kind: MEMORY_RECORD, where, after: START })) {
+      const { scope, erased } = JSON.parse(data) as MemoryRecord
+      if (erased !== undefined) tombs.add(canonical([scope, erased.hash, erased.about ?? null]))
+    }
+  }
+  if (tombs.size === 0) return [...items]
+  return items.filter(({ item }, at) => {
+    const {
+      text,
+      value = null,
+      subject,
+    } = item as { text?: string; value?: Json; subject?: Parameters<typeof subjectOf>[0] }
+    const about = subject === undefined ? null : keyedHash(secret, `about: ${subjectOf(subject).subject}`)
+    return !tombs.has(canonical([scopes[at]!, keyedHash(secret, `${text}\n${canonical(value)}`), about]))
+  })
+}

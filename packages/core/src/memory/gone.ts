@@ -1,0 +1,2 @@
+/** Gone: what stands in the place of a text that was erased. */
+export const GONE = '[erased]'

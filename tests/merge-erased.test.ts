@@ -1,0 +1,143 @@
+/** A bundle that is merged brings nothing back that was erased here, and no blanks of what was erased there. */
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { defineEntity, type EntityType, type Workspace } from '@keelson/core'
+import { memoryStore } from '@keelson/testing'
+import { me, open } from './support/open.ts'
+
+const schema = z.object({ name: z.string(), town: z.string().optional(), debts: z.number().optional() })
+const Customer = defineEntity({ name: 'customer', version: 1, schema })
+const ada = { name: 'Ada Augusta Lovelace', town: 'Marylebone', debts: 12 }
+
+async function linesOf(workspace: Workspace): Promise<string[]> {
+  const lines: string[] = []
+  for await (const line of workspace.export()) lines.push(line)
+  return lines
+}
+
+const on = (workspace: Workspace) => workspace.entities(Customer, { by: me })
+const take = { by: me, onConflict: 'take' } as const
+
+async function two() {
+  const keelson = await open(memoryStore(), { playbooks: [], entities: [Customer] })
+  return { from: keelson.workspace('from'), there: keelson.workspace('there') }
+}
+
+describe('what was erased here', () => {
+  it('is not brought back by a bundle of an earlier day into a field that was given another value since, or none', async () => {
+    const { from } = await two()
+    const { id } = await on(from).create(ada)
+    const bundle = await linesOf(from)
+    await on(from).erase(id, { fields: ['name', 'town'] })
+    await on(from).update(id, { name: 'A.', debts: 13 })
+    await on(from).update(id, { town: undefined })
+    expect((await on(from).get(id)).data).toEqual({ name: 'A.', debts: 13 })
+    expect(await from.merge(bundle, { by: me })).toMatchObject({ entities: [{ what: 'kept', fields: ['debts'] }] })
+    expect(await from.merge(bundle, take)).toMatchObject({ entities: [{ what: 'taken', fields: ['debts'] }] })
+    expect((await on(from).get(id)).data).toEqual({ name: 'A.', debts: 12 })
+    expect((await linesOf(from)).join('')).not.toMatch(/Augusta|Marylebone/)
+  })
+
+  it('stays away as a whole where all of a record was erased', async () => {
+    const { from } = await two()
+    const { id } = await on(from).create(ada)
+    const bundle = await linesOf(from)
+    await on(from).update(id, { town: undefined })
+    await on(from).erase(id)
+    await on(from).restore(id)
+    await on(from).update(id, { name: 'B.', debts: undefined })
+    expect(await from.merge(bundle, take)).toMatchObject({ entities: [{ what: 'same' }] })
+    expect((await on(from).get(id)).data).toEqual({ name: 'B.' })
+  })
+
+  it('is not brought back under the name that a newer schema has for it', async () => {
+    const kept = memoryStore()
+    const first = await open(kept, { playbooks: [], entities: [Customer] })
+    const { id } = await first.entities(Customer, { by: me }).create(ada)
+    const bundle = await linesOf(first.workspace('default'))
+    await first.entities(Customer, { by: me }).erase(id, { fields: ['name'] })
+    await first.stop()
+    const Newer = defineEntity({
+      ...{ name: 'customer', version: 2, schema: z.object({ called: z.string(), town: z.string().optional() }) },
+      upcast: { 2: ({ name, town }) => ({ called: `the ${name as string}`, ...(town === undefined ? {} : { town }) }) },
+    })
+    const second = await open(kept, { playbooks: [], entities: [Newer as EntityType<object>] })
+    const newer = second.entities(Newer, { by: me })
+    for (let round = 0; round < 2; round++) {
+      await second.workspace('default').merge(bundle, take)
+      expect((await newer.get(id)).data).toEqual({ called: 'the [erased]', town: 'Marylebone' })
+      await newer.migrate()
+    }
+  })
+
+  it('is known again in a bundle of another company, and in a memory of which only a part was erased', async () => {
+    const { from, there } = await two()
+    await from.memory.remember({ subject: 'ada', text: 'Ada hides gold coins' }, { by: me })
+    await from.memory.remember({ text: 'The office is in Berlin.' }, { by: me })
+    const bundle = await linesOf(from)
+    expect((await there.merge(bundle, { by: me })).memories).toMatchObject({ imported: 2, erased: 0 })
+    await there.memory.erase({ about: 'ada' }, { by: me, reason: 'asked' })
+    expect((await there.merge(bundle, { by: me })).memories).toEqual({ imported: 0, known: 1, proposed: 0, erased: 1 })
+    expect(await there.memory.recall('gold coins')).toEqual([])
+
+    const { id } = await on(from).create(ada)
+    await from.memory.remember({ text: `${ada.name} is to be greeted` }, { by: me })
+    const older = await linesOf(from)
+    await on(from).erase(id)
+    await from.merge(older, take)
+    expect((await linesOf(from)).join('')).not.toContain('Augusta')
+    expect((await from.memory.recall('greeted')).map(({ memory }) => memory.text)).toEqual([
+      '[erased] is to be greeted',
+    ])
+  })
+})
+
+describe('what was erased in the bundle', () => {
+  it('is not written as blanks over what a company has alive', async () => {
+    const { from, there } = await two()
+    const { id } = await on(from).create(ada)
+    await there.merge(await linesOf(from), { by: me })
+    await on(from).erase(id, { fields: ['name'] })
+    await on(from).update(id, { debts: 13 })
+    expect(await there.merge(await linesOf(from), take)).toMatchObject({
+      entities: [{ what: 'taken', fields: ['debts'] }],
+    })
+    expect((await on(there).get(id)).data).toEqual({ ...ada, debts: 13 })
+    await on(from).erase(id)
+    expect(await there.merge(await linesOf(from), take)).toMatchObject({ entities: [{ what: 'same' }] })
+    expect((await on(there).get(id)).data).toEqual({ ...ada, debts: 13 })
+  })
+
+  it('is told as erased where the record is new here, and left out where it need not be there', async () => {
+    const { from, there } = await two()
+    const { id } = await on(from).create(ada)
+    const older = await linesOf(from)
+    await on(from).erase(id)
+    expect(await there.merge(await linesOf(from), take)).toMatchObject({ entities: [{ what: 'created' }] })
+    const made = await on(there).get(id)
+    expect(made).toMatchObject({ archived: true, erased: [{ fields: ['debts', 'name', 'town'] }] })
+    expect(made.data).toEqual({ name: '[erased]' })
+    expect(await on(there).asOf(id, {})).toMatchObject({ data: { name: '[erased]' } })
+    // What its company had erased does not come with an older bundle of it, either.
+    await there.merge(older, take)
+    expect((await on(there).get(id)).data).toEqual({ name: '[erased]' })
+    expect(await there.audit.verify()).toMatchObject({ ok: true })
+  })
+
+  it('is taken for no record that has blanks where its key was', async () => {
+    const Keyed = defineEntity({
+      ...{ name: 'keyed', version: 1, schema: z.object({ email: z.string(), note: z.string() }) },
+      key: ({ email }) => email,
+    })
+    const keelson = await open(memoryStore(), { playbooks: [], entities: [Keyed] })
+    const [from, there] = [keelson.workspace('from'), keelson.workspace('there')]
+    const keyed = from.entities(Keyed, { by: me })
+    for (const email of ['ada@example.org', 'bob@example.org']) {
+      const { id } = await keyed.create({ email, note: 'tall' })
+      await keyed.erase(id, { fields: ['email'] })
+    }
+    const { entities } = await there.merge(await linesOf(from), { by: me })
+    expect(entities.map(({ what }) => what)).toEqual(['created', 'created'])
+    expect(new Set(entities.map(({ here }) => here)).size).toBe(2)
+  })
+})
