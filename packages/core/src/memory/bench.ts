@@ -10,6 +10,7 @@ import type { RecordQuery, RecordRow } from '../journal/store.ts'
 import { taxonomyIn, TAXONOMY_QUERY } from './terms.ts'
 import {
   isLive,
+  isRedacted,
   KEY_RECORD,
   keyOf,
   keyPut,
@@ -69,8 +70,10 @@ export class Bench {
 
   /** The memory that stands where this one would. */
   open(record: MemoryRecord): MemoryRecord | undefined {
-    const id = held(this.#keys, this.#key(record)).value
-    return id === null ? undefined : this.memory(id)
+    const key = this.#key(record)
+    const id = held(this.#keys, key).value
+    const found = id === null ? undefined : this.memory(id)
+    return found === undefined || isAway(found, key) ? undefined : found
   }
 
   /** All that ever stood where this one would, as far as it was loaded: for one that begins before what stands now. */
@@ -149,7 +152,7 @@ export class Bench {
   }
 
   #key(record: MemoryRecord): string {
-    const known = this.#keyOf.get(record.id)
+    const known = isRedacted(record) ? undefined : this.#keyOf.get(record.id)
     if (known !== undefined) return known
     const key = keyOf(record)
     this.#keyOf.set(record.id, key)
@@ -192,6 +195,11 @@ export class Bench {
     }
     return rows
   }
+}
+
+/** What it said when it came to stand there was erased since. */
+function isAway(record: MemoryRecord, key: string): boolean {
+  return record.erased !== undefined || (isRedacted(record) && keyOf(record) !== key)
 }
 
 function held<T>(all: ReadonlyMap<string, Held<T>>, name: string): Held<T> {

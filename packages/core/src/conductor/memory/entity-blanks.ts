@@ -76,7 +76,7 @@ export async function storedOf(
 }
 
 /** Where its own records, and reads of it, hold what is meant. */
-export function soughtOf({ type, ids, wanted }: About): Omit<Sought, 'texts'> {
+export function soughtOf({ type, ids, wanted }: About): Omit<Sought, 'texts' | 'keys'> {
   const entities = new Set(ids.map((id) => recordId(type.name, id)))
   const isOwn = (kind: string, id: string, data: Json): boolean => {
     if (kind === 'entity') return entities.has(id)
@@ -248,7 +248,7 @@ function linePut({ type, wanted }: About, row: RecordRow, texts: readonly string
 /** What runs in shadow would have made of it: blank, and no longer found by what it said. */
 export async function overlaidPuts(
   about: About,
-  sought: Omit<Sought, 'texts'>,
+  sought: Pick<Sought, 'entities'>,
   texts: readonly string[],
 ): Promise<Put[]> {
   const { desk, type, wanted } = about

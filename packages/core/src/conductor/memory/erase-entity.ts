@@ -29,9 +29,9 @@ import { shelfOf } from '../shelf.ts'
 import { deskOf, type Desk } from './desk.ts'
 import { endProposals } from './end-proposals.ts'
 import { erasedPuts, overlaidPuts, soughtOf, storedOf, type About, type Stored } from './entity-blanks.ts'
-import { carried, leftOf, redacted, redactedText, SHORTEST, textsOf } from './redact.ts'
+import { redactedPuts, tracesAndKeys } from './keys.ts'
+import { carried, leftOf, redactedText, SHORTEST, textsOf } from './redact.ts'
 import { stillSaid } from './stands.ts'
-import { OWN, traces } from './traces.ts'
 
 export interface Erasing {
   readonly fields?: readonly string[]
@@ -78,17 +78,17 @@ async function erasure(about: About): Promise<{ result: EntityErased; edit: Edit
   const { stored, own, shared } = await saidOf(about)
   const texts = textsOf(own)
   const sought = soughtOf(about)
-  const seen = await traces(desk, { ...sought, texts })
+  const seen = await tracesAndKeys(desk, { ...sought, texts })
   const made = erasedPuts(about, stored, { texts, own, seen, now: desk.env.clock.now() })
   const puts = new Map(made.puts.map((put) => [`${put.kind}/${put.id}`, put]))
   for (const put of await overlaidPuts(about, sought, texts)) puts.set(`${put.kind}/${put.id}`, put)
-  for (const row of seen.records) {
-    const name = `${row.kind}/${row.id}`
-    if (OWN.has(row.kind) && !puts.has(name)) puts.set(name, redacted(row, texts, new Set()))
-  }
-  for (const put of await carried(desk, seen.entries, new Set(puts.keys()))) puts.set(`${put.kind}/${put.id}`, put)
+  const others = await redactedPuts(desk, seen, { texts, sets: new Set(), done: puts })
+  for (const put of others.puts) puts.set(`${put.kind}/${put.id}`, put)
+  const cached = [...made.cached, ...others.cached]
+  const done = [...puts.keys(), ...others.cached.map(({ kind, id }) => `${kind}/${id}`)]
+  for (const put of await carried(desk, seen.entries, new Set(done))) puts.set(`${put.kind}/${put.id}`, put)
   const result = { erased: made.erased, left: [...leftOf(seen, []), ...notSought(shared, made.isShort)] }
-  const nothing = puts.size + made.cached.length + seen.entries.length + seen.ended.length === 0
+  const nothing = puts.size + cached.length + seen.entries.length + seen.ended.length === 0
   if (nothing) return { result, edit: undefined }
   const entities = ids.map((one) => recordId(type.name, one))
   const purge = {
@@ -97,7 +97,7 @@ async function erasure(about: About): Promise<{ result: EntityErased; edit: Edit
     artifacts: [],
   }
   const drafts = [{ kind: 'entity.erased' as const, data: { by, reason, entities, puts: [...puts.values()] } }]
-  return { result, edit: { drafts, cached: made.cached, unit: { purge } } }
+  return { result, edit: { drafts, cached, unit: { purge } } }
 }
 
 /** What it says and has said, and what of that was still found elsewhere when it was erased before. */

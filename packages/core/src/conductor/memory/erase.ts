@@ -21,10 +21,11 @@ import type { Notifier } from '../notifier.ts'
 import { assertWhole, mayWrite } from './bounds.ts'
 import { assertActor, type Desk } from './desk.ts'
 import { endProposals } from './end-proposals.ts'
-import { carried, entityLeft, leftOf, redacted, redactedText, SHORTEST, textsOf, UNSOUGHT } from './redact.ts'
+import { redactedPuts, tracesAndKeys } from './keys.ts'
+import { carried, entityLeft, leftOf, redactedText, SHORTEST, textsOf, UNSOUGHT } from './redact.ts'
 import { standAlike, standing, stillSaid } from './stands.ts'
 import { subjectsOf } from './subjects.ts'
-import { OWN, traces, type Traces } from './traces.ts'
+import type { Traces } from './traces.ts'
 
 type Which = Parameters<WorkspaceMemory['erase']>[0]
 type Options = Parameters<WorkspaceMemory['erase']>[1]
@@ -52,16 +53,16 @@ export async function erase(desk: Desk, notifier: Notifier, which: Which, { by, 
   )
   let result: Erased = { erased: [], files: [], left: [] }
   await env.company(workspace).edit(async () => {
-    const seen = await traces(desk, { texts, memories: new Set(found.map(({ id }) => id)), sets, files: wanted })
+    const seen = await tracesAndKeys(desk, { texts, memories: new Set(found.map(({ id }) => id)), sets, files: wanted })
     const rows = await rowsOf(
       desk,
       found.map(({ id }) => id),
     )
     const { erased, puts } = await tombs(desk, rows, { reason, secret, seen })
-    for (const row of seen.records)
-      if (OWN.has(row.kind) && !puts.has(`${row.kind}/${row.id}`))
-        puts.set(`${row.kind}/${row.id}`, redacted(row, texts, sets))
-    for (const put of await carried(desk, seen.entries, new Set(puts.keys()))) puts.set(`${put.kind}/${put.id}`, put)
+    const { puts: others, cached } = await redactedPuts(desk, seen, { texts, sets, done: puts })
+    for (const put of others) puts.set(`${put.kind}/${put.id}`, put)
+    const done = [...puts.keys(), ...cached.map(({ kind, id }) => `${kind}/${id}`)]
+    for (const put of await carried(desk, seen.entries, new Set(done))) puts.set(`${put.kind}/${put.id}`, put)
     const files = seen.artifacts.filter((sha256) => wanted.has(sha256) && !seen.inUse.has(sha256))
     const left = [
       ...leftOf(seen, files),
@@ -73,13 +74,15 @@ export async function erase(desk: Desk, notifier: Notifier, which: Which, { by, 
       files,
       left: left.filter((one, at) => left.findIndex(({ where }) => where === one.where) === at),
     }
-    if (puts.size + files.length === 0 && seen.entries.length === 0 && seen.ended.length === 0) return undefined
+    if (puts.size + files.length + cached.length === 0 && seen.entries.length === 0 && seen.ended.length === 0)
+      return undefined
     const statuses = seen.ended.map(({ id, status }) => ({ run: id, status: redactedText(status, texts) }))
     const payloads = seen.entries.map(({ stream, seq }) => ({ stream, seq }))
     const memories = found.map(({ id }) => id)
     const gone = files.length === 0 ? {} : { files }
     return {
       drafts: [{ kind: 'memory.erased', data: { by, reason, memories, ...gone, puts: [...puts.values()] } }],
+      cached,
       unit: { purge: { payloads, statuses, artifacts: files } },
     }
   })
@@ -201,13 +204,12 @@ function tombOf(record: MemoryRecord, erased: NonNullable<MemoryRecord['erased']
   }
 }
 
-/** A key is a hash of the text where it is not of subject and predicate: it goes, too. */
+/** The key of a text goes with it; that of a subject and a predicate is free for another. */
 async function freedKey({ env, workspace }: Desk, record: MemoryRecord): Promise<Put[]> {
-  if (record.kind === 'event') return []
+  if (record.kind === 'event' || record.functional !== true) return []
   const key = keyOf(record)
   const [row] = await env.store.records(workspace, { kind: KEY_RECORD, ids: [key], limit: 1 })
   if (row === undefined) return []
-  if (record.functional !== true) return [{ kind: KEY_RECORD, id: key, version: row.version + 1, data: null }]
   const { open } = JSON.parse(row.data) as { open: string | null }
   return open === record.id ? [keyPut(key, null, row.version + 1)] : []
 }

@@ -1,14 +1,13 @@
 /** Traces: where a text still stands: entries, records, mail, files. Reads all of a workspace; erasing is rare. */
 import type { Json } from '../../base/value.ts'
 import { artifactsIn } from '../../journal/artifact.ts'
-import type { Placed } from '../../journal/entry.ts'
+import { dataOf, type Entry, type Placed } from '../../journal/entry.ts'
 import { pagesOf } from '../../journal/pages.ts'
 import type { RecordRow, RunRow } from '../../journal/store.ts'
 import type { Put } from '../../journal/put.ts'
 import { putsOf } from '../../journal/records.ts'
 import { CHANGE_SET_RECORD } from '../../memory/change-set.ts'
 import { KEY_RECORD, MEMORY_RECORD, type Place } from '../../memory/unit.ts'
-import { WORKSPACE_STREAM } from '../company.ts'
 import type { Desk } from './desk.ts'
 
 /** Records that memory itself made of a text: here it is taken out. Others belong to others. */
@@ -38,6 +37,8 @@ export interface Traces {
   readonly finds: ReadonlyMap<string, readonly Find[]>
   /** Hashes of artifacts that open runs have written. */
   readonly inUse: ReadonlySet<string>
+  /** Keys of memories that no entry which stays holds. */
+  readonly freed: ReadonlySet<string>
 }
 
 /** A place without the hash of what stands there. */
@@ -59,6 +60,8 @@ export interface Sought {
   readonly sets: ReadonlySet<string>
   /** Files by name, whatever they say. */
   readonly files: ReadonlySet<string>
+  /** Under which memories stood: hashes of what they said. */
+  readonly keys: ReadonlySet<string>
   /** Entities of which something is sought wherever it stands. */
   readonly entities?: {
     /** A record of one of them: the head, a line, a name. */
@@ -83,6 +86,7 @@ export async function traces(desk: Desk, sought: Sought): Promise<Traces> {
   const kinds = new Set<string>(UNPUT)
   const files = new Set<string>()
   const inUse = new Set<string>()
+  const freed = new Set(sought.keys)
   for await (const entry of allEntries(desk)) {
     const puts = putsOf(entry)
     for (const { kind } of puts) kinds.add(kind)
@@ -92,9 +96,15 @@ export async function traces(desk: Desk, sought: Sought): Promise<Traces> {
     }
     // What was pruned is told by hashes and ids alone, and must stay told.
     const { payload, stream, seq } = entry
-    if (payload === null || entry.kind === 'stream.pruned' || !isIn(payload, puts, sought, look)) continue
-    if (stream === WORKSPACE_STREAM || !openStreams.has(stream)) entries.push(entry)
-    else {
+    if (payload === null) continue
+    const keys = keysIn(payload, sought.keys)
+    const isFound = isIn(payload, puts, sought, look) || (keys.length > 0 && !namesFiles(entry))
+    if (isFound && entry.kind !== 'stream.pruned' && !openStreams.has(stream)) {
+      entries.push(entry)
+      continue
+    }
+    for (const key of keys) freed.delete(key)
+    if (isFound && openStreams.has(stream)) {
       open.add(stream)
       look.note(payload, (from) => ({ stream, seq, from }))
     }
@@ -109,7 +119,7 @@ export async function traces(desk: Desk, sought: Sought): Promise<Traces> {
   )
   for (const { kind, id, data } of records) if (!OWN.has(kind)) look.note(data, () => ({ record: { kind, id } }))
   const artifacts = await filesWith(desk, files, sought, look)
-  return { entries, records, ended, open: [...open], mail, artifacts, inUse, finds: look.finds() }
+  return { entries, records, ended, open: [...open], mail, artifacts, inUse, freed, finds: look.finds() }
 }
 
 /** Looks for texts as they stand in JSON, and keeps in mind where they stay. */
@@ -154,6 +164,18 @@ function isIn(
     (kind === MEMORY_RECORD && memories.has(id) && !isTomb(data)) || proposes(kind, id, data, sets)
   if (holds(payload) || puts.some(isOf)) return true
   return entities !== undefined && (puts.some(entities.holds) || entities.isRead(payload))
+}
+
+const KEY = /(?<![\w-])[\w-]{32}(?![\w-])/g
+
+function keysIn(payload: string, keys: ReadonlySet<string>): string[] {
+  if (keys.size === 0 || !payload.includes(KEY_RECORD)) return []
+  return [...payload.matchAll(KEY)].map(([key]) => key).filter((key) => keys.has(key))
+}
+
+/** Only it says which files were erased: they are not to come back. */
+function namesFiles(entry: Entry): boolean {
+  return entry.kind === 'memory.erased' && (dataOf(entry as Entry & { kind: 'memory.erased' }).files ?? []).length > 0
 }
 
 /** It says nothing more, and who erased it stays told. */
