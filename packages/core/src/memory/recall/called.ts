@@ -1,55 +1,187 @@
 /**
- * Called: what the entities are called that a question may mean: names, aliases and renames of today, read when it is asked.
+ * Called: what the entities are called that a question may mean: names, aliases and renames of today, kept current from the journal.
  *
  * L1. Without memories about entities nothing is read.
  * L2. An entity goes by the names of those that it was made one with, and they by its own.
+ * L3. Before each answer, what was written behind the last look is read: an answer knows every name that was committed
+ *     before the question, by this process or another. A record is read when a question first means it, and when it was put again.
+ * L4. Behind very many entries nobody runs after: what is kept is read anew.
  */
+import type { Placed } from '../../journal/entry.ts'
+import { putsOf } from '../../journal/records.ts'
 import type { MemoryStore } from '../../journal/store.ts'
 import { recordId, type EntityRecord } from '../entity.ts'
 import { GONE } from '../gone.ts'
-import type { Called } from './rank.ts'
 import { nameOf, type Indexed, type Segment } from './segment.ts'
+import type { Called } from './rank.ts'
 
-/** Of more entities than that, a question knows the names that their memories were written with. */
-const CALLED_MAX = 500
-
-export async function calledIn(
-  { store, workspace }: { readonly store: MemoryStore; readonly workspace: string },
-  segments: readonly Segment<Indexed>[],
-): Promise<Called | undefined> {
-  const ids = new Set<string>()
-  for (const segment of segments)
-    for (const id of segment.entities()) {
-      ids.add(id)
-      if (ids.size > CALLED_MAX) return undefined
-    }
-  if (ids.size === 0) return undefined
-  const heads = new Map<string, EntityRecord>()
-  const read = async (wanted: readonly string[]): Promise<void> => {
-    const missing = wanted.filter((id) => !heads.has(id))
-    if (missing.length === 0) return
-    const rows = await store.records(workspace, { kind: 'entity', ids: missing, limit: missing.length })
-    for (const { id, data } of rows) heads.set(id, JSON.parse(data) as EntityRecord)
-  }
-  await read([...ids])
-  await read(
-    [...heads.values()].flatMap(({ type, mergedInto }) =>
-      mergedInto === undefined ? [] : [recordId(type, mergedInto)],
-    ),
-  )
-  await read([...heads.values()].flatMap(({ type, merged = [] }) => merged.map((id) => recordId(type, id))))
-  const called = new Map<string, ReadonlySet<string>>()
-  for (const id of ids) {
-    const own = heads.get(id)
-    if (own === undefined) continue
-    const survivor = heads.get(recordId(own.type, own.mergedInto ?? own.id)) ?? own
-    const all = [own, survivor, ...(survivor.merged ?? []).flatMap((one) => heads.get(recordId(own.type, one)) ?? [])]
-    called.set(id, new Set(all.flatMap(namesOf)))
-  }
-  return called
+/** What is kept of an entity. */
+interface Head {
+  readonly names: readonly string[]
+  /** The one that it is today. */
+  readonly into: string | undefined
+  readonly merged: readonly string[]
 }
 
-function namesOf({ data, aliases = [] }: EntityRecord): string[] {
+type Heads = Map<string, Head | undefined>
+
+/** Up to where was read what was put, and what that is; undefined: all that is kept is to be read anew. */
+interface Since {
+  readonly position: number | undefined
+  readonly put: ReadonlySet<string> | undefined
+}
+
+const ANEW: Since = { position: undefined, put: undefined }
+
+const PAGE = 500
+/** Entries beyond which it is sooner read anew. */
+const BEHIND_MAX = 20 * PAGE
+const HEADS_MAX = 300_000
+
+export class CalledNames {
+  readonly #store: MemoryStore
+  readonly #workspace: string
+  /** Of all entities that were read; undefined: there is none. */
+  #heads: Heads = new Map()
+  /** By the entity, for those that were asked about and are there. */
+  readonly #called = new Map<string, ReadonlySet<string>>()
+  readonly #asked = new Set<string>()
+  /** By an entity, those that go by its names, too. */
+  readonly #users = new Map<string, Set<string>>()
+  /** By a name, the entities that go by it. */
+  readonly #holders = new Map<string, Set<string>>()
+  /** What was written up to there is in it. */
+  #position: number | undefined
+  #reading: Promise<void> = Promise.resolve()
+
+  constructor(store: MemoryStore, workspace: string) {
+    this.#store = store
+    this.#workspace = workspace
+  }
+
+  /** What the entities are called that units of these segments are about; undefined where they are about none. */
+  async in(segments: readonly Segment<Indexed>[]): Promise<Called | undefined> {
+    if (segments.every((segment) => segment.entities().size === 0)) return undefined
+    const read = this.#reading.then(() => this.#catchUp(segments))
+    this.#reading = read.catch(() => {})
+    await read
+    const isHere = (id: string): boolean => segments.some((segment) => segment.entities().has(id))
+    return {
+      knows: (name) => [...(this.#holders.get(name) ?? [])].some(isHere),
+      of: (entity) => this.#called.get(entity),
+    }
+  }
+
+  /** What was read is forgotten only when what takes its place is there: another question may be asked meanwhile. */
+  async #catchUp(segments: readonly Segment<Indexed>[]): Promise<void> {
+    const meant = new Set(segments.flatMap((segment) => [...segment.entities().keys()]))
+    const isFull = this.#heads.size > Math.max(HEADS_MAX, 4 * meant.size)
+    const { position, put } = isFull ? ANEW : await this.#putSince()
+    const at = position ?? (await this.#end(this.#position ?? 0))
+    const stale = put ?? new Set(this.#heads.keys())
+    const wanted = new Set([...meant].filter((id) => isFull || !this.#asked.has(id)))
+    if (!isFull) for (const id of stale) for (const user of this.#users.get(id) ?? []) wanted.add(user)
+    const fresh: Heads = wanted.size === 0 ? new Map<string, Head>() : await this.#read(wanted, stale)
+    // From here on, nothing is waited for.
+    if (isFull) this.#forget()
+    for (const id of stale) this.#heads.delete(id)
+    for (const [id, head] of fresh) this.#heads.set(id, head)
+    for (const id of wanted) this.#name(id)
+    this.#position = at
+  }
+
+  #forget(): void {
+    this.#heads = new Map()
+    for (const kept of [this.#called, this.#asked, this.#users, this.#holders]) kept.clear()
+  }
+
+  /** Entities of those that are kept which were put since the last look. */
+  async #putSince(): Promise<Since> {
+    const put = new Set<string>()
+    if (this.#position === undefined) return { position: undefined, put }
+    let position = this.#position
+    for (let read = 0; read < BEHIND_MAX; read += PAGE) {
+      const page = await this.#store.tail(this.#workspace, position, PAGE)
+      for (const id of page.flatMap(entitiesIn)) if (this.#heads.has(id)) put.add(id)
+      position = page.at(-1)?.position ?? position
+      if (page.length < PAGE) return { position, put }
+    }
+    return ANEW
+  }
+
+  /** Where the last entry stands, or the one before it. */
+  async #end(from: number): Promise<number> {
+    let [low, high] = [from, Infinity]
+    for (let step = PAGE; high - low > 1; step *= 2) {
+      const at = high === Infinity ? low + step : Math.floor((low + high) / 2)
+      const [entry] = await this.#store.tail(this.#workspace, at, 1)
+      if (entry === undefined) high = at
+      else low = entry.position
+    }
+    return low
+  }
+
+  /** The records of these, of those that they became, and of those that became one with them. */
+  async #read(wanted: ReadonlySet<string>, stale: ReadonlySet<string>): Promise<Heads> {
+    const fresh: Heads = new Map()
+    const head = (id: string): Head | undefined => (fresh.has(id) ? fresh.get(id) : this.#heads.get(id))
+    const read = async (ids: readonly string[]): Promise<Head[]> => {
+      const missing = [...new Set(ids)].filter((id) => !fresh.has(id) && (stale.has(id) || !this.#heads.has(id)))
+      for (let at = 0; at < missing.length; at += PAGE) {
+        const page = missing.slice(at, at + PAGE)
+        for (const id of page) fresh.set(id, undefined)
+        for (const { id, data } of await this.#store.records(this.#workspace, {
+          ...{ kind: 'entity', ids: page, limit: page.length },
+        }))
+          fresh.set(id, headOf(JSON.parse(data) as EntityRecord))
+      }
+      return ids.flatMap((id) => head(id) ?? [])
+    }
+    const own = await read([...wanted])
+    const survivors = await read(own.flatMap(({ into }) => into ?? []))
+    await read([...own, ...survivors].flatMap(({ merged }) => merged))
+    return fresh
+  }
+
+  #name(id: string): void {
+    for (const name of this.#called.get(id) ?? []) {
+      const holders = this.#holders.get(name)
+      if (holders?.delete(id) === true && holders.size === 0) this.#holders.delete(name)
+    }
+    this.#called.delete(id)
+    this.#asked.add(id)
+    const own = this.#heads.get(id)
+    const survivor = own?.into ?? id
+    const all = new Set([id, survivor, ...((this.#heads.get(survivor) ?? own)?.merged ?? [])])
+    for (const one of all) entryOf(this.#users, one).add(id)
+    if (own === undefined) return
+    const names = new Set([...all].flatMap((one) => this.#heads.get(one)?.names ?? []))
+    for (const name of names) entryOf(this.#holders, name).add(id)
+    this.#called.set(id, names)
+  }
+}
+
+/** Entities that an entry puts, for real or in shadow. */
+function entitiesIn(entry: Placed): string[] {
+  if (entry.payload?.includes('"kind":"entity"') !== true) return []
+  return putsOf(entry).flatMap(({ kind, id, data }) => {
+    if (kind === 'entity') return [id]
+    const over = kind === 'overlay' ? (data as { kind?: string; id?: string } | null) : null
+    return over?.kind === 'entity' && over.id !== undefined ? [over.id] : []
+  })
+}
+
+function headOf({ type, data, aliases = [], mergedInto, merged = [] }: EntityRecord): Head {
   const names = [data['name'], ...aliases].filter((name): name is string => typeof name === 'string' && name !== GONE)
-  return names.map((name) => nameOf(name.slice(0, 300))).filter((name) => name !== '')
+  return {
+    names: names.map((name) => nameOf(name.slice(0, 300))).filter((name) => name !== ''),
+    into: mergedInto === undefined ? undefined : recordId(type, mergedInto),
+    merged: merged.map((id) => recordId(type, id)),
+  }
+}
+
+function entryOf(all: Map<string, Set<string>>, key: string): Set<string> {
+  const found = all.get(key) ?? new Set<string>()
+  all.set(key, found)
+  return found
 }

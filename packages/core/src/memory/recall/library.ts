@@ -10,6 +10,7 @@ import { turn } from '../../base/clock.ts'
 import type { MemoryStore, RecordRow } from '../../journal/store.ts'
 import { isWithin, rootOf } from '../scope.ts'
 import { mayHold, MEMORY_RECORD, START, type MemoryRecord, type Authority, type Role } from '../unit.ts'
+import { CalledNames } from './called.ts'
 import { Segment, type Indexed } from './segment.ts'
 
 /** What the index keeps of a memory: enough to tell whether it may be found, and none of its text. */
@@ -47,11 +48,18 @@ export class Library {
   readonly #store: MemoryStore
   readonly #workspace: string
   readonly #roots = new Map<string, Root>()
+  #called: CalledNames
   #uses = 0
 
   constructor(store: MemoryStore, workspace: string) {
     this.#store = store
     this.#workspace = workspace
+    this.#called = new CalledNames(store, workspace)
+  }
+
+  /** What the entities are called that memories are about. */
+  get called(): CalledNames {
+    return this.#called
   }
 
   /** The segments of a scope and of those below it. */
@@ -78,6 +86,7 @@ export class Library {
   /** Forgets all: the next question reads anew. */
   clear(): void {
     this.#roots.clear()
+    this.#called = new CalledNames(this.#store, this.#workspace)
   }
 
   async #root(name: string): Promise<Root> {

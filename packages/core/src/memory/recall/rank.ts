@@ -59,11 +59,17 @@ export interface RankOptions<U> {
   readonly limit: number
   /** Units that may be found. Default all. */
   readonly where?: (unit: U) => boolean
-  /** What entities are called, beside what the units say: by their `type/id`, as names are compared. */
+  /** What entities are called, beside what the units say. */
   readonly called?: Called
 }
 
-export type Called = ReadonlyMap<string, ReadonlySet<string>>
+/** What the entities are called that the units of some segments are about; as names are compared. */
+export interface Called {
+  /** Is one of them called so? */
+  readonly knows: (name: string) => boolean
+  /** The names of one, by its `type/id`. */
+  readonly of: (entity: string) => ReadonlySet<string> | undefined
+}
 
 const K1 = 1
 const B = 0.75
@@ -80,8 +86,11 @@ export function rank<U extends Indexed>(
   text: string,
   options: RankOptions<U>,
 ): Ranked<U>[] {
-  const called = new Set([...(options.called?.values() ?? [])].flatMap((names) => [...names]))
-  const question = questionOf(text, (name) => called.has(name) || segments.some((segment) => segment.knows(name)))
+  const { called } = options
+  const question = questionOf(
+    text,
+    (name) => called?.knows(name) === true || segments.some((segment) => segment.knows(name)),
+  )
   const totals = totalsOf(segments)
   const found = segments.map((segment): Found<U> => ({
     segment,
@@ -342,7 +351,7 @@ function factorsOf<U>(doc: Doc<U>, { names, dates, asksWhen }: Question, called?
 /** One is named: it says it, or is about it. An entity may be named twice, by two of its names. */
 function isNamed<U>(doc: Doc<U>, names: readonly string[], called: Called | undefined): boolean {
   const { entity } = doc.unit as Indexed
-  const own = entity === undefined ? undefined : called?.get(entity)
+  const own = entity === undefined ? undefined : called?.of(entity)
   if (own !== undefined && names.length > 0 && names.every((name) => own.has(name) || doc.about.includes(name)))
     return true
   const [name] = names

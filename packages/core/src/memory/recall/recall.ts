@@ -20,7 +20,6 @@ import {
   type MemoryKind,
   type MemoryRecord,
 } from '../unit.ts'
-import { calledIn } from './called.ts'
 import { segmentsOf, type Library, type Unit } from './library.ts'
 import { rank, type Parts, type Ranked } from './rank.ts'
 import type { Segment } from './segment.ts'
@@ -99,7 +98,7 @@ export async function search(
       holdsAt(record, at.valid, at.known)
     )
   }
-  const called = await calledIn(asked, segments)
+  const called = await asked.library.called.in(segments)
   const ranked = rank(segments, query.text, { limit, where, ...(called === undefined ? {} : { called }) })
   return { ranked, segments, where }
 }

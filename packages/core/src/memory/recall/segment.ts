@@ -122,9 +122,9 @@ export class Segment<U extends Indexed> {
     for (const doc of this.#always) yield doc
   }
 
-  /** The entities that its units are about. */
-  entities(): IterableIterator<string> {
-    return this.#entities.keys()
+  /** The entities that its units are about, with how many are. */
+  entities(): ReadonlyMap<string, number> {
+    return this.#entities
   }
 
   posting(term: string): Posting | undefined {
