@@ -127,6 +127,34 @@ it('keeps whose word a memory was, its pin and its labels, and lets none of it b
   expect(await there.memory.history()).toMatchObject([{ authority: 'agent', role: 'agent' }])
 })
 
+it('keeps the pin and the labels of a memory also where a person is asked about it first', async () => {
+  const Note = defineEntity({ name: 'note', version: 1, schema: z.object({ name: z.string() }) })
+  const vat = { subject: 'acme', predicate: 'vat', functional: true }
+  const reader = code(async (ctx) => {
+    await ctx.memory.remember({ text: 'Acme has a garden.' })
+    await ctx.entities(Note).list()
+    await ctx.memory.remember({ ...vat, value: 'DE2' })
+  })
+  const keelson = await open(memoryStore(), { playbooks: [reader], entities: [Note] })
+  const [from, there] = [keelson.workspace('from'), keelson.workspace('there')]
+  const { id: note } = await from.entities(Note, { by: me }).create({ name: 'a' })
+  await from.entities(Note, { by: me }).update(note, { name: 'from a letter' }, { labels: ['untrusted'] })
+  await (await from.start(reader, {}, { id: 'one' })).result()
+  const [fact] = await from.memory.facts({ about: 'acme' })
+  expect(fact).toMatchObject({ value: 'DE2', labels: { untrusted: expect.anything() as unknown } })
+  await from.memory.pin(fact!.id, { by: me })
+
+  await there.memory.remember({ ...vat, value: 'DE1', validFrom: '2020-01-01T00:00:00Z' }, { by: me })
+  await there.merge(await linesOf(from), { by: me })
+  await keelson.quiet()
+  const [set, ...more] = await there.memory.changes.list({ status: 'proposed' })
+  expect(more).toEqual([])
+  await there.memory.changes.apply(set!.id, { by: me })
+  const [now] = await there.memory.facts({ about: 'acme' })
+  expect(now).toMatchObject({ value: 'DE2', pinned: true, labels: fact!.labels, authority: 'operator' })
+  expect(await there.memory.changes.get(set!.id)).not.toHaveProperty('kept')
+})
+
 it('keeps what the fields of a record and a memory are to be taken for', async () => {
   const Note = defineEntity({ name: 'note', version: 1, schema: z.object({ name: z.string(), said: z.string() }) })
   const keelson = await open(memoryStore(), { playbooks: [], entities: [Note] })

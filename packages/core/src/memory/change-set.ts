@@ -105,6 +105,8 @@ export interface ChangeSetRecord {
   readonly createdAt: number
   /** Of a proposal: what it would do. Gone once it was decided, or erased. */
   readonly ops?: readonly ChangeOp[]
+  /** What each of these ops keeps of a memory that is taken over; gone with them. */
+  readonly kept?: readonly Kept[]
   /** The scope of ops that name none. */
   readonly scope: string
   readonly changes: readonly Change[]

@@ -29,7 +29,7 @@ export async function endProposals(
       const [now] = await env.store.records(workspace, { kind: CHANGE_SET_RECORD, ids: [row.id], limit: 1 })
       const record = JSON.parse(now!.data) as ChangeSetRecord
       if (record.status !== 'proposed') return undefined
-      const { ops: _, ...rest } = record
+      const { ops: _, kept: __, ...rest } = record
       const put = changeSetPut(
         { ...rest, status: 'rejected', decidedBy: by, decidedAt: env.clock.now(), why: `${ERASED}${reason}` },
         now!.version + 1,

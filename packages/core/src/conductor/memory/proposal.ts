@@ -8,6 +8,7 @@ import type { Actor } from '../../base/actor.ts'
 import { KeelsonError } from '../../base/errors.ts'
 import { sha256 } from '../../base/hash.ts'
 import { canonical, canonicalAround } from '../../base/json.ts'
+import type { Json } from '../../base/value.ts'
 import type { Put } from '../../journal/put.ts'
 import type { Preview } from '../../connector/preview.ts'
 import type { NewRun } from '../../journal/store.ts'
@@ -158,7 +159,7 @@ async function build(
     drafts: [{ kind: 'memory.completed', key, data: { hash: sha256(canonical([set, hash])), ok, puts } }],
   })
   if (record === undefined || made === undefined) return answered(record?.status ?? 'rejected')
-  const { ops: _, ...rest } = record
+  const { ops: _, kept: __, ...rest } = record
   const settled = { ...rest, ...(by === undefined ? {} : { decidedBy: by }), decidedAt: now }
   const rejected = (why: string): Built =>
     answered('rejected', [changeSetPut({ ...settled, status: 'rejected', why }, version + 1)])
@@ -213,6 +214,7 @@ async function trial(desk: Desk, record: ChangeSetRecord, gone: Gone[]): Promise
       set: record.id,
       decided: true,
       labels: record.labels,
+      kept: (at) => record.kept?.[at],
       newId: memoryIds(record.id),
       onStale: (op, { message }) => gone.push({ op, why: message }),
     })
@@ -290,8 +292,15 @@ async function readProposal(desk: Desk, set: string): Promise<Proposal> {
   const gone: Gone[] = []
   const made = record.status === 'proposed' ? await trial(desk, record, gone) : undefined
   const without = gone.length === 0 ? [] : [gone.map(({ op }) => ops.indexOf(op))]
-  const hash = sha256(canonicalAround([ops, memories, ...without, ...undone.map((one) => one.record.status)]))
+  const hash = sha256(
+    canonicalAround([ops, memories, ...without, ...undone.map((one) => one.record.status), ...keptIn(record)]),
+  )
   return { record, version: row.version, hash, gone, made }
+}
+
+/** Others say nothing of it: they are known by the hashes that they had. */
+function keptIn({ kept }: ChangeSetRecord): Json[] {
+  return kept === undefined ? [] : [{ kept: kept as unknown as Json }]
 }
 
 /** What stands in the place of functional facts that ops would add, by the op: it would be closed. */

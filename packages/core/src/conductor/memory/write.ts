@@ -10,6 +10,7 @@ import type { Put } from '../../journal/put.ts'
 import type { NewRun } from '../../journal/store.ts'
 import {
   applyOps,
+  type Applied,
   type Applying,
   CHANGE_SET_RECORD,
   changeSetPut,
@@ -17,6 +18,7 @@ import {
   type ChangeSetRecord,
   type Remembered,
 } from '../../memory/change-set.ts'
+import { keptAsApproved } from '../../memory/kept.ts'
 import type { Source } from '../../memory/unit.ts'
 import { assertWithin } from './bounds.ts'
 import { benchOf, memoryIds, type Desk } from './desk.ts'
@@ -65,7 +67,7 @@ export async function draftWrite(desk: Desk, write: Write): Promise<Drafted> {
       ? undefined
       : draftProposal(
           desk,
-          { ...base, id: `${set}-proposed`, status: 'proposed', changes: [], ops: applied.wider },
+          { ...base, id: `${set}-proposed`, status: 'proposed', changes: [], ...proposing(applied, kept) },
           source.by,
         )
   const results = applied.results.map((result): Remembered => ({
@@ -73,6 +75,12 @@ export async function draftWrite(desk: Desk, write: Write): Promise<Drafted> {
     changeSet: result.status === 'proposed' ? `${set}-proposed` : set,
   }))
   return { puts: [...puts, ...(proposed?.puts ?? [])], starts: proposed?.starts ?? [], results }
+}
+
+/** What a person is asked about, with what each op keeps. */
+function proposing({ results, wider }: Applied, kept: Write['kept']): Pick<ChangeSetRecord, 'ops' | 'kept'> {
+  const all = results.flatMap(({ status }, at) => (status === 'proposed' ? [keptAsApproved(kept?.(at))] : []))
+  return { ops: wider, ...(all.every((one) => Object.keys(one).length === 0) ? {} : { kept: all }) }
 }
 
 export async function isThere({ env, workspace }: Pick<Desk, 'env' | 'workspace'>, set: string): Promise<boolean> {
