@@ -71,7 +71,7 @@ export async function facts(desk: Desk, query: FactsQuery = {}): Promise<Memory[
     (query.history === true
       ? record.erased === undefined && record.recordedAt <= at.known
       : holdsAt(record, at.valid, at.known))
-  const found: MemoryRecord[] = []
+  let found: MemoryRecord[] = []
   for await (const record of recordsAbout(desk, query)) {
     // Who may not read it now may not read it as it was, either.
     if (!mayRead(desk, record)) continue
@@ -84,7 +84,7 @@ export async function facts(desk: Desk, query: FactsQuery = {}): Promise<Memory[
       found.map(({ functional, subject }) => (functional === true ? subject : undefined)),
       at,
     )
-    if (gone.size > 0) found.splice(0, found.length, ...found.filter(({ id }) => !gone.has(id)))
+    if (gone.size > 0) found = found.filter(({ id }) => !gone.has(id))
   }
   found.sort((a, b) => a.from - b.from || a.recordedAt - b.recordedAt || (a.id < b.id ? -1 : 1))
   const limit = limitOf(query.limit, 200)
