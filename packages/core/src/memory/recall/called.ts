@@ -46,6 +46,8 @@ export class CalledNames {
   /** By the entity, for those that were asked about and are there. */
   readonly #called = new Map<string, ReadonlySet<string>>()
   readonly #asked = new Set<string>()
+  /** Of each segment, how many entities had come to it when all of them were asked about. */
+  #taken = new WeakMap<Segment<Indexed>, number>()
   /** By an entity, those that go by its names, too. */
   readonly #users = new Map<string, Set<string>>()
   /** By a name, the entities that go by it. */
@@ -61,11 +63,11 @@ export class CalledNames {
 
   /** What the entities are called that units of these segments are about; undefined where they are about none. */
   async in(segments: readonly Segment<Indexed>[]): Promise<Called | undefined> {
-    if (segments.every((segment) => segment.entities().size === 0)) return undefined
+    if (segments.every((segment) => segment.entities().of.size === 0)) return undefined
     const read = this.#reading.then(() => this.#catchUp(segments))
     this.#reading = read.catch(() => {})
     await read
-    const isHere = (id: string): boolean => segments.some((segment) => segment.entities().has(id))
+    const isHere = (id: string): boolean => segments.some((segment) => segment.entities().of.has(id))
     return {
       knows: (name) => [...(this.#holders.get(name) ?? [])].some(isHere),
       of: (entity) => this.#called.get(entity),
@@ -74,12 +76,16 @@ export class CalledNames {
 
   /** What was read is forgotten only when what takes its place is there: another question may be asked meanwhile. */
   async #catchUp(segments: readonly Segment<Indexed>[]): Promise<void> {
-    const meant = new Set(segments.flatMap((segment) => [...segment.entities().keys()]))
-    const isFull = this.#heads.size > Math.max(HEADS_MAX, 4 * meant.size)
+    const meant = segments.reduce((sum, segment) => sum + segment.entities().of.size, 0)
+    const isFull = this.#heads.size > Math.max(HEADS_MAX, 4 * meant)
     const { position, put } = isFull ? ANEW : await this.#putSince()
     const at = position ?? (await this.#end(this.#position ?? 0))
     const stale = put ?? new Set(this.#heads.keys())
-    const wanted = new Set([...meant].filter((id) => isFull || !this.#asked.has(id)))
+    const taken = segments.map((segment) => [segment, segment.entities().added] as const)
+    const wanted = new Set<string>()
+    for (const [segment, added] of taken)
+      if (isFull || this.#taken.get(segment) !== added)
+        for (const id of segment.entities().of.keys()) if (isFull || !this.#asked.has(id)) wanted.add(id)
     if (!isFull) for (const id of stale) for (const user of this.#users.get(id) ?? []) wanted.add(user)
     const fresh: Heads = wanted.size === 0 ? new Map<string, Head>() : await this.#read(wanted, stale)
     // From here on, nothing is waited for.
@@ -87,11 +93,13 @@ export class CalledNames {
     for (const id of stale) this.#heads.delete(id)
     for (const [id, head] of fresh) this.#heads.set(id, head)
     for (const id of wanted) this.#name(id)
+    for (const [segment, added] of taken) this.#taken.set(segment, added)
     this.#position = at
   }
 
   #forget(): void {
     this.#heads = new Map()
+    this.#taken = new WeakMap()
     for (const kept of [this.#called, this.#asked, this.#users, this.#holders]) kept.clear()
   }
 

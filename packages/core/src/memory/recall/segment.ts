@@ -94,7 +94,7 @@ export class Segment<U extends Indexed> {
   readonly #postings: Posting[] = []
   readonly #threads = new Map<string, Thread<U>>()
   readonly #names = new Map<string, number>()
-  readonly #entities = new Map<string, number>()
+  readonly #entities = { of: new Map<string, number>(), added: 0 }
   readonly #always = new Set<Doc<U>>()
   readonly #stale = new Set<Thread<U>>()
   #slots: Slots<U> & { docs: (Doc<U> | undefined)[] } = slotsFor([], 64)
@@ -122,8 +122,8 @@ export class Segment<U extends Indexed> {
     for (const doc of this.#always) yield doc
   }
 
-  /** The entities that its units are about, with how many are. */
-  entities(): ReadonlyMap<string, number> {
+  /** The entities that its units are about, with how many are; and how often one came that was not there. */
+  entities(): { readonly of: ReadonlyMap<string, number>; readonly added: number } {
     return this.#entities
   }
 
@@ -163,7 +163,9 @@ export class Segment<U extends Indexed> {
     this.#length += doc.length
     if (doc.thread === undefined) this.#weight += this.#slots.weights[doc.slot] = NEIGHBOURS[0]! * doc.length
     for (const name of namesOf(doc)) count(this.#names, name, 1)
-    if (unit.entity !== undefined) count(this.#entities, unit.entity, 1)
+    if (unit.entity === undefined) return
+    if (!this.#entities.of.has(unit.entity)) this.#entities.added++
+    count(this.#entities.of, unit.entity, 1)
   }
 
   remove(id: string): boolean {
@@ -178,7 +180,7 @@ export class Segment<U extends Indexed> {
     else this.#leave(doc.thread, doc)
     this.#slots.weights[doc.slot] = 0
     for (const name of namesOf(doc)) count(this.#names, name, -1)
-    if (doc.unit.entity !== undefined) count(this.#entities, doc.unit.entity, -1)
+    if (doc.unit.entity !== undefined) count(this.#entities.of, doc.unit.entity, -1)
     if (this.#slots.docs.length - this.#docs.size > Math.max(GONE_MIN, this.#docs.size / 4)) this.#numberAnew()
     return true
   }
