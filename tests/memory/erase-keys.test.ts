@@ -115,3 +115,14 @@ it('is left of what a run remembered, once it has ended, in shadow or not', asyn
   expect(isThere(keyOf(SAID))).toBe(false)
   expect(isThere('Augusta')).toBe(false)
 })
+
+it('is left of what was imported, in the name of its change set', async () => {
+  const { memory, isThere } = await company()
+  const { changeSet } = await memory.import([{ text: SAID }], { by: me, id: 'one' })
+  const hash = (text: string): string => createHash('sha256').update(text).digest('base64url').slice(0, 20)
+  const ops = JSON.stringify([`set_${hash(`${changeSet}/1`)}`, [{ memory: { text: SAID }, op: 'add' }]])
+  const [fact] = await memory.facts()
+  await memory.erase({ ids: [fact!.id] }, by)
+  expect(isThere(changeSet)).toBe(true)
+  expect(isThere(`set_${hash(ops)}`)).toBe(false)
+})

@@ -1,5 +1,5 @@
 /** Import: many memories in units of some hundred, as change sets of one group. */
-import { sha256 } from '../../base/hash.ts'
+import { keyedHash, sha256 } from '../../base/hash.ts'
 import { canonicalAround } from '../../base/json.ts'
 import type { ChangeOp } from '../../memory/change-set.ts'
 import type { Imported, ImportItem, WorkspaceMemory } from '../../memory/handle.ts'
@@ -39,6 +39,7 @@ export async function importKept(
   const { by, reason = 'imported', onProgress } = options
   assertActor(by)
   const group = `import_${options.id ?? desk.env.ids.id()}`
+  const secret = await desk.env.company(desk.workspace).key()
   const sum = { imported: 0, known: 0, proposed: 0 }
   let part: { readonly op: ChangeOp; readonly kept: Kept | undefined }[] = []
   let parts = 0
@@ -48,8 +49,9 @@ export async function importKept(
     const ops = own.map(({ op }) => op)
     part = []
     const ids = `set_${sha256(`${group}/${++parts}`).slice(0, 20)}`
-    // A part that holds more than it did is another set; the memories that it had are known by their ids.
-    const set = `set_${sha256(canonicalAround([ids, ops])).slice(0, 20)}`
+    // A part that holds more than it did is another set; the memories that it had are known by their ids. Its id outlives
+    // what it says, and must not tell whether a guess at that is right.
+    const set = `set_${keyedHash(secret, canonicalAround([ids, ops])).slice(0, 20)}`
     for (const { status } of await writePart(desk, {
       ops,
       source: { by },
