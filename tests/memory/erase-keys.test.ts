@@ -6,6 +6,7 @@ import { expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { defineEntity, definePlaybook } from '@keelson/core'
 import { sqlite } from '@keelson/memory-sqlite'
+import { memoryStore } from '@keelson/testing'
 import { temporary } from '../../packages/memory-sqlite/test/subject.ts'
 import { me, open } from '../support/open.ts'
 
@@ -114,6 +115,36 @@ it('is left of what a run remembered, once it has ended, in shadow or not', asyn
   await keelson.stop()
   expect(isThere(keyOf(SAID))).toBe(false)
   expect(isThere('Augusta')).toBe(false)
+})
+
+it('is left of what an earlier release erased a part of, from the next erasure on', async () => {
+  const kept = memoryStore()
+  const keelson = await open(kept, { playbooks: [], entities: [Customer] })
+  const { memory } = keelson
+  const customers = keelson.entities(Customer, { by: me })
+  const { id } = await customers.create({ name: NAME })
+  const said = await memory.remember({ text: SAID }, { by: me })
+  await customers.erase(id)
+  // As it was left then.
+  const session = kept.session()
+  await session.open({ worker: 'earlier', now: () => 0 })
+  const data = JSON.stringify({ open: said.id })
+  await session.write('default', {
+    records: [{ kind: 'memory-key', id: keyOf(SAID), version: 1, data, index: {}, sort: 0 }],
+  })
+  const again = await memory.remember({ text: SAID }, { by: me })
+  expect(again).toMatchObject({ status: 'applied' })
+  expect(await memory.get(said.id)).toMatchObject({ status: 'open' })
+  await memory.erase({ ids: [again.id] }, by)
+  expect(await session.records('default', { kind: 'memory-key', ids: [keyOf(SAID)], limit: 1 })).toEqual([])
+
+  const other = await customers.create({ name: 'Charles Babbage' })
+  await session.write('default', {
+    records: [{ kind: 'memory-key', id: keyOf(SAID), version: 1, data, index: {}, sort: 0 }],
+  })
+  await customers.erase(other.id)
+  expect(await session.records('default', { kind: 'memory-key', ids: [keyOf(SAID)], limit: 1 })).toEqual([])
+  expect((await keelson.audit.verify()).faults).toEqual([])
 })
 
 it('is left of what was imported, in the name of its change set', async () => {

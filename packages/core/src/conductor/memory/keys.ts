@@ -11,7 +11,7 @@ import type { Put } from '../../journal/put.ts'
 import { putsOf } from '../../journal/records.ts'
 import type { RecordRow, RecordWrite } from '../../journal/store.ts'
 import { recordsOf } from '../../memory/recall/recall.ts'
-import { isLive, KEY_RECORD, keyOf, keyPut, MEMORY_RECORD, type MemoryRecord } from '../../memory/unit.ts'
+import { isLive, isRedacted, KEY_RECORD, keyOf, keyPut, MEMORY_RECORD, type MemoryRecord } from '../../memory/unit.ts'
 import type { Desk } from './desk.ts'
 import { redacted, without } from './redact.ts'
 import { OWN, traces, type Sought, type Traces } from './traces.ts'
@@ -30,20 +30,38 @@ async function keysOf({ env, workspace }: Desk, { texts, memories }: Omit<Sought
   if (texts.length + memories.size === 0) return keys
   const needles = texts.map((text) => JSON.stringify(text).slice(1, -1))
   const own = new Map<string, string>()
+  const partly = new Map<string, string>()
   const going = new Set(memories)
   for await (const { record, data } of memoriesIn({ env, workspace })) {
     const says = needles.some((needle) => data.includes(needle))
-    if (record.kind === 'event' || record.erased !== undefined || !(says || memories.has(record.id))) continue
+    if (record.kind === 'event' || record.erased !== undefined) continue
+    if (!says && !memories.has(record.id) && !isRedacted(record)) continue
     const key = keyOf(record)
+    if (isRedacted(record)) partly.set(record.id, key)
     if (says) going.add(record.id)
     if (says && keyOf(without(record as unknown as Json, texts) as unknown as MemoryRecord) !== key) keys.add(key)
     if (memories.has(record.id) && record.functional !== true) own.set(record.id, key)
   }
+  for (const key of await leftBehind({ env, workspace }, partly)) keys.add(key)
   const ids = [...own.values()]
   const rows = ids.length === 0 ? [] : await env.store.records(workspace, { kind: KEY_RECORD, ids, limit: ids.length })
   const open = new Map(rows.map(({ id, data }) => [id, (JSON.parse(data) as { open: string | null }).open]))
   // Another that says the same, and is not erased, keeps it.
   for (const key of ids) if ((open.get(key) ?? null) === null || going.has(open.get(key)!)) keys.add(key)
+  return keys
+}
+
+/** Keys that earlier releases left to memories of which a part was erased, by their ids with the keys under which they stand. */
+async function leftBehind(
+  { env, workspace }: Pick<Desk, 'env' | 'workspace'>,
+  partly: ReadonlyMap<string, string>,
+): Promise<string[]> {
+  const keys: string[] = []
+  if (partly.size === 0) return keys
+  for await (const { id, data } of pagesOf(env.store, workspace, { kind: KEY_RECORD })) {
+    const { open } = JSON.parse(data) as { open: string | null }
+    if (open !== null && partly.has(open) && partly.get(open) !== id) keys.push(id)
+  }
   return keys
 }
 
