@@ -90,18 +90,6 @@ describe('a machine that takes back', () => {
     expect((await customers.get(b.id)).id).toBe(b.id)
     expect((await keelson.audit.verify()).faults).toEqual([])
   })
-
-  it('asks no more where what it would take back has been taken back meanwhile', async () => {
-    const { memory, decide, keelson } = await company()
-    const { changeSet } = await memory.remember({ text: 'Tea at four.' }, { by: me })
-    const { proposed } = await memory.revert({ changeSet: changeSet! }, { by: bot })
-    await keelson.quiet()
-    await memory.revert({ changeSet: changeSet! }, { by: me })
-    await decide({ approve: true })
-    expect(await memory.changes.get(proposed![0]!)).toMatchObject({ status: 'proposed' })
-    await decide({ approve: true })
-    expect(await memory.changes.get(proposed![0]!)).toMatchObject({ status: 'rejected' })
-  })
 })
 
 it('sets no retention policy as a machine', async () => {

@@ -1,51 +1,119 @@
-/** End proposals: those that hold what is about to be erased, or would change it, before it is: their runs have it in their journals. */
+/**
+ * End proposals: those that can come to nothing any more, because of what is about to be done: erased, or taken back.
+ *
+ * E1. What holds a text that is erased, or would change or bring back a memory that is, is ended before it is: its run has the text
+ *     in its journal.
+ * E2. What asks to take back a set that is taken back ends with it, in the same unit.
+ */
 import type { Actor } from '../../base/actor.ts'
 import { canonical } from '../../base/json.ts'
+import { pagesOf } from '../../journal/pages.ts'
+import type { Put } from '../../journal/put.ts'
+import type { Delivery, RecordRow } from '../../journal/store.ts'
 import { CHANGE_SET_RECORD, changeSetPut, type ChangeSetRecord } from '../../memory/change-set.ts'
+import { recordsOf } from '../../memory/recall/recall.ts'
 import type { Notifier } from '../notifier.ts'
 import { handle } from '../runs.ts'
+import { setNamed } from './asked-back.ts'
 import type { Desk } from './desk.ts'
 import { PROPOSAL_PLAYBOOK, proposalRunId, proposalSetOf } from './proposal.ts'
 
-/** Proposals that hold the text, or would change the memories, are ended first: their runs, too, have it in their journals. */
+type At = Pick<Desk, 'env' | 'workspace'>
+
+/** What is erased. */
+export interface Erasing {
+  readonly texts: readonly string[]
+  readonly memories?: readonly string[]
+  /** `type/id`, of those of which nothing stays. */
+  readonly entities?: readonly string[]
+}
+
+/** E1. */
 export async function endProposals(
   desk: Desk,
   notifier: Notifier,
-  texts: readonly string[],
-  ids: readonly string[],
+  erasing: Erasing,
   { by, reason }: { readonly by: Actor; readonly reason: string },
 ): Promise<void> {
   const { env, workspace } = desk
-  const rows = await env.store.records(workspace, {
-    kind: CHANGE_SET_RECORD,
-    where: { field: 'status', value: 'proposed' },
-    limit: 1000,
-  })
-  const at = env.clock.now()
-  const cancel = { kind: 'cancel', payload: canonical({ by, reason: 'what it proposes was erased' }), at }
-  for (const row of rows) {
-    if (![...ids, ...texts].some((text) => row.data.includes(JSON.stringify(text).slice(1, -1)))) continue
+  for (const row of await waiting(desk)) {
+    if (!(await holds(desk, row, erasing))) continue
     await env.company(workspace).edit(async () => {
       const [now] = await env.store.records(workspace, { kind: CHANGE_SET_RECORD, ids: [row.id], limit: 1 })
-      const record = JSON.parse(now!.data) as ChangeSetRecord
-      if (record.status !== 'proposed') return undefined
-      const { ops: _, kept: __, ...rest } = record
-      const put = changeSetPut(
-        { ...rest, status: 'rejected', decidedBy: by, decidedAt: env.clock.now(), why: `${ERASED}${reason}` },
-        now!.version + 1,
-      )
-      const deliveries = [{ ...cancel, run: proposalRunId(row.id), onceKey: `erase:${row.id}` }]
-      return { drafts: [{ kind: 'memory.changed', data: { by, puts: [put] } }], unit: { deliveries } }
+      if (now === undefined || proposalIn(now).status !== 'proposed') return undefined
+      const { put, delivery } = ended(env, now, by, `${ERASED}${reason}`, 'what it proposes was erased')
+      return { drafts: [{ kind: 'memory.changed', data: { by, puts: [put] } }], unit: { deliveries: [delivery] } }
     })
   }
   env.nudge()
   await untilEnded(desk, notifier)
 }
 
+/** E2. For the unit that takes the set back. */
+export async function endAsking(
+  desk: At,
+  set: string,
+  by: Actor,
+): Promise<{ readonly puts: readonly Put[]; readonly deliveries: readonly Delivery[] }> {
+  const asking = (await waiting(desk)).filter((row) => proposalIn(row).reverts?.includes(set) === true)
+  const all = asking.map((row) => ended(desk.env, row, by, MEANWHILE, MEANWHILE))
+  return { puts: all.map(({ put }) => put), deliveries: all.map(({ delivery }) => delivery) }
+}
+
+/** The one that asks to take this set back. */
+export async function askingFor(desk: At, set: string): Promise<string | undefined> {
+  return (await waiting(desk)).find((row) => proposalIn(row).reverts?.includes(set) === true)?.id
+}
+
+async function waiting({ env, workspace }: At): Promise<RecordRow[]> {
+  const where = { field: 'status', value: 'proposed' }
+  const rows: RecordRow[] = []
+  for await (const row of pagesOf(env.store, workspace, { kind: CHANGE_SET_RECORD, where })) rows.push(row)
+  return rows
+}
+
+function proposalIn(row: RecordRow): ChangeSetRecord {
+  return JSON.parse(row.data) as ChangeSetRecord
+}
+
+/** It says one of the texts, or would change one of the memories; or what it would take back does, or did. */
+async function holds(desk: Desk, row: RecordRow, erasing: Erasing): Promise<boolean> {
+  const { texts, memories = [], entities = [] } = erasing
+  const needles = [...memories, ...texts].map((text) => JSON.stringify(text).slice(1, -1))
+  const says = (json: string): boolean => needles.some((needle) => json.includes(needle))
+  if (says(row.data)) return true
+  for (const id of proposalIn(row).reverts ?? []) {
+    const found = await setNamed(desk, id)
+    if (found === undefined) continue
+    if (says(JSON.stringify(found.record)) || found.record.changes.some((one) => entities.includes(one.id))) return true
+    const touched = found.record.changes.flatMap((one) => (one.did === 'written' ? [] : [one.id]))
+    const records = await recordsOf(desk.env.store, desk.workspace, touched)
+    if ([...records.values()].some((record) => says(JSON.stringify(record)))) return true
+  }
+  return false
+}
+
+/** Rejected, and its run told to end. */
+function ended(
+  { clock }: Pick<Desk['env'], 'clock'>,
+  row: RecordRow,
+  by: Actor,
+  why: string,
+  reason: string,
+): { put: Put; delivery: Delivery } {
+  const { ops: _, kept: __, ...rest } = proposalIn(row)
+  const at = clock.now()
+  const put = changeSetPut({ ...rest, status: 'rejected', decidedBy: by, decidedAt: at, why }, row.version + 1)
+  const cancel = { kind: 'cancel', payload: canonical({ by, reason }), at }
+  return { put, delivery: { ...cancel, run: proposalRunId(row.id), onceKey: `erase:${row.id}` } }
+}
+
 /** Why a change set was rejected whose text was erased. */
 const ERASED = 'erased: '
+/** Why one was that asked to take back what has been taken back. */
+const MEANWHILE = 'it was taken back meanwhile'
 
-/** Proposals that were ended for an erasure: this one, or one that a crash cut short. */
+/** Proposals that were ended for this erasure, or for one that a crash cut short, or otherwise, and whose runs have not heard it yet. */
 async function untilEnded({ env, workspace }: Desk, notifier: Notifier): Promise<void> {
   const open = await env.store.runs(workspace, { state: 'open', playbook: PROPOSAL_PLAYBOOK, limit: 1000 })
   const sets = new Map(open.map(({ id }) => [proposalSetOf(id), id]))
@@ -53,7 +121,7 @@ async function untilEnded({ env, workspace }: Desk, notifier: Notifier): Promise
   const rows = await env.store.records(workspace, { kind: CHANGE_SET_RECORD, ids: [...sets.keys()], limit: sets.size })
   for (const row of rows) {
     const { status, why } = JSON.parse(row.data) as ChangeSetRecord
-    if (status !== 'rejected' || why?.startsWith(ERASED) !== true) continue
+    if (status !== 'rejected' || (why !== MEANWHILE && why?.startsWith(ERASED) !== true)) continue
     await handle(env, notifier, workspace, sets.get(row.id)!)
       .result()
       .catch(() => undefined)

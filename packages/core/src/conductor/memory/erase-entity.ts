@@ -59,8 +59,9 @@ export async function eraseEntity(
     wanted: wantedOf(type, options.fields, record.data),
     ids: [record.id, ...(record.merged ?? [])],
   }
-  const { reason } = about
-  await endProposals(desk, notifier, textsOf((await saidOf(about)).own), [], { by, reason })
+  const { reason, wanted } = about
+  const entities = wanted === 'all' ? about.ids.map((one) => recordId(type.name, one)) : []
+  await endProposals(desk, notifier, { texts: textsOf((await saidOf(about)).own), entities }, { by, reason })
   let result: EntityErased = { erased: [], left: [] }
   await env.company(workspace).edit(async () => {
     const made = await erasure(about)

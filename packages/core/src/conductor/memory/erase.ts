@@ -44,13 +44,7 @@ export async function erase(desk: Desk, notifier: Notifier, which: Which, { by, 
   const places = found.flatMap(({ erased }) => erased?.stands ?? [])
   const texts = textsOf([...found.flatMap(ownTexts), ...(await stillSaid(desk, secret, places))])
   const sets = new Set(found.filter(isShort).map(({ set }) => set))
-  await endProposals(
-    desk,
-    notifier,
-    texts,
-    found.map(({ id }) => id),
-    { by, reason },
-  )
+  await endProposals(desk, notifier, { texts, memories: found.map(({ id }) => id) }, { by, reason })
   let result: Erased = { erased: [], files: [], left: [] }
   await env.company(workspace).edit(async () => {
     const seen = await tracesAndKeys(desk, { texts, memories: new Set(found.map(({ id }) => id)), sets, files: wanted })

@@ -2,7 +2,8 @@
  * Proposal: a change set that waits for a person, as a run that asks and then does as it is told.
  *
  * A1. What is applied is what was shown: when a memory that it touches was changed meanwhile, it asks anew.
- * A2. What can no longer be done, because a memory stands no more, is left out and named: the rest is still asked about.
+ * A2. What can no longer be done, because a memory stands no more, or was built on since, is left out and named: the rest is still
+ *     asked about. Where nothing is left, nobody is asked.
  */
 import type { Actor } from '../../base/actor.ts'
 import { KeelsonError } from '../../base/errors.ts'
@@ -32,9 +33,9 @@ import { askItem } from '../ops/ask.ts'
 import type { Pass } from '../pass.ts'
 import { newRun } from '../start.ts'
 import type { Built } from '../writer.ts'
+import { askedBack, takenBack, type AskedBack } from './asked-back.ts'
 import { benchOf, deskOf, memoryIds, type Desk } from './desk.ts'
-import { entitySet } from './entity-sets.ts'
-import { undoing, undoingDiff } from './take-back.ts'
+import { undoingDiff } from './take-back.ts'
 
 export const PROPOSAL_PLAYBOOK = 'keelson.proposal'
 
@@ -92,8 +93,8 @@ interface Shown {
 async function look(pass: Pass, key: string, set: string): Promise<Shown> {
   const live = async (): Promise<void> => {
     await pass.work.run(async () => {
-      const { record, hash, gone } = await readProposal(deskIn(pass), set)
-      const nothing = gone.length > 0 && gone.length === record?.ops?.length ? { void: true } : {}
+      const { record, hash, isVoid } = await readProposal(deskIn(pass), set)
+      const nothing = isVoid ? { void: true } : {}
       const ok = { status: record?.status ?? 'rejected', title: record?.reason ?? '', hash, ...nothing }
       await pass.writer.append([
         { kind: 'memory.completed', key, data: { hash: sha256(set), ok: { ...ok, ...originOf(record) } } },
@@ -124,10 +125,10 @@ async function ask(pass: Pass, key: string, set: string, shown: Shown): Promise<
   }
   const render = async () => {
     const desk = deskIn(pass)
-    const { record, gone } = await readProposal(desk, set)
+    const { record, out, back } = await readProposal(desk, set)
     if (record === undefined) return previewOf([], [])
-    const left = record.ops?.filter((op) => !gone.some((one) => one.op === op)) ?? []
-    return previewOf(await proposedDiff(desk, { ...record, ops: left }), await leftOut(desk, gone))
+    const left = record.ops?.filter((op) => !out.some((one) => one.op === op)) ?? []
+    return previewOf(await proposedDiff(desk, { ...record, ops: left }, back), await leftOut(desk, out))
   }
   return askItem(
     pass,
@@ -154,7 +155,7 @@ async function build(
 ): Promise<Built> {
   const desk = deskIn(pass)
   const now = desk.env.clock.now()
-  const { record, version, hash: present, gone, made } = await readProposal(desk, set)
+  const { record, version, hash: present, out: left, made, back } = await readProposal(desk, set, by)
   const answered = (ok: string, puts: readonly Put[] = []): Built => ({
     drafts: [{ kind: 'memory.completed', key, data: { hash: sha256(canonical([set, hash])), ok, puts } }],
   })
@@ -163,48 +164,49 @@ async function build(
   const settled = { ...rest, ...(by === undefined ? {} : { decidedBy: by }), decidedAt: now }
   const rejected = (why: string): Built =>
     answered('rejected', [changeSetPut({ ...settled, status: 'rejected', why }, version + 1)])
-  const out = gone
-    .map(({ op, why }) => `${op.op}: ${why}`)
+  const out = left
+    .map(({ what, why }) => `${what}: ${why}`)
     .join('; ')
     .slice(0, 2000)
     .toWellFormed()
+  const without = out === '' ? {} : { why: `left out: ${out}` }
   if (present !== hash && decision?.reject === undefined) return answered('changed')
   if (decision?.approve !== true) return rejected(decision?.reject ?? (out === '' ? 'it was not approved' : out))
-  if (record.reverts !== undefined) return takingBack(desk, record, { version, by, answered })
+  if (back?.found !== undefined) {
+    const { puts, cached } = takenBack({ ...back, found: back.found }, { ...settled, ...without }, version)
+    return { ...answered('applied', puts), cached }
+  }
   if ('failed' in made) return rejected(made.failed.message)
-  return answered('applied', [
-    ...made.bench.puts(),
-    changeSetPut(
-      {
-        ...settled,
-        status: 'applied',
-        changes: made.changes,
-        ...(out === '' ? {} : { why: `left out: ${out}` }),
-      },
-      version + 1,
-    ),
-  ])
+  const applied = changeSetPut({ ...settled, status: 'applied', changes: made.changes, ...without }, version + 1)
+  return answered('applied', [...made.bench.puts(), applied])
 }
 
 /** What a proposal would do now, or the reason for which it cannot be applied at all. */
 type Made = { readonly bench: Bench; readonly changes: Applied['changes'] } | { readonly failed: KeelsonError }
 
-interface Gone {
-  readonly op: ChangeOp
+/** What can no longer be done (A2). */
+interface Out {
+  readonly what: string
   readonly why: string
+  /** The memory that it is about. */
+  readonly id?: string | undefined
+  readonly op?: ChangeOp
 }
 
 interface Proposal {
   readonly record: ChangeSetRecord | undefined
   readonly version: number
   readonly hash: string
-  /** What can no longer be done of it (A2). */
-  readonly gone: readonly Gone[]
+  readonly out: readonly Out[]
+  /** Nothing of it can be done. */
+  readonly isVoid: boolean
+  /** What it would take back. */
+  readonly back: AskedBack | undefined
   /** Undefined: it was decided. */
   readonly made: Made | undefined
 }
 
-async function trial(desk: Desk, record: ChangeSetRecord, gone: Gone[]): Promise<Made> {
+async function trial(desk: Desk, record: ChangeSetRecord, out: Out[]): Promise<Made> {
   try {
     const bench = benchOf(desk)
     const { changes } = await applyOps(bench, record.ops ?? [], {
@@ -216,7 +218,7 @@ async function trial(desk: Desk, record: ChangeSetRecord, gone: Gone[]): Promise
       labels: record.labels,
       kept: (at) => record.kept?.[at],
       newId: memoryIds(record.id),
-      onStale: (op, { message }) => gone.push({ op, why: message }),
+      onStale: (op, { message }) => out.push({ what: op.op, why: message, id: namedIn([op])[0], op }),
     })
     return { bench, changes }
   } catch (thrown) {
@@ -225,63 +227,26 @@ async function trial(desk: Desk, record: ChangeSetRecord, gone: Gone[]): Promise
   }
 }
 
-type Answered = (ok: string, puts?: readonly Put[]) => Built
-
-/** What a machine asked to take back, taken back as a person would. */
-async function takingBack(
-  desk: Desk,
-  proposal: ChangeSetRecord,
-  { version, by = proposal.source.by, answered }: { version: number; by: Actor | undefined; answered: Answered },
-): Promise<Built> {
-  const { ops: _, ...rest } = proposal
-  const settled = { ...rest, decidedBy: by, decidedAt: desk.env.clock.now() }
-  const [found] = await toTakeBack(desk, proposal)
-  const { puts, cached, changes, blocked } =
-    found?.record.status === 'applied'
-      ? await undoing(desk, found.record, { by, reason: proposal.reason, set: proposal.id })
-      : { puts: [], cached: [], changes: [], blocked: [{ id: proposal.reverts![0]!, why: 'it is applied no more' }] }
-  if (changes.length === 0 || found === undefined) {
-    const why = blocked.map(({ id, why }) => `${id}: ${why}`).join('; ') || 'it is as it was before'
-    return answered('rejected', [changeSetPut({ ...settled, status: 'rejected', why }, version + 1)])
-  }
-  const sets = [
-    changeSetPut({ ...settled, status: 'applied', changes }, version + 1),
-    changeSetPut({ ...found.record, status: 'reverted' }, found.version + 1),
-  ]
-  return { ...answered('applied', [...puts, ...sets]), cached }
-}
-
-/** The sets that a proposal would take back. */
-async function toTakeBack(
-  { env, workspace }: Pick<Desk, 'env' | 'workspace'>,
-  { reverts = [] }: ChangeSetRecord,
-): Promise<{ record: ChangeSetRecord; version: number }[]> {
-  const rows = await env.store.records(workspace, { kind: CHANGE_SET_RECORD, ids: reverts, limit: reverts.length })
-  if (rows.length > 0)
-    return rows.map((row) => ({ record: JSON.parse(row.data) as ChangeSetRecord, version: row.version }))
-  const written = await Promise.all(reverts.map((id) => entitySet({ env, workspace }, id)))
-  return written.flatMap((record) => (record === undefined ? [] : [{ record, version: 0 }]))
-}
-
 /** What a proposal would do. */
-export async function proposedDiff(desk: Desk, record: ChangeSetRecord): Promise<Diff[]> {
-  const own = record.reverts === undefined ? [] : await toTakeBack(desk, record)
-  const undone = await Promise.all(own.map((one) => undoingDiff(desk, one.record)))
-  return [...(await diffOf(desk, record.ops ?? [], record.scope)), ...undone.flat()]
+export async function proposedDiff(desk: Desk, record: ChangeSetRecord, known?: AskedBack): Promise<Diff[]> {
+  const back = known ?? (await askedBack(desk, record))
+  const undone = back?.found === undefined ? [] : await undoingDiff(desk, back.found.record, back.changes)
+  return [...(await diffOf(desk, record.ops ?? [], record.scope)), ...undone]
 }
 
-/** A proposal as it stands, and a hash of it and of the memories that it names. */
-async function readProposal(desk: Desk, set: string): Promise<Proposal> {
+const NONE = { version: 0, hash: '', out: [], isVoid: false, back: undefined, made: undefined }
+
+/** A proposal as it stands, and a hash of it and of all that it would touch. `by`: who decides it. */
+async function readProposal(desk: Desk, set: string, by?: Actor): Promise<Proposal> {
   const { env, workspace } = desk
   const [row] = await env.store.records(workspace, { kind: CHANGE_SET_RECORD, ids: [set], limit: 1 })
-  if (row === undefined) return { record: undefined, version: 0, hash: '', gone: [], made: undefined }
+  if (row === undefined) return { record: undefined, ...NONE }
   const record = JSON.parse(row.data) as ChangeSetRecord
+  if (record.status !== 'proposed') return { record, ...NONE, version: row.version }
   const ops = record.ops ?? []
   const replaced = await supersededBy({ env, workspace }, ops, record.scope)
-  const undone = record.reverts === undefined ? [] : await toTakeBack({ env, workspace }, record)
-  const touched = undone.flatMap((one) =>
-    one.record.changes.flatMap((change) => (change.did === 'written' ? [] : [change.id])),
-  )
+  const back = await askedBack(desk, record, by)
+  const touched = back?.found?.record.changes.flatMap((one) => (one.did === 'written' ? [] : [one.id])) ?? []
   const named = [...namedIn(ops), ...[...replaced.values()].map(({ id }) => id), ...touched]
   const memories = [...(await recordsOf(env.store, workspace, named)).values()].map(
     ({ id, ends, pinned, load, expiresAt, terms }) => [
@@ -289,13 +254,15 @@ async function readProposal(desk: Desk, set: string): Promise<Proposal> {
       ...(terms === undefined ? [] : [terms]),
     ],
   )
-  const gone: Gone[] = []
-  const made = record.status === 'proposed' ? await trial(desk, record, gone) : undefined
-  const without = gone.length === 0 ? [] : [gone.map(({ op }) => ops.indexOf(op))]
-  const hash = sha256(
-    canonicalAround([ops, memories, ...without, ...undone.map((one) => one.record.status), ...keptIn(record)]),
-  )
-  return { record, version: row.version, hash, gone, made }
+  const gone: Out[] = []
+  const made = await trial(desk, record, gone)
+  const without = gone.length === 0 ? [] : [gone.map(({ op }) => ops.indexOf(op!))]
+  // What would be written to an entity is told by the version that it would get.
+  const undone = back === undefined ? [] : [back.found?.record.status ?? null, back.changes, back.blocked]
+  const hash = sha256(canonicalAround([ops, memories, ...without, ...undone, ...keptIn(record)]))
+  const blocked = back?.blocked.map(({ id, why }): Out => ({ what: `take back ${id}`, why, id })) ?? []
+  const isVoid = back === undefined ? gone.length > 0 && gone.length === ops.length : back.changes.length === 0
+  return { record, version: row.version, hash, out: [...gone, ...blocked], isVoid, back, made }
 }
 
 /** Others say nothing of it: they are known by the hashes that they had. */
@@ -356,20 +323,16 @@ export async function diffOf(desk: Desk, ops: readonly ChangeOp[], scope: string
 
 const SHOWN_MAX = 200
 
-async function leftOut(desk: Desk, gone: readonly Gone[]): Promise<PreviewRows> {
-  const shown = gone.slice(0, SHOWN_MAX)
-  const ids = shown.map(({ op }) => namedIn([op])[0])
-  const memories = await recordsOf(
-    desk.env.store,
-    desk.workspace,
-    ids.flatMap((id) => id ?? []),
-  )
-  const rows = shown.map(({ op, why }, at) => {
-    const before = memories.get(ids[at] ?? '')?.text ?? ''
-    return { label: `left out: ${op.op}`, ...(before === '' ? {} : { before }), after: why }
+async function leftOut(desk: Desk, out: readonly Out[]): Promise<PreviewRows> {
+  const shown = out.slice(0, SHOWN_MAX)
+  const ids = shown.flatMap(({ id }) => id ?? [])
+  const memories = await recordsOf(desk.env.store, desk.workspace, ids)
+  const rows = shown.map(({ what, why, id = '' }) => {
+    const before = memories.get(id)?.text ?? ''
+    return { label: `left out: ${what}`, ...(before === '' ? {} : { before }), after: why }
   })
-  const more = { label: 'and more left out', after: String(gone.length - shown.length) }
-  return gone.length > shown.length ? [...rows, more] : rows
+  const more = { label: 'and more left out', after: String(out.length - shown.length) }
+  return out.length > shown.length ? [...rows, more] : rows
 }
 
 type PreviewRows = Extract<Preview, { kind: 'fields' }>['rows']

@@ -2,11 +2,13 @@
  * Revert: what a run, a change set, or an actor has written to memory and to entities, taken back as change sets of its own.
  *
  * V1. Newest first, one unit for each set: stopped half way, it goes on where it was when it is asked again.
- * V2. What a machine may not take back by itself is proposed, set by set: as what its inverse would do.
+ * V2. What a machine may not take back by itself is proposed, set by set: as what its inverse would do. Once the set is taken back
+ *     by another, nobody is asked about it any more.
  */
 import { pagesOf } from '../../journal/pages.ts'
 import { KeelsonError } from '../../base/errors.ts'
 import { sha256 } from '../../base/hash.ts'
+import { canonical } from '../../base/json.ts'
 import { changeSetPut, CHANGE_SET_RECORD, writtenIn, type ChangeSetRecord } from '../../memory/change-set.ts'
 import type { Reverted, WorkspaceMemory } from '../../memory/handle.ts'
 import type { Blocked } from '../../memory/invert.ts'
@@ -16,9 +18,10 @@ import { mayTouch } from './bounds.ts'
 import { assertActor, outOfScope, type Desk } from './desk.ts'
 import { readSet } from './changes.ts'
 import { assertMayTakeBack, type Decider } from './decider.ts'
+import { askingFor, endAsking } from './end-proposals.ts'
 import { entitySets, type SetQuery } from './entity-sets.ts'
 import { mayAlone, undoing } from './take-back.ts'
-import { draftProposal } from './write.ts'
+import { draftProposal, isThere } from './write.ts'
 
 type What = Parameters<WorkspaceMemory['revert']>[0]
 type By = Parameters<WorkspaceMemory['revert']>[1]
@@ -50,23 +53,29 @@ export async function revert(desk: Desk, decider: Decider, what: What, options: 
 /** V2. One that waits already is not made again. */
 async function propose(desk: Desk, { id }: ChangeSetRecord, { by, reason }: By): Promise<string> {
   const { env, workspace, scope } = desk
-  const waiting = await env.store.records(workspace, { kind: CHANGE_SET_RECORD, where: PROPOSED, limit: 1000 })
-  const there = waiting.find(({ data }) => (JSON.parse(data) as ChangeSetRecord).reverts?.includes(id) === true)
-  if (there !== undefined) return there.id
-  const set: ChangeSetRecord = {
-    id: `set_${env.ids.id()}`,
-    status: 'proposed',
-    ...{ source: { by }, reason: reason ?? `take back ${id}`, createdAt: env.clock.now(), scope },
-    ...{ changes: [], ops: [], reverts: [id] },
-  }
+  let asking: string | undefined
   await env.company(workspace).edit(async () => {
+    asking = await askingFor(desk, id)
+    if (asking !== undefined) return undefined
+    const set: ChangeSetRecord = {
+      id: (asking = await nextAsking(desk, id)),
+      status: 'proposed',
+      ...{ source: { by }, reason: reason ?? `take back ${id}`, createdAt: env.clock.now(), scope },
+      ...{ changes: [], ops: [], reverts: [id] },
+    }
     const { puts, starts } = draftProposal(desk, set, by)
     return { drafts: [{ kind: 'memory.changed', data: { by, puts } }], unit: { starts } }
   })
-  return set.id
+  return asking!
 }
 
-const PROPOSED = { field: 'status', value: 'proposed' }
+/** Told by the set and by how often that was asked about before: of two that ask at once, the second conflicts, and finds the first. */
+async function nextAsking(desk: Desk, set: string): Promise<string> {
+  for (let times = 0; ; times++) {
+    const id = `set_${sha256(canonical(['take back', set, times])).slice(0, 20)}`
+    if (!(await isThere(desk, id))) return id
+  }
+}
 
 /** The applied sets that are meant, newest first; those of entities behind those of memories, which they do not touch. */
 async function setsOf(desk: Desk, what: What): Promise<ChangeSetRecord[]> {
@@ -146,8 +155,10 @@ async function revertSet(desk: Desk, id: string, { by, reason }: By, blocked: Bl
       changes,
       reverts: [id],
     }
-    const puts = [...undone, changeSetPut(made, 1), changeSetPut({ ...record, status: 'reverted' }, version + 1)]
-    return { drafts: [{ kind: 'memory.changed', data: { by, puts } }], cached }
+    const { puts: over, deliveries } = await endAsking(desk, id, by)
+    const reverted = changeSetPut({ ...record, status: 'reverted' }, version + 1)
+    const puts = [...undone, changeSetPut(made, 1), reverted, ...over]
+    return { drafts: [{ kind: 'memory.changed', data: { by, puts } }], cached, unit: { deliveries } }
   })
   blocked.push(...own)
   return written === undefined ? undefined : set

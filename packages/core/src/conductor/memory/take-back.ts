@@ -80,7 +80,10 @@ async function isPlain({ env, workspace }: Desk, entity: string, version: number
   return !Object.keys(known.lifecycles).some((field) => version > 1 && made.changes.has(field))
 }
 
-function memoriesOf({ env, workspace }: Desk, { changes }: ChangeSetRecord): Promise<Map<string, MemoryRecord>> {
+function memoriesOf(
+  { env, workspace }: Desk,
+  { changes }: Pick<ChangeSetRecord, 'changes'>,
+): Promise<Map<string, MemoryRecord>> {
   return recordsOf(
     env.store,
     workspace,
@@ -88,19 +91,22 @@ function memoriesOf({ env, workspace }: Desk, { changes }: ChangeSetRecord): Pro
   )
 }
 
-/** What its inverse would do. */
-export async function undoingDiff(desk: Desk, set: ChangeSetRecord): Promise<Diff[]> {
-  const memories = await memoriesOf(desk, set)
-  const written = writtenIn(set).map(({ id, version, what }): Diff => ({
-    op: 'take back',
-    ...{ entity: id, version, after: `taken back: ${what}` },
-  }))
-  const rest = set.changes.toReversed().flatMap((change): Diff[] => {
+/** What its inverse would do, which makes `changes`: of a set that writes one entity several times, each of them. */
+export async function undoingDiff(desk: Desk, set: ChangeSetRecord, changes: readonly Change[]): Promise<Diff[]> {
+  const memories = await memoriesOf(desk, { changes })
+  const back = new Set(writtenIn({ changes }).map(({ id }) => id))
+  const written = writtenIn(set)
+    .filter(({ id }) => back.has(id))
+    .map(({ id, version, what }): Diff => ({
+      op: 'take back',
+      ...{ entity: id, version, after: `taken back: ${what}` },
+    }))
+  const rest = changes.flatMap((change): Diff[] => {
     if (change.did === 'written') return []
     const memory = memories.get(change.id)
     const before = memory === undefined ? {} : { before: memoryOf(memory, desk.env.clock.now()) }
-    if (change.did === 'amended') return [{ op: 'amend', ...before, after: canonical(change.before) }]
-    return [{ op: change.did === 'ended' ? 'restore' : 'take back', ...before }]
+    if (change.did === 'amended') return [{ op: 'amend', ...before, after: canonical(change.after ?? {}) }]
+    return [{ op: change.did === 'reopened' ? 'restore' : 'take back', ...before }]
   })
   return [...rest, ...written]
 }

@@ -11,6 +11,7 @@ import { changeSetPut, CHANGE_SET_RECORD, type ChangeSetRecord } from '../../mem
 import { invert, type Blocked } from '../../memory/invert.ts'
 import type { Environment } from '../environment.ts'
 import { benchOf, deskOf } from '../memory/desk.ts'
+import { endAsking } from '../memory/end-proposals.ts'
 import type { Pass } from '../pass.ts'
 import type { Built } from '../writer.ts'
 import type { RevertLine } from './line.ts'
@@ -84,9 +85,11 @@ async function inverse(pass: Pass, key: string, { id, version }: Line & { can: t
     ...{ id: set, status: 'applied', reason: `${id} is taken back`, createdAt: now, scope: desk.scope, changes },
     ...{ source: { by: pass.history.start.by, run, step: key }, reverts: [id] },
   }
-  const puts = [...bench.puts(), changeSetPut(made, 1), changeSetPut({ ...found.set, status: 'reverted' }, version + 1)]
+  const over = await endAsking(desk, id, made.source.by)
+  const reverted = changeSetPut({ ...found.set, status: 'reverted' }, version + 1)
+  const puts = [...bench.puts(), changeSetPut(made, 1), reverted, ...over.puts]
   const ok = blocked as unknown as Json
-  return { drafts: [{ kind: 'memory.completed', key, data: { hash, ok, puts } }] }
+  return { drafts: [{ kind: 'memory.completed', key, data: { hash, ok, puts } }], deliveries: over.deliveries }
 }
 
 async function readSet(

@@ -1,0 +1,180 @@
+/** What a machine has asked a person to take back: while they think about it, the world goes on. */
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { defineEntity, definePlaybook, type Actor, type Conductor } from '@keelson/core'
+import { me, open, store } from '../support/open.ts'
+
+const bot: Actor = { kind: 'agent', id: 'bot' }
+const Customer = defineEntity({
+  ...{ name: 'customer', version: 1, index: ['name'] },
+  schema: z.object({ name: z.string(), city: z.string().optional() }),
+})
+
+/** The item that is open, once all is quiet. */
+async function asked(keelson: Conductor) {
+  await keelson.quiet()
+  const { items } = await keelson.inbox.list()
+  return items.map((item) => ({ ...item, shown: JSON.stringify('preview' in item ? item.preview : '') }))
+}
+
+async function approve(keelson: Conductor, { id, hash }: { id: string; hash: string }): Promise<void> {
+  expect(await keelson.inbox.decide(id, { hash, by: me, approve: true })).toMatchObject({ status: 'done' })
+  await keelson.quiet()
+}
+
+async function company(playbooks: Parameters<typeof open>[1]['playbooks'] = []) {
+  const keelson = await open(store(), { playbooks })
+  return { keelson, memory: keelson.memory, customers: keelson.entities(Customer, { by: me }) }
+}
+
+const written = async (keelson: Conductor) => (await keelson.memory.changes.list({ status: 'applied' }))[0]!.id
+const askBack = async ({ memory }: Conductor, changeSet: string): Promise<string> =>
+  (await memory.revert({ changeSet }, { by: bot })).proposed![0]!
+const OVER = { status: 'rejected', decidedBy: me }
+
+describe('a set that a machine asks to take back', () => {
+  it('is asked about no more once a person has taken it back: the question is withdrawn with it', async () => {
+    const { keelson, memory } = await company()
+    const { changeSet } = await memory.remember({ text: 'Tea at four.' }, { by: me })
+    const proposed = await askBack(keelson, changeSet!)
+    expect(await asked(keelson)).toHaveLength(1)
+    await memory.revert({ changeSet: changeSet! }, { by: me })
+    expect(await memory.changes.get(proposed)).toMatchObject({ ...OVER, why: 'it was taken back meanwhile' })
+    expect(await asked(keelson)).toEqual([])
+    expect((await keelson.runs.list({ state: 'open' })).runs).toEqual([])
+    expect((await keelson.audit.verify()).faults).toEqual([])
+  })
+
+  it('is asked about no more once the run that wrote it was taken back', async () => {
+    const noting = definePlaybook({
+      ...{ name: 'noting', version: 1, input: z.object({}), output: z.null() },
+      run: async (ctx) => (await ctx.memory.remember({ text: 'Tea at four.' }), null),
+    })
+    const { keelson, memory } = await company([noting])
+    await (await keelson.start(noting, {}, { id: 'one' })).result()
+    const [set] = await memory.changes.list({ run: 'one' })
+    const proposed = await askBack(keelson, set!.id)
+    expect(await asked(keelson)).toHaveLength(1)
+    const taking = await keelson.revert.apply(await keelson.revert.plan({ run: 'one' }), { by: me, cause: 'wrong' })
+    await taking.result()
+    expect(await asked(keelson)).toEqual([])
+    expect(await memory.changes.get(proposed)).toMatchObject(OVER)
+  })
+
+  it('is asked about no more where nothing of it is left to take back, and it is said why', async () => {
+    const { keelson, memory } = await company()
+    const { id } = await memory.remember({ text: 'Tea at four.' }, { by: me })
+    const { changeSet } = await memory.forget(id, { by: me })
+    const proposed = await askBack(keelson, changeSet!)
+    const [item] = await asked(keelson)
+    await memory.restore(id, { by: me })
+    await approve(keelson, item!)
+    expect(await asked(keelson)).toEqual([])
+    const why = `take back ${id}: it was opened again since`
+    expect(await memory.changes.get(proposed)).toMatchObject({ status: 'rejected', why })
+  })
+
+  it('is asked about once, also where two machines ask at the same time', async () => {
+    const { keelson, memory } = await company()
+    const { changeSet } = await memory.remember({ text: 'Tea at four.' }, { by: me })
+    const both = await Promise.all([askBack(keelson, changeSet!), askBack(keelson, changeSet!)])
+    expect(new Set(both).size).toBe(1)
+    expect(await asked(keelson)).toHaveLength(1)
+  })
+
+  it('is taken back as it was shown: where a person writes to the entity meanwhile, it is asked about anew', async () => {
+    const { keelson, memory, customers } = await company()
+    const { id } = await customers.create({ name: 'Acme', city: 'Bonn' })
+    await customers.update(id, { name: 'ACME', city: 'Berlin' })
+    const proposed = await askBack(keelson, await written(keelson))
+    const [first] = await asked(keelson)
+    expect(first!.shown).not.toContain('left out')
+    await customers.update(id, { city: 'Paris' })
+    await approve(keelson, first!)
+    expect((await customers.get(id)).data).toEqual({ name: 'ACME', city: 'Paris' })
+    const [again] = await asked(keelson)
+    expect(again!.shown).toContain(`left out: take back customer/${id}`)
+    expect(again!.shown).toContain('changed since: city')
+    await approve(keelson, again!)
+    expect((await customers.get(id)).data).toEqual({ name: 'Acme', city: 'Paris' })
+    const why = `left out: take back customer/${id}: changed since: city`
+    expect(await memory.changes.get(proposed)).toMatchObject({ status: 'applied', decidedBy: me, why })
+  })
+
+  it('shows of its memories what goes back, also behind what it had ended', async () => {
+    const { keelson, memory } = await company()
+    const plan = { subject: 'acme', predicate: 'plan', functional: true }
+    await memory.remember({ ...plan, value: 'free' }, { by: me })
+    const { changeSet } = await memory.remember({ ...plan, value: 'pro' }, { by: me })
+    const proposed = await askBack(keelson, changeSet!)
+    expect((await memory.changes.diff(proposed)).map(({ op }) => op).sort()).toEqual(['restore', 'take back'])
+    await approve(keelson, (await asked(keelson))[0]!)
+    expect((await memory.facts({ about: 'acme' })).map(({ value }) => value)).toEqual(['free'])
+  })
+
+  it('names on the card what of its memories is left out, and why, and keeps that with the set', async () => {
+    const { keelson, memory } = await company()
+    const fact = (subject: string, value: string) => ({ subject, predicate: 'plan', functional: true, value })
+    const [acme, beta] = await memory.remember([fact('acme', 'free'), fact('beta', 'free')], { by: me })
+    const [, pro] = await memory.remember([fact('acme', 'pro'), fact('beta', 'pro')], { by: me })
+    const { changeSet } = pro!
+    const proposed = await askBack(keelson, changeSet!)
+    const [first] = await asked(keelson)
+    const gold = await memory.remember(fact('acme', 'gold'), { by: me })
+    await approve(keelson, first!)
+    const [again] = await asked(keelson)
+    const out = { label: `left out: take back ${acme!.id}`, after: `${gold.id} has taken its place` }
+    expect(again!.preview).toMatchObject({
+      rows: expect.arrayContaining([
+        expect.objectContaining({ label: `restore ${beta!.id}` }),
+        expect.objectContaining(out),
+      ]) as unknown,
+    })
+    expect(again!.shown).not.toContain(`restore ${acme!.id}`)
+    await approve(keelson, again!)
+    expect((await memory.facts()).map(({ id }) => id).sort()).toEqual([gold.id, beta!.id].sort())
+    expect(await memory.changes.get(proposed)).toMatchObject({ status: 'applied', why: `${out.label}: ${out.after}` })
+  })
+})
+
+describe('an erasure', () => {
+  const SECRET = 'The key lies under the blue stone.'
+
+  it('ends what asks to take back a memory that is erased: nothing of it stays in the run that asked', async () => {
+    const { keelson, memory } = await company()
+    const { id } = await memory.remember({ text: SECRET }, { by: me })
+    const { changeSet } = await memory.forget(id, { by: me })
+    const proposed = await askBack(keelson, changeSet!)
+    expect((await asked(keelson))[0]!.shown).toContain('blue stone')
+    const { left } = await memory.erase({ ids: [id] }, { by: me, reason: 'asked' })
+    expect(left).toEqual([])
+    expect(await memory.changes.get(proposed)).toMatchObject({ ...OVER, why: 'erased: asked' })
+    expect(await asked(keelson)).toEqual([])
+    expect(JSON.stringify(await keelson.audit.story(`proposal:${proposed}`))).not.toContain('blue stone')
+    expect((await keelson.audit.verify()).faults).toEqual([])
+  })
+
+  it('ends what asks to take back a memory that says the same as one that is erased', async () => {
+    const { keelson, memory } = await company()
+    const { id } = await memory.remember({ text: SECRET }, { by: me })
+    const copy = await memory.remember({ text: `Ada says: ${SECRET}` }, { by: me })
+    const other = await memory.remember({ text: 'Tea at four.' }, { by: me })
+    const [said, else_] = [await askBack(keelson, copy.changeSet!), await askBack(keelson, other.changeSet!)]
+    await asked(keelson)
+    expect((await memory.erase({ ids: [id] }, { by: me, reason: 'asked' })).left).toEqual([])
+    expect(await memory.changes.get(said)).toMatchObject(OVER)
+    expect(await memory.changes.get(else_)).toMatchObject({ status: 'proposed' })
+  })
+
+  it('ends what asks to take back what was written to an entity of which nothing stays', async () => {
+    const { keelson, memory, customers } = await company()
+    const [gone, stays] = [await customers.create({ name: 'Acme' }), await customers.create({ name: 'Beta' })]
+    const sets = await memory.changes.list({ status: 'applied' })
+    const setOf = (id: string) => sets.find(({ changes }) => changes.some((one) => one.id === `customer/${id}`))!.id
+    const [first, second] = [await askBack(keelson, setOf(gone.id)), await askBack(keelson, setOf(stays.id))]
+    await asked(keelson)
+    await customers.erase(gone.id, { reason: 'asked' })
+    expect(await memory.changes.get(first)).toMatchObject(OVER)
+    expect(await memory.changes.get(second)).toMatchObject({ status: 'proposed' })
+  })
+})
