@@ -129,6 +129,8 @@ export interface Place {
   readonly length: number
   /** Keyed, of the text: where it stands is not said. */
   readonly hash?: string
+  /** Sixteen bits, keyed, of what stands in JSON there: by them it is found soon. */
+  readonly mark?: number
 }
 
 /** A record that may lack any of its fields. */

@@ -61,10 +61,11 @@ export async function eraseEntity(
   }
   const { reason, wanted } = about
   const entities = wanted === 'all' ? about.ids.map((one) => recordId(type.name, one)) : []
-  await endProposals(desk, notifier, { texts: textsOf((await saidOf(about)).own), entities }, { by, reason })
+  const still = stillSaid(desk, about.secret)
+  await endProposals(desk, notifier, { texts: textsOf((await saidOf(about, still)).own), entities }, { by, reason })
   let result: EntityErased = { erased: [], left: [] }
   await env.company(workspace).edit(async () => {
-    const made = await erasure(about)
+    const made = await erasure(about, still)
     result = made.result
     return made.edit
   })
@@ -73,10 +74,12 @@ export async function eraseEntity(
   return result
 }
 
+type Still = ReturnType<typeof stillSaid>
+
 /** All of it as one unit, from what is stored now; none where nothing is left to erase. */
-async function erasure(about: About): Promise<{ result: EntityErased; edit: Edit | undefined }> {
+async function erasure(about: About, still: Still): Promise<{ result: EntityErased; edit: Edit | undefined }> {
   const { desk, type, by, reason, ids } = about
-  const { stored, own, shared } = await saidOf(about)
+  const { stored, own, shared } = await saidOf(about, still)
   const texts = textsOf(own)
   const sought = soughtOf(about)
   const seen = await tracesAndKeys(desk, { ...sought, texts })
@@ -102,16 +105,12 @@ async function erasure(about: About): Promise<{ result: EntityErased; edit: Edit
 }
 
 /** What it says and has said, and what of that was still found elsewhere when it was erased before. */
-async function saidOf(about: About): Promise<{ stored: Stored[]; own: string[]; shared: string[] }> {
-  const { desk, type, ids, wanted, secret } = about
+async function saidOf(about: About, still: Still): Promise<{ stored: Stored[]; own: string[]; shared: string[] }> {
+  const { desk, type, ids, wanted } = about
   const stored = await storedOf(desk, type, ids)
   const { own, shared } = await textsIn(desk, type, stored, wanted)
   const erasures = stored.flatMap(({ head }) => head.record.erased ?? [])
-  const again = await stillSaid(
-    desk,
-    secret,
-    erasures.flatMap(({ stands = [] }) => stands),
-  )
+  const again = await still(erasures.flatMap(({ stands = [] }) => stands))
   return { stored, own: [...new Set([...own, ...again])], shared }
 }
 

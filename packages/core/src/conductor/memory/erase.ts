@@ -42,7 +42,7 @@ export async function erase(desk: Desk, notifier: Notifier, which: Which, { by, 
   const found = await chosen(desk, which, secret)
   const wanted = new Set('files' in which ? which.files : [])
   const places = found.flatMap(({ erased }) => erased?.stands ?? [])
-  const texts = textsOf([...found.flatMap(ownTexts), ...(await stillSaid(desk, secret, places))])
+  const texts = textsOf([...found.flatMap(ownTexts), ...(await stillSaid(desk, secret)(places))])
   const sets = new Set(found.filter(isShort).map(({ set }) => set))
   await endProposals(desk, notifier, { texts, memories: found.map(({ id }) => id) }, { by, reason })
   let result: Erased = { erased: [], files: [], left: [] }

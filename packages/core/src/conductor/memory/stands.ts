@@ -3,6 +3,7 @@ import { keyedHash } from '../../base/hash.ts'
 import { canonicalAround } from '../../base/json.ts'
 import type { Place } from '../../memory/unit.ts'
 import type { Desk } from './desk.ts'
+import { markOf, partIn } from './needle.ts'
 import { writtenAs } from './redact.ts'
 import type { Traces } from './traces.ts'
 
@@ -13,6 +14,7 @@ export function standing(secret: string, said: readonly string[], { finds }: Tra
     (finds.get(text) ?? []).map((find) => ({
       ...find,
       ...(find.stream === undefined ? { hash: hashOf(secret, text) } : {}),
+      ...(find.from === undefined ? { mark: markOf(secret, inJson(text)) } : {}),
     })),
   )
   return stands.length === 0 ? {} : { stands }
@@ -25,10 +27,19 @@ export function standAlike(some: readonly Place[] = [], others: readonly Place[]
   return canonicalAround(named(some)) === canonicalAround(named(others))
 }
 
-/** What still stands at these places. */
-export async function stillSaid(desk: Desk, secret: string, places: readonly Place[]): Promise<string[]> {
-  const texts = await Promise.all(places.map((place) => saidAt(desk, secret, place)))
-  return [...new Set(texts.filter((text) => text !== undefined))]
+/** Tells what still stands at places, and looks at each of them once, however often it is asked. */
+export function stillSaid(desk: Desk, secret: string): (places: readonly Place[]) => Promise<string[]> {
+  const seen = new Map<string, Promise<string | undefined>>()
+  const said = (place: Place): Promise<string | undefined> => {
+    const key = canonicalAround(place)
+    const text = seen.get(key) ?? saidAt(desk, secret, place)
+    seen.set(key, text)
+    return text
+  }
+  return async (places) => {
+    const texts = await Promise.all(places.map(said))
+    return [...new Set(texts.filter((text) => text !== undefined))]
+  }
 }
 
 function hashOf(secret: string, text: string): string {
@@ -49,28 +60,28 @@ async function saidAt(desk: Desk, secret: string, place: Place): Promise<string 
     const text = bytes && Buffer.from(bytes.buffer, bytes.byteOffset + from, length).toString()
     return isIt(text) ? text : undefined
   }
+  const within = (json: string): string | undefined => {
+    const part = partIn(json, place, secret, (one) => isIt(plain(one)))
+    return part === undefined ? undefined : plain(part)
+  }
   if (record !== undefined) {
     const [row] = await env.store.records(workspace, { kind: record.kind, ids: [record.id], limit: 1 })
-    return row === undefined ? undefined : within(row.data, length, isIt)
+    return row === undefined ? undefined : within(row.data)
   }
   for await (const payload of sentTo(desk, run ?? '')) {
-    const text = within(payload, length, isIt)
+    const text = within(payload)
     if (text !== undefined) return text
   }
   return undefined
 }
 
-/** The part of `data` that it is, wherever that stands. */
-function within(data: string, length: number, isIt: (text: string | undefined) => boolean): string | undefined {
-  for (let at = 0; at + length <= data.length; at++) {
-    const text = plain(data.slice(at, at + length))
-    if (isIt(text)) return text
-  }
-  return undefined
+function inJson(text: string): string {
+  return JSON.stringify(text).slice(1, -1)
 }
 
 /** Cut at any place, it may be no JSON. */
 function plain(part: string): string | undefined {
+  if (!/["\\]/.test(part)) return part
   try {
     return JSON.parse(`"${part}"`) as string
   } catch {
