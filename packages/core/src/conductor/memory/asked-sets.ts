@@ -27,12 +27,13 @@ export async function askedSets(
   const { env, workspace } = desk
   const where = { field: 'proposes', value: state }
   const found: ChangeSetRecord[] = []
-  for await (const row of pagesOf(env.store, workspace, { kind: 'inbox', where, order: 'descending' })) {
-    if (found.length >= limit) break
+  if (limit <= 0) return found
+  for await (const row of pagesOf(env.store, workspace, { kind: 'inbox', where, order: 'descending' }, limit)) {
     const item = JSON.parse(row.data) as ItemRecord
     if (query.run !== undefined && item.run !== query.run) continue
     const set = await setOf(desk, item)
-    if (set.status !== 'applied' && (query.actor === undefined || set.source.by.id === query.actor)) found.push(set)
+    if (set.status === 'applied' || (query.actor !== undefined && set.source.by.id !== query.actor)) continue
+    if (found.push(set) === limit) break
   }
   return found
 }

@@ -45,30 +45,43 @@ export function changesOf(desk: Desk, notifier: Notifier, decider: Decider): Mem
 /** Those that are stored, those of entities, and those that people are asked about by runs, newest first. */
 async function list(desk: Desk, query: Parameters<MemoryChanges['list']>[0] = {}): Promise<ChangeSet[]> {
   const { status, run, actor, limit = 100 } = query
-  const sets = await storedSets(desk, { status, run, actor }, limit)
+  const newest = newestOf(desk, limit)
+  const sets: ChangeSetRecord[] = []
+  for await (const some of storedSets(desk, { status, run, actor })) {
+    sets.push(...some)
+    if ((await newest(sets)).length === limit) break
+  }
   if (status === undefined || status === 'proposed')
     sets.push(...(await askedSets(desk, 'open', { run, actor }, limit)))
   if (status === undefined || status === 'rejected')
     sets.push(...(await askedSets(desk, 'closed', { run, actor }, limit)))
   if (status === undefined || status === 'applied') sets.push(...(await unreverted(desk, { run, actor }, limit)))
-  const seen: ChangeSetRecord[] = []
-  for (const set of sets.sort((a, b) => b.createdAt - a.createdAt)) {
-    if (seen.length === limit) break
-    if (await maySee(desk, set)) seen.push(set)
+  return (await newest(sets)).map(changeSetOf)
+}
+
+/** The newest of many that may be seen, `limit` at most. No set is looked at twice, and none that is older than those. */
+function newestOf(desk: Desk, limit: number): (sets: readonly ChangeSetRecord[]) => Promise<ChangeSetRecord[]> {
+  const known = new Map<ChangeSetRecord, boolean>()
+  return async (sets) => {
+    const found: ChangeSetRecord[] = []
+    for (const set of sets.toSorted((a, b) => b.createdAt - a.createdAt)) {
+      if (found.length === limit) break
+      const may = known.get(set) ?? (await maySee(desk, set))
+      known.set(set, may)
+      if (may) found.push(set)
+    }
+    return found
   }
-  return seen.map(changeSetOf)
 }
 
 /** Of a page at least, more are looked at than are handed out: they stand in the order of their last change. */
 const LOOKED_MIN = 1000
 
-/** Those that have a record and match, at least `limit` of them where there are so many. */
-async function storedSets(
-  desk: Desk,
+/** Those that have a record and match: of the first so many rows, then of each page behind them. */
+async function* storedSets(
+  { env, workspace }: Desk,
   { status, run, actor }: SetQuery & { status: ChangeSet['status'] | undefined },
-  limit: number,
-): Promise<ChangeSetRecord[]> {
-  const { env, workspace } = desk
+): AsyncGenerator<ChangeSetRecord[]> {
   // By what leaves the fewest to look at: nearly all sets are applied, and one actor may have written most of them.
   const where =
     run !== undefined
@@ -78,17 +91,20 @@ async function storedSets(
         : actor !== undefined
           ? { field: 'actor', value: actor }
           : { field: 'all', value: '1' }
-  const sets: ChangeSetRecord[] = []
+  let sets: ChangeSetRecord[] = []
   let looked = 0
   for await (const row of pagesOf(env.store, workspace, { kind: CHANGE_SET_RECORD, where, order: 'descending' })) {
     const set = JSON.parse(row.data) as ChangeSetRecord
     const isOfActor = actor === undefined || set.source.by.id === actor
-    const matches = isOfActor && (status === undefined || set.status === status)
-    if (matches && (await maySee(desk, set))) sets.push(set)
-    if (++looked >= LOOKED_MIN && sets.length >= limit) break
+    if (isOfActor && (status === undefined || set.status === status)) sets.push(set)
+    if (++looked < LOOKED_MIN || looked % PAGE !== 0) continue
+    yield sets
+    sets = []
   }
-  return sets
+  yield sets
 }
+
+const PAGE = 500
 
 /** The newest sets of entities that were not taken back: those have a record. */
 async function unreverted(desk: Desk, query: SetQuery, limit: number): Promise<ChangeSetRecord[]> {

@@ -231,10 +231,11 @@ async function contexts(desk: Desk, { run, limit = 50 }: { run?: string; limit?:
   const { env, workspace } = desk
   const where = run === undefined ? { field: 'all', value: '1' } : { field: 'run', value: run }
   const found: ContextLog[] = []
-  for await (const { data } of pagesOf(env.store, workspace, { kind: CONTEXT_RECORD, where, order: 'descending' })) {
-    if (found.length >= limit) break
+  if (limit <= 0) return found
+  const query = { kind: CONTEXT_RECORD, where, order: 'descending' } as const
+  for await (const { data } of pagesOf(env.store, workspace, query, limit)) {
     const log = JSON.parse(data) as ContextLog
-    if (mayShow(desk, log)) found.push(log)
+    if (mayShow(desk, log) && found.push(log) === limit) break
   }
   return found
 }
