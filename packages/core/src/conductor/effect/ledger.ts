@@ -15,6 +15,7 @@ import type { Op } from '../../journal/op.ts'
 import type { Put } from '../../journal/put.ts'
 import type { MemoryStore } from '../../journal/store.ts'
 import type { TrustAnswer } from '../../policy/trust.ts'
+import { keyIndex } from '../shadow/keys.ts'
 
 export interface Asker {
   readonly run: string
@@ -54,6 +55,8 @@ export interface EffectRecord {
   readonly trust?: TrustAnswer
   /** A person agreed to it after a look: the version of its standing then; '' where it climbs no ladder. */
   readonly agreed?: string
+  /** By which what would have been done in shadow finds it, until it is the counterpart of that; see shadow/keys.ts. */
+  readonly keys?: readonly string[]
   /** The item of the plan that it was a line of. */
   readonly plan?: string
 }
@@ -136,6 +139,7 @@ export function effectPut(record: EffectRecord, version: number): Put {
       ...(record.state === 'open' ? { open: record.action } : {}),
       ...(record.grant === undefined ? {} : { grant: record.grant }),
       ...(record.trust === undefined ? {} : { trust: record.trust.rung }),
+      ...(record.state === 'done' && record.keys !== undefined ? keyIndex(record.keys) : {}),
     },
     sort: record.openedAt,
   }

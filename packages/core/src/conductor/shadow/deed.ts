@@ -8,6 +8,7 @@ import { definitionOf, type Action } from '../../connector/action.ts'
 import type { Environment } from '../environment.ts'
 import { completedByDeed } from '../trust/pairs.ts'
 import type { Deed } from './acts.ts'
+import { keyIndex } from './keys.ts'
 
 export interface DeedOptions {
   /** The same id is the same deed. */
@@ -45,9 +46,9 @@ export async function observe<In>(
   await env.company(workspace).edit(async () => {
     const [there] = await env.store.records(workspace, { kind: 'deed', ids: [id], limit: 1 })
     if (there !== undefined) return undefined
-    const index = { action: known.name }
+    const { puts, drafts, keys } = await completedByDeed(env, workspace, deed)
+    const index = { action: known.name, ...keyIndex(keys) }
     const put = { kind: 'deed', id, version: 1, data: deed as unknown as Json, index, sort: at }
-    const { puts, drafts } = await completedByDeed(env, workspace, deed)
     return { drafts: [{ kind: 'deed.seen', data: { by, puts: [put, ...puts] } }, ...drafts] }
   })
 }

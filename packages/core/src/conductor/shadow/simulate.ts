@@ -29,6 +29,7 @@ import type { Pass } from '../pass.ts'
 import type { Built } from '../writer.ts'
 import { standsAt } from '../trust/stands.ts'
 import { isSampled, proposed, trustIn } from '../trust/pairs.ts'
+import { keysOf } from './keys.ts'
 import { standing, type Shadowed } from './mode.ts'
 import { overlaidStore, redirected } from './overlay.ts'
 import { subjectsOf, wouldsOf, type Would } from './would.ts'
@@ -77,16 +78,17 @@ async function simulation(
     const stands = await standsAt(env, workspace, action, parseStored(input))
     const output = await outputOf(pass, action, input, { effects: through(earlier, action) })
     const secret = await env.company(workspace).key()
+    const subjects = subjectsOf(secret, action, action.name, parseStored(input), acting.because)
     const would: Would = {
       ...placeOf(pass, acting, root),
       output: output ?? null,
       verdict: verdict.verdict,
       reason: verdict.reason,
-      subjects: subjectsOf(secret, action, action.name, parseStored(input), acting.because),
+      subjects,
       at: env.clock.now(),
       order: earlier.length,
       ...(shadow.segment === undefined ? {} : { rung: shadow.segment }),
-      ...trustIn(stands),
+      ...trustIn(stands, () => keysOf(secret, action.name, { subjects, input: parseStored(input) })),
     }
     const isShown = verdict.asks.length > 0 || (stands?.rung === 'shadow' && (await isSampled(env, workspace, would)))
     const asked = isShown ? await shown(pass, acting, verdict, shadow) : undefined

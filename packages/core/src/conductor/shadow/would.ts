@@ -7,6 +7,7 @@ import type { Json } from '../../base/value.ts'
 import type { AnyAction } from '../../connector/action.ts'
 import type { Put } from '../../journal/put.ts'
 import type { MemoryStore, RecordQuery } from '../../journal/store.ts'
+import { keyIndex } from './keys.ts'
 
 export interface Would {
   readonly id: string
@@ -32,6 +33,8 @@ export interface Would {
   readonly item?: string
   /** It was simulated for standing on the rung 'shadow' there, in a run that is real. */
   readonly rung?: string
+  /** By what its counterpart is found, where it is evidence; see keys.ts. */
+  readonly keys?: readonly string[]
   /** Under which standing it is evidence: its segment, and the version then. */
   readonly trust?: { readonly segment: string; readonly version: string }
   /** It has counted as evidence: by what was really done, by a person's word, or as nobody did anything of the kind. */
@@ -53,9 +56,36 @@ export function wouldPut(would: Would, version: number): Put {
     id: would.id,
     version,
     data: would as unknown as Json,
-    index: { root: would.root, run: would.run, playbook: would.playbook, action: would.action },
+    index: {
+      root: would.root,
+      run: would.run,
+      playbook: would.playbook,
+      action: would.action,
+      ...evidenceIndex(would),
+    },
     sort: would.at,
   }
+}
+
+/** It is looked for by what it is about while it has no counterpart, and by its counterpart from then on. */
+function evidenceIndex(would: Would): { [field: string]: string } {
+  const { action, item, trust, keys, paired } = would
+  const isFree = trust !== undefined && keys !== undefined && paired === undefined
+  return {
+    ...(item === undefined ? {} : { shown: shownKey(action, trust?.segment) }),
+    ...(isFree ? { ...keyIndex(keys), free: freeKey(would) } : {}),
+    ...(paired?.by.includes(':') === true ? { paired: paired.by } : {}),
+  }
+}
+
+/** Of those that were put before a person. */
+export function shownKey(action: string, segment: string | undefined): string {
+  return sha256(canonical([action, segment ?? null])).slice(0, 24)
+}
+
+/** Of those that are evidence for one standing, and have not counted. */
+export function freeKey({ action, account, trust }: Pick<Would, 'action' | 'account' | 'trust'>): string {
+  return sha256(canonical([action, account, trust?.segment ?? null, trust?.version ?? null])).slice(0, 24)
 }
 
 export async function readWould(

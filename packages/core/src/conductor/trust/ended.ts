@@ -16,6 +16,8 @@ export interface Ended {
   readonly drafts: readonly Draft[]
   /** For its record. */
   readonly agreed?: string
+  /** By which it is found as the counterpart of what would have been done. */
+  readonly keys?: readonly string[]
 }
 
 const NOTHING: Ended = { puts: [], drafts: [] }
@@ -48,9 +50,14 @@ async function isAgreed(env: Environment, workspace: string, items: readonly str
   return false
 }
 
+/** The item by which an effect is checked. */
+export function auditId({ id, generation }: Pick<EffectRecord, 'id' | 'generation'>): string {
+  return sha256(`audit ${id} ${generation}`).slice(0, 16)
+}
+
 function auditPut(env: Environment, record: EffectRecord, segment: string): Put {
-  const { id: effect, generation, action, account, input } = record
-  const id = sha256(`audit ${effect} ${generation}`).slice(0, 16)
+  const { action, account, input } = record
+  const id = auditId(record)
   const text = Object.entries(input as object).map(([field, value]) => `${field}: ${JSON.stringify(value)}`)
   const known = env.actions.find(action)
   const of = known === undefined ? {} : { shape: shapeOf(known).mark }

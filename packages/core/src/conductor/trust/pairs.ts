@@ -8,19 +8,23 @@
  * R4. What nobody did within the window counts as wrong with the next pair of its segment: who tells of some deeds tells of all. Where none
  *     is told, silence is no evidence.
  * R5. It counts for the standing that it was proposed under: its segment, its version, and not from before.
+ * R6. Nothing is read but what is about the same thing, and what is late: however much was proposed meanwhile. What an earlier release
+ *     has recorded is not found so, and is evidence for nothing.
  */
 import { durationMs } from '../../base/duration.ts'
 import { costsKnown } from '../../connector/cost.ts'
 import type { Put } from '../../journal/put.ts'
 import type { Draft } from '../../journal/entry.ts'
+import { pagesOf } from '../../journal/pages.ts'
+import type { RecordRow } from '../../journal/store.ts'
 import type { Happening, Standing } from '../../policy/trust.ts'
 import type { EffectRecord } from '../effect/ledger.ts'
 import type { Environment } from '../environment.ts'
 import { closing, type ItemRecord } from '../item.ts'
 import { deedAct, effectAct, type Deed } from '../shadow/acts.ts'
 import { agrees, fieldsOf, matched, type Act } from '../shadow/agreement.ts'
-
-import { allOf, isLoose, readWould, WINDOW, wouldPut, type Paired, type Would } from '../shadow/would.ts'
+import { keysOf, rowsNear } from '../shadow/keys.ts'
+import { freeKey, isLoose, readWould, shownKey, WINDOW, wouldPut, type Paired, type Would } from '../shadow/would.ts'
 import { happened, ruleOf, standingNow, trustOf, widened } from './record.ts'
 import { termOf } from './segment.ts'
 import type { Stands } from './stands.ts'
@@ -32,6 +36,8 @@ const SAMPLES = 10
 /** How many windows back what nobody did is looked for, and how much of it counts at once. */
 const WINDOWS = 4
 const OVERDUE_MAX = 100
+/** Mostly there are not more. */
+const FEW = 10
 
 interface Drawn {
   readonly puts: readonly Put[]
@@ -42,17 +48,20 @@ interface Drawn {
 
 const NOTHING: Drawn = { puts: [], drafts: [] }
 
+/** What was done, as the counterpart of something or of nothing yet. `keys`: by which it is found until it is. */
+type Completed = Drawn & { readonly keys: readonly string[] }
+
 /** What a would-have effect is evidence for. */
-export function trustIn(stands: Stands | undefined): Pick<Would, 'trust'> {
+export function trustIn(stands: Stands | undefined, keys: () => readonly string[]): Pick<Would, 'trust' | 'keys'> {
   if (stands?.known === undefined) return {}
   const { segment, standing } = stands.known
-  return { trust: { segment, version: standing.version } }
+  return { trust: { segment, version: standing.version }, keys: keys() }
 }
 
 /** Where policy asks nobody, a person is shown so many of a week, to say what no deed does. */
 export async function isSampled(env: Environment, workspace: string, { action, at, trust }: Would): Promise<boolean> {
-  const all = await wouldsOf(env, workspace, action, at - WEEK_MS)
-  const shown = all.filter((one) => one.item !== undefined && one.trust?.segment === trust?.segment)
+  const where = { field: 'shown', value: shownKey(action, trust?.segment) }
+  const shown = await env.store.records(workspace, { kind: 'would', where, from: at - WEEK_MS, limit: SAMPLES })
   return shown.length < SAMPLES
 }
 
@@ -65,8 +74,7 @@ export async function proposed(
 ): Promise<Drawn> {
   const bare: Drawn = { puts: [wouldPut(would, 1)], drafts: [] }
   if (stands?.known === undefined || stands.rung !== 'shadow') return bare
-  const acts = await actsNear(env, workspace, would)
-  const act = matched([asked(env, would)], acts, WINDOW_MS).get(would.id)
+  const act = await counterpart(env, workspace, would)
   const pair = act === undefined ? NOTHING : await counted(env, workspace, { would, version: 0 }, act)
   if (pair.puts.length > 0) return pair
   // From now on it is on the list of what stands where.
@@ -77,23 +85,27 @@ export async function proposed(
 }
 
 /** What a deed, or an effect that a person agreed to, is the counterpart of. */
-async function completedBy(env: Environment, workspace: string, act: Act): Promise<Drawn> {
-  if (!env.trust.some((rule) => rule.action === act.action)) return NOTHING
-  const near = await wouldsOf(env, workspace, act.action, act.at - WINDOW_MS)
-  const free = near.filter((one) => one.trust !== undefined && one.paired === undefined)
-  const [id] = [...matched(free.map((one) => asked(env, one)), [act], WINDOW_MS).keys()] // prettier-ignore
-  const held = id === undefined ? undefined : await readWould(env.store, workspace, id)
-  return held === undefined ? NOTHING : counted(env, workspace, held, act)
+async function completedBy(env: Environment, workspace: string, secret: string, act: Act): Promise<Completed> {
+  const keys = keysOf(secret, act.action, act)
+  if (!env.trust.some((rule) => rule.action === act.action)) return { ...NOTHING, keys }
+  const near = { from: act.at - WINDOW_MS, order: 'ascending' } as const
+  const rows = await rowsNear({ store: env.store, workspace }, 'would', keys, near)
+  const held = rows.map(heldIn).filter(({ would: { trust, paired } }) => trust !== undefined && paired === undefined)
+  const [id] = [...matched(held.map(({ would }) => asked(env, would)), [act], WINDOW_MS).keys()] // prettier-ignore
+  const found = held.find(({ would }) => would.id === id)
+  const pair = found === undefined ? NOTHING : await counted(env, workspace, found, act)
+  return { ...pair, keys: pair.puts.length > 0 ? [] : keys }
 }
 
-export async function completedByDeed(env: Environment, workspace: string, deed: Deed): Promise<Drawn> {
+export async function completedByDeed(env: Environment, workspace: string, deed: Deed): Promise<Completed> {
   const secret = await env.company(workspace).key()
-  return completedBy(env, workspace, deedAct(secret, env.actions.find(deed.action), deed))
+  return completedBy(env, workspace, secret, deedAct(secret, env.actions.find(deed.action), deed))
 }
 
-export async function completedByEffect(env: Environment, workspace: string, effect: EffectRecord): Promise<Drawn> {
+export async function completedByEffect(env: Environment, workspace: string, effect: EffectRecord): Promise<Completed> {
   const secret = await env.company(workspace).key()
-  return completedBy(env, workspace, effectAct(secret, env.actions.find(effect.action), effect, effect.owner.run))
+  const act = effectAct(secret, env.actions.find(effect.action), effect, effect.owner.run)
+  return completedBy(env, workspace, secret, act)
 }
 
 /** What a person's word on an item comes to (R3); undefined: it was proposed under another standing, and is evidence for none (R5). */
@@ -143,47 +155,51 @@ function mark({ would, version }: Held, paired: Paired): Put {
 }
 
 /** R4. */
-async function overdue(
-  env: Environment,
-  workspace: string,
-  { id, action, account, trust }: Would,
-  at: number,
-): Promise<Held[]> {
-  const all = await wouldsOf(env, workspace, action, at - WINDOWS * WINDOW_MS)
-  const isLate = (one: Would): boolean =>
-    one.id !== id &&
-    one.paired === undefined &&
-    one.account === account &&
-    one.trust?.segment === trust?.segment &&
-    one.trust?.version === trust?.version &&
-    at - one.at > WINDOW_MS
-  const ids = all.filter(isLate).slice(0, OVERDUE_MAX).map((one) => one.id) // prettier-ignore
-  const held = await Promise.all(ids.map((one) => readWould(env.store, workspace, one)))
-  return held.filter((one) => one !== undefined)
+async function overdue(env: Environment, workspace: string, would: Would, at: number): Promise<Held[]> {
+  const where = { field: 'free', value: freeKey(would) }
+  const late: Held[] = []
+  const free = { kind: 'would', where, from: at - WINDOWS * WINDOW_MS }
+  for await (const row of pagesOf(env.store, workspace, free, FEW)) {
+    const one = heldIn(row)
+    // They come in the order of their instants.
+    if (at - one.would.at <= WINDOW_MS || late.length === OVERDUE_MAX) break
+    if (one.would.id !== would.id) late.push(one)
+  }
+  return late
 }
 
-function wouldsOf(env: Environment, workspace: string, action: string, from: number): Promise<Would[]> {
-  return allOf<Would>(env.store, workspace, { kind: 'would', where: { field: 'action', value: action }, from })
+function heldIn(row: RecordRow): Held {
+  return { would: JSON.parse(row.data) as Would, version: row.version }
 }
 
 function asked(env: Environment, would: Would): Would & { readonly loose: boolean } {
   return { ...would, loose: isLoose(env.actions.find(would.action), would.input, would.because) }
 }
 
-/** R2: what was done around then, and is nobody's counterpart yet. */
-async function actsNear(env: Environment, workspace: string, { action, at }: Would): Promise<Act[]> {
+/** R2: the nearest that was done around then, and is nobody's counterpart yet. */
+async function counterpart(env: Environment, workspace: string, would: Would): Promise<Act | undefined> {
+  const acts = await actsNear(env, workspace, would)
+  for (;;) {
+    const act = matched([asked(env, would)], acts, WINDOW_MS).get(would.id)
+    if (act === undefined) return undefined
+    const where = { field: 'paired', value: act.ref }
+    if ((await env.store.records(workspace, { kind: 'would', where, limit: 1 })).length === 0) return act
+    acts.splice(acts.indexOf(act), 1)
+  }
+}
+
+async function actsNear(env: Environment, workspace: string, { action, at, keys = [] }: Would): Promise<Act[]> {
   const secret = await env.company(workspace).key()
   const known = env.actions.find(action)
-  const from = at - WINDOW_MS
-  const where = { field: 'action', value: action }
-  const deeds = await allOf<Deed>(env.store, workspace, { kind: 'deed', where, from })
-  const effects = await allOf<EffectRecord>(env.store, workspace, { kind: 'effect', where, from })
-  const agreed = effects.filter((one) => one.state === 'done' && one.agreed !== undefined)
-  const acts = [
-    ...deeds.map((one) => deedAct(secret, known, one)),
-    ...agreed.map((one) => effectAct(secret, known, one, one.owner.run)),
+  const near = { from: at - WINDOW_MS, order: 'descending' } as const
+  const [deeds, effects] = await Promise.all(
+    ['deed', 'effect'].map((kind) => rowsNear({ store: env.store, workspace }, kind, keys, near)),
+  )
+  return [
+    ...deeds!.map((row) => deedAct(secret, known, JSON.parse(row.data) as Deed)),
+    ...effects!.map((row) => {
+      const effect = JSON.parse(row.data) as EffectRecord
+      return effectAct(secret, known, effect, effect.owner.run)
+    }),
   ]
-  if (acts.length === 0) return []
-  const used = new Set((await wouldsOf(env, workspace, action, from - WINDOW_MS)).map((one) => one.paired?.by))
-  return acts.filter((one) => !used.has(one.ref))
 }
