@@ -26,7 +26,7 @@ import { iso } from '../waiting.ts'
 import type { Built } from '../writer.ts'
 import { effectRun, handedOver, handOver, isUnsure, orphaned, sentOf } from './hand-over.ts'
 import { denied, judge, judgedOf } from './judge.ts'
-import { byGrant, stillCovered } from './granted.ts'
+import { byGrant, openedAt, stillCovered, type Answered } from './granted.ts'
 import { reuse } from './reuse.ts'
 import { reportLate } from './attempt.ts'
 import { leavesDoubt } from './doubt.ts'
@@ -127,40 +127,35 @@ async function decision(pass: Pass, acting: Acting): Promise<Built | undefined> 
         },
       ],
     }
-  if (acting.approved !== undefined) return own(pass, acting, spec, (found?.version ?? 0) + 1, [])
-  const granted = await byGrant(pass, spec)
-  return proceed(pass, acting, granted.spec, (found?.version ?? 0) + 1, granted.puts)
+  if (acting.approved !== undefined) return own(pass, acting, { spec, puts: [] }, (found?.version ?? 0) + 1)
+  return proceed(pass, acting, await byGrant(pass, spec), (found?.version ?? 0) + 1)
 }
 
 /** Commits the sending where nothing obliges any more, else the effect run that sees to what does. */
-async function proceed(
-  pass: Pass,
-  acting: Acting,
-  spec: EffectSpec,
-  version: number,
-  puts: readonly Put[],
-): Promise<Built | undefined> {
+async function proceed(pass: Pass, acting: Acting, answered: Answered, version: number): Promise<Built | undefined> {
   const { env, claimed } = pass.task
+  const { spec, puts } = answered
   const now = await env.company(claimed.row.workspace).leaving()
   if (shut(now.life) !== undefined) return pass.mailbox.overtaken('suspend')
-  const { expect } = now
+  const expect = [...now.expect, ...(answered.expect ?? [])]
   let taken: Cleared = { puts: [], starts: [] }
   if (spec.verdict.verdict === 'allow' && !now.frozen) {
     const charge = chargeOf({ ...spec, behalf: behalfIn(spec) }, acting.action)
     taken = await clear(env, claimed.row.workspace, charge)
     if (taken.limit === undefined) {
-      const put = effectPut(recordOf(spec, env.clock.now()), version)
+      const put = effectPut(recordOf(spec, openedAt(env, answered)), version)
       return { drafts: [sending(acting, spec, 1, [put, ...puts, ...taken.puts])], expect }
     }
   }
-  const built = own(pass, acting, spec, version, [...puts, ...taken.puts])
+  const built = own(pass, acting, { ...answered, puts: [...puts, ...taken.puts] }, version)
   return { ...built, starts: [...(built.starts ?? []), ...taken.starts], expect }
 }
 
 /** The unit that gives the effect a run of its own. */
-function own(pass: Pass, acting: Acting, spec: EffectSpec, version: number, puts: readonly Put[]): Built {
+function own(pass: Pass, acting: Acting, answered: Answered, version: number): Built {
+  const { spec, puts } = answered
   const run = effectRun(pass, spec)
-  const now = pass.task.env.clock.now()
+  const now = openedAt(pass.task.env, answered)
   const plan = acting.approved === undefined ? {} : { plan: acting.approved.item }
   const put = effectPut(recordOf(spec, now, { effectRun: run.id, askers: [spec.owner], ...plan }), version)
   const { key, hash, action } = acting

@@ -10,13 +10,26 @@ import type { Holder } from '../../policy/grant.ts'
 import type { Behalf } from '../behalf.ts'
 import type { Environment } from '../environment.ts'
 import { stands, useGrant } from '../grants.ts'
+import { behindTold } from '../trust/digest.ts'
 import { stillTrusted, useTrust } from '../trust/use.ts'
 import type { Pass } from '../pass.ts'
 import { askOf, type Decider } from './bytes.ts'
 import { actionOf, behalfIn, type EffectSpec } from './spec.ts'
 
+/** What was decided in a person's place. `from`: when it is said to act, at the earliest; `expect`: that this is so still. */
+export interface Answered {
+  readonly spec: EffectSpec
+  readonly puts: readonly Put[]
+  readonly from?: number
+  readonly expect?: readonly Expect[]
+}
+
+export function openedAt({ clock }: Pick<Environment, 'clock'>, { from = 0 }: Answered): number {
+  return Math.max(clock.now(), from)
+}
+
 /** A standing grant may answer asks that are all grantable; it is then the decider, and its use is recorded with the intent. */
-export async function byGrant(pass: Pass, spec: EffectSpec): Promise<{ spec: EffectSpec; puts: readonly Put[] }> {
+export async function byGrant(pass: Pass, spec: EffectSpec): Promise<Answered> {
   const { asks, holdMs, reason } = spec.verdict
   if (asks.length === 0 || !asks.every((one) => one.grantable)) return { spec, puts: [] }
   const { action, account, input, effect } = spec
@@ -45,7 +58,7 @@ function holderOf({ personas, line }: Behalf): Holder {
 }
 
 /** A rung of trust answers where no grant does: at once, or after the time in which a person may stop it. */
-async function byTrust(pass: Pass, spec: EffectSpec): Promise<{ spec: EffectSpec; puts: readonly Put[] }> {
+async function byTrust(pass: Pass, spec: EffectSpec): Promise<Answered> {
   const { action, account, input, effect, generation, labels } = spec
   const { env, claimed } = pass.task
   const untrusted = labels?.untrusted !== undefined
@@ -64,7 +77,8 @@ async function byTrust(pass: Pass, spec: EffectSpec): Promise<{ spec: EffectSpec
   }
   const { holdMs: _held, ...trust } = said
   const covered = asks.map((one) => askOf(one.rule))
-  return { spec: { ...spec, verdict, judged: spec.verdict, covered, trust }, puts }
+  const { from, expect } = await behindTold(env, claimed.row.workspace)
+  return { spec: { ...spec, verdict, judged: spec.verdict, covered, trust }, puts, from, expect: [expect] }
 }
 
 /**

@@ -2,11 +2,15 @@
  * Digest: what acted by itself, on the rungs 'veto' and 'automatic', in a time: for whoever was not asked.
  *
  * Maintenance puts one into the inbox where there was any, at most once a day: each goes on where the last one ended.
+ *
+ * D1. What acts by itself is in one of those, and in no other: its time is closed before it is read. Whatever is recorded after that
+ *     expects it to be closed, and acts in the time behind it, also where the clock of its process is late.
  */
 import { sha256 } from '../../base/hash.ts'
 import type { Actor } from '../../base/actor.ts'
 import { KeelsonError } from '../../base/errors.ts'
 import type { Put } from '../../journal/put.ts'
+import type { Expect } from '../../journal/store.ts'
 import type { EffectRecord } from '../effect/ledger.ts'
 import type { Environment } from '../environment.ts'
 import { itemPut } from '../item.ts'
@@ -37,7 +41,7 @@ export interface TrustDigest {
 }
 
 export interface DigestSpan {
-  /** ISO instants; `to`: default now. */
+  /** ISO instants; `to`: default now. What is being recorded at `to` itself may be missing yet: only maintenance waits for it. */
   readonly from: string
   readonly to?: string
 }
@@ -99,9 +103,12 @@ function stateOf(env: Environment, { state, action, undo, id }: EffectRecord): [
 /** Under which the end of the last one is kept. */
 const TOLD = 'trust.digest'
 interface Told {
+  /** Of its time; records of earlier releases do not say. */
+  readonly from?: number
   readonly to: number
   readonly run: string
-  readonly count: number
+  /** How many it was. Until that is known its time is closed, but not told. */
+  readonly count?: number
 }
 
 const DAY_MS = 86_400_000
@@ -109,28 +116,55 @@ const DAY_MS = 86_400_000
 const LEAST_MS = 20 * 3_600_000
 const SHOWN = 50
 
+async function toldIn(env: Environment, workspace: string): Promise<{ told?: Told; version: number }> {
+  const [row] = await env.store.records(workspace, { kind: 'company', ids: [TOLD], limit: 1 })
+  return row === undefined ? { version: 0 } : { told: JSON.parse(row.data) as Told, version: row.version }
+}
+
+/** When what acts by itself now is said to act, at the earliest (D1). */
+export async function behindTold(env: Environment, workspace: string): Promise<{ from: number; expect: Expect }> {
+  const { told, version } = await toldIn(env, workspace)
+  return { from: told?.to ?? 0, expect: { record: 'company', id: TOLD, version } }
+}
+
 /** Puts what acted since the last one into the inbox, once for `run`. Answers how much that was; undefined where another told it within the day. */
 export async function tellDigest(
   env: Environment,
   workspace: string,
   { run, by }: { run: string; by: Actor },
 ): Promise<number | undefined> {
+  await close(env, workspace, { run, by })
   let count: number | undefined
   await env.company(workspace).edit(async () => {
-    count = undefined
-    const [row] = await env.store.records(workspace, { kind: 'company', ids: [TOLD], limit: 1 })
-    const { to: last, ...told } = (row === undefined ? {} : JSON.parse(row.data)) as Partial<Told>
-    if (told.run === run) return void (count = told.count)
-    const to = env.clock.now()
-    if (last !== undefined && to - last < LEAST_MS) return undefined
-    const from = last ?? to - DAY_MS
+    const { told, version } = await toldIn(env, workspace)
+    count = told?.run === run ? told.count : undefined
+    if (told?.run !== run || told.count !== undefined) return undefined
+    const { from = told.to - DAY_MS, to } = told
     const lines = await linesOf(env, workspace, from, to)
     count = lines.length
-    const put: Put = { kind: 'company', id: TOLD, version: (row?.version ?? 0) + 1, data: { to, run, count } }
     const item = lines.length === 0 ? [] : [itemPut(itemOf(lines, from, to), 1)]
-    return { drafts: [{ kind: 'trust.told', data: { by, puts: [put, ...item] } }] }
+    return {
+      drafts: [{ kind: 'trust.told', data: { by, puts: [toldPut({ from, to, run, count }, version), ...item] } }],
+    }
   })
   return count
+}
+
+/** Closes the time of the next one, unless there was one within the day. One that nobody came to tell is told with it. */
+async function close(env: Environment, workspace: string, { run, by }: { run: string; by: Actor }): Promise<void> {
+  await env.company(workspace).edit(async () => {
+    const { told, version } = await toldIn(env, workspace)
+    const to = env.clock.now()
+    const isOpen = told !== undefined && told.count === undefined
+    if (told?.run === run || (told !== undefined && !isOpen && to - told.to < LEAST_MS)) return undefined
+    const from = (isOpen ? told.from : told?.to) ?? to - DAY_MS
+    const put = toldPut({ from, to: Math.max(to, told?.to ?? to), run }, version)
+    return { drafts: [{ kind: 'trust.told', data: { by, puts: [put] } }] }
+  })
+}
+
+function toldPut(told: Told, version: number): Put {
+  return { kind: 'company', id: TOLD, version: version + 1, data: { ...told } }
 }
 
 function itemOf(lines: readonly DigestLine[], from: number, to: number): ReturnType<typeof attention> {
