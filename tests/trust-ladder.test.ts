@@ -302,4 +302,32 @@ describe('what is taken back as wrong', () => {
     expect(await t.keelson.trust.list()).toMatchObject([{ rung: 'veto', seen: 2, good: 0 }])
     await t.stop()
   })
+
+  it.each([
+    ['had been checked as good', true, 'before', [1, 1]],
+    ['had been checked as wrong', false, 'before', [1, 0]],
+    ['is checked as good afterwards', true, 'after', [1, 0]],
+  ] as const)('counts once, as bad, where it %s', async (_how, good, when, counted) => {
+    const t = await testConductor({
+      ...{ playbooks: [write], connectors: [fake(crm)], policy: asks, trust: [defineTrust(note, { start })] },
+    })
+    await t.keelson.trust.set(note, 'automatic', { by })
+    const run = await t.start(write, { about: 'a' })
+    const check = async (): Promise<void> => {
+      const item = (await t.inbox.list()).items.find((one) => one.kind === 'attention' && one.code === 'TRUST_AUDIT')!
+      await t.host((keelson) => keelson.inbox.opened(item.id, { by }))
+      await t.advance('10s')
+      await t.host((keelson) => keelson.inbox.decide(item.id, { hash: item.hash, by, answer: { good } }))
+    }
+    const takeBack = async (): Promise<void> => {
+      const plan = await t.keelson.revert.plan({ run: run.id })
+      await t.host((keelson) => keelson.revert.apply(plan, { by, cause: 'wrong' }))
+    }
+    const [first, second] = when === 'before' ? [check, takeBack] : [takeBack, check]
+    await first()
+    expect(await t.keelson.trust.list()).toMatchObject([{ seen: counted[0], good: counted[1] }])
+    await second()
+    expect(await t.keelson.trust.list()).toMatchObject([{ rung: 'veto', seen: 1, good: 0 }])
+    await t.stop()
+  })
 })

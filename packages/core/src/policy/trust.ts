@@ -81,7 +81,8 @@ export interface Limits {
 }
 
 export type Happening =
-  | { readonly what: 'seen'; readonly good: boolean; readonly at: number }
+  /** `audit`: the item by which it was checked after it had acted by itself. */
+  | { readonly what: 'seen'; readonly good: boolean; readonly audit?: string; readonly at: number }
   /** It acted by itself. */
   | { readonly what: 'executed'; readonly at: number }
   /** `good`: how many of what is taken back had counted so; `unseen`: how many had not counted at all. */

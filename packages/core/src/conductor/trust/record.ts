@@ -38,6 +38,8 @@ export interface TrustRecord {
   readonly uses: readonly number[]
   /** The last effects that were held against it as wrong: each is, once. */
   readonly wrong?: readonly string[]
+  /** The last audits that have counted, by their items, and what each said. */
+  readonly audits?: readonly (readonly [item: string, good: boolean])[]
   /** Mark of how the action was defined; undefined in records from before that was kept. */
   readonly shape?: string
   /** Mark of the agents behind it; undefined where none were known. */
@@ -47,6 +49,7 @@ export interface TrustRecord {
   readonly ceiling?: Ceiling
 }
 
+type Audits = NonNullable<TrustRecord['audits']>
 type Amounts = { readonly [currency: string]: number }
 
 export interface Ceiling {
@@ -69,6 +72,7 @@ export function ceilingBy({ ceiling }: Pick<TrustRecord, 'ceiling'>, at: number)
 }
 
 const DOMAINS_MAX = 500
+const AUDITS_MAX = 200
 
 export function ruleOf(env: Environment, action: string | undefined, account = 'default'): TrustRule | undefined {
   return env.trust.find((one) => one.action === action && one.account === account)
@@ -184,10 +188,12 @@ export async function happened(
   const drafts: Draft[] = []
   const over = new Set<string>()
   let standing = takenIn(env, rule, record)
+  let { audits = [] } = record
   const shape = shapeNow(env, rule)
   for (const one of [...sinceThen(env, rule, record, at), ...happenings]) {
     const step = advance(standing, one, limits)
     for (const id of overBy(rule, record.segment, standing, step)) over.add(id)
+    audits = auditsAfter(audits, standing, one, step)
     standing = step.standing
     if (step.change === undefined) continue
     if (step.change.kind === 'promoted') drafts.push(promoted(rule, record.segment, step.change))
@@ -198,7 +204,7 @@ export async function happened(
   if (closed.length > 0) puts.push(...(await closing(env.store, workspace, closed, 'withdrawn')))
   const agents = agentsOf(env, rule) ?? record.agents
   const defined = { ...(shape === undefined ? {} : { shape }), ...(agents === undefined ? {} : { agents }) }
-  const next = { ...record, ...more, ...defined, standing, version: record.version + 1 }
+  const next = { ...record, ...more, ...defined, audits, standing, version: record.version + 1 }
   const put: Put = {
     kind: 'trust',
     id: trustId(rule, record.segment),
@@ -207,6 +213,13 @@ export async function happened(
     index: { all: 'trust' },
   }
   return { record: next, puts: [put, ...puts], drafts }
+}
+
+/** Where what was seen counts no more, nor do they. */
+function auditsAfter(audits: Audits, before: Standing, { what, ...one }: Happening, { standing }: Step): Audits {
+  const left = standing.seen < before.seen ? [] : audits
+  const { audit, good } = one as { audit?: string; good?: boolean }
+  return what !== 'seen' || audit === undefined ? left : [...left, [audit, good === true] as const].slice(-AUDITS_MAX)
 }
 
 /** Items that are about no more what is so: a proposal of before, a promotion that does not stand. */

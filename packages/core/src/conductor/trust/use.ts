@@ -23,6 +23,7 @@ import { NOTHING, type Counted, type Deciding, type Drawn, type Projections, typ
 import type { RevertLine } from '../revert/line.ts'
 import { causeOf, REVERT_PLAYBOOK } from '../revert/revert.ts'
 import { fieldsOf, agrees, similarity } from '../shadow/agreement.ts'
+import { auditId } from './ended.ts'
 import { saidOf } from './pairs.ts'
 import { termOf } from './segment.ts'
 import {
@@ -133,6 +134,8 @@ async function decided(env: Environment, workspace: string, { item, at }: Decidi
   if (told.what === 'set' && isReshaped(env, rule, record)) return NOTHING
   // What was decided on an action that is defined otherwise now says nothing of it.
   if (told.what === 'seen' && isOfBefore(env, item)) return NOTHING
+  // It was taken back as wrong before anybody had checked it, and has counted so.
+  if (item.code === AUDIT && record.wrong?.some((one) => auditId(effectOf(one)) === item.id) === true) return NOTHING
   // A shadow pair is evidence for leaving shadow, and for nothing else.
   if (told.what === 'seen' && (item.shadow === true) !== (record.standing.rung === 'shadow')) return NOTHING
   const bare = { happenings: [told], marks: [] }
@@ -162,8 +165,9 @@ function toldBy(env: Environment, item: ItemRecord, verb: string, at: number): H
     const { from } = item.input as { from: TrustRung }
     return answer?.good === false ? { what: 'returned', rung: from, at } : undefined
   }
-  if (item.code === AUDIT || item.shadow === true)
-    return answer?.good === undefined ? undefined : { what: 'seen', good: answer.good, at }
+  if (item.code === AUDIT)
+    return answer?.good === undefined ? undefined : { what: 'seen', good: answer.good, audit: item.id, at }
+  if (item.shadow === true) return answer?.good === undefined ? undefined : { what: 'seen', good: answer.good, at }
   if (item.kind !== 'approval' || item.undo === true) return undefined
   switch (verb) {
     case 'approve':
@@ -221,8 +225,11 @@ async function takenBack(env: Environment, { row, playbook, history }: Settling)
     const more = wrong ? { wrong: [...before, ...fresh.map(markOf)].slice(-WRONG_MAX) } : {}
     if (record.version === 0 && !(await termOf(env, row.workspace, rule, record.segment)).known) continue
     const { version } = standingNow(env, rule, record)
-    const good = fresh.filter((one) => one.agreed === version && !one.edited).length
-    const unseen = fresh.filter((one) => one.agreed === undefined).length
+    const audits = new Map(record.audits)
+    const said = (one: EffectRecord): boolean | undefined =>
+      one.agreed === undefined ? audits.get(auditId(one)) : one.agreed === version && !one.edited
+    const good = fresh.filter((one) => said(one) === true).length
+    const unseen = fresh.filter((one) => said(one) === undefined).length
     const back = { what: 'taken-back', wrong, good, unseen, at } as const
     puts.push(...(await happened(env, row.workspace, rule, record, [back], more)).puts)
   }
@@ -231,4 +238,9 @@ async function takenBack(env: Environment, { row, playbook, history }: Settling)
 
 function markOf({ id, generation }: EffectRecord): string {
   return `${id}:${generation}`
+}
+
+function effectOf(mark: string): Pick<EffectRecord, 'id' | 'generation'> {
+  const at = mark.lastIndexOf(':')
+  return { id: mark.slice(0, at), generation: Number(mark.slice(at + 1)) }
 }
