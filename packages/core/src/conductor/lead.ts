@@ -58,7 +58,7 @@ export function lead(env: Environment, claimed: Claimed, playbook: AnyPlaybook, 
     onDifference: (difference) => void diverged(pass, difference),
     onControl: (kind) => void yieldRun(pass, kind === 'cancel'),
     onForgotten: (op) => left(pass, op),
-    onSetByHand: (op, said, before) => setByHand(pass, op, said, before),
+    onSetByHand: (op, said) => setByHand(pass, op, said),
     onRefused: (error) => void refused(pass, error),
     onProgress,
   })

@@ -6,12 +6,14 @@
  * M2. An event answers the first open wait that matches it, once per run; one that nobody waits for is dropped here and
  *     stays in the buffer.
  * M3. An effect that was being sent when its run is rewound past it is left to a run of its own, in the unit that rewinds.
+ * M4. A rewind ends a digest: what came behind it is judged by what it has left. An effect that it lost, and of which a person
+ *     says that it happened, has happened in the ledger: it is not sent anew.
  */
 import type { Actor } from '../base/actor.ts'
 import type { Json } from '../base/value.ts'
 import { dataOf, type Draft, type Entry } from '../journal/entry.ts'
 import { openEffect, type History } from '../journal/fold.ts'
-import type { Op } from '../journal/op.ts'
+import { newOp, type Op } from '../journal/op.ts'
 import type { EntryData, Outcome } from '../journal/kinds.ts'
 import type { Put } from '../journal/put.ts'
 import type { Expect, Mail, NewRun } from '../journal/store.ts'
@@ -57,6 +59,8 @@ export interface Digest {
   readonly drafts: readonly Draft[]
   readonly starts: readonly NewRun[]
   readonly consumed: readonly number[]
+  /** Mail for another digest, once this one is written (M4). */
+  readonly rest: readonly Mail[]
   /** Rungs that were climbed: whom to tell, and how. */
   readonly climbed: readonly Climbed[]
   /** Under what it counts. */
@@ -80,11 +84,11 @@ export interface DigestAt extends Hearer {
   readonly entries: () => Promise<readonly Entry[]>
   /** Leaves an effect that was being sent to a run of its own; undefined: there is nothing to leave. */
   readonly leave: (op: Op) => Promise<Left | undefined>
-  /** The entry by which a failed effect has happened, as a person says; or why that may not be said, behind these drafts. */
-  readonly setByHand: (op: Op, said: SetByHand, before: readonly Draft[]) => Promise<readonly Draft[] | string>
+  /** The entry by which a failed effect has happened, as a person says; or why that may not be said. */
+  readonly setByHand: (op: Op, said: SetByHand) => Promise<readonly Draft[] | string>
 }
 
-/** Entries for `mail` and for all deadlines up to `now`. */
+/** Entries for `mail`, as far as its first rewind, and for all deadlines that had passed by then. */
 export async function digest(history: History, mail: readonly Mail[], now: number, at: DigestAt): Promise<Digest> {
   const open = new Opened(history)
   const had = new Set<string>()
@@ -102,10 +106,15 @@ export async function digest(history: History, mail: readonly Mail[], now: numbe
     }
   }
   const left = new Map<string, NewRun>()
-  for (const one of mail) {
+  const done = (taken: readonly Mail[], rest: readonly Mail[]): Digest => {
+    const consumed = taken.map((one) => one.row)
+    return { drafts, starts: [...left.values()], consumed, rest, climbed, expect }
+  }
+  for (const [i, one] of mail.entries()) {
     await fire(one.at)
     const taken = await take(one, history, { open, had, drafts, left }, at)
     drafts.push(...taken.drafts)
+    if (taken.drafts.some((draft) => draft.kind === 'run.rewound')) return done(mail.slice(0, i + 1), mail.slice(i + 1))
     if (one.kind === 'thaw')
       for (const { found, until } of open.stayed())
         drafts.push(...(await expire(found, { ...passing, until }, now, at)))
@@ -116,7 +125,7 @@ export async function digest(history: History, mail: readonly Mail[], now: numbe
     }
   }
   await fire(Infinity)
-  return { drafts, starts: [...left.values()], consumed: mail.map((one) => one.row), climbed, expect }
+  return done(mail, [])
 }
 
 interface Timer {
@@ -297,8 +306,11 @@ async function takeRewind(data: MailData['rewind'], history: History, soFar: SoF
     drafts: [{ kind: 'run.refused', data: { by: data.by, verb: data.verb ?? 'restart', why } }],
   })
   const to = rewindTarget(data.to, history, at.entries)
-  if (typeof to === 'string') return refused(to)
-  const set = data.outcome === undefined ? undefined : await setBy(data, data.outcome, history, soFar, at)
+  if (typeof to === 'string') {
+    const said = await setLost(data, history, soFar, at)
+    return typeof said === 'object' ? { drafts: said } : refused(said ?? to)
+  }
+  const set = data.outcome === undefined ? undefined : await setBy(data, data.outcome, history, at)
   if (typeof set === 'string') return refused(set)
   const puts = await forget(to, history, soFar, at)
   const rewound: Draft = { kind: 'run.rewound', data: { by: data.by, to, why: data.why, puts } }
@@ -310,14 +322,34 @@ async function setBy(
   { to, by }: MailData['rewind'],
   outcome: Outcome,
   history: History,
-  { drafts }: SoFar,
   at: RewindAt,
 ): Promise<readonly Draft[] | string | undefined> {
   if (typeof to !== 'object' || !('key' in to)) return undefined
   const op = history.ops.get(to.key)
   if (op === undefined || op.kind === 'step') return [{ kind: 'step.completed', key: to.key, data: { ...outcome, by } }]
-  if (op.kind === 'effect') return at.setByHand(op, { outcome, by }, drafts)
+  if (op.kind === 'effect') return at.setByHand(op, { outcome, by })
   return `"${to.key}" is no step, and its outcome cannot be set by hand`
+}
+
+/**
+ * The same of an effect that a rewind has lost: it is written down and lost once more, for the sake of its ledger, which answers when
+ * the code asks again. Undefined: there is none, or nothing was said of it.
+ */
+async function setLost(
+  { to, by, why, outcome }: MailData['rewind'],
+  history: History,
+  { drafts }: SoFar,
+  at: RewindAt,
+): Promise<readonly Draft[] | string | undefined> {
+  if (outcome === undefined || typeof to !== 'object' || !('key' in to)) return undefined
+  const { key } = to
+  const lost = at.entries.findLast((one) => one.kind === 'effect.completed' && one.key === key)
+  if (lost === undefined || lost.payload === null) return undefined
+  const before = dataOf(lost as Entry & { kind: 'effect.completed' })
+  const answered = { key, seq: lost.seq, at: lost.at, outcome: before }
+  const set = await at.setByHand({ ...newOp(key, 'effect'), hash: before.hash, outcome: answered }, { outcome, by })
+  if (typeof set === 'string') return set
+  return [...set, { kind: 'run.rewound', data: { by, to: history.head.seq + drafts.length, why } }]
 }
 
 /** What a rewind loses is no longer waited for: its questions are withdrawn, its waits removed, its sendings left (M3). */

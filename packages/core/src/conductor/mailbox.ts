@@ -47,7 +47,7 @@ export class Mailbox {
       return this.#absorbing
     }
     if (first?.length === 0 && this.#options.history().ops.size === 0) return // nothing came, and nothing waits
-    this.#absorbing = this.#absorb(first)
+    this.#absorbing = this.#all(first)
     try {
       await this.#absorbing
     } finally {
@@ -64,14 +64,23 @@ export class Mailbox {
     this.#options.onControl(by)
   }
 
-  async #absorb(first: readonly Mail[] | undefined): Promise<void> {
+  /** A rewind is written before what came behind it is judged. */
+  async #all(first: readonly Mail[] | undefined): Promise<void> {
+    let rest = await this.#absorb(first)
+    while (rest.length > 0 && !this.#options.over()) rest = await this.#absorb(rest)
+  }
+
+  /** Answers what is left for another unit. */
+  async #absorb(first: readonly Mail[] | undefined): Promise<readonly Mail[]> {
     const { env, claimed, writer, history, entries, onControl, leave, setByHand } = this.#options
     const { store, clock } = env
     const { workspace, id: run, order, createdAt } = claimed.row
     let last: number | undefined
+    let rest: readonly Mail[] = []
     await writer.submit(async () => {
       const mail = first ?? (await store.mail(claimed.lease, this.#seen)) // the same again after a conflict
       last = undefined
+      rest = []
       const all = entries()
       const control = all === undefined ? mail.find((one) => CONTROL.has(one.kind)) : undefined
       if (control !== undefined) {
@@ -84,12 +93,14 @@ export class Mailbox {
         leave,
         setByHand,
       })
-      last = mail.at(-1)?.row
+      last = found.consumed.at(-1)
+      rest = found.rest
       if (found.drafts.length === 0 && found.consumed.length === 0) return undefined
       const starts = [...found.starts, ...found.climbed.map((one) => escalationRun(env, workspace, one))]
       return { drafts: found.drafts, consumed: found.consumed, starts, expect: found.expect }
     })
     this.#seen = Math.max(this.#seen, last ?? 0)
+    return rest
   }
 }
 

@@ -92,7 +92,7 @@ export interface PassHooks {
   /** A rewind loses an operation that was sending: what leaves its effect to a run of its own. */
   onForgotten(op: Op): Promise<Left | undefined>
   /** A person says that an effect which failed has happened. */
-  onSetByHand(op: Op, said: SetByHand, before: readonly Draft[]): Promise<readonly Draft[] | string>
+  onSetByHand(op: Op, said: SetByHand): Promise<readonly Draft[] | string>
   /** Something of the run cannot be stored. */
   onRefused(error: KeelsonError): void
   /** Something was recorded. */
@@ -154,7 +154,7 @@ export class Pass {
       onControl: (kind) => hooks.onControl(kind),
       over: () => this.work.aborted,
       leave: (op) => hooks.onForgotten(op),
-      setByHand: (op, said, before) => hooks.onSetByHand(op, said, before),
+      setByHand: (op, said) => hooks.onSetByHand(op, said),
     })
   }
 

@@ -59,9 +59,12 @@ async function ofEffect(
   if (op.outcome === undefined) return ofOpen(env, workspace, op, asked, say)
   const id = failedEffect(op)
   const record = id === undefined ? undefined : (await readEffect(env.store, workspace, id))?.record
-  const why = whyNotFailed(record)
+  const why = whyNotFailed(op, record)
   if (record === undefined || why !== undefined)
-    throw notAStep(asked, [`an effect, and ${why}`, record?.state === 'done' ? DONE : ELSE])
+    throw notAStep(asked, [
+      `an effect, and ${why}`,
+      op.outcome.outcome.error === undefined || record?.state === 'done' ? DONE : ELSE,
+    ])
   const fits = fromGiven(actionOf(env, record).output, asked.output)
   if ('value' in fits) return asked.output
   throw new KeelsonError('OUTPUT_INVALID', `say with what output ${record.action} happened: ${fits.wrong}`, {

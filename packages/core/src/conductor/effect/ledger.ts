@@ -121,8 +121,9 @@ export function failedEffect({ outcome }: Op): string | undefined {
   return error === undefined || receipt === undefined || receipt.effect === '' ? undefined : receipt.effect
 }
 
-/** Why nobody may say of it that it happened; undefined: it failed. */
-export function whyNotFailed(record: EffectRecord | undefined): string | undefined {
+/** Why nobody may say of an operation's effect that it happened; undefined: it failed. */
+export function whyNotFailed({ outcome }: Op, record: EffectRecord | undefined): string | undefined {
+  if (outcome !== undefined && outcome.outcome.error === undefined) return 'its effect did not fail'
   if (record?.state === 'failed') return undefined
   return record === undefined ? 'nothing of it was sent' : `its effect is ${record.state}`
 }

@@ -14,21 +14,12 @@ import type { Pass } from '../pass.ts'
 import { failedEffect, readEffect, whyNotFailed } from './ledger.ts'
 import { decidedBy, outcomeOf, receiptOf, settleEffect, type EffectEnd } from './settling.ts'
 
-function sets(draft: Draft, id: string | undefined): boolean {
-  return draft.kind === 'effect.completed' && (draft.data.receipt as { effect?: string } | undefined)?.effect === id
-}
-
 /** The entries by which it has happened, or why it may not be said. */
-export async function setByHand(
-  pass: Pass,
-  op: Op,
-  { outcome, by }: SetByHand,
-  before: readonly Draft[],
-): Promise<readonly Draft[] | string> {
+export async function setByHand(pass: Pass, op: Op, { outcome, by }: SetByHand): Promise<readonly Draft[] | string> {
   const { env, claimed } = pass.task
   const id = failedEffect(op)
   const found = id === undefined ? undefined : await readEffect(env.store, claimed.row.workspace, id)
-  const why = before.some((one) => sets(one, id)) ? 'it was, just before' : whyNotFailed(found?.record)
+  const why = whyNotFailed(op, found?.record)
   if (why !== undefined) return `"${op.key}" cannot be set by hand: ${why}`
   const { record } = found!
   const { input, edited, verdict } = record
