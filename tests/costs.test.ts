@@ -89,6 +89,44 @@ describe.each(cases)('the cost of an input is %s', (_what, one, cost) => {
   })
 })
 
+describe('what a cost() answers that is no amount of money', () => {
+  const pays = async (cost: unknown, more: object = {}) => {
+    const odd = action({ ...bill, name: 'shop.odd', cost: (() => cost) as never, run: never })
+    const work = definePlaybook({
+      ...{ name: 'work', version: 1, input, output: z.null() },
+      run: (ctx, given) => ctx.act(odd, given),
+    })
+    const t = await testConductor({
+      playbooks: [work],
+      connectors: [fake(defineConnector({ name: 'shop', actions: { odd } }), { 'shop.odd': () => null })],
+      policy: policy([policy.rule('free', { on: odd }, () => policy.allow())]),
+      budgets: [defineBudget({ name: 'all', limit: { money: eur(1000) }, ...more })],
+    })
+    const run = await t.start(work, invoice)
+    return { result: run.result(), budgets: () => t.keelson.budgets.list() }
+  }
+
+  it.each([
+    ['NaN', eur(Number.NaN), 'NaN EUR'],
+    ['infinite', eur(Infinity), 'Infinity EUR'],
+    ['a promise', Promise.resolve(eur(1)), 'a promise'],
+    ['a number', 1, 'a number'],
+    ['null', null, 'null'],
+  ])('is refused by a budget, or counts its worst case: %s', async (_what, cost, named) => {
+    const { result } = await pays(cost)
+    await expect(result).rejects.toThrow(`has no price (cost() of shop.odd answered ${named}, which is no money)`)
+    const worst = await pays(cost, { unpriced: eur(200) })
+    await worst.result
+    expect(await worst.budgets()).toMatchObject([{ used: { money: 200 } }])
+  })
+
+  it('is not what is below nothing: that counts by its size', async () => {
+    const { result, budgets } = await pays(eur(-119))
+    await result
+    expect(await budgets()).toMatchObject([{ used: { money: 119 } }])
+  })
+})
+
 describe('an input with money in two currencies', () => {
   const usd = { ...invoice, lines: [{ price: { amount: 50, currency: 'USD' } }] }
   const free = policy([policy.rule('free', { on: sums }, () => policy.allow())])

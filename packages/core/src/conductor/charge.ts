@@ -4,7 +4,7 @@ import { totals } from '../base/money.ts'
 import type { Rate } from '../base/rate.ts'
 import type { Json } from '../base/value.ts'
 import type { AnyAction } from '../connector/action.ts'
-import { costsKnown } from '../connector/cost.ts'
+import { costsOf } from '../connector/cost.ts'
 import type { Ledger, Spending } from '../policy/budget.ts'
 import type { Behalf } from './behalf.ts'
 
@@ -13,6 +13,8 @@ export interface Spend extends Omit<Spending, 'money'> {
   /** One sum of each currency. */
   readonly money?: readonly Money[]
   readonly unpriced?: boolean
+  /** Why nobody can. */
+  readonly why?: string
 }
 
 export interface Charge {
@@ -58,7 +60,10 @@ export function turnOf(charge: Charge): Charge {
 }
 
 function costOf(action: AnyAction, input: Json): Spend {
-  const costs = costsKnown(action, input)
-  if (costs === undefined) return { unpriced: true }
-  return costs.length === 0 ? {} : { money: totals(costs) }
+  try {
+    const costs = costsOf(action, input)
+    return costs.length === 0 ? {} : { money: totals(costs) }
+  } catch (thrown) {
+    return { unpriced: true, why: thrown instanceof Error ? thrown.message : String(thrown) }
+  }
 }

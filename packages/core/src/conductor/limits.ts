@@ -167,9 +167,10 @@ function unitsOf({ limit }: Line): { money?: string; tokens?: true; calls?: true
 }
 
 function cannotCount(line: Line, charge: Charge): string {
-  const { money } = charge.spend
+  const { money, why: unknown } = charge.spend
   const other = money?.find((one) => one.currency !== line.limit.money?.currency)
-  const why = other === undefined ? 'has no price' : `is in ${other.currency}`
+  const none = unknown === undefined ? 'has no price' : `has no price (${unknown})`
+  const why = other === undefined ? none : `is in ${other.currency}`
   return `budget ${line.what} counts ${line.limit.money?.currency}, and ${charge.name} ${why}; no worst case (unpriced) is configured`
 }
 

@@ -1,7 +1,7 @@
 /** TrustRecord: where an action stands in one segment, as its record keeps it, and what each happening makes of it. */
 import { isMoney, type Actor, type Money } from '../../base/actor.ts'
 import { sha256 } from '../../base/hash.ts'
-import { moneyIn, totals } from '../../base/money.ts'
+import { totals } from '../../base/money.ts'
 import { canonical } from '../../base/json.ts'
 import type { Json } from '../../base/value.ts'
 import { shapeOf } from '../../connector/shape.ts'
@@ -259,6 +259,7 @@ export function anomalyIn(
   { input, costs, untrusted }: { input: Json; costs: Costs; untrusted: boolean },
 ): string | undefined {
   if (untrusted) return 'text from outside had a part in it'
+  if (costs === undefined) return 'its action does not say what it costs'
   const isFar = ([currency, amount]: readonly [string, number]): boolean =>
     amount > 1.5 * (record.largest[currency] ?? 0)
   if (amountsIn(input, costs).some(isFar)) return 'the amount is far above any before'
@@ -266,7 +267,7 @@ export function anomalyIn(
   return fresh === undefined ? undefined : `nothing went to ${fresh} before`
 }
 
-/** What its action says that it costs; undefined where that code throws. */
+/** What its action says that it costs; undefined where that code does not tell. */
 type Costs = readonly Money[] | undefined
 
 /** What it costs, by currency; and each amount that the input names without a currency, however deep, by its size. */
@@ -275,7 +276,7 @@ function amountsIn(input: Json, costs: Costs): (readonly [currency: string, amou
     const { amount } = (part ?? {}) as { amount?: unknown }
     return typeof amount === 'number' && !isMoney(part) ? [['', Math.abs(amount)] as const] : []
   })
-  return [...totals(costs ?? moneyIn(input)).map(({ currency, amount }) => [currency, amount] as const), ...bare]
+  return [...totals(costs ?? []).map(({ currency, amount }) => [currency, amount] as const), ...bare]
 }
 
 /** The domains of the addresses in an input, however deep: bare, with a name, or several in a text. */
