@@ -1,5 +1,6 @@
 /** Ended: what an effect that was done is to the ladder: one to check afterwards, or the counterpart of what would have been done. */
 import { sha256 } from '../../base/hash.ts'
+import type { Json } from '../../base/value.ts'
 import { shapeOf } from '../../connector/shape.ts'
 import type { Draft } from '../../journal/entry.ts'
 import type { Put } from '../../journal/put.ts'
@@ -58,9 +59,16 @@ export function auditId({ id, generation }: Pick<EffectRecord, 'id' | 'generatio
 function auditPut(env: Environment, record: EffectRecord, segment: string): Put {
   const { action, account, input } = record
   const id = auditId(record)
-  const text = Object.entries(input as object).map(([field, value]) => `${field}: ${JSON.stringify(value)}`)
   const known = env.actions.find(action)
   const of = known === undefined ? {} : { shape: shapeOf(known).mark }
   const about = { action, account, input: { segment, input }, ...of }
-  return itemPut(attention(id, AUDIT, `Check this one: ${action}`, text.join('\n'), env.clock.now(), about), 1)
+  return itemPut(attention(id, AUDIT, `Check this one: ${action}`, textOf(input), env.clock.now(), about), 1)
+}
+
+/** Field by field; an input that has none, as it is. */
+function textOf(input: Json): string {
+  if (typeof input !== 'object' || input === null) return JSON.stringify(input)
+  return Object.entries(input)
+    .map(([field, value]) => `${field}: ${JSON.stringify(value)}`)
+    .join('\n')
 }
