@@ -1,6 +1,6 @@
-/** Trust, at the edges: inputs that are no records, costs that nobody can tell. */
+/** Trust, at the edges: inputs that are no records, costs that nobody can tell, accounts beside each other, standings of before. */
 import { action, definePlaybook, defineTrust, policy } from '@keelson/core'
-import { testConductor } from '@keelson/testing'
+import { testConductor, type Harness } from '@keelson/testing'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 
@@ -73,6 +73,105 @@ describe('what acts by itself, and cannot say what it costs', () => {
     expect((await t.inbox.list()).items).toMatchObject([{ kind: 'approval', action: 'bank.pay' }])
     await t.approve(pay)
     expect(await run.result()).toBe(null)
+    await t.stop()
+  })
+})
+
+const charge = action({
+  name: 'bank.charge',
+  effect: 'reversible',
+  idempotency: { by: 'key' },
+  input: z.object({ invoice: z.string() }),
+  output: z.null(),
+  undo: z.null(),
+  intent: ({ invoice }) => ['charge', invoice],
+  simulate: () => null,
+  run: async () => ({ output: null, undo: null }),
+  compensate: () => {},
+})
+const paris = charge.account('paris')
+const bill = definePlaybook({
+  name: 'bill',
+  version: 1,
+  input: z.object({ invoice: z.string(), paris: z.boolean().optional() }),
+  output: z.null(),
+  run: (ctx, { invoice, paris: there }) => ctx.act(there === true ? paris : charge, { invoice }),
+})
+const asks = policy([policy.rule('money', { on: charge }, () => policy.ask({ grantable: true }))])
+const pairs = (): Promise<Harness> =>
+  testConductor({
+    playbooks: [bill],
+    policy: asks,
+    trust: [defineTrust(charge), defineTrust(paris)],
+    actions: [charge],
+  })
+
+const seen = async (t: Harness): Promise<{ default: number; paris: number }> => {
+  const all = await t.keelson.trust.list()
+  const of = (account?: string): number => all.find((one) => one.account === account)?.seen ?? 0
+  return { default: of(), paris: of('paris') }
+}
+const observe = (t: Harness, of: typeof charge, invoice: string): Promise<void> =>
+  t.host((keelson) => keelson.shadow.observe(of, { invoice }, { id: `${of === paris} ${invoice}`, by }))
+
+describe('shadow pairs of an action under two accounts', () => {
+  it('are made of what was proposed and done under one of them: a deed that comes after', async () => {
+    const t = await pairs()
+    await t.start(bill, { invoice: 'a' })
+    await t.start(bill, { invoice: 'b', paris: true })
+    await observe(t, paris, 'a')
+    await observe(t, charge, 'b')
+    expect(await seen(t)).toEqual({ default: 0, paris: 0 })
+    await observe(t, charge, 'a')
+    expect(await seen(t)).toEqual({ default: 1, paris: 0 })
+    await observe(t, paris, 'b')
+    expect(await seen(t)).toEqual({ default: 1, paris: 1 })
+    expect(await t.keelson.audit.verify()).toMatchObject({ ok: true })
+    await t.stop()
+  })
+
+  it('are made of what was proposed and done under one of them: a deed that came before', async () => {
+    const t = await pairs()
+    await observe(t, paris, 'a')
+    await t.start(bill, { invoice: 'a' })
+    expect(await seen(t)).toEqual({ default: 0, paris: 0 })
+    await t.start(bill, { invoice: 'a', paris: true })
+    expect(await seen(t)).toEqual({ default: 0, paris: 1 })
+    await t.stop()
+  })
+
+  it.each([
+    ['after', ['propose', 'do']],
+    ['before', ['do', 'propose']],
+  ] as const)('are not made of what a person let another of them do: %s', async (_when, order) => {
+    const t = await pairs()
+    await t.keelson.trust.set(paris, 'approve', { by })
+    for (const what of order) {
+      await t.start(bill, what === 'do' ? { invoice: 'a', paris: true } : { invoice: 'a' })
+      if (what === 'propose') continue
+      const item = (await t.inbox.list()).items.find((one) => one.kind === 'approval' && one.shadow !== true)!
+      await t.host((keelson) => keelson.inbox.opened(item.id, { by }))
+      await t.advance('30s')
+      await t.approve(charge, { by })
+    }
+    expect(await seen(t)).toEqual({ default: 0, paris: 1 }) // the one that was asked about
+    await t.stop()
+  })
+})
+
+describe('a standing in shadow that a person has begun anew', () => {
+  it('is not held to what was proposed before it began, and nobody did', async () => {
+    const t = await pairs()
+    await t.start(bill, { invoice: 'nobody' })
+    await t.advance('1h')
+    await t.keelson.trust.set(charge, 'approve', { by })
+    await t.keelson.trust.set(charge, 'shadow', { by })
+    await t.advance('8d')
+    await t.start(bill, { invoice: 'a' })
+    await observe(t, charge, 'a')
+    expect((await t.keelson.trust.list()).find(({ account }) => account === undefined)).toMatchObject({
+      ...{ rung: 'shadow', seen: 1, good: 1 },
+    })
     await t.stop()
   })
 })

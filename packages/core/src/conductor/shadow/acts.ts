@@ -10,6 +10,8 @@ import { isLoose, subjectsOf } from './would.ts'
 export interface Deed {
   readonly id: string
   readonly action: string
+  /** The account of its connector; left out: 'default'. */
+  readonly account?: string
   readonly input: Json
   readonly about: readonly Json[]
   readonly at: number

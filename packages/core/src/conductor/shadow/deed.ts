@@ -42,7 +42,8 @@ export async function observe<In>(
     const { type, id: entity } = one as { type?: string; id?: string }
     return type === undefined || entity === undefined ? [] : [{ entity: type, id: entity }]
   })
-  const deed: Deed = { id, action: known.name, input: parseStored(text), about, at, by }
+  const under = known.account === 'default' ? {} : { account: known.account }
+  const deed: Deed = { id, action: known.name, ...under, input: parseStored(text), about, at, by }
   await env.company(workspace).edit(async () => {
     const [there] = await env.store.records(workspace, { kind: 'deed', ids: [id], limit: 1 })
     if (there !== undefined) return undefined

@@ -11,14 +11,18 @@ const KEYS_MAX = 20
 /** So many are looked at under each key. */
 const NEAR_MAX = 50
 
-/** What it is about, and its very input: hashed under the workspace's key. */
-export function keysOf(
-  secret: string,
-  action: string,
-  { subjects, input }: { readonly subjects: readonly string[]; readonly input: Json },
-): string[] {
+/** What it is about, and its very input, under its account: hashed under the workspace's key. */
+export function keysOf(secret: string, { action, account, subjects, input }: About): string[] {
   const same = keyedHash(secret, canonical(['same', action, sha256(canonical(input))])).slice(0, 24)
-  return [...subjects.slice(0, KEYS_MAX), same]
+  const own = (key: string): string => (account === 'default' ? key : sha256(canonical([account, key])).slice(0, 24))
+  return [...subjects.slice(0, KEYS_MAX), same].map(own)
+}
+
+interface About {
+  readonly action: string
+  readonly account: string
+  readonly subjects: readonly string[]
+  readonly input: Json
 }
 
 /** Under which a record is found by each of its keys. */

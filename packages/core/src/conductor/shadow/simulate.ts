@@ -88,7 +88,9 @@ async function simulation(
       at: env.clock.now(),
       order: earlier.length,
       ...(shadow.segment === undefined ? {} : { rung: shadow.segment }),
-      ...trustIn(stands, () => keysOf(secret, action.name, { subjects, input: parseStored(input) })),
+      ...trustIn(stands, () =>
+        keysOf(secret, { action: action.name, account: action.account, subjects, input: parseStored(input) }),
+      ),
     }
     const isShown = verdict.asks.length > 0 || (stands?.rung === 'shadow' && (await isSampled(env, workspace, would)))
     const asked = isShown ? await shown(pass, acting, verdict, shadow) : undefined

@@ -69,18 +69,18 @@ export function wouldPut(would: Would, version: number): Put {
 
 /** It is looked for by what it is about while it has no counterpart, and by its counterpart from then on. */
 function evidenceIndex(would: Would): { [field: string]: string } {
-  const { action, item, trust, keys, paired } = would
+  const { item, trust, keys, paired } = would
   const isFree = trust !== undefined && keys !== undefined && paired === undefined
   return {
-    ...(item === undefined ? {} : { shown: shownKey(action, trust?.segment) }),
+    ...(item === undefined ? {} : { shown: shownKey(would) }),
     ...(isFree ? { ...keyIndex(keys), free: freeKey(would) } : {}),
     ...(paired?.by.includes(':') === true ? { paired: paired.by } : {}),
   }
 }
 
 /** Of those that were put before a person. */
-export function shownKey(action: string, segment: string | undefined): string {
-  return sha256(canonical([action, segment ?? null])).slice(0, 24)
+export function shownKey({ action, account, trust }: Pick<Would, 'action' | 'account' | 'trust'>): string {
+  return sha256(canonical([action, account, trust?.segment ?? null])).slice(0, 24)
 }
 
 /** Of those that are evidence for one standing, and have not counted. */

@@ -7,7 +7,7 @@
  * R3. A person's word on the item counts above what was compared, and not beside it.
  * R4. What nobody did within the window counts as wrong with the next pair of its segment: who tells of some deeds tells of all. Where none
  *     is told, silence is no evidence.
- * R5. It counts for the standing that it was proposed under: its segment, its version, and not from before.
+ * R5. It counts for the standing that it was proposed under: its account, its segment, its version, and not from before.
  * R6. Nothing is read but what is about the same thing, and what is late: however much was proposed meanwhile. What an earlier release
  *     has recorded is not found so, and is evidence for nothing.
  */
@@ -59,9 +59,9 @@ export function trustIn(stands: Stands | undefined, keys: () => readonly string[
 }
 
 /** Where policy asks nobody, a person is shown so many of a week, to say what no deed does. */
-export async function isSampled(env: Environment, workspace: string, { action, at, trust }: Would): Promise<boolean> {
-  const where = { field: 'shown', value: shownKey(action, trust?.segment) }
-  const shown = await env.store.records(workspace, { kind: 'would', where, from: at - WEEK_MS, limit: SAMPLES })
+export async function isSampled(env: Environment, workspace: string, would: Would): Promise<boolean> {
+  const where = { field: 'shown', value: shownKey(would) }
+  const shown = await env.store.records(workspace, { kind: 'would', where, from: would.at - WEEK_MS, limit: SAMPLES })
   return shown.length < SAMPLES
 }
 
@@ -85,9 +85,15 @@ export async function proposed(
 }
 
 /** What a deed, or an effect that a person agreed to, is the counterpart of. */
-async function completedBy(env: Environment, workspace: string, secret: string, act: Act): Promise<Completed> {
-  const keys = keysOf(secret, act.action, act)
-  if (!env.trust.some((rule) => rule.action === act.action)) return { ...NOTHING, keys }
+async function completedBy(
+  env: Environment,
+  workspace: string,
+  secret: string,
+  act: Act,
+  account = 'default',
+): Promise<Completed> {
+  const keys = keysOf(secret, { ...act, account })
+  if (ruleOf(env, act.action, account) === undefined) return { ...NOTHING, keys }
   const near = { from: act.at - WINDOW_MS, order: 'ascending' } as const
   const rows = await rowsNear({ store: env.store, workspace }, 'would', keys, near)
   const held = rows.map(heldIn).filter(({ would: { trust, paired } }) => trust !== undefined && paired === undefined)
@@ -99,13 +105,13 @@ async function completedBy(env: Environment, workspace: string, secret: string, 
 
 export async function completedByDeed(env: Environment, workspace: string, deed: Deed): Promise<Completed> {
   const secret = await env.company(workspace).key()
-  return completedBy(env, workspace, secret, deedAct(secret, env.actions.find(deed.action), deed))
+  return completedBy(env, workspace, secret, deedAct(secret, env.actions.find(deed.action), deed), deed.account)
 }
 
 export async function completedByEffect(env: Environment, workspace: string, effect: EffectRecord): Promise<Completed> {
   const secret = await env.company(workspace).key()
   const act = effectAct(secret, env.actions.find(effect.action), effect, effect.owner.run)
-  return completedBy(env, workspace, secret, act)
+  return completedBy(env, workspace, secret, act, effect.account)
 }
 
 /** What a person's word on an item comes to (R3); undefined: it was proposed under another standing, and is evidence for none (R5). */
@@ -140,7 +146,7 @@ async function counted(env: Environment, workspace: string, held: Held, act: Act
   const at = env.clock.now()
   const material = env.actions.find(would.action)?.material ?? []
   const good = agrees(fieldsOf(would.input, act.input, material, 0))
-  const late = await overdue(env, workspace, would, at)
+  const late = await overdue(env, workspace, would, { at, since: standing.since })
   const happenings: Happening[] = [...late.map(() => false), good].map((one) => ({ what: 'seen', good: one, at }))
   const more = good ? widened(record, act.input, costsKnown(env.actions.find(would.action), act.input)) : {}
   const { puts, drafts } = await happened(env, workspace, rule, record, happenings, more)
@@ -154,11 +160,16 @@ function mark({ would, version }: Held, paired: Paired): Put {
   return wouldPut({ ...would, paired }, version + 1)
 }
 
-/** R4. */
-async function overdue(env: Environment, workspace: string, would: Would, at: number): Promise<Held[]> {
+/** R4, of what was proposed since its standing began (R5). */
+async function overdue(
+  env: Environment,
+  workspace: string,
+  would: Would,
+  { at, since }: { readonly at: number; readonly since: number },
+): Promise<Held[]> {
   const where = { field: 'free', value: freeKey(would) }
   const late: Held[] = []
-  const free = { kind: 'would', where, from: at - WINDOWS * WINDOW_MS }
+  const free = { kind: 'would', where, from: Math.max(since, at - WINDOWS * WINDOW_MS) }
   for await (const row of pagesOf(env.store, workspace, free, FEW)) {
     const one = heldIn(row)
     // They come in the order of their instants.
@@ -176,7 +187,7 @@ function asked(env: Environment, would: Would): Would & { readonly loose: boolea
   return { ...would, loose: isLoose(env.actions.find(would.action), would.input, would.because) }
 }
 
-/** R2: the nearest that was done around then, and is nobody's counterpart yet. */
+/** R2: the nearest that was done around then, under the same account, and is nobody's counterpart yet. */
 async function counterpart(env: Environment, workspace: string, would: Would): Promise<Act | undefined> {
   const acts = await actsNear(env, workspace, would)
   for (;;) {
