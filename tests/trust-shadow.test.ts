@@ -215,16 +215,26 @@ describe('what stands on the rung of shadow', () => {
     await t.stop()
   })
 
-  it('saves nobody any time: a run of which some was simulated counts as one in shadow', async () => {
+  it('saves nobody any time; in all else a run of which some was simulated is one like others', async () => {
     const timed = definePlaybook({
-      ...{ name: 'timed', version: 1, input: z.object({}), output: z.null(), baseline: { low: '10m', high: '20m' } },
-      run: (ctx) => ctx.act(note, {}),
+      ...{ name: 'timed', version: 1, input: z.object({ fails: z.boolean() }), output: z.null() },
+      baseline: { low: '10m', high: '20m' },
+      run: async (ctx, { fails }) => {
+        await ctx.act(note, {})
+        if (fails) await ctx.step('part', () => Promise.reject(new Error('no')), { retry: { attempts: 1 } })
+        return null
+      },
     })
     const gate = policy([policy.rule('n', { on: note }, () => policy.allow())])
     const t = await testConductor({ playbooks: [timed], actions: [note], policy: gate, trust: [defineTrust(note)] })
-    await t.start(timed, {})
-    const { total } = await t.keelson.metrics.report()
-    expect(total).toMatchObject({ runs: { completed: 0, shadow: 1 }, saved: { low: 0 } })
+    for (const fails of [false, true, true, true]) await t.start(timed, { fails })
+    const total = async () => (await t.keelson.metrics.report()).total
+    const runs = { completed: 1, failed: 3, shadow: 0 }
+    expect(await total()).toMatchObject({ runs, saved: { low: 0, high: 0, counted: 0 } })
+    const alerts = await t.keelson.metrics.alerts.list()
+    expect(alerts.map(({ id, count }) => [id, count])).toEqual([['exhausted:timed:part', 3]])
+    for (let i = 0; i < 5; i++) await t.keelson.metrics.spent(timed, '12m', { by, on: 'by-hand' })
+    expect(await total()).toMatchObject({ runs, saved: { low: 0, high: 0, counted: 0, measured: 0 } })
     await t.stop()
   })
 

@@ -42,13 +42,14 @@ function quantile(sorted: readonly number[], share: number): number {
 
 function asMeasured(sum: Rollup, range: BaselineMs | undefined): Rollup {
   if (range === undefined) return sum
-  const { completed, lost } = sum
+  const { completed, simulated, lost } = sum
+  const real = completed - simulated
   return {
     ...sum,
-    based: completed,
-    measured: completed,
-    lowMs: completed * range.lowMs,
-    highMs: completed * range.highMs,
+    based: real,
+    measured: real,
+    lowMs: real * range.lowMs,
+    highMs: real * range.highMs,
     lostLowMs: lost * range.lowMs,
     lostHighMs: lost * range.highMs,
   }

@@ -45,7 +45,7 @@ const REPEAT_MS = 90 * 86_400_000
 
 export const counting: Projections<Environment> = { settled, decided, corrected }
 
-/** Some of what it did was done nowhere, for where its action stands: it has saved nobody any time. */
+/** Some of what a real run did was done nowhere, for where its action stands. */
 function hasSimulated({ ops }: History): boolean {
   for (const { outcome } of ops.values()) {
     const { receipt } = (outcome?.outcome ?? {}) as { receipt?: { shadow?: boolean } }
@@ -70,8 +70,8 @@ async function settled(env: Environment, settling: Settling): Promise<Counted> {
     at,
     tookMs: at - row.createdAt,
     ...(asked === undefined ? {} : { of: asked.owner.run }),
-    ...(start.shadow === undefined && !hasSimulated(history) ? {} : { shadow: true }),
-    ...baselineOf(playbook, start.input),
+    ...(start.shadow === undefined ? {} : { shadow: true }),
+    ...(start.shadow === undefined && hasSimulated(history) ? { simulated: true } : baselineOf(playbook, start.input)),
     ...(asked === undefined
       ? await sortedBy(env, row.workspace, playbook, start.input)
       : await sortedLike(env, row.workspace, asked)),
@@ -134,9 +134,9 @@ async function reverted(env: Environment, { row: { workspace, id }, history }: S
   const undone = effects.map((row) => JSON.parse(row.data) as EffectRecord)
   const puts: Put[] = []
   for (const row of rows) {
-    const { run, playbook, terms, status, baseline } = JSON.parse(row.data) as Outcome
+    const { run, playbook, terms, status, simulated, baseline } = JSON.parse(row.data) as Outcome
     const touches = await touchesOf(env, workspace, run)
-    const lost = status === 'completed' && !touches.some((one) => one.lost === true)
+    const lost = status === 'completed' && simulated !== true && !touches.some((one) => one.lost === true)
     const caught = caughtIn(
       touches,
       undone.filter(({ owner }) => owner.run === run),

@@ -37,6 +37,8 @@ export interface Rollup {
   readonly declined: number
   readonly cancelled: number
   readonly shadow: number
+  /** Completed runs of which some was simulated: they have no baseline. */
+  readonly simulated: number
   readonly steps: number
   readonly attempts: number
   readonly firstTry: number
@@ -94,6 +96,7 @@ export function emptyRollup(playbook: string): Rollup {
     declined: 0,
     cancelled: 0,
     shadow: 0,
+    simulated: 0,
     steps: 0,
     attempts: 0,
     firstTry: 0,
@@ -187,6 +190,7 @@ const NUMBERS = [
   'declined',
   'cancelled',
   'shadow',
+  'simulated',
   'steps',
   'attempts',
   'firstTry',
@@ -239,6 +243,7 @@ function ofOutcome(row: Outcome): Rollup {
   return {
     ...sums,
     completed: 1,
+    simulated: row.simulated === true ? 1 : 0,
     touchless: row.touches === 0 ? 1 : 0,
     actives: [row.activeMs],
     ...(baseline === undefined ? {} : { based: 1, ...baseline }),

@@ -66,6 +66,8 @@ export interface Outcome extends Tries {
   /** It is an effect's own run: counted with the run that asked. */
   readonly of?: string
   readonly shadow?: boolean
+  /** Some of what it did was done nowhere: whatever its end, it has saved nobody any time. */
+  readonly simulated?: boolean
   readonly baseline?: BaselineMs
   /** How often an effect was asked for, and how often a person changed it. */
   readonly effects: number
