@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { action, createConductor, defineEvent, definePlaybook, policy, type Conductor } from '@keelson/core'
 import { sqlite } from '@keelson/memory-sqlite'
-import { shared } from './support/terminal.ts'
+import { own, shared } from './support/terminal.ts'
 
 const done: string[] = []
 const book = action({
@@ -71,9 +71,10 @@ describe('a run', () => {
     await app.quiet()
     expect((await keelson(['why', store, 'a'])).stdout).toContain(`resume it: npx keelson resume ${store} a`)
     expect(await keelson(['resume', store, 'a', '--json'])).toMatchObject({ code: 0 })
-    await app.quiet()
-    expect(await app.runs.get('a').status()).toMatchObject({ state: 'waiting', for: [{ kind: 'event' }] })
+    await expect.poll(() => app.runs.get('a').status()).toMatchObject({ state: 'waiting', for: [{ kind: 'event' }] })
     expect(await keelson(['cancel', store, 'a'])).toMatchObject({ code: 2, stdout: '' })
+    const hashed = await own(['cancel', store, 'a', '--hash', 'A'.repeat(16)])
+    expect(hashed).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('pass --yes\n') })
     expect(await keelson(['cancel', store, 'a', '--yes', '-m', 'no need', '--as', 'ann'])).toMatchObject({ code: 0 })
     await app.quiet()
     expect(await app.runs.get('a').status()).toMatchObject({ state: 'cancelled' })
@@ -110,6 +111,24 @@ describe('a company', () => {
     expect(await keelson(['thaw', store, '--yes'])).toMatchObject({ code: 0 })
     await expect.poll(() => done).toContain('b second')
     await app.quiet()
+  })
+})
+
+describe('a command on all of a store', () => {
+  it.each([
+    ['freeze', 'pause'],
+    ['thaw', 'resume'],
+  ])('is refused where it names a run: %s', async (all, one) => {
+    const trail = async () => (await app.audit.query({ limit: 500 })).lines.map(({ what }) => what)
+    const before = await trail()
+    const { code, stdout, stderr } = await keelson([all, store, 'a', '--yes', '-m', 'only this one'])
+    expect([code, stdout]).toEqual([2, ''])
+    expect(stderr).toContain(`of one run: npx keelson ${one} ${store} a`)
+    expect(await trail()).toEqual(before)
+  })
+
+  it.each(['runs', 'holds', 'verify', 'export'])('is refused where it names anything: %s', async (all) => {
+    expect(await keelson([all, store, 'a'])).toMatchObject({ code: 2, stdout: '' })
   })
 })
 

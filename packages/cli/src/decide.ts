@@ -139,10 +139,10 @@ async function outcomeOf({ message, file }: Asked): Promise<Decision> {
   return { outcome, output: jsonOf(await readFile(file, 'utf8'), file) }
 }
 
-/** C1. */
-export function assertAskable({ yes, hash, json }: Asked): void {
+/** C1. `ways`: how it is said without being asked back. */
+export function assertAskable({ yes, hash, json }: Asked, ways = '--yes, or --hash of what you saw'): void {
   if (yes || hash !== undefined || (process.stdin.isTTY && !json)) return
-  throw new Misuse('there is nobody to ask back: pass --yes, or --hash of what you saw')
+  throw new Misuse(`there is nobody to ask back: pass ${ways}`)
 }
 
 /** Shows the item, all of it, and asks back, which counts as a look. Throws `Misuse` for a no. */

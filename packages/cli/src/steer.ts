@@ -14,7 +14,7 @@ import type { Asked, Steering } from './usage.ts'
 export async function steerAt(workspace: Workspace, asked: Asked & { readonly command: Steering }): Promise<number> {
   const question = ASKS[asked.command]
   if (question !== undefined && !asked.yes) {
-    assertAskable(asked)
+    assertAskable({ ...asked, hash: undefined }, '--yes') // no hash names a run
     await assertYes(question)
   }
   await DO[asked.command](workspace, asked)

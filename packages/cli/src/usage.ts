@@ -82,6 +82,8 @@ const NEEDS_SUBJECT: Partial<Record<Command, string>> = {
   ...{ approve: 'an item', edit: 'an item', reject: 'an item', respond: 'an item', answer: 'an item' },
   ...{ outcome: 'an item', retry: 'an item', dismiss: 'an item', snooze: 'an item' },
 }
+/** Commands on a whole store, which name nothing in it. */
+const WHOLE: readonly Command[] = ['runs', 'holds', 'verify', 'freeze', 'thaw', 'export', 'backup', 'prune', 'rehearse']
 /** Options without which a command does not know what to do. */
 const NEEDS: Partial<Record<Command, 'out' | 'older-than' | 'playbooks' | 'until'>> = {
   ...{ backup: 'out', prune: 'older-than', rehearse: 'playbooks', snooze: 'until' },
@@ -107,6 +109,7 @@ export function asked(args: readonly string[]): Asked | Help | 'version' {
   if (values.help === true || word === 'help') return { help: command }
   if (store === undefined) throw new Misuse(`keelson ${command} needs the path of a store`)
   if (more.length > 0 && command !== 'import') throw new Misuse(`"${more[0]}" is one too many`)
+  if (subject !== undefined && WHOLE.includes(command)) throw new Misuse(tooMuch(command, store, subject))
   const what = NEEDS_SUBJECT[command]
   if (subject === undefined && what !== undefined) throw new Misuse(`keelson ${command} needs ${what}`)
   const option = NEEDS[command]
@@ -140,6 +143,13 @@ export function asked(args: readonly string[]): Asked | Help | 'version' {
     ...{ checkpoint: values.checkpoint, effect: values.effect, agent: values.agent },
     ...{ from: values.from, before: values.before },
   }
+}
+
+/** Whoever names a run may think that the command is about that alone. */
+function tooMuch(command: Command, store: string, subject: string): string {
+  const one = command === 'freeze' ? 'pause' : command === 'thaw' ? 'resume' : undefined
+  const other = one === undefined ? '' : `; of one run: npx keelson ${one} ${store} ${subject}`
+  return `"${subject}" is one too many: keelson ${command} is about all of a store${other}`
 }
 
 function numberOf(text: string | undefined, option: string): number | undefined {
