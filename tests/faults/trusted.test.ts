@@ -175,3 +175,30 @@ describe('a standing in shadow that a person has begun anew', () => {
     await t.stop()
   })
 })
+
+describe('an ask that nobody answers in time', () => {
+  it('is shown beside the evidence of its standing, by account and segment, and is none', async () => {
+    const said = { grantable: true, onSilence: 'reject', timeout: '1h' } as const
+    const start = 'approve'
+    const trust = [defineTrust(charge, { start, segment: ({ invoice }) => invoice[0]! }), defineTrust(paris, { start })]
+    const gate = policy([policy.rule('money', { on: charge }, () => policy.ask(said))])
+    const t = await testConductor({ playbooks: [bill], policy: gate, trust, actions: [charge] })
+    for (const segment of ['a', 'b']) await t.keelson.trust.set(charge, 'approve', { by, segment })
+    await t.keelson.trust.set(paris, 'approve', { by })
+    for (const invoice of ['a1', 'a2', 'b1']) await t.start(bill, { invoice })
+    await t.start(bill, { invoice: 'a1', paris: true })
+    await t.advance('2h')
+    const shown = async () =>
+      (await t.keelson.trust.list()).map((one) => [one.account, one.segment, one.seen, one.expired])
+    expect(new Set(await shown())).toEqual(
+      new Set([
+        ['paris', 'all', 0, 1],
+        [undefined, 'a', 0, 2],
+        [undefined, 'b', 0, 1],
+      ]),
+    )
+    await t.keelson.trust.set(charge, 'batch', { by, segment: 'a' })
+    expect(await shown()).toContainEqual([undefined, 'a', 0, 0])
+    await t.stop()
+  })
+})

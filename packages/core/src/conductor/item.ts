@@ -193,9 +193,15 @@ export function itemPut(item: ItemRecord, version: number): Put {
       ...(item.proposes === undefined ? {} : { proposes: item.state === 'open' ? 'open' : 'closed' }),
       ...(item.state === 'open' && item.dueAt !== undefined ? { outbox: 'open' } : {}),
       ...(item.state === 'open' && item.assignee !== undefined ? { assignee: item.assignee.id } : {}),
+      ...(isUnanswered(item) ? { unanswered: item.action! } : {}),
     },
     sort: item.openedAt,
   }
+}
+
+/** What a person was to let pass, and nobody answered in time. A hold whose time comes was let go. */
+function isUnanswered({ state, kind, action, dueAt, undo }: ItemRecord): boolean {
+  return state === 'expired' && kind === 'approval' && action !== undefined && dueAt === undefined && undo !== true
 }
 
 export async function readItem(

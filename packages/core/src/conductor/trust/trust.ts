@@ -6,10 +6,11 @@ import type { TrustRule } from '../../policy/trust-rule.ts'
 import { isAbove, nextRung, RUNGS, topOf, wilsonLower, type TrustRung } from '../../policy/trust.ts'
 import type { Environment } from '../environment.ts'
 import { pagesOf } from '../../journal/pages.ts'
+import { itemsWhere } from '../item.ts'
 import { iso } from '../waiting.ts'
 import { digest, type DigestSpan, type TrustDigest } from './digest.ts'
 import { assertSegment, termOf } from './segment.ts'
-import { ceilingAt, ceilingBy, happened, ruleOf, standingNow, trustOf, under } from './record.ts'
+import { ceilingAt, ceilingBy, happened, ruleOf, segmentOf, standingNow, trustOf, under } from './record.ts'
 import type { Ceiling, TrustRecord } from './record.ts'
 
 export interface Trusted {
@@ -23,6 +24,8 @@ export interface Trusted {
   readonly seen: number
   readonly good: number
   readonly lower: number
+  /** Asks since then that nobody answered in time: shown beside, and evidence of nothing. */
+  readonly expired: number
   readonly ceiling: TrustRung
   /** What of the action its ceiling follows from, where nobody has said another. */
   readonly category?: Category
@@ -144,6 +147,7 @@ async function shown(env: Environment, workspace: string, record: TrustRecord): 
     seen,
     good,
     lower: wilsonLower(good, seen),
+    expired: rule === undefined ? 0 : await unanswered(env, workspace, rule, { segment, since }),
     ceiling,
     ...(said === undefined ? {} : { ceilingBy: saidBy(said) }),
     ...(said !== undefined || rule?.category === undefined ? {} : { category: rule.category }),
@@ -151,6 +155,19 @@ async function shown(env: Environment, workspace: string, record: TrustRecord): 
     ...(proposed === undefined ? {} : { proposed }),
     ...(rule?.autoPromote === undefined || standing.asksFirst === true ? {} : { autoPromote: rule.autoPromote }),
   }
+}
+
+async function unanswered(
+  env: Environment,
+  workspace: string,
+  rule: TrustRule,
+  { segment, since }: { readonly segment: string; readonly since: number },
+): Promise<number> {
+  const items = await itemsWhere(env.store, workspace, { field: 'unanswered', value: rule.action }, since)
+  const own = items.filter(({ account = 'default', input = null }) => {
+    return account === rule.account && segmentOf(rule, input) === segment
+  })
+  return own.length
 }
 
 function saidBy({ by, at, until, reason }: Ceiling): NonNullable<Trusted['ceilingBy']> {
