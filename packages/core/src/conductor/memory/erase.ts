@@ -42,7 +42,8 @@ export async function erase(desk: Desk, notifier: Notifier, which: Which, { by, 
   const found = await chosen(desk, which, secret)
   const wanted = new Set('files' in which ? which.files : [])
   const places = found.flatMap(({ erased }) => erased?.stands ?? [])
-  const texts = textsOf([...found.flatMap(ownTexts), ...(await stillSaid(desk, secret)(places))])
+  const still = stillSaid(desk, secret)
+  const texts = textsOf([...found.flatMap(ownTexts), ...(await still(places))])
   const sets = new Set(found.filter(isShort).map(({ set }) => set))
   await endProposals(desk, notifier, { texts, memories: found.map(({ id }) => id) }, { by, reason })
   let result: Erased = { erased: [], files: [], left: [] }
@@ -52,7 +53,7 @@ export async function erase(desk: Desk, notifier: Notifier, which: Which, { by, 
       desk,
       found.map(({ id }) => id),
     )
-    const { erased, puts } = await tombs(desk, rows, { reason, secret, seen })
+    const { erased, puts } = await tombs(desk, rows, { reason, secret, seen, still })
     const { puts: others, cached } = await redactedPuts(desk, seen, { texts, sets, done: puts })
     for (const put of others) puts.set(`${put.kind}/${put.id}`, put)
     const done = [...puts.keys(), ...cached.map(({ kind, id }) => `${kind}/${id}`)]
@@ -89,7 +90,12 @@ export async function erase(desk: Desk, notifier: Notifier, which: Which, { by, 
 async function tombs(
   desk: Desk,
   rows: readonly RecordRow[],
-  { reason, secret, seen }: { reason: string; secret: string; seen: Traces },
+  {
+    reason,
+    secret,
+    seen,
+    still,
+  }: { reason: string; secret: string; seen: Traces; still: ReturnType<typeof stillSaid> },
 ): Promise<{ erased: Tombstone[]; puts: Map<string, Put> }> {
   const at = desk.env.clock.now()
   const erased: Tombstone[] = []
@@ -98,7 +104,7 @@ async function tombs(
     const record = JSON.parse(row.data) as MemoryRecord
     if (record.erased !== undefined) {
       const { stands: before, ...gone } = record.erased
-      const now = standing(secret, await stillSaid(desk, secret, before ?? []), seen)
+      const now = standing(secret, await still(before ?? []), seen)
       const noted = memoryPut({ ...record, erased: { ...gone, ...now } }, row.version + 1)
       if (!standAlike(before, now.stands)) puts.set(`${noted.kind}/${noted.id}`, noted)
       continue
