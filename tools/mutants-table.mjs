@@ -944,9 +944,9 @@ export const mutants = [
   {
     name: 'pairs-of-an-account',
     drops: 'a deed is evidence for the account under which it was done',
-    file: core('conductor/trust/pairs.ts'),
-    find: 'all.filter((one) => one.account === account)',
-    replace: 'all',
+    file: core('conductor/shadow/keys.ts'),
+    find: "account === 'default' ? key : sha256(canonical([account, key])).slice(0, 24)",
+    replace: 'key',
     test: at('tests', 'tests/faults/trusted.test.ts', 'under one of them: a deed that comes after'),
   },
   {
