@@ -46,7 +46,7 @@ describe('a run', () => {
     await t.advance('3d')
     expect(await run.result()).toEqual({
       before: ['ada lives in Berlin'],
-      after: [],
+      after: ['Ada said that she moved to Lisbon.'], // nothing says any more where, and this is of her
       again: ['visit ada in Lisbon, try 2'],
     })
     expect(await t.keelson.memory.get(id)).toMatchObject({ status: 'closed' })

@@ -102,58 +102,132 @@ export function assemble(
   candidates: readonly Candidate[],
   options: { budgetTokens: number; countTokens?: (text: string) => number },
 ): Omit<ContextPack, 'id'> {
-  const count = options.countTokens ?? estimateTokens
+  const { budgetTokens, countTokens: count = estimateTokens } = options
   const left: ContextLeft[] = []
   const chosen: Line[] = []
-  const seen = new Set<string>()
-  const frame = count([OPEN, CLOSE].join('\n')) + 1
+  const taking: Taking = { seen: new Set(), left, frame: count([OPEN, CLOSE].join('\n')) + 1 }
+  let spare: Line[] = []
   let used = 0
   for (const section of [...ORDER.filter((one) => one !== 'recall'), 'recall'] as const) {
     const own = candidates.filter((one) => one.section === section)
-    const most = Math.min(options.budgetTokens - used, SHARE[section] * options.budgetTokens)
-    let taken = own.length === 0 ? 0 : count(`## ${TITLES[section]}`) + 1
-    let fenced = false
-    for (const candidate of own) {
-      const line = lineOf(candidate)
-      const leave = (reason: LeftReason): unknown => left.push({ source: candidate.source, section, reason })
-      if (seen.has(candidate.source) || seen.has(line)) leave('duplicate')
-      else {
-        const tokens = count(line) + 1
-        const fence = candidate.outside && !fenced ? frame : 0
-        if (taken + tokens + fence > most) leave('budget')
-        else {
-          taken += tokens + fence
-          fenced ||= candidate.outside
-          chosen.push({ candidate, line, tokens })
-          seen.add(candidate.source).add(line)
-        }
-      }
-    }
-    used += chosen.some(({ candidate }) => candidate.section === section) ? taken : 0
+    const lines = own.map((candidate) => linedUp(candidate, count))
+    const most = Math.min(budgetTokens - used, SHARE[section] * budgetTokens)
+    const isLast = section === 'recall'
+    const taken = take(taking, lines, { most, title: titleOf(section, count), ...(isLast ? { inOrder: true } : {}) })
+    chosen.push(...taken.lines)
+    if (isLast) spare = taken.over
+    else left.push(...taken.over.map(overBudget))
+    used += taken.tokens
   }
-  return finished(chosen, left, options.budgetTokens, count)
+  const pack = filled(taking, finished(chosen, budgetTokens, count), { spare, budgetTokens, count })
+  const items = pack.lines.map(({ candidate: { section, source, outside }, tokens }) => ({
+    ...{ section, source, tokens, outside },
+  }))
+  return { text: pack.text, tokens: pack.tokens, budgetTokens, items, left: [...left, ...pack.over.map(overBudget)] }
+}
+
+type Count = (text: string) => number
+
+function linedUp(candidate: Candidate, count: Count): Line {
+  const line = lineOf(candidate)
+  return { candidate, line, tokens: count(line) + 1 }
+}
+
+function titleOf(section: Section, count: Count): number {
+  return count(`## ${TITLES[section]}`) + 1
+}
+
+function overBudget({ candidate: { source, section } }: Line): ContextLeft {
+  return { source, section, reason: 'budget' }
+}
+
+/** What is there already, what was not even looked at for that, and what a fence takes. */
+interface Taking {
+  readonly seen: Set<string>
+  readonly left: ContextLeft[]
+  readonly frame: number
+}
+
+/**
+ * The first of them that fit, each counted by itself, behind a title that takes `title`; `fenced`: in a fence that is there;
+ * `inOrder`: none behind one that does not fit.
+ */
+function take(
+  { seen, left, frame }: Taking,
+  lines: readonly Line[],
+  {
+    most,
+    title,
+    fenced = false,
+    inOrder = false,
+  }: { readonly most: number; readonly title: number; readonly fenced?: boolean; readonly inOrder?: boolean },
+): { lines: Line[]; over: Line[]; tokens: number } {
+  const taken: Line[] = []
+  const over: Line[] = []
+  let tokens = title
+  let inFence = fenced
+  for (const one of lines) {
+    const { source, section, outside } = one.candidate
+    const fence = outside && !inFence ? frame : 0
+    if (seen.has(source) || seen.has(one.line)) left.push({ source, section, reason: 'duplicate' })
+    else if (tokens + one.tokens + fence > most || (inOrder && over.length > 0)) over.push(one)
+    else {
+      tokens += one.tokens + fence
+      inFence ||= outside
+      taken.push(one)
+      seen.add(source).add(one.line)
+    }
+  }
+  return { lines: taken, over, tokens: taken.length === 0 ? 0 : tokens }
+}
+
+interface Chosen {
+  readonly lines: readonly Line[]
+  /** What did not fit. */
+  readonly over: readonly Line[]
+  readonly text: string
+  readonly tokens: number
 }
 
 /** A counter may see more in the whole than in its parts: then the last of the least important goes. */
-function finished(
-  chosen: readonly Line[],
-  left: ContextLeft[],
-  budgetTokens: number,
-  count: (text: string) => number,
-): Omit<ContextPack, 'id'> {
+function finished(chosen: readonly Line[], budgetTokens: number, count: Count): Chosen {
   const kept = [...chosen].sort((a, b) => ORDER.indexOf(a.candidate.section) - ORDER.indexOf(b.candidate.section))
-  let text = textOf(kept)
-  while (kept.length > 0 && count(text) > budgetTokens) {
+  const over: Line[] = []
+  for (;;) {
+    const text = textOf(kept)
+    const tokens = text === '' ? 0 : count(text)
+    if (tokens <= budgetTokens || kept.length === 0) return { lines: kept, over, text, tokens }
     const recall = kept.findLastIndex(({ candidate }) => candidate.section === 'recall')
-    const [gone] = kept.splice(recall === -1 ? kept.length - 1 : recall, 1)
-    left.push({ source: gone!.candidate.source, section: gone!.candidate.section, reason: 'budget' })
-    text = textOf(kept)
+    over.push(...kept.splice(recall === -1 ? kept.length - 1 : recall, 1))
   }
-  const items = kept.map(({ candidate, tokens }) => {
-    const { section, source, outside } = candidate
-    return { section, source, tokens, outside }
-  })
-  return { text, tokens: text === '' ? 0 : count(text), budgetTokens, items, left }
+}
+
+/** Or less: what that leaves goes to what else was recalled, in order as long as it fits, and then to what is short enough. */
+function filled(
+  taking: Taking,
+  first: Chosen,
+  {
+    spare,
+    budgetTokens,
+    count,
+  }: { readonly spare: readonly Line[]; readonly budgetTokens: number; readonly count: Count },
+): Chosen {
+  let full = first
+  let over = spare
+  for (let inOrder = true; over.length > 0 && full.over.length === 0;) {
+    const recalled = full.lines.filter(({ candidate }) => candidate.section === 'recall')
+    const more = take(taking, over, {
+      most: budgetTokens - full.tokens,
+      title: recalled.length === 0 ? titleOf('recall', count) : 0,
+      fenced: recalled.some(({ candidate }) => candidate.outside),
+      inOrder,
+    })
+    over = more.over
+    if (more.lines.length > 0) full = finished([...full.lines, ...more.lines], budgetTokens, count)
+    else if (inOrder) inOrder = false
+    else break
+  }
+  return { ...full, over: [...full.over, ...over] }
 }
 
 function textOf(lines: readonly Line[]): string {

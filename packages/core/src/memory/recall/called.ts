@@ -13,7 +13,7 @@ import type { MemoryStore } from '../../journal/store.ts'
 import { recordId, type EntityRecord } from '../entity.ts'
 import { GONE } from '../gone.ts'
 import { nameOf, type Indexed, type Segment } from './segment.ts'
-import type { Called } from './rank.ts'
+import type { Called } from './factors.ts'
 
 /** What is kept of an entity. */
 interface Head {

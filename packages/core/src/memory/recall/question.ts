@@ -4,6 +4,8 @@ import { isStop, rawWords, termsOf } from './words.ts'
 
 export interface Question {
   readonly terms: readonly string[]
+  /** It says nothing but names. */
+  readonly namesOnly: boolean
   /** Names known to the index that it mentions. */
   readonly names: readonly string[]
   readonly dates: readonly Mention[]
@@ -33,6 +35,7 @@ export function questionOf(text: string, knows: (name: string) => boolean): Ques
   return {
     // Who asks for nothing but a name wants what mentions it.
     terms: terms.length === 0 ? distinct([...names].flatMap((name) => name.split(' '))) : terms,
+    namesOnly: terms.length === 0 && names.size > 0,
     names: [...names],
     dates: datesIn(words).mentions,
     asksWhen:

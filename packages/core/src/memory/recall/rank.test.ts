@@ -1,7 +1,8 @@
 /** Ranking on its own: what words, neighbours, names, dates and authority do, and that order of writing does nothing. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { rank, type Parts } from './rank.ts'
+import type { Parts } from './factors.ts'
+import { rank } from './rank.ts'
 import { Segment, type Indexed } from './segment.ts'
 import { stem } from './stem.ts'
 

@@ -7,17 +7,17 @@
  * K1. A score depends on the units of the segments that were asked, the question and the options: on nothing else, not on
  *     other scopes, the clock, or the order of writing. The same question finds the same, bit for bit.
  * K2. Units with equal scores stand newest first, then by id.
+ * K4. Who asks for nothing but names, or for what stands nowhere, is answered with what those who are named said and what is about them,
+ *     behind all that has a score.
  *
  * Sources: S. Robertson, H. Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009). The weights were
  * measured on dialogue, see bench/README.md, and are kept where longer texts do not lose by them.
  */
-import { isOn } from './dates.ts'
+import { factorsOf, mostOf, ofNamed, partsOf, productOf, type Called, type Factors, type Parts } from './factors.ts'
 import { questionOf, type Question } from './question.ts'
 import {
-  asksFactor,
   countIn,
   lend,
-  lengthFactor,
   NEIGHBOURS,
   type Doc,
   type Indexed,
@@ -25,29 +25,6 @@ import {
   type Segment,
   type Thread,
 } from './segment.ts'
-
-/** What a score is made of: (`lexical` + `context` + `thread`) times all the others. */
-export interface Parts {
-  /** BM25 of its own words. */
-  readonly lexical: number
-  /** What its neighbours in the thread add. */
-  readonly context: number
-  /** What its thread as a whole adds. */
-  readonly thread: number
-  /** It was said by, or is about, the one who is named. */
-  readonly name: number
-  /** It is of a date that is named. */
-  readonly date: number
-  /** A question is rarely an answer. */
-  readonly question: number
-  /** It speaks of time, and the question asks when. */
-  readonly time: number
-  readonly length: number
-  /** Whose word it is: the operator's outranks the agent's. */
-  readonly authority: number
-  /** Terms of the question that are in the unit itself. */
-  readonly matched: readonly string[]
-}
 
 export interface Ranked<U> {
   readonly unit: U
@@ -63,23 +40,10 @@ export interface RankOptions<U> {
   readonly called?: Called
 }
 
-/** What the entities are called that the units of some segments are about; as names are compared. */
-export interface Called {
-  /** Is one of them called so? */
-  readonly knows: (name: string) => boolean
-  /** The names of one, by its `type/id`. */
-  readonly of: (entity: string) => ReadonlySet<string> | undefined
-}
-
 const K1 = 1
 const B = 0.75
 const ONE = NEIGHBOURS[0]!
 const THREAD_SHARE = 0.25
-const NAME = 1.35
-const DATE = 1.5
-const TIME = 1.2
-/** Products differ by the order in which they are made: this much is no difference. */
-const NEARLY = 1 + 1e-9
 
 export function rank<U extends Indexed>(
   segments: readonly Segment<U>[],
@@ -104,6 +68,7 @@ export function rank<U extends Indexed>(
   const best = top(found, question, options)
   const reasons = reasonsFor<U>(totals, worths)
   const ranked = best.map((one) => ({ unit: one.doc.unit, score: one.score, parts: reasons(one) }))
+  if (question.namesOnly || worths.size === 0) ranked.push(...besides(segments, question, options, ranked))
   for (const { scores, scored, count, threads } of found) {
     for (let at = 0; at < count; at++) scores[scored[at]!] = 0
     for (const thread of threads) thread.score = 0
@@ -315,16 +280,6 @@ function withThread<U>(score: number, doc: Doc<U>): number {
   return score + THREAD_SHARE * (doc.thread?.score ?? 0)
 }
 
-/** No factors of the question make more of a score: what would not do with them is not looked at closely. */
-function mostOf({ names, dates, asksWhen }: Question, called: Called | undefined): number {
-  return (
-    (names.length === 1 || (called !== undefined && names.length > 1) ? NAME : 1) *
-    (dates.length > 0 ? DATE : 1) *
-    (asksWhen ? TIME : 1) *
-    NEARLY
-  )
-}
-
 type Scored<U> = { readonly doc: Doc<U>; readonly score: number }
 
 function isBefore<U>(a: Scored<U>, b: Scored<U>): boolean {
@@ -332,37 +287,22 @@ function isBefore<U>(a: Scored<U>, b: Scored<U>): boolean {
   return a.doc.at === b.doc.at ? a.doc.id < b.doc.id : a.doc.at > b.doc.at
 }
 
-type Factors = Pick<Parts, 'name' | 'date' | 'question' | 'time' | 'length'>
-
-function productOf({ name, date, question, time, length }: Factors, authority: number): number {
-  return name * date * question * time * length * authority
-}
-
-function factorsOf<U>(doc: Doc<U>, { names, dates, asksWhen }: Question, called?: Called): Factors {
-  return {
-    name: isNamed(doc, names, called) ? NAME : 1,
-    date: dates.length > 0 && dates.some((mention) => isOn(doc.at, mention)) ? DATE : 1,
-    question: asksFactor(doc),
-    time: asksWhen && doc.timed ? TIME : 1,
-    length: lengthFactor(doc),
-  }
-}
-
-/** One is named: it says it, or is about it. An entity may be named twice, by two of its names. */
-function isNamed<U>(doc: Doc<U>, names: readonly string[], called: Called | undefined): boolean {
-  const { entity } = doc.unit as Indexed
-  const own = entity === undefined ? undefined : called?.of(entity)
-  if (own !== undefined && names.length > 0 && names.every((name) => own.has(name) || doc.about.includes(name)))
-    return true
-  const [name] = names
-  if (name === undefined || names.length > 1) return false
-  return doc.speaker === name || doc.speaker?.startsWith(`${name} `) === true || doc.about.includes(name)
-}
-
-/** Parts of a unit that no word of the question leads to. */
-export function factorsFor<U>(doc: Doc<U>, text: string, authority: number): Parts {
-  const question = questionOf(text, () => false)
-  return { lexical: 0, context: 0, thread: 0, ...factorsOf(doc, question), authority, matched: [] }
+/** K4, as far as there is room for them. */
+function besides<U extends Indexed>(
+  segments: readonly Segment<U>[],
+  question: Question,
+  { limit, where, called }: RankOptions<U>,
+  found: readonly Ranked<U>[],
+): Ranked<U>[] {
+  if (found.length >= limit) return []
+  const known = new Set(found.map(({ unit }) => unit.id))
+  const all: Scored<U>[] = []
+  for (const doc of ofNamed(segments, question, called))
+    if (!known.has(doc.id) && where?.(doc.unit) !== false) all.push({ doc, score: 0 })
+  all.sort((a, b) => (isBefore(a, b) ? -1 : 1))
+  return all.slice(0, limit - found.length).map(({ doc, score }) => {
+    return { unit: doc.unit, score, parts: partsOf(doc, question, doc.unit.authority ?? 1, called) }
+  })
 }
 
 /** How the score of one unit came to be: only made for what is handed out. */

@@ -21,7 +21,8 @@ import {
   type MemoryRecord,
 } from '../unit.ts'
 import { segmentsOf, type Library, type Unit } from './library.ts'
-import { rank, type Parts, type Ranked } from './rank.ts'
+import type { Parts } from './factors.ts'
+import { rank, type Ranked } from './rank.ts'
 import type { Segment } from './segment.ts'
 
 export interface RecallQuery {

@@ -9,7 +9,8 @@ import { KeelsonError } from '../../base/errors.ts'
 import type { RecallQuery, Asked, RecallWhy } from './recall.ts'
 import { recordsOf, search } from './recall.ts'
 import type { Unit } from './library.ts'
-import { factorsFor, type Ranked } from './rank.ts'
+import { factorsFor } from './factors.ts'
+import type { Ranked } from './rank.ts'
 
 /** Embeds texts, in order: a model of the AI SDK through `embeddings(model)`, or a function of your own. */
 export interface Embedder {
