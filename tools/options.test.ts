@@ -1,4 +1,4 @@
-/** The reference of createConductor's options says what the source says: every option, its default, and what it is for. */
+/** The references of options say what the source says: every option, its default, and what it is for. */
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import ts from 'typescript'
@@ -6,6 +6,17 @@ import { describe, expect, it } from 'vitest'
 import { exists, find, root } from './sources.ts'
 
 const PAGE = 'docs/reference/options.md'
+const DEFINITIONS = 'docs/reference/definitions.md'
+const DEFINED = [
+  ['definePlaybook', 'packages/core/src/playbook/playbook.ts'],
+  ['Base', 'packages/core/src/connector/action.ts'],
+  ['EntityDefinition', 'packages/core/src/memory/entity.ts'],
+  ['StepOptions', 'packages/core/src/playbook/context.ts'],
+  ['Retry', 'packages/core/src/playbook/context.ts'],
+  ['ActOptions', 'packages/core/src/playbook/context.ts'],
+  ['ProposeOptions', 'packages/core/src/playbook/context.ts'],
+  ['DelegateOptions', 'packages/core/src/playbook/context.ts'],
+] as const
 const OPTIONS = 'packages/core/src/options.ts'
 const LIMITS = 'packages/core/src/conductor/environment.ts'
 
@@ -15,12 +26,20 @@ interface Option {
   readonly text: string
 }
 
-/** The members of an interface, with their comments in one line each. */
+type Member = ts.PropertySignature | ts.MethodSignature
+
+const isMember = (one: ts.TypeElement): one is Member => ts.isPropertySignature(one) || ts.isMethodSignature(one)
+
+/** The members of an interface, or of what a function takes, with their comments in one line each. */
 const membersOf = (source: string, name: string): Option[] => {
   const file = ts.createSourceFile('a.ts', source, ts.ScriptTarget.Latest, true)
-  const found = file.statements.find((one) => ts.isInterfaceDeclaration(one) && one.name.text === name)
-  if (found === undefined || !ts.isInterfaceDeclaration(found)) throw new Error(`there is no interface ${name}`)
-  return found.members.filter(ts.isPropertySignature).map((member) => ({
+  const named = (one: ts.Statement): boolean =>
+    (ts.isInterfaceDeclaration(one) || ts.isFunctionDeclaration(one)) && one.name?.text === name
+  const found = file.statements.find(named)
+  const taken = found !== undefined && ts.isFunctionDeclaration(found) ? found.parameters[0]?.type : found
+  if (taken === undefined || !(ts.isInterfaceDeclaration(taken) || ts.isTypeLiteralNode(taken)))
+    throw new Error(`there is no interface ${name}`)
+  return taken.members.filter(isMember).map((member) => ({
     name: member.name.getText(),
     optional: member.questionToken !== undefined,
     text: ts
@@ -33,7 +52,7 @@ const membersOf = (source: string, name: string): Option[] => {
 
 /** One row: `Default X.` of the comment has a column of its own; an option that must be there says so. */
 const row = ({ name, optional, text }: Option): string => {
-  const [said, value] = / ?Default (.+?)\.(?= |$)/.exec(text) ?? []
+  const [said, value] = / ?Default:? (.+?)\.(?= |$)/.exec(text) ?? []
   const about = said === undefined ? text : text.replace(said, '').trim()
   const cells = [`\`${name}\``, optional ? (value ?? 'none') : 'needed', about]
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
@@ -72,6 +91,12 @@ describe('the reference of options', () => {
         values[name],
       ])
     }
+  })
+
+  it.each(DEFINED)('has what %s takes, in the words of the source', (name, path) => {
+    const members = membersOf(textOf(path), name)
+    expect(members.filter(({ text }) => text === '').map((one) => one.name)).toEqual([])
+    expect(written(textOf(DEFINITIONS), name)).toBe(table(members))
   })
 
   it('reads comments, defaults and what must be there', () => {

@@ -97,8 +97,11 @@ export type Tags<In> = readonly string[] | ((input: In) => readonly string[])
 interface Base<I extends z.ZodType, O extends z.ZodType, U extends z.ZodType> {
   /** 'connector.verb'. */
   readonly name: string
+  /** For people. Default its name. */
   readonly title?: string
+  /** What a caller passes: a schema of zod. */
   readonly input: I
+  /** What a caller gets. */
   readonly output: O
   /** What `compensate` needs: prior bytes and our own version mark. */
   readonly undo?: U
@@ -109,7 +112,7 @@ interface Base<I extends z.ZodType, O extends z.ZodType, U extends z.ZodType> {
     input: z.output<I>,
     options: { config: unknown; signal: AbortSignal },
   ) => Promise<PreviewSource> | PreviewSource
-  /** Default: high where it is irreversible and nothing keeps it from happening twice, medium where irreversible, else low. */
+  /** How much harm a wrong one does. Default: high where it is irreversible and nothing keeps it from happening twice, medium where irreversible, else low. */
   readonly risk?: Risk | ((input: z.output<I>) => Risk)
   /** What a wrong one would touch. Trust goes no higher than 'approve' then, in a conversation 'batch', unless a person lets it. */
   readonly category?: Category
@@ -127,10 +130,12 @@ interface Base<I extends z.ZodType, O extends z.ZodType, U extends z.ZodType> {
    * held, and again right before it is sent: when it differs, nothing is sent and it is asked anew, showing what changed.
    */
   readonly fresh?: (input: z.output<I>, options: { config: unknown; signal: AbortSignal }) => Promise<Json> | Json
+  /** Does it, under a key that stays the same for one effect; throws `ActionError` to say what a failure is to the next try. */
   readonly run: (
     input: z.output<I>,
     options: ActionRun,
   ) => Promise<{ output: z.input<O>; undo?: z.input<U> }> | { output: z.input<O>; undo?: z.input<U> }
+  /** Looks whether it has happened, where no answer came. */
   readonly reconcile?: (
     input: z.output<I>,
     options: { key: string; since: number; signal: AbortSignal; config: unknown },
@@ -145,6 +150,7 @@ interface Base<I extends z.ZodType, O extends z.ZodType, U extends z.ZodType> {
    * there afterwards. Of a read: what it answers after what the run would have done; left out, or undefined: what is really there.
    */
   readonly simulate?: (input: z.output<I>, shadow: Simulation<z.output<O>>) => z.input<O> | undefined
+  /** What an error that is no `ActionError` is to the next try; undefined: as without it. */
   readonly classify?: (error: unknown) => Failure | undefined
   /** How long 'not-found' may still be wrong. Default: timeout plus 30 s. */
   readonly settleWindowMs?: number
@@ -175,6 +181,7 @@ interface Base<I extends z.ZodType, O extends z.ZodType, U extends z.ZodType> {
   readonly material?: readonly (keyof z.output<I> & string)[]
 }
 
+/** `effect`: a read changes nothing; what is irreversible says how it avoids happening twice. */
 export type ActionDefinition<I extends z.ZodType, O extends z.ZodType, U extends z.ZodType> = Base<I, O, U> &
   (
     | { readonly effect: 'read'; readonly idempotency?: never }

@@ -50,9 +50,11 @@ export type EntityKey = string | number | readonly (string | number)[]
 type Field<S extends z.ZodType> = keyof z.output<S> & string
 
 export interface EntityDefinition<S extends z.ZodType> {
+  /** Letters, digits, "-" and "_". */
   readonly name: string
   /** Of the schema. Raise it with each change of the stored shape, and add an upcaster. */
   readonly version: number
+  /** The shape of its data: an object that is stored as JSON. */
   readonly schema: S
   /** Fields by which `find`, `list` and policy look-ups reach it. */
   readonly index?: readonly Field<S>[]

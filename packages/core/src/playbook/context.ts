@@ -62,6 +62,7 @@ export interface Intent {
 export interface ProposeOptions {
   /** When silence counts: without `onSilence` the plan is then declined. */
   readonly timeout?: Duration
+  /** What silence comes to at `timeout`: it never approves. */
   readonly onSilence?: OnSilence
   /** Who is told when nobody answers, one after the other. */
   readonly escalate?: readonly RungOptions[]
@@ -110,6 +111,7 @@ export interface Retry {
 }
 
 export interface StepOptions {
+  /** How it is tried again when it throws. */
   readonly retry?: Retry
   /** The longest that one try may take; then it fails as STEP_TIMEOUT. Default: no limit. */
   readonly timeout?: Duration

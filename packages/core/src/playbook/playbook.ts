@@ -54,11 +54,15 @@ const definitions = new WeakMap<object, AnyPlaybook>()
 
 /** Defines a playbook. Keep a version registered until its last run has ended. */
 export function definePlaybook<I extends z.ZodType, O extends z.ZodType>(definition: {
+  /** Letters, digits, ".", "-", "_"; "keelson." is taken. */
   readonly name: string
   /** A whole number. Raise it when the code no longer fits the journals of open runs. */
   readonly version: number
+  /** What it is started with: a schema of zod. */
   readonly input: I
+  /** What it returns. */
   readonly output: O
+  /** In whose name it acts: what it may do, and within which limits. */
   readonly persona?: Persona
   /** What it may use. Once it names an action or connector, any other action is `ACTION_NOT_DECLARED`. */
   readonly uses?: readonly ({ readonly name: string } | Record<string, unknown>)[]
@@ -74,7 +78,9 @@ export function definePlaybook<I extends z.ZodType, O extends z.ZodType>(definit
   readonly while?: 'open' | 'running'
   /** Passes of this playbook at once in one process. Where its versions differ, the least counts for all. */
   readonly atOnce?: number
+  /** Names of steps that are other than in the journals of open runs. */
   readonly changes?: Changes
+  /** Its code: `ctx` for all that is remembered, plain code for the rest. */
   run(ctx: Context, input: z.output<I>): Promise<z.input<O>>
 }): Playbook<z.input<I>, z.output<O>> {
   const d = definition
