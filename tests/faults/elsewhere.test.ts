@@ -15,6 +15,10 @@ const send = (sent: string[]) =>
     compensate: () => {},
   })
 
+const turns = async (): Promise<void> => {
+  for (let n = 0; n < 50; n++) await new Promise(setImmediate)
+}
+
 /** `lacks` takes up the approved effect before `has`, which is busy until `free`. */
 async function between() {
   const shared = store()
@@ -66,6 +70,38 @@ describe('an effect whose action a process lacks', () => {
     expect(await waiting()).toEqual(before)
     expect(await lacks.runs.get(effect).status()).toMatchObject({ state: 'waiting', for: [{ kind: 'version' }] })
     expect(sent).toEqual([])
+  })
+
+  it('goes by whose code brings the action, though another process took the word and has gone', async () => {
+    const shared = store()
+    const clock = manualClock(0)
+    const sent: string[] = []
+    const post = send(sent)
+    const gate = policy([policy.rule('ask', { on: post }, () => policy.ask({}))])
+    const long = Promise.withResolvers<number>()
+    const writes = code((ctx) => Promise.all([ctx.act(post, { to: 'ada' }), ctx.step('long', () => long.promise)]))
+    const occupies = code((ctx) => ctx.step('long', () => long.promise), { name: 'occupies' })
+    const old = await open(shared, { playbooks: [writes, occupies], policy: gate, clock, concurrency: 2 })
+    await old.start(writes, {}, { id: 'r' })
+    await turns()
+    await old.start(occupies, {}, { id: 'o' })
+    await turns()
+    // It knows the action by the run's code alone, which it has not seen.
+    const fresh = await open(shared, { playbooks: [writes], policy: gate, clock })
+    const [item] = (await fresh.inbox.list()).items
+    await fresh.inbox.decide(item!.id, { hash: item!.hash, by: me, approve: true })
+    await fresh.quiet()
+    await turns() // the word reaches the run where it is
+    expect(sent).toEqual([])
+    long.resolve(1)
+    await old.quiet()
+    await old.stop()
+    for (let look = 0; look < 3; look++) {
+      clock.to(clock.now() + 30_000)
+      await fresh.quiet()
+    }
+    expect(sent).toEqual(['ada'])
+    expect(await fresh.runs.get('r').status()).toMatchObject({ state: 'completed' })
   })
 
   it('goes at once by one that starts with it', async () => {

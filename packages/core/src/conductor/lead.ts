@@ -24,7 +24,8 @@ import { leaveSending } from './effect/release.ts'
 import { setByHand } from './effect/set-by-hand.ts'
 import { retryShut } from './held.ts'
 import { DEATHS_MAX, isSuspicious, keptBack } from './keep.ts'
-import { insideStep, Pass, type Internals, type Missing, type PassEnd, type Task } from './pass.ts'
+import { cameToRest, wakes, type Missing } from './missing.ts'
+import { insideStep, Pass, type Internals, type PassEnd, type Task } from './pass.ts'
 import { isKnown, raise, recover } from './raise.ts'
 import { cancel, outcomeOf, settle } from './settle.ts'
 import type { Halt } from './replay.ts'
@@ -78,9 +79,13 @@ function due(pass: Pass, version = pass.task.claimed.row.version): Next {
 
 /** For a process that can read what this cannot: it may be at work already, and nothing else would wake the run for it. */
 function later(pass: Pass, unread: WaitInfo): Next {
-  const at = pass.task.env.clock.now() + LOOK_AGAIN_MS
-  const info: WaitInfo = { ...unread, until: iso(at), next: 'looked for again' }
-  return { to: 'due', status: canonicalAround(waiting([info])), at }
+  const { at, status } = again(pass, unread)
+  return { to: 'due', status, at } // its mail is not even read
+}
+
+function again({ task }: Pass, lacks: WaitInfo): { at: number; status: string } {
+  const at = task.env.clock.now() + LOOK_AGAIN_MS
+  return { at, status: canonicalAround(waiting([{ ...lacks, until: iso(at), next: 'looked for again' }])) }
 }
 
 async function begin(pass: Pass): Promise<void> {
@@ -218,6 +223,7 @@ async function park(pass: Pass, keys: readonly string[]): Promise<void> {
   const answered = (): boolean => keys.some((key) => pass.history.ops.get(key)?.outcome !== undefined)
   const next = (): Next => (answered() ? due(pass) : { to: 'parked', wakeAt, status, seenMail: pass.mailbox.seen })
   await handOver(pass, next, 'parked')
+  cameToRest(env, claimed.row.workspace, claimed.row.id)
   if (answered()) return env.nudge()
   env.emit('run.parked', {
     workspace: claimed.row.workspace,
@@ -249,15 +255,16 @@ async function noteLane(pass: Pass): Promise<number[]> {
   return []
 }
 
-/** Leaves the run to whoever has what it waits for, and wakes runs that may bring it: once for each process that lacks it. */
-async function hold(pass: Pass, { what, wake, isThere }: Missing): Promise<void> {
+/** Leaves the run to whoever has what it waits for, and wakes runs that may bring it. */
+async function hold(pass: Pass, missing: Missing): Promise<void> {
   const { env, claimed } = pass.task
+  const { what, isThere } = missing
   await pass.work.drain()
-  const at = env.clock.now()
-  const onceKey = `wake:${claimed.row.id}:${claimed.lease.worker}`
-  const deliveries = wake.map((run) => ({ run, onceKey, kind: 'wake', payload: '{}', at }))
+  const deliveries = await wakes(pass, missing)
   const since = iso(pass.history.outcomes.at(-1)?.at ?? pass.history.startedAt)
-  await pass.writer.submit(() => ({ drafts: [], deliveries, next: later(pass, { kind: 'version', what, since }) }))
+  const { at, status } = again(pass, { kind: 'version', what, since })
+  const next = { to: 'parked', wakeAt: at, status, seenMail: pass.mailbox.seen } as const
+  await pass.writer.submit(() => ({ drafts: [], deliveries, next }))
   pass.end({ how: 'held' })
   // Whoever brought it meanwhile has looked for held runs before this one was.
   if (isThere()) await env.store.write(claimed.row.workspace, { touch: [{ run: claimed.row.id, state: 'due' }] })

@@ -20,6 +20,7 @@ import { located } from './located.ts'
 import { Mailbox } from './mailbox.ts'
 import { Replay, type Halt } from './replay.ts'
 import { actingFor } from './trail.ts'
+import type { Missing } from './missing.ts'
 import type { WaitInfo } from './waiting.ts'
 import { Work } from './work.ts'
 import { Writer, type WriterOptions } from './writer.ts'
@@ -54,15 +55,6 @@ export interface Task {
   readonly internals: Internals | undefined
   /** Where what a run in shadow writes goes. `env` then shows it what it has written. */
   readonly redirect?: WriterOptions['redirect']
-}
-
-/** Code that a run waits for. Another process may have it: it is looked for again and again. */
-export interface Missing {
-  readonly what: string
-  /** Runs whose code may bring it. */
-  readonly wake: readonly string[]
-  /** It has come meanwhile. */
-  readonly isThere: () => boolean
 }
 
 export interface Cancelling {

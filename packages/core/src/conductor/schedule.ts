@@ -53,7 +53,6 @@ export interface Schedules {
 const LATE_MS = 60_000
 /** Of instants missed under 'all', so many are started in one go. */
 const CATCH_UP_MAX = 1000
-/** When one without its playbook is looked at again: another process may have it, and nothing else would wake it there. */
 
 const planSchema = withZod((z) =>
   z.object({
