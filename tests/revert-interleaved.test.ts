@@ -79,23 +79,47 @@ it('a record that many write to is put back only where the run was the last', { 
   expect(back).toBeGreaterThan(50)
 })
 
-it('goes back behind all that was taken back before', async () => {
+/** Runs r and s that write as they are told, and what the field holds after each revert. */
+async function twoRuns() {
   const t = await testConductor({ playbooks: [writes] })
   const people = t.keelson.entities(Box, { by: ann })
   const { id } = await people.create({ a: 'first' })
-  const values: string[] = []
-  const revert = async (who: string): Promise<void> => {
-    const plan = await t.keelson.revert.plan({ run: who })
-    await t.host((keelson) => keelson.revert.apply(plan, { by: ann }))
-    values.push((await people.get(id)).data.a)
+  let n = 0
+  for (const who of ['r', 's']) await t.start(writes, { id, who }, { id: who })
+  return {
+    t,
+    people,
+    id,
+    write: async (who: string, value = `${who} ${n}`) =>
+      t.host((keelson) => keelson.send(go, { who, field: 'a', value }, { id: `e${n++}` })),
+    revert: async (what: { run: string; to?: string }): Promise<string> => {
+      const plan = await t.keelson.revert.plan(what)
+      await t.host((keelson) => keelson.revert.apply(plan, { by: ann }))
+      return (await people.get(id)).data.a
+    },
   }
-  for (const who of ['r1', 'r2']) await t.start(writes, { id, who }, { id: who })
-  for (const [n, who] of ['r1', 'r2', 'r1'].entries())
-    await t.host((keelson) => keelson.send(go, { who, field: 'a', value: `${who} ${n}` }, { id: `e${n}` }))
-  await revert('r1')
-  await revert('r2')
-  expect(values).toEqual(['r2 1', 'first'])
-  expect((await t.keelson.revert.plan({ run: 'r1' })).lines.filter(({ can }) => can)).toEqual([])
+}
+
+it('goes back behind all that was taken back before, also where it writes again and is taken back once more', async () => {
+  const { t, write, revert } = await twoRuns()
+  for (const who of ['r', 's', 'r']) await write(who)
+  expect([await revert({ run: 'r' }), await revert({ run: 's' })]).toEqual(['s 1', 'first'])
+  expect((await t.keelson.revert.plan({ run: 'r' })).lines.filter(({ can }) => can)).toEqual([])
+  await write('r')
+  expect(await revert({ run: 'r' })).toBe('first')
   expect(await t.keelson.audit.verify()).toMatchObject({ ok: true })
+  await t.stop()
+})
+
+it("goes back to what a person's word was, which was taken back and is said again", async () => {
+  const { t, people, id, write, revert } = await twoRuns()
+  await people.update(id, { a: 'of ann' })
+  const { memory } = t.keelson
+  const [set] = await memory.changes.list()
+  const back = await memory.revert({ changeSet: set!.id }, { by: ann })
+  expect((await people.get(id)).data.a).toBe('first')
+  await memory.revert({ changeSet: back.changeSets[0]! }, { by: ann })
+  await write('r')
+  expect(await revert({ run: 'r' })).toBe('of ann')
   await t.stop()
 })

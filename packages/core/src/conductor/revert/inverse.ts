@@ -63,13 +63,16 @@ export async function targetOf(
   return { type, id, head, versions, last, later, created: versions.has(1), fields, about: { ...about, since } }
 }
 
-/** What others have taken back, and what took it back: the latest first, as that may have been taken back itself. */
+/**
+ * What has been taken back, and what took it back: the latest first, as that may have been taken back itself. What is in question stays
+ * in view, so that it is told whether anybody has changed it since.
+ */
 function takenBack(history: readonly EntityVersion[], ours: ReadonlySet<number>): Set<number> {
   const gone = new Set<number>()
   for (const { version, event } of history.toReversed()) {
-    const { undoes = [] } = event
-    if (gone.has(version) || ours.has(version) || undoes.length === 0 || undoes.some((one) => ours.has(one))) continue
-    for (const one of [version, ...undoes]) gone.add(one)
+    const { undoes } = event
+    if (undoes === undefined || gone.has(version) || ours.has(version)) continue
+    for (const one of [version, ...undoes]) if (!ours.has(one)) gone.add(one)
   }
   return gone
 }

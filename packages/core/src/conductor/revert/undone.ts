@@ -1,8 +1,12 @@
 /** Undone: versions of an entity that were taken back with their change sets, and those that took them back. */
+import { pagesOf } from '../../journal/pages.ts'
 import { aboutField, CHANGE_SET_RECORD, writtenIn, type ChangeSetRecord } from '../../memory/change-set.ts'
 import type { Environment } from '../environment.ts'
 
-/** `but`: the set in question. One that it took back counts as what it was: taken back again, it stands. */
+/**
+ * What took something back and was taken back itself took nothing back. `but`: the set in question. One that it took back counts as what
+ * it was: taken back again, it stands.
+ */
 export async function undoneOf(
   env: Pick<Environment, 'store'>,
   workspace: string,
@@ -10,8 +14,16 @@ export async function undoneOf(
   but?: ChangeSetRecord,
 ): Promise<Set<number>> {
   const where = { field: aboutField(entity), value: '' }
-  const rows = await env.store.records(workspace, { kind: CHANGE_SET_RECORD, where, limit: 1000 })
-  const sets = rows.map((row) => JSON.parse(row.data) as ChangeSetRecord)
-  const others = sets.filter(({ id }) => id !== but?.id && but?.reverts?.includes(id) !== true)
-  return new Set(others.flatMap((one) => writtenIn(one).flatMap(({ id, version }) => (id === entity ? [version] : []))))
+  const sets: ChangeSetRecord[] = []
+  for await (const { data } of pagesOf(env.store, workspace, { kind: CHANGE_SET_RECORD, where })) {
+    const set = JSON.parse(data) as ChangeSetRecord
+    if (set.id !== but?.id) sets.push(set)
+  }
+  const reverters = Map.groupBy(
+    sets.flatMap((set) => (set.reverts ?? []).map((id) => ({ id, set }))),
+    ({ id }) => id,
+  )
+  const stands = ({ id }: ChangeSetRecord): boolean => !(reverters.get(id) ?? []).some(({ set }) => stands(set))
+  const gone = sets.filter((one) => one.reverts !== undefined || !stands(one))
+  return new Set(gone.flatMap((one) => writtenIn(one).flatMap(({ id, version }) => (id === entity ? [version] : []))))
 }
