@@ -21,7 +21,7 @@ import { effectInternals, effectPlaybook } from './conductor/effect/run.ts'
 import type { Environment } from './conductor/environment.ts'
 import { escalationPlaybook } from './conductor/escalation.ts'
 import { eventPlaybook } from './conductor/event-run.ts'
-import { retryHeld } from './conductor/held.ts'
+import { retryEffectsOf, retryHeld } from './conductor/held.ts'
 import { createWorkspace, lifeOf } from './conductor/life.ts'
 import { assertListener, Lifecycle, type LifecycleEvents } from './conductor/lifecycle.ts'
 import { speak } from './conductor/speak.ts'
@@ -226,9 +226,10 @@ function begin(env: Environment, loop: Loop, lifecycle: Lifecycle): void {
       loop.failed(error)
     })
   }
-  const again = (): void => surely('held runs could not be looked at', () => retryHeld(env))
-  env.actions.onLearned(again)
-  again()
+  env.actions.onLearned((action) =>
+    surely('effects that wait could not be looked at', () => retryEffectsOf(env, action)),
+  )
+  surely('held runs could not be looked at', () => retryHeld(env))
   surely('open effects could not be judged again', () => announcePolicy(env))
 }
 

@@ -1,5 +1,7 @@
 /** Held: runs that waited for code or an action are looked at again when this process may have brought it. */
+import { pagesOf } from '../journal/pages.ts'
 import type { RunQuery, RunRow } from '../journal/store.ts'
+import type { EffectRecord } from './effect/ledger.ts'
 import type { Environment } from './environment.ts'
 import type { Status, WaitKind } from './waiting.ts'
 
@@ -13,6 +15,27 @@ export async function retryHeld(env: Environment, only?: (row: RunRow) => boolea
     await retryHeldOf(env, workspace, 'version', only)
     for (const playbook of LOOKED_FOR) await retryHeldOf(env, workspace, 'version', only, { state: 'parked', playbook })
     await retryShut(env, workspace)
+  }
+  env.nudge()
+}
+
+/** Makes the open effects of an action due that wait for it, which code has just brought. */
+export async function retryEffectsOf(env: Environment, action: string): Promise<void> {
+  const { store } = env
+  for (const workspace of await store.workspaces()) {
+    const ids: string[] = []
+    for await (const { data } of pagesOf(store, workspace, {
+      kind: 'effect',
+      where: { field: 'open', value: action },
+    })) {
+      const { effectRun } = JSON.parse(data) as EffectRecord
+      if (effectRun !== undefined) ids.push(effectRun)
+    }
+    for (let at = 0; at < ids.length; at += PAGE) {
+      const rows = await store.runs(workspace, { ids: ids.slice(at, at + PAGE), limit: PAGE })
+      for (const row of rows)
+        if (waitsFor(row, ['version'])) await store.write(workspace, { touch: [{ run: row.id, state: 'due' }] })
+    }
   }
   env.nudge()
 }

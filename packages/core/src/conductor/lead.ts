@@ -260,7 +260,7 @@ async function hold(pass: Pass, missing: Missing): Promise<void> {
   const { env, claimed } = pass.task
   const { what, isThere } = missing
   await pass.work.drain()
-  const deliveries = await wakes(pass, missing)
+  const deliveries = await wakes(env, claimed, missing)
   const since = iso(pass.history.outcomes.at(-1)?.at ?? pass.history.startedAt)
   const { at, status } = again(pass, { kind: 'version', what, since })
   const next = { to: 'parked', wakeAt: at, status, seenMail: pass.mailbox.seen } as const

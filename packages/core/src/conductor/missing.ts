@@ -4,9 +4,8 @@
  * M1. Whose code may bring it is woken again as long as this process has not come to rest in it: who took the mail may be gone.
  * M2. Not twice in one claim of that run, nor in one rest: the mail is named after them.
  */
-import type { Delivery } from '../journal/store.ts'
+import type { Claimed, Delivery } from '../journal/store.ts'
 import type { Environment } from './environment.ts'
-import type { Pass } from './pass.ts'
 
 /** Code that a run waits for: it is looked for again and again. */
 export interface Missing {
@@ -21,8 +20,7 @@ export interface Missing {
 const sought = new WeakMap<object, Map<string, boolean>>()
 
 /** What wakes those whose code may bring it. */
-export async function wakes(pass: Pass, { wake }: Missing): Promise<Delivery[]> {
-  const { env, claimed } = pass.task
+export async function wakes(env: Environment, claimed: Claimed, { wake }: Missing): Promise<Delivery[]> {
   const { workspace, id } = claimed.row
   const known = sought.get(env.actions) ?? new Map<string, boolean>()
   sought.set(env.actions, known)
