@@ -45,12 +45,11 @@ export function contextOf(
   const files = artifacts(pass, perform, acts)
   const context: Omit<Context, 'step' | 'waitFor'> & { step: unknown; waitFor: unknown } = {
     ...working(pass, place, perform),
-    ask: (question, options) => unheard(ask(pass, perform, question, options)) as never,
+    ask: (question, options) => ask(pass, perform, question, options) as never,
     approve: (question, options) =>
       perform('approve', (key) => approve(pass, key, question, given('approve', options))),
     intend: (action, input, options) => intend(pass, acts, action, input, options),
-    propose: (title, plan, options) =>
-      pass.work.unheard.hand('propose', propose(pass, place, perform, title, plan, options)),
+    propose: (title, plan, options) => propose(pass, place, perform, title, plan, options),
     sleep: (duration) =>
       perform(typeof duration === 'string' ? `sleep ${duration}` : `sleep until ${duration.until}`, (key) =>
         sleep(pass, key, duration),
@@ -61,7 +60,7 @@ export function contextOf(
     },
     emit: (event, payload) => perform(`emit ${nameOf(event)}`, (key) => emit(pass, key, event, payload)),
     checkpoint: (name) => perform(`checkpoint ${name}`, (key) => checkpoint(pass, key, name)),
-    continueAsNew: (input) => unheard(continueAsNew(pass, input)),
+    continueAsNew: (input) => continueAsNew(pass, input),
     artifacts: files,
     templates: templates(pass, perform, files),
     taxonomy: () => taxonomy(pass, perform),
@@ -75,7 +74,7 @@ export function contextOf(
     id: () => sha256(canonical([seed, ids++])).slice(0, 24),
     log: logger(pass),
   }
-  return context as Context
+  return pass.work.unheard.verbs(context) as Context
 }
 
 /** The company's, or the scopes to which the personas hold it that it runs for. */
@@ -85,41 +84,24 @@ function deskIn(pass: Pass): Desk {
   return scopes === undefined ? desk : heldTo(desk, scopes)
 }
 
-/** The verbs that do work: whoever does not await them may lose it. */
+/** The verbs that do work of their own. */
 function working(
   pass: Pass,
   place: Place,
   perform: Perform,
 ): Pick<Context, 'act' | 'effect' | 'delegate' | 'call' | 'all'> & { readonly step: unknown } {
   const acts = place.memory
-  const hand = <T>(name: string, answer: Promise<T>): Promise<T> => pass.work.unheard.hand(name, answer)
   return {
     step: (name: string, work: Parameters<typeof step>[2], options: Parameters<typeof step>[3]) =>
-      hand(
-        name,
-        perform(name, (key) => step(pass, key, work, given('step', options))),
-      ),
-    act: (action, input, options) =>
-      hand(
-        nameOf(action),
-        actOp(pass, perform, acts, action, input, options).then(({ output }) => output),
-      ),
-    effect: (action, input, options) => hand(nameOf(action), actOp(pass, perform, acts, action, input, options)),
+      perform(name, (key) => step(pass, key, work, given('step', options))),
+    act: async (action, input, options) => (await actOp(pass, perform, acts, action, input, options)).output,
+    effect: (action, input, options) => actOp(pass, perform, acts, action, input, options),
     delegate: (agent, input, options) =>
-      hand(
-        nameOf(agent),
-        perform(nameOf(agent), (key) => delegate(pass, key, agent, input, given('delegate', options) ?? {}, acts)),
+      perform(nameOf(agent), (key) =>
+        delegate(pass, key, agent, input, given('delegate', options) ?? {}, acts),
       ) as never,
-    call: (playbook, input) =>
-      hand(
-        nameOf(playbook),
-        perform(nameOf(playbook), (key) => call(pass, key, playbook, input)),
-      ) as never,
-    all: (items, key, branch, options) =>
-      hand(
-        'all',
-        all(pass, place, (own) => contextOf(pass, own), items, key, branch, options),
-      ),
+    call: (playbook, input) => perform(nameOf(playbook), (key) => call(pass, key, playbook, input)) as never,
+    all: (items, key, branch, options) => all(pass, place, (own) => contextOf(pass, own), items, key, branch, options),
   }
 }
 
@@ -136,7 +118,8 @@ function named<T>(pass: Pass, { keys, memory }: Place, name: string, start: (key
     key = renamed(pass, keys.next(name))
     answer = start(key)
   } catch (thrown) {
-    return unheard(Promise.reject(located(pass.task.playbook, thrown, name, new Error()) as Error))
+    const error = located(pass.task.playbook, thrown, name, new Error()) as Error
+    return Promise.reject(error)
   }
   keys.hold(name)
   answer.then(
@@ -184,12 +167,6 @@ function logger(pass: Pass): Logger {
       pass.replay?.say(speak)
     }
   return { info: say('info'), warn: say('warn'), error: say('error') }
-}
-
-/** What the code does not await must not end the process. */
-function unheard<T>(answer: Promise<T>): Promise<T> {
-  answer.catch(() => {})
-  return answer
 }
 
 export function never<T>(): Promise<T> {

@@ -3,6 +3,7 @@
  *
  * U1. What is done all the same, or goes on in a run of its own, is not told of; nor is a wait that was given up.
  * U2. What the code asks for once the outcomes of its end are handed out counts: a branch that nobody awaited goes on there.
+ * U3. No promise that a verb of `ctx` answers ends the process, whatever it is made of: all of them are handed over in one place.
  */
 import { turn } from '../base/clock.ts'
 import { storeError, type StoredError } from '../base/errors.ts'
@@ -36,6 +37,25 @@ export class Unheard {
     return Object.defineProperties(answer, { then: { value: heard }, constructor: { value: undefined } })
   }
 
+  /** The same verbs, of which each promise is handed over; those of what a verb hands out, too (U3). */
+  verbs<T extends object>(verbs: T, path = ''): T {
+    const made = Object.entries(Object.getOwnPropertyDescriptors(verbs)).map(([name, one]) => {
+      const own = path === '' ? name : `${path}.${name}`
+      const value: unknown = one.value
+      if (typeof value === 'function') return [name, { ...one, value: this.#verb(own, value as Verb) }]
+      return [name, isVerbs(value) ? { ...one, value: this.verbs(value, own) } : one]
+    })
+    return Object.defineProperties({}, Object.fromEntries(made) as PropertyDescriptorMap) as T
+  }
+
+  #verb(path: string, verb: Verb): Verb {
+    return (...given) => {
+      const answer = verb(...given)
+      if (answer instanceof Promise) return this.hand(calledName(path, given[0]), answer)
+      return isVerbs(answer) ? this.verbs(answer, calledName(path, given[0])) : answer
+    }
+  }
+
   /** It was asked for when nothing is begun any more. */
   late(asked: { readonly key: string; readonly kind: string }): void {
     if (!WAITS.has(asked.kind)) this.#late.push(asked.key)
@@ -54,6 +74,22 @@ export class Unheard {
     ]
     return [...new Set(lines)].slice(0, LINES_MAX).map((line) => line.slice(0, LINE_MAX).toWellFormed())
   }
+}
+
+type Verb = (...given: unknown[]) => unknown
+
+/** What holds verbs, and is no value. */
+function isVerbs(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && Object.values(value).some((one) => typeof one === 'function')
+}
+
+/** Verbs that are told by what they are called with. */
+const BY_NAME: ReadonlySet<string> = new Set(['act', 'effect', 'delegate', 'call', 'entities'])
+
+function calledName(path: string, first: unknown): string {
+  if (path === 'step') return String(first)
+  const { name } = (first ?? {}) as { name?: unknown }
+  return BY_NAME.has(path) ? (typeof name === 'string' ? name : 'unknown') : path
 }
 
 function undone({ key, kind, outcome, opened, withdrawn, failure }: Op): string[] {
