@@ -3,7 +3,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { z } from 'zod'
 import { createConductor, defineEvent, definePlaybook, type Conductor } from '@keelson/core'
 import type { MemoryStore } from '@keelson/core/ports'
-import { testConductor, type MemoryStoreSession } from '@keelson/testing'
+import { manualClock, testConductor, type MemoryStoreSession } from '@keelson/testing'
 import { code, me, open, store } from '../support/open.ts'
 
 const go = defineEvent({ name: 'go', schema: z.object({ n: z.number() }) })
@@ -61,6 +61,46 @@ describe('a run whose version is not registered', () => {
       await open(data, { playbooks: [] }),
     ])
       expect(await conductor.why('r')).toContain('for its code: work@1 is not registered in this process; register it')
+  })
+
+  it('waits for its code once its time or its mail has come, and for nothing that is over', async () => {
+    const data = store()
+    const clock = manualClock(Date.UTC(2026, 0, 5))
+    const naps = code((ctx) => Promise.all([ctx.sleep('1h'), ctx.approve('And now?')]), { name: 'naps' })
+    const hears = code((ctx) => ctx.waitFor(go), { name: 'hears' })
+    const first = await open(data, { playbooks: [naps, hears], clock })
+    await first.start(naps, {}, { id: 'naps' })
+    await first.start(hears, {}, { id: 'hears' })
+    await first.quiet()
+    await first.stop()
+    const without = await open(data, { playbooks: [], clock })
+    expect(await without.why('naps')).toContain('for time: sleeps until')
+    clock.to(Date.UTC(2026, 0, 5, 1))
+    await without.send(go, { n: 1 }, { id: 'e' })
+    await without.quiet()
+    expect(await without.why('hears')).toMatch(
+      /waits:\n {2}- for its code: hears@1 is not registered in this process; /,
+    )
+    expect((await without.why('naps')).split('\n').slice(1)).toEqual([
+      '  - for its code: naps@1 is not registered in this process; register it, or move, restart or cancel the run',
+      expect.stringContaining('for an answer: And now?; answer it: '),
+    ])
+    const { runs } = await without.runs.list()
+    expect(runs.map(({ status }) => status.state === 'waiting' && status.for[0]!.kind)).toEqual(['version', 'version'])
+  })
+
+  it('is due to a process that brings no code, once its time has come', async () => {
+    const data = store()
+    const clock = manualClock(Date.UTC(2026, 0, 5))
+    const naps = code((ctx) => ctx.sleep('1h'))
+    const first = await open(data, { playbooks: [naps], clock })
+    await first.start(naps, {}, { id: 'r' })
+    await first.quiet()
+    await first.stop()
+    const looking = await open(data, { playbooks: [], work: false, clock })
+    expect(await looking.why('r')).toContain('for time: sleeps until')
+    clock.to(Date.UTC(2026, 0, 5, 1))
+    expect(await looking.why('r')).toContain('is due: a process that works on this store takes it')
   })
 
   const v1 = code(

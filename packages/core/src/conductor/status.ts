@@ -7,7 +7,7 @@ import type { RunRow } from '../journal/store.ts'
 import type { Environment } from './environment.ts'
 import { itemsWhere } from './item.ts'
 import { placeIn } from './located.ts'
-import type { Status, WaitInfo, WaitKind } from './waiting.ts'
+import { iso, type Status, type WaitInfo, type WaitKind } from './waiting.ts'
 import { HOW_TO_ASK, inShadowText } from '../policy/trust.ts'
 import { allOf, type Would } from './shadow/would.ts'
 
@@ -49,8 +49,22 @@ export async function statusOf(env: Environment, row: RunRow, looks: Looks = new
   if (row.state === 'due') return ofDue(env, row, looks)
   if (status.state !== 'waiting') return { state: 'due' }
   const found = await Promise.all(status.for.map((one) => through(env, row.workspace, one, looks)))
-  return { state: 'waiting', for: found.flat() }
+  return row.wakeAt !== null && row.wakeAt <= env.clock.now()
+    ? ofRipe(env, row, looks, found.flat())
+    : { state: 'waiting', for: found.flat() }
 }
+
+/** One that is parked, and whose time has come: what is over is no wait any more, and what it lacks is one. */
+async function ofRipe(env: Environment, row: RunRow, looks: Looks, waits: readonly WaitInfo[]): Promise<RunStatus> {
+  const now = iso(env.clock.now())
+  const left = waits.filter(({ kind, until }) => !TIMED.has(kind) || until === undefined || until > now)
+  const due = await ofDue(env, row, looks)
+  if (due.state === 'waiting') return { state: 'waiting', for: [...due.for, ...left] }
+  return left.length === 0 ? due : { state: 'waiting', for: left }
+}
+
+/** What time alone ends. */
+const TIMED: ReadonlySet<WaitKind> = new Set(['timer', 'retry', 'rate'])
 
 /** One that could go on, but for its code, or for another run that is before it in its lane. */
 async function ofDue(env: Environment, row: RunRow, looks: Looks): Promise<RunStatus> {
