@@ -49,12 +49,14 @@ export async function statusOf(env: Environment, row: RunRow, looks: Looks = new
   if (row.state === 'due') return ofDue(env, row, looks)
   if (status.state !== 'waiting') return { state: 'due' }
   const found = await Promise.all(status.for.map((one) => through(env, row.workspace, one, looks)))
-  return row.wakeAt !== null && row.wakeAt <= env.clock.now()
-    ? ofRipe(env, row, looks, found.flat())
-    : { state: 'waiting', for: found.flat() }
+  const waits = found.flat()
+  const ripe = row.wakeAt !== null && row.wakeAt <= env.clock.now()
+  return ripe && env.catalog.get(row.playbook, row.version) === undefined
+    ? ofRipe(env, row, looks, waits)
+    : { state: 'waiting', for: waits }
 }
 
-/** One that is parked, and whose time has come: what is over is no wait any more, and what it lacks is one. */
+/** One whose time has come, and whose code is not here: what is over is no wait any more, and what it lacks is one. */
 async function ofRipe(env: Environment, row: RunRow, looks: Looks, waits: readonly WaitInfo[]): Promise<RunStatus> {
   const now = iso(env.clock.now())
   const left = waits.filter(({ kind, until }) => !TIMED.has(kind) || until === undefined || until > now)
