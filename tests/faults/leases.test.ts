@@ -103,6 +103,27 @@ describe('a run whose version is not registered', () => {
     expect(await looking.why('r')).toContain('is due: a process that works on this store takes it')
   })
 
+  it('is not called; one that was before comes with its caller, once that goes on', async () => {
+    const data = store()
+    const clock = manualClock(Date.UTC(2026, 0, 5))
+    const child = code(async (ctx) => (await ctx.sleep('1h'), 7), { name: 'child' })
+    const parent = code((ctx) => Promise.all([ctx.call(child, {}), ctx.waitFor(go)]), { name: 'parent' })
+    const first = await open(data, { playbooks: [parent, child], clock })
+    await first.start(parent, {}, { id: 'r' })
+    await first.quiet()
+    await first.stop()
+    const second = await open(data, { playbooks: [parent], clock })
+    const refused = await second.start(parent, {}, { id: 'new' })
+    await expect(refused.result()).rejects.toMatchObject({
+      ...{ code: 'PLAYBOOK_NOT_FOUND', message: 'playbook child@1 is not registered' },
+      hint: expect.stringContaining('Pass it in createConductor({ playbooks })') as string,
+    })
+    clock.to(Date.UTC(2026, 0, 5, 1))
+    expect(await second.why('r')).toContain('for its code: child@1 is not registered in this process (in run r/child)')
+    await second.send(go, { n: 1 }, { id: 'e' })
+    expect(await second.runs.get('r').result()).toEqual([7, { n: 1 }])
+  })
+
   const v1 = code(
     async (ctx) => {
       await ctx.ask('and now?', { answer: z.string() })

@@ -49,15 +49,7 @@ export async function start<In, Out>(
   options: StartOptions,
 ): Promise<Run<Out>> {
   const known = playbookOf(playbook)
-  if (env.catalog.get(known.name, known.version) !== known) {
-    const other = env.catalog.get(known.name, known.version) !== undefined
-    const what = other ? 'is registered as another definition' : 'is not registered'
-    throw new KeelsonError('PLAYBOOK_NOT_FOUND', `playbook ${known.name}@${known.version} ${what}`, {
-      hint: other
-        ? 'Start the very object that was passed in createConductor({ playbooks }), or give this one a version of its own.'
-        : 'Pass it in createConductor({ playbooks }).',
-    })
-  }
+  env.catalog.assertHas(known, 'Start')
   const company = env.company(workspace)
   await assertActive(env, workspace)
   assertOwnId((options as StartOptions | undefined)?.id)

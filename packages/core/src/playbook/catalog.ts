@@ -26,6 +26,22 @@ export class Catalog {
     if (newest === undefined || newest.version < playbook.version) this.#newest.set(playbook.name, playbook)
   }
 
+  /** Throws `PLAYBOOK_NOT_FOUND` unless this very definition is here. */
+  assertHas(playbook: AnyPlaybook, verb: 'Start' | 'Call'): void {
+    const { name, version } = playbook
+    const known = this.get(name, version)
+    if (known === playbook) return
+    const what = known === undefined ? 'is not registered' : 'is registered as another definition'
+    const after =
+      verb === 'Call' ? ': after a restart nothing else would bring the code of a run that was called.' : '.'
+    throw new KeelsonError('PLAYBOOK_NOT_FOUND', `playbook ${catalogId(name, version)} ${what}`, {
+      hint:
+        known === undefined
+          ? `Pass it in createConductor({ playbooks })${after}`
+          : `${verb} the very object that was passed in createConductor({ playbooks }), or give this one a version of its own.`,
+    })
+  }
+
   get(name: string, version: number): AnyPlaybook | undefined {
     return this.#byId.get(catalogId(name, version))
   }

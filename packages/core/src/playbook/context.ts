@@ -169,7 +169,7 @@ export interface Context {
     options: { match?: Partial<NoInfer<T>>; timeout: Duration; since?: number },
   ): Promise<T | undefined>
   emit<T>(event: EventType<T>, payload: NoInfer<T>): Promise<void>
-  /** Runs another playbook and waits for its result. Throws its error. */
+  /** Runs another playbook, which is registered, too, and waits for its result. Throws its error; `PLAYBOOK_NOT_FOUND`. */
   call<In, Out>(playbook: Playbook<In, Out>, input: NoInfer<In>): Promise<Out>
   /** A branch per item, each with a context of its own. `key` names the branch; results come in order of items. */
   all<T, R>(

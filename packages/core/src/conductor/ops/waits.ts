@@ -191,6 +191,7 @@ export function call(pass: Pass, key: string, target: { readonly name: string },
     if (op.opened === undefined) {
       const { start } = pass.history
       const now = env.clock.now() // what is emitted beside the call is emitted behind it
+      env.catalog.assertHas(playbook, 'Call')
       assertWithin(pass, 'call', playbook.name)
       const parent = {
         run: claimed.row.id,
@@ -201,7 +202,6 @@ export function call(pass: Pass, key: string, target: { readonly name: string },
         lanes: start.lanes ?? [],
       }
       const personas = [...boundNow(pass), ...(playbook.persona === undefined ? [] : [playbook.persona])]
-      env.catalog.add(playbook)
       const own = await rootOf(env, claimed.row.workspace, playbook, child, undefined)
       const run = newRun(playbook, {
         workspace: claimed.row.workspace,
@@ -223,12 +223,21 @@ export function call(pass: Pass, key: string, target: { readonly name: string },
       env.nudge()
     }
     if (op.outcome !== undefined || pass.work.aborted) return
+    bring(pass, playbook)
     pass.waits.set(key, { kind: 'child', what: `run ${child} of ${playbook.name}`, run: child })
     pass.replay?.poke()
   }
   const value = ({ outcome }: { outcome: { ok?: Json } }): unknown =>
     outcome.ok === undefined ? undefined : fromStored(playbook.output, canonical(outcome.ok))
   return pass.operation({ key, kind: 'call', hash, live, value })
+}
+
+/** The code of one that was called before it had to be registered: it goes on where its caller does. */
+function bring(pass: Pass, playbook: AnyPlaybook): void {
+  const { env } = pass.task
+  if (env.catalog.get(playbook.name, playbook.version) !== undefined) return
+  env.catalog.add(playbook)
+  env.nudge()
 }
 
 /** What a journal of a run calls its own: each continuation has names of its own. */
