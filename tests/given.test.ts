@@ -1,5 +1,13 @@
 /** Given: what a caller in plain JavaScript gets wrong is told with a code and a hint, by every verb, and nothing is done. */
-import { action, createConductor, definePlaybook, KeelsonError, policy, type Workspace } from '@keelson/core'
+import {
+  action,
+  createConductor,
+  defineEvent,
+  definePlaybook,
+  KeelsonError,
+  policy,
+  type Workspace,
+} from '@keelson/core'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { me, open, store } from './support/open.ts'
@@ -88,6 +96,26 @@ describe('a verb', () => {
     const scoped = w.memory.scope('project/a') as unknown as Record<string, Verb>
     expect(await called(scoped['forget']!, ['x'])).toEqual({ thrown: expect.objectContaining(who) as unknown })
     expect((await w.runs.get('r').status()).state).toBe('waiting')
+  })
+})
+
+describe('a verb without its options', () => {
+  it('says which of them it lacks', async () => {
+    const { workspace } = await begun()
+    const js = workspace as unknown as Record<string, Verb> & Record<string, Record<string, Verb>>
+    const paid = defineEvent({ name: 'paid', schema: z.object({}) })
+    for (const [verb, given, hint] of [
+      [js['start'], [payment, {}], /^It lacks id\. Name it after what it is about: \{ id: "order:42" \}/],
+      [js['start'], [payment, {}, {}], /^Name it after what it is about: \{ id: "order:42" \}/],
+      [js['send'], [paid, {}], /^It lacks id\. Name it/],
+      [js['freeze'], [], /^It lacks by and reason\. Say who does it/],
+      [js['thaw'], [], /^It lacks by\. Say who does it/],
+      [js['inbox']!['snooze'], ['i'], /^It lacks until\. The type of the verb/],
+      [js['runs']!['setOutcome'], ['r'], /^It lacks by and step\. Say who does it/],
+    ] as const) {
+      const { thrown } = (await called(verb!, given)) as { thrown: unknown }
+      expect(thrown).toMatchObject({ code: 'INPUT_INVALID', hint: expect.stringMatching(hint) as string })
+    }
   })
 })
 

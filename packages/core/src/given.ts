@@ -74,7 +74,7 @@ function ofRuns({ z, text, any, flag, takes, asks, by, reason, thing, version, p
   const decided = takes({}, 'hash by approve edit reject respond answer outcome output retry dismiss')
   return [
     ...each('', {
-      start: [any, any, takes({ id: text.optional(), shadow: flag, persona: persona.optional() }, 'by labels')],
+      start: [any, any, takes({ id: text, shadow: flag, persona: persona.optional() }, 'by labels')],
       entities: [any, asks('by')],
       configure: [any, by()],
       why: [text, asks('how')],
@@ -231,6 +231,7 @@ async function* failing(wrong: KeelsonError): AsyncGenerator<never> {
 }
 
 const HINTS: Readonly<Record<string, string>> = {
+  id: 'Name it after what it is about: { id: "order:42" }. Once more with the same id is the same once.',
   by: "Say who does it: { by: { kind: 'person', id } }.",
   cap: 'Cap it by count or amount, per period: { cap: { count: 20, per: "30d" } }.',
   where: 'Say which inputs it covers: { where: { to: "ada" } }; {} covers all.',
@@ -238,10 +239,18 @@ const HINTS: Readonly<Record<string, string>> = {
   persona: 'Pass what definePersona() returned.',
 }
 
-function hintFor(field: string, { def }: z.ZodType): string {
-  const missing = field === '' && 'shape' in def ? Object.keys(def.shape as object) : [field]
-  const known = missing.find((one) => Object.hasOwn(HINTS, one))
-  return known === undefined ? 'Nothing was done. The type of the verb says what it takes.' : HINTS[known]!
+function hintFor(field: string, schema: z.ZodType): string {
+  const lacked = field === '' ? lackedOf(schema) : [field]
+  const known = lacked.find((one) => Object.hasOwn(HINTS, one))
+  const lacks = field === '' && lacked.length > 0 ? `It lacks ${lacked.join(' and ')}.` : ''
+  const hint = known === undefined ? 'The type of the verb says what it takes.' : HINTS[known]!
+  return lacks === '' && known === undefined ? `Nothing was done. ${hint}` : `${lacks} ${hint}`.trim()
+}
+
+/** What is needed of an argument that is not there at all. */
+function lackedOf({ def }: z.ZodType): string[] {
+  const { shape = {} } = def as { shape?: Record<string, z.ZodType> }
+  return Object.entries(shape).flatMap(([name, one]) => (one.safeParse(undefined).success ? [] : [name]))
 }
 
 function wrongIn(path: string, wanted: readonly Wanted[], given: readonly unknown[]): KeelsonError | undefined {

@@ -52,7 +52,7 @@ export async function start<In, Out>(
   env.catalog.assertHas(known, 'Start')
   const company = env.company(workspace)
   await assertActive(env, workspace)
-  assertOwnId((options as StartOptions | undefined)?.id)
+  assertOwnId(options.id)
   await company.key()
   const settings = (await company.standing()).settings()
   const run = newRun(known, {
@@ -89,11 +89,7 @@ function labelsOf(given: readonly Label[] = []): readonly Label[] {
 /** Ids that begin so belong to built-in playbooks: an effect, an event or a revert of the same name could never start. */
 const TAKEN = /^(effect|event|revert|schedule|escalation):/
 
-function assertOwnId(id: string | undefined): void {
-  if (id === undefined)
-    throw new KeelsonError('INPUT_INVALID', 'a run is started without an id', {
-      hint: "Take one from your domain: start(playbook, input, { id: 'onboarding:42' }). The same id is started once.",
-    })
+function assertOwnId(id: string): void {
   const taken = TAKEN.exec(id)
   if (taken === null) return
   throw new KeelsonError('INPUT_INVALID', `a run id may not begin with "${taken[0]}": such runs are Keelson's own`, {
