@@ -7,13 +7,18 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { exists, find, root } from '../tools/sources.ts'
 import { looksLike, stepsOf, Tour } from '../tools/ten-minutes.ts'
 
-const PACKAGES = ['core', 'memory-sqlite', 'testing']
+/** Packages by their folder. */
+const PACKAGES = new Map([
+  ...['core', 'memory-sqlite', 'testing'].map((folder) => [folder, `@keelson/${folder}`] as const),
+  ['cli', 'keelson'],
+])
+const FOLDERS = [...PACKAGES.keys()]
 const required = process.env['KEELSON_REQUIRE_PACK'] === '1'
 
 /** Why the packages cannot be packed as they are, or undefined. */
 const unbuilt = (): string | undefined => {
-  for (const name of PACKAGES) {
-    const built = `packages/${name}/dist/index.js`
+  for (const name of FOLDERS) {
+    const built = `packages/${name}/dist/${name === 'cli' ? 'main' : 'index'}.js`
     if (!exists(built)) return `${built} is missing`
     if (required) continue // whoever requires it has just built it
     const builtAt = statSync(join(root, built)).mtimeMs
@@ -25,17 +30,18 @@ const unbuilt = (): string | undefined => {
 
 const pack = (folder: string): Map<string, string> => {
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm'
-  const which = PACKAGES.flatMap((name) => ['--workspace', `packages/${name}`])
+  const which = FOLDERS.flatMap((name) => ['--workspace', `packages/${name}`])
   const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder, ...which]
   const said = execFileSync(npm, args, { cwd: root, encoding: 'utf8', shell: process.platform === 'win32' })
   const files = [...said.matchAll(/"filename":\s*"([^"]+)"/g)].map(
     ([, file]) => (file as string).split('/').at(-1) as string,
   )
   return new Map(
-    PACKAGES.map((name) => {
-      const file = files.find((one) => one.startsWith(`keelson-${name}-`))
+    [...PACKAGES.values()].map((name) => {
+      const packed = name.replace('@', '').replace('/', '-')
+      const file = files.find((one) => one.startsWith(packed) && /^-\d/.test(one.slice(packed.length)))
       if (file === undefined) throw new Error(`npm pack said ${said}`)
-      return [`@keelson/${name}`, join(folder, file)]
+      return [name, join(folder, file)]
     }),
   )
 }
