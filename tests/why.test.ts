@@ -11,6 +11,7 @@ import { shared } from './support/terminal.ts'
 
 const shape = { input: z.object({}), output: z.object({}) }
 const ann = { kind: 'person', id: 'ann' } as const
+const nine = '2026-01-05T09:00:00.000Z'
 const log = { info: () => {}, warn: () => {}, error: () => {} }
 
 function payments(verdict: 'allow' | 'hold') {
@@ -35,6 +36,30 @@ describe('why', () => {
     const run = await t.start(settle, {})
     await t.advance('1m')
     expect(await t.keelson.why(run.id)).toMatch(/bank\.pay is tried again: 429 from the bank; next at 2026-01-05T10:0/)
+    await t.stop()
+  })
+
+  it('says of an effect in doubt that it is, and when it is looked for', async () => {
+    const pay = action({
+      ...{
+        name: 'bank.pay',
+        effect: 'irreversible',
+        idempotency: { by: 'lookup' },
+        settleWindowMs: 3_600_000,
+        ...shape,
+      },
+      run: () => {
+        throw new Error('socket hang up')
+      },
+      reconcile: async () => ({ state: 'not-found' }),
+    })
+    const pays = definePlaybook({ name: 'pays', version: 1, ...shape, run: (ctx) => ctx.act(pay, {}) })
+    const rule = policy.rule('money', { on: pay }, () => policy.allow())
+    const t = await testConductor({ playbooks: [pays], actions: [pay], policy: policy([rule]), now: nine })
+    const run = await t.start(pays, {})
+    expect(await t.keelson.why(run.id)).toMatch(
+      /^ {2}- since \S+ whether bank\.pay happened is in doubt; it is looked for again at 2026-01-05T10:00:00\.000Z$/m,
+    )
     await t.stop()
   })
 
@@ -84,7 +109,6 @@ describe('why', () => {
 
 describe('what a run waits for', () => {
   const go = defineEvent({ name: 'go', schema: z.object({}) })
-  const nine = '2026-01-05T09:00:00.000Z'
 
   it('is told with the instant since when, which a reminder does not move', async () => {
     const waits = definePlaybook({

@@ -20,7 +20,7 @@ import type { Frozen } from '../company.ts'
 import { clear, clearAnew, type Cleared } from '../limits.ts'
 import { shut } from '../life.ts'
 import { sleepWithin } from '../ops/retrying.ts'
-import { sleep } from '../ops/waits.ts'
+import { sleep, type Wait } from '../ops/waits.ts'
 import type { Pass } from '../pass.ts'
 import { iso } from '../waiting.ts'
 import type { Built } from '../writer.ts'
@@ -260,13 +260,18 @@ export async function reconcileOnce(
     case 'not-happened':
       return { state: 'not-happened', sentAt: sent.sentAt }
     case 'wait':
-      await sleep(pass, `settle ${round}`, { until: iso(look.until) })
+      await sleep(pass, `settle ${round}`, { until: iso(look.until) }, doubted(action))
       return sent
     case 'undecided':
       return { state: 'undecided', error: look.error, sentAt: sent.sentAt }
     default:
       return look satisfies never
   }
+}
+
+/** What a run waits for meanwhile. */
+function doubted({ name }: AnyAction): Wait {
+  return { kind: 'effect', what: `whether ${name} happened is in doubt`, next: 'it is looked for again' }
 }
 
 /** Under which name this process measures how long it has looked. */

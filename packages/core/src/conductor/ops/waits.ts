@@ -29,12 +29,14 @@ import { runVerbs } from '../verbs.ts'
 import { iso, type Status, type WaitInfo } from '../waiting.ts'
 import type { Built } from '../writer.ts'
 
+export type Wait = Pick<WaitInfo, 'kind' | 'what' | 'next'>
+
 /** `wait`: what to say of it instead of that it sleeps. */
 export function sleep(
   pass: Pass,
   key: string,
   duration: Duration | { until: string },
-  wait: Pick<WaitInfo, 'kind' | 'what'> | undefined = undefined,
+  wait: Wait | undefined = undefined,
 ): Promise<void> {
   const { until: given } = (duration ?? {}) as { until?: string }
   const ms = given === undefined ? durationMs(duration as string) : undefined
