@@ -72,7 +72,7 @@ export const mutants = [
   {
     name: 'settle-window',
     drops: "'not found' counts only after the settle window",
-    file: core('conductor/effect/attempt.ts'),
+    file: core('conductor/effect/look.ts'),
     find: 'if (now >= final)',
     replace: 'if (now >= 0)',
     test: at(
@@ -376,15 +376,31 @@ export const mutants = [
   {
     name: 'real-window',
     drops: 'a clock that is set ahead does not end the settle window',
-    file: core('conductor/effect/attempt.ts'),
+    file: core('conductor/effect/look.ts'),
     find: 'now + leftOf(windowMs, lookedMs)',
     replace: '0 * leftOf(windowMs, lookedMs)',
     test: at('tests', 'tests/reliability/clocks.test.ts', 'is no shorter when the clock is set ahead by an hour'),
   },
   {
+    name: 'looks-of-a-doubt',
+    drops: 'looks are counted for each doubt, not for all tries',
+    file: core('conductor/effect/counts.ts'),
+    find: 'else if (isOver(outcome.ok))',
+    replace: 'else if (false)',
+    test: at('tests', 'tests/faults/looks.test.ts', 'is tried as often as its action says by a process that lives'),
+  },
+  {
+    name: 'tries-of-a-look-up',
+    drops: 'what a look-up says did not happen is tried as often as its action says',
+    file: core('conductor/effect/counts.ts'),
+    find: 'triesIn(pass, spec) < action.attempts',
+    replace: 'true',
+    test: at('tests', 'tests/faults/looks.test.ts', 'has failed when it was tried as often as its action says'),
+  },
+  {
     name: 'longer-window',
     drops: 'a look-up may ask for a longer settle window',
-    file: core('conductor/effect/attempt.ts'),
+    file: core('conductor/effect/look.ts'),
     find: 'Math.max(found.settleMs ?? 0, action.settleWindowMs)',
     replace: 'action.settleWindowMs',
     test: at('tests', 'tests/faults/deadly.test.ts', 'that is longer than the one of its action is waited for'),
@@ -400,9 +416,9 @@ export const mutants = [
   {
     name: 'deadly-look-up',
     drops: 'what died each time it was sent is for a person',
-    file: core('conductor/effect/run.ts'),
-    find: 'died.times < DEATHS_MAX',
-    replace: 'true',
+    file: core('conductor/effect/counts.ts'),
+    find: 'died.times >= DEATHS_MAX',
+    replace: 'false',
     test: at('tests', 'tests/faults/deadly.test.ts', 'is put to a person where a look-up says'),
   },
   {
@@ -804,7 +820,7 @@ export const mutants = [
   {
     name: 'undo-reconciled',
     drops: 'what is taken back is not found to be taken back',
-    file: core('conductor/effect/attempt.ts'),
+    file: core('conductor/effect/look.ts'),
     find: "if (spec.mode === 'undo') return isSentAs",
     replace: 'if (false) return isSentAs',
     test: at(

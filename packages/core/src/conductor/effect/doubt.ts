@@ -12,7 +12,7 @@ import type { Tried } from './send.ts'
 import type { EffectSpec } from './spec.ts'
 
 /** What the outcome of an operation says, in a word. */
-function wordOf(ok: unknown): string | undefined {
+export function wordOf(ok: unknown): string | undefined {
   const said = (ok ?? {}) as { state?: string; do?: string; decision?: { outcome?: string } }
   return said.decision?.outcome ?? said.do ?? said.state
 }

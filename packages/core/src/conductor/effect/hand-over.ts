@@ -81,7 +81,8 @@ export function orphaned(pass: Pass, key: string, record: EffectRecord): boolean
 
 /** When an operation's effect was sent. */
 export function sentOf(op: Op): SentWhen {
-  return { first: op.sentAt!, last: op.sending!.at, ...(isUnsure(op) ? { unsure: true } : {}) }
+  const tries = op.attempts === 0 ? {} : { tries: op.attempts }
+  return { first: op.sentAt!, last: op.sending!.at, ...(isUnsure(op) ? { unsure: true } : {}), ...tries }
 }
 
 /** One of its tries may have happened: nobody has heard what came of it. */
@@ -100,13 +101,15 @@ export interface SentWhen {
   readonly unsure?: true
   /** What was heard of it. */
   readonly heard?: StoredError
+  /** Tries before the last. */
+  readonly tries?: number
 }
 
 function leftTo(
   pass: Pass,
   sent: Sent,
   { record, version }: Found,
-  { first, last, unsure, heard }: SentWhen,
+  { first, last, unsure, heard, tries }: SentWhen,
   mode: Mode,
   asker?: Asker,
 ): Left {
@@ -132,6 +135,7 @@ function leftTo(
     ...(first === last ? {} : { firstSentAt: first }),
     ...(unsure === undefined ? {} : { unsure }),
     ...(heard === undefined ? {} : { heard }),
+    ...(tries === undefined ? {} : { tries }),
     ...deciderOf(sent),
     ...(sent.shape === undefined ? {} : { shape: { mark: sent.shape } }),
   }

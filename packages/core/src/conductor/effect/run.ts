@@ -23,7 +23,7 @@ import type { Internals, Pass } from '../pass.ts'
 import { EFFECT_PLAYBOOK } from './hand-over.ts'
 import { ask, askItemOf, decisionOf, declined, holdItem, reauthItem, unknownItem, type Decided } from './items.ts'
 import { FRESHNESS, keptBy, stale } from './fresh.ts'
-import { HOURS, reconcileOnce, sendOnce } from './attempt.ts'
+import { HOURS, sendOnce } from './attempt.ts'
 import { askOf, deciderOf, holdOf, type Bytes, type Reshaped, type Sent } from './bytes.ts'
 import { askedAnew, asReshaped, DEFINITION, shapeKeptBy } from './reshaped.ts'
 import { untilThereIsRoom } from './room.ts'
@@ -31,7 +31,8 @@ import { decidedBy, settleEffect, type EffectEnd } from './settling.ts'
 import { actionOf, behalfIn, type EffectSpec } from './spec.ts'
 import { mayCancel } from './doubt.ts'
 import { editedBy } from './edited.ts'
-import { DEATHS_MAX } from '../keep.ts'
+import { noMore } from './counts.ts'
+import { reconcileOnce } from './look.ts'
 import { judgeAgain } from '../policy-change.ts'
 import { judge } from './judge.ts'
 import { thawed } from './thaw.ts'
@@ -267,16 +268,20 @@ async function resolve(pass: Pass, spec: EffectSpec, action: AnyAction, given: B
   let bytes = given
   let sent = first
   const died = { times: diedIn(first) }
+  let heard = spec.heard
   for (let round = 1; ; round++) {
     switch (sent.state) {
       case 'done':
         return { ...ended(bytes, 'done'), output: sent.output, ...(sent.undo === undefined ? {} : { undo: sent.undo }) }
       case 'failed':
         return ended(bytes, 'failed', sent.error)
-      case 'not-happened':
-        sent = died.times < DEATHS_MAX ? await again(pass, spec, action, bytes, `resend ${round}`) : deadly(died, sent)
+      case 'not-happened': {
+        const [key, { sentAt }] = [`resend ${round}`, sent]
+        const no = noMore(pass, spec, action, { died, heard, sentAt, key })
+        sent = no ?? (await again(pass, spec, action, bytes, key))
         died.times += diedIn(sent)
         break
+      }
       case 'reauth':
         await decisionOf(pass, `reauth ${round}`, reauthItem(spec, action, sent.error))
         await pass.task.env.actions.credentialsChanged(connectorOf(action.name))
@@ -284,6 +289,7 @@ async function resolve(pass: Pass, spec: EffectSpec, action: AnyAction, given: B
         break
       case 'unknown': {
         const { error, sentAt } = sent
+        if (sent.died !== true) heard = error
         const next = await reconcileOnce(pass, spec, action, bytes, sent, round)
         // Policy stopped another try of what may have happened: only a person can tell.
         sent = next.state === 'changed' ? { state: 'undecided', error, sentAt } : next
@@ -325,13 +331,6 @@ async function resolve(pass: Pass, spec: EffectSpec, action: AnyAction, given: B
 
 function diedIn(sent: Sent): number {
   return sent.state === 'unknown' && sent.died === true ? 1 : 0
-}
-
-/** It did not happen, and each time its process ended: whether it is tried once more is for a person to say. */
-function deadly(died: { times: number }, { sentAt }: { sentAt: number }): Sent {
-  const message = `its process ended each of the ${died.times} times that it was sent`
-  died.times = 0
-  return { state: 'undecided', error: { code: 'ACTION_FAILED', message }, sentAt }
 }
 
 /** Rounds of obligations that come up when an effect is sent anew are named apart from the first ones. */

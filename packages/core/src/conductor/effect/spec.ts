@@ -38,6 +38,8 @@ export interface EffectSpec {
   readonly unsure?: true
   /** Why nobody knows what came of that, where its sender heard. */
   readonly heard?: StoredError
+  /** How many tries had failed before that one. */
+  readonly tries?: number
   readonly undo?: Json
   /** Who takes back. */
   readonly by?: Actor
