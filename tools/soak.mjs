@@ -42,7 +42,7 @@ else {
   console.log(`${report.kills} kills (${report.both} of both, ${report.early} before opening) in ${seconds} s`)
   console.log(`${a.starts} starts, ${a.sends} events, ${a.decisions} decisions, ${a.reverts} reverts acknowledged`)
   console.log(
-    `${report.claims} claims, ${report.takeovers} runs taken over from the dead, ${report.quarantined} set aside, ${report.entries} entries`,
+    `${report.claims} claims, ${report.takeovers} runs taken over from the dead, ${report.quarantined} set aside, ${report.unknown} effects told of by a person, ${report.entries} entries`,
   )
   console.log(
     `${report.effects} effects; ${world.repeated} repeated calls, ${world.lost} answers lost in ${world.calls}`,

@@ -1,5 +1,6 @@
 /** Client: a web process of sorts: starts runs, sends events, decides, takes back; and remembers what was acknowledged. */
-import { createConductor, type Conductor, type InboxItem, type MemoryStore, type Run } from '@keelson/core'
+import { createConductor, type Conductor, type InboxItem, type Json, type MemoryStore, type Run } from '@keelson/core'
+import type { Done, World } from './world.ts'
 import { amountOf, approves, operator, paid, playbooksOn, takesBack, type Outcome } from './playbooks.ts'
 
 export interface Acknowledged {
@@ -29,9 +30,12 @@ export class Client {
   readonly refused: string[] = []
   readonly conductor: Conductor
   quarantined = 0
+  /** Effects of which it was asked whether they had happened. */
+  unknown = 0
   readonly #order: ReturnType<typeof playbooksOn>['order']
   readonly #random: () => number
   readonly #store: MemoryStore
+  readonly #effects: readonly Done[]
   #next = 1
   #ending = false
   #deciding: Promise<void>
@@ -42,19 +46,22 @@ export class Client {
     store: MemoryStore,
     order: ReturnType<typeof playbooksOn>['order'],
     random: () => number,
+    effects: readonly Done[],
   ) {
     this.conductor = conductor
     this.#store = store
+    this.#effects = effects
     this.#order = order
     this.#random = random
     this.#deciding = this.#decide()
   }
 
-  static async open(store: MemoryStore, url: string, random: () => number): Promise<Client> {
-    const { order, playbooks, rules } = playbooksOn(url)
+  /** `world`: at `url`; what was done there answers for effects that nobody heard of. */
+  static async open(store: MemoryStore, world: Pick<World, 'url' | 'effects'>, random: () => number): Promise<Client> {
+    const { order, playbooks, rules } = playbooksOn(world.url)
     const log = { info() {}, warn() {}, error() {} }
     const conductor = await createConductor({ store, playbooks, policy: rules, work: false, name: 'client', log })
-    return new Client(conductor, store, order, random)
+    return new Client(conductor, store, order, random, world.effects)
   }
 
   /** Every run that is open: how its row stands, and what it waits for. */
@@ -141,6 +148,12 @@ export class Client {
       this.quarantined++
       return void (await this.conductor.inbox.decide(id, { hash, by, retry: true }))
     }
+    if (item.kind === 'outcome-unknown') {
+      this.unknown++
+      const told = await this.conductor.inbox.decide(id, { hash, by, ...saidOf(item, this.#effects) })
+      if (told.status !== 'done') this.refused.push(`${item.kind} "${item.title}": ${told.why}: ${told.message}`)
+      return
+    }
     const n = Number(/\d+/.exec(item.kind === 'approval' ? JSON.stringify(item.input) : item.title)?.[0])
     const yes = item.kind === 'approval' || approves(n)
     const decided = await this.conductor.inbox.decide(id, {
@@ -152,4 +165,16 @@ export class Client {
     else if (item.kind === 'approval') this.acknowledged.pages.add(n)
     else this.acknowledged.closed.set(n, yes)
   }
+}
+
+type Said = { outcome: 'happened'; output: Json } | { outcome: 'did-not-happen' | 'look-again' }
+
+/**
+ * Whether it happened, as the world knows. What is not there may be on its way: a dispatch is looked for anew, and of all else
+ * the world takes a second call for the first.
+ */
+export function saidOf({ action, key }: { action: string; key: string }, effects: readonly Done[]): Said {
+  const done = effects.find((one) => one.key === key)
+  if (done !== undefined) return { outcome: 'happened', output: done.verb === 'unpublish' ? null : { ref: done.ref } }
+  return { outcome: action === 'post.dispatch' ? 'look-again' : 'did-not-happen' }
 }

@@ -42,6 +42,8 @@ export interface SoakReport {
   readonly storeFailures: number
   /** Runs that chance killed so often, alone, that they were set aside; a person let them go on. */
   readonly quarantined: number
+  /** Effects of which a person was asked whether they had happened. */
+  readonly unknown: number
   readonly entries: number
   /** What does not hold; empty when all does. */
   readonly faults: readonly string[]
@@ -58,7 +60,7 @@ export async function soak({ folder, kills, seed, stuckMs = STUCK_MS, onProgress
   const log = join(folder, 'soak.log')
   const random = seeded(seed)
   const world = await openWorld(seed)
-  const client = await Client.open(sqlite(file), world.url, seeded(`${seed} client`))
+  const client = await Client.open(sqlite(file), world, seeded(`${seed} client`))
   const progress = (): void =>
     onProgress?.(`${fleet.kills}/${kills} kills, ${client.results.size} orders, ${world.effects.length} effects`)
   const fleet = new Fleet({ file, url: world.url, log, random, kills, onKill: progress })
@@ -94,6 +96,7 @@ export async function soak({ folder, kills, seed, stuckMs = STUCK_MS, onProgress
     takeovers: leases.takeovers,
     storeFailures: lines.filter(({ what }) => what === 'failed').length,
     quarantined: client.quarantined,
+    unknown: client.unknown,
     entries: stored.entries,
     faults: [
       ...client.refused,
