@@ -14,6 +14,7 @@ const note = action({
 const write = definePlaybook({
   ...{ name: 'write', version: 1, input: z.object({}), output: z.null(), run: (ctx) => ctx.act(note, {}) },
 })
+const HOUR_MS = 3_600_000
 const log = { info: () => {}, warn: () => {}, error: () => {} }
 const gate = policy([policy.rule('notes', { on: note }, () => policy.ask({ grantable: true }))])
 
@@ -109,4 +110,113 @@ it('tells of a time that was closed when it comes to it, where the store failed 
   expect(await told(keelson)).toEqual([1])
   await tell(keelson)
   expect(await told(keelson)).toEqual([1])
+})
+
+it.each([
+  ['a year ahead', 365 * DAY_MS],
+  ['a day late', -DAY_MS],
+] as const)(
+  'tell of each day, and leave the instants as they are, where one was made by a clock %s',
+  async (_how, skewMs) => {
+    const time = manualClock(Date.parse('2026-03-02T09:00:00Z'))
+    const inner = memoryStore()
+    const wrong = await conductor(inner.session(), [], time.process(skewMs).clock)
+    const right = await conductor(inner.session(), [write], time.process().clock)
+    await right.trust.set(note, 'automatic', { by })
+    const at: string[] = []
+    const acts = async (id: string): Promise<void> => {
+      at.push(new Date(time.now()).toISOString())
+      await (await right.start(write, {}, { id })).result()
+    }
+    await acts('before')
+    await tell(wrong)
+    for (let day = 1; day <= 3; day++) {
+      await acts(`day ${day}`)
+      time.to(time.now() + DAY_MS)
+      await tell(right)
+      expect(await told(right)).toEqual(Array.from({ length: day + 1 }, () => 1))
+    }
+    const { lines } = await right.trust.digest({ from: '2026-03-01T00:00:00Z' })
+    expect(lines.map((line) => line.at)).toEqual(at)
+  },
+)
+
+it.each([
+  ['late', -HOUR_MS],
+  ['ahead', HOUR_MS],
+] as const)('are made once within the day, also by a clock that is an hour %s', async (_how, skewMs) => {
+  const time = manualClock(Date.parse('2026-03-02T09:00:00Z'))
+  const inner = memoryStore()
+  const other = await conductor(inner.session(), [], time.process(skewMs).clock)
+  const right = await conductor(inner.session(), [write], time.process().clock)
+  await right.trust.set(note, 'automatic', { by })
+  await tell(right)
+  await (await right.start(write, {}, { id: 'one' })).result()
+  await tell(other)
+  expect(await told(right)).toEqual([])
+})
+
+/** What acted long ago, as records of earlier releases say it. */
+async function unnumbered(store: MemoryStore): Promise<void> {
+  const where = { field: 'trust', value: 'automatic' }
+  const [row] = await store.records('default', { kind: 'effect', where, limit: 1 })
+  const { digest: _none, ...before } = JSON.parse(row!.data) as { digest: number }
+  const record = {
+    kind: 'effect',
+    id: 'before',
+    version: 1,
+    data: JSON.stringify({ ...before, id: 'before' }),
+    sort: 1,
+  }
+  await store.write('default', { records: [{ ...record, index: { trust: 'automatic' } }] })
+}
+
+it('begin with all that acted before the first of them, however long ago, also what carries no number', async () => {
+  const time = manualClock(Date.parse('2026-03-02T09:00:00Z'))
+  const store = memoryStore()
+  const keelson = await conductor(store, [write], time.process().clock)
+  await keelson.trust.set(note, 'automatic', { by })
+  await (await keelson.start(write, {}, { id: 'one' })).result()
+  await unnumbered(store)
+  for (let day = 0; day < 5; day++) time.to(time.now() + DAY_MS)
+  await tell(keelson)
+  expect(await told(keelson)).toEqual([2])
+  time.to(time.now() + DAY_MS)
+  await tell(keelson)
+  expect(await told(keelson)).toEqual([2])
+})
+
+it.each([
+  ['the first', 0, 3],
+  ['a later one', 1, 2],
+] as const)('tell of what another had closed, and was cancelled before it told it: %s', async (_which, before, all) => {
+  const time = manualClock(Date.parse('2026-03-02T09:00:00Z'))
+  const inner = memoryStore()
+  const failed = Promise.withResolvers<undefined>()
+  let fails = true
+  let times = 0
+  const store = intercept(inner, {
+    before(op, detail) {
+      const { entries = [] } = op === 'write' ? (detail[1] as Unit) : {}
+      if (!fails || !entries.some(({ kind }) => kind === 'trust.told') || ++times < 2 * before + 2) return
+      failed.resolve(undefined)
+      throw storeFailure()
+    },
+  })
+  const keelson = await conductor(store, [write], time.process().clock)
+  await keelson.trust.set(note, 'automatic', { by })
+  for (let n = 0; n < before; n++) await tell(keelson)
+  await (await keelson.start(write, {}, { id: 'one' })).result()
+  await unnumbered(inner)
+  time.to(time.now() + DAY_MS)
+  const run = await keelson.maintenance.run({ by, digest: true })
+  await failed.promise
+  await keelson.quiet()
+  await keelson.runs.cancel(run.id, { by, reason: 'enough' })
+  await keelson.quiet()
+  fails = false
+  expect(await told(keelson)).toEqual([])
+  await (await keelson.start(write, {}, { id: 'two' })).result()
+  await tell(keelson)
+  expect(await told(keelson)).toEqual([all])
 })

@@ -26,7 +26,7 @@ import { iso } from '../waiting.ts'
 import type { Built } from '../writer.ts'
 import { effectRun, handedOver, handOver, isUnsure, orphaned, sentOf } from './hand-over.ts'
 import { denied, judge, judgedOf } from './judge.ts'
-import { byGrant, openedAt, stillCovered, type Answered } from './granted.ts'
+import { byGrant, stillCovered, type Answered } from './granted.ts'
 import { reuse } from './reuse.ts'
 import { reportLate } from './attempt.ts'
 import { leavesDoubt } from './doubt.ts'
@@ -143,7 +143,7 @@ async function proceed(pass: Pass, acting: Acting, answered: Answered, version: 
     const charge = chargeOf({ ...spec, behalf: behalfIn(spec) }, acting.action)
     taken = await clear(env, claimed.row.workspace, charge)
     if (taken.limit === undefined) {
-      const put = effectPut(recordOf(spec, openedAt(env, answered)), version)
+      const put = effectPut(recordOf(spec, env.clock.now()), version)
       return { drafts: [sending(acting, spec, 1, [put, ...puts, ...taken.puts])], expect }
     }
   }
@@ -155,7 +155,7 @@ async function proceed(pass: Pass, acting: Acting, answered: Answered, version: 
 function own(pass: Pass, acting: Acting, answered: Answered, version: number): Built {
   const { spec, puts } = answered
   const run = effectRun(pass, spec)
-  const now = openedAt(pass.task.env, answered)
+  const now = pass.task.env.clock.now()
   const plan = acting.approved === undefined ? {} : { plan: acting.approved.item }
   const put = effectPut(recordOf(spec, now, { effectRun: run.id, askers: [spec.owner], ...plan }), version)
   const { key, hash, action } = acting

@@ -10,22 +10,17 @@ import type { Holder } from '../../policy/grant.ts'
 import type { Behalf } from '../behalf.ts'
 import type { Environment } from '../environment.ts'
 import { stands, useGrant } from '../grants.ts'
-import { behindTold } from '../trust/digest.ts'
+import { openDigest } from '../trust/digest.ts'
 import { stillTrusted, useTrust } from '../trust/use.ts'
 import type { Pass } from '../pass.ts'
 import { askOf, type Decider } from './bytes.ts'
 import { actionOf, behalfIn, type EffectSpec } from './spec.ts'
 
-/** What was decided in a person's place. `from`: when it is said to act, at the earliest; `expect`: that this is so still. */
+/** What was decided in a person's place. `expect`: that the digest that is to tell of it is open still. */
 export interface Answered {
   readonly spec: EffectSpec
   readonly puts: readonly Put[]
-  readonly from?: number
   readonly expect?: readonly Expect[]
-}
-
-export function openedAt({ clock }: Pick<Environment, 'clock'>, { from = 0 }: Answered): number {
-  return Math.max(clock.now(), from)
 }
 
 /** A standing grant may answer asks that are all grantable; it is then the decider, and its use is recorded with the intent. */
@@ -77,8 +72,8 @@ async function byTrust(pass: Pass, spec: EffectSpec): Promise<Answered> {
   }
   const { holdMs: _held, ...trust } = said
   const covered = asks.map((one) => askOf(one.rule))
-  const { from, expect } = await behindTold(env, claimed.row.workspace)
-  return { spec: { ...spec, verdict, judged: spec.verdict, covered, trust }, puts, from, expect: [expect] }
+  const { digest, expect } = await openDigest(env, claimed.row.workspace)
+  return { spec: { ...spec, verdict, judged: spec.verdict, covered, trust, digest }, puts, expect: [expect] }
 }
 
 /**

@@ -53,6 +53,8 @@ export interface EffectRecord {
   readonly grant?: string
   /** The rung of trust that decided. */
   readonly trust?: TrustAnswer
+  /** The number of the digest that tells so; records of earlier releases do not say. */
+  readonly digest?: number
   /** A person agreed to it after a look: the version of its standing then; '' where it climbs no ladder. */
   readonly agreed?: string
   /** By which what would have been done in shadow finds it, until it is the counterpart of that; see shadow/keys.ts. */
@@ -140,6 +142,7 @@ export function effectPut(record: EffectRecord, version: number): Put {
       ...(record.state === 'open' ? { open: record.action } : {}),
       ...(record.grant === undefined ? {} : { grant: record.grant }),
       ...(record.trust === undefined ? {} : { trust: record.trust.rung }),
+      ...(record.digest === undefined ? {} : { digest: `${record.digest}` }),
       ...(record.state === 'done' && record.keys !== undefined ? keyIndex(record.keys) : {}),
     },
     sort: record.openedAt,

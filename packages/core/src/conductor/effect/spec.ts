@@ -52,6 +52,8 @@ export interface EffectSpec {
   readonly grant?: string
   /** The rung of trust that answered: once the action stands below it, it answers no more. */
   readonly trust?: TrustAnswer
+  /** The number of the digest that tells so. */
+  readonly digest?: number
   /** A person changed the input before it came here. */
   readonly edited?: boolean
   /** What it rests on outside, as it was read when it was approved. */
@@ -97,6 +99,7 @@ export function recordOf(spec: EffectSpec, now: number, more: Partial<EffectReco
     ...(spec.compensates === undefined ? {} : { compensates: spec.compensates }),
     ...(spec.grant === undefined ? {} : { grant: spec.grant }),
     ...(spec.trust === undefined ? {} : { trust: spec.trust }),
+    ...(spec.digest === undefined ? {} : { digest: spec.digest }),
     ...more,
   }
 }

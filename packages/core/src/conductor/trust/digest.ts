@@ -3,8 +3,9 @@
  *
  * Maintenance puts one into the inbox where there was any, at most once a day: each goes on where the last one ended.
  *
- * D1. What acts by itself is in one of those, and in no other: its time is closed before it is read. Whatever is recorded after that
- *     expects it to be closed, and acts in the time behind it, also where the clock of its process is late.
+ * D1. What acts by itself is in one of those, and in no other, whatever the clocks of those who record and tell: it carries the
+ *     number of the digest that is open, and expects that to be so still. A digest is closed before it is read.
+ * D2. An intent has one record. What acted, was taken back and acted again before a digest is one line, of the last time.
  */
 import { sha256 } from '../../base/hash.ts'
 import type { Actor } from '../../base/actor.ts'
@@ -60,14 +61,26 @@ function instant(text: string): number {
 
 async function linesOf(env: Environment, workspace: string, from: number, to: number): Promise<DigestLine[]> {
   const found: EffectRecord[] = []
-  for (const value of ['veto', 'automatic'])
-    found.push(
-      ...(await allOf<EffectRecord>(env.store, workspace, { kind: 'effect', where: { field: 'trust', value }, from })),
-    )
-  const within = found
-    .filter((one) => one.openedAt < to)
-    .sort((a, b) => a.openedAt - b.openedAt || (a.id < b.id ? -1 : 1))
-  return within.flatMap((one) => (one.trust === undefined ? [] : [lineOf(env, one, one.trust)]))
+  for (const value of ['veto', 'automatic']) found.push(...(await actsBy(env, workspace, 'trust', value, from)))
+  return linesFrom(
+    env,
+    found.filter((one) => one.openedAt < to),
+  )
+}
+
+function actsBy(
+  env: Environment,
+  workspace: string,
+  field: 'trust' | 'digest',
+  value: string,
+  from = 0,
+): Promise<EffectRecord[]> {
+  return allOf<EffectRecord>(env.store, workspace, { kind: 'effect', where: { field, value }, from })
+}
+
+function linesFrom(env: Environment, found: EffectRecord[]): DigestLine[] {
+  const sorted = found.sort((a, b) => a.openedAt - b.openedAt || (a.id < b.id ? -1 : 1))
+  return sorted.flatMap((one) => (one.trust === undefined ? [] : [lineOf(env, one, one.trust)]))
 }
 
 function lineOf(env: Environment, record: EffectRecord, trust: NonNullable<EffectRecord['trust']>): DigestLine {
@@ -100,18 +113,21 @@ function stateOf(env: Environment, { state, action, undo, id }: EffectRecord): [
   }
 }
 
-/** Under which the end of the last one is kept. */
+/** Under which the last one is kept. */
 const TOLD = 'trust.digest'
 interface Told {
-  /** Of its time; records of earlier releases do not say. */
-  readonly from?: number
+  /** It tells of what carries a number from `first` to `last`; a digest of an earlier release has none. */
+  readonly first?: number
+  readonly last?: number
+  /** When it was closed. */
   readonly to: number
   readonly run: string
-  /** How many it was. Until that is known its time is closed, but not told. */
+  /** How many it was. Until that is known it is closed, but not told. */
   readonly count?: number
+  /** It tells also of what carries no number, and was let go since then. */
+  readonly from?: number
 }
 
-const DAY_MS = 86_400_000
 /** So long after the last one there is another: less than a day, for clocks that are put forward. */
 const LEAST_MS = 20 * 3_600_000
 const SHOWN = 50
@@ -121,10 +137,10 @@ async function toldIn(env: Environment, workspace: string): Promise<{ told?: Tol
   return row === undefined ? { version: 0 } : { told: JSON.parse(row.data) as Told, version: row.version }
 }
 
-/** When what acts by itself now is said to act, at the earliest (D1). */
-export async function behindTold(env: Environment, workspace: string): Promise<{ from: number; expect: Expect }> {
+/** The number that what acts by itself now carries (D1). */
+export async function openDigest(env: Environment, workspace: string): Promise<{ digest: number; expect: Expect }> {
   const { told, version } = await toldIn(env, workspace)
-  return { from: told?.to ?? 0, expect: { record: 'company', id: TOLD, version } }
+  return { digest: (told?.last ?? 0) + 1, expect: { record: 'company', id: TOLD, version } }
 }
 
 /** Puts what acted since the last one into the inbox, once for `run`. Answers how much that was; undefined where another told it within the day. */
@@ -139,26 +155,38 @@ export async function tellDigest(
     const { told, version } = await toldIn(env, workspace)
     count = told?.run === run ? told.count : undefined
     if (told?.run !== run || told.count !== undefined) return undefined
-    const { from = told.to - DAY_MS, to } = told
-    const lines = await linesOf(env, workspace, from, to)
+    const lines = await closedIn(env, workspace, told)
     count = lines.length
-    const item = lines.length === 0 ? [] : [itemPut(itemOf(lines, from, to), 1)]
-    return {
-      drafts: [{ kind: 'trust.told', data: { by, puts: [toldPut({ from, to, run, count }, version), ...item] } }],
-    }
+    const item = lines.length === 0 ? [] : [itemPut(itemOf(lines, told), 1)]
+    return { drafts: [{ kind: 'trust.told', data: { by, puts: [toldPut({ ...told, count }, version), ...item] } }] }
   })
   return count
 }
 
-/** Closes the time of the next one, unless there was one within the day. One that nobody came to tell is told with it. */
+/** What a closed one tells. */
+async function closedIn(env: Environment, workspace: string, { first, last, from }: Told): Promise<DigestLine[]> {
+  const found: EffectRecord[] = []
+  for (let n = first!; n <= last!; n++) found.push(...(await actsBy(env, workspace, 'digest', `${n}`)))
+  if (from === undefined) return linesFrom(env, found)
+  for (const value of ['veto', 'automatic']) {
+    const all = await actsBy(env, workspace, 'trust', value, from)
+    found.push(...all.filter((one) => one.digest === undefined))
+  }
+  return linesFrom(env, found)
+}
+
+/** Closes the one that is open, unless there was one within the day. One that was closed, and that nobody came to tell, is told with it. */
 async function close(env: Environment, workspace: string, { run, by }: { run: string; by: Actor }): Promise<void> {
   await env.company(workspace).edit(async () => {
     const { told, version } = await toldIn(env, workspace)
     const to = env.clock.now()
-    const isOpen = told !== undefined && told.count === undefined
-    if (told?.run === run || (told !== undefined && !isOpen && to - told.to < LEAST_MS)) return undefined
-    const from = (isOpen ? told.from : told?.to) ?? to - DAY_MS
-    const put = toldPut({ from, to: Math.max(to, told?.to ?? to), run }, version)
+    const isUntold = told !== undefined && told.count === undefined
+    if (told?.run === run && (!isUntold || told.last !== undefined)) return undefined
+    if (told !== undefined && !isUntold && Math.abs(to - told.to) < LEAST_MS) return undefined
+    const next = (told?.last ?? 0) + 1
+    const first = isUntold ? (told.first ?? next) : next
+    const from = isUntold ? told.from : (told?.to ?? 0)
+    const put = toldPut({ first, last: next, to, run, ...(first === 1 ? { from: from ?? 0 } : {}) }, version)
     return { drafts: [{ kind: 'trust.told', data: { by, puts: [put] } }] }
   })
 }
@@ -167,14 +195,15 @@ function toldPut(told: Told, version: number): Put {
   return { kind: 'company', id: TOLD, version: version + 1, data: { ...told } }
 }
 
-function itemOf(lines: readonly DigestLine[], from: number, to: number): ReturnType<typeof attention> {
+function itemOf(lines: readonly DigestLine[], { last, to }: Told): ReturnType<typeof attention> {
   const text = lines.slice(0, SHOWN).map(({ action, account, segment, rung, at, state, undo }) => {
     const named = account === undefined ? action : `${action}@${account}`
     return `${at} ${segment === 'all' ? named : `${named} (${segment})`}, ${rung}: ${state}; ${undo}`
   })
-  const span = `from: '${iso(from)}', to: '${iso(to)}'`
+  const input = { from: lines[0]!.at, to: iso(Date.parse(lines.at(-1)!.at) + 1) }
+  const span = `from: '${input.from}', to: '${input.to}'`
   if (lines.length > SHOWN) text.push(`and ${lines.length - SHOWN} more: trust.digest({ ${span} })`)
-  const id = sha256(`trust digest ${to}`).slice(0, 16)
-  const title = `${lines.length} ${lines.length === 1 ? 'effect' : 'effects'} went out by trust since ${iso(from).slice(0, 10)}`
-  return attention(id, DIGEST, title, text.join('\n'), to, { input: { from: iso(from), to: iso(to) } })
+  const id = sha256(`trust digest ${last}`).slice(0, 16)
+  const title = `${lines.length} ${lines.length === 1 ? 'effect' : 'effects'} went out by trust since ${input.from.slice(0, 10)}`
+  return attention(id, DIGEST, title, text.join('\n'), to, { input })
 }
