@@ -1,6 +1,6 @@
 /** Outcomes that people set for one run before it looks: each is judged by what the one before has left, and the run goes on. */
 import type { PassUnit } from '@keelson/core/ports'
-import { intercept, type MemoryStoreSession } from '@keelson/testing'
+import { intercept, manualClock, type MemoryStoreSession } from '@keelson/testing'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import {
@@ -76,6 +76,27 @@ describe('two effects of a run that people say happened before it looks', () => 
     expect(sent).toEqual(['ada', 'bob'])
     expect((await second.budgets.list()).map(({ used }) => used.calls)).toEqual([2])
     expect(await second.audit.verify()).toMatchObject({ ok: true })
+  })
+
+  it('both have, and so has a deadline that passed between them: it is not lost with the effect that was lost', async () => {
+    sent.length = 0
+    const shared = store()
+    const time = manualClock(0)
+    const work = code(async (ctx) => {
+      const hour = ctx.sleep('1h').then(() => 'an hour')
+      return [...(await one(ctx)), await hour]
+    })
+    const options = { actions: [send], policy: free, clock: time.process().clock }
+    await rested(shared, options, work)
+    const paper = await open(shared, { ...options, playbooks: [work], work: false })
+    await paper.runs.setOutcome('r', { step: 'mail.send', outcome: { id: 'by ada' }, by: ann })
+    time.to(2 * 3_600_000)
+    await paper.runs.setOutcome('r', { step: 'mail.send#2', outcome: { id: 'by bob' }, by: ann })
+    const second = await open(shared, { ...options, playbooks: [work] })
+    await second.quiet()
+    expect(await second.runs.get('r').status()).toMatchObject({ state: 'completed' })
+    expect(await second.runs.get('r').result()).toEqual(['by ada', { id: 'by bob' }, 'an hour'])
+    expect(sent).toEqual(['ada', 'bob'])
   })
 
   it('both have though the process dies between them', async () => {

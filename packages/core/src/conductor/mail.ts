@@ -6,7 +6,7 @@
  * M2. An event answers the first open wait that matches it, once per run; one that nobody waits for is dropped here and
  *     stays in the buffer.
  * M3. An effect that was being sent when its run is rewound past it is left to a run of its own, in the unit that rewinds.
- * M4. A rewind ends a digest: what came behind it is judged by what it has left. An effect that it lost, and of which a person
+ * M4. A rewind ends a digest, and another follows: what came behind it, and deadlines, are judged by what it has left. An effect that it lost, and of which a person
  *     says that it happened, has happened in the ledger: it is not sent anew.
  */
 import type { Actor } from '../base/actor.ts'
@@ -59,8 +59,8 @@ export interface Digest {
   readonly drafts: readonly Draft[]
   readonly starts: readonly NewRun[]
   readonly consumed: readonly number[]
-  /** Mail for another digest, once this one is written (M4). */
-  readonly rest: readonly Mail[]
+  /** Mail for another digest, once this one is written (M4), even if it is none; undefined: there is to be no other. */
+  readonly rest: readonly Mail[] | undefined
   /** Rungs that were climbed: whom to tell, and how. */
   readonly climbed: readonly Climbed[]
   /** Under what it counts. */
@@ -88,7 +88,7 @@ export interface DigestAt extends Hearer {
   readonly setByHand: (op: Op, said: SetByHand) => Promise<readonly Draft[] | string>
 }
 
-/** Entries for `mail`, as far as its first rewind, and for all deadlines that had passed by then. */
+/** Entries for `mail`, as far as its first rewind, and for all deadlines that had passed before that, or by now if there is none. */
 export async function digest(history: History, mail: readonly Mail[], now: number, at: DigestAt): Promise<Digest> {
   const open = new Opened(history)
   const had = new Set<string>()
@@ -106,7 +106,7 @@ export async function digest(history: History, mail: readonly Mail[], now: numbe
     }
   }
   const left = new Map<string, NewRun>()
-  const done = (taken: readonly Mail[], rest: readonly Mail[]): Digest => {
+  const done = (taken: readonly Mail[], rest?: readonly Mail[]): Digest => {
     const consumed = taken.map((one) => one.row)
     return { drafts, starts: [...left.values()], consumed, rest, climbed, expect }
   }
@@ -125,7 +125,7 @@ export async function digest(history: History, mail: readonly Mail[], now: numbe
     }
   }
   await fire(Infinity)
-  return done(mail, [])
+  return done(mail)
 }
 
 interface Timer {

@@ -64,23 +64,23 @@ export class Mailbox {
     this.#options.onControl(by)
   }
 
-  /** A rewind is written before what came behind it is judged. */
+  /** A rewind is written before what came behind it is judged, and the deadlines that have passed. */
   async #all(first: readonly Mail[] | undefined): Promise<void> {
     let rest = await this.#absorb(first)
-    while (rest.length > 0 && !this.#options.over()) rest = await this.#absorb(rest)
+    while (rest !== undefined && !this.#options.over()) rest = await this.#absorb(rest)
   }
 
-  /** Answers what is left for another unit. */
-  async #absorb(first: readonly Mail[] | undefined): Promise<readonly Mail[]> {
+  /** Answers what is left for another unit; undefined: there is to be no other. */
+  async #absorb(first: readonly Mail[] | undefined): Promise<readonly Mail[] | undefined> {
     const { env, claimed, writer, history, entries, onControl, leave, setByHand } = this.#options
     const { store, clock } = env
     const { workspace, id: run, order, createdAt } = claimed.row
     let last: number | undefined
-    let rest: readonly Mail[] = []
+    let rest: readonly Mail[] | undefined
     await writer.submit(async () => {
       const mail = first ?? (await store.mail(claimed.lease, this.#seen)) // the same again after a conflict
       last = undefined
-      rest = []
+      rest = undefined
       const all = entries()
       const control = all === undefined ? mail.find((one) => CONTROL.has(one.kind)) : undefined
       if (control !== undefined) {
