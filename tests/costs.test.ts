@@ -89,9 +89,19 @@ describe.each(cases)('the cost of an input is %s', (_what, one, cost) => {
   })
 })
 
+/** An error whose message throws. */
+function unreadable(): Error {
+  return Object.defineProperty(new Error('no'), 'message', {
+    get(): string {
+      throw new Error('not to be read')
+    },
+  })
+}
+
 describe('what a cost() answers that is no amount of money', () => {
-  const pays = async (cost: unknown, more: object = {}) => {
-    const odd = action({ ...bill, name: 'shop.odd', cost: (() => cost) as never, run: never })
+  const pays = (cost: unknown, more: object = {}) => paysBy(() => cost, more)
+  const paysBy = async (cost: () => unknown, more: object = {}) => {
+    const odd = action({ ...bill, name: 'shop.odd', cost: cost as never, run: never })
     const work = definePlaybook({
       ...{ name: 'work', version: 1, input, output: z.null() },
       run: (ctx, given) => ctx.act(odd, given),
@@ -118,6 +128,30 @@ describe('what a cost() answers that is no amount of money', () => {
     const worst = await pays(cost, { unpriced: eur(200) })
     await worst.result
     expect(await worst.budgets()).toMatchObject([{ used: { money: 200 } }])
+  })
+
+  it.each([
+    ['with half a character in it', () => new Error('no \ud800'), 'no \ufffd'],
+    ['that is nothing at all', () => Object.create(null) as object, 'something that cannot be printed'],
+    ['that does not say what it is', () => unreadable(), 'something that cannot be read'],
+    ['that goes on and on', () => new Error('x'.repeat(5000)), `${'x'.repeat(300)}…`],
+  ])(
+    'or what it throws is told by a budget that refuses it, as far as that can be told: %s',
+    async (_what, error, told) => {
+      const throws = (): never => {
+        throw error()
+      }
+      const { result } = await paysBy(throws)
+      await expect(result).rejects.toThrow(`has no price (${told})`)
+      const worst = await paysBy(throws, { unpriced: eur(200) })
+      await worst.result
+      expect(await worst.budgets()).toMatchObject([{ used: { money: 200 } }])
+    },
+  )
+
+  it('is refused where its currency is half a character', async () => {
+    const { result } = await pays({ amount: 1, currency: '\ud800' })
+    await expect(result).rejects.toThrow('answered 1 \ufffd, which is no money')
   })
 
   it('is not what is below nothing: that counts by its size', async () => {

@@ -1,5 +1,6 @@
 /** Charge: what is about to be done, as far as budgets, rates and hours go. */
 import type { Money } from '../base/actor.ts'
+import { storeError } from '../base/errors.ts'
 import { totals } from '../base/money.ts'
 import type { Rate } from '../base/rate.ts'
 import type { Json } from '../base/value.ts'
@@ -64,6 +65,13 @@ function costOf(action: AnyAction, input: Json): Spend {
     const costs = costsOf(action, input)
     return costs.length === 0 ? {} : { money: totals(costs) }
   } catch (thrown) {
-    return { unpriced: true, why: thrown instanceof Error ? thrown.message : String(thrown) }
+    return { unpriced: true, why: brief(storeError(thrown).message) }
   }
+}
+
+/** Longest part of what its own code says that is told on. */
+const WHY_MAX = 300
+
+function brief(text: string): string {
+  return text.length <= WHY_MAX ? text : `${text.slice(0, WHY_MAX).toWellFormed()}…`
 }

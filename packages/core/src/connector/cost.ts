@@ -22,7 +22,7 @@ export function costsOf(action: Costing | undefined, input: Json): readonly Mone
   if (action?.cost === undefined) return moneyIn(input)
   const cost: unknown = action.cost(fromStored(action.input, canonical(input)))
   if (cost === undefined) return []
-  if (isMoney(cost) && Number.isFinite(cost.amount)) return [cost]
+  if (isMoney(cost) && Number.isFinite(cost.amount) && cost.currency.isWellFormed()) return [cost]
   if (cost instanceof Promise) cost.catch(() => {}) // nobody waits for it
   throw new KeelsonError('DEFINITION_INVALID', `cost() of ${action.name} answered ${named(cost)}, which is no money`, {
     hint: "Answer an amount at once, in minor units: { amount: 4200, currency: 'EUR' }.",
