@@ -330,4 +330,29 @@ describe('what is taken back as wrong', () => {
     expect(await t.keelson.trust.list()).toMatchObject([{ rung: 'veto', seen: 1, good: 0 }])
     await t.stop()
   })
+
+  it.each([
+    ['and was recorded nothing since', false, 1],
+    ['and was recorded something else since', true, 2],
+  ] as const)('counts as one more where it was checked under a version before, %s', async (_what, more, seen) => {
+    const rest = { playbooks: [write], connectors: [fake(crm)], policy: asks }
+    const t = await testConductor({ ...rest, trust: [defineTrust(note, { start })] })
+    await t.keelson.trust.set(note, 'automatic', { by })
+    const check = async (): Promise<void> => {
+      const item = (await t.inbox.list()).items.find((one) => one.kind === 'attention' && one.code === 'TRUST_AUDIT')!
+      await t.host((keelson) => keelson.inbox.opened(item.id, { by }))
+      await t.advance('10s')
+      await t.host((keelson) => keelson.inbox.decide(item.id, { hash: item.hash, by, answer: { good: true } }))
+    }
+    const run = await t.start(write, { about: 'a' })
+    await check()
+    if (more) await t.start(write, { about: 'b' })
+    await t.deploy({ trust: [defineTrust(note, { start, version: '2' })] })
+    expect(await t.keelson.trust.list()).toMatchObject([{ seen: 0, good: 0 }])
+    if (more) await check()
+    const plan = await t.keelson.revert.plan({ run: run.id })
+    await t.host((keelson) => keelson.revert.apply(plan, { by, cause: 'wrong' }))
+    expect(await t.keelson.trust.list()).toMatchObject([{ seen, good: more ? 1 : 0 }])
+    await t.stop()
+  })
 })

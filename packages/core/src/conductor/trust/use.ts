@@ -224,8 +224,8 @@ async function takenBack(env: Environment, { row, playbook, history }: Settling)
     if (fresh.length === 0) continue
     const more = wrong ? { wrong: [...before, ...fresh.map(markOf)].slice(-WRONG_MAX) } : {}
     if (record.version === 0 && !(await termOf(env, row.workspace, rule, record.segment)).known) continue
-    const { version } = standingNow(env, rule, record)
-    const audits = new Map(record.audits)
+    const { version, seen } = standingNow(env, rule, record)
+    const audits = new Map(seen < record.standing.seen ? [] : record.audits) // what was seen may count no more
     const said = (one: EffectRecord): boolean | undefined =>
       one.agreed === undefined ? audits.get(auditId(one)) : one.agreed === version && !one.edited
     const good = fresh.filter((one) => said(one) === true).length
