@@ -1,8 +1,8 @@
-/** What is read to find a shadow pair: no more, however much was proposed and done before. */
-import { action, defineConnector, definePlaybook, defineTrust, policy } from '@keelson/core'
-import type { RecordQuery, RecordRow } from '@keelson/core/ports'
-import { fake, intercept, memoryStore, testConductor, type Harness } from '@keelson/testing'
-import { describe, expect, it } from 'vitest'
+/** Which proposal and which deed a shadow pair is made of, whoever comes first; and what is read to find it. */
+import { action, createConductor, defineConnector, definePlaybook, defineTrust, policy } from '@keelson/core'
+import type { MemoryStore, PassUnit, RecordQuery, RecordRow, Unit } from '@keelson/core/ports'
+import { fake, intercept, manualClock, memoryStore, testConductor, type Harness } from '@keelson/testing'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
 
 const by = { kind: 'person', id: 'ann' } as const
@@ -86,5 +86,152 @@ describe('a shadow pair', () => {
     await observe(t, 'a')
     expect(await t.keelson.trust.list()).toMatchObject([{ seen: 1, good: 0 }])
     await t.stop()
+  })
+})
+
+const post = action({
+  ...{ name: 'chat.post', effect: 'reversible', idempotency: { by: 'key' }, output: z.null(), undo: z.null() },
+  input: z.object({ channel: z.string(), text: z.string(), note: z.string() }),
+  intent: ({ channel }) => ['channel', channel],
+  material: ['text'],
+  simulate: () => null,
+  run: () => Promise.reject(new Error('a test reached the real world')),
+  compensate: () => {},
+})
+const says = definePlaybook({
+  ...{ name: 'says', version: 1, input: z.object({ text: z.string() }), output: z.null() },
+  run: (ctx, { text }) => ctx.act(post, { channel: 'ops', text, note: 'proposed' }),
+})
+const asks = policy([policy.rule('posts', { on: post }, () => policy.ask({ grantable: true }))])
+const log = { info: () => {}, warn: () => {}, error: () => {} }
+const byHand = (text: string) => ({ channel: 'ops', text, note: 'by hand' })
+
+const posting = () => testConductor({ playbooks: [says], policy: asks, trust: [defineTrust(post)], actions: [post] })
+const say = (t: Harness, text: string) => t.start(says, { text })
+const told = (t: Harness, text: string, id = text) =>
+  t.host((keelson) => keelson.shadow.observe(post, byHand(text), { id, by }))
+
+/** Conductors over one store, at one time, each a process of its own. */
+function processes() {
+  const time = manualClock(Date.parse('2026-03-02T09:00:00Z'))
+  const inner = memoryStore()
+  const open = async (version = '1', wrap = (store: MemoryStore) => store) => {
+    const keelson = await createConductor({
+      ...{ store: wrap(inner.session()), playbooks: [says], clock: time.process().clock, actions: [post] },
+      ...{ policy: asks, trust: [defineTrust(post, { version })], keepAlive: false, log },
+    })
+    onTestFinished(() => keelson.stop({ withinMs: 100 }))
+    return keelson
+  }
+  return { open, later: (hours: number) => time.to(time.now() + hours * 3_600_000) }
+}
+
+type Keelson = Awaited<ReturnType<ReturnType<typeof processes>['open']>>
+const saysIn = async (keelson: Keelson, text: string) =>
+  (await keelson.start(says, { text }, { id: `run ${text}` })).result()
+const toldIn = (keelson: Keelson, text: string) => keelson.shadow.observe(post, byHand(text), { id: text, by })
+
+/** A store whose first unit that puts such a record waits until it is let go. */
+function delaying(kind: string) {
+  const reached = Promise.withResolvers<void>()
+  const go = Promise.withResolvers<void>()
+  let held = false
+  const wrap = (store: MemoryStore): MemoryStore =>
+    intercept(store, {
+      before(op, detail) {
+        if (held || (op !== 'commit' && op !== 'write')) return
+        if ((detail[1] as PassUnit | Unit).records?.some((record) => record.kind === kind) !== true) return
+        held = true
+        reached.resolve()
+        return go.promise
+      },
+    })
+  return { wrap, reached: reached.promise, go: go.resolve }
+}
+
+describe('the counterpart of a proposal', () => {
+  it('is kept for those that can count: none of another standing takes it', async () => {
+    const t = await posting()
+    await say(t, 'of before')
+    await t.advance('1h')
+    await t.keelson.trust.set(post, 'approve', { by })
+    await t.keelson.trust.set(post, 'shadow', { by })
+    for (const text of ['a', 'b', 'c']) {
+      await t.advance('1h')
+      await say(t, text)
+      await told(t, text)
+    }
+    expect(await t.keelson.trust.list()).toMatchObject([{ seen: 3, good: 3 }])
+    await t.stop()
+  })
+
+  it('is kept from those of another version, however many they are', async () => {
+    const { open, later } = processes()
+    const first = await open('1')
+    for (let n = 0; n < 60; n++) await saysIn(first, `old ${n}`)
+    await first.stop()
+    const second = await open('2')
+    for (const text of ['a', 'b', 'c']) {
+      later(1)
+      await saysIn(second, text)
+    }
+    for (const text of ['a', 'b', 'c']) await toldIn(second, text)
+    expect(await second.trust.list()).toMatchObject([{ seen: 3, good: 3 }])
+  })
+
+  it('is found though more of its subject than are looked at have one already', async () => {
+    const t = await posting()
+    for (let n = 0; n < 60; n++) await told(t, 'same', `deed ${n}`)
+    for (let n = 0; n < 60; n++) await say(t, 'same')
+    expect(await t.keelson.trust.list()).toMatchObject([{ seen: 60, good: 60 }])
+    expect((await t.keelson.audit.verify()).faults).toEqual([])
+    await t.stop()
+  })
+
+  it('is what agrees with it: one that nobody does shifts none of the others', async () => {
+    const t = await posting()
+    await say(t, 'nobody does this')
+    for (const text of ['a', 'b', 'c']) {
+      await t.advance('1h')
+      await say(t, text)
+      await told(t, text)
+    }
+    expect(await t.keelson.trust.list()).toMatchObject([{ seen: 3, good: 3 }])
+    expect(await t.keelson.shadow.report(says)).toMatchObject({ agreed: 3, differed: 0, open: 1 })
+    await t.stop()
+  })
+
+  it('is found by a deed that is told late, though much was proposed since', async () => {
+    const { open, later } = processes()
+    const keelson = await open()
+    await saysIn(keelson, 'early')
+    later(24)
+    for (let n = 0; n < 60; n++) await saysIn(keelson, `since ${n}`)
+    const at = '2026-03-02T09:30:00Z'
+    await keelson.shadow.observe(post, byHand('early'), { id: 'told late', by, at })
+    expect(await keelson.trust.list()).toMatchObject([{ seen: 1, good: 1 }])
+  })
+
+  it.each(['would', 'deed'])('is found where both happen at once, and the %s is written last', async (kind) => {
+    const { open } = processes()
+    const slow = delaying(kind)
+    const [one, other] = [await open('1', slow.wrap), await open()]
+    const [first, second] = kind === 'would' ? [saysIn, toldIn] : [toldIn, saysIn]
+    const late = first(one, 'a')
+    await slow.reached
+    await second(other, 'a')
+    slow.go()
+    await late
+    expect(await other.trust.list()).toMatchObject([{ seen: 1, good: 1 }])
+  })
+
+  it('is found by each of many that are proposed and done at once', async () => {
+    const { open } = processes()
+    const all = [await open(), await open()]
+    const texts = Array.from({ length: 60 }, (_, n) => `t${n}`)
+    const at = (n: number) => all[n % 2]!
+    await Promise.all(texts.flatMap((text, n) => [saysIn(at(n), text), toldIn(at(n + 1), text)]))
+    expect(await all[0]!.trust.list()).toMatchObject([{ seen: 60 }])
+    expect((await all[0]!.audit.verify()).faults).toEqual([])
   })
 })

@@ -50,6 +50,7 @@ export const RECORD_KINDS = [
   'inbox',
   'invalidation',
   'lesson',
+  'meeting',
   'memory',
   'memory-context',
   'memory-key',
@@ -66,6 +67,7 @@ export const RECORD_KINDS = [
   'timeline',
   'touch',
   'trust',
+  'unpaired',
   'wait',
   'would',
 ] as const

@@ -15,7 +15,6 @@ import type { Op } from '../../journal/op.ts'
 import type { Put } from '../../journal/put.ts'
 import type { MemoryStore } from '../../journal/store.ts'
 import type { TrustAnswer } from '../../policy/trust.ts'
-import { keyIndex } from '../shadow/keys.ts'
 
 export interface Asker {
   readonly run: string
@@ -57,8 +56,6 @@ export interface EffectRecord {
   readonly digest?: number
   /** A person agreed to it after a look: the version of its standing then; '' where it climbs no ladder. */
   readonly agreed?: string
-  /** By which what would have been done in shadow finds it, until it is the counterpart of that; see shadow/keys.ts. */
-  readonly keys?: readonly string[]
   /** The item of the plan that it was a line of. */
   readonly plan?: string
 }
@@ -143,7 +140,6 @@ export function effectPut(record: EffectRecord, version: number): Put {
       ...(record.grant === undefined ? {} : { grant: record.grant }),
       ...(record.trust === undefined ? {} : { trust: record.trust.rung }),
       ...(record.digest === undefined ? {} : { digest: `${record.digest}` }),
-      ...(record.state === 'done' && record.keys !== undefined ? keyIndex(record.keys) : {}),
     },
     sort: record.openedAt,
   }

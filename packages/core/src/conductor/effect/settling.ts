@@ -126,8 +126,8 @@ export async function settleEffect(
       at: now,
     }))
   const stale = await invalidated(pass, spec, end, now)
-  const { agreed, keys = [], ...trusted } = await endedFor(env, claimed.row.workspace, record, itemsOf(pass, record))
-  const known = agreed === undefined ? record : { ...record, agreed, ...(keys.length === 0 ? {} : { keys }) }
+  const { agreed, ...trusted } = await endedFor(env, claimed.row.workspace, record, itemsOf(pass, record))
+  const known = agreed === undefined ? record : { ...record, agreed }
   const puts = [effectPut(known, (found?.version ?? 0) + 1), ...lines(spec, end, now), ...stale, ...trusted.puts]
   puts.push(...(await settled(env, claimed.row.workspace, `${spec.effect}:${spec.generation}`, spentBy(end))))
   if (spec.compensates !== undefined && end.state === 'done')

@@ -1,6 +1,6 @@
 /** What a run in shadow would have done, beside what was done: which belongs to which. */
 import { describe, expect, it } from 'vitest'
-import { matched, type Act } from './agreement.ts'
+import { matched, proposalOf, type Act } from './agreement.ts'
 
 const act = (ref: string, at: number, ...subjects: string[]): Act => {
   return { ref, action: 'mail.send', input: {}, subjects, at, by: 'person Ann' }
@@ -32,5 +32,24 @@ describe('the counterpart of what would have been done', () => {
     const woulds = [asked('w1', 'ada', 'entity ada', false), asked('w2', 'ben', 'input ben', true)]
     expect(refs(matched(woulds, [did('a1', 'ada', 'input ada', true), did('a2', 'ben', 'entity ben', false)], 10))).toEqual({ w1: 'a1', w2: 'a2' }) // prettier-ignore
     expect(refs(matched(woulds, [did('a1', 'ada', 'entity other', false), did('a2', 'eve', 'x', true)], 10))).toEqual({}) // prettier-ignore
+  })
+
+  it('is what agrees with it, though something else of the same subject is nearer', () => {
+    const alike = (one: { id: string }, { ref }: Act) => one.id.slice(1) === ref.slice(1)
+    const woulds = [would('w9', 0, 'c'), would('w1', 1, 'c'), would('w2', 3, 'c')]
+    const acts = [act('a1', 2, 'c'), act('a2', 4, 'c')]
+    expect(refs(matched(woulds, acts, 10, alike))).toEqual({ w1: 'a1', w2: 'a2' })
+    expect(refs(matched(woulds, [...acts, act('a', 5, 'c')], 10, alike))).toEqual({ w9: 'a', w1: 'a1', w2: 'a2' })
+    expect(refs(matched([would('w1', 0, 'i', 'c')], [act('a1', 0, 'j', 'c'), act('a2', 9, 'i')], 10, alike))).toEqual({ w1: 'a2' }) // prettier-ignore
+  })
+})
+
+describe('what something done is the counterpart of', () => {
+  const woulds = [would('w1', 0, 'c'), would('w2', 4, 'c'), would('w3', 5, 'other'), would('w4', 9, 'c')]
+
+  it('is the nearest proposal of its subject that agrees with it, or else the nearest', () => {
+    expect(proposalOf(act('a', 5, 'c'), woulds, 10, ({ id }) => id !== 'w2')?.id).toBe('w4')
+    expect(proposalOf(act('a', 5, 'c'), woulds, 10, () => false)?.id).toBe('w2')
+    expect(proposalOf(act('a', 5, 'c'), woulds, 0, () => true)).toBeUndefined()
   })
 })

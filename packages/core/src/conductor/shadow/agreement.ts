@@ -47,45 +47,86 @@ interface Asked {
 /** What two are matched by, round by round. */
 type Keys = (one: Asked | Act) => readonly string[]
 
+const ROUNDS: readonly Keys[] = [
+  ({ subjects }) => subjects.slice(0, 1),
+  ({ subjects }) => subjects,
+  ({ input }) => [canonical(input)],
+]
+
+/** What agrees is looked for among so many of the nearest. */
+const ALIKE_MAX = 50
+
 /**
- * For each of `woulds`, in their order, its counterpart: the nearest in time of the same action and subject. What it is about in the
- * first place, its intent where it has one, goes before what it only rests on, such as a customer of many invoices. Last, where one of
- * two names nothing that it is about, the very same input is the same deed.
+ * For each of `woulds`, in their order, its counterpart: the nearest in time of the same action and subject, and before that the nearest
+ * that is `alike`. What it is about in the first place, its intent where it has one, goes before what it only rests on, such as a
+ * customer of many invoices. Last, where one of two names nothing that it is about, the very same input is the same deed.
  */
 export function matched<W extends Asked>(
   woulds: readonly W[],
   acts: readonly Act[],
   windowMs: number,
+  alike?: (would: W, act: Act) => boolean,
 ): Map<string, Act> {
-  const inOrder = [...woulds].sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1))
-  const used = new Set<string>()
-  const found = new Map<string, Act>()
-  const rounds: Keys[] = [
-    ({ subjects }) => subjects.slice(0, 1),
-    ({ subjects }) => subjects,
-    ({ input }) => [canonical(input)],
-  ]
-  for (const sides of rounds) {
-    const last = sides === rounds.at(-1)
-    const byKey = new Map<string, Act[]>()
-    for (const act of acts)
-      for (const subject of sides(act)) {
-        const key = `${act.action} ${subject}`
-        byKey.set(key, [...(byKey.get(key) ?? []), act])
+  const found = chosen(woulds, acts, windowMs, alike)
+  return new Map([...found].map(([would, act]) => [would.id, act]))
+}
+
+/** The same the other way round, of one act: which of `woulds` it is the counterpart of. */
+export function proposalOf<W extends Asked>(
+  act: Act,
+  woulds: readonly W[],
+  windowMs: number,
+  alike: (would: W, act: Act) => boolean,
+): W | undefined {
+  return chosen([act], woulds, windowMs, (own, would) => alike(would, own)).get(act)
+}
+
+/** Each of `some`, in their order, with one of `others` that nobody before it has chosen. */
+function chosen<A extends Asked | Act, B extends Asked | Act>(
+  some: readonly A[],
+  others: readonly B[],
+  windowMs: number,
+  alike?: (one: A, other: B) => boolean,
+): Map<A, B> {
+  const inOrder = [...some].sort((a, b) => a.at - b.at || (nameOf(a) < nameOf(b) ? -1 : 1))
+  const used = new Set<B>()
+  const found = new Map<A, B>()
+  for (const sides of ROUNDS) {
+    const byKey = byKeys(others, sides)
+    const free = (one: A): B[] =>
+      sides(one)
+        .flatMap((key) => byKey.get(`${one.action} ${key}`) ?? [])
+        .filter((other) => !used.has(other) && Math.abs(other.at - one.at) <= windowMs)
+        .filter((other) => sides !== ROUNDS.at(-1) || one.loose === true || other.loose === true)
+        .sort((a, b) => Math.abs(a.at - one.at) - Math.abs(b.at - one.at) || (nameOf(a) < nameOf(b) ? -1 : 1))
+    const choose = (choice: (one: A) => B | undefined): void => {
+      for (const one of inOrder) {
+        const other = found.has(one) ? undefined : choice(one)
+        if (other === undefined) continue
+        used.add(other)
+        found.set(one, other)
       }
-    for (const would of inOrder) {
-      if (found.has(would.id)) continue
-      const near = sides(would)
-        .flatMap((subject) => byKey.get(`${would.action} ${subject}`) ?? [])
-        .filter((act) => !used.has(act.ref) && Math.abs(act.at - would.at) <= windowMs)
-        .filter((act) => !last || would.loose === true || act.loose === true)
-        .sort((a, b) => Math.abs(a.at - would.at) - Math.abs(b.at - would.at) || (a.ref < b.ref ? -1 : 1))[0]
-      if (near === undefined) continue
-      used.add(near.ref)
-      found.set(would.id, near)
     }
+    if (alike !== undefined) choose((one) => free(one).slice(0, ALIKE_MAX).find((other) => alike(one, other))) // prettier-ignore
+    choose((one) => free(one)[0])
   }
   return found
+}
+
+function byKeys<B extends Asked | Act>(others: readonly B[], sides: Keys): Map<string, B[]> {
+  const byKey = new Map<string, B[]>()
+  for (const other of others)
+    for (const side of sides(other)) {
+      const key = `${other.action} ${side}`
+      const known = byKey.get(key)
+      if (known === undefined) byKey.set(key, [other])
+      else known.push(other)
+    }
+  return byKey
+}
+
+function nameOf(one: Asked | Act): string {
+  return 'ref' in one ? one.ref : one.id
 }
 
 /** Two inputs of one action, field by field. */

@@ -18,11 +18,13 @@ const SHARED: ReadonlySet<string> = new Set([
   'audit',
   'budget',
   'inbox',
+  'meeting',
   'outcome',
   'reservation',
   'rollup',
   'touch',
   'trust',
+  'unpaired',
   'wait',
   'would',
 ])

@@ -187,13 +187,14 @@ async function compared(
   const actions = [...new Set([...declared, ...woulds.map((one) => one.action)])].sort()
   const acts = await actsOf(env, workspace, actions, Math.min(first, earliest) - windowMs)
   const asked = woulds.map((one) => ({ ...one, loose: isLoose(env.actions.find(one.action), one.input, one.because) }))
-  const found = matched(asked, acts, windowMs)
+  const fieldsIn = ({ action, input }: Would, act: Act): FieldPair[] =>
+    fieldsOf(input, act.input, env.actions.find(action)?.material ?? [], tolerance)
+  const found = matched(asked, acts, windowMs, (would, act) => agrees(fieldsIn(would, act)))
   const judged = await judgements(env, workspace, woulds)
   const pairs = woulds.map((would): ShadowPair => {
     const act = found.get(would.id)
     const said = judged.get(would.item ?? '')
-    const material = env.actions.find(would.action)?.material ?? []
-    const fields = act === undefined ? [] : fieldsOf(would.input, act.input, material, tolerance)
+    const fields = act === undefined ? [] : fieldsIn(would, act)
     const none = now - would.at > windowMs ? 'spurious' : 'open'
     return {
       run: would.run,

@@ -67,14 +67,13 @@ export function wouldPut(would: Would, version: number): Put {
   }
 }
 
-/** It is looked for by what it is about while it has no counterpart, and by its counterpart from then on. */
+/** It is looked for by what it is about while it has no counterpart. */
 function evidenceIndex(would: Would): { [field: string]: string } {
   const { item, trust, keys, paired } = would
   const isFree = trust !== undefined && keys !== undefined && paired === undefined
   return {
     ...(item === undefined ? {} : { shown: shownKey(would) }),
     ...(isFree ? { ...keyIndex(keys), free: freeKey(would) } : {}),
-    ...(paired?.by.includes(':') === true ? { paired: paired.by } : {}),
   }
 }
 

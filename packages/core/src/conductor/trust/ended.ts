@@ -17,8 +17,6 @@ export interface Ended {
   readonly drafts: readonly Draft[]
   /** For its record. */
   readonly agreed?: string
-  /** By which it is found as the counterpart of what would have been done. */
-  readonly keys?: readonly string[]
 }
 
 const NOTHING: Ended = { puts: [], drafts: [] }

@@ -7,9 +7,11 @@
  * R3. A person's word on the item counts above what was compared, and not beside it.
  * R4. What nobody did within the window counts as wrong with the next pair of its segment: who tells of some deeds tells of all. Where none
  *     is told, silence is no evidence.
- * R5. It counts for the standing that it was proposed under: its account, its segment, its version, and not from before.
+ * R5. It counts for the standing that it was proposed under: its account, its segment, its version, and not from before. What cannot count
+ *     has no counterpart.
  * R6. Nothing is read but what is about the same thing, and what is late: however much was proposed meanwhile. What an earlier release
  *     has recorded is not found so, and is evidence for nothing.
+ * R7. What agrees goes before what is nearer in time.
  */
 import { durationMs } from '../../base/duration.ts'
 import { costsKnown } from '../../connector/cost.ts'
@@ -22,10 +24,19 @@ import type { EffectRecord } from '../effect/ledger.ts'
 import type { Environment } from '../environment.ts'
 import { closing, type ItemRecord } from '../item.ts'
 import { deedAct, effectAct, type Deed } from '../shadow/acts.ts'
-import { agrees, fieldsOf, matched, type Act } from '../shadow/agreement.ts'
-import { keysOf, rowsNear } from '../shadow/keys.ts'
+import { agrees, fieldsOf, matched, proposalOf, type Act } from '../shadow/agreement.ts'
+import { keysOf, rowsNear, type Near } from '../shadow/keys.ts'
+import {
+  deedRef,
+  effectRef,
+  meetingPuts,
+  pairedPut,
+  unpairedNear,
+  unpairedPut,
+  type Unpaired,
+} from '../shadow/unpaired.ts'
 import { freeKey, isLoose, readWould, shownKey, WINDOW, wouldPut, type Paired, type Would } from '../shadow/would.ts'
-import { happened, ruleOf, standingNow, trustOf, widened } from './record.ts'
+import { happened, ruleOf, standingNow, trustOf, widened, type TrustRecord } from './record.ts'
 import { termOf } from './segment.ts'
 import type { Stands } from './stands.ts'
 
@@ -45,11 +56,6 @@ interface Drawn {
   /** What was done is what would have been: nobody needs to say a word. */
   readonly agreed?: boolean
 }
-
-const NOTHING: Drawn = { puts: [], drafts: [] }
-
-/** What was done, as the counterpart of something or of nothing yet. `keys`: by which it is found until it is. */
-type Completed = Drawn & { readonly keys: readonly string[] }
 
 /** What a would-have effect is evidence for. */
 export function trustIn(stands: Stands | undefined, keys: () => readonly string[]): Pick<Would, 'trust' | 'keys'> {
@@ -74,44 +80,54 @@ export async function proposed(
 ): Promise<Drawn> {
   const bare: Drawn = { puts: [wouldPut(would, 1)], drafts: [] }
   if (stands?.known === undefined || stands.rung !== 'shadow') return bare
-  const act = await counterpart(env, workspace, would)
-  const pair = act === undefined ? NOTHING : await counted(env, workspace, { would, version: 0 }, act)
-  if (pair.puts.length > 0) return pair
+  const found = await counterpart(env, workspace, would)
+  if (found !== undefined) {
+    const ground = await groundsIn(env, workspace)(would)
+    if (ground !== undefined) {
+      const { puts, ...pair } = await counted(env, workspace, { would, version: 0 }, found.act, ground)
+      return { ...pair, puts: [pairedPut(found.done), ...puts] }
+    }
+  }
   // From now on it is on the list of what stands where.
   const { rule } = stands
   const { record } = stands.known
   const begun = record.version === 0 ? (await happened(env, workspace, rule, record, [])).puts : []
-  return { puts: [...bare.puts, ...begun], drafts: [] }
+  const meeting = await meetingPuts({ store: env.store, workspace }, would.keys ?? [])
+  return { puts: [...bare.puts, ...begun, ...meeting], drafts: [] }
 }
 
-/** What a deed, or an effect that a person agreed to, is the counterpart of. */
+/** What a deed, or an effect that a person agreed to, is the counterpart of. Until it is, it is found by `ref`. */
 async function completedBy(
   env: Environment,
   workspace: string,
   secret: string,
   act: Act,
-  account = 'default',
-): Promise<Completed> {
+  { ref, account = 'default' }: { readonly ref: string; readonly account?: string | undefined },
+): Promise<Drawn> {
   const keys = keysOf(secret, { ...act, account })
-  if (ruleOf(env, act.action, account) === undefined) return { ...NOTHING, keys }
-  const near = { from: act.at - WINDOW_MS, order: 'ascending' } as const
-  const rows = await rowsNear({ store: env.store, workspace }, 'would', keys, near)
-  const held = rows.map(heldIn).filter(({ would: { trust, paired } }) => trust !== undefined && paired === undefined)
-  const [id] = [...matched(held.map(({ would }) => asked(env, would)), [act], WINDOW_MS).keys()] // prettier-ignore
-  const found = held.find(({ would }) => would.id === id)
-  const pair = found === undefined ? NOTHING : await counted(env, workspace, found, act)
-  return { ...pair, keys: pair.puts.length > 0 ? [] : keys }
+  const place = { store: env.store, workspace }
+  const alone = async (): Promise<Put> => unpairedPut(place, ref, keys, act.at)
+  if (ruleOf(env, act.action, account) === undefined) return { puts: [await alone()], drafts: [] }
+  const groundOf = groundsIn(env, workspace)
+  const keep = async (row: RecordRow): Promise<boolean> => (await groundOf(heldIn(row).would)) !== undefined
+  const rows = await rowsNear(place, 'would', keys, { ...nearTo(env, act.at), keep })
+  const held = new Map(rows.map(heldIn).map((one) => [one.would.id, one]))
+  const woulds = [...held.values()].map(({ would }) => asked(env, would))
+  const found = held.get(proposalOf(act, woulds, WINDOW_MS, alikeIn(env))?.id ?? '')
+  if (found === undefined) return { puts: [await alone(), ...(await meetingPuts(place, keys))], drafts: [] }
+  return counted(env, workspace, found, act, (await groundOf(found.would))!)
 }
 
-export async function completedByDeed(env: Environment, workspace: string, deed: Deed): Promise<Completed> {
+export async function completedByDeed(env: Environment, workspace: string, deed: Deed): Promise<Drawn> {
   const secret = await env.company(workspace).key()
-  return completedBy(env, workspace, secret, deedAct(secret, env.actions.find(deed.action), deed), deed.account)
+  const act = deedAct(secret, env.actions.find(deed.action), deed)
+  return completedBy(env, workspace, secret, act, { ref: deedRef(deed), account: deed.account })
 }
 
-export async function completedByEffect(env: Environment, workspace: string, effect: EffectRecord): Promise<Completed> {
+export async function completedByEffect(env: Environment, workspace: string, effect: EffectRecord): Promise<Drawn> {
   const secret = await env.company(workspace).key()
   const act = effectAct(secret, env.actions.find(effect.action), effect, effect.owner.run)
-  return completedBy(env, workspace, secret, act, effect.account)
+  return completedBy(env, workspace, secret, act, { ref: effectRef(effect), account: effect.account })
 }
 
 /** What a person's word on an item comes to (R3); undefined: it was proposed under another standing, and is evidence for none (R5). */
@@ -134,19 +150,45 @@ export async function saidOf(
 
 type Held = { readonly would: Would; readonly version: number }
 
-async function counted(env: Environment, workspace: string, held: Held, act: Act): Promise<Drawn> {
+/** Where what would have been done is evidence. */
+interface Ground {
+  readonly record: TrustRecord
+  readonly since: number
+}
+
+/** R5: undefined where it is evidence for nothing. What stands where is read once. */
+function groundsIn(env: Environment, workspace: string): (would: Would) => Promise<Ground | undefined> {
+  const known = new Map<string, Promise<{ record: TrustRecord; standing: Standing } | undefined>>()
+  const read = async ({ action, account }: Would, segment: string) => {
+    const rule = ruleOf(env, action, account)
+    if (rule === undefined || !(await termOf(env, workspace, rule, segment)).known) return undefined
+    const record = await trustOf(env, workspace, rule, segment)
+    return { record, standing: standingNow(env, rule, record) }
+  }
+  return async (would) => {
+    const { segment, version } = would.trust ?? {}
+    if (segment === undefined || would.paired !== undefined) return undefined
+    const found = known.get(segment) ?? read(would, segment)
+    known.set(segment, found)
+    const { record, standing } = (await found) ?? {}
+    if (record === undefined || standing?.rung !== 'shadow') return undefined
+    const { since } = standing
+    return standing.version === version && would.at >= since ? { record, since } : undefined
+  }
+}
+
+async function counted(
+  env: Environment,
+  workspace: string,
+  held: Held,
+  act: Act,
+  { record, since }: Ground,
+): Promise<Drawn> {
   const { would } = held
-  const rule = ruleOf(env, would.action, would.account)
-  const { segment, version } = would.trust ?? {}
-  if (rule === undefined || segment === undefined) return NOTHING
-  if (!(await termOf(env, workspace, rule, segment)).known) return NOTHING
-  const record = await trustOf(env, workspace, rule, segment)
-  const standing = standingNow(env, rule, record)
-  if (standing.rung !== 'shadow' || standing.version !== version || would.at < standing.since) return NOTHING
+  const rule = ruleOf(env, would.action, would.account)!
   const at = env.clock.now()
-  const material = env.actions.find(would.action)?.material ?? []
-  const good = agrees(fieldsOf(would.input, act.input, material, 0))
-  const late = await overdue(env, workspace, would, { at, since: standing.since })
+  const good = alikeIn(env)(would, act)
+  const late = await overdue(env, workspace, would, { at, since })
   const happenings: Happening[] = [...late.map(() => false), good].map((one) => ({ what: 'seen', good: one, at }))
   const more = good ? widened(record, act.input, costsKnown(env.actions.find(would.action), act.input)) : {}
   const { puts, drafts } = await happened(env, workspace, rule, record, happenings, more)
@@ -187,30 +229,29 @@ function asked(env: Environment, would: Would): Would & { readonly loose: boolea
   return { ...would, loose: isLoose(env.actions.find(would.action), would.input, would.because) }
 }
 
-/** R2: the nearest that was done around then, under the same account, and is nobody's counterpart yet. */
-async function counterpart(env: Environment, workspace: string, would: Would): Promise<Act | undefined> {
-  const acts = await actsNear(env, workspace, would)
-  for (;;) {
-    const act = matched([asked(env, would)], acts, WINDOW_MS).get(would.id)
-    if (act === undefined) return undefined
-    const where = { field: 'paired', value: act.ref }
-    if ((await env.store.records(workspace, { kind: 'would', where, limit: 1 })).length === 0) return act
-    acts.splice(acts.indexOf(act), 1)
-  }
+/** R2, R7: of what was done around then, under the same account, and is nobody's counterpart yet. */
+async function counterpart(
+  env: Environment,
+  workspace: string,
+  would: Would,
+): Promise<{ act: Act; done: Unpaired } | undefined> {
+  const secret = await env.company(workspace).key()
+  const known = env.actions.find(would.action)
+  const near = await unpairedNear({ store: env.store, workspace }, would.keys ?? [], nearTo(env, would.at))
+  const done = new Map(
+    near.map((one) => [
+      'deed' in one ? deedAct(secret, known, one.deed) : effectAct(secret, known, one.effect, one.effect.owner.run),
+      one,
+    ]),
+  )
+  const act = matched([asked(env, would)], [...done.keys()], WINDOW_MS, alikeIn(env)).get(would.id)
+  return act === undefined ? undefined : { act, done: done.get(act)! }
 }
 
-async function actsNear(env: Environment, workspace: string, { action, at, keys = [] }: Would): Promise<Act[]> {
-  const secret = await env.company(workspace).key()
-  const known = env.actions.find(action)
-  const near = { from: at - WINDOW_MS, order: 'descending' } as const
-  const [deeds, effects] = await Promise.all(
-    ['deed', 'effect'].map((kind) => rowsNear({ store: env.store, workspace }, kind, keys, near)),
-  )
-  return [
-    ...deeds!.map((row) => deedAct(secret, known, JSON.parse(row.data) as Deed)),
-    ...effects!.map((row) => {
-      const effect = JSON.parse(row.data) as EffectRecord
-      return effectAct(secret, known, effect, effect.owner.run)
-    }),
-  ]
+function nearTo(env: Environment, at: number): Near {
+  return { at, windowMs: WINDOW_MS, now: env.clock.now() }
+}
+
+function alikeIn(env: Environment): (would: Would, act: Act) => boolean {
+  return (would, act) => agrees(fieldsOf(would.input, act.input, env.actions.find(would.action)?.material ?? [], 0))
 }
