@@ -1,6 +1,7 @@
 /** Trust, at the edges: inputs that are no records, costs that nobody can tell, accounts beside each other, standings of before. */
 import { action, definePlaybook, defineTrust, policy } from '@keelson/core'
-import { testConductor, type Harness } from '@keelson/testing'
+import type { RecordQuery, RecordRow } from '@keelson/core/ports'
+import { intercept, memoryStore, testConductor, type Harness } from '@keelson/testing'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 
@@ -199,6 +200,33 @@ describe('an ask that nobody answers in time', () => {
     )
     await t.keelson.trust.set(charge, 'batch', { by, segment: 'a' })
     expect(await shown()).toContainEqual([undefined, 'a', 0, 0])
+    await t.stop()
+  })
+
+  it('is read once for its action, however many segments that has', async () => {
+    const read: string[] = []
+    const inner = memoryStore()
+    const store = {
+      kill: (worker: string) => inner.kill(worker),
+      session: () =>
+        intercept(inner.session(), {
+          after(op, detail, answer) {
+            if (op !== 'records' || (detail[1] as RecordQuery).where?.field !== 'unanswered') return
+            read.push(...(answer as readonly RecordRow[]).map((row) => row.id))
+          },
+        }),
+    }
+    const said = { grantable: true, onSilence: 'reject', timeout: '1h' } as const
+    const gate = policy([policy.rule('money', { on: charge }, () => policy.ask(said))])
+    const trust = [defineTrust(charge, { start: 'approve', segment: ({ invoice }) => invoice[0]! })]
+    const t = await testConductor({ playbooks: [bill], policy: gate, trust, actions: [charge], store })
+    for (const segment of ['a', 'b', 'c']) {
+      await t.keelson.trust.set(charge, 'approve', { by, segment })
+      await t.start(bill, { invoice: `${segment}1` })
+    }
+    await t.advance('2h')
+    expect((await t.keelson.trust.list()).map(({ expired }) => expired)).toEqual([1, 1, 1])
+    expect(read).toHaveLength(3)
     await t.stop()
   })
 })

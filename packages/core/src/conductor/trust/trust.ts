@@ -1,6 +1,7 @@
 /** Trust: a company's verbs for the ladder: where each action stands, and a person's word on it. */
 import type { Actor } from '../../base/actor.ts'
 import { KeelsonError } from '../../base/errors.ts'
+import { canonical } from '../../base/json.ts'
 import { definitionOf, type Action, type Category } from '../../connector/action.ts'
 import type { TrustRule } from '../../policy/trust-rule.ts'
 import { isAbove, nextRung, RUNGS, topOf, wilsonLower, type TrustRung } from '../../policy/trust.ts'
@@ -61,10 +62,13 @@ export interface CeilingOptions {
 export function trustVerbs(env: Environment, workspace: string): Trust {
   return {
     async list() {
-      const all: Trusted[] = []
+      const records: TrustRecord[] = []
       const where = { field: 'all', value: 'trust' }
       for await (const row of pagesOf(env.store, workspace, { kind: 'trust', where }))
-        all.push(await shown(env, workspace, JSON.parse(row.data) as TrustRecord))
+        records.push(JSON.parse(row.data) as TrustRecord)
+      const unanswered = await unansweredOf(env, workspace, records)
+      const all: Trusted[] = []
+      for (const record of records) all.push(await shown(env, workspace, record, unanswered))
       return all
     },
     digest: (span) => digest(env, workspace, span),
@@ -126,7 +130,12 @@ function notSo(action: string, rung: TrustRung, why: string): KeelsonError {
   })
 }
 
-async function shown(env: Environment, workspace: string, record: TrustRecord): Promise<Trusted> {
+async function shown(
+  env: Environment,
+  workspace: string,
+  record: TrustRecord,
+  unanswered: Unanswered,
+): Promise<Trusted> {
   const { action, account, segment } = record
   const found = ruleOf(env, action, account)
   const known = found !== undefined && (await termOf(env, workspace, found, segment)).known
@@ -147,7 +156,7 @@ async function shown(env: Environment, workspace: string, record: TrustRecord): 
     seen,
     good,
     lower: wilsonLower(good, seen),
-    expired: rule === undefined ? 0 : await unanswered(env, workspace, rule, { segment, since }),
+    expired: rule === undefined ? 0 : unanswered(rule, segment).filter((at) => at >= since).length,
     ceiling,
     ...(said === undefined ? {} : { ceilingBy: saidBy(said) }),
     ...(said !== undefined || rule?.category === undefined ? {} : { category: rule.category }),
@@ -157,17 +166,27 @@ async function shown(env: Environment, workspace: string, record: TrustRecord): 
   }
 }
 
-async function unanswered(
-  env: Environment,
-  workspace: string,
-  rule: TrustRule,
-  { segment, since }: { readonly segment: string; readonly since: number },
-): Promise<number> {
-  const items = await itemsWhere(env.store, workspace, { field: 'unanswered', value: rule.action }, since)
-  const own = items.filter(({ account = 'default', input = null }) => {
-    return account === rule.account && segmentOf(rule, input) === segment
-  })
-  return own.length
+/** When each ask of a segment was made that nobody answered in time. */
+type Unanswered = (rule: TrustRule, segment: string) => readonly number[]
+
+/** Read once for each action, from the first of its standings on, whatever segments it has. */
+async function unansweredOf(env: Environment, workspace: string, records: readonly TrustRecord[]): Promise<Unanswered> {
+  const found = new Map<string, number[]>()
+  const keyOf = ({ action, account }: TrustRule, segment: string): string => canonical([action, account, segment])
+  for (const action of new Set(records.map((one) => one.action))) {
+    const rules = env.trust.filter((rule) => rule.action === action)
+    if (rules.length === 0) continue
+    const own = records.filter((one) => one.action === action)
+    const from = own.reduce((first, { standing }) => Math.min(first, standing.since), Infinity)
+    for (const item of await itemsWhere(env.store, workspace, { field: 'unanswered', value: action }, from)) {
+      const rule = rules.find(({ account }) => account === (item.account ?? 'default'))
+      const segment = rule === undefined ? undefined : segmentOf(rule, item.input ?? null)
+      if (rule === undefined || segment === undefined) continue
+      const key = keyOf(rule, segment)
+      found.set(key, [...(found.get(key) ?? []), item.openedAt])
+    }
+  }
+  return (rule, segment) => found.get(keyOf(rule, segment)) ?? []
 }
 
 function saidBy({ by, at, until, reason }: Ceiling): NonNullable<Trusted['ceilingBy']> {
