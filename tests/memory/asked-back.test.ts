@@ -112,6 +112,28 @@ describe('a set that a machine asks to take back', () => {
     expect((await memory.facts({ about: 'acme' })).map(({ value }) => value)).toEqual(['free'])
   })
 
+  it('shows as standing again only what does: what a person took back before stays so, and what was behind it returns', async () => {
+    const { keelson, memory } = await company()
+    const plan = { subject: 'acme', predicate: 'plan', functional: true }
+    const first = await memory.remember({ ...plan, value: 'free' }, { by: me })
+    const second = await memory.remember({ ...plan, value: 'pro' }, { by: me })
+    const third = await memory.remember({ ...plan, value: 'gold' }, { by: me })
+    await memory.revert({ changeSet: second.changeSet! }, { by: me })
+    const proposed = await askBack(keelson, third.changeSet!)
+    const [item] = await asked(keelson)
+    const labels = (item as { preview?: { rows?: { label: string }[] } }).preview?.rows?.map(({ label }) => label)
+    expect(labels?.sort()).toEqual([`restore ${first.id}`, `take back ${third.id}`])
+    await approve(keelson, item!)
+    expect((await memory.facts({ about: 'acme' })).map(({ value }) => value)).toEqual(['free'])
+    const { changes } = await memory.changes.get(proposed)
+    expect(changes.map(({ did, id }) => [did, id]).sort()).toEqual([
+      ['ended', third.id],
+      ['reopened', first.id],
+    ])
+    expect(await memory.revert({ changeSet: proposed }, { by: me })).toMatchObject({ blocked: [] })
+    expect((await memory.facts({ about: 'acme' })).map(({ value }) => value)).toEqual(['gold'])
+  })
+
   it('names on the card what of its memories is left out, and why, and keeps that with the set', async () => {
     const { keelson, memory } = await company()
     const fact = (subject: string, value: string) => ({ subject, predicate: 'plan', functional: true, value })
@@ -152,6 +174,48 @@ describe('an erasure', () => {
     expect(await asked(keelson)).toEqual([])
     expect(JSON.stringify(await keelson.audit.story(`proposal:${proposed}`))).not.toContain('blue stone')
     expect((await keelson.audit.verify()).faults).toEqual([])
+  })
+
+  it.each([true, false])(
+    'ends what would bring the erased memory back behind another, shown yet: %s',
+    async (isShown) => {
+      const { keelson, memory } = await company()
+      const key = (value: string) => ({
+        subject: 'acme',
+        predicate: 'key',
+        functional: true,
+        value,
+        text: `It is ${value}`,
+      })
+      const first = await memory.remember(key('under the blue stone'), { by: me })
+      const second = await memory.remember(key('with Ada'), { by: me })
+      const third = await memory.remember(key('lost'), { by: me })
+      await memory.revert({ changeSet: second.changeSet! }, { by: me })
+      const proposed = await askBack(keelson, third.changeSet!)
+      if (isShown) expect((await asked(keelson))[0]!.shown).toContain('blue stone')
+      const { left } = await memory.erase({ ids: [first.id] }, { by: me, reason: 'asked' })
+      expect(left).toEqual([])
+      expect(await memory.changes.get(proposed)).toMatchObject({ ...OVER, why: 'erased: asked' })
+      expect(await asked(keelson)).toEqual([])
+      expect(JSON.stringify(await keelson.audit.story(`proposal:${proposed}`))).not.toContain('blue stone')
+    },
+  )
+
+  it('ends what has shown the erased memory, though it would not bring it back any more', async () => {
+    const { keelson, memory } = await company()
+    const key = (value: string) => ({ subject: 'acme', predicate: 'key', functional: true, value, text: value })
+    const first = await memory.remember(key(SECRET), { by: me })
+    const second = await memory.remember(key('with Ada'), { by: me })
+    const third = await memory.remember(key('lost'), { by: me })
+    await memory.revert({ changeSet: second.changeSet! }, { by: me })
+    const taken = await written(keelson)
+    const proposed = await askBack(keelson, third.changeSet!)
+    expect((await asked(keelson))[0]!.shown).toContain('blue stone')
+    await memory.revert({ changeSet: taken }, { by: me })
+    expect(JSON.stringify(await memory.changes.diff(proposed))).not.toContain('blue stone')
+    expect((await memory.erase({ ids: [first.id] }, { by: me, reason: 'asked' })).left).toEqual([])
+    expect(await memory.changes.get(proposed)).toMatchObject(OVER)
+    expect(JSON.stringify(await keelson.audit.story(`proposal:${proposed}`))).not.toContain('blue stone')
   })
 
   it('ends what asks to take back a memory that says the same as one that is erased', async () => {

@@ -3,13 +3,14 @@
  *
  * I1. What somebody else has built on since is left alone and named.
  * I2. What was left alone because of a later set stands again when that one is taken back, too: in whatever order.
+ * I3. What has ended otherwise, too, is said to stand again by whatever undoes its last end.
  */
 import { canonical } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
 import type { Bench } from './bench.ts'
 import { CHANGE_SET_RECORD, type Change, type ChangeSetRecord, type EntityWritten } from './change-set.ts'
 import type { Writing } from './input.ts'
-import { amended, endOf, isLive, undone, type MemoryRecord } from './unit.ts'
+import { amended, endOf, isLive, mayHold, undone, type MemoryRecord } from './unit.ts'
 
 /** What could not be taken back, and why. */
 export interface Blocked {
@@ -17,14 +18,21 @@ export interface Blocked {
   readonly why: string
 }
 
+export interface Inverted {
+  readonly changes: Change[]
+  readonly blocked: Blocked[]
+  /** Without the end that the set had made, and still ended (I3). */
+  readonly still: string[]
+}
+
 /** Takes the changes of memories in a set back, the last one first, on the bench. */
 export async function invert(
   bench: Bench,
   set: ChangeSetRecord,
   { now, set: by }: Pick<Writing, 'now' | 'set'>,
-): Promise<{ changes: Change[]; blocked: Blocked[] }> {
-  const changes: Change[] = []
-  const blocked: Blocked[] = []
+): Promise<Inverted> {
+  const made: Inverted = { changes: [], blocked: [], still: [] }
+  const { blocked } = made
   const own = set.changes.filter((change) => change.did !== 'written')
   await bench.load(own.map(({ id }) => id))
   for (const change of own.toReversed()) {
@@ -33,20 +41,15 @@ export async function invert(
       blocked.push({ id: change.id, why: 'it was erased' })
       continue
     }
-    const why = invertOne(bench, change, record, set.id, { now, by }, changes)
+    const why = invertOne(bench, change, record, set.id, { now, by }, made)
     if (why !== undefined) blocked.push({ id: change.id, why })
-    else if (change.did === 'ended') await behind(bench, change.id, now, { changes, blocked })
+    else if (change.did === 'ended') await behind(bench, change.id, now, made)
   }
-  return { changes, blocked }
+  return made
 }
 
 /** What a memory that was taken back had ended, and that stayed so because of what has been taken back only now. */
-async function behind(
-  bench: Bench,
-  id: string,
-  now: number,
-  made: { readonly changes: Change[]; readonly blocked: Blocked[] },
-): Promise<void> {
+async function behind(bench: Bench, id: string, now: number, made: Inverted): Promise<void> {
   const gone = bench.memory(id)!
   if (endOf(gone)?.how !== 'reverted') return
   const [row] = await bench.rows(CHANGE_SET_RECORD, [gone.set])
@@ -57,19 +60,26 @@ async function behind(
     const record = bench.memory(one)
     if (record === undefined || record.erased !== undefined) continue
     const own = record.ends.findLast((end) => end.by === id && end.undoneAt === undefined)
-    const why = own === undefined ? undefined : opened(bench, record, own.set, now)
+    const why = own === undefined ? undefined : opened(bench, record, own.set, now, made)
     if (why !== undefined) made.blocked.push({ id: one, why })
-    else if (own !== undefined) made.changes.push({ did: 'reopened', id: one })
     if (why === undefined) await behind(bench, one, now, made)
   }
 }
 
 /** Without the end that a set made. Answers why it stays. */
-function opened(bench: Bench, record: MemoryRecord, set: string, now: number): string | undefined {
+function opened(
+  bench: Bench,
+  record: MemoryRecord,
+  set: string,
+  now: number,
+  { changes, still }: Inverted,
+): string | undefined {
   const other = bench.standsFor(record)
   const meets = other !== undefined && (record.to ?? Infinity) > other.from
   if (meets && isLive(undone(record, set, now))) return `${other.id} has taken its place`
   bench.reopen(record, set, now)
+  if (mayHold(bench.memory(record.id)!)) changes.push({ did: 'reopened', id: record.id })
+  else still.push(record.id)
   return undefined
 }
 
@@ -79,8 +89,9 @@ function invertOne(
   record: MemoryRecord,
   set: string,
   { now, by }: { now: number; by: string },
-  changes: Change[],
+  made: Inverted,
 ): string | undefined {
+  const { changes } = made
   switch (change.did) {
     case 'added':
       bench.end(record, { how: 'reverted', at: now, set: by })
@@ -88,10 +99,7 @@ function invertOne(
       return undefined
     case 'ended': {
       if (!record.ends.some((one) => one.set === set && one.undoneAt === undefined)) return 'it was opened again since'
-      const why = opened(bench, record, set, now)
-      if (why !== undefined) return why
-      changes.push({ did: 'reopened', id: record.id })
-      return undefined
+      return opened(bench, record, set, now, made)
     }
     case 'reopened': {
       const last = record.ends.findLast((one) => one.undoneAt !== undefined)

@@ -14,7 +14,8 @@ import { CHANGE_SET_RECORD, changeSetPut, type ChangeSetRecord } from '../../mem
 import { recordsOf } from '../../memory/recall/recall.ts'
 import type { Notifier } from '../notifier.ts'
 import { handle } from '../runs.ts'
-import { setNamed } from './asked-back.ts'
+import { streamOf } from '../start.ts'
+import { askedBack } from './asked-back.ts'
 import type { Desk } from './desk.ts'
 import { PROPOSAL_PLAYBOOK, proposalRunId, proposalSetOf } from './proposal.ts'
 
@@ -76,21 +77,25 @@ function proposalIn(row: RecordRow): ChangeSetRecord {
   return JSON.parse(row.data) as ChangeSetRecord
 }
 
-/** It says one of the texts, or would change one of the memories; or what it would take back does, or did. */
+/** It says one of the texts, or would change one of the memories; or what it would take back, or bring back behind that, does or did. */
 async function holds(desk: Desk, row: RecordRow, erasing: Erasing): Promise<boolean> {
   const { texts, memories = [], entities = [] } = erasing
   const needles = [...memories, ...texts].map((text) => JSON.stringify(text).slice(1, -1))
   const says = (json: string): boolean => needles.some((needle) => json.includes(needle))
-  if (says(row.data)) return true
-  for (const id of proposalIn(row).reverts ?? []) {
-    const found = await setNamed(desk, id)
-    if (found === undefined) continue
-    if (says(JSON.stringify(found.record)) || found.record.changes.some((one) => entities.includes(one.id))) return true
-    const touched = found.record.changes.flatMap((one) => (one.did === 'written' ? [] : [one.id]))
-    const records = await recordsOf(desk.env.store, desk.workspace, touched)
-    if ([...records.values()].some((record) => says(JSON.stringify(record)))) return true
-  }
-  return false
+  if (says(row.data) || (await hasSaid(desk, row.id, says))) return true
+  const back = await askedBack(desk, proposalIn(row))
+  if (back?.found === undefined) return false
+  const { record } = back.found
+  if (says(JSON.stringify(record)) || record.changes.some((one) => entities.includes(one.id))) return true
+  const all = [...record.changes, ...back.changes].flatMap((one) => (one.did === 'written' ? [] : [one.id]))
+  const records = await recordsOf(desk.env.store, desk.workspace, [...all, ...back.blocked.map(({ id }) => id)])
+  return [...records.values()].some((one) => says(JSON.stringify(one)))
+}
+
+/** What its run has shown, as it was then. */
+async function hasSaid({ env, workspace }: At, set: string, says: (json: string) => boolean): Promise<boolean> {
+  const entries = await env.store.entries(workspace, streamOf(proposalRunId(set), 0))
+  return entries.some(({ payload }) => payload !== null && says(payload))
 }
 
 /** Rejected, and its run told to end. */

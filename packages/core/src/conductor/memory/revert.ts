@@ -144,7 +144,7 @@ async function revertSet(desk: Desk, id: string, { by, reason }: By, blocked: Bl
     })
     own = left
     // Nothing of it could be taken back: it stands, and can be tried again.
-    if (changes.length === 0 && own.length > 0) return undefined
+    if (undone.length === 0 && own.length > 0) return undefined
     const made: ChangeSetRecord = {
       id: set,
       status: 'applied',

@@ -18,6 +18,8 @@ import type { RevertLine } from './line.ts'
 
 type Line = RevertLine & { kind: 'memory' }
 
+const NOTHING = { blocked: [], changes: [], still: [] }
+
 /** The lines of change sets, each with its place. */
 export async function memoryLines(
   env: Environment,
@@ -32,9 +34,9 @@ export async function memoryLines(
     const { set, version } = found
     const what = `memory: ${set.reason}`
     const why = whyNot(set)
-    const { blocked, changes } =
-      why === undefined ? await invert(bench, set, { now: env.clock.now(), set: '' }) : { blocked: [], changes: [] }
-    const reason = why ?? (changes.length === 0 ? saidOf(blocked) : undefined)
+    const { blocked, changes, still } =
+      why === undefined ? await invert(bench, set, { now: env.clock.now(), set: '' }) : NOTHING
+    const reason = why ?? (changes.length + still.length === 0 ? saidOf(blocked) : undefined)
     const kept = blocked.map((one) => one.id)
     lines.push({
       at,
