@@ -61,6 +61,49 @@ describe('a set that a machine asks to take back', () => {
     expect(await memory.changes.get(proposed)).toMatchObject(OVER)
   })
 
+  it('is asked about no more once the run that wrote an entity was taken back', async () => {
+    const moving = definePlaybook({
+      ...{ name: 'moving', version: 1, input: z.object({ id: z.string(), city: z.string() }), output: z.null() },
+      run: async (ctx, { id, city }) => (await ctx.entities(Customer).update(id, { city }), null),
+    })
+    const { keelson, memory, customers } = await company([moving])
+    const acme = await customers.create({ name: 'Acme', city: 'Ulm' })
+    const beta = await customers.create({ name: 'Beta', city: 'Ulm' })
+    const proposed: string[] = []
+    for (const [n, { id }] of [acme, beta].entries()) {
+      await (await keelson.start(moving, { id, city: 'Bonn' }, { id: `run ${n}` })).result()
+      proposed.push(await askBack(keelson, (await memory.changes.list({ run: `run ${n}` }))[0]!.id))
+    }
+    expect(await asked(keelson)).toHaveLength(2)
+    const plan = await keelson.revert.plan({ run: 'run 0' })
+    await (await keelson.revert.apply(plan, { by: me, cause: 'wrong' })).result()
+    expect(await asked(keelson)).toHaveLength(1)
+    expect(await memory.changes.get(proposed[0]!)).toMatchObject({ ...OVER, why: 'it was taken back meanwhile' })
+    expect(await memory.changes.get(proposed[1]!)).toMatchObject({ status: 'proposed' })
+    const open = await keelson.runs.list({ playbook: 'keelson.proposal', state: 'open' })
+    expect(open.runs.map(({ id }) => id)).toEqual([`proposal:${proposed[1]}`])
+    expect((await keelson.audit.verify()).faults).toEqual([])
+  })
+
+  it('is asked about no more once what a run had merged is two again', async () => {
+    const joining = definePlaybook({
+      ...{ name: 'joining', version: 1, input: z.object({ id: z.string(), into: z.string() }), output: z.null() },
+      run: async (ctx, { id, into }) => (await ctx.entities(Customer).merge(into, id), null),
+    })
+    const { keelson, memory, customers } = await company([joining])
+    const acme = await customers.create({ name: 'Acme', city: 'Ulm' })
+    const other = await customers.create({ name: 'ACME' })
+    await keelson.start(joining, { id: other.id, into: acme.id }, { id: 'one' })
+    for (const item of await asked(keelson)) await approve(keelson, item)
+    const proposed = await askBack(keelson, (await memory.changes.list({ run: 'one' }))[0]!.id)
+    expect(await asked(keelson)).toHaveLength(1)
+    const plan = await keelson.revert.plan({ run: 'one' })
+    await (await keelson.revert.apply(plan, { by: me, cause: 'wrong' })).result()
+    expect((await customers.get(other.id)).data).toEqual({ name: 'ACME' })
+    expect(await asked(keelson)).toEqual([])
+    expect(await memory.changes.get(proposed)).toMatchObject(OVER)
+  })
+
   it('is asked about no more where nothing of it is left to take back, and it is said why', async () => {
     const { keelson, memory } = await company()
     const { id } = await memory.remember({ text: 'Tea at four.' }, { by: me })

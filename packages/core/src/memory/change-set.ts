@@ -15,6 +15,7 @@ import { canonical } from '../base/json.ts'
 import { assertAllTerms, assertLists, termsFrom, type Terms } from '../base/taxonomy.ts'
 import type { Json } from '../base/value.ts'
 import type { Put } from '../journal/put.ts'
+import { asksIndex } from './asks.ts'
 import type { Bench } from './bench.ts'
 import { newEvent, newMemory, type NewEvent, type NewMemory, type Writing } from './input.ts'
 import { instantOf, pastOf } from './instant.ts'
@@ -115,6 +116,8 @@ export interface ChangeSetRecord {
   readonly why?: string
   /** Sets that this one takes back. */
   readonly reverts?: readonly string[]
+  /** The entities that these have written, of one that is proposed. */
+  readonly asks?: readonly string[]
   /** What it is a part of: the pieces of one import. */
   readonly group?: string
   /** The inbox item by which it is decided. */
@@ -142,6 +145,7 @@ export function changeSetPut(set: ChangeSetRecord, version: number): Put {
       ...(group === undefined ? {} : { group }),
       ...(set.learned === undefined ? {} : { learned: '1' }),
       ...Object.fromEntries(writtenIn(set).map(({ id }) => [aboutField(id), ''])),
+      ...asksIndex(set),
     },
     sort: 'position',
   }

@@ -162,7 +162,7 @@ export async function readSet(desk: Desk, id: string): Promise<{ record: ChangeS
 }
 
 export function changeSetOf(record: ChangeSetRecord): ChangeSet {
-  const { ops: _, kept: _kept, scope: _scope, learned: _learned, createdAt, decidedAt, ...rest } = record
+  const { ops: _, kept: _kept, asks: _asks, scope: _scope, learned: _learned, createdAt, decidedAt, ...rest } = record
   return {
     ...rest,
     createdAt: new Date(createdAt).toISOString(),

@@ -3,19 +3,21 @@
  *
  * E1. What holds a text that is erased, or would change or bring back a memory that is, is ended before it is: its run has the text
  *     in its journal.
- * E2. What asks to take back a set that is taken back ends with it, in the same unit.
+ * E2. What asks to take back a set that is taken back ends with it, in the same unit; one of entities with the last of them.
  */
 import type { Actor } from '../../base/actor.ts'
 import { canonical } from '../../base/json.ts'
 import { pagesOf } from '../../journal/pages.ts'
 import type { Put } from '../../journal/put.ts'
 import type { Delivery, RecordRow } from '../../journal/store.ts'
+import { asksField } from '../../memory/asks.ts'
 import { CHANGE_SET_RECORD, changeSetPut, type ChangeSetRecord } from '../../memory/change-set.ts'
 import { recordsOf } from '../../memory/recall/recall.ts'
 import type { Notifier } from '../notifier.ts'
 import { handle } from '../runs.ts'
+import { goneOf } from '../revert/undone.ts'
 import { streamOf } from '../start.ts'
-import { askedBack } from './asked-back.ts'
+import { askedBack, setNamed } from './asked-back.ts'
 import type { Desk } from './desk.ts'
 import { PROPOSAL_PLAYBOOK, proposalRunId, proposalSetOf } from './proposal.ts'
 
@@ -50,24 +52,58 @@ export async function endProposals(
   await untilEnded(desk, notifier)
 }
 
-/** E2. For the unit that takes the set back. */
-export async function endAsking(
+/** For the unit that takes something back. */
+interface Over {
+  readonly puts: readonly Put[]
+  readonly deliveries: readonly Delivery[]
+}
+
+/** E2, of a set. */
+export async function endAsking(desk: At, set: string, by: Actor): Promise<Over> {
+  return over(desk, await waiting(desk, { field: 'asks', value: set }), by)
+}
+
+/** E2, of what was written to entities: `restored` says which versions of which. */
+export async function endRestored(
   desk: At,
-  set: string,
+  restored: ReadonlyMap<string, readonly number[]>,
   by: Actor,
-): Promise<{ readonly puts: readonly Put[]; readonly deliveries: readonly Delivery[] }> {
-  const asking = (await waiting(desk)).filter((row) => proposalIn(row).reverts?.includes(set) === true)
-  const all = asking.map((row) => ended(desk.env, row, by, MEANWHILE, MEANWHILE))
+): Promise<Over> {
+  const asking = new Map<string, RecordRow>()
+  for (const entity of restored.keys())
+    for (const row of await waiting(desk, { field: asksField(entity), value: '' })) asking.set(row.id, row)
+  const rows: RecordRow[] = []
+  for (const row of asking.values()) if (await isRestored(desk, row, restored)) rows.push(row)
+  return over(desk, rows, by)
+}
+
+/** Nothing is left of the set but what goes back now, or went before. */
+async function isRestored(
+  desk: At,
+  row: RecordRow,
+  restored: ReadonlyMap<string, readonly number[]>,
+): Promise<boolean> {
+  const found = await setNamed(desk, proposalIn(row).reverts![0]!)
+  for (const change of found?.record.changes ?? []) {
+    if (change.did !== 'written') return false
+    if (restored.get(change.id)?.includes(change.version) === true) continue
+    if (!(await goneOf(desk.env, desk.workspace, change.id)).has(change.version)) return false
+  }
+  return found !== undefined
+}
+
+function over({ env }: At, rows: readonly RecordRow[], by: Actor): Over {
+  const all = rows.map((row) => ended(env, row, by, MEANWHILE, MEANWHILE))
   return { puts: all.map(({ put }) => put), deliveries: all.map(({ delivery }) => delivery) }
 }
 
 /** The one that asks to take this set back. */
 export async function askingFor(desk: At, set: string): Promise<string | undefined> {
-  return (await waiting(desk)).find((row) => proposalIn(row).reverts?.includes(set) === true)?.id
+  return (await waiting(desk, { field: 'asks', value: set }))[0]?.id
 }
 
-async function waiting({ env, workspace }: At): Promise<RecordRow[]> {
-  const where = { field: 'status', value: 'proposed' }
+/** Proposals that wait; those that ask to take something back are found by what. */
+async function waiting({ env, workspace }: At, where = { field: 'status', value: 'proposed' }): Promise<RecordRow[]> {
   const rows: RecordRow[] = []
   for await (const row of pagesOf(env.store, workspace, { kind: CHANGE_SET_RECORD, where })) rows.push(row)
   return rows

@@ -51,8 +51,10 @@ export async function revert(desk: Desk, decider: Decider, what: What, options: 
 }
 
 /** V2. One that waits already is not made again. */
-async function propose(desk: Desk, { id }: ChangeSetRecord, { by, reason }: By): Promise<string> {
+async function propose(desk: Desk, record: ChangeSetRecord, { by, reason }: By): Promise<string> {
   const { env, workspace, scope } = desk
+  const { id } = record
+  const asks = [...new Set(writtenIn(record).map((one) => one.id))]
   let asking: string | undefined
   await env.company(workspace).edit(async () => {
     asking = await askingFor(desk, id)
@@ -61,7 +63,7 @@ async function propose(desk: Desk, { id }: ChangeSetRecord, { by, reason }: By):
       id: (asking = await nextAsking(desk, id)),
       status: 'proposed',
       ...{ source: { by }, reason: reason ?? `take back ${id}`, createdAt: env.clock.now(), scope },
-      ...{ changes: [], ops: [], reverts: [id] },
+      ...{ changes: [], ops: [], reverts: [id], ...(asks.length === 0 ? {} : { asks }) },
     }
     const { puts, starts } = draftProposal(desk, set, by)
     return { drafts: [{ kind: 'memory.changed', data: { by, puts } }], unit: { starts } }

@@ -67,7 +67,7 @@ export async function targetOf(
  * What has been taken back, and what took it back: the latest first, as that may have been taken back itself. What is in question stays
  * in view, so that it is told whether anybody has changed it since.
  */
-function takenBack(history: readonly EntityVersion[], ours: ReadonlySet<number>): Set<number> {
+export function takenBack(history: readonly EntityVersion[], ours: ReadonlySet<number>): Set<number> {
   const gone = new Set<number>()
   for (const { version, event } of history.toReversed()) {
     const { undoes } = event

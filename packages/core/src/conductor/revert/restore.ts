@@ -6,16 +6,16 @@ import { canonical } from '../../base/json.ts'
 import { putBack } from '../../memory/entity-inverse.ts'
 import { headOf, type Head } from '../../memory/entity-read.ts'
 import type { Writing } from '../../memory/entity-write.ts'
+import { deskOf } from '../memory/desk.ts'
+import { endRestored } from '../memory/end-proposals.ts'
 import { shelfOf } from '../shelf.ts'
 import type { Pass } from '../pass.ts'
 import type { Built } from '../writer.ts'
 import type { RevertLine } from './line.ts'
 
-export async function restoreEntity(
-  pass: Pass,
-  key: string,
-  line: RevertLine & { kind: 'entity'; can: true },
-): Promise<void> {
+type Line = RevertLine & { kind: 'entity'; can: true }
+
+export async function restoreEntity(pass: Pass, key: string, line: Line): Promise<void> {
   const hash = sha256(canonical([line.type, line.id, line.restore, line.drop]))
   const live = async (): Promise<void> => {
     await pass.work.run(() => pass.writer.submit(() => restored(pass, key, line, hash)))
@@ -23,12 +23,7 @@ export async function restoreEntity(
   await pass.operation({ key, kind: 'entity', hash, live })
 }
 
-async function restored(
-  pass: Pass,
-  key: string,
-  line: RevertLine & { kind: 'entity'; can: true },
-  hash: string,
-): Promise<Built> {
+async function restored(pass: Pass, key: string, line: Line, hash: string): Promise<Built> {
   const { env, claimed } = pass.task
   const shelf = shelfOf(env, claimed.row.workspace)
   const failed = (error: KeelsonError): Built => ({
@@ -44,11 +39,23 @@ async function restored(
   const writing: Writing = { shelf, type, who, options: {}, allowed: [] }
   try {
     const { ok, puts, cached } = await putBack(writing, head, { ...line, names: line.names ?? {} })
-    return { drafts: [{ kind: 'entity.completed', key, data: { hash, ok, puts } }], cached }
+    const over = await endRestored(deskOf(env, claimed.row.workspace), versionsIn(line), pass.history.start.by)
+    const all = [...puts, ...over.puts]
+    return {
+      drafts: [{ kind: 'entity.completed', key, data: { hash, ok, puts: all } }],
+      cached,
+      deliveries: over.deliveries,
+    }
   } catch (thrown) {
     if (!KeelsonError.is(thrown) || thrown.code.startsWith('STORE_')) throw thrown
     return failed(thrown)
   }
+}
+
+/** By entity, which of its versions go back. */
+function versionsIn({ type, id, undoes = [], survivor }: Line): Map<string, readonly number[]> {
+  const along = survivor === undefined ? [] : [[`${type}/${survivor.id}`, survivor.undoes ?? []] as const]
+  return new Map([[`${type}/${id}`, undoes] as const, ...along])
 }
 
 function moved(type: string, { id, version }: { id: string; version: number }, now: Head | undefined): KeelsonError {
