@@ -20,7 +20,7 @@ export async function undoneOf(
   const sets: ChangeSetRecord[] = []
   for await (const { data } of pagesOf(env.store, workspace, { kind: CHANGE_SET_RECORD, where })) {
     const set = JSON.parse(data) as ChangeSetRecord
-    if (set.id !== but?.id) sets.push(set)
+    if (set.id !== but?.id && isDone(set)) sets.push(set)
   }
   const reverters = Map.groupBy(
     sets.flatMap((set) => (set.reverts ?? []).map((id) => ({ id, set }))),
@@ -29,6 +29,10 @@ export async function undoneOf(
   const stands = ({ id }: ChangeSetRecord): boolean => !(reverters.get(id) ?? []).some(({ set }) => stands(set))
   const gone = sets.filter((one) => one.reverts !== undefined || !stands(one))
   return new Set(gone.flatMap((one) => writtenIn(one).flatMap(({ id, version }) => (id === entity ? [version] : []))))
+}
+
+function isDone({ status }: ChangeSetRecord): boolean {
+  return status === 'applied' || status === 'reverted'
 }
 
 /** All versions of it that were taken back, with their sets or by runs, and those that took them back. */
