@@ -90,6 +90,104 @@ describe('what was erased here', () => {
       '[erased] is to be greeted',
     ])
   })
+
+  it('does not come back whole beside a memory that was taken over, and of which a part was erased', async () => {
+    const { from, there } = await two()
+    await from.memory.remember({ subject: 'ada', text: 'phone 555-1234-77' }, { by: me })
+    await from.memory.remember({ text: 'Call Ada: phone 555-1234-77' }, { by: me })
+    const number = { subject: 'office', predicate: 'number', functional: true }
+    await from.memory.remember({ ...number, text: 'Ask for Ada, phone 555-1234-77', value: 7 }, { by: me })
+    await from.memory.remember({ text: 'The office is in Berlin.' }, { by: me })
+    const bundle = await linesOf(from)
+    await there.merge(bundle, { by: me })
+    await there.memory.erase({ about: 'ada' }, { by: me, reason: 'asked' })
+    const texts = ['Ask for Ada, [erased]', 'Call Ada: [erased]', 'The office is in Berlin.']
+    expect((await there.memory.facts()).map(({ text }) => text).sort()).toEqual(texts)
+    expect((await there.merge(bundle, { by: me })).memories).toEqual({ imported: 0, known: 1, proposed: 0, erased: 3 })
+    expect((await there.memory.facts()).map(({ text }) => text).sort()).toEqual(texts)
+    // Nor when what is left of them is forgotten, or erased, too.
+    const [office, call] = (await there.memory.facts()).filter(({ text }) => text.includes('[erased]'))
+    await there.memory.forget(office!.id, { by: me })
+    await there.memory.erase({ ids: [call!.id] }, { by: me, reason: 'asked' })
+    expect((await there.merge(bundle, { by: me })).memories).toEqual({ imported: 0, known: 1, proposed: 0, erased: 3 })
+    expect((await linesOf(there)).join('')).not.toContain('555-1234')
+  })
+
+  it('does not come back whole in any of the states that a memory had between two erasures', async () => {
+    const { from, there } = await two()
+    const { id } = await on(from).create(ada)
+    const text = `${ada.name} lives in ${ada.town}`
+    await from.memory.remember({ text }, { by: me })
+    const whole = await linesOf(from)
+    await on(from).erase(id, { fields: ['name'] })
+    const partly = await linesOf(from)
+    await there.merge(whole, take)
+    await on(there).erase(id, { fields: ['name'] })
+    await on(there).erase(id, { fields: ['town'] })
+    for (const bundle of [whole, partly]) await there.merge(bundle, take)
+    expect((await there.memory.facts()).map((one) => one.text)).toEqual(['[erased] lives in [erased]'])
+    expect((await linesOf(there)).join('')).not.toMatch(/Augusta|Marylebone/)
+  })
+
+  it('leads to the blank record by the identity outside that it had, whoever has that now', async () => {
+    const { from, there } = await two()
+    const [x, z] = [await on(from).create(ada), await on(from).create({ name: 'Zoe' })]
+    await on(from).identify(x.id, { refs: { stripe: 'cus_1' } })
+    await on(from).identify(z.id, { refs: { stripe: 'cus_2' } })
+    await from.memory.remember({ subject: { type: 'customer', id: x.id }, text: 'Ada plays whist.' }, { by: me })
+    const bundle = await linesOf(from)
+    const here = await on(there).create({ name: 'A' })
+    await on(there).identify(here.id, { refs: { stripe: 'cus_1' } })
+    await there.merge(bundle, take)
+    await there.memory.erase({ about: { type: 'customer', id: here.id } }, { by: me, reason: 'asked' })
+    await on(there).erase(here.id)
+    const merged = await there.merge(bundle, take)
+    const led = (one: string) => merged.entities.find(({ id }) => id === one)
+    expect([led(x.id), led(z.id)]).toMatchObject([
+      { here: here.id, what: 'same' },
+      { here: z.id, what: 'same' },
+    ])
+    expect(merged.memories).toMatchObject({ imported: 0, erased: 1 })
+    expect((await linesOf(there)).join('')).not.toMatch(/Augusta|Marylebone|cus_1/)
+
+    const fresh = await on(there).create({ name: 'B' })
+    await on(there).identify(fresh.id, { refs: { stripe: 'cus_1' } })
+    const again = (await there.merge(bundle, take)).entities.filter(({ id }) => id === x.id)
+    expect(again).toMatchObject([{ here: fresh.id, what: 'same' }])
+    expect((await on(there).get(fresh.id)).data).toEqual({ name: 'B' })
+    expect((await on(there).get(here.id)).archived).toBe(true)
+  })
+
+  it('leads to the blank record by the identity of one that had been merged into it', async () => {
+    const { from, there } = await two()
+    const x = await on(from).create(ada)
+    await on(from).identify(x.id, { refs: { stripe: 'cus_1' } })
+    const bundle = await linesOf(from)
+    const [a, b] = [await on(there).create({ name: 'A' }), await on(there).create({ name: 'B' })]
+    await on(there).identify(a.id, { refs: { stripe: 'cus_1' } })
+    await on(there).merge(b.id, a.id)
+    await on(there).erase(b.id)
+    expect((await there.merge(bundle, take)).entities).toMatchObject([{ id: x.id, what: 'same' }])
+    expect((await linesOf(there)).join('')).not.toMatch(/Augusta|Marylebone/)
+  })
+
+  it('leads to the record of an identity outside where the key is another, blank or not', async () => {
+    const Keyed = defineEntity({
+      ...{ name: 'keyed', version: 1, schema: z.object({ email: z.string(), note: z.string() }) },
+      key: ({ email }) => email,
+    })
+    const keelson = await open(memoryStore(), { playbooks: [], entities: [Keyed] })
+    const [from, there] = [keelson.workspace('from'), keelson.workspace('there')]
+    const refs = { stripe: 'cus_1' }
+    await from.entities(Keyed, { by: me }).create({ email: 'ada@example.org', note: 'plays whist' }, { refs })
+    const bundle = await linesOf(from)
+    const keyed = there.entities(Keyed, { by: me })
+    const { id } = await keyed.create({ email: 'countess@example.org', note: 'tall' }, { refs })
+    expect((await there.merge(bundle, { by: me })).entities).toMatchObject([{ here: id, what: 'kept' }])
+    await keyed.erase(id)
+    expect((await there.merge(bundle, take)).entities).toMatchObject([{ here: id, what: 'same' }])
+    expect((await linesOf(there)).join('')).not.toMatch(/whist|countess/)
+  })
 })
 
 describe('what was erased in the bundle', () => {

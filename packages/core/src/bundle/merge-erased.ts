@@ -6,7 +6,6 @@
  * E2. Blanks of the bundle say nothing. Where a new record must have them, it says that they are blanks.
  */
 import { KeelsonError } from '../base/errors.ts'
-import { keyedHash } from '../base/hash.ts'
 import { canonical } from '../base/json.ts'
 import { upcastBlank, upcastTo } from '../base/upcast.ts'
 import type { Json } from '../base/value.ts'
@@ -18,6 +17,7 @@ import { recordId, type AnyEntityType, type EntityRecord } from '../memory/entit
 import { erasedFields, fieldsOf } from '../memory/entity-erased.ts'
 import type { Written } from '../memory/entity-write.ts'
 import { subjectOf } from '../memory/input.ts'
+import { saidBy } from '../memory/known-by.ts'
 import { recordsOf } from '../memory/recall/recall.ts'
 import { rootOf, WORKSPACE_SCOPE } from '../memory/scope.ts'
 import { isRedacted, MEMORY_RECORD, START, type MemoryRecord } from '../memory/unit.ts'
@@ -129,7 +129,7 @@ export function withBlanks(
 ): Written {
   if (erased === undefined || blanks.size === 0) return written
   // Where it was still said, and by which hash it is known, belongs to the other journal.
-  const told = erased.map(({ stands: _, ...erasure }) => ({ ...erasure, hash: '' }))
+  const told = erased.map(({ stands: _, refs: __, ...erasure }) => ({ ...erasure, hash: '' }))
   const line = `${recordId(type.name, id)}/${versionMark(1)}`
   const puts = written.puts.map((put) => {
     if (put.kind === 'entity') return { ...put, data: { ...(put.data as object), erased: told as unknown as Json } }
@@ -155,7 +155,7 @@ export async function erasedHere(
   return gone
 }
 
-/** Those of another company that were taken over before and erased since: known by the hash that is left of them. */
+/** Those of another company that were taken over before and erased since, or partly: known by the hashes that are left of them. */
 export async function besidesErased(
   { env, workspace }: { readonly env: Environment; readonly workspace: string },
   items: readonly Keeping[],
@@ -163,21 +163,26 @@ export async function besidesErased(
   const secret = await env.company(workspace).key()
   const scopes = items.map(({ item }) => item.scope ?? WORKSPACE_SCOPE)
   const tombs = new Set<string>()
-  for (const root of new Set(scopes.map(rootOf))) {
-    const where = { field: 'in', value: `past:${root}` }
-    for await (const { data } of pagesOf(env.store, workspace, { kind: MEMORY_RECORD, where, after: START })) {
-      const { scope, erased } = JSON.parse(data) as MemoryRecord
-      if (erased !== undefined) tombs.add(canonical([scope, erased.hash, erased.about ?? null]))
-    }
-  }
+  for (const root of new Set(scopes.map(rootOf)))
+    for (const where of [
+      { field: 'in', value: `past:${root}` },
+      { field: 'was', value: root },
+    ])
+      for await (const { data } of pagesOf(env.store, workspace, { kind: MEMORY_RECORD, where, after: START })) {
+        const { scope, erased, was = [] } = JSON.parse(data) as MemoryRecord
+        for (const said of erased === undefined ? was : [...was, erased]) tombs.add(markOf(scope, said))
+      }
   if (tombs.size === 0) return [...items]
   return items.filter(({ item }, at) => {
-    const {
-      text,
-      value = null,
-      subject,
-    } = item as { text?: string; value?: Json; subject?: Parameters<typeof subjectOf>[0] }
-    const about = subject === undefined ? null : keyedHash(secret, `about: ${subjectOf(subject).subject}`)
-    return !tombs.has(canonical([scopes[at]!, keyedHash(secret, `${text}\n${canonical(value)}`), about]))
+    const { subject, ...saying } = item as { text: string; value?: Json; subject?: Parameters<typeof subjectOf>[0] }
+    const about = subject === undefined ? {} : { subject: subjectOf(subject).subject }
+    return !tombs.has(markOf(scopes[at]!, saidBy(secret, { ...saying, ...about })))
   })
+}
+
+function markOf(
+  scope: string,
+  { hash, about = null }: { readonly hash: string; readonly about?: string | null },
+): string {
+  return canonical([scope, hash, about])
 }

@@ -20,7 +20,7 @@ import { importKept } from '../conductor/memory/import.ts'
 import { shelfOf } from '../conductor/shelf.ts'
 import type { AnyEntityType, EntityRecord } from '../memory/entity.ts'
 import { mixed } from '../memory/entity-labels.ts'
-import { headOf, holderOfRef, present, survivorOf } from '../memory/entity-read.ts'
+import { erasedHolders, headOf, holderOfRef, present, survivorOf } from '../memory/entity-read.ts'
 import { withNames } from '../memory/entity-identity.ts'
 import * as verbs from '../memory/entity-verbs.ts'
 import { createEntity, keyedId, type Writing } from '../memory/entity-write.ts'
@@ -212,7 +212,7 @@ async function settle(
   const { env, workspace, options, ids } = parts
   const { record, data, blanks, labels } = given
   const shelf = shelfOf(env, workspace)
-  const here = await sameAs(parts, type, given)
+  const { here, blank } = await sameAs(parts, type, given)
   if (here !== record.id) ids.set(`${type.name}/${record.id}`, here)
   const head = await headOf(shelf, type, here)
   const own = writingOf(shelf, type, options.by, { reason: 'merged from a bundle' })
@@ -224,7 +224,7 @@ async function settle(
   }
   const there = present(type, head.record)
   const { record: survivor } = await survivorOf(shelf, type, here)
-  const gone = goneFields(type, [head.record, survivor], record)
+  const gone = goneFields(type, [head.record, survivor, ...blank], record)
   const fields = [...new Set([...Object.keys(there), ...Object.keys(data)])]
     .filter((field) => !gone.has(field) && !blanks.has(field))
     .filter((field) => canonical(there[field] ?? null) !== canonical(data[field] ?? null))
@@ -260,18 +260,25 @@ function bringing({ env, workspace, options: { by, dryRun = false } }: Parts): P
   return { env, workspace, by, dryRun }
 }
 
-/** The id under which it is here, if it is (G1). */
-async function sameAs({ env, workspace }: Parts, type: AnyEntityType, given: Given): Promise<string> {
+/** The id under which it is here, if it is (G1), and records that had an identity of it until they were erased. */
+async function sameAs(
+  { env, workspace }: Parts,
+  type: AnyEntityType,
+  given: Given,
+): Promise<{ here: string; blank: readonly EntityRecord[] }> {
   const shelf = shelfOf(env, workspace)
   const { record } = given
-  if ((await headOf(shelf, type, record.id)) !== undefined) return record.id
   const keyed = isKeyBlank(type, given) ? undefined : await keyedId(shelf, type, given.data)
-  if (keyed !== undefined) return keyed
-  for (const [system, ref] of Object.entries(record.refs ?? {})) {
-    const holder = await holderOfRef(shelf, type, system, ref)
-    if (holder !== undefined) return holder
+  for (const here of [record.id, ...(keyed === undefined ? [] : [keyed])])
+    if ((await headOf(shelf, type, here)) !== undefined) return { here, blank: [] }
+  const refs = Object.entries(record.refs ?? {})
+  const blank: EntityRecord[] = []
+  for (const [system, ref] of refs) blank.push(...(await erasedHolders(shelf, type, system, ref)))
+  for (const [system, ref] of refs) {
+    const here = await holderOfRef(shelf, type, system, ref)
+    if (here !== undefined) return { here, blank }
   }
-  return record.id
+  return { here: blank[0]?.id ?? keyed ?? record.id, blank }
 }
 
 async function rememberAll(parts: Parts, memories: readonly Remembering[]): Promise<MergeReport['memories']> {

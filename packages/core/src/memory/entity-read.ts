@@ -7,7 +7,7 @@ import { toStored } from '../base/schema.ts'
 import type { Labels } from '../base/labels.ts'
 import type { Json } from '../base/value.ts'
 import type { MemoryStore, RecordRow } from '../journal/store.ts'
-import { indexValue, notFound, recordId, type AnyEntityType, type EntityRecord } from './entity.ts'
+import { erasedRefField, indexValue, notFound, recordId, type AnyEntityType, type EntityRecord } from './entity.ts'
 import { labelsIn } from './entity-labels.ts'
 import type { ListOptions } from './entity-store.ts'
 import { upcastBlank, upcastTo } from '../base/upcast.ts'
@@ -232,6 +232,18 @@ export async function holderOfRef(
   const id = refId(type.name, system, ref, await shelf.key())
   const [row] = await shelf.store.records(shelf.workspace, { kind: 'ref', ids: [id], limit: 1 })
   return row === undefined ? undefined : (JSON.parse(row.data) as { entity: string }).entity
+}
+
+/** Records that had this identity until they were erased, the latest made first. */
+export async function erasedHolders(
+  shelf: Shelf,
+  type: { readonly name: string },
+  system: string,
+  ref: string,
+): Promise<EntityRecord[]> {
+  const where = { field: erasedRefField(refId(type.name, system, ref, await shelf.key())), value: '' }
+  const rows = await shelf.store.records(shelf.workspace, { kind: 'entity', where, order: 'descending', limit: 500 })
+  return rows.map((row) => headFrom(row).record)
 }
 
 export async function entityByRef(

@@ -178,6 +178,8 @@ export interface Erasure {
   readonly hash: string
   /** All that it held. */
   readonly all?: true
+  /** Keyed, of the identities outside that it had until then: a bundle that still has one is about this very record. */
+  readonly refs?: readonly string[]
   /** Where it is still said. */
   readonly stands?: readonly Place[]
 }
@@ -213,6 +215,7 @@ export function entityPut(record: EntityRecord, version: number, key: string): P
     for (const field of Object.keys(indexed))
       index[`${type}.${field}`] = indexValue({ name: type, private: names }, field, record.data[field], key)
   }
+  for (const ref of (record.erased ?? []).flatMap(({ refs = [] }) => refs)) index[erasedRefField(ref)] = ''
   return {
     kind: 'entity',
     id: recordId(type, id),
@@ -221,6 +224,11 @@ export function entityPut(record: EntityRecord, version: number, key: string): P
     index,
     sort: createdAt,
   }
+}
+
+/** Names an identity that was erased in the index of the records that had it. */
+export function erasedRefField(ref: string): string {
+  return `erased:${ref}`
 }
 
 export function notFound(type: { readonly name: string }, id: string): KeelsonError {

@@ -14,6 +14,7 @@ import type { Terms } from '../base/taxonomy.ts'
 import type { Json } from '../base/value.ts'
 import type { Put } from '../journal/put.ts'
 import { GONE } from './gone.ts'
+import type { Said } from './known-by.ts'
 import { rootOf } from './scope.ts'
 
 /** What a memory is. `event` is episodic; the others are semantic. */
@@ -95,6 +96,8 @@ export interface MemoryRecord {
   readonly set: string
   /** A part of what it said was erased: nothing else is the same as it. */
   readonly redacted?: true
+  /** What it said before each erasure of a part of it: not to be brought back whole from elsewhere. */
+  readonly was?: readonly Said[]
   /** Where its text is no longer: a keyed hash of what it was, and when it went. */
   readonly erased?: {
     readonly at: number
@@ -302,9 +305,9 @@ export const MEMORY_RECORD = 'memory'
 /** In front of all memories, which stand in the order of their positions. */
 export const START = { sort: -1, id: '' }
 
-/** Look-ups: what stands and what no longer does, by root scope, in the order of commits; and by subject. */
+/** Look-ups: what stands and what no longer does, and what said more once, by root scope, in the order of commits; and by subject. */
 export function memoryPut(record: MemoryRecord, version: number): Put {
-  const own = { in: `${mayHold(record) ? 'live' : 'past'}:${rootOf(record.scope)}` }
+  const own = { in: `${mayHold(record) ? 'live' : 'past'}:${rootOf(record.scope)}`, ...wasIn(record) }
   return {
     data: record as unknown as Json,
     id: record.id,
@@ -313,6 +316,10 @@ export function memoryPut(record: MemoryRecord, version: number): Put {
     sort: 'position',
     version,
   }
+}
+
+export function wasIn({ was, scope }: Pick<MemoryRecord, 'was' | 'scope'>): { was?: string } {
+  return was === undefined ? {} : { was: rootOf(scope) }
 }
 
 /** What was erased is found by what it was about, and does not say it. */

@@ -19,7 +19,7 @@ import {
   unlabelled,
   type Wanted,
 } from '../../memory/entity-erased.ts'
-import { headOf, type Head } from '../../memory/entity-read.ts'
+import { headOf, refId, type Head } from '../../memory/entity-read.ts'
 import type { EntityErased } from '../../memory/entity-store.ts'
 import type { Desk } from './desk.ts'
 import { SHORTEST, sortOf, without } from './redact.ts'
@@ -186,7 +186,7 @@ function headPuts(
     reason,
     fields,
     hash,
-    ...(wanted === 'all' ? { all: true as const } : {}),
+    ...(wanted === 'all' ? { all: true as const, ...refsGone(type, record, secret) } : {}),
     ...standing(secret, own, seen),
   }
   const data = blanked(type, record.data, held, record.schema)
@@ -216,6 +216,11 @@ function headPuts(
     puts: [entityPut(after, next, secret), timelinePut(type.name, record.id, versionMark(next), at, event)],
     ...{ fields, hash },
   }
+}
+
+function refsGone(type: AnyEntityType, { refs = {} }: EntityRecord, secret: string): { refs?: string[] } {
+  const gone = Object.entries(refs).map(([system, ref]) => refId(type.name, system, ref, secret))
+  return gone.length === 0 ? {} : { refs: gone }
 }
 
 /** Nothing more of it is erased: where it is still said now is noted with what was erased last. */

@@ -6,8 +6,6 @@
  * E2. What an open run has in its own journal is left until it ended, and named: to take it away would stop the run.
  */
 import { KeelsonError } from '../../base/errors.ts'
-import { keyedHash } from '../../base/hash.ts'
-import { canonical } from '../../base/json.ts'
 import type { Json } from '../../base/value.ts'
 import type { Put } from '../../journal/put.ts'
 import { pagesOf } from '../../journal/pages.ts'
@@ -16,6 +14,7 @@ import type { EntityRecord } from '../../memory/entity.ts'
 import { isAllErased } from '../../memory/entity-erased.ts'
 import type { Erased, Tombstone, WorkspaceMemory } from '../../memory/handle.ts'
 import { subjectOf } from '../../memory/input.ts'
+import { aboutHash, saidBy, threadHash } from '../../memory/known-by.ts'
 import { ERASED, KEY_RECORD, keyOf, keyPut, MEMORY_RECORD, memoryPut, type MemoryRecord } from '../../memory/unit.ts'
 import type { Notifier } from '../notifier.ts'
 import { assertWhole, mayWrite } from './bounds.ts'
@@ -109,10 +108,10 @@ async function tombs(
       if (!standAlike(before, now.stands)) puts.set(`${noted.kind}/${noted.id}`, noted)
       continue
     }
-    const hash = keyedHash(secret, `${record.text}\n${canonical(record.value ?? null)}`)
+    const { hash, ...about } = saidBy(secret, record)
     erased.push({ memory: record.id, hash })
     const stands = standing(secret, ownTexts(record), seen)
-    const tomb = tombOf(record, { at, hash, reason, ...hashesOf(secret, record), ...stands })
+    const tomb = tombOf(record, { at, hash, reason, ...about, ...threadOf(secret, record), ...stands })
     for (const put of [memoryPut(tomb, row.version + 1), ...(await freedKey(desk, record))])
       puts.set(`${put.kind}/${put.id}`, put)
   }
@@ -120,11 +119,8 @@ async function tombs(
 }
 
 /** By which it is found when the same is erased again. */
-function hashesOf(secret: string, { subject, thread }: MemoryRecord): { about?: string; thread?: string } {
-  return {
-    ...(subject === undefined ? {} : { about: keyedHash(secret, `about: ${subject}`) }),
-    ...(thread === undefined ? {} : { thread: keyedHash(secret, `thread: ${thread}`) }),
-  }
+function threadOf(secret: string, { thread }: MemoryRecord): { thread?: string } {
+  return thread === undefined ? {} : { thread: threadHash(secret, thread) }
 }
 
 /** What is known of an entity goes; what it holds itself is its own. */
@@ -150,8 +146,8 @@ async function chosen(desk: Desk, which: Which, secret: string): Promise<MemoryR
   if ('ids' in which) all.push(...(await rowsOf(desk, which.ids)).map((row) => JSON.parse(row.data) as MemoryRecord))
   else {
     const subjects = 'about' in which ? await subjectsOf(desk, subjectOf(which.about).subject) : undefined
-    const hashes = subjects?.map((subject) => `${ERASED}${keyedHash(secret, `about: ${subject}`)}`)
-    const thread = 'thread' in which ? [which.thread, keyedHash(secret, `thread: ${which.thread}`)] : []
+    const hashes = subjects?.map((subject) => `${ERASED}${aboutHash(secret, subject)}`)
+    const thread = 'thread' in which ? [which.thread, threadHash(secret, which.thread)] : []
     for (const value of [...(subjects ?? [undefined]), ...(hashes ?? [])]) {
       const where = value === undefined ? {} : { where: { field: 'subject', value } }
       for await (const { data } of pagesOf(env.store, workspace, { kind: MEMORY_RECORD, ...where })) {
@@ -185,7 +181,7 @@ function stringsIn(value: Json | undefined): string[] {
 
 /** What is left of it: where it was, and a keyed hash by which a text can be recognised that somebody still has. */
 function tombOf(record: MemoryRecord, erased: NonNullable<MemoryRecord['erased']>): MemoryRecord {
-  const { id, scope, kind, load, authority, sensitivity, from, recordedAt, source, set, ends } = record
+  const { id, scope, kind, load, authority, sensitivity, from, recordedAt, source, set, ends, was } = record
   return {
     id,
     scope,
@@ -200,6 +196,7 @@ function tombOf(record: MemoryRecord, erased: NonNullable<MemoryRecord['erased']
     set,
     ends,
     evidence: [],
+    ...(was === undefined ? {} : { was }),
     erased,
   }
 }

@@ -3,15 +3,27 @@
  *
  * Y1. A memory of which a part was erased stands under a key of its own: nothing that is said later is the same.
  * Y2. What an open run has in its journal stays until it ended, its keys too; the record stays with them, and leads to nothing.
+ * Y3. What it said before is kept as a keyed hash: a bundle that still has it does not bring it back.
  */
+import { canonicalAround } from '../../base/json.ts'
 import type { Json } from '../../base/value.ts'
 import type { Placed } from '../../journal/entry.ts'
 import { pagesOf } from '../../journal/pages.ts'
 import type { Put } from '../../journal/put.ts'
 import { putsOf } from '../../journal/records.ts'
 import type { RecordRow, RecordWrite } from '../../journal/store.ts'
+import { saidBy } from '../../memory/known-by.ts'
 import { recordsOf } from '../../memory/recall/recall.ts'
-import { isLive, isRedacted, KEY_RECORD, keyOf, keyPut, MEMORY_RECORD, type MemoryRecord } from '../../memory/unit.ts'
+import {
+  isLive,
+  isRedacted,
+  KEY_RECORD,
+  keyOf,
+  keyPut,
+  MEMORY_RECORD,
+  wasIn,
+  type MemoryRecord,
+} from '../../memory/unit.ts'
 import type { Desk } from './desk.ts'
 import { redacted, without } from './redact.ts'
 import { OWN, traces, type Sought, type Traces } from './traces.ts'
@@ -100,22 +112,30 @@ export async function redactedPuts(
   { texts, sets, done }: { texts: readonly string[]; sets: ReadonlySet<string>; done: ReadonlyMap<string, Put> },
 ): Promise<{ puts: Put[]; cached: RecordWrite[] }> {
   const puts: Put[] = []
+  const secret = await desk.env.company(desk.workspace).key()
   for (const row of records) {
     if (!OWN.has(row.kind) || done.has(`${row.kind}/${row.id}`)) continue
     const put = redacted(row, texts, sets)
-    puts.push(...(row.kind === MEMORY_RECORD ? anew(row, put) : [put]))
+    puts.push(...(row.kind === MEMORY_RECORD ? anew(secret, row, put) : [put]))
   }
   return { puts, cached: await endsOf(desk, freed) }
 }
 
-/** Y1. A memory without the texts, and the key under which it stands now. */
-function anew(row: RecordRow, put: Put): Put[] {
+/** Y1, Y3. A memory without the texts, and the key under which it stands now. */
+function anew(secret: string, row: RecordRow, put: Put): Put[] {
   const before = JSON.parse(row.data) as MemoryRecord
-  const after = put.data as unknown as MemoryRecord
-  if (before.kind === 'event' || before.erased !== undefined || keyOf(before) === keyOf(after)) return [put]
+  const after = knownBy(secret, before, put.data as unknown as MemoryRecord)
+  const kept = { ...put, data: after as unknown as Json, index: { ...put.index, ...wasIn(after) } }
+  if (before.kind === 'event' || before.erased !== undefined || keyOf(before) === keyOf(after)) return [kept]
   const record: MemoryRecord = { ...after, redacted: true }
   const own = isLive(record) ? [keyPut(keyOf(record), record.id, 1)] : []
-  return [{ ...put, data: record as unknown as Json }, ...own]
+  return [{ ...kept, data: record as unknown as Json }, ...own]
+}
+
+function knownBy(secret: string, before: MemoryRecord, after: MemoryRecord): MemoryRecord {
+  const [said, says] = [saidBy(secret, before), saidBy(secret, after)]
+  if (before.erased !== undefined || canonicalAround(said) === canonicalAround(says)) return after
+  return { ...after, was: [...(before.was ?? []), said] }
 }
 
 async function endsOf({ env, workspace }: Desk, freed: ReadonlySet<string>): Promise<RecordWrite[]> {
