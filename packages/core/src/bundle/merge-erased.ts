@@ -5,7 +5,6 @@
  *     that it is another. So are fields of today that are made of it.
  * E2. Blanks of the bundle say nothing. Where a new record must have them, it says that they are blanks.
  */
-import { KeelsonError } from '../base/errors.ts'
 import { canonical } from '../base/json.ts'
 import { upcastBlank, upcastTo } from '../base/upcast.ts'
 import type { Json } from '../base/value.ts'
@@ -14,8 +13,10 @@ import type { Keeping } from '../conductor/memory/import.ts'
 import { pagesOf } from '../journal/pages.ts'
 import { versionMark, type TimelineEvent } from '../memory/change.ts'
 import { recordId, type AnyEntityType, type EntityRecord } from '../memory/entity.ts'
-import { erasedFields, fieldsOf } from '../memory/entity-erased.ts'
+import { erasedFields, fieldsOf, stringsIn } from '../memory/entity-erased.ts'
+import { erasuresToday, fedBy, other } from '../memory/entity-fed.ts'
 import type { Written } from '../memory/entity-write.ts'
+import { GONE } from '../memory/gone.ts'
 import { subjectOf } from '../memory/input.ts'
 import { saidBy } from '../memory/known-by.ts'
 import { recordsOf } from '../memory/recall/recall.ts'
@@ -36,11 +37,27 @@ export interface Brought {
 export function broughtOf(type: AnyEntityType, { data, schema, erased }: EntityRecord): Brought {
   if (erased === undefined) return { data: upcastTo(type, data, schema), blanks: new Set() }
   const made = upcastBlank(type, data, schema)
-  const fields = erasedFields(type, { data, schema, erased })
+  const fields = blanksIn(type, { data, schema, erased })
   const blanks = schema === type.version ? fields : (fedBy(type, data, schema, fields) ?? Object.keys(made))
   const known = fieldsOf(type)
   const must = Object.entries(made).filter(([field]) => !blanks.includes(field) || known.get(field)?.mayLack !== true)
   return { data: Object.fromEntries(must), blanks: new Set(blanks) }
+}
+
+/**
+ * Fields that hold blanks, or what an upcaster has made of some. Earlier releases left the old names to what a newer schema calls
+ * otherwise: then any field may be meant that looks like one.
+ */
+function blanksIn(
+  type: AnyEntityType,
+  record: Pick<EntityRecord, 'data' | 'schema'> & Required<Pick<EntityRecord, 'erased'>>,
+): string[] {
+  const { data, schema, erased } = record
+  const [known, own] = [fieldsOf(type), new Set(erased.flatMap(({ fields }) => fields))]
+  const isLost = schema === type.version && [...own].some((field) => !Object.hasOwn(data, field) && !known.has(field))
+  const meant = isLost ? Object.keys(data) : [...own].filter((field) => Object.hasOwn(data, field))
+  const blank = new Set(erasedFields(type, { data, schema, erased: [{ fields: meant }] }))
+  return meant.filter((field) => blank.has(field) || stringsIn(data[field]).some((text) => text.includes(GONE)))
 }
 
 /** The fields of today that are not to be taken from `record`, as the bundle has it (E1). `here`: the records that it is here. */
@@ -74,41 +91,6 @@ function everyField(type: AnyEntityType): { has: (field: string) => boolean } {
   return { has: (field) => !Object.hasOwn(type.lifecycles, field) }
 }
 
-/** The fields of today that older data's `fields` are made into; undefined where upcasters do not tell. */
-function fedBy(type: AnyEntityType, data: Data, schema: number, fields: readonly string[]): string[] | undefined {
-  const entries = Object.entries(data)
-  const without = Object.fromEntries(entries.filter(([field]) => !fields.includes(field)))
-  const others = Object.fromEntries(
-    entries.map(([field, value]) => [field, fields.includes(field) ? other(value) : value]),
-  )
-  const [made, ...probes] = [data, without, others].map((one) => tried(type, one, schema))
-  if (made === undefined) return undefined
-  const told = probes.filter((probe) => probe !== undefined)
-  if (told.length === 0) return undefined
-  const all = new Set([made, ...told].flatMap((one) => Object.keys(one)))
-  return [...all].filter((field) =>
-    told.some((one) => canonical(one[field] ?? null) !== canonical(made[field] ?? null)),
-  )
-}
-
-function tried(type: AnyEntityType, data: Data, schema: number): Data | undefined {
-  try {
-    return upcastTo(type, data, schema)
-  } catch (thrown) {
-    if (KeelsonError.is(thrown, 'UPCAST_FAILED')) return undefined
-    throw thrown
-  }
-}
-
-function other(value: Json): Json {
-  if (typeof value === 'string') return `another ${value}`
-  if (typeof value === 'number') return value + 1
-  if (typeof value === 'boolean') return !value
-  if (typeof value !== 'object' || value === null) return 'another'
-  if (Array.isArray(value)) return value.map((one: Json) => other(one))
-  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, other(one)]))
-}
-
 /** Is the key of it made of blanks? Then it tells nothing. */
 export function isKeyBlank(type: AnyEntityType, { data, blanks }: Brought): boolean {
   if (type.key === undefined || blanks.size === 0) return false
@@ -124,12 +106,13 @@ export function isKeyBlank(type: AnyEntityType, { data, blanks }: Brought): bool
 export function withBlanks(
   type: AnyEntityType,
   written: Written,
-  { id, erased }: { readonly id: string; readonly erased: EntityRecord['erased'] | undefined },
+  id: string,
+  record: EntityRecord,
   blanks: ReadonlySet<string>,
 ): Written {
-  if (erased === undefined || blanks.size === 0) return written
+  if (record.erased === undefined || blanks.size === 0) return written
   // Where it was still said, and by which hash it is known, belongs to the other journal.
-  const told = erased.map(({ stands: _, refs: __, ...erasure }) => ({ ...erasure, hash: '' }))
+  const told = erasuresToday(type, record)!.map(({ stands: _, refs: __, ...erasure }) => ({ ...erasure, hash: '' }))
   const line = `${recordId(type.name, id)}/${versionMark(1)}`
   const puts = written.puts.map((put) => {
     if (put.kind === 'entity') return { ...put, data: { ...(put.data as object), erased: told as unknown as Json } }

@@ -245,12 +245,7 @@ async function createAll({ env, options }: Parts, writing: Writing, here: string
   const names = { refs: record.refs ?? {}, aliases: record.aliases ?? [] }
   // With its names in one unit: cut off in between, it would be there without what leads to it.
   await edit(env, writing, options.by, async (w) => {
-    const made = withBlanks(
-      w.type,
-      await createEntity(w, here, data, labels),
-      { id: here, erased: record.erased },
-      blanks,
-    )
+    const made = withBlanks(w.type, await createEntity(w, here, data, labels), here, record, blanks)
     return withNames(w, made, names)
   })
   if (record.archived === true) await edit(env, writing, options.by, (w) => verbs.archive(w, here))

@@ -8,6 +8,7 @@ import type { Labels } from '../base/labels.ts'
 import type { Json } from '../base/value.ts'
 import type { MemoryStore, RecordRow } from '../journal/store.ts'
 import { erasedRefField, indexValue, notFound, recordId, type AnyEntityType, type EntityRecord } from './entity.ts'
+import { erasuresToday } from './entity-fed.ts'
 import { labelsIn } from './entity-labels.ts'
 import type { ListOptions } from './entity-store.ts'
 import { upcastBlank, upcastTo } from '../base/upcast.ts'
@@ -69,11 +70,12 @@ export function present(type: AnyEntityType, record: EntityRecord): EntityRecord
 
 /** An entity as code gets it. */
 export function entityJson(type: AnyEntityType, { record, version }: Head): Json {
-  const state = { ...(record.archived === true ? { archived: true } : {}), ...erasedIn(record) }
+  const state = { ...(record.archived === true ? { archived: true } : {}), ...erasedIn(type, record) }
   return { type: type.name, id: record.id, version, data: present(type, record), ...state }
 }
 
-function erasedIn({ erased }: EntityRecord): { erased?: Json } {
+function erasedIn(type: AnyEntityType, record: EntityRecord): { erased?: Json } {
+  const erased = erasuresToday(type, record)
   if (erased === undefined) return {}
   return { erased: erased.map(({ at, by, fields }) => ({ at: new Date(at).toISOString(), by, fields: [...fields] })) }
 }

@@ -24,6 +24,7 @@ import {
   type EntityRecord,
   type FieldLabels,
 } from './entity.ts'
+import { erasuresToday } from './entity-fed.ts'
 import { changesOf, foldedTo, instant } from './entity-history.ts'
 import { handedOut, headOf, idOfKey, present, survivorOf, type Head, type Shelf } from './entity-read.ts'
 import type { WriteOptions } from './entity-store.ts'
@@ -249,7 +250,8 @@ interface Made {
 async function recordAfter(writing: Writing, head: Head | undefined, made: Made): Promise<EntityRecord> {
   const { type } = writing
   const { wanted, change, base, at, validAt, schema } = made
-  const { labels: had, ...before } = head?.record ?? {}
+  const { labels: had, erased: gone, ...before } = head?.record ?? {}
+  const erased = head === undefined || head.record.schema === schema ? gone : erasuresToday(type, head.record)
   const held = head?.record.schema === schema ? had : mixed(type, had, base)
   const changed = Object.keys((change.changed ?? {}) as Data)
   const { dropped = [], labels } = change
@@ -267,6 +269,7 @@ async function recordAfter(writing: Writing, head: Head | undefined, made: Made)
     indexed: wanted.raw === true ? head!.record.indexed : indexedFields(type),
     at,
     validAt: Math.max(validAt, head?.record.validAt ?? 0),
+    ...(erased === undefined ? {} : { erased }),
     ...(state.labels === undefined ? {} : { labels: state.labels }),
     ...wanted.state,
   }
