@@ -43,6 +43,30 @@ it('goes by the names of those that it was made one with, and by none that was e
   expect((await asked('what does erased drink?')).map(({ name }) => name)).toEqual([1, 1])
 })
 
+it('goes by the names of all along a line of merges, and of none that left it', async () => {
+  const { customers, one, other, asked } = await drinkers()
+  const last = await customers.create({ name: 'Fabrikam' })
+  const factors = async (name: string) => {
+    const found = await asked(`what does ${name} drink?`)
+    return [one, other].map(({ id }) => found.find(({ of }) => of === `customer/${id}`)!.name)
+  }
+  expect(await factors('Fabrikam')).toEqual([1, 1])
+  await customers.merge(other.id, one.id)
+  await customers.merge(last.id, other.id)
+  for (const name of ['Fabrikam', 'Contoso', 'Northwind']) expect(await factors(name)).toEqual([1.35, 1.35])
+  await customers.update(last.id, { name: 'Tailspin' })
+  expect(await factors('Tailspin')).toEqual([1.35, 1.35])
+  expect(await factors('Fabrikam')).toEqual([1, 1])
+  await customers.restore(other.id)
+  expect(await factors('Tailspin')).toEqual([1, 1])
+  expect(await factors('Contoso')).toEqual([1.35, 1.35])
+  // Round the other way.
+  await customers.restore(one.id)
+  await customers.merge(one.id, other.id)
+  await customers.merge(last.id, one.id)
+  for (const name of ['Tailspin', 'Contoso', 'Northwind']) expect(await factors(name)).toEqual([1.35, 1.35])
+})
+
 /** A store of which somebody hears which entities are read. */
 function overheard(session: MemoryStoreSession): { store: MemoryStoreSession; read: () => string[] } {
   let ids: string[] = []

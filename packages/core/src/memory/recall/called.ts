@@ -18,7 +18,7 @@ import type { Called } from './factors.ts'
 /** What is kept of an entity. */
 interface Head {
   readonly names: readonly string[]
-  /** The one that it is today. */
+  /** The one that it was made one with, which may be one with another since. */
   readonly into: string | undefined
   readonly merged: readonly string[]
 }
@@ -145,10 +145,28 @@ export class CalledNames {
       }
       return ids.flatMap((id) => head(id) ?? [])
     }
-    const own = await read([...wanted])
-    const survivors = await read(own.flatMap(({ into }) => into ?? []))
-    await read([...own, ...survivors].flatMap(({ merged }) => merged))
+    let last = await read([...wanted])
+    const all = [last]
+    const seen = new Set(wanted)
+    const unseen = (id: string): boolean => !seen.has(id) && seen.add(id).size > 0
+    while (last.length > 0) {
+      last = await read(last.flatMap(({ into }) => into ?? []).filter(unseen))
+      all.push(last)
+    }
+    await read(all.flat().flatMap(({ merged }) => merged))
     return fresh
+  }
+
+  /** It and those that it became, one after another. Records that were read at several instants may lead round in a circle. */
+  #line(id: string): Set<string> {
+    const line = new Set([id])
+    for (
+      let next = this.#heads.get(id)?.into;
+      next !== undefined && !line.has(next);
+      next = this.#heads.get(next)?.into
+    )
+      line.add(next)
+    return line
   }
 
   #name(id: string): void {
@@ -158,11 +176,11 @@ export class CalledNames {
     }
     this.#called.delete(id)
     this.#asked.add(id)
-    const own = this.#heads.get(id)
-    const survivor = own?.into ?? id
-    const all = new Set([id, survivor, ...((this.#heads.get(survivor) ?? own)?.merged ?? [])])
+    const line = [...this.#line(id)]
+    const survivor = line.map((one) => this.#heads.get(one)).findLast((head) => head !== undefined)
+    const all = new Set([...line, ...(survivor?.merged ?? [])])
     for (const one of all) entryOf(this.#users, one).add(id)
-    if (own === undefined) return
+    if (this.#heads.get(id) === undefined) return
     const names = new Set([...all].flatMap((one) => this.#heads.get(one)?.names ?? []))
     for (const name of names) entryOf(this.#holders, name).add(id)
     this.#called.set(id, names)
