@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest'
 import { z } from 'zod'
 import { artifactRef, defineEntity, lifecycle, Template, type Lifecycle, type Workspace } from '@keelson/core'
-import { memoryStore } from '@keelson/testing'
+import { intercept, memoryStore, storeFailure } from '@keelson/testing'
 import { code, me, open } from './support/open.ts'
 
 const flow = lifecycle({
@@ -60,6 +60,33 @@ it('of an earlier day brings nothing back that was erased since', async () => {
   expect((await merge(bundle, { by: me })).memories).toEqual({ imported: 0, known: 1, proposed: 0, erased: 2 })
   expect(await memory.recall('gold coins')).toEqual([])
   expect((await memory.facts()).map(({ text }) => text)).toEqual(['The office is in Berlin.'])
+})
+
+it('takes over what is archived as archived, wherever a merge is cut off', async () => {
+  const kept = memoryStore()
+  const from = await open(memoryStore(), { playbooks: [], entities: [Invoice] })
+  const { id } = await from.entities(Invoice, { by: me }).create({ number: '1', status: 'draft' })
+  await from.entities(Invoice, { by: me }).archive(id)
+  const bundle = await linesOf(from.workspace('default'))
+
+  let edits = 0
+  const before = (op: string, detail: readonly unknown[]): void => {
+    if (op === 'write' && JSON.stringify(detail).includes('"entity.edited"') && ++edits > 1) throw storeFailure()
+  }
+  const failing = { session: () => intercept(kept.session(), { before }) } as typeof kept
+  const cut = await open(failing, { playbooks: [], entities: [Invoice] })
+  const first = await cut.workspace('there').merge(bundle, { by: me })
+  expect(first).toMatchObject({ entities: [{ what: 'created' }] })
+  const { here } = first.entities[0]!
+  const there = (await open(kept, { playbooks: [], entities: [Invoice] })).workspace('there')
+  const on = there.entities(Invoice, { by: me })
+  expect(await on.get(here)).toMatchObject({ version: 1, archived: true })
+  expect((await on.list()).entities).toEqual([])
+  expect((await on.list({ archived: true })).entities).toMatchObject([{ id: here }])
+  expect(await on.asOf(here, {})).toMatchObject({ archived: true })
+  expect(await there.merge(bundle, { by: me })).toMatchObject({ entities: [{ what: 'same' }] })
+  await on.restore(here)
+  expect((await on.list()).entities).toMatchObject([{ id: here, version: 2 }])
 })
 
 it('brings the files that it names, or says which are missing', async () => {

@@ -243,12 +243,12 @@ async function settle(
 async function createAll({ env, options }: Parts, writing: Writing, here: string, given: Given): Promise<void> {
   const { record, data, blanks, labels } = given
   const names = { refs: record.refs ?? {}, aliases: record.aliases ?? [] }
-  // With its names in one unit: cut off in between, it would be there without what leads to it.
+  const archived = record.archived === true
+  // With its names, and into the archive, in one unit: cut off in between, it would be there without, and nobody would add it.
   await edit(env, writing, options.by, async (w) => {
-    const made = withBlanks(w.type, await createEntity(w, here, data, labels), here, record, blanks)
+    const made = withBlanks(w.type, await createEntity(w, here, data, { labels, archived }), here, record, blanks)
     return withNames(w, made, names)
   })
-  if (record.archived === true) await edit(env, writing, options.by, (w) => verbs.archive(w, here))
 }
 
 function bringing({ env, workspace, options: { by, dryRun = false } }: Parts): Parameters<Files['bring']>[0] {

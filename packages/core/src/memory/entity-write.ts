@@ -63,17 +63,18 @@ export interface Writing {
   readonly labels?: Labels
 }
 
-/** A new record under `id`, which is free. */
+/** A new record under `id`, which is free; `archived`: that is in the archive from its first version on. */
 export async function createEntity(
   writing: Writing,
   id: string,
   given: unknown,
-  labels?: FieldLabels,
+  { labels, archived = false }: { readonly labels?: FieldLabels | undefined; readonly archived?: boolean } = {},
 ): Promise<Written> {
   const { type } = writing
   const data = fitted(type, given, `a new ${type.name}`)
   await assertRules(writing, id, undefined, data)
-  return commitChange(writing, undefined, { id, data, what: 'created', named: [], labels })
+  const state = archived ? ARCHIVED : {}
+  return commitChange(writing, undefined, { id, data, what: 'created', named: [], labels, ...state })
 }
 
 /** The named fields of a record changed, where that changes anything (N5). */
@@ -158,9 +159,10 @@ export async function upgradeEntity(writing: Writing, head: Head): Promise<Writt
 export async function archiveEntity(writing: Writing, id: string): Promise<Written> {
   const head = await expected(writing, id)
   if (head.record.archived === true) return unchanged(writing, head)
-  const state = { archived: true }
-  return commitChange(writing, head, { ...same(head), what: 'archived', became: 'archived', state })
+  return commitChange(writing, head, { ...same(head), what: 'archived', ...ARCHIVED })
 }
+
+const ARCHIVED = { became: 'archived', state: { archived: true } } as const
 
 /** The state of the record as it stands, for a change that leaves its data alone. */
 export function same(head: Head): { id: string; data: Data; named: readonly string[]; raw: true } {
