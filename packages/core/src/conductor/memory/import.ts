@@ -51,12 +51,15 @@ export async function importKept(
     const ids = `set_${sha256(`${group}/${++parts}`).slice(0, 20)}`
     // A part that holds more than it did is another set; the memories that it had are known by their ids. Its id outlives
     // what it says, and must not tell whether a guess at that is right.
-    const set = `set_${keyedHash(secret, canonicalAround([ids, ops])).slice(0, 20)}`
+    const says = canonicalAround([ids, ops])
+    const set = `set_${keyedHash(secret, says).slice(0, 20)}`
     for (const { status } of await writePart(desk, {
       ops,
       source: { by },
       reason,
       set,
+      // An import that was cut off under an earlier release goes on under this one.
+      formerly: `set_${sha256(says).slice(0, 20)}`,
       ids,
       group,
       kept: (at) => own[at]?.kept,

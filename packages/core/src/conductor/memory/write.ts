@@ -30,6 +30,8 @@ export interface Write {
   readonly reason: string
   /** The set's id. One of that id which is there already held the same ops: its proposal is not made again. */
   readonly set: string
+  /** What an earlier release called it, which may have made its proposal. */
+  readonly formerly?: string
   /** What ids of memories are made of. Default: the set's id. */
   readonly ids?: string
   readonly group?: string
@@ -62,8 +64,9 @@ export async function draftWrite(desk: Desk, write: Write): Promise<Drafted> {
   const puts = bench.puts()
   if (applied.changes.length > 0)
     puts.push(changeSetPut({ ...base, id: set, status: 'applied', changes: applied.changes }, 1))
+  const asked = applied.wider.length === 0 ? undefined : await askedBefore(desk, write)
   const proposed =
-    applied.wider.length === 0 || (await isThere(desk, `${set}-proposed`))
+    applied.wider.length === 0 || asked !== undefined
       ? undefined
       : draftProposal(
           desk,
@@ -72,9 +75,16 @@ export async function draftWrite(desk: Desk, write: Write): Promise<Drafted> {
         )
   const results = applied.results.map((result): Remembered => ({
     ...result,
-    changeSet: result.status === 'proposed' ? `${set}-proposed` : set,
+    changeSet: result.status === 'proposed' ? (asked ?? `${set}-proposed`) : set,
   }))
   return { puts: [...puts, ...(proposed?.puts ?? [])], starts: proposed?.starts ?? [], results }
+}
+
+/** The proposal of this very set that is there already. */
+async function askedBefore(desk: Desk, { set, formerly }: Write): Promise<string | undefined> {
+  for (const one of formerly === undefined ? [set] : [set, formerly])
+    if (await isThere(desk, `${one}-proposed`)) return `${one}-proposed`
+  return undefined
 }
 
 /** What a person is asked about, with what each op keeps. */
