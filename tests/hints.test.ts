@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { action, defineEntity, defineEvent, definePlaybook, policy, type Context } from '@keelson/core'
-import { fake, testConductor } from '@keelson/testing'
+import { exploreCrashes, fake, testConductor } from '@keelson/testing'
 
 const send = action({
   name: 'mail.send',
@@ -61,6 +61,34 @@ describe('a slip in a playbook', () => {
     await expect(desk.update(id, { no: 2 })).rejects.toThrow('an e keeps its key')
   })
 
+  it('of a value that is a promise says that it is to be awaited', async () => {
+    const thrown = await failure(book(async (ctx) => ({ x: ctx.step('a', () => 1) }), z.any()))
+    expect(thrown).toMatchObject({
+      message: expect.stringContaining('the value at $.x is a promise, which'),
+      hint: expect.stringContaining('Await it'),
+    })
+  })
+
+  it('of code that returns nothing says so', async () => {
+    for (const output of [z.any(), z.null(), z.object({}), z.string().optional()])
+      expect(await failure(book(async () => {}, output))).toMatchObject({
+        message: 'the code of p returned nothing, and its output is stored',
+        hint: expect.stringContaining('output: z.null(), and return null'),
+      })
+  })
+
+  it('of a length of sleep names the step by what was given', async () => {
+    for (const [given, step] of [
+      [5000, 'sleep 5000'],
+      [undefined, 'sleep undefined'],
+      [{}, 'sleep for no time'],
+      [null, 'sleep for no time'],
+    ] as const)
+      expect(await failure(book((ctx) => (ctx as unknown as Loose).sleep(given)))).toMatchObject({
+        ...{ code: 'DURATION_INVALID', data: expect.objectContaining({ step }) },
+      })
+  })
+
   it('of a version shows it as it was written', () => {
     const input = z.object({})
     const define = () =>
@@ -103,5 +131,59 @@ describe('a slip at the door', () => {
     expect(() => fake('mail.send' as never)).toThrow('"mail.send" is no connector and no action')
     const given = testConductor({ playbooks: [], connectors: [send as never] })
     await expect(given).rejects.toThrow('"mail.send" is an action, and not a connector')
+  })
+})
+
+describe('a slip in a test', () => {
+  it('is a playbook defined inside of a test that is run again and again', async () => {
+    const explored = exploreCrashes((t) =>
+      t.start(
+        book(async () => null),
+        {},
+      ),
+    )
+    await expect(explored).rejects.toMatchObject({
+      message: 'the test starts two definitions of playbook p@1',
+      hint: expect.stringContaining('Define it outside of the test'),
+    })
+  })
+})
+
+describe('a schedule that makes no sense', () => {
+  const set = async (given: object): Promise<unknown> => {
+    const job = book(async () => null)
+    const t = await testConductor({ playbooks: [job] })
+    await t.keelson.schedules.set('s', job, given as never)
+    return t.keelson.schedules.next('s', 1)
+  }
+
+  it('says what is wrong in words of what it takes', async () => {
+    const refused: [object, string, string][] = [
+      [{ cron: '0 9 * * *' }, 'INPUT_INVALID', 'schedule "s" says no input'],
+      [{ cron: '0 0 31 2 *', input: {} }, 'DEFINITION_INVALID', 'schedule "s": "0 0 31 2 *" never comes'],
+      [{ cron: '61 9 * *', input: {} }, 'DEFINITION_INVALID', '"61 9 * *" is no cron expression: it has 4 fields'],
+      [{ cron: '@noon', input: {} }, 'DEFINITION_INVALID', '"@noon" is no cron expression: it has no fields'],
+      [{ cron: '1 2 3 4 5 6 7 8', input: {} }, 'DEFINITION_INVALID', 'is no cron expression: it has 8 fields'],
+      [{ cron: '61 9 * * *', input: {} }, 'DEFINITION_INVALID', 'expression: Invalid value for minute: 61'],
+      [
+        { cron: '0 9 * * *', timezone: 'Europe/Berln', input: {} },
+        'DEFINITION_INVALID',
+        '"Europe/Berln" is no time zone',
+      ],
+    ]
+    for (const [given, code, message] of refused)
+      await expect(set(given)).rejects.toMatchObject({ code, message: expect.stringContaining(message) })
+    const said = await set({ cron: '1 2', input: {} }).catch((thrown: Error & { hint: string }) => thrown)
+    expect(String((said as Error).message)).not.toMatch(/Cron(Pattern|Date)|exactly/)
+  })
+
+  it('takes seconds, years and nicknames, and what has been and does not come again', async () => {
+    for (const [cron, next] of [
+      ['30 0 9 * * 1', '2026-01-05T09:00:30.000Z'],
+      ['0 0 9 1 1 * 2031', '2031-01-01T09:00:00.000Z'],
+      ['@daily', '2026-01-06T00:00:00.000Z'],
+      ['0 0 9 1 1 * 2020', undefined],
+    ])
+      expect(await set({ cron, input: {} })).toEqual(next === undefined ? [] : [next])
   })
 })

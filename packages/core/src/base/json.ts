@@ -217,6 +217,7 @@ function writeArray(value: readonly unknown[], path: Path, within: Within): stri
 function writeRecord(value: object, path: Path, within: Within): string {
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype !== Object.prototype && prototype !== null && !isForeignPlain(value, prototype)) {
+    if (Object.prototype.toString.call(value) === '[object Promise]') throw refuse('is a promise', path, AWAITED)
     throw refuse(`is ${aOr(value.constructor?.name ?? 'class instance')}`, path)
   }
   if (Object.getOwnPropertySymbols(value).length > 0) throw refuse('has a symbol as a key', path)
@@ -230,6 +231,8 @@ function writeRecord(value: object, path: Path, within: Within): string {
   }
   return text + '}'
 }
+
+const AWAITED = 'Await it, and give what it came to: an await is missing in front of a call.'
 
 /** Keys are few and come again and again: as they are written, with their colon. */
 const KEYS = new Map<string, string>()

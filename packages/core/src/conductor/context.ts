@@ -50,10 +50,7 @@ export function contextOf(
       perform('approve', (key) => approve(pass, key, question, given('approve', options))),
     intend: (action, input, options) => intend(pass, acts, action, input, options),
     propose: (title, plan, options) => propose(pass, place, perform, title, plan, options),
-    sleep: (duration) =>
-      perform(typeof duration === 'string' ? `sleep ${duration}` : `sleep until ${duration.until}`, (key) =>
-        sleep(pass, key, duration),
-      ),
+    sleep: (duration) => perform(`sleep ${lengthOf(duration)}`, (key) => sleep(pass, key, duration)),
     waitFor: (event: { name: string }, options?: WaitOptions) => {
       assertEvent(event)
       return perform(event.name, (key) => waitFor(pass, key, event, given('waitFor', options)))
@@ -108,6 +105,12 @@ function working(
 /** Of what may not be what it should be: the operation itself says so, with its place. */
 function nameOf(thing: { readonly name: string } | undefined): string {
   return typeof thing?.name === 'string' ? thing.name : 'unknown'
+}
+
+function lengthOf(duration: unknown): string {
+  if (typeof duration !== 'object') return `${duration as string}`
+  const { until } = (duration ?? {}) as { until?: unknown }
+  return typeof until === 'string' ? `until ${until}` : 'for no time'
 }
 
 /** Gives an operation its key; until it has its outcome, another of its name is refused. */

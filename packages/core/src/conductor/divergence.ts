@@ -69,8 +69,22 @@ export function haltDifference(halt: Halt & { why: 'diverged' }): Difference {
     ...(halt.fresh.length + halt.later.length === 0 ? ['the code returned instead'] : []),
   ]
   const at = halt.later[0] ?? halt.fresh[0] ?? halt.unasked[0] ?? ''
-  return { at, text: lines.join('; '), hint: REMEDY }
+  const moving = halt.fresh.some((key) => halt.unasked.some((one) => differInNumbers(one, key)))
+  if (moving) lines.push('their names differ in a number')
+  return { at, text: lines.join('; '), hint: moving ? CHANGING + lowered(REMEDY) : REMEDY }
 }
+
+/** Such as a clock gives, or chance. Ordinals are none. */
+function differInNumbers(one: string, other: string): boolean {
+  const [name, named] = [one, other].map((key) => key.replace(/#\d+$/, ''))
+  return name !== named && shapeOf(name!) === shapeOf(named!)
+}
+
+function shapeOf(name: string): string {
+  return name.replace(UUID, '0').replace(/\d+(?:\.\d+)?(?:e-\d+)?/g, '0')
+}
+
+const UUID = /[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}/gi
 
 function list(keys: readonly string[]): string {
   const shown = keys.slice(0, 5).map((key) => `"${key}"`)

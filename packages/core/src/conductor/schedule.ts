@@ -30,7 +30,7 @@ import { iso } from './waiting.ts'
 export const SCHEDULE_PLAYBOOK = 'keelson.schedule'
 
 export interface ScheduleOptions<In> {
-  /** Five fields, or six with seconds. */
+  /** Five fields; six with seconds before them; seven with years behind those. Or '@hourly', '@daily', '@weekly', '@monthly', '@yearly'. */
   readonly cron: string
   /** IANA time zone. Default 'UTC'. */
   readonly timezone?: string
@@ -110,6 +110,7 @@ async function setSchedule<In, Out>(
   options: ScheduleOptions<In>,
 ): Promise<void> {
   const known = playbookOf(playbook)
+  assertInput(name, options.input)
   env.catalog.add(known)
   const plan: Plan = {
     name,
@@ -120,7 +121,7 @@ async function setSchedule<In, Out>(
     missed: options.missed ?? 'once',
     from: env.clock.now(),
   }
-  cronOf(plan) // an expression that does not parse is refused here, and so is an input that the playbook would refuse
+  assertComes(plan) // an expression that does not parse is refused here, and so is an input that the playbook would refuse
   parse(known.input, plan.input, 'INPUT_INVALID', `the input of schedule "${name}" for ${known.name}`)
   const last = await newest(env, workspace, name)
   const row = openOf(last)
@@ -190,10 +191,37 @@ function cronOf(plan: Pick<Plan, 'name' | 'cron' | 'timezone'>): Cron {
     cron.nextRun() // croner checks the zone only now
     return cron
   } catch (cause) {
-    throw new KeelsonError('DEFINITION_INVALID', `schedule "${plan.name}": ${(cause as Error).message}`, {
-      hint: "Write five fields and an IANA zone: { cron: '0 9 * * 1-5', timezone: 'Europe/Berlin' }.",
+    throw new KeelsonError('DEFINITION_INVALID', `schedule "${plan.name}": ${wrongIn(plan, cause as Error)}`, {
+      hint: HOW_TO_PLAN,
     })
   }
+}
+
+const HOW_TO_PLAN =
+  "Write minute, hour, day, month and weekday, and an IANA zone: { cron: '0 9 * * 1-5', timezone: 'Europe/Berlin' }."
+
+/** In words of its own where the message would speak of more than a schedule takes. */
+function wrongIn({ cron, timezone }: Pick<Plan, 'cron' | 'timezone'>, { message }: Error): string {
+  const count = cron.trim().split(/\s+/).length
+  if (count < 5) return `"${cron}" is no cron expression: it has ${count === 1 ? 'no fields' : `${count} fields`}`
+  if (count > 7) return `"${cron}" is no cron expression: it has ${count} fields`
+  if (message.startsWith('CronDate')) return `"${timezone}" is no time zone`
+  return `"${cron}" is no cron expression: ${message.replace(/^\w+: /, '')}`
+}
+
+/** Throws `DEFINITION_INVALID` also for one that has no instant at all, be it in years or long ago. */
+function assertComes(plan: Pick<Plan, 'name' | 'cron' | 'timezone'>): void {
+  if (cronOf(plan).nextRun(new Date(0)) !== null) return
+  throw new KeelsonError('DEFINITION_INVALID', `schedule "${plan.name}": "${plan.cron}" never comes`, {
+    hint: `No day is in all of its fields. ${HOW_TO_PLAN}`,
+  })
+}
+
+function assertInput(name: string, input: unknown): void {
+  if (input !== undefined) return
+  throw new KeelsonError('INPUT_INVALID', `schedule "${name}" says no input`, {
+    hint: 'Say what each of its runs begins with: { cron, input: {} }.',
+  })
 }
 
 async function tick(pass: Pass, plan: Plan): Promise<Record<string, never>> {

@@ -47,8 +47,15 @@ function resultOf(playbook: AnyPlaybook, value: unknown, what: string, write: (v
   try {
     return toStored(playbook.output, value, 'OUTPUT_INVALID', what, write)
   } catch (thrown) {
-    throw located(playbook, thrown, 'its result', undefined)
+    throw located(playbook, value === undefined ? nothing(playbook, thrown) : thrown, 'its result', undefined)
   }
+}
+
+/** Code without a return: what it gives is nothing that its schema or a store could speak of. */
+function nothing({ name }: AnyPlaybook, thrown: unknown): unknown {
+  if (!KeelsonError.is(thrown)) return thrown
+  const hint = 'Return what fits its output. Where there is nothing to give: output: z.null(), and return null.'
+  return new KeelsonError(thrown.code, `the code of ${name} returned nothing, and its output is stored`, { hint })
 }
 
 /** Commits the end of the run, and tells whoever waits for it. False where a cancel has come too late by now. */

@@ -1,5 +1,6 @@
 /** Discover: which playbooks a test starts, found by starting it as often as it names a new one. */
 import type { Playbook } from '@keelson/core'
+import { KeelsonError } from '@keelson/core/ports'
 import { harnessOf, type Harness } from '../harness/harness.ts'
 import { memoryStore } from '../memory-store.ts'
 import { awaited } from './awaited.ts'
@@ -14,8 +15,10 @@ export async function discover(test: (t: Harness) => Promise<unknown>): Promise<
     const given = { playbooks: [...known], store: memoryStore() }
     const { harness, stage } = harnessOf(given, { recipes: fakesOf(given), discovering: true }, { patient: true })
     await stage.ready()
+    let anew: KeelsonError | undefined
     const start: Harness['start'] = (playbook, input, options) => {
       if (known.has(playbook)) return harness.start(playbook, input, options)
+      anew ??= metTwice(known, playbook)
       known.add(playbook)
       return Promise.reject(new Error(`${playbook.name} is met for the first time`))
     }
@@ -24,6 +27,18 @@ export async function discover(test: (t: Harness) => Promise<unknown>): Promise<
     await test(begun.harness).catch(() => {})
     begun.leave()
     await stage.stop()
+    if (anew !== undefined) throw anew
   }
   return [...known]
+}
+
+function metTwice(
+  known: Iterable<Playbook<any, any>>,
+  { name, version }: Playbook<any, any>,
+): KeelsonError | undefined {
+  const other = [...known].find((one) => one.name === name && one.version === version)
+  if (other === undefined) return undefined
+  return new KeelsonError('DEFINITION_INVALID', `the test starts two definitions of playbook ${name}@${version}`, {
+    hint: 'Define it outside of the test, which is run again and again; or raise the version of the newer one.',
+  })
 }
