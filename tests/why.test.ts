@@ -1,5 +1,5 @@
 /** Why: what a run waits for is told with its reason, and how it ended with what can still be done about it. */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { copyFile, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -247,6 +247,25 @@ describe('why, at the terminal', () => {
       /^run r \(fails@1\) is due: a process that works on this store takes it; where none does, nothing happens\n/,
     )
     expect(due).toMatch(/\n {2}it goes on after it was failed: STEP_FAILED: .*gone/)
+  })
+
+  it('says of a copy that it is to be adopted, and of nothing else that would end that', async () => {
+    const [first, copy] = [join(folder, 'first.db'), join(folder, 'copy.db')]
+    const { settle, ...setUp } = payments('allow')
+    const one = await createConductor({ store: sqlite(first), ...setUp, log })
+    await one.start(settle, {}, { id: 'before' })
+    await one.quiet()
+    await one.stop()
+    await copyFile(first, copy)
+    const app = await createConductor({ store: sqlite(copy), ...setUp, log })
+    await app.start(settle, {}, { id: 'r' })
+    await app.quiet()
+    const why = await app.why('r')
+    await app.stop()
+    expect(why).toMatch(/frozen: this store is a copy of another; adopt\(\) it to let it act; adopt\(\) ends it/)
+    const { stdout } = await keelson(['why', copy, 'r'])
+    expect(stdout).toMatch(/adopt\(\) it to let it act; the app adopts it: adopt\(\{ by \}\)/)
+    expect([why, stdout].join()).not.toContain('thaw')
   })
 })
 

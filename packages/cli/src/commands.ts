@@ -11,15 +11,21 @@ export async function howToEnd(workspace: Workspace, asked: Asked): Promise<HowT
   const status = await workspace.runs.get(asked.subject!).status()
   const waits = status.state === 'waiting' ? status.for : []
   const commands = new Map<string, string>()
-  for (const { inbox, kind } of waits)
-    if (inbox !== undefined) commands.set(inbox, sayingOf(await workspace.inbox.get(inbox), kind, asked))
+  for (const { inbox, kind, what } of waits)
+    if (inbox !== undefined) commands.set(inbox, sayingOf(await workspace.inbox.get(inbox), kindOf(kind, what), asked))
   const { items } = await workspace.inbox.list({ run: asked.subject!, limit: 500, snoozed: true })
   for (const item of items) if (!commands.has(item.id)) commands.set(item.id, sayingOf(item, 'operator', asked))
-  return ({ kind, inbox, run, within }) => {
+  return ({ kind: of, what, inbox, run, within }) => {
+    const kind = kindOf(of, what)
     if (inbox !== undefined) return commands.get(inbox)
     const look = run === undefined ? undefined : `see what that waits for: ${command('why', run, asked)}`
     return steering(kind, asked, within) ?? (within === undefined && run !== undefined ? look : (APP[kind] ?? look))
   }
+}
+
+/** A freeze of a copy is another thing: only the app can say that this one is to go on. */
+function kindOf(kind: string, what: string): string {
+  return kind === 'freeze' && what.endsWith('adopt() it to let it act') ? 'copy' : kind
 }
 
 const APP: { readonly [kind: string]: string | undefined } = {
@@ -31,6 +37,7 @@ const APP: { readonly [kind: string]: string | undefined } = {
 /** What ends it is a command, and no answer to an item. */
 function steering(kind: string, asked: Asked, run = asked.subject): string | undefined {
   if (kind === 'freeze') return `thaw it: ${command('thaw', undefined, asked)}`
+  if (kind === 'copy') return 'the app adopts it: adopt({ by })'
   return kind === 'pause' ? `resume it: ${command('resume', run, asked)}` : undefined
 }
 
@@ -39,7 +46,7 @@ function sayingOf(item: InboxItem, kind: string, asked: Asked): string {
   const verbs: readonly Verb[] = allows
   const [first, ...others] = ORDER.filter((verb) => verbs.includes(verb))
   if (first === undefined) return `look at it: ${command('inbox', id, asked)}`
-  if (kind === 'freeze') return `${steering(kind, asked)}; stop it: ${command('reject', id, asked)}`
+  if (kind === 'freeze' || kind === 'copy') return `${steering(kind, asked)}; stop it: ${command('reject', id, asked)}`
   if (kind === 'hold') return `send it now: ${command('approve', id, asked)}; stop it: ${command('reject', id, asked)}`
   const or = others.length === 0 ? '' : ` (or ${others.join(', ')})`
   const { line, form } = first === 'answer' ? answering(item, asked) : { line: command(first, id, asked), form: [] }

@@ -7,7 +7,7 @@ import type { RunRow } from '../journal/store.ts'
 import type { Environment } from './environment.ts'
 import { itemsWhere } from './item.ts'
 import { placeIn } from './located.ts'
-import { iso, type Status, type WaitInfo, type WaitKind } from './waiting.ts'
+import { iso, TO_ADOPT, type Status, type WaitInfo, type WaitKind } from './waiting.ts'
 import { HOW_TO_ASK, inShadowText } from '../policy/trust.ts'
 import { allOf, type Would } from './shadow/would.ts'
 
@@ -199,17 +199,18 @@ function sentence(info: WaitInfo): string {
 }
 
 /** The call that ends it. */
-function callOf({ kind, inbox }: WaitInfo): string | undefined {
+function callOf({ kind, inbox, what }: WaitInfo): string | undefined {
   if (kind === 'hold') return `approve it to send now, reject it to cancel: inbox.decide('${inbox ?? ''}', …)`
+  const verb = what.endsWith(TO_ADOPT) ? 'adopt()' : 'thaw()'
   if (kind === 'freeze' && inbox !== undefined)
-    return `thaw() lets it go, reject it to cancel: inbox.decide('${inbox}', …)`
+    return `${verb} lets it go, reject it to cancel: inbox.decide('${inbox}', …)`
+  if (kind === 'freeze') return `${verb} ends it`
   if (inbox !== undefined) return `answer it: inbox.decide('${inbox}', …)`
   return CALLS[kind]
 }
 
 const CALLS: { readonly [K in WaitKind]?: string } = {
   event: 'send() ends it',
-  freeze: 'thaw() ends it',
   version: 'register it, or move, restart or cancel the run',
   pause: 'resume() ends it',
   suspended: 'resume() of the workspace ends it',

@@ -43,6 +43,9 @@ export type Status =
   | { readonly state: 'completed'; readonly output?: Json }
   | { readonly state: 'failed' | 'declined' | 'cancelled'; readonly error: Json }
 
+/** How the reason of a freeze ends that `adopt()` is to end: `thaw()` would let a copy act until it is opened again. */
+export const TO_ADOPT = 'adopt() it to let it act'
+
 export function iso(instant: number): string {
   return new Date(instant).toISOString()
 }
