@@ -33,17 +33,21 @@ export function looksIn(pass: Pass): Record<Looked, number> {
   return looks
 }
 
-/** Why what did not happen is not tried once more under `key`; undefined: it is. */
+/** What is known of what did not happen, and is to be tried once more under `key`. */
+export interface Known {
+  readonly died: { times: number }
+  /** What was heard of it last. */
+  readonly heard: StoredError | undefined
+  readonly sentAt: number
+  readonly key: string
+}
+
+/** Why it is not tried once more; undefined: it is. */
 export function noMore(
   pass: Pass,
   spec: EffectSpec,
   action: AnyAction,
-  {
-    died,
-    heard,
-    sentAt,
-    key,
-  }: { died: { times: number }; heard: StoredError | undefined; sentAt: number; key: string },
+  { died, heard, sentAt, key }: Known,
 ): Sent | undefined {
   if (died.times >= DEATHS_MAX) return deadly(died, sentAt)
   if (heard === undefined || pass.history.ops.has(key) || triesIn(pass, spec) < action.attempts) return undefined

@@ -13,7 +13,7 @@ import type { Pass } from '../pass.ts'
 import { iso } from '../waiting.ts'
 import { sendOnce } from './attempt.ts'
 import { ANYTHING, type Bytes, type Sent } from './bytes.ts'
-import { LOOKS_MAX, looksIn, UNSETTLED, type Looked } from './counts.ts'
+import { LOOKS_MAX, looksIn, noMore, UNSETTLED, type Known, type Looked } from './counts.ts'
 import { remoteKey } from './ledger.ts'
 import { firstSentAt, isSentAs } from './reshaped.ts'
 import { backoffMs, configOf, mayResend, timedOut, within } from './send.ts'
@@ -64,6 +64,17 @@ export async function reconcileOnce(
 /** What a run waits for meanwhile. */
 function doubted({ name }: AnyAction): Wait {
   return { kind: 'effect', what: `whether ${name} happened is in doubt`, next: 'it is looked for again' }
+}
+
+/** Once more what did not happen, if that is not for a person to say, or it was tried often enough. */
+export async function resend(
+  pass: Pass,
+  spec: EffectSpec,
+  action: AnyAction,
+  bytes: Bytes,
+  known: Known,
+): Promise<Sent> {
+  return noMore(pass, spec, action, known) ?? (await sendOnce(pass, spec, action, bytes, known.key))
 }
 
 /** Under which name this process measures how long it has looked. */

@@ -31,8 +31,7 @@ import { decidedBy, settleEffect, type EffectEnd } from './settling.ts'
 import { actionOf, behalfIn, type EffectSpec } from './spec.ts'
 import { mayCancel } from './doubt.ts'
 import { editedBy } from './edited.ts'
-import { noMore } from './counts.ts'
-import { reconcileOnce } from './look.ts'
+import { reconcileOnce, resend } from './look.ts'
 import { judgeAgain } from '../policy-change.ts'
 import { judge } from './judge.ts'
 import { thawed } from './thaw.ts'
@@ -267,21 +266,17 @@ function judging(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Bytes, 
 async function resolve(pass: Pass, spec: EffectSpec, action: AnyAction, given: Bytes, first: Sent): Promise<EffectEnd> {
   let bytes = given
   let sent = first
-  const died = { times: diedIn(first) }
-  let heard = spec.heard
+  const told = { died: { times: diedIn(first) }, heard: spec.heard }
   for (let round = 1; ; round++) {
     switch (sent.state) {
       case 'done':
         return { ...ended(bytes, 'done'), output: sent.output, ...(sent.undo === undefined ? {} : { undo: sent.undo }) }
       case 'failed':
         return ended(bytes, 'failed', sent.error)
-      case 'not-happened': {
-        const [key, { sentAt }] = [`resend ${round}`, sent]
-        const no = noMore(pass, spec, action, { died, heard, sentAt, key })
-        sent = no ?? (await again(pass, spec, action, bytes, key))
-        died.times += diedIn(sent)
+      case 'not-happened':
+        sent = await resend(pass, spec, action, bytes, { ...told, sentAt: sent.sentAt, key: `resend ${round}` })
+        told.died.times += diedIn(sent)
         break
-      }
       case 'reauth':
         await decisionOf(pass, `reauth ${round}`, reauthItem(spec, action, sent.error))
         await pass.task.env.actions.credentialsChanged(connectorOf(action.name))
@@ -289,7 +284,7 @@ async function resolve(pass: Pass, spec: EffectSpec, action: AnyAction, given: B
         break
       case 'unknown': {
         const { error, sentAt } = sent
-        if (sent.died !== true) heard = error
+        if (sent.died !== true) told.heard = error
         const next = await reconcileOnce(pass, spec, action, bytes, sent, round)
         // Policy stopped another try of what may have happened: only a person can tell.
         sent = next.state === 'changed' ? { state: 'undecided', error, sentAt } : next
