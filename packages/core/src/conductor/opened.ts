@@ -1,6 +1,6 @@
 /** Opened: what a digest finds open: what is open in the history, without what the digest itself has answered so far. */
 import { dataOf, type Entry } from '../journal/entry.ts'
-import type { History } from '../journal/fold.ts'
+import { closedIn, type History } from '../journal/fold.ts'
 import { isOpen, type Op } from '../journal/op.ts'
 
 export interface Open {
@@ -10,10 +10,12 @@ export interface Open {
 
 export class Opened {
   readonly #history: History
-  readonly #answered = new Set<string>()
+  /** Keys of what it has answered, and of what was closed as the run settled. */
+  readonly #answered: Set<string>
 
   constructor(history: History) {
     this.#history = history
+    this.#answered = new Set(closedIn(history).map(({ key }) => key))
   }
 
   get(key: string): Open | undefined {

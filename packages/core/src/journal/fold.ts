@@ -4,6 +4,8 @@
  * F1. A function of the entries alone. The same prefix gives the same history.
  * F2. `outcomes` are in journal order; code receives them in this order and no other.
  * F3. A rewind forgets what began or was answered behind its mark; what that did in the world stays in the ledger of effects.
+ * F4. Questions and waits for events that were open when the run settled were closed with it, and answer nothing; where it goes on
+ *     they are forgotten, so that its code opens them anew.
  */
 import { joinLabels, NO_LABELS, type Labels } from '../base/labels.ts'
 import { dataOf, EMPTY_HEAD, type Entry, type Head } from './entry.ts'
@@ -135,6 +137,10 @@ function applyRun(history: History, entry: Entry): void {
       return
     case 'run.reopened':
     case 'run.rewound':
+      for (const op of closedIn(history)) {
+        op.withdrawn = true
+        history.ops.delete(op.key)
+      }
       history.reopened = true
       history.settled = undefined
       history.quarantined = undefined
@@ -227,6 +233,14 @@ function complete(history: History, op: Op, entry: Entry): void {
   if (data.labels !== undefined) history.labels = joinLabels(history.labels, data.labels)
   op.outcome = { key: op.key, seq: entry.seq, at: entry.at, outcome: data }
   history.outcomes.push(op.outcome)
+}
+
+/** F4. */
+export function closedIn({ settled, ops }: History): Op[] {
+  return (settled?.withdrawn ?? []).flatMap((key) => {
+    const op = ops.get(key)
+    return op?.outcome === undefined && (op?.kind === 'wait' || op?.kind === 'ask') ? [op] : []
+  })
 }
 
 /** An effect whose outcome is still to come. */
