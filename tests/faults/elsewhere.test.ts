@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { action, policy } from '@keelson/core'
-import { manualClock } from '@keelson/testing'
+import type { Answer, PassUnit } from '@keelson/core/ports'
+import { intercept, manualClock } from '@keelson/testing'
 import { code, me, open, store } from '../support/open.ts'
 
 const HOUR_MS = 3_600_000
@@ -35,12 +36,38 @@ async function between() {
   await has.start(writes, {}, { id: 'r' })
   await has.quiet()
   await has.start(occupies, {}, { id: 'o' })
-  const lacks = await open(shared, { playbooks: [], clock })
+  let woken = 0
+  const counting = () =>
+    intercept(shared.session(), {
+      after(op, detail, answer) {
+        if (op === 'commit') woken += wakesOf('r', detail[1] as PassUnit, answer as Answer)
+      },
+    })
+  const lacks = await open({ ...shared, session: counting } as typeof shared, { playbooks: [], clock })
   const [item] = (await lacks.inbox.list()).items
   await lacks.inbox.decide(item!.id, { hash: item!.hash, by: me, approve: true })
   await lacks.quiet()
   const effect = (await lacks.runs.list({ playbook: 'keelson.effect' })).runs[0]!.id
-  return { clock, sent, has, lacks, effect, post, gate, writes, shared, free: () => busy.resolve(1) }
+  return {
+    clock,
+    sent,
+    has,
+    lacks,
+    effect,
+    post,
+    gate,
+    writes,
+    shared,
+    free: () => busy.resolve(1),
+    woken: () => woken,
+  }
+}
+
+/** Of the wakes that a unit delivers to this run, those that were not delivered before. */
+function wakesOf(run: string, { deliveries = [] }: PassUnit, answer: Answer): number {
+  if (answer.status !== 'done') return 0
+  const left = new Set(answer.refused.flatMap((one) => ('delivery' in one ? [one.delivery] : [])))
+  return deliveries.filter((one) => one.run === run && one.kind === 'wake' && !left.has(one.onceKey)).length
 }
 
 describe('an effect whose action a process lacks', () => {
@@ -60,7 +87,7 @@ describe('an effect whose action a process lacks', () => {
   })
 
   it('wakes the run that asked once, however often it is looked for', async () => {
-    const { clock, sent, lacks, effect } = await between()
+    const { clock, sent, lacks, effect, woken } = await between()
     const waiting = () => lacks.audit.query({ run: 'r', limit: 500 })
     const before = await waiting()
     for (const end = clock.now() + HOUR_MS; clock.now() < end;) {
@@ -68,6 +95,7 @@ describe('an effect whose action a process lacks', () => {
       await lacks.quiet()
     }
     expect(await waiting()).toEqual(before)
+    expect(woken()).toBe(1)
     expect(await lacks.runs.get(effect).status()).toMatchObject({ state: 'waiting', for: [{ kind: 'version' }] })
     expect(sent).toEqual([])
   })

@@ -202,6 +202,26 @@ describe('a set that a machine asks to take back', () => {
   })
 })
 
+describe('a yes to taking back', () => {
+  it('holds for what was left out, too: where that is so for another reason by now, it is asked anew', async () => {
+    const { keelson, memory } = await company()
+    const fact = (subject: string, value: string) => ({ subject, predicate: 'plan', functional: true, value })
+    await memory.remember([fact('acme', 'free'), fact('beta', 'free')], { by: me })
+    const [, pro] = await memory.remember([fact('acme', 'pro'), fact('beta', 'pro')], { by: me })
+    const gold = await memory.remember(fact('acme', 'gold'), { by: me })
+    const proposed = await askBack(keelson, pro!.changeSet!)
+    const [first] = await asked(keelson)
+    expect(first!.shown).toContain(`${gold.id} has taken its place`)
+    const silver = await memory.remember(fact('acme', 'silver'), { by: me })
+    await approve(keelson, first!)
+    const [again] = await asked(keelson)
+    expect(again!.shown).toContain(`${silver.id} has taken its place`)
+    expect(await memory.changes.get(proposed)).toMatchObject({ status: 'proposed' })
+    await approve(keelson, again!)
+    expect(await memory.changes.get(proposed)).toMatchObject({ status: 'applied' })
+  })
+})
+
 describe('an erasure', () => {
   const SECRET = 'The key lies under the blue stone.'
 
