@@ -152,31 +152,31 @@ function delaying(kind: string) {
 describe('the counterpart of a proposal', () => {
   it('is kept for those that can count: none of another standing takes it', async () => {
     const t = await posting()
-    await say(t, 'of before')
+    for (const text of ['a', 'b', 'c']) await say(t, text)
     await t.advance('1h')
     await t.keelson.trust.set(post, 'approve', { by })
     await t.keelson.trust.set(post, 'shadow', { by })
     for (const text of ['a', 'b', 'c']) {
       await t.advance('1h')
-      await say(t, text)
+      await say(t, `not ${text}`)
       await told(t, text)
     }
-    expect(await t.keelson.trust.list()).toMatchObject([{ seen: 3, good: 3 }])
+    expect(await t.keelson.trust.list()).toMatchObject([{ seen: 3, good: 0 }])
     await t.stop()
   })
 
   it('is kept from those of another version, however many they are', async () => {
     const { open, later } = processes()
     const first = await open('1')
-    for (let n = 0; n < 60; n++) await saysIn(first, `old ${n}`)
+    for (let n = 0; n < 60; n++) await saysIn(first, `t${n}`)
     await first.stop()
     const second = await open('2')
-    for (const text of ['a', 'b', 'c']) {
+    for (const text of ['a', 'b']) {
       later(1)
       await saysIn(second, text)
     }
-    for (const text of ['a', 'b', 'c']) await toldIn(second, text)
-    expect(await second.trust.list()).toMatchObject([{ seen: 3, good: 3 }])
+    for (const text of ['a', 't1']) await toldIn(second, text)
+    expect(await second.trust.list()).toMatchObject([{ seen: 2, good: 1 }])
   })
 
   it('is found though more of its subject than are looked at have one already', async () => {
@@ -185,6 +185,17 @@ describe('the counterpart of a proposal', () => {
     for (let n = 0; n < 60; n++) await say(t, 'same')
     expect(await t.keelson.trust.list()).toMatchObject([{ seen: 60, good: 60 }])
     expect((await t.keelson.audit.verify()).faults).toEqual([])
+    await t.stop()
+  })
+
+  it('has one proposal as its counterpart, and no second one', async () => {
+    const t = await posting()
+    await told(t, 'once')
+    await say(t, 'once')
+    await say(t, 'once')
+    expect(await t.keelson.trust.list()).toMatchObject([{ seen: 1, good: 1 }])
+    await told(t, 'once', 'another')
+    expect(await t.keelson.trust.list()).toMatchObject([{ seen: 2, good: 2 }])
     await t.stop()
   })
 
