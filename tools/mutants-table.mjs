@@ -1019,7 +1019,7 @@ export const mutants = [
     file: core('conductor/memory/end-proposals.ts'),
     find: '[...record.changes, ...back.changes]',
     replace: 'record.changes',
-    test: at('tests', 'tests/memory/asked-back.test.ts', 'behind another, shown yet: false'),
+    test: at('tests', 'tests/memory/asked-back.test.ts', 'ends what would bring the erased memory back behind another'),
   },
   {
     name: 'trust-of-an-account',
