@@ -63,6 +63,7 @@ export const RECORD_KINDS = [
   'retention',
   'rollup',
   'stamps',
+  'stands',
   'stayed',
   'timeline',
   'touch',

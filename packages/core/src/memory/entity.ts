@@ -180,7 +180,7 @@ export interface Erasure {
   readonly all?: true
   /** Keyed, of the identities outside that it had until then: a bundle that still has one is about this very record. */
   readonly refs?: readonly string[]
-  /** Where it is still said. */
+  /** Where it was still said, as earlier releases noted it; now each place is a record of its own. */
   readonly stands?: readonly Place[]
 }
 

@@ -103,7 +103,7 @@ export interface MemoryRecord {
     readonly at: number
     readonly hash: string
     readonly reason: string
-    /** Where it is still said: in journals of open runs, in other records, in files. */
+    /** Where it was still said, as earlier releases noted it; now each place is a record of its own. */
     readonly stands?: readonly Place[]
     /** Keyed hashes of what it was about, and of its thread: by them it is found when that is erased again. */
     readonly about?: string
@@ -347,6 +347,9 @@ function standsBy(record: MemoryRecord): Json {
 export function isRedacted({ redacted, text }: Pick<MemoryRecord, 'redacted' | 'text'>): boolean {
   return redacted === true || text.includes(GONE)
 }
+
+/** Where a text that was erased is still said. */
+export const STANDS_RECORD = 'stands'
 
 export const KEY_RECORD = 'memory-key'
 

@@ -23,7 +23,7 @@ import { headOf, refId, type Head } from '../../memory/entity-read.ts'
 import type { EntityErased } from '../../memory/entity-store.ts'
 import type { Desk } from './desk.ts'
 import { SHORTEST, sortOf, without } from './redact.ts'
-import { standAlike, standing } from './stands.ts'
+import { notedOf, notedPuts, standing } from './stands.ts'
 import type { Sought, Traces } from './traces.ts'
 
 /** What is erased, of which records, by whom. */
@@ -43,13 +43,12 @@ export interface Stored {
   readonly lines: readonly RecordRow[]
   readonly names: readonly RecordRow[]
   readonly snapshots: readonly RecordRow[]
+  /** Where it was still said when it was erased before. */
+  readonly noted: readonly RecordRow[]
 }
 
-export async function storedOf(
-  { env, workspace }: Desk,
-  type: AnyEntityType,
-  ids: readonly string[],
-): Promise<Stored[]> {
+export async function storedOf(desk: Desk, type: AnyEntityType, ids: readonly string[]): Promise<Stored[]> {
+  const { env, workspace } = desk
   const all = async (kind: string, where?: { field: string; value: string }): Promise<RecordRow[]> => {
     const rows: RecordRow[] = []
     for await (const row of pagesOf(env.store, workspace, { kind, ...(where === undefined ? {} : { where }) }))
@@ -70,6 +69,7 @@ export async function storedOf(
         ...(await all('ref', { field: 'entity', value })),
       ],
       snapshots: await all('snapshot', { field: 'entity', value }),
+      noted: await notedOf(desk, value),
     })
   }
   return found
@@ -137,10 +137,11 @@ export function erasedPuts(about: About, all: readonly Stored[], means: Means): 
   const made: Made = { puts: [], cached: [], erased: [], isShort: false }
   let isShort = false
   for (const stored of all) {
-    const { head, lines, names, snapshots } = stored
+    const { head, lines, names, snapshots, noted } = stored
     const id = recordId(type.name, head.record.id)
     const { puts, fields, hash } = headPuts(about, head, lines, means)
-    if (puts.length === 0) made.puts.push(...notedPuts(about, head, means))
+    const isErased = puts.length > 0 || head.record.erased !== undefined
+    if (isErased) made.puts.push(...notedPuts(id, noted, standing(about.secret, means.own, means.seen)))
     made.puts.push(...puts, ...lines.flatMap((row) => linePut(about, row, means.texts)))
     if (puts.length > 0) made.erased.push({ entity: id, fields, hash })
     if (fields.some((field) => isUnsaid(type, head.record, field))) isShort = true
@@ -163,7 +164,7 @@ function headPuts(
   { type, wanted, by, reason, secret }: About,
   { record, version }: Head,
   lines: readonly RecordRow[],
-  { seen, own, now }: Means,
+  { now }: Means,
 ): { puts: Put[]; fields: string[]; hash: string } {
   const events = lines.map((row) => JSON.parse(row.data) as TimelineEvent)
   const past = events.flatMap(({ changed, erased }) =>
@@ -187,7 +188,6 @@ function headPuts(
     fields,
     hash,
     ...(wanted === 'all' ? { all: true as const, ...refsGone(type, record, secret) } : {}),
-    ...standing(secret, own, seen),
   }
   const data = blanked(type, record.data, held, record.schema)
   const { labels, refs, aliases, ...rest } = record
@@ -223,18 +223,7 @@ function refsGone(type: AnyEntityType, { refs = {} }: EntityRecord, secret: stri
   return gone.length === 0 ? {} : { refs: gone }
 }
 
-/** Nothing more of it is erased: where it is still said now is noted with what was erased last. */
-function notedPuts({ secret }: About, { record, version }: Head, { own, seen }: Means): Put[] {
-  const { erased = [] } = record
-  const last = erased.at(-1)
-  const now = standing(secret, own, seen)
-  const before = erased.flatMap(({ stands = [] }) => stands)
-  if (last === undefined || standAlike(before, now.stands)) return []
-  const noted = [...erased.slice(0, -1).map(unplaced), { ...unplaced(last), ...now }]
-  return [entityPut({ ...record, erased: noted }, version + 1, secret)]
-}
-
-/** What was said before and is still said stands with the newest. */
+/** Where it is still said is noted beside it. */
 function unplaced({ stands: _, ...erasure }: Erasure): Erasure {
   return erasure
 }

@@ -31,7 +31,7 @@ import { endProposals } from './end-proposals.ts'
 import { erasedPuts, overlaidPuts, soughtOf, storedOf, type About, type Stored } from './entity-blanks.ts'
 import { redactedPuts, tracesAndKeys } from './keys.ts'
 import { carried, leftOf, redactedText, SHORTEST, textsOf } from './redact.ts'
-import { stillSaid } from './stands.ts'
+import { placesIn, stillSaid } from './stands.ts'
 
 export interface Erasing {
   readonly fields?: readonly string[]
@@ -109,8 +109,8 @@ async function saidOf(about: About, still: Still): Promise<{ stored: Stored[]; o
   const { desk, type, ids, wanted } = about
   const stored = await storedOf(desk, type, ids)
   const { own, shared } = await textsIn(desk, type, stored, wanted)
-  const erasures = stored.flatMap(({ head }) => head.record.erased ?? [])
-  const again = await still(erasures.flatMap(({ stands = [] }) => stands))
+  const earlier = stored.flatMap(({ head }) => head.record.erased ?? []).flatMap(({ stands = [] }) => stands)
+  const again = await still([...earlier, ...placesIn(stored.flatMap(({ noted }) => noted))])
   return { stored, own: [...new Set([...own, ...again])], shared }
 }
 

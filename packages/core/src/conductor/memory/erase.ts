@@ -15,14 +15,23 @@ import { isAllErased } from '../../memory/entity-erased.ts'
 import type { Erased, Tombstone, WorkspaceMemory } from '../../memory/handle.ts'
 import { subjectOf } from '../../memory/input.ts'
 import { aboutHash, saidBy, threadHash } from '../../memory/known-by.ts'
-import { ERASED, KEY_RECORD, keyOf, keyPut, MEMORY_RECORD, memoryPut, type MemoryRecord } from '../../memory/unit.ts'
+import {
+  ERASED,
+  KEY_RECORD,
+  keyOf,
+  keyPut,
+  MEMORY_RECORD,
+  memoryPut,
+  type MemoryRecord,
+  type Place,
+} from '../../memory/unit.ts'
 import type { Notifier } from '../notifier.ts'
 import { assertWhole, mayWrite } from './bounds.ts'
 import { assertActor, type Desk } from './desk.ts'
 import { endProposals } from './end-proposals.ts'
 import { redactedPuts, tracesAndKeys } from './keys.ts'
 import { carried, entityLeft, leftOf, redactedText, SHORTEST, textsOf, UNSOUGHT } from './redact.ts'
-import { standAlike, standing, stillSaid } from './stands.ts'
+import { notedOf, notedPuts, placesIn, standing, stillSaid } from './stands.ts'
 import { subjectsOf } from './subjects.ts'
 import type { Traces } from './traces.ts'
 
@@ -40,9 +49,9 @@ export async function erase(desk: Desk, notifier: Notifier, which: Which, { by, 
   const secret = await env.company(workspace).key()
   const found = await chosen(desk, which, secret)
   const wanted = new Set('files' in which ? which.files : [])
-  const places = found.flatMap(({ erased }) => erased?.stands ?? [])
+  const places = await Promise.all(found.map((record) => placesOf(desk, record)))
   const still = stillSaid(desk, secret)
-  const texts = textsOf([...found.flatMap(ownTexts), ...(await still(places))])
+  const texts = textsOf([...found.flatMap(ownTexts), ...(await still(places.flat()))])
   const sets = new Set(found.filter(isShort).map(({ set }) => set))
   await endProposals(desk, notifier, { texts, memories: found.map(({ id }) => id) }, { by, reason })
   let result: Erased = { erased: [], files: [], left: [] }
@@ -85,6 +94,11 @@ export async function erase(desk: Desk, notifier: Notifier, which: Which, { by, 
   return result
 }
 
+/** Where what one said was still said when it was erased, as it is noted now and as it was. */
+async function placesOf(desk: Desk, { id, erased }: MemoryRecord): Promise<Place[]> {
+  return erased === undefined ? [] : [...(erased.stands ?? []), ...placesIn(await notedOf(desk, id))]
+}
+
 /** What takes the place of the memories that are not erased yet; of the others, where they are still said now. */
 async function tombs(
   desk: Desk,
@@ -99,21 +113,21 @@ async function tombs(
   const at = desk.env.clock.now()
   const erased: Tombstone[] = []
   const puts = new Map<string, Put>()
+  const put = (one: Put): void => void puts.set(`${one.kind}/${one.id}`, one)
   for (const row of rows) {
     const record = JSON.parse(row.data) as MemoryRecord
     if (record.erased !== undefined) {
+      const now = standing(secret, await still(await placesOf(desk, record)), seen)
       const { stands: before, ...gone } = record.erased
-      const now = standing(secret, await still(before ?? []), seen)
-      const noted = memoryPut({ ...record, erased: { ...gone, ...now } }, row.version + 1)
-      if (!standAlike(before, now.stands)) puts.set(`${noted.kind}/${noted.id}`, noted)
+      if (before !== undefined) put(memoryPut({ ...record, erased: gone }, row.version + 1))
+      for (const noted of notedPuts(record.id, await notedOf(desk, record.id), now)) put(noted)
       continue
     }
     const { hash, ...about } = saidBy(secret, record)
     erased.push({ memory: record.id, hash })
-    const stands = standing(secret, ownTexts(record), seen)
-    const tomb = tombOf(record, { at, hash, reason, ...about, ...threadOf(secret, record), ...stands })
-    for (const put of [memoryPut(tomb, row.version + 1), ...(await freedKey(desk, record))])
-      puts.set(`${put.kind}/${put.id}`, put)
+    const tomb = tombOf(record, { at, hash, reason, ...about, ...threadOf(secret, record) })
+    const stands = notedPuts(record.id, await notedOf(desk, record.id), standing(secret, ownTexts(record), seen))
+    for (const one of [memoryPut(tomb, row.version + 1), ...(await freedKey(desk, record)), ...stands]) put(one)
   }
   return { erased, puts }
 }

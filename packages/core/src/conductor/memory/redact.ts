@@ -10,7 +10,7 @@ import { GONE } from '../../memory/gone.ts'
 import type { Erased } from '../../memory/handle.ts'
 import type { Desk } from './desk.ts'
 import { entityOf } from './entity-sets.ts'
-import { OWN, proposes, type Traces } from './traces.ts'
+import { ENTITIES, OWN, proposes, type Traces } from './traces.ts'
 
 /** What is looked for everywhere: texts, and values that are texts of their own. Very short ones would be found in all. */
 export function textsOf(said: readonly string[]): string[] {
@@ -45,8 +45,6 @@ export function leftOf(seen: Traces, files: readonly string[]): Erased['left'] {
     ...others,
   ]
 }
-
-const ENTITIES = new Set(['entity', 'timeline', 'snapshot', 'alias', 'ref'])
 
 function whyLeft({ kind, id }: RecordRow): string {
   if (!ENTITIES.has(kind)) return 'it is another record: change that itself'

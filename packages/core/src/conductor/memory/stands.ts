@@ -1,30 +1,59 @@
-/** Stands: where a text that was erased is still said, so that it is known again, and taken, when it is erased again. */
-import { keyedHash } from '../../base/hash.ts'
+/**
+ * Stands: where a text that was erased is still said, so that it is known again, and taken, when it is erased again.
+ *
+ * W1. Each place is a record of its own, found by what was erased: what is left of that stays as small as it is, and of an entity no
+ *     version is counted, for nothing of it has changed.
+ */
+import { keyedHash, sha256 } from '../../base/hash.ts'
 import { canonicalAround } from '../../base/json.ts'
-import type { Place } from '../../memory/unit.ts'
+import type { Json } from '../../base/value.ts'
+import { pagesOf } from '../../journal/pages.ts'
+import type { Put } from '../../journal/put.ts'
+import type { RecordRow } from '../../journal/store.ts'
+import { STANDS_RECORD, type Place } from '../../memory/unit.ts'
 import type { Desk } from './desk.ts'
 import { markOf, partIn } from './needle.ts'
 import { writtenAs } from './redact.ts'
 import type { Traces } from './traces.ts'
 
 /** Of what was said, where it stays: noted anew by each erasure, for what holds it may have changed since the one before. */
-export function standing(secret: string, said: readonly string[], { finds }: Traces): { stands?: readonly Place[] } {
+export function standing(secret: string, said: readonly string[], { finds }: Traces): Place[] {
   const forms = [...new Set(said.flatMap(writtenAs))]
-  const stands = forms.flatMap((text) =>
+  return forms.flatMap((text) =>
     (finds.get(text) ?? []).map((find) => ({
       ...find,
       ...(find.stream === undefined ? { hash: hashOf(secret, text) } : {}),
       ...(find.from === undefined ? { mark: markOf(secret, inJson(text)) } : {}),
     })),
   )
-  return stands.length === 0 ? {} : { stands }
 }
 
-/** Are these the same places, in whatever order? */
-export function standAlike(some: readonly Place[] = [], others: readonly Place[] = []): boolean {
-  const named = (places: readonly Place[]): string[] =>
-    [...new Set(places.map((place) => canonicalAround(place)))].sort()
-  return canonicalAround(named(some)) === canonicalAround(named(others))
+/** The places that were noted of one that was erased: a memory by its id, an entity as `type/id`. */
+export async function notedOf({ env, workspace }: Desk, owner: string): Promise<RecordRow[]> {
+  const rows: RecordRow[] = []
+  const where = { field: 'of', value: owner }
+  for await (const row of pagesOf(env.store, workspace, { kind: STANDS_RECORD, where })) rows.push(row)
+  return rows
+}
+
+export function placesIn(rows: readonly RecordRow[]): Place[] {
+  return rows.map(({ data }) => JSON.parse(data) as Place)
+}
+
+/** What is other than was noted `before`; none where these are the same places. */
+export function notedPuts(owner: string, before: readonly RecordRow[], places: readonly Place[]): Put[] {
+  const now = new Map(places.map((place) => [noteId(owner, place), place]))
+  const puts: Put[] = []
+  for (const { id, version } of before)
+    if (!now.delete(id)) puts.push({ kind: STANDS_RECORD, id, version: version + 1, data: null })
+  for (const [id, place] of now)
+    puts.push({ kind: STANDS_RECORD, id, version: 1, data: place as unknown as Json, index: { of: owner } })
+  return puts
+}
+
+/** A place says no text: its plain hash tells nothing. */
+function noteId(owner: string, place: Place): string {
+  return `${owner}/${sha256(canonicalAround(place)).slice(0, 22)}`
 }
 
 /** Tells what still stands at places, and looks at each of them once, however often it is asked. */

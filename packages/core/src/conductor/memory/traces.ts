@@ -7,7 +7,7 @@ import type { RecordRow, RunRow } from '../../journal/store.ts'
 import type { Put } from '../../journal/put.ts'
 import { putsOf } from '../../journal/records.ts'
 import { CHANGE_SET_RECORD } from '../../memory/change-set.ts'
-import { KEY_RECORD, MEMORY_RECORD, type Place } from '../../memory/unit.ts'
+import { KEY_RECORD, MEMORY_RECORD, STANDS_RECORD, type Place } from '../../memory/unit.ts'
 import type { Desk } from './desk.ts'
 
 /** Records that memory itself made of a text: here it is taken out. Others belong to others. */
@@ -44,8 +44,12 @@ export interface Traces {
 /** A place without the hash of what stands there. */
 export type Find = { readonly [K in keyof Place]: Place[K] }
 
-/** Places of one text that are kept in mind, of each stream that holds it: of all else that holds it, one. */
+/** Kinds of records in which entities say it: their own erasures take it. */
+export const ENTITIES: ReadonlySet<string> = new Set(['entity', 'timeline', 'snapshot', 'alias', 'ref'])
+
+/** Places of one text that are kept in mind: of each stream, of each kind of records, and of the entities that hold it, one of each. */
 const FINDS_MAX = 20
+const ENTITIES_MAX = 200
 
 const PAGE = 1000
 /** Kinds of records that no entry puts. */
@@ -84,6 +88,7 @@ export async function traces(desk: Desk, sought: Sought): Promise<Traces> {
   const entries: Placed[] = []
   const open = new Set<string>()
   const kinds = new Set<string>(UNPUT)
+  const says = (kind: string, data: string): boolean => kind !== STANDS_RECORD && look.holds(data)
   const files = new Set<string>()
   const inUse = new Set<string>()
   const freed = new Set(sought.keys)
@@ -115,9 +120,9 @@ export async function traces(desk: Desk, sought: Sought): Promise<Traces> {
     kinds,
     ({ kind, id, data }) =>
       entities?.isOwn(kind, id, JSON.parse(data) as Json) !== true &&
-      (look.holds(data) || (sets.size > 0 && proposes(kind, id, JSON.parse(data) as Json, sets))),
+      (says(kind, data) || (sets.size > 0 && proposes(kind, id, JSON.parse(data) as Json, sets))),
   )
-  for (const { kind, id, data } of records) if (!OWN.has(kind)) look.note(data, () => ({ record: { kind, id } }))
+  for (const { kind, id, data } of records) if (isNoted(kind)) look.note(data, () => ({ record: { kind, id } }))
   const artifacts = await filesWith(desk, files, sought, look)
   return { entries, records, ended, open: [...open], mail, artifacts, inUse, freed, finds: look.finds() }
 }
@@ -130,16 +135,40 @@ interface Looking {
   readonly finds: () => Traces['finds']
 }
 
+/** The id of a name says which name it is; its entity has it, too. */
+function isNoted(kind: string): boolean {
+  return !OWN.has(kind) && kind !== 'alias'
+}
+
+/** Those that are taken one by one are known one by one; of the others a few will do to know the text again. */
+function roomFor({ stream, record, run, file }: Find): { among: string; of: string; most: number } {
+  if (record === undefined) {
+    const among = JSON.stringify([stream, run, file])
+    return { among, of: '', most: stream === undefined ? 1 : FINDS_MAX }
+  }
+  const { kind, id } = record
+  if (!ENTITIES.has(kind)) return { among: kind, of: '', most: FINDS_MAX }
+  return { among: kind, of: kind === 'ref' ? id : ownerOf(id), most: ENTITIES_MAX }
+}
+
+/** As `type/id`. */
+function ownerOf(id: string): string {
+  return id.split('/', 2).join('/')
+}
+
 function lookFor(texts: readonly string[]): Looking {
   const needles = texts.map((text) => ({ text, needle: JSON.stringify(text).slice(1, -1) }))
-  const finds = new Map<string, Map<string, Find[]>>()
+  const finds = new Map<string, Map<string, { of: string; find: Find }[]>>()
   const found = (text: string, find: Find): void => {
-    const holders = finds.get(text) ?? new Map<string, Find[]>()
-    finds.set(text, holders)
-    const holder = JSON.stringify([find.stream, find.record, find.run, find.file])
-    const known = holders.get(holder)
-    if (known === undefined) holders.set(holder, [find])
-    else if (find.stream !== undefined && known.length < FINDS_MAX) known.push(find)
+    const { among, of, most } = roomFor(find)
+    const all = finds.get(text) ?? new Map<string, { of: string; find: Find }[]>()
+    finds.set(text, all)
+    const known = all.get(among) ?? []
+    all.set(among, known)
+    if (of !== '' && known.some((one) => one.of === of)) return
+    // The newest records: older ones may be pruned.
+    if (known.length === most && find.record !== undefined) known.shift()
+    if (known.length < most) known.push({ of, find })
   }
   return {
     holds: (json) => needles.some(({ needle }) => json.includes(needle)),
@@ -150,7 +179,7 @@ function lookFor(texts: readonly string[]): Looking {
       }
     },
     found,
-    finds: () => new Map([...finds].map(([text, holders]) => [text, [...holders.values()].flat()])),
+    finds: () => new Map([...finds].map(([text, all]) => [text, [...all.values()].flat().map(({ find }) => find)])),
   }
 }
 
