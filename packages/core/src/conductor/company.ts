@@ -105,6 +105,11 @@ export class Company {
     return this.#key
   }
 
+  /** The same, for who has just asked how it stands. */
+  async secret(): Promise<string> {
+    return this.#key ?? this.key()
+  }
+
   /** Y2. Not for what is about to be changed: an edit reads anew. */
   standing(): Promise<Standing> {
     if (this.#standing !== undefined) return this.#standing

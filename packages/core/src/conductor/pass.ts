@@ -36,6 +36,8 @@ export interface Operation<T> {
   readonly kind: string
   /** Compared with the journal: the same key must ask for the same thing. */
   readonly hash?: string
+  /** The hash as earlier releases wrote it. */
+  readonly older?: () => string
   /** Canonical input of an effect, so that a difference can be told in its fields. */
   readonly input?: string
   /** Does the work once the replay is over; called again in a later pass while there is no outcome. `succeeded`: it is done. */
@@ -106,6 +108,8 @@ export class Pass {
   readonly ended: Promise<PassEnd>
   history: History
   replay: Replay | undefined
+  /** The key of the company, once the code begins: under it what was asked for is hashed. */
+  secret = ''
   readonly #end: (end: PassEnd) => void
   readonly #hooks: PassHooks
   /** All entries, until the code begins: a rewind folds them anew. */
@@ -311,10 +315,9 @@ export class Pass {
   }
 }
 
-function fits(known: Op, asked: { kind: string; hash?: string }): boolean {
-  return (
-    known.kind === asked.kind && (known.hash === undefined || asked.hash === undefined || known.hash === asked.hash)
-  )
+function fits(known: Op, { kind, hash, older }: Pick<Operation<unknown>, 'kind' | 'hash' | 'older'>): boolean {
+  if (known.kind !== kind) return false
+  return known.hash === undefined || hash === undefined || known.hash === hash || known.hash === older?.()
 }
 
 function isFull(history: History, limits: Limits): boolean {

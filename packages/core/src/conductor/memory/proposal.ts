@@ -7,7 +7,7 @@
  */
 import type { Actor } from '../../base/actor.ts'
 import { KeelsonError } from '../../base/errors.ts'
-import { sha256 } from '../../base/hash.ts'
+import { keyedHash, sha256 } from '../../base/hash.ts'
 import { canonical, canonicalAround } from '../../base/json.ts'
 import type { Json } from '../../base/value.ts'
 import type { Put } from '../../journal/put.ts'
@@ -155,7 +155,7 @@ async function build(
 ): Promise<Built> {
   const desk = deskIn(pass)
   const now = desk.env.clock.now()
-  const { record, version, hash: present, out: left, made, back } = await readProposal(desk, set, by)
+  const { record, version, hash: present, older, out: left, made, back } = await readProposal(desk, set, by)
   const answered = (ok: string, puts: readonly Put[] = []): Built => ({
     drafts: [{ kind: 'memory.completed', key, data: { hash: sha256(canonical([set, hash])), ok, puts } }],
   })
@@ -170,7 +170,7 @@ async function build(
     .slice(0, 2000)
     .toWellFormed()
   const without = out === '' ? {} : { why: `left out: ${out}` }
-  if (present !== hash && decision?.reject === undefined) return answered('changed')
+  if (present !== hash && older !== hash && decision?.reject === undefined) return answered('changed')
   if (decision?.approve !== true) return rejected(decision?.reject ?? (out === '' ? 'it was not approved' : out))
   if (back?.found !== undefined) {
     const { puts, cached } = takenBack({ ...back, found: back.found }, { ...settled, ...without }, version)
@@ -196,7 +196,10 @@ interface Out {
 interface Proposal {
   readonly record: ChangeSetRecord | undefined
   readonly version: number
+  /** Keyed: what it is made of may be erased, and where it was shown the hash stays. */
   readonly hash: string
+  /** The hash as earlier releases showed it. */
+  readonly older: string
   readonly out: readonly Out[]
   /** Nothing of it can be done. */
   readonly isVoid: boolean
@@ -234,7 +237,7 @@ export async function proposedDiff(desk: Desk, record: ChangeSetRecord, known?: 
   return [...(await diffOf(desk, record.ops ?? [], record.scope)), ...undone]
 }
 
-const NONE = { version: 0, hash: '', out: [], isVoid: false, back: undefined, made: undefined }
+const NONE = { version: 0, hash: '', older: '', out: [], isVoid: false, back: undefined, made: undefined }
 
 /** A proposal as it stands, and a hash of it and of all that it would touch. `by`: who decides it. */
 async function readProposal(desk: Desk, set: string, by?: Actor): Promise<Proposal> {
@@ -259,10 +262,11 @@ async function readProposal(desk: Desk, set: string, by?: Actor): Promise<Propos
   const without = gone.length === 0 ? [] : [gone.map(({ op }) => ops.indexOf(op!))]
   // What would be written to an entity is told by the version that it would get.
   const undone = back === undefined ? [] : [back.found?.record.status ?? null, back.changes, back.blocked]
-  const hash = sha256(canonicalAround([ops, memories, ...without, ...undone, ...keptIn(record)]))
+  const all = canonicalAround([ops, memories, ...without, ...undone, ...keptIn(record)])
+  const hash = keyedHash(await env.company(workspace).key(), `proposal: ${all}`)
   const blocked = back?.blocked.map(({ id, why }): Out => ({ what: `take back ${id}`, why, id })) ?? []
   const isVoid = back === undefined ? gone.length > 0 && gone.length === ops.length : back.changes.length === 0
-  return { record, version: row.version, hash, out: [...gone, ...blocked], isVoid, back, made }
+  return { record, version: row.version, hash, older: sha256(all), out: [...gone, ...blocked], isVoid, back, made }
 }
 
 /** Others say nothing of it: they are known by the hashes that they had. */

@@ -93,8 +93,12 @@ function proposing({ results, wider }: Applied, kept: Write['kept']): Pick<Chang
   return { ops: wider, ...(all.every((one) => Object.keys(one).length === 0) ? {} : { kept: all }) }
 }
 
-export async function isThere({ env, workspace }: Pick<Desk, 'env' | 'workspace'>, set: string): Promise<boolean> {
-  return (await env.store.records(workspace, { kind: CHANGE_SET_RECORD, ids: [set], limit: 1 })).length > 0
+/** Is one of these sets? */
+export async function isThere(
+  { env, workspace }: Pick<Desk, 'env' | 'workspace'>,
+  ...ids: readonly string[]
+): Promise<boolean> {
+  return (await env.store.records(workspace, { kind: CHANGE_SET_RECORD, ids, limit: ids.length })).length > 0
 }
 
 /** A set that waits for a person, and the run that asks. */

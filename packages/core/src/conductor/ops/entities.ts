@@ -32,6 +32,7 @@ import { shelfOf } from '../shelf.ts'
 import { agreement, type Agreed } from './agree.ts'
 import { drift, takeTheirs, type DriftParts } from './drift.ts'
 import { merge } from './merge.ts'
+import { askedFor } from './asked.ts'
 import type { Perform } from './place.ts'
 import { restsOn } from './rests.ts'
 import { sourcesIn, type ActMemory } from './sources.ts'
@@ -199,14 +200,15 @@ export function readOp<R>(
   what: readonly Json[],
   look: (saw: Saw) => Promise<Json | undefined>,
 ): Promise<R> {
-  const hash = sha256(canonical([type.name, ...what]))
+  const asked = askedFor(pass, canonical([type.name, ...what]))
+  const { hash } = asked
   const live = async (): Promise<void> => {
     await pass.work.run(async () => {
       const draft = await outcome(look, hash, labelsOf(type))
       await pass.writer.append([draft(key)])
     })
   }
-  return pass.operation<R>({ key, kind: 'read', hash, live })
+  return pass.operation<R>({ key, kind: 'read', ...asked, live })
 }
 
 /** What holds private fields is private. */
@@ -254,7 +256,8 @@ function writeOp<T>(
   what: readonly Json[],
   build: (saw: Saw) => Promise<Written>,
 ): Promise<Entity<T>> {
-  const hash = sha256(canonical([type.name, ...what]))
+  const asked = askedFor(pass, canonical([type.name, ...what]))
+  const { hash } = asked
   const live = async (): Promise<void> => {
     await pass.work.run(() =>
       pass.writer.submit(async () => {
@@ -271,7 +274,7 @@ function writeOp<T>(
       }),
     )
   }
-  return pass.operation<Entity<T>>({ key, kind: 'entity', hash, live })
+  return pass.operation<Entity<T>>({ key, kind: 'entity', ...asked, live })
 }
 
 /** The id of what this operation creates: the same whenever it is performed. */

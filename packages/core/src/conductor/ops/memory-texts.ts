@@ -58,8 +58,10 @@ function textsOf(pass: Pass): Map<string, Kept> {
   return own
 }
 
-/** Reads the texts of all memories that the journal names, before the code runs. */
+/** Reads the texts of all memories that the journal names, and the key under which is hashed what is asked for, before the code runs. */
 export async function loadTexts(pass: Pass): Promise<void> {
+  const { env, claimed } = pass.task
+  pass.secret = await env.company(claimed.row.workspace).secret()
   const ids = new Set<string>()
   for (const { outcome } of pass.history.outcomes)
     for (const read of (outcome as { reads?: readonly { memory?: string }[] }).reads ?? [])

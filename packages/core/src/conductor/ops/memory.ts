@@ -6,7 +6,7 @@
  * M2. A write and its entry are one unit: exactly once. What a run may not do by itself is proposed in the same unit.
  */
 import { KeelsonError, storeError } from '../../base/errors.ts'
-import { sha256 } from '../../base/hash.ts'
+import { keyedHash, sha256 } from '../../base/hash.ts'
 import { isUnlabelled, type Labels } from '../../base/labels.ts'
 import { canonical, canonicalAround } from '../../base/json.ts'
 import type { Json } from '../../base/value.ts'
@@ -23,6 +23,7 @@ import { facts, get, history, recall } from '../memory/reads.ts'
 import { draftProposal, draftWrite, isThere } from '../memory/write.ts'
 import type { Pass } from '../pass.ts'
 import type { Built } from '../writer.ts'
+import { askedFor, type Asked } from './asked.ts'
 import { given as checked } from './options.ts'
 import type { Perform } from './place.ts'
 import { bare, keep, labelsIn, refsIn, whole } from './memory-texts.ts'
@@ -89,7 +90,8 @@ async function each<T>(
 }
 
 function readOp<R>(pass: Pass, key: string, what: readonly Json[], look: () => Promise<unknown>): Promise<R> {
-  const hash = sha256(canonicalAround(what))
+  const asked = askedFor(pass, canonicalAround(what))
+  const { hash } = asked
   const live = async (): Promise<void> => {
     await pass.work.run(async () => {
       const seen = keep(pass, await look())
@@ -98,12 +100,19 @@ function readOp<R>(pass: Pass, key: string, what: readonly Json[], look: () => P
       ])
     })
   }
-  return pass.operation<R>({ key, kind: 'memory', hash, live, value: ({ outcome }) => whole(pass, outcome.ok) as R })
+  return pass.operation<R>({
+    key,
+    kind: 'memory',
+    ...asked,
+    live,
+    value: ({ outcome }) => whole(pass, outcome.ok) as R,
+  })
 }
 
 function contextOp(pass: Pass, desk: Desk, key: string, query: ContextQuery): Promise<never> {
   const { countTokens: _, ...said } = query
-  const hash = sha256(canonicalAround(['context', desk.scope, asJson(said)]))
+  const asked = askedFor(pass, canonicalAround(['context', desk.scope, asJson(said)]))
+  const { hash } = asked
   const live = async (): Promise<void> => {
     await pass.work.run(async () => {
       const { row } = pass.task.claimed
@@ -126,7 +135,7 @@ function contextOp(pass: Pass, desk: Desk, key: string, query: ContextQuery): Pr
   return pass.operation<never>({
     key,
     kind: 'memory',
-    hash,
+    ...asked,
     live,
     value: ({ outcome }) => whole(pass, outcome.ok) as never,
   })
@@ -138,9 +147,12 @@ function sourceOf(pass: Pass, key: string): Source {
 }
 
 /** The same for the same ops only: behind a rewind, the code may write something else under this key. */
-function setId(pass: Pass, key: string, hash: string): string {
+async function setId(pass: Pass, desk: Desk, key: string, { hash, older }: Asked): Promise<string> {
   const { row } = pass.task.claimed
-  return `set_${sha256(canonical([row.id, row.stream, key, hash])).slice(0, 24)}`
+  const before = `set_${sha256(canonical([row.id, row.stream, key, older()])).slice(0, 24)}`
+  // What was written before a rewind is not written again under another id.
+  if (pass.history.reopened && (await isThere(desk, before, `${before}-proposed`))) return before
+  return `set_${keyedHash(pass.secret, canonical([row.id, row.stream, key, hash])).slice(0, 24)}`
 }
 
 function writeOp(
@@ -150,12 +162,13 @@ function writeOp(
   verb: string,
   { ops, labels }: Given,
 ): Promise<readonly Remembered[]> {
-  const hash = sha256(canonicalAround([verb, desk.scope, asJson(ops)]))
+  const asked = askedFor(pass, canonicalAround([verb, desk.scope, asJson(ops)]))
+  const { hash } = asked
   const live = async (): Promise<void> => {
     await pass.work.run(() =>
       pass.writer.submit(() =>
         orItsError(key, hash, async () => {
-          const set = setId(pass, key, hash)
+          const set = await setId(pass, desk, key, asked)
           const of = labels()
           const drafted = await draftWrite(desk, {
             ops,
@@ -174,7 +187,7 @@ function writeOp(
     )
     pass.task.env.nudge()
   }
-  return pass.operation<readonly Remembered[]>({ key, kind: 'memory', hash, live })
+  return pass.operation<readonly Remembered[]>({ key, kind: 'memory', ...asked, live })
 }
 
 /** What cannot be written is the outcome of its operation; only a store that fails ends the pass. */
@@ -194,14 +207,15 @@ function proposeOp(
   { ops, labels }: Given,
   reason: string,
 ): Promise<{ changeSet: string }> {
-  const hash = sha256(canonicalAround(['propose', desk.scope, asJson(ops), reason]))
+  const asked = askedFor(pass, canonicalAround(['propose', desk.scope, asJson(ops), reason]))
+  const { hash } = asked
   const live = async (): Promise<void> => {
     await diffOf(desk, ops)
     await pass.work.run(() =>
       pass.writer.submit(() =>
         orItsError(key, hash, async () => {
           const source = sourceOf(pass, key)
-          const id = setId(pass, key, hash)
+          const id = await setId(pass, desk, key, asked)
           const ok = { changeSet: id }
           if (await isThere(desk, id)) return { drafts: [{ kind: 'memory.completed', key, data: { hash, ok } }] }
           await assertWithin(desk, ops)
@@ -220,7 +234,7 @@ function proposeOp(
     )
     pass.task.env.nudge()
   }
-  return pass.operation<{ changeSet: string }>({ key, kind: 'memory', hash, live })
+  return pass.operation<{ changeSet: string }>({ key, kind: 'memory', ...asked, live })
 }
 
 function labelled(labels: Labels): { labels?: Labels } {

@@ -7,7 +7,6 @@
  */
 import type { z } from 'zod'
 import { KeelsonError } from '../../base/errors.ts'
-import { sha256 } from '../../base/hash.ts'
 import { canonical, parseStored } from '../../base/json.ts'
 import { fromStored, parse, toStored } from '../../base/schema.ts'
 import type { History } from '../../journal/fold.ts'
@@ -16,6 +15,7 @@ import type { ChangeOp, Remembered } from '../../memory/change-set.ts'
 import type { Working, WorkingOptions } from '../../memory/handle.ts'
 import { upcastersOf, upcastTo, type Versioned } from '../../base/upcast.ts'
 import type { Pass } from '../pass.ts'
+import { askedFor } from './asked.ts'
 import { orHeld } from './fitting.ts'
 import type { Perform } from './place.ts'
 
@@ -118,13 +118,13 @@ export function working<S extends Shape>(
 
 function setOp(pass: Pass, opKey: string, note: Note): Promise<void> {
   const { key, text, schema } = note
-  const hash = sha256(canonical([key, text]))
-  const data = { hash, ok: parseStored(text), ...(schema === 1 ? {} : { schema }) }
+  const asked = askedFor(pass, canonical([key, text]))
+  const data = { hash: asked.hash, ok: parseStored(text), ...(schema === 1 ? {} : { schema }) }
   const live = async (): Promise<void> => {
     await pass.work.run(() => pass.writer.append([{ kind: 'memory.completed', key: opKey, data }]))
   }
   const noted = (): void => put(notesOf(pass), note)
-  return pass.operation<void>({ key: opKey, kind: 'memory', hash, live, value: noted })
+  return pass.operation<void>({ key: opKey, kind: 'memory', ...asked, live, value: noted })
 }
 
 function put(notes: Note[], note: Note): void {

@@ -1,0 +1,129 @@
+/** No hash stays by which a guess at an erased text could be confirmed, and what began under plain hashes goes on. */
+import { createHash } from 'node:crypto'
+import { expect, it } from 'vitest'
+import { z } from 'zod'
+import { defineEntity, type Conductor } from '@keelson/core'
+import { memoryStore, type MemoryStoreSession } from '@keelson/testing'
+import { code, me, open } from '../support/open.ts'
+
+const SAID = 'Ada Augusta Lovelace hides gold coins'
+const by = { by: me, reason: 'asked' }
+
+const Customer = defineEntity({ name: 'customer', version: 1, schema: z.object({ name: z.string() }) })
+
+/** As the journal hashed what was asked for. */
+function plainly(value: unknown): string {
+  return createHash('sha256').update(canonical(value)).digest('base64url')
+}
+
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  const parts = Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1))
+  return `{${parts.map(([name, part]) => `${JSON.stringify(name)}:${canonical(part)}`).join(',')}}`
+}
+
+const added = [{ op: 'add', memory: { text: SAID } }]
+
+async function linesOf(keelson: Conductor): Promise<string> {
+  const lines: string[] = []
+  for await (const line of keelson.workspace('default').export()) lines.push(line)
+  return lines.join('\n')
+}
+
+it('leaves no plain hash of what a run remembered, in the name of its change set or in the entry of who said it again', async () => {
+  const notes = code(async (ctx) => void (await ctx.memory.remember({ text: SAID })))
+  const keelson = await open(memoryStore(), { playbooks: [notes] })
+  for (const id of ['first', 'second']) await (await keelson.start(notes, {}, { id })).result()
+  const facts = await keelson.memory.facts()
+  expect(facts).toHaveLength(1)
+  await keelson.memory.erase({ ids: [facts[0]!.id] }, by)
+  const left = await linesOf(keelson)
+  const hash = plainly(['remember', 'workspace', added])
+  expect(left).toContain(facts[0]!.changeSet)
+  expect(left).not.toContain('Augusta')
+  expect(left).not.toContain(hash)
+  for (const id of ['first', 'second'])
+    expect(left).not.toContain(plainly([id, `run:${id}:0`, 'memory.remember', hash]).slice(0, 24))
+})
+
+it('leaves no plain hash of what a run asked of memory and of entities, or wrote to them', async () => {
+  const work = code(async (ctx) => {
+    await ctx.memory.recall(SAID)
+    await ctx.memory.working({ note: z.string() }).set('note', SAID)
+    const { id } = await ctx.entities(Customer).create({ name: SAID })
+    await ctx.entities(Customer).update(id, { name: SAID })
+    await ctx
+      .entities(Customer)
+      .find({ name: SAID })
+      .catch(() => [])
+  })
+  const keelson = await open(memoryStore(), { playbooks: [work], entities: [Customer] })
+  await (await keelson.start(work, {}, { id: 'one' })).result()
+  const all = await linesOf(keelson)
+  for (const asked of [
+    ['note', JSON.stringify(SAID)],
+    ['customer', 'create', { name: SAID }],
+    ['customer', 'find', { name: SAID }],
+  ])
+    expect(all).not.toContain(plainly(asked))
+})
+
+it('leaves no plain hash of what was proposed', async () => {
+  const notes = code(async (ctx) => void (await ctx.memory.remember({ kind: 'rule', text: SAID })))
+  const keelson = await open(memoryStore(), { playbooks: [notes] })
+  await (await keelson.start(notes, {}, { id: 'n' })).result()
+  await keelson.quiet()
+  const [item] = (await keelson.inbox.list()).items
+  await keelson.inbox.decide(item!.id, { hash: item!.hash, by: me, approve: true })
+  await keelson.quiet()
+  const [fact] = await keelson.memory.facts()
+  const proposed = [{ op: 'add', memory: { kind: 'rule', text: SAID } }]
+  expect(await linesOf(keelson)).not.toContain(plainly([proposed, []]))
+  await keelson.memory.erase({ ids: [fact!.id] }, by)
+  const left = await linesOf(keelson)
+  expect(left).not.toContain('Augusta')
+  expect(left).toContain(item!.id)
+})
+
+/** Puts what one record says under another id, as it was named by an earlier release. */
+async function renamed(
+  store: MemoryStoreSession,
+  kind: string,
+  from: string,
+  to: string,
+  text: (data: string) => string,
+) {
+  const session = store.session()
+  await session.open({ worker: 'earlier', now: () => 0 })
+  const [row] = await session.records('default', { kind, ids: [from], limit: 1 })
+  await session.write('default', {
+    records: [
+      { ...row!, version: row!.version + 1, data: null, index: {} },
+      { ...row!, id: to, version: 1, data: text(row!.data) },
+    ],
+  })
+}
+
+it('writes nothing twice behind a rewind that an earlier release wrote before it', async () => {
+  const store = memoryStore()
+  const work = code(async (ctx) => {
+    const { changeSet } = await ctx.memory.append({ text: SAID })
+    return { changeSet }
+  })
+  const keelson = await open(store, { playbooks: [work] })
+  const run = await keelson.start(work, {}, { id: 'one' })
+  await run.result()
+  const [event] = await keelson.memory.history()
+  const { id, changeSet: set } = event!
+  const hash = plainly(['append', 'workspace', [{ op: 'event', event: { text: SAID } }]])
+  const earlier = `set_${plainly(['one', 'run:one:0', 'memory.append', hash]).slice(0, 24)}`
+  const own = `mem_${createHash('sha256').update(earlier).digest('base64url').slice(0, 20)}0000`
+  expect(set).not.toBe(earlier)
+  const named = (data: string): string => data.replaceAll(set, earlier).replaceAll(id, own)
+  await renamed(store, 'change-set', set, earlier, named)
+  await renamed(store, 'memory', id, own, named)
+  await keelson.runs.restart('one', { by: me, step: 'memory.append' })
+  expect(await run.result()).toEqual({ changeSet: earlier })
+  expect((await keelson.memory.history()).map((one) => one.id)).toEqual([own])
+})
