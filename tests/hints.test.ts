@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { action, defineEntity, defineEvent, definePlaybook, policy, type Context } from '@keelson/core'
-import { exploreCrashes, fake, testConductor } from '@keelson/testing'
+import { exploreCrashes, fake, memoryStore, testConductor } from '@keelson/testing'
 
 const send = action({
   name: 'mail.send',
@@ -87,6 +87,19 @@ describe('a slip in a playbook', () => {
       expect(await failure(book((ctx) => (ctx as unknown as Loose).sleep(given)))).toMatchObject({
         ...{ code: 'DURATION_INVALID', data: expect.objectContaining({ step }) },
       })
+  })
+
+  it('of an instant that is no text keeps the name that its step has had', async () => {
+    const at = new Date('2026-01-05T09:00:00Z')
+    const p = book(async (ctx) => (await (ctx as unknown as Loose).sleep({ until: at }), null))
+    const store = memoryStore()
+    const t = await testConductor({ playbooks: [p], store })
+    expect(await (await t.start(p, {}, { id: 'r' })).result()).toBeNull()
+    const look = store.session()
+    await look.open({ worker: 'look', now: () => 0 })
+    const entries = await look.entries('default', 'run:r:0', 0, 9)
+    expect(entries.map(({ key }) => key)).toContain(`sleep until ${String(at)}`)
+    await t.stop()
   })
 
   it('of a version shows it as it was written', () => {

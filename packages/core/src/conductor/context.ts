@@ -109,8 +109,8 @@ function nameOf(thing: { readonly name: string } | undefined): string {
 
 function lengthOf(duration: unknown): string {
   if (typeof duration !== 'object') return `${duration as string}`
-  const { until } = (duration ?? {}) as { until?: unknown }
-  return typeof until === 'string' ? `until ${until}` : 'for no time'
+  const { until } = (duration ?? {}) as { until?: string }
+  return until === undefined ? 'for no time' : `until ${until}`
 }
 
 /** Gives an operation its key; until it has its outcome, another of its name is refused. */
