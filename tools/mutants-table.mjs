@@ -149,8 +149,8 @@ export const mutants = [
     name: 'divergence-by-input',
     drops: 'the same key must ask for the same thing',
     file: core('conductor/pass.ts'),
-    find: 'known.hash === asked.hash)',
-    replace: 'true)',
+    find: 'known.hash === hash || known.hash === older?.()',
+    replace: 'true',
     test: at('tests', 'tests/edits.test.ts', ''),
   },
   {
@@ -992,8 +992,8 @@ export const mutants = [
   {
     name: 'wake-once',
     drops: 'a run that lacks something wakes the one that asked once',
-    file: core('conductor/lead.ts'),
-    find: '`wake:${claimed.row.id}:${claimed.lease.worker}`',
+    file: core('conductor/missing.ts'),
+    find: '`wake:${id}:${claimed.lease.worker}:${stay}`',
     replace: '`wake:${env.ids.id()}`',
     test: at('tests', 'tests/faults/elsewhere.test.ts', 'wakes the run that asked once'),
   },

@@ -108,8 +108,6 @@ export class Pass {
   readonly ended: Promise<PassEnd>
   history: History
   replay: Replay | undefined
-  /** The key of the company, once the code begins: under it what was asked for is hashed. */
-  secret = ''
   readonly #end: (end: PassEnd) => void
   readonly #hooks: PassHooks
   /** All entries, until the code begins: a rewind folds them anew. */

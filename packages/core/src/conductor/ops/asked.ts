@@ -9,6 +9,17 @@ import type { Operation, Pass } from '../pass.ts'
 /** `older`: as releases before K1 wrote it. */
 export type Asked = Required<Pick<Operation<unknown>, 'hash' | 'older'>>
 
+/** The key of the company, once the code begins. */
+const secrets = new WeakMap<Pass, string>()
+
+export function hashUnder(pass: Pass, secret: string): void {
+  secrets.set(pass, secret)
+}
+
+export function secretOf(pass: Pass): string {
+  return secrets.get(pass) ?? ''
+}
+
 export function askedFor(pass: Pass, what: string): Asked {
-  return { hash: keyedHash(pass.secret, `asked: ${what}`), older: () => sha256(what) }
+  return { hash: keyedHash(secretOf(pass), `asked: ${what}`), older: () => sha256(what) }
 }

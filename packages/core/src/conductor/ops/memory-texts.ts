@@ -13,6 +13,7 @@ import type { ContextItem } from '../../memory/context.ts'
 import { memoryCandidate } from '../memory/gather.ts'
 import { lineOf } from '../../memory/context.ts'
 import type { Pass } from '../pass.ts'
+import { hashUnder } from './asked.ts'
 
 interface Kept {
   readonly text: string
@@ -61,7 +62,7 @@ function textsOf(pass: Pass): Map<string, Kept> {
 /** Reads the texts of all memories that the journal names, and the key under which is hashed what is asked for, before the code runs. */
 export async function loadTexts(pass: Pass): Promise<void> {
   const { env, claimed } = pass.task
-  pass.secret = await env.company(claimed.row.workspace).secret()
+  hashUnder(pass, await env.company(claimed.row.workspace).secret())
   const ids = new Set<string>()
   for (const { outcome } of pass.history.outcomes)
     for (const read of (outcome as { reads?: readonly { memory?: string }[] }).reads ?? [])

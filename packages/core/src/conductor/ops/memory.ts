@@ -23,7 +23,7 @@ import { facts, get, history, recall } from '../memory/reads.ts'
 import { draftProposal, draftWrite, isThere } from '../memory/write.ts'
 import type { Pass } from '../pass.ts'
 import type { Built } from '../writer.ts'
-import { askedFor, type Asked } from './asked.ts'
+import { askedFor, secretOf, type Asked } from './asked.ts'
 import { given as checked } from './options.ts'
 import type { Perform } from './place.ts'
 import { bare, keep, labelsIn, refsIn, whole } from './memory-texts.ts'
@@ -152,7 +152,7 @@ async function setId(pass: Pass, desk: Desk, key: string, { hash, older }: Asked
   const before = `set_${sha256(canonical([row.id, row.stream, key, older()])).slice(0, 24)}`
   // What was written before a rewind is not written again under another id.
   if (pass.history.reopened && (await isThere(desk, before, `${before}-proposed`))) return before
-  return `set_${keyedHash(pass.secret, canonical([row.id, row.stream, key, hash])).slice(0, 24)}`
+  return `set_${keyedHash(secretOf(pass), canonical([row.id, row.stream, key, hash])).slice(0, 24)}`
 }
 
 function writeOp(
