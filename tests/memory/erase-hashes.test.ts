@@ -111,10 +111,10 @@ it('writes nothing twice behind a rewind that an earlier release wrote before it
     const { changeSet } = await ctx.memory.append({ text: SAID })
     return { changeSet }
   })
-  const keelson = await open(store, { playbooks: [work] })
-  const run = await keelson.start(work, {}, { id: 'one' })
-  await run.result()
-  const [event] = await keelson.memory.history()
+  const first = await open(store, { playbooks: [work] })
+  await (await first.start(work, {}, { id: 'one' })).result()
+  const [event] = await first.memory.history()
+  await first.stop()
   const { id, changeSet: set } = event!
   const hash = plainly(['append', 'workspace', [{ op: 'event', event: { text: SAID } }]])
   const earlier = `set_${plainly(['one', 'run:one:0', 'memory.append', hash]).slice(0, 24)}`
@@ -123,7 +123,63 @@ it('writes nothing twice behind a rewind that an earlier release wrote before it
   const named = (data: string): string => data.replaceAll(set, earlier).replaceAll(id, own)
   await renamed(store, 'change-set', set, earlier, named)
   await renamed(store, 'memory', id, own, named)
+  const keelson = await open(store, { playbooks: [work] })
   await keelson.runs.restart('one', { by: me, step: 'memory.append' })
-  expect(await run.result()).toEqual({ changeSet: earlier })
+  expect(await keelson.runs.get('one').result()).toEqual({ changeSet: earlier })
   expect((await keelson.memory.history()).map((one) => one.id)).toEqual([own])
 })
+
+it('decides a proposal that was put to a person under its plain hash, as it was put', async () => {
+  const notes = code(async (ctx) => void (await ctx.memory.remember({ kind: 'rule', text: SAID })))
+  const first = await open(memoryStore(), { playbooks: [notes] })
+  await (await first.start(notes, {}, { id: 'n' })).result()
+  await first.quiet()
+  const lines = (await linesOf(first)).split('\n').filter((line) => line !== '')
+  const item = lines.find((line) => line.includes('"kind":"inbox"'))!
+  const [, changeSet, hash] = /"changeSet":"([^"]+)","hash":"([^"]+)"/.exec(item)!
+  const asked = (of: string): string =>
+    plainly(['question', 'Memory: work: memory.remember', null, { changeSet, hash: of }])
+  const earlier = plainly([[{ op: 'add', memory: { kind: 'rule', text: SAID } }], []])
+  const second = await open(memoryStore(), { playbooks: [notes] })
+  const there = second.workspace('default')
+  expect(lines.join()).not.toContain(earlier)
+  await there.import([rechained(lines, { [hash!]: earlier, [asked(hash!)]: asked(earlier) }).join('\n') + '\n'], {
+    by: me,
+    adopt: true,
+  })
+  const { items } = await there.inbox.list()
+  await there.inbox.decide(items[0]!.id, { hash: items[0]!.hash, by: me, approve: true })
+  await second.quiet()
+  expect((await there.memory.facts()).map(({ text }) => text)).toEqual([SAID])
+  expect((await there.inbox.list()).items).toEqual([])
+})
+
+interface Chained {
+  readonly type: string
+  readonly [field: string]: unknown
+}
+
+/** The lines of a bundle with other hashes in the place of these, and chains that hold. */
+function rechained(lines: readonly string[], others: { readonly [hash: string]: string }): string[] {
+  const heads = new Map<unknown, string>()
+  const all = createHash('sha256')
+  return lines.map((text) => {
+    const other = Object.entries(others).reduce((made, [from, to]) => made.replaceAll(from, to), text)
+    const line = JSON.parse(other) as Chained
+    const made = line.type === 'end' ? { ...line, sha256: all.digest('hex') } : chained(line, heads)
+    if (line.type !== 'end') all.update(`${canonical(made)}\n`)
+    return canonical(made)
+  })
+}
+
+function chained(line: Chained, heads: Map<unknown, string>): Chained {
+  if (line.type !== 'entry') return line
+  const { stream, seq, kind, key, at, salt, payload } = line
+  const payloadHash = createHash('sha256')
+    .update(`${String(salt)}${String(payload)}`)
+    .digest('base64url')
+  const envelope = JSON.stringify([heads.get(stream) ?? '', 'default', stream, seq, kind, key, at, payloadHash])
+  const hash = createHash('sha256').update(envelope).digest('base64url')
+  heads.set(stream, hash)
+  return { ...line, payloadHash, hash }
+}
