@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { defineEvent, definePlaybook, type EventType, type Upcast } from '@keelson/core'
-import type { MemoryStoreSession } from '@keelson/testing'
+import { testConductor, type MemoryStoreSession } from '@keelson/testing'
 import { open, store } from './support/open.ts'
 
 const first = defineEvent({ name: 'paid', schema: z.object({ invoice: z.string(), euros: z.number() }) })
@@ -109,5 +109,21 @@ describe('an event of a newer shape', () => {
     await old.quiet()
     const what = expect.stringContaining('this code knows 1')
     expect(await run.status()).toMatchObject({ state: 'waiting', for: [{ kind: 'version', what }] })
+  })
+})
+
+describe('the harness', () => {
+  it('takes the events that an app is given, and checks them at its start as that does', async () => {
+    const event = second({ 2: inCents })
+    const data = await sent()
+    const working = await on(data, first)
+    await working.quiet()
+    await working.stop()
+    const missing = second()
+    const starts = testConductor({ playbooks: [waits(missing)], events: [missing], store: data })
+    await expect(starts).rejects.toMatchObject({ code: 'UPCASTER_MISSING' })
+    const t = await testConductor({ playbooks: [waits(event)], events: [event], store: data })
+    expect((await t.keelson.runs.list({})).runs.length).toBeGreaterThan(0)
+    await t.stop()
   })
 })

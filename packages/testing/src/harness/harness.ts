@@ -41,6 +41,7 @@ export interface HarnessOptions extends Pick<
   | 'channels'
   | 'credentials'
   | 'entities'
+  | 'events'
   | 'limits'
   | 'mayDecide'
   | 'personas'
@@ -153,7 +154,16 @@ const MONDAY = '2026-01-05T09:00:00Z'
 const OPTIONS = namesOf<HarnessOptions>({
   ...{ alerts: true, budgets: true, channels: true, credentials: true, entities: true, limits: true, mayDecide: true },
   ...{ personas: true, policy: true, prices: true, settings: true, trust: true, zone: true, playbooks: true },
-  ...{ connectors: true, actions: true, store: true, seed: true, now: true, alwaysReplay: true, mayDrop: true },
+  ...{
+    connectors: true,
+    actions: true,
+    store: true,
+    seed: true,
+    now: true,
+    alwaysReplay: true,
+    mayDrop: true,
+    events: true,
+  },
 })
 
 /** Throws `DEFINITION_INVALID` for an option that a harness does not have. */
