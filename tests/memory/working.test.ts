@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { definePlaybook, type Context, type Upcast } from '@keelson/core'
 import { exploreCrashes, testConductor, type Harness } from '@keelson/testing'
+import { code } from '../support/open.ts'
 
 const shape = { tries: z.number(), plan: z.string() }
 const rounds = definePlaybook({
@@ -153,4 +154,32 @@ describe('values of an older shape', () => {
     expect(await run.status()).toMatchObject({ state: 'waiting', for: [{ kind: 'version', what }] })
     await t.stop()
   })
+})
+
+/** A number of its own kind, as libraries of decimals make them: with functions of its own. */
+class Decimal {
+  readonly text: string
+  readonly plus = (n: number): string => this.text + n
+
+  constructor(text: string) {
+    this.text = text
+  }
+}
+
+it('hands out what a codec made, with the functions that it has', async () => {
+  const decimal = z.codec(z.string(), z.instanceof(Decimal), {
+    decode: (text) => new Decimal(text),
+    encode: ({ text }) => text,
+  })
+  const seen: unknown[] = []
+  const notes = code(async (ctx) => {
+    const working = ctx.memory.working({ sum: decimal })
+    await working.set('sum', '12')
+    seen.push(working.get('sum'))
+  })
+  const t = await testConductor({ playbooks: [notes] })
+  await (await t.start(notes, {})).result()
+  expect(seen[0]).toBeInstanceOf(Decimal)
+  expect((seen[0] as Decimal).plus(3)).toBe('123')
+  await t.stop()
 })

@@ -43,7 +43,7 @@ export function contextOf(
     return named(pass, place, name, start)
   }
   const files = artifacts(pass, perform, acts)
-  const context: Omit<Context, 'step' | 'waitFor'> & { step: unknown; waitFor: unknown } = {
+  const context: Omit<Context, 'step' | 'waitFor' | 'settings'> & { step: unknown; waitFor: unknown } = {
     ...working(pass, place, perform),
     ask: (question, options) => ask(pass, perform, question, options) as never,
     approve: (question, options) =>
@@ -63,15 +63,13 @@ export function contextOf(
     taxonomy: () => taxonomy(pass, perform),
     entities: (type) => entities(pass, perform, acts, type),
     memory: memory(pass, perform, acts, deskIn(pass)),
-    get settings() {
-      return settingsAt(pass)
-    },
     now: () => pass.replay!.handed.at,
     random,
     id: () => sha256(canonical([seed, ids++])).slice(0, 24),
     log: logger(pass),
   }
-  return pass.work.unheard.verbs(context) as Context
+  const settings = { enumerable: true, get: () => settingsAt(pass) }
+  return Object.defineProperty(pass.work.unheard.verbs(context), 'settings', settings) as Context
 }
 
 /** The company's, or the scopes to which the personas hold it that it runs for. */

@@ -37,22 +37,23 @@ export class Unheard {
     return Object.defineProperties(answer, { then: { value: heard }, constructor: { value: undefined } })
   }
 
-  /** The same verbs, of which each promise is handed over; those of what a verb hands out, too (U3). */
+  /** These verbs, fresh and without getters, each promise of which is handed over from now on; those of what a verb hands out, too (U3). */
   verbs<T extends object>(verbs: T, path = ''): T {
-    const made = Object.entries(Object.getOwnPropertyDescriptors(verbs)).map(([name, one]) => {
-      const own = path === '' ? name : `${path}.${name}`
-      const value: unknown = one.value
-      if (typeof value === 'function') return [name, { ...one, value: this.#verb(own, value as Verb) }]
-      return [name, isVerbs(value) ? { ...one, value: this.verbs(value, own) } : one]
-    })
-    return Object.defineProperties({}, Object.fromEntries(made) as PropertyDescriptorMap) as T
+    const own = verbs as Record<string, unknown>
+    for (const name of Object.keys(own)) {
+      const value = own[name]
+      const where = path === '' ? name : `${path}.${name}`
+      if (typeof value === 'function') own[name] = this.#verb(where, value as Verb)
+      else if (isVerbs(value)) this.verbs(value, where)
+    }
+    return verbs
   }
 
   #verb(path: string, verb: Verb): Verb {
     return (...given) => {
       const answer = verb(...given)
       if (answer instanceof Promise) return this.hand(calledName(path, given[0]), answer)
-      return isVerbs(answer) ? this.verbs(answer, calledName(path, given[0])) : answer
+      return HANDS_OUT.test(path) ? this.verbs(answer as object, calledName(path, given[0])) : answer
     }
   }
 
@@ -82,6 +83,9 @@ type Verb = (...given: unknown[]) => unknown
 function isVerbs(value: unknown): value is object {
   return typeof value === 'object' && value !== null && Object.values(value).some((one) => typeof one === 'function')
 }
+
+/** What hands out verbs, by its path; all else answers with values, which may have functions of their own. */
+const HANDS_OUT = /^(entities|memory(\.scope)*\.(scope|working))$/
 
 /** Verbs that are told by what they are called with. */
 const BY_NAME: ReadonlySet<string> = new Set(['act', 'effect', 'delegate', 'call', 'entities'])

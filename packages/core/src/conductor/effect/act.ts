@@ -325,7 +325,8 @@ async function settleTry(pass: Pass, acting: Acting, op: Op, sent: Sent, tried: 
     return false
   }
   if (tried.end === 'unknown' || tried.end === 'reauth' || (op.unsure && leavesDoubt(action, tried))) {
-    await handOver(pass, acting.key, sent, { ...sentOf(op), heard: tried.error })
+    const reauth = tried.end === 'reauth' ? { reauth: true as const } : {}
+    await handOver(pass, acting.key, sent, { ...sentOf(op), heard: tried.error, ...reauth })
     if (pass.work.aborted) return true
     awaitRun(pass, acting, op.opened!)
     return true

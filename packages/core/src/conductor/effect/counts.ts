@@ -62,8 +62,8 @@ function deadly(died: { times: number }, sentAt: number): Sent {
 }
 
 /** Tries that came to nothing since a person last spoke of it, those of its caller with them. */
-function triesIn(pass: Pass, { tries = 0, heard }: EffectSpec): number {
-  let all = tries + (heard === undefined ? 0 : 1)
+function triesIn(pass: Pass, { tries = 0, heard, reauth }: EffectSpec): number {
+  let all = tries + (heard === undefined || reauth === true ? 0 : 1)
   for (const { key, outcome } of pass.history.outcomes) {
     const op = pass.history.ops.get(key)
     if (hasSpoken(outcome.ok)) all = 0

@@ -101,6 +101,8 @@ export interface SentWhen {
   readonly unsure?: true
   /** What was heard of it. */
   readonly heard?: StoredError
+  /** That its credentials are refused, which no other try mends. */
+  readonly reauth?: true
   /** Tries before the last. */
   readonly tries?: number
 }
@@ -109,7 +111,7 @@ function leftTo(
   pass: Pass,
   sent: Sent,
   { record, version }: Found,
-  { first, last, unsure, heard, tries }: SentWhen,
+  { first, last, unsure, heard, reauth, tries }: SentWhen,
   mode: Mode,
   asker?: Asker,
 ): Left {
@@ -135,6 +137,7 @@ function leftTo(
     ...(first === last ? {} : { firstSentAt: first }),
     ...(unsure === undefined ? {} : { unsure }),
     ...(heard === undefined ? {} : { heard }),
+    ...(reauth === undefined ? {} : { reauth }),
     ...(tries === undefined ? {} : { tries }),
     ...deciderOf(sent),
     ...(sent.shape === undefined ? {} : { shape: { mark: sent.shape } }),

@@ -266,7 +266,7 @@ function judging(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Bytes, 
 async function resolve(pass: Pass, spec: EffectSpec, action: AnyAction, given: Bytes, first: Sent): Promise<EffectEnd> {
   let bytes = given
   let sent = first
-  const told = { died: { times: diedIn(first) }, heard: spec.heard }
+  const told = { died: { times: diedIn(first) }, heard: spec.reauth === true ? undefined : spec.heard }
   for (let round = 1; ; round++) {
     switch (sent.state) {
       case 'done':

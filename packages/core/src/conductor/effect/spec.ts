@@ -38,6 +38,8 @@ export interface EffectSpec {
   readonly unsure?: true
   /** Why nobody knows what came of that, where its sender heard. */
   readonly heard?: StoredError
+  /** It was heard that its credentials are refused: a person is asked for others, however often it was tried. */
+  readonly reauth?: true
   /** How many tries had failed before that one. */
   readonly tries?: number
   readonly undo?: Json
