@@ -245,4 +245,20 @@ describe('the counterpart of a proposal', () => {
     expect(await all[0]!.trust.list()).toMatchObject([{ seen: 60 }])
     expect((await all[0]!.audit.verify()).faults).toEqual([])
   })
+
+  it('is looked for by many of one subject at once in about as many tries', async () => {
+    const { open } = processes()
+    let conflicts = 0
+    const counted = (store: MemoryStore): MemoryStore =>
+      intercept(store, {
+        before: () => new Promise<void>((resolve) => setImmediate(resolve)),
+        after(op, _detail, answer) {
+          if (op === 'commit' && (answer as { status: string }).status === 'conflict') conflicts++
+        },
+      })
+    const keelson = await open('1', counted)
+    const texts = Array.from({ length: 60 }, (_, n) => `t${n}`)
+    await Promise.all(texts.map((text) => saysIn(keelson, text)))
+    expect(conflicts).toBeLessThan(3 * texts.length)
+  })
 })

@@ -1,15 +1,14 @@
 /** Deed: what a person did by hand, as the host or a connector saw it: what shadow is compared with, and time saved measured by. */
 import { assertActor, type Actor } from '../../base/actor.ts'
-import { afterTurn } from '../../base/clock.ts'
 import { KeelsonError } from '../../base/errors.ts'
 import { parseStored } from '../../base/json.ts'
 import { toStored } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
 import { definitionOf, type Action } from '../../connector/action.ts'
-import type { Company } from '../company.ts'
 import type { Environment } from '../environment.ts'
 import { completedByDeed } from '../trust/pairs.ts'
 import type { Deed } from './acts.ts'
+import { turnIn } from './turns.ts'
 
 export interface DeedOptions {
   /** The same id is the same deed. */
@@ -46,11 +45,10 @@ export async function observe<In>(
   const under = known.account === 'default' ? {} : { account: known.account }
   const deed: Deed = { id, action: known.name, ...under, input: parseStored(text), about, at, by }
   const company = env.company(workspace)
-  const turn = turnOf(company)
-  let tries = 0
+  const turn = turnIn(company)
   try {
     await company.edit(async () => {
-      if (tries++ > 0) await turn.taken()
+      await turn.next()
       const [there] = await env.store.records(workspace, { kind: 'deed', ids: [id], limit: 1 })
       if (there !== undefined) return undefined
       const { puts, drafts } = await completedByDeed(env, workspace, deed)
@@ -60,23 +58,5 @@ export async function observe<In>(
     })
   } finally {
     turn.over()
-  }
-}
-
-const turns = new WeakMap<Company, Promise<void>>()
-
-/** Deeds of one subject that are told at once conflict, each with all before it: those of one process go on one by one, and let others in between. */
-function turnOf(company: Company): { taken(): Promise<void>; over(): void } {
-  const own = Promise.withResolvers<void>()
-  let before: Promise<void> | undefined
-  return {
-    taken() {
-      if (before === undefined) {
-        before = turns.get(company) ?? Promise.resolve()
-        turns.set(company, own.promise)
-      }
-      return before
-    },
-    over: () => afterTurn(own.resolve),
   }
 }
