@@ -4,19 +4,9 @@ import type { MemoryStore, PassUnit, RecordQuery, RecordRow, Unit } from '@keels
 import { fake, intercept, manualClock, memoryStore, testConductor, type Harness } from '@keelson/testing'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
+import { charge } from './support/charge.ts'
 
 const by = { kind: 'person', id: 'ann' } as const
-const charge = action({
-  ...{ name: 'bank.charge', effect: 'reversible', idempotency: { by: 'key' } },
-  input: z.object({ invoice: z.string(), cents: z.int() }),
-  output: z.object({ ok: z.boolean() }),
-  undo: z.object({}),
-  intent: ({ invoice }) => ['charge', invoice],
-  material: ['cents'],
-  simulate: () => ({ ok: true }),
-  run: () => Promise.reject(new Error('a test reached the real world')),
-  compensate: () => {},
-})
 const bank = defineConnector({ name: 'bank', actions: { charge } })
 const bill = definePlaybook({
   ...{ name: 'bill', version: 1, input: z.object({ invoice: z.string(), cents: z.int() }), output: z.null() },

@@ -3,23 +3,11 @@ import { action, defineConnector, definePlaybook, defineTrust, policy, type Json
 import { fake, testConductor, type Harness } from '@keelson/testing'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { charge } from './support/charge.ts'
 import { inTheMomentOf } from './support/moment.ts'
 import { open as openConductor, store as openStore } from './support/open.ts'
 
 const by = { kind: 'person', id: 'ann', name: 'Ann' } as const
-const charge = action({
-  name: 'bank.charge',
-  effect: 'reversible',
-  idempotency: { by: 'key' },
-  input: z.object({ invoice: z.string(), cents: z.int() }),
-  output: z.object({ ok: z.boolean() }),
-  undo: z.object({}),
-  intent: ({ invoice }) => ['charge', invoice],
-  material: ['cents'],
-  simulate: () => ({ ok: true }),
-  run: () => Promise.reject(new Error('a test reached the real world')),
-  compensate: () => {},
-})
 const state = action({
   name: 'bank.state',
   effect: 'read',
