@@ -7,6 +7,7 @@
  */
 import type { Labels } from '../base/labels.ts'
 import type { Json } from '../base/value.ts'
+import { estimateTokens } from './tokens.ts'
 
 export type Section = 'rules' | 'entity' | 'timeline' | 'recall' | 'working'
 /** `limit`: more of it than is looked at. `expired`: a rule past its date. */
@@ -66,16 +67,6 @@ export interface ContextLog {
   readonly budgetTokens: number
   readonly items: readonly ContextItem[]
   readonly left: ContextPack['left']
-}
-
-/** An estimate that is on the safe side for European languages: 1.33 tokens a word, one for every third sign. */
-export function estimateTokens(text: string): number {
-  const words = text.match(/[\p{L}\p{N}]+/gu) ?? []
-  const long = words.reduce((sum, word) => sum + (word.length > 12 ? word.length / 4 - 1.33 : 0), 0)
-  const dense =
-    text.match(/[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Hangul}]/gu)?.length ?? 0
-  const signs = text.match(/[^\p{L}\p{N}\s]/gu)?.length ?? 0
-  return Math.ceil(words.length * 1.33 + Math.max(0, long) + dense + signs / 3)
 }
 
 const TITLES: Readonly<Record<Section, string>> = {
