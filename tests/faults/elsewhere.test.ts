@@ -1,7 +1,7 @@
 /** An effect whose action one process lacks and another, that is at work already, has. */
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { action, policy } from '@keelson/core'
+import { action, policy, type Conductor } from '@keelson/core'
 import type { Answer, PassUnit } from '@keelson/core/ports'
 import { intercept, manualClock } from '@keelson/testing'
 import { code, me, open, store } from '../support/open.ts'
@@ -36,17 +36,9 @@ async function between() {
   await has.start(writes, {}, { id: 'r' })
   await has.quiet()
   await has.start(occupies, {}, { id: 'o' })
-  let woken = 0
-  const counting = () =>
-    intercept(shared.session(), {
-      after(op, detail, answer) {
-        if (op === 'commit') woken += wakesOf('r', detail[1] as PassUnit, answer as Answer)
-      },
-    })
-  const lacks = await open({ ...shared, session: counting } as typeof shared, { playbooks: [], clock })
-  const [item] = (await lacks.inbox.list()).items
-  await lacks.inbox.decide(item!.id, { hash: item!.hash, by: me, approve: true })
-  await lacks.quiet()
+  const { counted, woken } = counting(shared)
+  const lacks = await open(counted, { playbooks: [], clock })
+  await approve(lacks)
   const effect = (await lacks.runs.list({ playbook: 'keelson.effect' })).runs[0]!.id
   return {
     clock,
@@ -59,8 +51,26 @@ async function between() {
     writes,
     shared,
     free: () => busy.resolve(1),
-    woken: () => woken,
+    woken,
   }
+}
+
+/** The same store, and how often the run 'r' is woken through it. */
+function counting(shared: ReturnType<typeof store>) {
+  let woken = 0
+  const session = () =>
+    intercept(shared.session(), {
+      after(op, detail, answer) {
+        if (op === 'commit') woken += wakesOf('r', detail[1] as PassUnit, answer as Answer)
+      },
+    })
+  return { counted: { ...shared, session } as typeof shared, woken: () => woken }
+}
+
+async function approve(conductor: Conductor): Promise<void> {
+  const item = (await conductor.inbox.list()).items.find(({ kind }) => kind === 'approval')!
+  await conductor.inbox.decide(item.id, { hash: item.hash, by: me, approve: true })
+  await conductor.quiet()
 }
 
 /** Of the wakes that a unit delivers to this run, those that were not delivered before. */
@@ -116,9 +126,7 @@ describe('an effect whose action a process lacks', () => {
     await turns()
     // It knows the action by the run's code alone, which it has not seen.
     const fresh = await open(shared, { playbooks: [writes], policy: gate, clock })
-    const [item] = (await fresh.inbox.list()).items
-    await fresh.inbox.decide(item!.id, { hash: item!.hash, by: me, approve: true })
-    await fresh.quiet()
+    await approve(fresh)
     await turns() // the word reaches the run where it is
     expect(sent).toEqual([])
     long.resolve(1)
@@ -139,6 +147,55 @@ describe('an effect whose action a process lacks', () => {
     await lacks.stop()
     const starts = await open(shared, { playbooks: [writes], actions: [post], policy: gate, clock })
     expect(await starts.runs.get('r').result()).toBe(null)
+    expect(sent).toEqual(['ada'])
+  })
+})
+
+describe('an effect whose action only the code of a run brings that is held', () => {
+  /** The effect is approved in a process with other code, or where the run is paused, and looked for: once, and ten minutes long. */
+  async function looked({ paused }: { paused: boolean }) {
+    const shared = store()
+    const clock = manualClock(0)
+    const sent: string[] = []
+    const post = send(sent)
+    const gate = policy([policy.rule('ask', { on: post }, () => policy.ask({}))])
+    const writes = code((ctx) => ctx.act(post, { to: 'ada' }))
+    const old = await open(shared, { playbooks: [writes], policy: gate, clock })
+    await old.start(writes, {}, { id: 'r' })
+    await old.quiet()
+    if (paused) await old.runs.pause('r', { by: me, reason: 'wait' })
+    await old.quiet()
+    await old.stop()
+    const { counted, woken } = counting(shared)
+    const other = code((ctx) => ctx.step('other', () => 1))
+    const fresh = await open(counted, { playbooks: [paused ? writes : other], policy: gate, clock })
+    let diverged = 0
+    fresh.on('run.diverged', () => diverged++)
+    await approve(fresh)
+    const told: number[][] = []
+    for (let look = 0; look < 20; look++) {
+      clock.to(clock.now() + 30_000)
+      await fresh.quiet()
+      told.push([woken(), diverged])
+    }
+    expect(told.at(-1)).toEqual(told[0])
+    expect(sent).toEqual([])
+    return { fresh, woken, sent, again: () => open(shared, { playbooks: [writes], policy: gate, clock }) }
+  }
+
+  it('leaves that run alone while it is paused, and goes when it goes on', async () => {
+    const { fresh, woken, sent } = await looked({ paused: true })
+    expect(woken()).toBe(0)
+    await fresh.runs.resume('r', { by: me })
+    await fresh.quiet()
+    expect(sent).toEqual(['ada'])
+  })
+
+  it('leaves that run alone where other code does not fit it, and goes by code that does', async () => {
+    const { fresh, sent, again } = await looked({ paused: false })
+    await fresh.stop()
+    const mended = await again()
+    expect(await mended.runs.get('r').result()).toBe(null)
     expect(sent).toEqual(['ada'])
   })
 })

@@ -3,6 +3,8 @@
  *
  * M1. Whose code may bring it is woken again as long as this process has not come to rest in it: who took the mail may be gone.
  * M2. Not twice in one claim of that run, nor in one rest: the mail is named after them.
+ * M3. Not while it is held: its code would not run, or does not fit; each look would be another pass in vain. Whoever lets it go on
+ *     wakes it.
  */
 import type { Claimed, Delivery } from '../journal/store.ts'
 import type { Environment } from './environment.ts'
@@ -28,7 +30,8 @@ export async function wakes(env: Environment, claimed: Claimed, { wake }: Missin
   for (const run of asked) known.set(nameOf(workspace, run), false)
   const rows = asked.length === 0 ? [] : await env.store.runs(workspace, { ids: asked, limit: asked.length })
   const mail = { kind: 'wake', payload: '{}', at: env.clock.now() }
-  return rows.map((row) => {
+  const going = rows.filter(({ state }) => state !== 'held')
+  return going.map((row) => {
     const stay = `${row.epoch}${row.worker === null ? '' : ' led'}`
     return { ...mail, run: row.id, onceKey: `wake:${id}:${claimed.lease.worker}:${stay}` }
   })
