@@ -139,6 +139,18 @@ function delaying(kind: string) {
   return { wrap, reached: reached.promise, go: go.resolve }
 }
 
+/** A store that takes a turn of the event loop for each call, and how many units of runs have met a conflict. */
+function counted(inner: MemoryStore) {
+  let conflicts = 0
+  const store = intercept(inner, {
+    before: () => new Promise<void>((resolve) => setImmediate(resolve)),
+    after(op, _detail, answer) {
+      if (op === 'commit' && (answer as { status: string }).status === 'conflict') conflicts++
+    },
+  })
+  return { store, conflicts: () => conflicts }
+}
+
 describe('the counterpart of a proposal', () => {
   it('is kept for those that can count: none of another standing takes it', async () => {
     const t = await posting()
@@ -238,17 +250,52 @@ describe('the counterpart of a proposal', () => {
 
   it('is looked for by many of one subject at once in about as many tries', async () => {
     const { open } = processes()
-    let conflicts = 0
-    const counted = (store: MemoryStore): MemoryStore =>
-      intercept(store, {
-        before: () => new Promise<void>((resolve) => setImmediate(resolve)),
-        after(op, _detail, answer) {
-          if (op === 'commit' && (answer as { status: string }).status === 'conflict') conflicts++
-        },
-      })
-    const keelson = await open('1', counted)
+    let conflicts = () => 0
+    const keelson = await open('1', (inner) => {
+      const met = counted(inner)
+      conflicts = met.conflicts
+      return met.store
+    })
     const texts = Array.from({ length: 60 }, (_, n) => `t${n}`)
     await Promise.all(texts.map((text) => saysIn(keelson, text)))
-    expect(conflicts).toBeLessThan(3 * texts.length)
+    expect(conflicts()).toBeLessThan(3 * texts.length)
+  })
+
+  it('is looked for by many effects of one subject that end at once in about as many tries', async () => {
+    const bare = { name: 'bank.refund', effect: 'reversible', undo: z.null(), output: z.null() } as const
+    const refund = action({
+      ...{ ...bare, idempotency: { by: 'key' }, compensate: () => {}, material: ['cents'] },
+      input: z.object({ customer: z.string(), cents: z.int() }),
+      run: () => ({ output: null, undo: null }),
+    })
+    const refunds = definePlaybook({
+      ...{ name: 'refunds', version: 1, input: z.object({ cents: z.int() }), output: z.null() },
+      run: (ctx, { cents }) => ctx.act(refund, { customer: 'c', cents }),
+    })
+    const time = manualClock(Date.parse('2026-03-02T09:00:00Z'))
+    const met = counted(memoryStore().session())
+    const keelson = await createConductor({
+      ...{ store: met.store, playbooks: [refunds], clock: time.process().clock, actions: [refund], log },
+      policy: policy([policy.rule('refunds', { on: refund }, () => policy.ask({}))]),
+      trust: [defineTrust(refund, { start: 'approve' })],
+      keepAlive: false,
+    })
+    onTestFinished(() => keelson.stop({ withinMs: 100 }))
+    const many = Array.from({ length: 60 }, (_, cents) => cents)
+    for (const cents of many) await keelson.start(refunds, { cents }, { id: `run ${cents}` })
+    await keelson.quiet()
+    const { items } = await keelson.inbox.list({ limit: 100 })
+    await keelson.freeze({ reason: 'not yet', by })
+    for (const { id, hash } of items) {
+      await keelson.inbox.opened(id, { by })
+      time.to(time.now() + 60_000)
+      await keelson.inbox.decide(id, { hash, by, approve: true })
+    }
+    await keelson.quiet()
+    const before = met.conflicts()
+    await keelson.thaw({ by })
+    for (const cents of many) await keelson.runs.get(`run ${cents}`).result()
+    expect(met.conflicts() - before).toBeGreaterThan(0)
+    expect(met.conflicts() - before).toBeLessThan(3 * many.length)
   })
 })

@@ -16,6 +16,7 @@ import { located, placeIn, storedWithPlace } from './located.ts'
 import type { Pass } from './pass.ts'
 import { NOTHING } from './projections.ts'
 import { raise, withdrawn } from './raise.ts'
+import { submitInTurn } from './shadow/turns.ts'
 
 /** How a run ended. */
 export type Settled = {
@@ -64,11 +65,12 @@ export async function settle(pass: Pass, settled: Settled): Promise<boolean> {
   const { row } = claimed
   const { status, output, error, dropped } = settled
   const known = pass.history.settled !== undefined
-  const written = await pass.writer.submit(async () => {
-    const cancelled = status === 'cancelled' && !known ? await pass.task.internals?.mayCancel?.(pass) : undefined
+  const { internals } = pass.task
+  const written = await submitInTurn(pass, async () => {
+    const cancelled = status === 'cancelled' && !known ? await internals?.mayCancel?.(pass) : undefined
     if (cancelled?.may === false) return undefined
     const closed = await closeOpen(pass)
-    const extra = await pass.task.internals?.settle?.(pass, settled)
+    const extra = await internals?.settle?.(pass, settled)
     const raised =
       status === 'failed' && pass.history.start.parent === undefined
         ? await raise(pass, failure(pass, error!))

@@ -31,7 +31,7 @@ import { standsAt } from '../trust/stands.ts'
 import { isSampled, proposed, trustIn } from '../trust/pairs.ts'
 import { keysOf } from './keys.ts'
 import { standing, type Shadowed } from './mode.ts'
-import { turnIn } from './turns.ts'
+import { submitInTurn } from './turns.ts'
 import { overlaidStore, redirected } from './overlay.ts'
 import { subjectsOf, wouldsOf, type Would } from './would.ts'
 
@@ -47,10 +47,7 @@ export async function simulate(pass: Pass, acting: Acting, shadow: Shadowed): Pr
     return drafts === 'conflict' ? job() : { ...built, drafts }
   }
   const once = standing(pass, shadow)
-  const turn = turnIn(pass.task.env.company(pass.task.claimed.row.workspace))
-  void pass.ended.then(turn.over) // what is asked of a writer that has ended is never answered
-  const inTurn = async (): Promise<Built> => turn.next().then(job)
-  const written = await pass.work.run(() => pass.writer.submit(once.job(inTurn))).finally(turn.over)
+  const written = await pass.work.run(() => submitInTurn(pass, once.job(job)))
   if (written !== undefined && said !== undefined) tell(pass, acting, shadow, said)
   return !once.moved()
 }

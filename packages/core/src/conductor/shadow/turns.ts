@@ -1,9 +1,11 @@
 /**
- * Turns: deeds and proposals of one subject that come at once conflict, each with all before it: once they have, those of one process go on
- * one by one, and let others in between.
+ * Turns: deeds, proposals and effects of one subject that come at once conflict, each with all before it: once they have, those of one
+ * process go on one by one, and let others in between.
  */
 import { afterTurn } from '../../base/clock.ts'
 import type { Company } from '../company.ts'
+import type { Pass } from '../pass.ts'
+import type { Job, Written } from '../writer.ts'
 
 export interface Turn {
   /** Called before each try: from the second on it waits for those that have conflicted before. */
@@ -15,18 +17,37 @@ export interface Turn {
 const turns = new WeakMap<Company, Promise<void>>()
 
 export function turnIn(company: Company): Turn {
-  const own = Promise.withResolvers<void>()
   let tries = 0
-  let before: Promise<void> | undefined
+  let taken: Taken | undefined
+  let isOver = false
   return {
     next: async () => {
-      if (tries++ === 0) return
-      if (before === undefined) {
-        before = turns.get(company) ?? Promise.resolve()
-        turns.set(company, own.promise)
-      }
-      await before
+      if (tries++ === 0 || isOver) return
+      taken ??= take(company)
+      await taken.before
     },
-    over: () => afterTurn(own.resolve),
+    over: () => {
+      isOver = true
+      if (taken !== undefined) afterTurn(taken.end)
+    },
   }
+}
+
+interface Taken {
+  readonly before: Promise<void>
+  readonly end: () => void
+}
+
+function take(company: Company): Taken {
+  const { promise, resolve: end } = Promise.withResolvers<void>()
+  const before = turns.get(company) ?? Promise.resolve()
+  turns.set(company, promise)
+  return { before, end }
+}
+
+/** A unit of a pass whose tries take turns. */
+export function submitInTurn(pass: Pass, job: Job): Promise<Written | undefined> {
+  const turn = turnIn(pass.task.env.company(pass.task.claimed.row.workspace))
+  void pass.ended.then(turn.over) // what is asked of a writer that has ended is never answered
+  return pass.writer.submit(() => turn.next().then(job)).finally(turn.over)
 }
