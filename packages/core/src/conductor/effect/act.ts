@@ -24,7 +24,7 @@ import { sleepWithin } from '../ops/retrying.ts'
 import { standing, type Shadowed } from '../shadow/mode.ts'
 import { iso } from '../waiting.ts'
 import type { Built } from '../writer.ts'
-import { effectRun, handedOver, handOver, isUnsure, orphaned, sentOf } from './hand-over.ts'
+import { effectRun, handedOver, handOver, heardOf, isUnsure, orphaned, sentOf } from './hand-over.ts'
 import { denied, judge, judgedOf } from './judge.ts'
 import { byGrant, stillCovered, type Answered } from './granted.ts'
 import { reuse } from './reuse.ts'
@@ -325,8 +325,8 @@ async function settleTry(pass: Pass, acting: Acting, op: Op, sent: Sent, tried: 
     return false
   }
   if (tried.end === 'unknown' || tried.end === 'reauth' || (op.unsure && leavesDoubt(action, tried))) {
-    const reauth = tried.end === 'reauth' ? { reauth: true as const } : {}
-    await handOver(pass, acting.key, sent, { ...sentOf(op), heard: tried.error, ...reauth })
+    const { when, mode } = heardOf(op, tried)
+    await handOver(pass, acting.key, sent, when, mode)
     if (pass.work.aborted) return true
     awaitRun(pass, acting, op.opened!)
     return true

@@ -10,6 +10,7 @@ import { behalfOf } from '../behalf.ts'
 import type { Pass } from '../pass.ts'
 import { deciderOf } from './bytes.ts'
 import { effectPut, effectRunId, readEffect, type Asker, type EffectRecord } from './ledger.ts'
+import type { Tried } from './send.ts'
 import type { EffectSpec } from './spec.ts'
 import type { Built } from '../writer.ts'
 
@@ -83,6 +84,17 @@ export function orphaned(pass: Pass, key: string, record: EffectRecord): boolean
 export function sentOf(op: Op): SentWhen {
   const tries = op.attempts === 0 ? {} : { tries: op.attempts }
   return { first: op.sentAt!, last: op.sending!.at, ...(isUnsure(op) ? { unsure: true } : {}), ...tries }
+}
+
+/** The same, where its last try has just ended so. What was refused for its credentials has not happened by that try. */
+export function heardOf(
+  op: Op,
+  { end, error: heard }: Exclude<Tried, { end: 'done' }>,
+): { when: SentWhen; mode: Mode } {
+  if (end !== 'reauth') return { when: { ...sentOf(op), heard }, mode: 'reconcile' }
+  const { unsure: _dangling, ...sent } = sentOf(op)
+  const when = { ...sent, ...(op.unsure ? { unsure: true as const } : {}), heard, reauth: true as const }
+  return { when, mode: op.unsure ? 'reconcile' : 'judge' }
 }
 
 /** One of its tries may have happened: nobody has heard what came of it. */
