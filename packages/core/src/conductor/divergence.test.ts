@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { haltDifference } from './divergence.ts'
 
 const told = (before: string, after: string) =>
@@ -25,5 +25,14 @@ describe('a difference of names', () => {
     const { text, hint } = told(before, after)
     expect(text).toBe(`recorded, but not asked for: "other", "${before}"; asked for, but not recorded: "${after}"`)
     expect(hint).toMatch(/^Bring back the old code/)
+  })
+
+  it('looks at each name a few times, however many differ', () => {
+    const looked = vi.spyOn(String.prototype, 'replace')
+    onTestFinished(() => looked.mockRestore())
+    const keys = (name: string) => Array.from({ length: 300 }, (_, n) => `all[customer ${n}].${name}`)
+    const halt = { why: 'diverged', unasked: keys('before'), fresh: keys('after'), later: [] } as const
+    expect(haltDifference(halt).hint).toMatch(/^Bring back the old code/)
+    expect(looked.mock.calls.length).toBeLessThan(10 * 600)
   })
 })

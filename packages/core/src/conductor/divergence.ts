@@ -69,15 +69,26 @@ export function haltDifference(halt: Halt & { why: 'diverged' }): Difference {
     ...(halt.fresh.length + halt.later.length === 0 ? ['the code returned instead'] : []),
   ]
   const at = halt.later[0] ?? halt.fresh[0] ?? halt.unasked[0] ?? ''
-  const moving = halt.fresh.some((key) => halt.unasked.some((one) => differInNumbers(one, key)))
+  const moving = differInNumbers(halt.unasked, halt.fresh)
   if (moving) lines.push('their names differ in a number')
   return { at, text: lines.join('; '), hint: moving ? CHANGING + lowered(REMEDY) : REMEDY }
 }
 
-/** Such as a clock gives, or chance. Ordinals are none. */
-function differInNumbers(one: string, other: string): boolean {
-  const [name, named] = [one, other].map((key) => key.replace(/#\d+$/, ''))
-  return name !== named && shapeOf(name!) === shapeOf(named!)
+/** Such as a clock gives, or chance, in one of these and one of the others. Ordinals are none. */
+function differInNumbers(some: readonly string[], others: readonly string[]): boolean {
+  const byShape = new Map<string, Set<string>>()
+  for (const name of some.map(bare)) {
+    const alike = byShape.get(shapeOf(name)) ?? new Set()
+    byShape.set(shapeOf(name), alike.add(name))
+  }
+  return others.map(bare).some((name) => {
+    const alike = byShape.get(shapeOf(name))
+    return alike !== undefined && (alike.size > 1 || !alike.has(name))
+  })
+}
+
+function bare(key: string): string {
+  return key.replace(/#\d+$/, '')
 }
 
 function shapeOf(name: string): string {
