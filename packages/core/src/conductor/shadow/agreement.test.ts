@@ -1,6 +1,6 @@
 /** What a run in shadow would have done, beside what was done: which belongs to which. */
-import { describe, expect, it } from 'vitest'
-import { matched, proposalOf, type Act } from './agreement.ts'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { agree, agrees, fieldsOf, matched, proposalOf, type Act } from './agreement.ts'
 
 const act = (ref: string, at: number, ...subjects: string[]): Act => {
   return { ref, action: 'mail.send', input: {}, subjects, at, by: 'person Ann' }
@@ -51,5 +51,31 @@ describe('what something done is the counterpart of', () => {
     expect(proposalOf(act('a', 5, 'c'), woulds, 10, ({ id }) => id !== 'w2')?.id).toBe('w4')
     expect(proposalOf(act('a', 5, 'c'), woulds, 10, () => false)?.id).toBe('w2')
     expect(proposalOf(act('a', 5, 'c'), woulds, 0, () => true)).toBeUndefined()
+  })
+})
+
+describe('whether two inputs agree', () => {
+  const long = 'a text of many words that is the same but for its very end'
+  it.each([
+    [{ to: 'ada', text: long }, { to: 'ada', text: `${long} here` }, ['to', 'text']],
+    [{ to: 'ada', text: long }, { to: 'ben', text: long }, []],
+    [{ to: 'ada', text: long }, { to: 'ben', text: long }, ['text']],
+    [{ to: 'ada', cents: 5 }, { to: 'ada' }, []],
+    [{ to: 'ada', cents: 100 }, { to: 'ada', cents: 101 }, ['cents']],
+    ['ada', 'ben', []],
+  ])('is what all its fields say: %j, %j', (would, did, material) => {
+    for (const tolerance of [0, 0.1])
+      expect(agree(would, did, material, tolerance)).toBe(agrees(fieldsOf(would, did, material, tolerance)))
+  })
+
+  it('is told without a look at what does not decide, or at texts where something else does', () => {
+    const shut = (to: string) => ({ to, get text(): string { throw new Error('it was read') } }) // prettier-ignore
+    expect(agree(shut('ada'), shut('ada'), ['to'], 0)).toBe(true)
+    const read = vi.spyOn(String.prototype, 'toLowerCase')
+    onTestFinished(() => read.mockRestore())
+    expect(agree({ text: long, to: 'ada' }, { text: `${long} here`, to: 'ben' }, [], 0)).toBe(false)
+    expect(read).not.toHaveBeenCalled()
+    expect(agree({ text: long, to: 'ada' }, { text: `${long} here`, to: 'ada' }, [], 0)).toBe(true)
+    expect(read).toHaveBeenCalled()
   })
 })

@@ -146,6 +146,20 @@ export function agrees(fields: readonly FieldPair[]): boolean {
   return fields.every((one) => one.agrees || !one.material)
 }
 
+/** The same of two inputs at once: of what decides alone, texts last, and no further than the first that differs. */
+export function agree(would: Json, did: Json, material: readonly string[], tolerance: number): boolean {
+  const a = record(would)
+  const b = record(did)
+  const all = [...new Set([...Object.keys(a), ...Object.keys(b)])]
+  const deciding = all.filter((field) => material.length === 0 || material.includes(field))
+  const [texts, others] = [deciding.filter((field) => isText(a[field])), deciding.filter((field) => !isText(a[field]))]
+  return [...others, ...texts].every((field) => isAlike(a[field] ?? null, b[field] ?? null, tolerance))
+}
+
+function isText(value: Json | undefined): boolean {
+  return typeof value === 'string' && isProse(value)
+}
+
 /** Ids, enums, dates and short texts exactly; numbers within the tolerance; longer texts when four fifths of them are the same. */
 export function isAlike(a: Json, b: Json, tolerance: number): boolean {
   if (canonical(a) === canonical(b)) return true

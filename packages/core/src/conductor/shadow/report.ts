@@ -12,7 +12,7 @@ import type { EffectRecord } from '../effect/ledger.ts'
 import type { Environment } from '../environment.ts'
 import type { ItemRecord } from '../item.ts'
 import { iso } from '../waiting.ts'
-import { agrees, fieldsOf, matched, type Act, type FieldPair } from './agreement.ts'
+import { agree, agrees, fieldsOf, matched, type Act, type FieldPair } from './agreement.ts'
 import { overlayRows } from './overlay.ts'
 import { deedAct, effectAct, type Deed } from './acts.ts'
 import { allOf, isLoose, WINDOW, type Would } from './would.ts'
@@ -187,14 +187,15 @@ async function compared(
   const actions = [...new Set([...declared, ...woulds.map((one) => one.action)])].sort()
   const acts = await actsOf(env, workspace, actions, Math.min(first, earliest) - windowMs)
   const asked = woulds.map((one) => ({ ...one, loose: isLoose(env.actions.find(one.action), one.input, one.because) }))
-  const fieldsIn = ({ action, input }: Would, act: Act): FieldPair[] =>
-    fieldsOf(input, act.input, env.actions.find(action)?.material ?? [], tolerance)
-  const found = matched(asked, acts, windowMs, (would, act) => agrees(fieldsIn(would, act)))
+  const materialOf = ({ action }: Would): readonly string[] => env.actions.find(action)?.material ?? []
+  const found = matched(asked, acts, windowMs, (would, { input }) =>
+    agree(would.input, input, materialOf(would), tolerance),
+  )
   const judged = await judgements(env, workspace, woulds)
   const pairs = woulds.map((would): ShadowPair => {
     const act = found.get(would.id)
     const said = judged.get(would.item ?? '')
-    const fields = act === undefined ? [] : fieldsIn(would, act)
+    const fields = act === undefined ? [] : fieldsOf(would.input, act.input, materialOf(would), tolerance)
     const none = now - would.at > windowMs ? 'spurious' : 'open'
     return {
       run: would.run,

@@ -24,7 +24,7 @@ import type { EffectRecord } from '../effect/ledger.ts'
 import type { Environment } from '../environment.ts'
 import { closing, type ItemRecord } from '../item.ts'
 import { deedAct, effectAct, type Deed } from '../shadow/acts.ts'
-import { agrees, fieldsOf, matched, proposalOf, type Act } from '../shadow/agreement.ts'
+import { agree, matched, proposalOf, type Act } from '../shadow/agreement.ts'
 import { keysOf, rowsNear, type Near } from '../shadow/keys.ts'
 import {
   deedRef,
@@ -253,5 +253,5 @@ function nearTo(env: Environment, at: number): Near {
 }
 
 function alikeIn(env: Environment): (would: Would, act: Act) => boolean {
-  return (would, act) => agrees(fieldsOf(would.input, act.input, env.actions.find(would.action)?.material ?? [], 0))
+  return (would, act) => agree(would.input, act.input, env.actions.find(would.action)?.material ?? [], 0)
 }
