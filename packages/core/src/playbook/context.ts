@@ -111,7 +111,7 @@ export interface Retry {
 }
 
 export interface StepOptions {
-  /** How it is tried again when it throws. */
+  /** How it is tried again when it throws. Default: three tries in all. */
   readonly retry?: Retry
   /** The longest that one try may take; then it fails as STEP_TIMEOUT. Default: no limit. */
   readonly timeout?: Duration
