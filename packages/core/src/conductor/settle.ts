@@ -66,7 +66,7 @@ export async function settle(pass: Pass, settled: Settled): Promise<boolean> {
   const { status, output, error, dropped } = settled
   const known = pass.history.settled !== undefined
   const { internals } = pass.task
-  const written = await submitInTurn(pass, async () => {
+  const written = await submitInTurn(pass, 'ends', async () => {
     const cancelled = status === 'cancelled' && !known ? await internals?.mayCancel?.(pass) : undefined
     if (cancelled?.may === false) return undefined
     const closed = await closeOpen(pass)

@@ -45,7 +45,7 @@ export async function observe<In>(
   const under = known.account === 'default' ? {} : { account: known.account }
   const deed: Deed = { id, action: known.name, ...under, input: parseStored(text), about, at, by }
   const company = env.company(workspace)
-  const turn = turnIn(company)
+  const turn = turnIn(company, 'proposals')
   try {
     await company.edit(async () => {
       await turn.next()

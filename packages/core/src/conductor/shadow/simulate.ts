@@ -47,7 +47,7 @@ export async function simulate(pass: Pass, acting: Acting, shadow: Shadowed): Pr
     return drafts === 'conflict' ? job() : { ...built, drafts }
   }
   const once = standing(pass, shadow)
-  const written = await pass.work.run(() => submitInTurn(pass, once.job(job)))
+  const written = await pass.work.run(() => submitInTurn(pass, 'proposals', once.job(job)))
   if (written !== undefined && said !== undefined) tell(pass, acting, shadow, said)
   return !once.moved()
 }
