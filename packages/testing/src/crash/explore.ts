@@ -16,7 +16,7 @@ import { runSchedule, type CrashStore, type Outcome, type Test } from './schedul
 export interface ExploreOptions {
   /** Crashes of one schedule. Default 1. */
   readonly depth?: 1 | 2
-  /** What each schedule begins with; actions that its playbooks name in `uses` are faked. Default: those that the test starts. */
+  /** What each schedule begins with; actions that its playbooks name in `uses` are faked. Default: those that the test starts; not those that they call. */
   readonly harness?: () => HarnessOptions
   /** Default: the in-memory store. */
   readonly stores?: readonly CrashStore[]
