@@ -171,6 +171,66 @@ describe('what was erased here', () => {
     expect((await linesOf(there)).join('')).not.toMatch(/Augusta|Marylebone/)
   })
 
+  it('of one record is erased of all that are one with it by now: neither a field nor a memory comes back to another', async () => {
+    const { from, there } = await two()
+    const x = await on(from).create(ada)
+    await on(from).identify(x.id, { refs: { stripe: 'cus_1' } })
+    await from.memory.remember({ subject: { type: 'customer', id: x.id }, text: 'Ada plays whist.' }, { by: me })
+    const bundle = await linesOf(from)
+    const [a, b] = [await on(there).create({ name: 'A' }), await on(there).create({ name: 'B' })]
+    await on(there).identify(a.id, { refs: { stripe: 'cus_1' } })
+    await there.merge(bundle, take)
+    await there.memory.erase({ about: { type: 'customer', id: a.id } }, { by: me, reason: 'asked' })
+    await on(there).erase(a.id, { fields: ['name', 'town'] })
+    await on(there).merge(b.id, a.id)
+    expect(await there.merge(bundle, take)).toMatchObject({
+      entities: [{ here: b.id, what: 'taken', fields: ['debts'] }],
+      memories: { imported: 0, erased: 1 },
+    })
+    expect((await on(there).get(b.id)).data).toEqual({ name: 'B', debts: 12 })
+    expect((await linesOf(there)).join('')).not.toMatch(/Augusta|Marylebone|whist/)
+  })
+
+  it('does not come back with a bundle in which the record has become one with another', async () => {
+    const { from, there } = await two()
+    const [x, y] = [await on(from).create(ada), await on(from).create({ name: 'A. L.' })]
+    await from.memory.remember({ subject: { type: 'customer', id: x.id }, text: 'Ada plays whist.' }, { by: me })
+    await there.merge(await linesOf(from), { by: me })
+    await there.memory.erase({ about: { type: 'customer', id: x.id } }, { by: me, reason: 'asked' })
+    await on(there).erase(x.id)
+    await on(from).merge(y.id, x.id, { take: ['name', 'town'] })
+    expect(await there.merge(await linesOf(from), take)).toMatchObject({
+      entities: [{ here: y.id, what: 'same' }],
+      memories: { imported: 0, erased: 1 },
+    })
+    expect((await linesOf(there)).join('')).not.toMatch(/Augusta|Marylebone|whist/)
+  })
+
+  it('does not come back as a memory about the record that has the identity now', async () => {
+    const { from, there } = await two()
+    const x = await on(from).create(ada)
+    await on(from).identify(x.id, { refs: { stripe: 'cus_1' } })
+    await from.memory.remember({ subject: { type: 'customer', id: x.id }, text: 'Ada plays whist.' }, { by: me })
+    const bundle = await linesOf(from)
+    const a = await on(there).create({ name: 'A' })
+    await on(there).identify(a.id, { refs: { stripe: 'cus_1' } })
+    await there.merge(bundle, take)
+    await there.memory.erase({ about: { type: 'customer', id: a.id } }, { by: me, reason: 'asked' })
+    await on(there).erase(a.id)
+    const fresh = await on(there).create({ name: 'B' })
+    await on(there).identify(fresh.id, { refs: { stripe: 'cus_1' } })
+    expect((await there.merge(bundle, take)).memories).toMatchObject({ imported: 0, erased: 1 })
+  })
+
+  it('does not come back as an event from a company that had taken it over', async () => {
+    const { from, there } = await two()
+    const { id } = await from.memory.append({ text: 'Ada spoke of gold coins.', about: 'ada' }, { by: me })
+    await there.merge(await linesOf(from), { by: me })
+    await from.memory.erase({ ids: [id] }, { by: me, reason: 'asked' })
+    expect((await from.merge(await linesOf(there), { by: me })).memories).toMatchObject({ imported: 0, erased: 1 })
+    expect(await from.memory.history()).toEqual([])
+  })
+
   it('leads to the record of an identity outside where the key is another, blank or not', async () => {
     const Keyed = defineEntity({
       ...{ name: 'keyed', version: 1, schema: z.object({ email: z.string(), note: z.string() }) },

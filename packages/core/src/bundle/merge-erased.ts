@@ -9,7 +9,7 @@ import { canonical } from '../base/json.ts'
 import { upcastBlank, upcastTo } from '../base/upcast.ts'
 import type { Json } from '../base/value.ts'
 import type { Environment } from '../conductor/environment.ts'
-import type { Keeping } from '../conductor/memory/import.ts'
+import { subjectsOf } from '../conductor/memory/subjects.ts'
 import { pagesOf } from '../journal/pages.ts'
 import { versionMark, type TimelineEvent } from '../memory/change.ts'
 import { recordId, type AnyEntityType, type EntityRecord } from '../memory/entity.ts'
@@ -17,11 +17,11 @@ import { erasedFields, fieldsOf, stringsIn } from '../memory/entity-erased.ts'
 import { erasuresToday, fedBy, other } from '../memory/entity-fed.ts'
 import type { Written } from '../memory/entity-write.ts'
 import { GONE } from '../memory/gone.ts'
-import { subjectOf } from '../memory/input.ts'
 import { saidBy } from '../memory/known-by.ts'
 import { recordsOf } from '../memory/recall/recall.ts'
 import { rootOf, WORKSPACE_SCOPE } from '../memory/scope.ts'
 import { isRedacted, MEMORY_RECORD, START, type MemoryRecord } from '../memory/unit.ts'
+import type { Taking } from './merge-memory.ts'
 
 type Data = EntityRecord['data']
 
@@ -58,6 +58,21 @@ function blanksIn(
   const meant = isLost ? Object.keys(data) : [...own].filter((field) => Object.hasOwn(data, field))
   const blank = new Set(erasedFields(type, { data, schema, erased: [{ fields: meant }] }))
   return meant.filter((field) => blank.has(field) || stringsIn(data[field]).some((text) => text.includes(GONE)))
+}
+
+/** All records that are one with one of these by now, these among them: what was erased of any of them is erased of it. */
+export async function allOfOne(
+  { env, workspace }: { readonly env: Environment; readonly workspace: string },
+  type: AnyEntityType,
+  of: readonly string[],
+): Promise<EntityRecord[]> {
+  const found = new Map<string, EntityRecord>()
+  for (const id of of) {
+    const ids = await subjectsOf({ env, workspace }, recordId(type.name, id))
+    for (const row of await env.store.records(workspace, { kind: 'entity', ids, limit: ids.length }))
+      found.set(row.id, JSON.parse(row.data) as EntityRecord)
+  }
+  return [...found.values()]
 }
 
 /** The fields of today that are not to be taken from `record`, as the bundle has it (E1). `here`: the records that it is here. */
@@ -140,9 +155,10 @@ export async function erasedHere(
 
 /** Those of another company that were taken over before and erased since, or partly: known by the hashes that are left of them. */
 export async function besidesErased(
-  { env, workspace }: { readonly env: Environment; readonly workspace: string },
-  items: readonly Keeping[],
-): Promise<Keeping[]> {
+  parts: { readonly env: Environment; readonly workspace: string; readonly blank: Blank },
+  items: readonly Taking[],
+): Promise<Taking[]> {
+  const { env, workspace } = parts
   const secret = await env.company(workspace).key()
   const scopes = items.map(({ item }) => item.scope ?? WORKSPACE_SCOPE)
   const tombs = new Set<string>()
@@ -156,11 +172,42 @@ export async function besidesErased(
         for (const said of erased === undefined ? was : [...was, erased]) tombs.add(markOf(scope, said))
       }
   if (tombs.size === 0) return [...items]
-  return items.filter(({ item }, at) => {
-    const { subject, ...saying } = item as { text: string; value?: Json; subject?: Parameters<typeof subjectOf>[0] }
-    const about = subject === undefined ? {} : { subject: subjectOf(subject).subject }
-    return !tombs.has(markOf(scopes[at]!, saidBy(secret, { ...saying, ...about })))
-  })
+  const namesOf = naming(parts)
+  const left: Taking[] = []
+  for (const [at, one] of items.entries()) {
+    const saying = one.item as { text: string; value?: Json }
+    const said = await namesOf(one.about)
+    const marks = (said.length === 0 ? [undefined] : said).map((subject) =>
+      markOf(scopes[at]!, saidBy(secret, { ...saying, ...(subject === undefined ? {} : { subject }) })),
+    )
+    if (!marks.some((mark) => tombs.has(mark))) left.push(one)
+  }
+  return left
+}
+
+/** Of entities of the bundle, as `type/id`: ids of records that had an identity of theirs here until they were erased. */
+export type Blank = ReadonlyMap<string, readonly string[]>
+
+/** Under which names something may have been known here of what a memory is about: of all records that are, or were, one with it. */
+function naming({
+  env,
+  workspace,
+  blank,
+}: {
+  readonly env: Environment
+  readonly workspace: string
+  readonly blank: Blank
+}): (about: readonly string[]) => Promise<readonly string[]> {
+  const known = new Map<string, Promise<string[]>>()
+  const look = (subject: string): Promise<string[]> => {
+    const found = known.get(subject) ?? subjectsOf({ env, workspace }, subject)
+    known.set(subject, found)
+    return found
+  }
+  return async (about) => {
+    const erased = about.flatMap((one) => (blank.get(one) ?? []).map((id) => `${one.slice(0, one.indexOf('/'))}/${id}`))
+    return [...new Set((await Promise.all([...about, ...erased].map(look))).flat())]
+  }
 }
 
 function markOf(

@@ -8,17 +8,24 @@ import type { MemoryRecord } from '../memory/unit.ts'
 
 export type Remembering = MemoryRecord
 
+/** A memory that is taken over. */
+export interface Taking extends Keeping {
+  /** What it is about, as the bundle and as this company calls that. */
+  readonly about: readonly string[]
+}
+
 export function itemsOf(
   records: readonly Remembering[],
   ids: ReadonlyMap<string, string>,
   taxonomy: Taxonomy,
-): Keeping[] {
+): Taking[] {
   const open = records.filter(
     ({ ends, erased }) => erased === undefined && ends.every((end) => end.undoneAt !== undefined),
   )
   return open.map((record) => ({
     item: record.kind === 'event' ? eventOf(record, ids) : memoryOf(record, ids, taxonomy),
     kept: keptOf(record),
+    about: record.subject === undefined ? [] : [record.subject, subjectHere(record.subject, ids)],
   }))
 }
 
@@ -33,6 +40,11 @@ function keptOf({ authority, pinned, labels }: MemoryRecord): Kept {
 
 function iso(instant: number): string {
   return new Date(instant).toISOString()
+}
+
+function subjectHere(subject: string, ids: ReadonlyMap<string, string>): string {
+  const here = ids.get(subject)
+  return here === undefined ? subject : `${subject.slice(0, subject.indexOf('/'))}/${here}`
 }
 
 /** The subject as the target knows it; entities are `type/id`, with the name by which they are asked for. */

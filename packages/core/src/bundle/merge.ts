@@ -20,12 +20,13 @@ import { importKept } from '../conductor/memory/import.ts'
 import { shelfOf } from '../conductor/shelf.ts'
 import type { AnyEntityType, EntityRecord } from '../memory/entity.ts'
 import { mixed } from '../memory/entity-labels.ts'
-import { erasedHolders, headOf, holderOfRef, present, survivorOf } from '../memory/entity-read.ts'
+import { erasedHolders, headOf, holderOfRef, present } from '../memory/entity-read.ts'
 import { withNames } from '../memory/entity-identity.ts'
 import * as verbs from '../memory/entity-verbs.ts'
 import { createEntity, keyedId, type Writing } from '../memory/entity-write.ts'
 import { taxonomyOf } from '../memory/terms.ts'
 import {
+  allOfOne,
   besidesErased,
   broughtOf,
   erasedHere,
@@ -87,6 +88,8 @@ interface Parts {
   readonly options: MergeOptions
   /** Entities of the bundle that are others here: for the links of those that follow. */
   readonly ids: Map<string, string>
+  /** Ids of records that had an identity of an entity of the bundle until they were erased here. */
+  readonly blank: Map<string, readonly string[]>
   /** Entities of the bundle that had been merged into others of it, each with the one that stands for it. */
   readonly merged: ReadonlyMap<string, string>
   readonly files: Files
@@ -100,7 +103,7 @@ export async function mergeBundle(
   options: MergeOptions,
 ): Promise<MergeReport> {
   const { waiting, memories, merged, files } = await contentsOf(source, options.signal)
-  const parts: Parts = { env, workspace, options, ids: new Map(), merged: standing(merged), files }
+  const parts: Parts = { env, workspace, options, ids: new Map(), blank: new Map(), merged: standing(merged), files }
   const entities: Merged[] = []
   for (let left = waiting, before = Infinity; left.length > 0 && left.length < before;) {
     before = left.length
@@ -213,18 +216,24 @@ async function settle(
   const { record, data, blanks, labels } = given
   const shelf = shelfOf(env, workspace)
   const { here, blank } = await sameAs(parts, type, given)
-  if (here !== record.id) ids.set(`${type.name}/${record.id}`, here)
+  const named = `${type.name}/${record.id}`
+  if (here !== record.id) ids.set(named, here)
+  if (blank.length > 0)
+    parts.blank.set(
+      named,
+      blank.map(({ id }) => id),
+    )
   const head = await headOf(shelf, type, here)
-  const own = writingOf(shelf, type, options.by, { reason: 'merged from a bundle' })
-  const writing: Writing = own.allowed === 'any' ? { ...own, allowed: 'elsewhere' } : own
+  const free = writingOf(shelf, type, options.by, { reason: 'merged from a bundle' })
+  const writing: Writing = free.allowed === 'any' ? { ...free, allowed: 'elsewhere' } : free
   if (head === undefined) {
     await parts.files.bring(bringing(parts), filesIn(data))
     if (options.dryRun !== true) await createAll(parts, writing, here, given)
     return { here, what: 'created' }
   }
   const there = present(type, head.record)
-  const { record: survivor } = await survivorOf(shelf, type, here)
-  const gone = goneFields(type, [head.record, survivor, ...blank], record)
+  const own = await allOfOne(parts, type, [here, ...(record.merged ?? [])])
+  const gone = goneFields(type, [...own, ...blank], record)
   const fields = [...new Set([...Object.keys(there), ...Object.keys(data)])]
     .filter((field) => !gone.has(field) && !blanks.has(field))
     .filter((field) => canonical(there[field] ?? null) !== canonical(data[field] ?? null))
