@@ -1,6 +1,6 @@
 /** Records: what entries put, as a store writes it; the projection is this and no more. */
 import { canonicalAround, verbatim } from '../base/json.ts'
-import type { Draft, Entry } from './entry.ts'
+import type { Draft, Entry, Placed } from './entry.ts'
 import type { Put } from './put.ts'
 import type { RecordWrite } from './store.ts'
 
@@ -60,4 +60,26 @@ export function writeOf(put: Put): RecordWrite {
 /** All record writes of `entries`, in order. */
 export function writesOf(entries: readonly Entry[]): RecordWrite[] {
   return entries.flatMap((entry) => putsOf(entry).map(writeOf))
+}
+
+/** What entries that go have put last of a record. */
+export interface LastPut {
+  readonly put: Put
+  /** Every put of the record, from its first on, is among those that go: an end of it says nothing that anything else needs. */
+  readonly whole: boolean
+}
+
+/** By `kind/id`. */
+export function lastPuts(going: readonly Placed[]): Map<string, LastPut> {
+  const entries = going.toSorted((a, b) => a.position - b.position)
+  const last = new Map<string, LastPut>()
+  for (const put of entries.flatMap(putsOf)) {
+    const key = `${put.kind}/${put.id}`
+    const before = last.get(key)
+    const follows = before === undefined || before.put.data === null ? 1 : before.put.version + 1
+    // What ends and was not there ends what began elsewhere.
+    const began = before !== undefined || put.data !== null
+    last.set(key, { put, whole: (before?.whole ?? began) && put.version === follows })
+  }
+  return last
 }

@@ -3,7 +3,7 @@ import { canonicalAround } from '../../base/json.ts'
 import type { Json } from '../../base/value.ts'
 import type { Placed } from '../../journal/entry.ts'
 import type { Put } from '../../journal/put.ts'
-import { putsOf, sortToPut } from '../../journal/records.ts'
+import { lastPuts, sortToPut } from '../../journal/records.ts'
 import type { RecordRow } from '../../journal/store.ts'
 import { lineOf } from '../../memory/context.ts'
 import { GONE } from '../../memory/gone.ts'
@@ -91,25 +91,23 @@ export function without(value: Json, texts: readonly string[]): Json {
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, without(one, texts)]))
 }
 
-/** Records whose newest put stands in an entry whose payload goes: they are put again. */
+/** Records whose newest put stands in an entry whose payload goes: they are put again, and those that it ended stay ended. */
 export async function carried(desk: Desk, entries: readonly Placed[], done: ReadonlySet<string>): Promise<Put[]> {
   const puts: Put[] = []
-  const seen = new Set(done)
-  for (const entry of entries)
-    for (const { kind, id, version } of putsOf(entry)) {
-      const name = `${kind}/${id}`
-      if (seen.has(name)) continue
-      const [row] = await desk.env.store.records(desk.workspace, { kind, ids: [id], limit: 1 })
-      if (row === undefined || row.version !== version) continue
-      seen.add(name)
-      puts.push({
-        kind,
-        id,
-        version: version + 1,
-        data: JSON.parse(row.data) as Json,
-        index: row.index,
-        sort: sortOf(row),
-      })
-    }
+  for (const [name, { put, whole }] of lastPuts(entries)) {
+    if (done.has(name)) continue
+    const { kind, id, version } = put
+    const [row] = await desk.env.store.records(desk.workspace, { kind, ids: [id], limit: 1 })
+    if (put.data === null && row === undefined && !whole) puts.push({ kind, id, version: 1, data: null })
+    if (row === undefined || row.version !== version) continue
+    puts.push({
+      kind,
+      id,
+      version: version + 1,
+      data: JSON.parse(row.data) as Json,
+      index: row.index,
+      sort: sortOf(row),
+    })
+  }
   return puts
 }

@@ -11,7 +11,7 @@ import { durationMs, type Duration } from '../../base/duration.ts'
 import { canonicalAround } from '../../base/json.ts'
 import type { Draft } from '../../journal/entry.ts'
 import type { Put } from '../../journal/put.ts'
-import { putsOf, writeOf } from '../../journal/records.ts'
+import { lastPuts, writeOf, type LastPut } from '../../journal/records.ts'
 import type { Expect, RecordRow, RunRow } from '../../journal/store.ts'
 import type { Edit } from '../company.ts'
 import type { Environment } from '../environment.ts'
@@ -142,7 +142,7 @@ async function outliving(
   workspace: string,
   going: readonly Journal[],
 ): Promise<{ puts: Put[]; expect: Expect[] }> {
-  const last = lastPuts(going)
+  const last = lastPuts(going.flatMap((journal) => journal.entries))
   const rows = await rowsOf(env, workspace, last)
   const puts: Put[] = []
   const expect: Expect[] = []
@@ -155,24 +155,6 @@ async function outliving(
     expect.push({ record: put.kind, id: put.id, version: row?.version ?? 0 })
   }
   return { puts, expect }
-}
-
-interface LastPut {
-  readonly put: Put
-  /** Every put of the record, from its first on, is among those that go. */
-  readonly whole: boolean
-}
-
-function lastPuts(going: readonly Journal[]): Map<string, LastPut> {
-  const entries = going.flatMap((journal) => journal.entries).sort((a, b) => a.position - b.position)
-  const last = new Map<string, LastPut>()
-  for (const put of entries.flatMap(putsOf)) {
-    const key = `${put.kind}/${put.id}`
-    const before = last.get(key)
-    const follows = before === undefined || before.put.data === null ? 1 : before.put.version + 1
-    last.set(key, { put, whole: (before?.whole ?? true) && put.version === follows })
-  }
-  return last
 }
 
 async function rowsOf(
