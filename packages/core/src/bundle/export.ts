@@ -3,7 +3,8 @@
  *
  * X1. What is written is the state at one position: entries up to it, and the records, runs and mail that follow from them.
  * X2. Mail is only believed while no entry came in between: what a run has taken into its stream is not written twice, nor lost.
- * X3. Credentials are no part of any entry, so a bundle holds none. It does hold the key under which personal index values are hashed.
+ * X3. An increment brings nothing back: across a pruning or an erasure there is none.
+ * X4. Credentials are no part of any entry, so a bundle holds none. It does hold the key under which personal index values are hashed.
  */
 import { createHash } from 'node:crypto'
 import { KeelsonError } from '../base/errors.ts'
@@ -29,6 +30,8 @@ export interface ExportOptions {
 
 const PAGE = 500
 const ROUNDS_MAX = 50
+/** Entries with which payloads of others go. */
+const ERASURES: ReadonlySet<string> = new Set(['memory.erased', 'entity.erased'])
 
 /** The lines of a bundle, each ending in a newline. */
 export async function* exportLines(
@@ -75,7 +78,8 @@ async function* body(
     for await (const entry of tail(store, workspace, state)) {
       if (state.count.all <= from) continue
       const pruned = prunedIn(entry)
-      if (pruned.length > 0 && from > 0) throw prunedSince(workspace, from)
+      if (pruned.length > 0 && from > 0) throw goneSince(workspace, from, 'journals were pruned')
+      if (ERASURES.has(entry.kind) && from > 0) throw goneSince(workspace, from, 'texts were erased')
       for (const run of pruned) touched.pruned.add(run)
       touched.streams.add(entry.stream)
       for (const { kind, id } of putsOf(entry)) touched.records.add(`${kind}/${id}`)
@@ -151,6 +155,7 @@ async function recordLine(store: MemoryStore, workspace: string, state: RecordSt
   }
   const [entry] = await store.tail(workspace, state.position - 1, 1)
   const put = entry === undefined ? undefined : putsOf(entry).findLast((one) => one.kind === kind && one.id === id)
+  if (put === undefined && entry?.payload === null) throw erasedMeanwhile(workspace)
   if (put === undefined)
     throw new KeelsonError('STORE_CORRUPT', `record ${kind}/${id} of ${workspace} was put by no entry`)
   return { type: 'record', kind, id, version, data: put.data, index: { ...put.index }, sort: put.sort ?? 0 }
@@ -197,8 +202,14 @@ function prunedLine(row: RunRow): LineOf<'run'> {
   return { ...{ type: 'run', id, stream, playbook, version, lane, laneWhileRunning, root, createdAt }, settled }
 }
 
-function prunedSince(workspace: string, from: number): KeelsonError {
-  return new KeelsonError('BUNDLE_GAP', `journals of workspace ${workspace} were pruned behind entry ${from}`, {
+function erasedMeanwhile(workspace: string): KeelsonError {
+  return new KeelsonError('STORE_BUSY', `texts were erased in workspace ${workspace} while it was exported`, {
+    hint: 'Export it again: what was written so far still holds them.',
+  })
+}
+
+function goneSince(workspace: string, from: number, what: string): KeelsonError {
+  return new KeelsonError('BUNDLE_GAP', `${what} in workspace ${workspace} behind entry ${from}`, {
     hint: 'An increment adds; it cannot take away what the bundle before it holds. Export the workspace whole.',
     data: { from },
   })
