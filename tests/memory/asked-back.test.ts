@@ -125,6 +125,29 @@ describe('a set that a machine asks to take back', () => {
     expect(await asked(keelson)).toHaveLength(1)
   })
 
+  it('is asked about once, and no more once it was taken back, also where an earlier release had asked', async () => {
+    const kept = store()
+    const keelson = await open(kept, { playbooks: [] })
+    const { memory } = keelson
+    const { changeSet } = await memory.remember({ text: 'Tea at four.' }, { by: me })
+    const proposed = await askBack(keelson, changeSet!)
+    await asked(keelson)
+    const session = kept.session()
+    await session.open({ worker: 'earlier', now: () => 0 })
+    const [row] = await session.records('default', { kind: 'change-set', ids: [proposed], limit: 1 })
+    const index = Object.fromEntries(Object.entries(row!.index).filter(([field]) => !field.startsWith('asks')))
+    const records = [
+      { ...row!, version: 2, data: null, index: {} },
+      { ...row!, index },
+    ]
+    await session.write('default', { records, restoring: true })
+    expect(await askBack(keelson, changeSet!)).toBe(proposed)
+    expect(await asked(keelson)).toHaveLength(1)
+    await memory.revert({ changeSet: changeSet! }, { by: me })
+    expect(await asked(keelson)).toEqual([])
+    expect(await memory.changes.get(proposed)).toMatchObject(OVER)
+  })
+
   it('is taken back as it was shown: where a person writes to the entity meanwhile, it is asked about anew', async () => {
     const { keelson, memory, customers } = await company()
     const { id } = await customers.create({ name: 'Acme', city: 'Bonn' })

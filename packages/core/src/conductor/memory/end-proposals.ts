@@ -10,7 +10,7 @@ import { canonical } from '../../base/json.ts'
 import { pagesOf } from '../../journal/pages.ts'
 import type { Put } from '../../journal/put.ts'
 import type { Delivery, RecordRow } from '../../journal/store.ts'
-import { asksField } from '../../memory/asks.ts'
+import { askingId, asksField } from '../../memory/asks.ts'
 import { CHANGE_SET_RECORD, changeSetPut, type ChangeSetRecord } from '../../memory/change-set.ts'
 import { recordsOf } from '../../memory/recall/recall.ts'
 import type { Notifier } from '../notifier.ts'
@@ -60,7 +60,8 @@ interface Over {
 
 /** E2, of a set. */
 export async function endAsking(desk: At, set: string, by: Actor): Promise<Over> {
-  return over(desk, await waiting(desk, { field: 'asks', value: set }), by)
+  const { open } = await askingFor(desk, set)
+  return over(desk, open === undefined ? [] : [open], by)
 }
 
 /** E2, of what was written to entities: `restored` says which versions of which. */
@@ -97,12 +98,17 @@ function over({ env }: At, rows: readonly RecordRow[], by: Actor): Over {
   return { puts: all.map(({ put }) => put), deliveries: all.map(({ delivery }) => delivery) }
 }
 
-/** The one that asks to take this set back. */
-export async function askingFor(desk: At, set: string): Promise<string | undefined> {
-  return (await waiting(desk, { field: 'asks', value: set }))[0]?.id
+/** The one that waits and asks to take this set back, and the id of the next that would. */
+export async function askingFor({ env, workspace }: At, set: string): Promise<{ open?: RecordRow; next: string }> {
+  for (let times = 0; ; times++) {
+    const next = askingId(set, times)
+    const [row] = await env.store.records(workspace, { kind: CHANGE_SET_RECORD, ids: [next], limit: 1 })
+    if (row === undefined) return { next }
+    if (proposalIn(row).status === 'proposed') return { open: row, next }
+  }
 }
 
-/** Proposals that wait; those that ask to take something back are found by what. */
+/** Proposals that wait; those that ask to take entities back are found by these. */
 async function waiting({ env, workspace }: At, where = { field: 'status', value: 'proposed' }): Promise<RecordRow[]> {
   const rows: RecordRow[] = []
   for await (const row of pagesOf(env.store, workspace, { kind: CHANGE_SET_RECORD, where })) rows.push(row)

@@ -8,7 +8,6 @@
 import { pagesOf } from '../../journal/pages.ts'
 import { KeelsonError } from '../../base/errors.ts'
 import { sha256 } from '../../base/hash.ts'
-import { canonical } from '../../base/json.ts'
 import { changeSetPut, CHANGE_SET_RECORD, writtenIn, type ChangeSetRecord } from '../../memory/change-set.ts'
 import type { Reverted, WorkspaceMemory } from '../../memory/handle.ts'
 import type { Blocked } from '../../memory/invert.ts'
@@ -21,7 +20,7 @@ import { assertMayTakeBack, type Decider } from './decider.ts'
 import { askingFor, endAsking } from './end-proposals.ts'
 import { entitySets, type SetQuery } from './entity-sets.ts'
 import { mayAlone, undoing } from './take-back.ts'
-import { draftProposal, isThere } from './write.ts'
+import { draftProposal } from './write.ts'
 
 type What = Parameters<WorkspaceMemory['revert']>[0]
 type By = Parameters<WorkspaceMemory['revert']>[1]
@@ -57,10 +56,11 @@ async function propose(desk: Desk, record: ChangeSetRecord, { by, reason }: By):
   const asks = [...new Set(writtenIn(record).map((one) => one.id))]
   let asking: string | undefined
   await env.company(workspace).edit(async () => {
-    asking = await askingFor(desk, id)
-    if (asking !== undefined) return undefined
+    const { open, next } = await askingFor(desk, id)
+    asking = open?.id ?? next
+    if (open !== undefined) return undefined
     const set: ChangeSetRecord = {
-      id: (asking = await nextAsking(desk, id)),
+      id: next,
       status: 'proposed',
       ...{ source: { by }, reason: reason ?? `take back ${id}`, createdAt: env.clock.now(), scope },
       ...{ changes: [], ops: [], reverts: [id], ...(asks.length === 0 ? {} : { asks }) },
@@ -69,14 +69,6 @@ async function propose(desk: Desk, record: ChangeSetRecord, { by, reason }: By):
     return { drafts: [{ kind: 'memory.changed', data: { by, puts } }], unit: { starts } }
   })
   return asking!
-}
-
-/** Told by the set and by how often that was asked about before: of two that ask at once, the second conflicts, and finds the first. */
-async function nextAsking(desk: Desk, set: string): Promise<string> {
-  for (let times = 0; ; times++) {
-    const id = `set_${sha256(canonical(['take back', set, times])).slice(0, 20)}`
-    if (!(await isThere(desk, id))) return id
-  }
 }
 
 /** The applied sets that are meant, newest first; those of entities behind those of memories, which they do not touch. */
