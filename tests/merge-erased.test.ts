@@ -282,6 +282,22 @@ describe('what was erased in the bundle', () => {
     expect(await there.audit.verify()).toMatchObject({ ok: true })
   })
 
+  it('stands in no way of finding the record by its id or key, also where no blank fits the schema', async () => {
+    const Keyed = defineEntity({
+      ...{ name: 'keyed', version: 1, key: ({ code }: { code: string }) => code },
+      schema: z.object({ code: z.string(), tier: z.enum(['gold', 'silver']) }),
+    })
+    const keelson = await open(memoryStore(), { playbooks: [], entities: [Keyed] })
+    const [from, there] = [keelson.workspace('from'), keelson.workspace('there')]
+    const { id } = await from.entities(Keyed, { by: me }).create({ code: 'a', tier: 'gold' })
+    const { here } = (await there.merge(await linesOf(from), { by: me })).entities[0]!
+    expect(here).not.toBe(id)
+    await from.entities(Keyed, { by: me }).erase(id, { fields: ['tier'] })
+    const bundle = await linesOf(from)
+    expect((await from.merge(bundle, { by: me })).entities).toMatchObject([{ what: 'same', here: id }])
+    expect((await there.merge(bundle, { by: me })).entities).toMatchObject([{ what: 'same', here }])
+  })
+
   it('is taken for no record that has blanks where its key was', async () => {
     const Keyed = defineEntity({
       ...{ name: 'keyed', version: 1, schema: z.object({ email: z.string(), note: z.string() }) },

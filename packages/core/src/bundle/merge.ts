@@ -20,10 +20,10 @@ import { importKept } from '../conductor/memory/import.ts'
 import { shelfOf } from '../conductor/shelf.ts'
 import type { AnyEntityType, EntityRecord } from '../memory/entity.ts'
 import { mixed } from '../memory/entity-labels.ts'
-import { erasedHolders, headOf, holderOfRef, present } from '../memory/entity-read.ts'
+import { erasedHolders, headOf, holderOfRef, present, type Shelf } from '../memory/entity-read.ts'
 import { withNames } from '../memory/entity-identity.ts'
 import * as verbs from '../memory/entity-verbs.ts'
-import { createEntity, keyedId, type Writing } from '../memory/entity-write.ts'
+import { createEntity, keyedId, keyedIdOf, type Writing } from '../memory/entity-write.ts'
 import { taxonomyOf } from '../memory/terms.ts'
 import {
   allOfOne,
@@ -272,9 +272,9 @@ async function sameAs(
 ): Promise<{ here: string; blank: readonly EntityRecord[] }> {
   const shelf = shelfOf(env, workspace)
   const { record } = given
-  const keyed = isKeyBlank(type, given) ? undefined : await keyedId(shelf, type, given.data)
-  for (const here of [record.id, ...(keyed === undefined ? [] : [keyed])])
-    if ((await headOf(shelf, type, here)) !== undefined) return { here, blank: [] }
+  if ((await headOf(shelf, type, record.id)) !== undefined) return { here: record.id, blank: [] }
+  const keyed = isKeyBlank(type, given) ? undefined : await keyedHere(shelf, type, given)
+  if (keyed !== undefined && (await headOf(shelf, type, keyed)) !== undefined) return { here: keyed, blank: [] }
   const refs = Object.entries(record.refs ?? {})
   const blank: EntityRecord[] = []
   for (const [system, ref] of refs) blank.push(...(await erasedHolders(shelf, type, system, ref)))
@@ -283,6 +283,16 @@ async function sameAs(
     if (here !== undefined) return { here, blank }
   }
   return { here: blank[0]?.id ?? keyed ?? record.id, blank }
+}
+
+/** A blank that no schema lets in keeps nobody from reading the key beside it. */
+async function keyedHere(shelf: Shelf, type: AnyEntityType, { data, blanks }: Brought): Promise<string | undefined> {
+  try {
+    return await keyedId(shelf, type, data)
+  } catch (thrown) {
+    if (blanks.size === 0) throw thrown
+    return keyedIdOf(shelf, type, data)
+  }
 }
 
 async function rememberAll(parts: Parts, memories: readonly Remembering[]): Promise<MergeReport['memories']> {

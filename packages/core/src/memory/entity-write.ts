@@ -338,8 +338,12 @@ async function assertRules(
 /** The id of a record with this business identity; undefined for types without one. */
 export async function keyedId(shelf: Shelf, type: AnyEntityType, given: unknown): Promise<string | undefined> {
   if (type.key === undefined) return undefined
-  const data = fitted(type, given, `a new ${type.name}`)
-  return idOfKey(shelf, type.name, keyOf(type, data))
+  return keyedIdOf(shelf, type, fitted(type, given, `a new ${type.name}`))
+}
+
+/** The same of data as they are stored, which may hold blanks that no schema lets in. */
+export async function keyedIdOf(shelf: Shelf, type: AnyEntityType, data: Data): Promise<string | undefined> {
+  return type.key === undefined ? undefined : idOfKey(shelf, type.name, keyOf(type, data))
 }
 
 /** What is other than the record itself had it: of one that was merged away, that much is news for its survivor. */
