@@ -72,6 +72,14 @@ const onboard = definePlaybook({
     return { id: customer.id }
   },
 })
+const named = definePlaybook({
+  ...{ name: 'named', version: 1, output: z.object({}) },
+  input: z.object({ id: z.string(), crm: z.string().nullable() }),
+  async run(ctx, { id, crm }) {
+    await ctx.entities(Customer).identify(id, { refs: { crm } })
+    return {}
+  },
+})
 const loop = definePlaybook({
   name: 'loop',
   version: 1,
@@ -100,7 +108,7 @@ async function open(store: MemoryStore, options: { clock?: ManualClock; anchors?
   const clock = options.clock ?? manualClock(Date.UTC(2026, 0, 1))
   const sink = (anchor: Anchor) => void options.anchors?.push(anchor)
   const conductor = await createConductor({
-    ...{ store, clock, log: quiet, keepAlive: false, playbooks: [onboard, child, loop], policy: gate },
+    ...{ store, clock, log: quiet, keepAlive: false, playbooks: [onboard, child, loop, named], policy: gate },
     ...(options.work === undefined ? {} : { work: options.work }),
     ...(options.anchors === undefined ? {} : { anchors: { signer: signerFromPem(pem), sink } }),
   })
@@ -228,6 +236,23 @@ describe.each([
 })
 
 describe('pruning', () => {
+  it('keeps ended what a run ended that somebody else had begun anew', async () => {
+    const { acme, clock } = await open(memoryStore())
+    const customers = acme.entities(Customer, { by: me })
+    const { id } = await customers.create({ name: 'ada', stage: 'new' })
+    const known = (crm: string | null) => ({ refs: { crm } })
+    await (await acme.start(named, { id, crm: 'c1' }, { id: 'first' })).result()
+    await customers.identify(id, known(null))
+    await customers.identify(id, known('c1'))
+    await (await acme.start(named, { id, crm: null }, { id: 'last' })).result()
+    clock.to(clock.now() + 100 * DAY)
+    expect(await acme.maintenance.prune({ olderThan, by: me })).toMatchObject({ runs: 2 })
+    expect(await acme.audit.verify()).toMatchObject({ ok: true, faults: [] })
+    const other = await open(memoryStore(), { work: false, clock })
+    await other.acme.import(await linesOf(acme), { by: me, adopt: true })
+    expect(await other.acme.entities(Customer).byRef('crm', 'c1')).toBeUndefined()
+  })
+
   it('leaves all or nothing of a batch when a write fails, and goes on when it is called again', async () => {
     const uncut = await open(memoryStore())
     await aged(uncut)

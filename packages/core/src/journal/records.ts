@@ -62,10 +62,16 @@ export function writesOf(entries: readonly Entry[]): RecordWrite[] {
   return entries.flatMap((entry) => putsOf(entry).map(writeOf))
 }
 
+/** Kinds whose records begin once: their ids are of their beginning. */
+const BEGIN_ONCE: ReadonlySet<string> = new Set(['wait'])
+
 /** What entries that go have put last of a record. */
 export interface LastPut {
   readonly put: Put
-  /** Every put of the record, from its first on, is among those that go: an end of it says nothing that anything else needs. */
+  /**
+   * Every put of the record, from its first on, is among those that go: an end of it says nothing that anything else needs. Nobody can
+   * tell so of what may have ended, and begun anew, in between.
+   */
   readonly whole: boolean
 }
 
@@ -76,10 +82,8 @@ export function lastPuts(going: readonly Placed[]): Map<string, LastPut> {
   for (const put of entries.flatMap(putsOf)) {
     const key = `${put.kind}/${put.id}`
     const before = last.get(key)
-    const follows = before === undefined || before.put.data === null ? 1 : before.put.version + 1
-    // What ends and was not there ends what began elsewhere.
-    const began = before !== undefined || put.data !== null
-    last.set(key, { put, whole: (before?.whole ?? began) && put.version === follows })
+    const whole = (before?.whole ?? BEGIN_ONCE.has(put.kind)) && put.version === (before?.put.version ?? 0) + 1
+    last.set(key, { put, whole })
   }
   return last
 }
