@@ -1,6 +1,6 @@
 /** Unknown, in tests: a slip in what a test kit or a store is given fails where it stands, and not as something else later. */
 import { action, defineConnector, definePlaybook, policy } from '@keelson/core'
-import { exploreCrashes, fake, simulate, testConductor, type Harness } from '@keelson/testing'
+import { exploreCrashes, fake, manualClock, simulate, testConductor, type Harness } from '@keelson/testing'
 import { sqlite } from '@keelson/memory-sqlite'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
@@ -44,6 +44,26 @@ describe('a fake', () => {
     const waits = 'books.charge is tried again: what books.charge returned does not fit its schema'
     await expect(run.result()).rejects.toMatchObject({ code: 'RUN_WAITING', message: text(waits) })
     expect(await t.keelson.why(run.id)).toContain(waits)
+  })
+})
+
+describe('a manual clock', () => {
+  const noInstant = (given: string, hint: string): unknown =>
+    expect.objectContaining({ code: 'DURATION_INVALID', message: text(given), hint: text(hint) })
+
+  it('refuses to stand at what is no instant, where every timer would wait for ever', () => {
+    const make = manualClock as (start?: unknown) => unknown
+    expect(() => make()).toThrow(noInstant('undefined', 'manualClock(Date.UTC(2026, 0, 1))'))
+    expect(() => make(Number.NaN)).toThrow(noInstant('NaN', 'Date.UTC'))
+    expect(() => make('2026-01-05T09:00:00Z')).toThrow(noInstant('"2026-01-05T09:00:00Z"', 'Date.parse'))
+    expect(() => make(new Date(0))).toThrow(noInstant('an object', 'Date.parse'))
+  })
+
+  it('is moved to an instant only', () => {
+    const clock = manualClock(0)
+    expect(() => clock.to(undefined as never)).toThrow(noInstant('undefined', 'Date.UTC'))
+    expect(() => clock.to(Date.parse('tomorrow'))).toThrow(noInstant('NaN', 'Date.UTC'))
+    expect(clock.now()).toBe(0)
   })
 })
 

@@ -4,7 +4,7 @@ export { seeded, systemIds, type Ids } from './base/ids.ts'
 export { canonical, deepFreeze, parseStored, stored } from './base/json.ts'
 export { encoded } from './base/schema.ts'
 export { keyedHash, sha256 } from './base/hash.ts'
-export { assertKnown, assertOneOf, meantBy, namesOf } from './base/known.ts'
+export { assertKnown, assertOneOf, meantBy, named, namesOf } from './base/known.ts'
 export { nearest } from './base/nearest.ts'
 export { ERROR_CODES, KeelsonError, reviveError, storeError, type ErrorCode, type StoredError } from './base/errors.ts'
 export {

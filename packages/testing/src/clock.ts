@@ -3,7 +3,7 @@
  *
  * Timers fire in the order of their instants, then in the order of arming, each at its own instant and never early.
  */
-import { KeelsonError, type Clock, type Instant } from '@keelson/core/ports'
+import { KeelsonError, named, type Clock, type Instant } from '@keelson/core/ports'
 
 export interface ManualClock extends Clock {
   /** Moves to `at` (never back), firing what falls due on the way. */
@@ -40,8 +40,9 @@ export function milliseconds(duration: string): number {
   })
 }
 
-/** A clock that stands still at `start`. */
+/** A clock that stands still at `start`. Throws `DURATION_INVALID` for what is no instant. */
 export function manualClock(start: Instant): ManualClock {
+  assertInstant(start, 'manualClock(Date.UTC(2026, 0, 1))')
   const timers = new Set<Timer>()
   let now = start
   /** By how much it was set, in all. */
@@ -77,7 +78,10 @@ export function manualClock(start: Instant): ManualClock {
     now: () => now,
     monotonic,
     timer: (at, fire, options) => arm(at, fire, options?.keepAlive !== false),
-    to: due,
+    to(at) {
+      assertInstant(at, 'clock.to(Date.UTC(2026, 0, 2))')
+      due(at)
+    },
     step(by) {
       const ms = by.startsWith('-') ? -milliseconds(by.slice(1)) : milliseconds(by.replace(/^[+]/, ''))
       now += ms
@@ -90,6 +94,14 @@ export function manualClock(start: Instant): ManualClock {
     },
     process: (skewMs = 0) => processClock({ now: () => now, monotonic, arm }, skewMs),
   }
+}
+
+/** Nothing is due at what is no number: whatever waits would wait for ever. */
+function assertInstant(at: unknown, example: string): void {
+  if (Number.isFinite(at)) return
+  throw new KeelsonError('DURATION_INVALID', `${named(at)} is not an instant`, {
+    hint: `Give milliseconds, ${example}; of a text or a date object, what Date.parse() or getTime() says.`,
+  })
 }
 
 interface Source {
