@@ -1,5 +1,5 @@
 /** Unknown, to the verbs of a context: an option that there is not fails the call with its place, and nothing is done. */
-import { action, defineAgent, defineEntity, type Context } from '@keelson/core'
+import { action, defineAgent, defineEntity, defineEvent, type Context } from '@keelson/core'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { code, open, store } from './support/open.ts'
@@ -92,6 +92,65 @@ describe('a verb of a context', () => {
     const playbook = code((ctx) => ctx.step('a', () => 1, { timeout: undefined } as never))
     const keelson = await open(store(), { playbooks: [playbook] })
     expect(await (await keelson.start(playbook, {}, { id: 'r' })).result()).toBe(1)
+  })
+})
+
+describe('a wait for an event', () => {
+  const paid = z.object({ invoice: z.string(), cents: z.int() })
+  const none = z.looseObject({ by: z.string() })
+  const event = (schema: z.ZodType) => defineEvent({ name: 'told', schema })
+  const waits = (schema: z.ZodType, match: object) =>
+    code((ctx) => ctx.waitFor(event(schema), { match: match as never, timeout: '1m' }))
+
+  it.each([
+    ['an object', paid, { invoise: '7' }, 'Did you mean "invoice"? It has invoice, cents.'],
+    [
+      'one of several objects',
+      paid.or(z.object({ refund: z.string() })),
+      { id: '7' },
+      'It has invoice, cents, refund.',
+    ],
+    ['two objects at once', paid.and(z.object({ at: z.string() })), { id: '7' }, 'It has invoice, cents, at.'],
+    ['what may be none', paid.nullable(), { invoice: '7', id: '7' }, 'It has invoice, cents.'],
+    ['what has a name that all objects have', paid, { constructor: 'x' }, 'It has invoice, cents.'],
+    ['an object without fields', z.object({}), { id: '7' }, 'It has no fields.'],
+  ] as const)('for a field that there is not would be for ever: of %s', async (_, schema, match, hint) => {
+    const playbook = waits(schema, match)
+    const keelson = await open(store(), { playbooks: [playbook] })
+    const run = await keelson.start(playbook, {}, { id: 'r' })
+    await expect(run.result()).rejects.toMatchObject({
+      code: 'INPUT_INVALID',
+      message: expect.stringContaining('event told has no field') as string,
+      hint,
+    })
+  })
+
+  it.each([
+    ['its own', paid, { invoice: '7', cents: 1 }],
+    ['one of either', paid.or(z.object({ refund: z.string() })), { refund: '7' }],
+    ['one that is left undefined', paid, { invoice: '7', id: undefined }],
+    ['any of a loose object', none, { id: '7' }],
+    ['any of what may be a loose object', paid.or(none), { id: '7' }],
+    ['any of a record', z.record(z.string(), z.string()), { id: '7' }],
+    ['any where nobody knows', z.json(), { id: '7' }],
+  ] as const)('takes a field: %s', async (_, schema, match) => {
+    const playbook = waits(schema, match)
+    const keelson = await open(store(), { playbooks: [playbook] })
+    await keelson.start(playbook, {}, { id: 'r' })
+    await keelson.quiet()
+    expect(await keelson.why('r')).toContain('event told')
+  })
+
+  it('that was open before its field went goes on to its end', async () => {
+    const data = store()
+    const before = waits(z.object({ id: z.string() }), { id: '7' })
+    const old = await open(data, { playbooks: [before] })
+    await old.start(before, {}, { id: 'r' })
+    await old.quiet()
+    await old.stop()
+    const keelson = await open(data, { playbooks: [waits(paid, { id: '7' })] })
+    await keelson.quiet()
+    expect(await keelson.why('r')).toContain('event told')
   })
 })
 

@@ -162,7 +162,10 @@ export interface Context {
    */
   propose(title: string, plan: readonly Intent[], options?: ProposeOptions): Promise<PlanResult>
   sleep(duration: Duration | { until: string }): Promise<void>
-  /** The next event of this type since the run began that this run has not had yet. */
+  /**
+   * The next event of this type since the run began that this run has not had yet. Throws `INPUT_INVALID` where `match` has
+   * a field that the event's schema does not.
+   */
   waitFor<T>(event: EventType<T>, options?: { match?: Partial<NoInfer<T>>; since?: number }): Promise<T>
   waitFor<T>(
     event: EventType<T>,

@@ -2,8 +2,10 @@
 import { SYSTEM } from '../../base/actor.ts'
 import { durationMs, type Duration } from '../../base/duration.ts'
 import { KeelsonError } from '../../base/errors.ts'
+import { fieldsOf } from '../../base/fields.ts'
 import { sha256 } from '../../base/hash.ts'
 import { noSuch } from '../../base/known.ts'
+import { nearest } from '../../base/nearest.ts'
 import { canonical, stored } from '../../base/json.ts'
 import { fromStored, toStored } from '../../base/schema.ts'
 import { isUnlabelled, labelled, type Labels } from '../../base/labels.ts'
@@ -84,8 +86,9 @@ export function waitFor(
   event: EventType<unknown>,
   options: WaitOptions = {},
 ): Promise<unknown> {
-  eventSchema(event)
+  const schema = eventSchema(event)
   const match = stored(options.match ?? {}) as Record<string, Json>
+  if (!pass.history.ops.has(key)) assertMatch(event, fieldsOf(schema), match) // one that waits since before goes on
   const hash = sha256(canonical([event.name, match, options.timeout ?? null]))
   const asked = { event: event.name, match, hash, labels: eventLabels(event) }
   const live = (op: Op): Promise<void> => openWait(pass, key, asked, options, op)
@@ -95,6 +98,17 @@ export function waitFor(
     hash,
     live,
     value: ({ outcome }) => orHeld(pass, key, () => payloadOf(event, outcome)),
+  })
+}
+
+/** No payload has a field that its schema does not: such a wait would never end. */
+function assertMatch({ name }: EventType<unknown>, known: readonly string[] | undefined, match: object): void {
+  const stray = known === undefined ? undefined : Object.keys(match).find((field) => !known.includes(field))
+  if (stray === undefined) return
+  const has = `It has ${known!.join(', ') || 'no fields'}.`
+  const meant = nearest(stray, known!)
+  throw new KeelsonError('INPUT_INVALID', `event ${name} has no field "${stray}" that a wait could match`, {
+    hint: meant === undefined ? has : `Did you mean "${meant}"? ${has}`,
   })
 }
 
