@@ -66,6 +66,45 @@ describe('a schedule without its playbook', () => {
   })
 })
 
+describe('a schedule of what its conductor does not know', () => {
+  const often = { cron: '0 9 * * *', input: {} }
+
+  it('is refused as a start would be, and nothing is set', async () => {
+    const keelson = await open(store(), { playbooks: [] })
+    await expect(keelson.schedules.set('s', tick(), often)).rejects.toMatchObject({
+      code: 'PLAYBOOK_NOT_FOUND',
+      message: 'playbook tick@1 is not registered',
+      hint: expect.stringContaining('createConductor({ playbooks })') as string,
+    })
+    expect(await keelson.schedules.next('s')).toEqual([])
+    expect((await keelson.runs.list({ builtIn: true })).runs).toEqual([])
+  })
+
+  it('is refused for another definition of the same name and version', async () => {
+    const keelson = await open(store(), { playbooks: [tick()] })
+    await expect(keelson.schedules.set('s', tick(), often)).rejects.toMatchObject({
+      code: 'PLAYBOOK_NOT_FOUND',
+      hint: expect.stringContaining('Schedule the very object that was passed') as string,
+    })
+  })
+
+  it('is set by a process that only sets, with the definitions of those that work', async () => {
+    const shared = store()
+    const clock = manualClock(HALF_PAST_EIGHT)
+    const known = tick()
+    const web = await open(shared, { playbooks: [known], clock, work: false })
+    await web.schedules.set('s', known, often)
+    await web.stop()
+    const worker = await open(shared, { playbooks: [known], clock })
+    await worker.quiet()
+    clock.to(at('09:00'))
+    await worker.quiet()
+    expect((await worker.runs.list({ playbook: 'tick' })).runs.map(({ id }) => id)).toEqual([
+      's@2026-01-05T09:00:00.000Z',
+    ])
+  })
+})
+
 describe('an instant that cannot be started', () => {
   it('is put before a person where its input fits the newest version no more, and the next one comes', async () => {
     const shared = store()

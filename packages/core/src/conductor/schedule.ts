@@ -41,7 +41,10 @@ export interface ScheduleOptions<In> {
 }
 
 export interface Schedules {
-  /** Starts a run at each planned instant. The same name again replaces what was there, if anything differs. */
+  /**
+   * Starts a run at each planned instant. The same name again replaces what was there, if anything differs. Throws
+   * `PLAYBOOK_NOT_FOUND` for a playbook that is not registered here, as `start` does.
+   */
   set<In, Out>(name: string, playbook: Playbook<In, Out>, options: ScheduleOptions<NoInfer<In>>): Promise<void>
   /** Ends a schedule; runs that it started go on. */
   remove(name: string, options: { by: Actor }): Promise<void>
@@ -110,8 +113,8 @@ async function setSchedule<In, Out>(
   options: ScheduleOptions<In>,
 ): Promise<void> {
   const known = playbookOf(playbook)
+  env.catalog.assertHas(known, 'Schedule')
   assertInput(name, options.input)
-  env.catalog.add(known)
   const plan: Plan = {
     name,
     playbook: known.name,

@@ -3,6 +3,13 @@ import { KeelsonError } from '../base/errors.ts'
 import type { Playbook } from './context.ts'
 import { playbookOf, type AnyPlaybook } from './playbook.ts'
 
+/** Why what one holds in one's hand is not enough. */
+const LATER = {
+  Start: '.',
+  Call: ': after a restart nothing else would bring the code of a run that was called.',
+  Schedule: ': after a restart nothing else would bring the code of what the schedule starts.',
+} as const
+
 export class Catalog {
   readonly #byId = new Map<string, AnyPlaybook>()
   readonly #newest = new Map<string, AnyPlaybook>()
@@ -27,17 +34,15 @@ export class Catalog {
   }
 
   /** Throws `PLAYBOOK_NOT_FOUND` unless this very definition is here. */
-  assertHas(playbook: AnyPlaybook, verb: 'Start' | 'Call'): void {
+  assertHas(playbook: AnyPlaybook, verb: keyof typeof LATER): void {
     const { name, version } = playbook
     const known = this.get(name, version)
     if (known === playbook) return
     const what = known === undefined ? 'is not registered' : 'is registered as another definition'
-    const after =
-      verb === 'Call' ? ': after a restart nothing else would bring the code of a run that was called.' : '.'
     throw new KeelsonError('PLAYBOOK_NOT_FOUND', `playbook ${catalogId(name, version)} ${what}`, {
       hint:
         known === undefined
-          ? `Pass it in createConductor({ playbooks })${after}`
+          ? `Pass it in createConductor({ playbooks })${LATER[verb]}`
           : `${verb} the very object that was passed in createConductor({ playbooks }), or give this one a version of its own.`,
     })
   }
