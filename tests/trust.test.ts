@@ -50,12 +50,57 @@ async function decide(t: Harness, looks: string | undefined, decision: object = 
   expect(decided).toEqual({ status: 'done' })
 }
 
+describe('what was declared and never judged', () => {
+  const told = { seen: 0, good: 0, lower: 0, expired: 0, declared: true } as const
+  const pay = action({
+    ...{ name: 'bank.pay', effect: 'irreversible', idempotency: { by: 'key' }, category: 'money' },
+    ...{ input: z.object({}), output: z.null(), run: () => ({ output: null }) },
+  })
+  const paris = note.account('paris')
+
+  it('is listed as it begins, and as a standing once there is one', async () => {
+    const segment = ({ about }: { about: string }) => about
+    const trust = [
+      defineTrust(pay),
+      defineTrust(note, { start: 'approve', segment, ceiling: 'veto', autoPromote: 'batch' }),
+      defineTrust(paris),
+    ]
+    const t = await testConductor({ playbooks: [write], connectors: [fake(crm)], actions: [pay], trust, policy: gate(true) }) // prettier-ignore
+    const money = { action: 'bank.pay', segment: 'all', rung: 'shadow', ceiling: 'approve', category: 'money', next: 'approve' } // prettier-ignore
+    const apart = { action: 'crm.note', account: 'paris', segment: 'all', rung: 'shadow', ceiling: 'automatic', next: 'approve' } // prettier-ignore
+    const each = { action: 'crm.note', rung: 'approve', ceiling: 'veto', next: 'batch', autoPromote: 'batch' }
+    expect(await t.keelson.trust.list()).toEqual([money, each, apart].map((one) => ({ ...one, ...told })))
+    await decide(t, '10s')
+    const [judged, ...begin] = await t.keelson.trust.list()
+    expect(judged).toMatchObject({ action: 'crm.note', segment: 'x', seen: 1 })
+    expect(judged!.since).toMatch(/^2026-01-05T/)
+    expect(judged).not.toHaveProperty('declared')
+    expect(begin).toEqual([money, apart].map((one) => ({ ...one, ...told })))
+  })
+
+  it('counts the asks that nobody answered, and is no record', async () => {
+    const silent = policy([
+      policy.rule('notes', { on: note }, () => policy.ask({ grantable: true, onSilence: 'reject', timeout: '1h' })),
+    ])
+    const trust = [defineTrust(note, { start: 'approve', segment: ({ about }) => about }), defineTrust(paris)]
+    const t = await testConductor({ playbooks: [write], connectors: [fake(crm)], trust, policy: silent })
+    for (const about of ['a', 'b']) await t.start(write, { about })
+    await t.advance('2h')
+    expect((await t.keelson.trust.list()).map(({ account, expired }) => [account, expired])).toEqual([
+      [undefined, 2],
+      ['paris', 0],
+    ])
+    const other = t.keelson.workspace('other')
+    expect((await other.trust.list()).map(({ expired }) => expired)).toEqual([0, 0])
+  })
+})
+
 describe('trust', () => {
   it('is earned by what a person opened and looked at, and by nothing else', async () => {
     const t = await harness()
     await decide(t, undefined)
     await decide(t, '1s')
-    expect(await t.keelson.trust.list()).toEqual([])
+    expect(await t.keelson.trust.list()).toMatchObject([{ declared: true, seen: 0 }])
     await decide(t, '10s')
     await decide(t, '10s', { edit: { about: 'x', text: 'a note', n: 1 } })
     await decide(t, '10s', { edit: { about: 'y', text: 'a note' } })
@@ -349,7 +394,7 @@ describe('trust', () => {
       const said = i === 0 ? { reject: 'keep it' } : ({ approve: true } as const)
       await t.host((keelson) => keelson.inbox.decide(item.id, { hash: item.hash, by, ...said }))
     }
-    expect(await t.keelson.trust.list()).toEqual([])
+    expect(await t.keelson.trust.list()).toMatchObject([{ declared: true, seen: 0 }])
     expect(await t.keelson.grants.suggest({ least: 5 })).toEqual([])
   })
 })
@@ -399,7 +444,7 @@ describe('a ceiling', () => {
       t.keelson.trust.ceiling(other, 'veto', { by }),
     ]
     for (const one of tries) await expect(one).rejects.toMatchObject({ code: 'INPUT_INVALID' })
-    expect(await t.keelson.trust.list()).toEqual([])
+    expect(await t.keelson.trust.list()).toMatchObject([{ declared: true, rung: 'approve', ceiling: 'approve' }])
     await t.stop()
   })
 
@@ -481,7 +526,7 @@ describe('trust by terms of the taxonomy', () => {
     const t = await terms()
     await decide(t, '10s')
     await decide(t, '10s')
-    expect(await t.keelson.trust.list()).toEqual([])
+    expect(await t.keelson.trust.list()).toMatchObject([{ declared: true, seen: 0 }])
   })
 
   it('hears a no to a proposal though its term was retired meanwhile', async () => {

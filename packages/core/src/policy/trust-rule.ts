@@ -14,6 +14,8 @@ export interface TrustRule {
   /** The account of its connector under which it climbs. */
   readonly account: string
   readonly segment: (input: unknown) => string
+  /** It tells cases apart; else all are one segment, 'all'. */
+  readonly isSegmented: boolean
   /** Whose terms its segments are. */
   readonly taxonomy: TaxonomyName | undefined
   /** Where it begins in a segment of which nothing is known. */
@@ -82,6 +84,7 @@ export function defineTrust<In>(
     action: known.name,
     account: known.account,
     segment: (input: unknown) => segment?.(input as never) ?? 'all',
+    isSegmented: segment !== undefined,
     taxonomy,
     start,
     ceiling,

@@ -1,7 +1,6 @@
 /** Trust: a company's verbs for the ladder: where each action stands, and a person's word on it. */
 import type { Actor } from '../../base/actor.ts'
 import { KeelsonError } from '../../base/errors.ts'
-import { canonical } from '../../base/json.ts'
 import { definitionOf, type Action, type Category } from '../../connector/action.ts'
 import type { TrustRule } from '../../policy/trust-rule.ts'
 import { isAbove, nextRung, RUNGS, topOf, wilsonLower, type TrustRung } from '../../policy/trust.ts'
@@ -18,9 +17,13 @@ export interface Trusted {
   readonly action: string
   /** The account of its connector; absent: the default one. */
   readonly account?: string
-  readonly segment: string
+  /** Absent: it was only declared, and each of its segments begins so. */
+  readonly segment?: string
   readonly rung: TrustRung
-  readonly since: string
+  /** Absent where it was only declared. */
+  readonly since?: string
+  /** Nothing was judged yet, and nobody has set it: where its `defineTrust()` begins. No record says so. */
+  readonly declared?: true
   /** Decisions that a person looked at since the current version, and the bound that they bear. */
   readonly seen: number
   readonly good: number
@@ -39,7 +42,10 @@ export interface Trusted {
 }
 
 export interface Trust {
-  /** Where each action stands that people have decided on, by segment. */
+  /**
+   * Where each action stands that people have decided on, by segment; behind those, as `declared`, what this conductor was given
+   * in `trust` and nobody has judged yet.
+   */
   list(): Promise<readonly Trusted[]>
   /** A person's own choice of a rung, up to the ceiling. Recorded with who chose it. */
   set(action: Action<any, any>, rung: TrustRung, options: { by: Actor; segment?: string }): Promise<void>
@@ -69,7 +75,7 @@ export function trustVerbs(env: Environment, workspace: string): Trust {
       const unanswered = await unansweredOf(env, workspace, records)
       const all: Trusted[] = []
       for (const record of records) all.push(await shown(env, workspace, record, unanswered))
-      return all
+      return [...all, ...env.trust.filter((rule) => !isIn(records, rule)).map((rule) => declared(rule, unanswered))]
     },
     digest: (span) => digest(env, workspace, span),
     async set(action, rung, { by, segment = 'all' }) {
@@ -166,27 +172,49 @@ async function shown(
   }
 }
 
-/** When each ask of a segment was made that nobody answered in time. */
-type Unanswered = (rule: TrustRule, segment: string) => readonly number[]
+function isIn(records: readonly TrustRecord[], rule: TrustRule): boolean {
+  return records.some(({ action, account = 'default' }) => action === rule.action && account === rule.account)
+}
+
+/** As it begins. Of whoever tells segments apart nobody knows which there are: all of them begin so. */
+function declared(rule: TrustRule, unanswered: Unanswered): Trusted {
+  const { action, start: rung, ceiling, category, autoPromote, isSegmented } = rule
+  const next = nextRung(rung, ceiling)
+  return {
+    action,
+    ...under(rule),
+    ...(isSegmented ? {} : { segment: 'all' }),
+    rung,
+    declared: true,
+    ...{ seen: 0, good: 0, lower: 0, expired: unanswered(rule).length },
+    ceiling,
+    ...(category === undefined ? {} : { category }),
+    ...(next === undefined ? {} : { next }),
+    ...(autoPromote === undefined ? {} : { autoPromote }),
+  }
+}
+
+/** When each ask of a segment was made that nobody answered in time; of none: of them all. */
+type Unanswered = (rule: TrustRule, segment?: string) => readonly number[]
 
 /** Read once for each action, from the first of its standings on, whatever segments it has. */
 async function unansweredOf(env: Environment, workspace: string, records: readonly TrustRecord[]): Promise<Unanswered> {
-  const found = new Map<string, number[]>()
-  const keyOf = ({ action, account }: TrustRule, segment: string): string => canonical([action, account, segment])
-  for (const action of new Set(records.map((one) => one.action))) {
+  const found = new Map<TrustRule, { readonly segment: string; readonly at: number }[]>()
+  for (const action of new Set(env.trust.map((rule) => rule.action))) {
     const rules = env.trust.filter((rule) => rule.action === action)
-    if (rules.length === 0) continue
-    const own = records.filter((one) => one.action === action)
-    const from = own.reduce((first, { standing }) => Math.min(first, standing.since), Infinity)
+    const since = records.filter((one) => one.action === action).map(({ standing }) => standing.since)
+    const from = rules.every((rule) => isIn(records, rule)) ? Math.min(...since) : undefined
     for (const item of await itemsWhere(env.store, workspace, { field: 'unanswered', value: action }, from)) {
       const rule = rules.find(({ account }) => account === (item.account ?? 'default'))
       const segment = rule === undefined ? undefined : segmentOf(rule, item.input ?? null)
       if (rule === undefined || segment === undefined) continue
-      const key = keyOf(rule, segment)
-      found.set(key, [...(found.get(key) ?? []), item.openedAt])
+      const list = found.get(rule) ?? []
+      list.push({ segment, at: item.openedAt })
+      found.set(rule, list)
     }
   }
-  return (rule, segment) => found.get(keyOf(rule, segment)) ?? []
+  return (rule, segment) =>
+    (found.get(rule) ?? []).filter((one) => segment === undefined || one.segment === segment).map(({ at }) => at)
 }
 
 function saidBy({ by, at, until, reason }: Ceiling): NonNullable<Trusted['ceilingBy']> {
