@@ -13,7 +13,10 @@ import type { EntityType } from '../memory/entity.ts'
 export interface Audit {
   /** A page of what was done, newest first: by actor, entity, action, run and time, in any combination. */
   query(query?: AuditQuery): Promise<AuditPage>
-  /** A run as plain sentences, one per thing that happened; of one that was pruned, what the audit trail has kept. */
+  /**
+   * A run as plain sentences, one per thing that happened, and one for all that it read in a row; of one that was pruned, what the
+   * audit trail has kept.
+   */
   story(run: string): Promise<string[]>
   /** Why a field holds what it holds: the change, its run and step or its author, the value's sources, who agreed. */
   why<T>(type: EntityType<T>, id: string, field: keyof T & string): Promise<FieldStory>

@@ -1,4 +1,4 @@
-/** Story: a run in plain sentences: who, what, why, when. */
+/** Story: a run in plain sentences: who, what, why, when. What was read in a row is one of them. */
 import { actorText } from '../base/actor.ts'
 import type { Json } from '../base/value.ts'
 import { dataOf, type Entry } from '../journal/entry.ts'
@@ -10,6 +10,9 @@ import { streamOf } from '../conductor/start.ts'
 import { TRAIL, type TrailRecord } from '../conductor/trail.ts'
 import { takenBack } from './taken-back.ts'
 import { isPruned } from '../conductor/upkeep/journal.ts'
+import { CHANGE_SET_RECORD, type ChangeSetRecord } from '../memory/change-set.ts'
+import type { Blocked } from '../memory/invert.ts'
+import { readIn, readsTold, type Read } from './story-reads.ts'
 import { iso, type Status } from '../conductor/waiting.ts'
 import type { RunRow } from '../journal/store.ts'
 
@@ -20,11 +23,32 @@ export async function storyOf(env: Environment, workspace: string, run: string):
   const undone: string[] = []
   for (let continuation = 0; ; continuation++) {
     const entries = await env.store.entries(workspace, streamOf(run, continuation))
-    for (const entry of entries) lines.push(...(await told(env, workspace, entry)))
+    lines.push(...(await journalTold(env, workspace, entries)))
     for (const { at, actions, by } of await takenBack(env, workspace, run, entries))
       undone.push(`${iso(at)}  taken back since, by run ${by}: ${actions.join(', ')}`)
     if (entries.at(-1)?.kind !== 'run.continued') return [...lines, ...undone]
   }
+}
+
+/** What was read stands before what came of it, at the instant of the first of it. */
+async function journalTold(env: Environment, workspace: string, entries: readonly Entry[]): Promise<string[]> {
+  const lines: string[] = []
+  let reads: Read[] = []
+  let since = 0
+  const all = (): string[] => (reads.length === 0 ? [] : [`${iso(since)}  ${readsTold(reads)}`])
+  for (const entry of entries) {
+    const read = readIn(entry)
+    if (read !== undefined) {
+      if (reads.length === 0) since = entry.at
+      reads.push(read)
+      continue
+    }
+    const said = await told(env, workspace, entry)
+    if (said.length === 0) continue
+    lines.push(...all(), ...said)
+    reads = []
+  }
+  return [...lines, ...all()]
 }
 
 /** Of a run whose journal was pruned: what the audit trail has kept of it, and how it ended. */
@@ -197,6 +221,7 @@ const TELL: Tell = {
       ? `${key}: ${made?.type} ${made?.id} is at version ${made?.version}`
       : `${key} failed: ${d.error.message}`
   },
+  'memory.completed': (d, key) => memoryTakenBack(d, key),
   'effect.opened': (d) =>
     d.joined === true
       ? `asked for ${d.action} as was asked before: waits for that one (effect ${d.effect.slice(0, 8)})`
@@ -205,6 +230,17 @@ const TELL: Tell = {
   'effect.failed': (d) => `try ${d.attempt} failed: ${d.error.message}`,
   'effect.completed': (d, key) => effectSentence(d, key),
   'effect.late': () => 'a try that was given up answered after all',
+}
+
+/** Of a revert. It names no memory by its words: whoever may see those finds them by the change set. */
+function memoryTakenBack({ ok, error, puts = [] }: EntryData['memory.completed'], key: string): string | undefined {
+  if (error !== undefined) return /^forget \d+$/.test(key) ? `${key} failed: ${error.message}` : undefined
+  const made = puts.filter(({ kind }) => kind === CHANGE_SET_RECORD).map(({ data }) => data as ChangeSetRecord | null)
+  const inverse = made.find((set) => set?.reverts !== undefined)
+  if (inverse === undefined || inverse === null) return undefined
+  const { length } = inverse.changes
+  const stays = ((ok ?? []) as unknown as readonly Blocked[]).map(({ id, why }) => `; ${id} stays: ${why}`).join('')
+  return `${key}: took back what change set ${inverse.reverts!.join(', ')} had made of memory (${length} ${length === 1 ? 'change' : 'changes'})${stays}`
 }
 
 function effectSentence(d: EntryData['effect.completed'], key: string): string | undefined {
