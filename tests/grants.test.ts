@@ -298,6 +298,100 @@ describe('grants.suggest', () => {
     )
   })
 
+  const gifts = (cost?: (input: { to: string; cents: number }) => unknown) => {
+    const send = action({
+      ...{ name: 'shop.gift', effect: 'irreversible', idempotency: { by: 'key' } },
+      input: z.object({ to: z.string(), cents: z.int() }),
+      output: z.null(),
+      ...(cost === undefined ? {} : { cost: cost as never }),
+      run: () => ({ output: null }),
+    })
+    const give = definePlaybook({
+      ...{ name: 'give', version: 1, input: z.object({ to: z.string(), cents: z.int() }), output: z.null() },
+      run: (ctx, { to, cents }) => ctx.act(to === 'paris' ? send.account('paris') : send, { to, cents }),
+    })
+    const gate = policy([policy.rule('gifts', { on: send }, () => policy.ask({ grantable: true }))])
+    return { send, give, setting: { playbooks: [give], actions: [send], policy: gate } }
+  }
+  const EUR = (amount: number) => ({ amount, currency: 'EUR' })
+  async function give(t: Harness, of: ReturnType<typeof gifts>, to: string, cents: number, say = 'yes') {
+    await t.start(of.give, { to, cents })
+    const item = (await t.inbox.list()).items.at(-1)!
+    await t.inbox.opened(item.id, { by: ann })
+    await t.advance('30s')
+    const said = say === 'yes' ? ({ approve: true } as const) : { reject: say }
+    expect(await t.host((keelson) => keelson.inbox.decide(item.id, { hash: item.hash, by: ann, ...said }))).toEqual({
+      status: 'done',
+    })
+  }
+
+  it('speaks for each account by itself, of what was decided under it', async () => {
+    const of = gifts()
+    const t = await testConductor(of.setting)
+    for (let i = 0; i < 3; i++) await give(t, of, 'paris', 5)
+    for (let i = 0; i < 3; i++) await give(t, of, 'rome', 7)
+    const [rome, paris, ...others] = await t.keelson.grants.suggest({ least: 3 })
+    expect(others).toEqual([])
+    expect(rome).toMatchObject({ action: 'shop.gift', where: { to: ['rome'] }, evidence: { approved: 3 } })
+    expect(rome).not.toHaveProperty('account')
+    expect(rome!.sentence).toContain('looked at 3 of shop.gift: 3')
+    expect(paris).toMatchObject({ action: 'shop.gift', account: 'paris', where: { to: ['paris'] } })
+    expect(paris!.sentence).toContain('looked at 3 of shop.gift under paris: 3')
+    const { where, cap, until } = paris!
+    await t.keelson.grants.create({ action: of.send.account('paris'), where: where, cap, until, by: ann })
+    expect(await (await t.start(of.give, { to: 'paris', cents: 5 })).result()).toBeNull()
+    await give(t, of, 'paris', 500, 'too much')
+    expect((await t.keelson.grants.suggest({ least: 3 })).map(({ account }) => account)).toEqual([undefined])
+    await t.stop()
+  })
+
+  it('caps the money where all that was approved says what it costs', async () => {
+    const of = gifts(({ cents }) => EUR(cents))
+    const t = await testConductor(of.setting)
+    for (const cents of [1000, 250, 4200]) await give(t, of, 'rome', cents)
+    const [made] = await t.keelson.grants.suggest({ least: 3 })
+    expect(made!.cap).toEqual({ count: 3, amount: EUR(5450), per: '30d' })
+    expect(made!.sentence).toContain('They cost 54.50 EUR together, 42.00 EUR at most: up to 54.50 EUR in 30 days')
+    const { where, cap, until } = made!
+    await t.keelson.grants.create({ action: of.send, where: where, cap, until, by: ann })
+    expect(await (await t.start(of.give, { to: 'rome', cents: 4200 })).result()).toBeNull()
+    const over = await t.start(of.give, { to: 'rome', cents: 4200 })
+    expect((await over.status()).state).toBe('waiting')
+    await t.stop()
+  })
+
+  it('caps what a month came to, and the dearest at least', async () => {
+    for (const [spent, most] of [
+      [[1000, 1000, 1000], Math.ceil((3000 * 30) / 58)],
+      [[1000, 250, 4200], 4200],
+    ] as const) {
+      const of = gifts(({ cents }) => EUR(cents))
+      const t = await testConductor(of.setting)
+      for (const [at, cents] of spent.entries()) {
+        if (at > 0) await t.advance('2505570s')
+        await give(t, of, 'rome', cents)
+      }
+      const [made] = await t.keelson.grants.suggest({ least: 3 })
+      expect(made!.cap).toEqual({ count: 2, amount: EUR(most), per: '30d' })
+      await t.stop()
+    }
+  })
+
+  it.each([
+    ['one costs nothing', ({ cents }: { cents: number }) => (cents === 3 ? undefined : EUR(cents))],
+    ['they cost in two currencies', ({ cents }: { cents: number }) => ({ amount: cents, currency: cents === 3 ? 'USD' : 'EUR' })], // prettier-ignore
+    ['one takes in', ({ cents }: { cents: number }) => EUR(cents === 3 ? -3 : cents)],
+    ['one does not tell', ({ cents }: { cents: number }) => (cents === 3 ? Number.NaN : EUR(cents))],
+  ])('caps no money where that could not be added up: %s', async (_, cost) => {
+    const of = gifts(cost)
+    const t = await testConductor(of.setting)
+    for (const cents of [1, 2, 3]) await give(t, of, 'rome', cents)
+    const [made] = await t.keelson.grants.suggest({ least: 3 })
+    expect(made!.cap).toEqual({ count: 3, per: '30d' })
+    expect(made!.sentence).toContain('What they cost cannot be added up: no amount would cap it.')
+    await t.stop()
+  })
+
   it('never rests on rubber stamps', async () => {
     const t = await testConductor(setUp())
     await decideAll(t, 12, undefined)

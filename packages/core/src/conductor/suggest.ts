@@ -9,7 +9,11 @@ import { isMoney, type Money } from '../base/actor.ts'
 import { durationMs, type Duration } from '../base/duration.ts'
 import { canonical } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
+import { moneyText } from '../base/money.ts'
+import type { AnyAction } from '../connector/action.ts'
+import { costsKnown } from '../connector/cost.ts'
 import { shapeOf } from '../connector/shape.ts'
+import { amountOf } from '../policy/grant.ts'
 import type { Judgement } from '../policy/verdict.ts'
 import type { Environment } from './environment.ts'
 import { itemsWhere, type ItemRecord } from './item.ts'
@@ -29,9 +33,12 @@ export interface SuggestOptions {
 
 export interface GrantSuggestion {
   readonly action: string
+  /** Under which all of it was decided, and for which a grant would be made (`action.account(…)`); absent: the default one. */
+  readonly account?: string
   /** As `grants.create` takes it. */
   readonly where: { readonly [field: string]: Json }
-  readonly cap: { readonly count: number; readonly per: '30d' }
+  /** `amount`: where each of those that were approved costs money, in one currency. */
+  readonly cap: { readonly count: number; readonly amount?: Money; readonly per: '30d' }
   /** ISO date, in ninety days. */
   readonly until: string
   /** What it rests on, and what it leaves open. */
@@ -62,11 +69,10 @@ export async function suggestions(
     { field: 'state', value: 'closed' },
     Math.max(0, now - durationMs(since)),
   )
-  const byAction = new Map<string, ItemRecord[]>()
   const speaks = (item: ItemRecord): boolean => grantable(item) && isOfNow(env, item)
-  for (const item of closed.filter(speaks)) byAction.set(item.action!, [...(byAction.get(item.action!) ?? []), item])
-  return [...byAction].sort().flatMap(([action, items]) => {
-    const made = suggestion(action, items, least, now)
+  const apart = Map.groupBy(closed.filter(speaks), ({ action, account }) => canonical([action, account]))
+  return [...apart.keys()].sort().flatMap((key) => {
+    const made = suggestion(env, apart.get(key)!, least, now)
     return made === undefined ? [] : [made]
   })
 }
@@ -76,7 +82,7 @@ function grantable(item: ItemRecord): boolean {
   if (item.kind !== 'approval' || item.action === undefined || item.dueAt !== undefined || item.shadow === true)
     return false
   if (item.undo === true) return false
-  if (item.account !== 'default' || item.changed !== undefined || item.state !== 'decided') return false
+  if (item.account === undefined || item.changed !== undefined || item.state !== 'decided') return false
   const { asks } = item.verdict as unknown as Judgement
   return asks.length > 0 && asks.every((one) => one.grantable)
 }
@@ -87,12 +93,14 @@ function isOfNow(env: Environment, { action, shape }: ItemRecord): boolean {
   return shape === undefined || known === undefined || shapeOf(known).mark === shape
 }
 
+/** Of the items of one action under one account. */
 function suggestion(
-  action: string,
+  env: Environment,
   items: readonly ItemRecord[],
   least: number,
   now: number,
 ): GrantSuggestion | undefined {
+  const { action = '', account = 'default' } = items[0]!
   const looks = items.map((item) => ({ item, looked: lookedAt(item) }))
   const counted = looks.filter(
     ({ item, looked }) => looked?.opened === true && !looked.stamp && item.decided?.batch === undefined,
@@ -107,6 +115,7 @@ function suggestion(
   const at = approved.map(({ item }) => item.decided!.at)
   const [from, to] = [Math.min(...at), Math.max(...at)]
   const months = Math.max(1, (to - from) / MONTH_MS)
+  const { amount, said: cost } = costOf(env.actions.find(action), inputs, months)
   const notCounted = items.length - counted.length
   const evidence = {
     lookedAt: counted.length,
@@ -118,17 +127,51 @@ function suggestion(
     to: day(to),
     open,
   }
+  const under = account === 'default' ? {} : { account }
+  const name = account === 'default' ? action : `${action} under ${account}`
   return {
     action,
+    ...under,
     where,
-    cap: { count: Math.ceil(approved.length / months), per: '30d' },
+    cap: { count: Math.ceil(approved.length / months), ...(amount === undefined ? {} : { amount }), per: '30d' },
     until: day(now + 90 * DAY_MS),
-    sentence: sentence(action, evidence, narrowed),
+    sentence: sentence(name, evidence, narrowed, cost),
     evidence,
   }
 }
 
-function sentence(action: string, evidence: GrantSuggestion['evidence'], narrowed: readonly string[]): string {
+/**
+ * What caps the money, counted as each use of the grant will be: what a month came to, and the dearest of them at least. One that cannot
+ * be counted would never be answered under such a cap, so then there is none.
+ */
+function costOf(
+  action: AnyAction | undefined,
+  inputs: readonly { [field: string]: Json }[],
+  months: number,
+): { readonly amount?: Money; readonly said: string } {
+  if (action === undefined) return { said: ' What they cost is not known here: no amount would cap it.' }
+  const costs = inputs.map((input) => costsKnown(action, input))
+  if (costs.every((all) => all?.every(({ amount }) => amount === 0))) return { said: '' }
+  const counted = inputs.flatMap((input, at) => amountOf({ costs: costs[at] ?? null, input }) ?? [])
+  const { currency } = counted[0] ?? { currency: '' }
+  const sum = counted.reduce((all, one) => all + one.amount, 0)
+  const dearest = Math.max(...counted.map(({ amount }) => amount))
+  const most = Math.max(Math.ceil(sum / months), Math.ceil(dearest))
+  if (counted.length < inputs.length || counted.some((one) => one.currency !== currency) || !Number.isSafeInteger(most))
+    return { said: ' What they cost cannot be added up: no amount would cap it.' }
+  const text = (amount: number): string => moneyText({ amount, currency }) ?? `${amount} ${currency} in minor units`
+  return {
+    amount: { amount: most, currency },
+    said: ` They cost ${text(sum)} together, ${text(dearest)} at most: up to ${text(most)} in 30 days could be spent.`,
+  }
+}
+
+function sentence(
+  action: string,
+  evidence: GrantSuggestion['evidence'],
+  narrowed: readonly string[],
+  cost: string,
+): string {
   const { lookedAt: looked, approved, edited, notCounted, from, to, open } = evidence
   const left =
     notCounted === 0 ? '' : ` ${notCounted} more were decided without a look or in a batch, and do not count.`
@@ -136,7 +179,7 @@ function sentence(action: string, evidence: GrantSuggestion['evidence'], narrowe
   const any = open.length === 0 ? '' : ` It would cover any ${open.join(', ')}.`
   return (
     `From ${from} to ${to} somebody looked at ${looked} of ${action}: ${approved} were approved as they were, ` +
-    `${edited} edited, none rejected.${left}${range}${any}`
+    `${edited} edited, none rejected.${left}${range}${cost}${any}`
   )
 }
 

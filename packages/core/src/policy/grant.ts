@@ -146,7 +146,7 @@ function hasRoom(grant: Grant, uses: Grant['uses'], amount: Money | undefined): 
 }
 
 /** What it takes of a cap. Undefined where it costs nothing, in several currencies, or something negative: it could not be added up. */
-function amountOf({ costs, input }: Use): Money | undefined {
+export function amountOf({ costs, input }: Pick<Use, 'costs' | 'input'>): Money | undefined {
   const money = costs === undefined ? moneyIn(input) : (costs ?? [])
   const [sum, ...others] = totals(money)
   return others.length > 0 || money.some(({ amount }) => amount < 0) ? undefined : sum
