@@ -78,6 +78,19 @@ describe('the story of a run', () => {
     ])
   })
 
+  it('does not tell the turns that reads took', async () => {
+    const slow = action({
+      ...{ name: 'bank.slow', effect: 'read', rate: { count: 1000, per: '1h' }, input: z.object({}) },
+      ...{ output: z.null(), run: () => ({ output: null }) },
+    })
+    const playbook = code(async (ctx) => {
+      for (let n = 0; n < 5; n++) await ctx.act(slow, {})
+    })
+    const gate = policy([policy.rule('all', { on: slow }, () => policy.allow())])
+    const t = await testConductor({ playbooks: [playbook], actions: [slow], policy: gate })
+    expect(await storyOf(t, (await t.start(playbook, {})).id)).toEqual(['read bank.slow 5 times'])
+  })
+
   it('says how many memories were read, and for what', async () => {
     const by: Actor = me
     const { lines } = await told(

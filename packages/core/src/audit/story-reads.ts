@@ -17,6 +17,8 @@ export interface Read {
   /** What was read, each by one name. */
   readonly names: readonly string[]
   readonly cached?: true
+  /** By which it took its turn, where it had to. */
+  readonly turn?: string
 }
 
 const NAMED_MAX = 3
@@ -31,6 +33,12 @@ export function readIn(entry: Entry): Read | undefined {
   if (entry.kind === 'effect.completed')
     return actionRead(entry.key, dataOf(entry as Entry & { kind: 'effect.completed' }))
   return undefined
+}
+
+/** By whom a turn was taken; '' where none was. */
+export function turnIn(entry: Entry): string {
+  if (entry.kind !== 'limit.taken' || entry.payload === null) return ''
+  return dataOf(entry as Entry & { kind: 'limit.taken' }).by
 }
 
 /** In the order in which each kind was read first. */
@@ -68,9 +76,14 @@ function memoryRead(key: string, { reads }: EntryData['memory.completed']): Read
 function actionRead(key: string, { receipt, judged }: EntryData['effect.completed']): Read | undefined {
   const { readAt, cached } = (receipt ?? {}) as { readAt?: string; cached?: boolean }
   if (readAt === undefined) return undefined
-  const { action = nameOf(key), account = 'default' } = (judged ?? {}) as { action?: string; account?: string }
+  const by = (judged ?? {}) as { action?: string; account?: string; effect?: string }
+  const { action = nameOf(key), account = 'default', effect: turn } = by
   const what = account === 'default' ? action : `${action} under ${account}`
-  return { how: 'read', what, names: [], ...(cached === true ? { cached } : {}) }
+  return {
+    ...{ how: 'read', what, names: [] },
+    ...(cached === true ? { cached } : {}),
+    ...(turn === undefined ? {} : { turn }),
+  }
 }
 
 /** An operation's own name, without its branch and ordinal. */

@@ -12,7 +12,7 @@ import { takenBack } from './taken-back.ts'
 import { isPruned } from '../conductor/upkeep/journal.ts'
 import { CHANGE_SET_RECORD, type ChangeSetRecord } from '../memory/change-set.ts'
 import type { Blocked } from '../memory/invert.ts'
-import { readIn, readsTold, type Read } from './story-reads.ts'
+import { readIn, readsTold, turnIn, type Read } from './story-reads.ts'
 import { iso, type Status } from '../conductor/waiting.ts'
 import type { RunRow } from '../journal/store.ts'
 
@@ -36,8 +36,11 @@ async function journalTold(env: Environment, workspace: string, entries: readonl
   let reads: Read[] = []
   let since = 0
   const all = (): string[] => (reads.length === 0 ? [] : [`${iso(since)}  ${readsTold(reads)}`])
-  for (const entry of entries) {
-    const read = readIn(entry)
+  const found = entries.map(readIn)
+  const turns = new Set(found.flatMap((read) => read?.turn ?? []))
+  for (const [at, entry] of entries.entries()) {
+    const read = found[at]
+    if (read === undefined && turns.has(turnIn(entry))) continue // it is told as the read that took it
     if (read !== undefined) {
       if (reads.length === 0) since = entry.at
       reads.push(read)
