@@ -199,3 +199,21 @@ it('keeps what the fields of a record and a memory are to be taken for', async (
   expect(await labels(from)).toEqual(['said'])
   expect(await labels(there)).toEqual(['said'])
 })
+
+it('brings no event a second time: neither of this very company, nor of one that had it from here', async () => {
+  const keelson = await open(memoryStore(), { playbooks: [] })
+  const [from, there] = [keelson.workspace('from'), keelson.workspace('there')]
+  await from.memory.append({ text: 'Ada called.', at: '2026-01-01' }, { by: me })
+  await from.memory.append({ text: 'Ada called.', at: '2026-01-02' }, { by: me })
+  const { id } = await from.memory.append({ text: 'Ada wrote.', id: 'mail 1' }, { by: me })
+  for (let round = 0; round < 2; round++) {
+    expect((await from.merge(await linesOf(from), { by: me })).memories).toMatchObject({ imported: 0, known: 3 })
+    expect((await there.merge(await linesOf(from), { by: me })).memories.imported).toBe(round === 0 ? 3 : 0)
+    expect((await from.merge(await linesOf(there), { by: me })).memories).toMatchObject({ imported: 0, known: 3 })
+  }
+  const older = await linesOf(from)
+  await from.memory.forget(id, { by: me })
+  for (const bundle of [older, await linesOf(there)])
+    expect((await from.merge(bundle, { by: me })).memories.imported).toBe(0)
+  expect((await from.memory.history()).map(({ text }) => text)).toEqual(['Ada called.', 'Ada called.'])
+})

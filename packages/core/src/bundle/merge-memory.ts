@@ -1,10 +1,14 @@
 /** Memories of a bundle as what an import takes: those that hold, by terms that are known here; what is gone stays gone. */
+import { canonical } from '../base/json.ts'
 import { inUse, type Taxonomy } from '../base/taxonomy.ts'
+import type { Environment } from '../conductor/environment.ts'
 import type { Keeping } from '../conductor/memory/import.ts'
+import { pagesOf } from '../journal/pages.ts'
 import type { ImportItem } from '../memory/handle.ts'
 import type { Subject } from '../memory/input.ts'
 import type { Kept } from '../memory/kept.ts'
-import type { MemoryRecord } from '../memory/unit.ts'
+import { rootOf, WORKSPACE_SCOPE } from '../memory/scope.ts'
+import { MEMORY_RECORD, START, type MemoryRecord } from '../memory/unit.ts'
 
 export type Remembering = MemoryRecord
 
@@ -12,6 +16,8 @@ export type Remembering = MemoryRecord
 export interface Taking extends Keeping {
   /** What it is about, as the bundle and as this company calls that. */
   readonly about: readonly string[]
+  /** Of an event: what it is told by, whatever its id. */
+  readonly event?: string
 }
 
 export function itemsOf(
@@ -26,7 +32,30 @@ export function itemsOf(
     item: record.kind === 'event' ? eventOf(record, ids) : memoryOf(record, ids, taxonomy),
     kept: keptOf(record),
     about: record.subject === undefined ? [] : [record.subject, subjectHere(record.subject, ids)],
+    ...(record.kind === 'event' ? { event: markOf(record) } : {}),
   }))
+}
+
+/** Without events that are, or were, here under another id: of this very company, or of one that had them from it. */
+export async function besidesHere(
+  { env, workspace }: { readonly env: Environment; readonly workspace: string },
+  items: readonly Taking[],
+): Promise<Taking[]> {
+  const events = items.filter(({ event }) => event !== undefined)
+  const here = new Set<string>()
+  for (const root of new Set(events.map(({ item }) => rootOf(item.scope ?? WORKSPACE_SCOPE))))
+    for (const state of ['live', 'past']) {
+      const where = { field: 'in', value: `${state}:${root}` }
+      for await (const { data } of pagesOf(env.store, workspace, { kind: MEMORY_RECORD, where, after: START })) {
+        const record = JSON.parse(data) as MemoryRecord
+        if (record.kind === 'event' && record.erased === undefined) here.add(markOf(record))
+      }
+    }
+  return items.filter(({ event }) => event === undefined || !here.has(event))
+}
+
+function markOf({ scope, text, from, thread, ord, speaker, role }: MemoryRecord): string {
+  return canonical([scope, text, from, thread ?? null, ord ?? null, speaker ?? null, role ?? null])
 }
 
 /** Whose word it was there is nobody's here who counts for more than an import. */

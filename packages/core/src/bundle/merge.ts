@@ -35,7 +35,7 @@ import {
   withBlanks,
   type Brought,
 } from './merge-erased.ts'
-import { itemsOf, type Remembering } from './merge-memory.ts'
+import { besidesHere, itemsOf, type Remembering } from './merge-memory.ts'
 import { Files, filesIn, filesOf } from './merge-files.ts'
 import { entryOf, readLines, type BundleSource } from './read.ts'
 
@@ -306,16 +306,18 @@ async function rememberAll(parts: Parts, memories: readonly Remembering[]): Prom
   const gone = await erasedHere(parts, memories)
   const left = memories.filter(({ id }) => !gone.has(id))
   const all = itemsOf(left, here, taxonomy)
-  const items = await besidesErased(parts, all)
-  const erased = gone.size + all.length - items.length
+  const whole = await besidesErased(parts, all)
+  const erased = gone.size + all.length - whole.length
+  const items = await besidesHere(parts, whole)
+  const same = whole.length - items.length
   await parts.files.bring(
     bringing(parts),
     items.flatMap(({ item }) => filesOf(item.evidence ?? [])),
   )
-  if (options.dryRun === true || items.length === 0) return { imported: items.length, known: 0, proposed: 0, erased }
+  if (options.dryRun === true || items.length === 0) return { imported: items.length, known: same, proposed: 0, erased }
   const { imported, known, proposed } = await importKept(deskOf(env, workspace), items, {
     by: options.by,
     reason: 'merged from a bundle',
   })
-  return { imported, known, proposed, erased }
+  return { imported, known: known + same, proposed, erased }
 }
