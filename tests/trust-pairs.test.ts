@@ -139,6 +139,22 @@ function delaying(kind: string) {
   return { wrap, reached: reached.promise, go: go.resolve }
 }
 
+/** A store that, once armed, waits before its `nth` read or unit until it is let go. */
+function waiting(nth: number) {
+  const reached = Promise.withResolvers<boolean>()
+  const go = Promise.withResolvers<void>()
+  let left = Infinity
+  const wrap = (store: MemoryStore): MemoryStore =>
+    intercept(store, {
+      before(op) {
+        if (!['records', 'commit', 'write'].includes(op) || --left !== 0) return
+        reached.resolve(true)
+        return go.promise
+      },
+    })
+  return { wrap, arm: () => (left = nth), reached, go: go.resolve }
+}
+
 /** A store that takes a turn of the event loop for each call, and how many units of runs have met a conflict. */
 function counted(inner: MemoryStore) {
   let conflicts = 0
@@ -236,6 +252,27 @@ describe('the counterpart of a proposal', () => {
     slow.go()
     await late
     expect(await other.trust.list()).toMatchObject([{ seen: 1, good: 1 }])
+  })
+
+  it.each(['would', 'deed'])('is found wherever the other happens while the %s is on its way', async (kind) => {
+    const [first, second] = kind === 'would' ? [saysIn, toldIn] : [toldIn, saysIn]
+    const missed: number[] = []
+    for (let nth = 1, isMore = true; isMore; nth++) {
+      const { open } = processes()
+      const slow = waiting(nth)
+      const [one, other] = [await open('1', slow.wrap), await open()]
+      await Promise.all([one.quiet(), other.quiet()])
+      slow.arm()
+      const late = first(one, 'a').finally(() => slow.reached.resolve(false))
+      isMore = await slow.reached.promise
+      await second(other, 'a')
+      slow.go()
+      await late
+      const [found] = await other.trust.list()
+      if (found?.seen !== 1) missed.push(nth)
+      await Promise.all([one.stop({ withinMs: 0 }), other.stop({ withinMs: 0 })])
+    }
+    expect(missed).toEqual([])
   })
 
   it('is found by each of many that are proposed and done at once', async () => {

@@ -3,8 +3,8 @@
  *
  * U1. It is found by its keys until it is a counterpart: the unit that makes it one ends its record, so that it is one once.
  * U2. Of two units of which neither has seen the other, the second conflicts, is built anew and sees the first: whoever finds nothing
- *     raises the version of each place where the other would look. There are so many places and no more, whatever is about: two acts
- *     of different things may share one, and wait for each other once.
+ *     raises the version of each place where the other would look, as it was before the look: what comes in between is a conflict, too.
+ *     There are so many places and no more, whatever is about: two acts of different things may share one, and wait for each other once.
  */
 import type { Put } from '../../journal/put.ts'
 import type { MemoryStore, RecordRow } from '../../journal/store.ts'
@@ -51,7 +51,7 @@ export function pairedPut({ row: { id, version } }: Unpaired): Put {
   return { kind: UNPAIRED, id, version: version + 1, data: null }
 }
 
-/** U2. */
+/** U2. Asked for before the look for which they are. */
 export async function meetingPuts({ store, workspace }: At, keys: readonly string[]): Promise<Put[]> {
   const ids = [...new Set(keys.map((key) => key.slice(0, PLACE)))].sort()
   const rows = await store.records(workspace, { kind: MEETING, ids, limit: ids.length })

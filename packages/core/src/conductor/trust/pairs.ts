@@ -80,6 +80,7 @@ export async function proposed(
 ): Promise<Drawn> {
   const bare: Drawn = { puts: [wouldPut(would, 1)], drafts: [] }
   if (stands?.known === undefined || stands.rung !== 'shadow') return bare
+  const meeting = await meetingPuts({ store: env.store, workspace }, would.keys ?? [])
   const found = await counterpart(env, workspace, would)
   if (found !== undefined) {
     const ground = await groundsIn(env, workspace)(would)
@@ -92,7 +93,6 @@ export async function proposed(
   const { rule } = stands
   const { record } = stands.known
   const begun = record.version === 0 ? (await happened(env, workspace, rule, record, [])).puts : []
-  const meeting = await meetingPuts({ store: env.store, workspace }, would.keys ?? [])
   return { puts: [...bare.puts, ...begun, ...meeting], drafts: [] }
 }
 
@@ -108,13 +108,14 @@ async function completedBy(
   const place = { store: env.store, workspace }
   const alone = async (): Promise<Put> => unpairedPut(place, ref, keys, act.at)
   if (ruleOf(env, act.action, account) === undefined) return { puts: [await alone()], drafts: [] }
+  const meeting = await meetingPuts(place, keys)
   const groundOf = groundsIn(env, workspace)
   const keep = async (row: RecordRow): Promise<boolean> => (await groundOf(heldIn(row).would)) !== undefined
   const rows = await rowsNear(place, 'would', keys, { ...nearTo(env, act.at), keep })
   const held = new Map(rows.map(heldIn).map((one) => [one.would.id, one]))
   const woulds = [...held.values()].map(({ would }) => asked(env, would))
   const found = held.get(proposalOf(act, woulds, WINDOW_MS, alikeIn(env))?.id ?? '')
-  if (found === undefined) return { puts: [await alone(), ...(await meetingPuts(place, keys))], drafts: [] }
+  if (found === undefined) return { puts: [await alone(), ...meeting], drafts: [] }
   return counted(env, workspace, found, act, (await groundOf(found.would))!)
 }
 
