@@ -107,8 +107,9 @@ async function completedBy(
   const keys = keysOf(secret, { ...act, account })
   const place = { store: env.store, workspace }
   const alone = async (): Promise<Put> => unpairedPut(place, ref, keys, act.at)
-  if (ruleOf(env, act.action, account) === undefined) return { puts: [await alone()], drafts: [] }
   const meeting = await meetingPuts(place, keys)
+  // Another process may know of trust what this one does not.
+  if (ruleOf(env, act.action, account) === undefined) return { puts: [await alone(), ...meeting], drafts: [] }
   const groundOf = groundsIn(env, workspace)
   const keep = async (row: RecordRow): Promise<boolean> => (await groundOf(heldIn(row).would)) !== undefined
   const rows = await rowsNear(place, 'would', keys, { ...nearTo(env, act.at), keep })
