@@ -206,6 +206,24 @@ describe('what was erased here', () => {
     expect((await linesOf(there)).join('')).not.toMatch(/Augusta|Marylebone|whist/)
   })
 
+  it('does not come back with a bundle in which another record has the identity now', async () => {
+    const { from, there } = await two()
+    const [x, z] = [await on(from).create(ada), await on(from).create({ name: 'A. L.' })]
+    await on(from).identify(x.id, { refs: { stripe: 'cus_1' } })
+    await from.memory.remember({ subject: { type: 'customer', id: x.id }, text: 'Ada plays whist.' }, { by: me })
+    const y = await on(there).create({ name: 'A' })
+    await on(there).identify(y.id, { refs: { stripe: 'cus_1' } })
+    await there.merge(await linesOf(from), take)
+    await there.memory.erase({ about: { type: 'customer', id: y.id } }, { by: me, reason: 'asked' })
+    await on(there).erase(y.id, { fields: ['name', 'town'] })
+    await on(from).merge(z.id, x.id, { take: ['name', 'town'] })
+    expect(await there.merge(await linesOf(from), take)).toMatchObject({
+      entities: [{ here: z.id, what: 'same' }],
+      memories: { imported: 0, erased: 1 },
+    })
+    expect((await linesOf(there)).join('')).not.toMatch(/Augusta|Marylebone|whist/)
+  })
+
   it('does not come back as a memory about the record that has the identity now', async () => {
     const { from, there } = await two()
     const x = await on(from).create(ada)

@@ -155,7 +155,7 @@ export async function erasedHere(
 
 /** Those of another company that were taken over before and erased since, or partly: known by the hashes that are left of them. */
 export async function besidesErased(
-  parts: { readonly env: Environment; readonly workspace: string; readonly blank: Blank },
+  parts: { readonly env: Environment; readonly workspace: string; readonly beside: Beside },
   items: readonly Taking[],
 ): Promise<Taking[]> {
   const { env, workspace } = parts
@@ -185,18 +185,18 @@ export async function besidesErased(
   return left
 }
 
-/** Of entities of the bundle, as `type/id`: ids of records that had an identity of theirs here until they were erased. */
-export type Blank = ReadonlyMap<string, readonly string[]>
+/** By the names that entities have in the bundle: ids of records that are no others, as their identities say. */
+type Beside = ReadonlyMap<string, readonly string[]>
 
 /** Under which names something may have been known here of what a memory is about: of all records that are, or were, one with it. */
 function naming({
   env,
   workspace,
-  blank,
+  beside,
 }: {
   readonly env: Environment
   readonly workspace: string
-  readonly blank: Blank
+  readonly beside: Beside
 }): (about: readonly string[]) => Promise<readonly string[]> {
   const known = new Map<string, Promise<string[]>>()
   const look = (subject: string): Promise<string[]> => {
@@ -205,8 +205,10 @@ function naming({
     return found
   }
   return async (about) => {
-    const erased = about.flatMap((one) => (blank.get(one) ?? []).map((id) => `${one.slice(0, one.indexOf('/'))}/${id}`))
-    return [...new Set((await Promise.all([...about, ...erased].map(look))).flat())]
+    const others = about.flatMap((one) =>
+      (beside.get(one) ?? []).map((id) => `${one.slice(0, one.indexOf('/'))}/${id}`),
+    )
+    return [...new Set((await Promise.all([...about, ...others].map(look))).flat())]
   }
 }
 

@@ -88,8 +88,8 @@ interface Parts {
   readonly options: MergeOptions
   /** Entities of the bundle that are others here: for the links of those that follow. */
   readonly ids: Map<string, string>
-  /** Ids of records that had an identity of an entity of the bundle until they were erased here. */
-  readonly blank: Map<string, readonly string[]>
+  /** Of entities of the bundle, as `type/id`: ids of records that have an identity of theirs here, or had it until they were erased. */
+  readonly beside: Map<string, readonly string[]>
   /** Entities of the bundle that had been merged into others of it, each with the one that stands for it. */
   readonly merged: ReadonlyMap<string, string>
   readonly files: Files
@@ -103,7 +103,7 @@ export async function mergeBundle(
   options: MergeOptions,
 ): Promise<MergeReport> {
   const { waiting, memories, merged, files } = await contentsOf(source, options.signal)
-  const parts: Parts = { env, workspace, options, ids: new Map(), blank: new Map(), merged: standing(merged), files }
+  const parts: Parts = { env, workspace, options, ids: new Map(), beside: new Map(), merged: standing(merged), files }
   const entities: Merged[] = []
   for (let left = waiting, before = Infinity; left.length > 0 && left.length < before;) {
     before = left.length
@@ -215,14 +215,10 @@ async function settle(
   const { env, workspace, options, ids } = parts
   const { record, data, blanks, labels } = given
   const shelf = shelfOf(env, workspace)
-  const { here, blank } = await sameAs(parts, type, given)
+  const { here, beside } = await sameAs(parts, type, given)
   const named = `${type.name}/${record.id}`
   if (here !== record.id) ids.set(named, here)
-  if (blank.length > 0)
-    parts.blank.set(
-      named,
-      blank.map(({ id }) => id),
-    )
+  if (beside.length > 0) parts.beside.set(named, beside)
   const head = await headOf(shelf, type, here)
   const free = writingOf(shelf, type, options.by, { reason: 'merged from a bundle' })
   const writing: Writing = free.allowed === 'any' ? { ...free, allowed: 'elsewhere' } : free
@@ -232,8 +228,8 @@ async function settle(
     return { here, what: 'created' }
   }
   const there = present(type, head.record)
-  const own = await allOfOne(parts, type, [here, ...(record.merged ?? [])])
-  const gone = goneFields(type, [...own, ...blank], record)
+  const own = await allOfOne(parts, type, [here, ...(record.merged ?? []), ...beside])
+  const gone = goneFields(type, own, record)
   const fields = [...new Set([...Object.keys(there), ...Object.keys(data)])]
     .filter((field) => !gone.has(field) && !blanks.has(field))
     .filter((field) => canonical(there[field] ?? null) !== canonical(data[field] ?? null))
@@ -264,25 +260,25 @@ function bringing({ env, workspace, options: { by, dryRun = false } }: Parts): P
   return { env, workspace, by, dryRun }
 }
 
-/** The id under which it is here, if it is (G1), and records that had an identity of it until they were erased. */
+/** The id under which it is here, if it is (G1); beside it, those that have, or had until they were erased, an identity of it. */
 async function sameAs(
   { env, workspace }: Parts,
   type: AnyEntityType,
   given: Given,
-): Promise<{ here: string; blank: readonly EntityRecord[] }> {
+): Promise<{ here: string; beside: readonly string[] }> {
   const shelf = shelfOf(env, workspace)
   const { record } = given
-  if ((await headOf(shelf, type, record.id)) !== undefined) return { here: record.id, blank: [] }
-  const keyed = isKeyBlank(type, given) ? undefined : await keyedHere(shelf, type, given)
-  if (keyed !== undefined && (await headOf(shelf, type, keyed)) !== undefined) return { here: keyed, blank: [] }
-  const refs = Object.entries(record.refs ?? {})
-  const blank: EntityRecord[] = []
-  for (const [system, ref] of refs) blank.push(...(await erasedHolders(shelf, type, system, ref)))
-  for (const [system, ref] of refs) {
-    const here = await holderOfRef(shelf, type, system, ref)
-    if (here !== undefined) return { here, blank }
+  const [holders, blank]: [string[], string[]] = [[], []]
+  for (const [system, ref] of Object.entries(record.refs ?? {})) {
+    const holder = await holderOfRef(shelf, type, system, ref)
+    if (holder !== undefined) holders.push(holder)
+    blank.push(...(await erasedHolders(shelf, type, system, ref)))
   }
-  return { here: blank[0]?.id ?? keyed ?? record.id, blank }
+  const beside = [...holders, ...blank]
+  if ((await headOf(shelf, type, record.id)) !== undefined) return { here: record.id, beside }
+  const keyed = isKeyBlank(type, given) ? undefined : await keyedHere(shelf, type, given)
+  if (keyed !== undefined && (await headOf(shelf, type, keyed)) !== undefined) return { here: keyed, beside }
+  return { here: beside[0] ?? keyed ?? record.id, beside }
 }
 
 /** A blank that no schema lets in keeps nobody from reading the key beside it. */
@@ -296,12 +292,13 @@ async function keyedHere(shelf: Shelf, type: AnyEntityType, { data, blanks }: Br
 }
 
 async function rememberAll(parts: Parts, memories: readonly Remembering[]): Promise<MergeReport['memories']> {
-  const { env, workspace, options, ids, merged } = parts
+  const { env, workspace, options, ids, merged, beside } = parts
   const { value: taxonomy } = await taxonomyOf({ store: env.store, workspace })
   const here = new Map(ids)
-  for (const key of merged.keys()) {
+  for (const [key, stands] of merged) {
     const [type, id] = [key.slice(0, key.indexOf('/')), key.slice(key.indexOf('/') + 1)]
     here.set(key, idHere(parts, type, id))
+    beside.set(key, beside.get(`${type}/${stands}`) ?? [])
   }
   const gone = await erasedHere(parts, memories)
   const left = memories.filter(({ id }) => !gone.has(id))

@@ -236,16 +236,16 @@ export async function holderOfRef(
   return row === undefined ? undefined : (JSON.parse(row.data) as { entity: string }).entity
 }
 
-/** Records that had this identity until they were erased, the latest made first. */
+/** Ids of records that had this identity until they were erased, the latest made first. */
 export async function erasedHolders(
   shelf: Shelf,
   type: { readonly name: string },
   system: string,
   ref: string,
-): Promise<EntityRecord[]> {
+): Promise<string[]> {
   const where = { field: erasedRefField(refId(type.name, system, ref, await shelf.key())), value: '' }
   const rows = await shelf.store.records(shelf.workspace, { kind: 'entity', where, order: 'descending', limit: 500 })
-  return rows.map((row) => headFrom(row).record)
+  return rows.map((row) => headFrom(row).record.id)
 }
 
 export async function entityByRef(
