@@ -86,6 +86,45 @@ it('leaves no plain hash of what was proposed', async () => {
   expect(left).toContain(item!.id)
 })
 
+it('leaves no plain hash of what was noted of an entity, nor of what a revert would have put back', async () => {
+  const at = '2026-01-01T00:00:00.000Z'
+  const work = code(async (ctx) => {
+    const [one] = (await ctx.entities(Customer).list()).entities
+    await ctx.entities(Customer).update(one!.id, { name: 'A.' })
+  })
+  const keelson = await open(memoryStore(), { playbooks: [work], entities: [Customer] })
+  const customers = keelson.entities(Customer, { by: me })
+  const { id } = await customers.create({ name: SAID })
+  for (let times = 0; times < 2; times++) await customers.note(id, { what: SAID, at })
+  expect((await customers.timeline(id)).filter(({ what }) => what === SAID)).toHaveLength(1)
+  await (await keelson.start(work, {}, { id: 'one' })).result()
+  const plan = await keelson.revert.plan({ run: 'one' })
+  const { hash, ...bare } = plan
+  await (await keelson.revert.apply(plan, { by: me, cause: 'wrong' })).result()
+  await customers.erase(id)
+  const left = await linesOf(keelson)
+  expect(left).toContain(`revert:${hash.slice(0, 24)}`)
+  expect(left).not.toContain('Augusta')
+  expect(left).not.toContain(plainly(bare).slice(0, 24))
+  expect(left).not.toContain(plainly([Date.parse(at), { what: SAID, by: 'me' }]).slice(0, 16))
+  expect(left).not.toContain(plainly(['customer', id, { name: SAID }, []]))
+})
+
+it('notes a line once that an earlier release has noted', async () => {
+  const store = memoryStore()
+  const keelson = await open(store, { playbooks: [], entities: [Customer] })
+  const customers = keelson.entities(Customer, { by: me })
+  const { id } = await customers.create({ name: 'A.' })
+  const note = { what: SAID, at: '2026-01-01T00:00:00.000Z' }
+  await customers.note(id, note)
+  const noted = (await linesOf(keelson)).match(/~note:[\w-]{16}/)![0]
+  const earlier = `~note:${plainly([Date.parse(note.at), { what: SAID, by: 'me' }]).slice(0, 16)}`
+  expect(noted).not.toBe(earlier)
+  await renamed(store, 'timeline', `customer/${id}/${noted}`, `customer/${id}/${earlier}`, (data) => data)
+  await customers.note(id, note)
+  expect((await customers.timeline(id)).filter(({ what }) => what === SAID)).toHaveLength(1)
+})
+
 /** Puts what one record says under another id, as it was named by an earlier release. */
 async function renamed(
   store: MemoryStoreSession,

@@ -1,8 +1,9 @@
 /** Verbs of an entity store that write, each as what it puts; for a run and for an edit from outside. */
 import { isUnlabelled } from '../base/labels.ts'
 import type { Json } from '../base/value.ts'
-import { sha256 } from '../base/hash.ts'
+import { keyedHash, sha256 } from '../base/hash.ts'
 import { canonical } from '../base/json.ts'
+import type { Put } from '../journal/put.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { changeId, timelinePut, type EntityChange } from './change.ts'
 import { instant } from './entity-history.ts'
@@ -77,10 +78,12 @@ export async function note(writing: Writing, id: string, line: Note): Promise<Wr
     ...(line.artifacts === undefined ? {} : { artifacts: line.artifacts as unknown as readonly Json[] }),
     ...(writing.labels === undefined || isUnlabelled(writing.labels) ? {} : { labels: { data: writing.labels } }),
   }
+  const said = canonical([at, event])
   // Behind the changes of the same instant.
-  const mark = `~note:${sha256(canonical([at, event])).slice(0, 16)}`
-  const put = timelinePut(type.name, head.record.id, mark, at, event)
-  const query = { kind: 'timeline', ids: [put.id], limit: 1 }
+  const as = (hash: string): Put => timelinePut(type.name, head.record.id, `~note:${hash.slice(0, 16)}`, at, event)
+  // Keyed: the line stays when what it says is erased. Earlier releases named it by a plain hash.
+  const [put, earlier] = [as(keyedHash(await shelf.key(), `note: ${said}`)), as(sha256(said))]
+  const query = { kind: 'timeline', ids: [put.id, earlier.id], limit: 2 }
   const there = (await shelf.store.records(shelf.workspace, query)).length > 0
   return { ok: unchanged(writing, head).ok, cached: [], puts: there ? [] : [put] }
 }

@@ -3,7 +3,7 @@
  *
  * D1. What is taken from outside takes the place of what was shown: where ours was changed meanwhile, it asks anew.
  */
-import { sha256 } from '../../base/hash.ts'
+import { keyedHash, sha256 } from '../../base/hash.ts'
 import { canonical } from '../../base/json.ts'
 import { jsonSchema } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
@@ -77,10 +77,13 @@ async function settleDrift<T>(
   const theirs = outside.theirs as { [field: string]: Json }
   const fields = differing(entity.data as { [field: string]: Json }, theirs)
   if (Object.keys(fields).length === 0) return { answer: 'same', fields, entity }
-  const mark = `~drift:${sha256(canonical([system, fields])).slice(0, 24)}`
-  const lineId = `${recordId(type.name, entity.id)}/${mark}`
-  const settled = await parts.read<boolean>('drift', [lineId], async () => {
-    const rows = await shelf.store.records(shelf.workspace, { kind: 'timeline', ids: [lineId], limit: 1 })
+  const differs = canonical([system, fields])
+  // What is asked for, as earlier releases named the line, too. The line itself stays when the entity is erased.
+  const earlier = `~drift:${sha256(differs).slice(0, 24)}`
+  const mark = `~drift:${keyedHash(await shelf.key(), `drift: ${differs}`).slice(0, 24)}`
+  const ids = [earlier, mark].map((one) => `${recordId(type.name, entity.id)}/${one}`)
+  const settled = await parts.read<boolean>('drift', ids.slice(0, 1), async () => {
+    const rows = await shelf.store.records(shelf.workspace, { kind: 'timeline', ids, limit: 2 })
     return rows.length > 0
   })
   if (settled) return { answer: 'ours', fields, entity }
@@ -92,7 +95,7 @@ async function settleDrift<T>(
   const said = await perform(`drift ${type.name}`, (key) => askItem(pass, key, asked, (ok) => answerSchema().parse(ok)))
   const taken = Object.keys(fields).filter((field) => (said.except ?? []).includes(field) !== (said.keep === 'theirs'))
   if (taken.length === 0) {
-    await parts.write('keep', [entity.id, mark], (writing) => keptOurs(writing, entity.id, mark, system, fields))
+    await parts.write('keep', [entity.id, earlier], (writing) => keptOurs(writing, entity.id, mark, system, fields))
     return { answer: 'ours', fields, entity }
   }
   const patch = Object.fromEntries(taken.map((field) => [field, fields[field]!.theirs]))

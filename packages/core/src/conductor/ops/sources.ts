@@ -1,8 +1,9 @@
 /** Sources: what a write or an effect rests on, as references that are kept. */
-import { sha256 } from '../../base/hash.ts'
+import { keyedHash } from '../../base/hash.ts'
 import { canonical } from '../../base/json.ts'
 import type { Json } from '../../base/value.ts'
 import type { Pass } from '../pass.ts'
+import { secretOf } from './asked.ts'
 import { handedAs } from './memory-texts.ts'
 
 /** Which operation handed an object out: how `because` finds its source. */
@@ -22,7 +23,7 @@ export function sourcesIn(pass: Pass, memory: ActMemory, because: readonly unkno
       return [{ entity: entity.type, id: entity.id, version: entity.version }]
     }
     const step = memory.get(one)
-    if (step === undefined) return [{ value: sha256(canonical(one)) }]
+    if (step === undefined) return [{ value: keyedHash(secretOf(pass), canonical(one)) }]
     const readAt = readAtOf(pass, step)
     return [{ step, ...(readAt === undefined ? {} : { readAt }) }]
   })

@@ -6,7 +6,7 @@
  * R2. An effect is taken back by the target that asked for it first; one that merely was answered by it leaves it.
  */
 import { actorText } from '../../base/actor.ts'
-import { keyedHash, sha256 } from '../../base/hash.ts'
+import { keyedHash } from '../../base/hash.ts'
 import { canonical, canonicalAround } from '../../base/json.ts'
 import { KeelsonError } from '../../base/errors.ts'
 import type { Json } from '../../base/value.ts'
@@ -41,7 +41,9 @@ export async function planOf(env: Environment, workspace: string, target: Revert
   const lines = await linesOf(env, workspace, deeds)
   const dependents = await dependentsOf(env, workspace, deeds)
   const bare = { target, lines, dependents, running: deeds.running, pruned: deeds.pruned }
-  return { ...(await withTries(env, workspace, bare)), hash: sha256(canonicalAround(bare)) }
+  // Keyed: it names what was there before, and the run that applies it, which stay when that is erased.
+  const hash = keyedHash(await env.company(workspace).key(), `plan: ${canonicalAround(bare)}`)
+  return { ...(await withTries(env, workspace, bare)), hash }
 }
 
 /** The id of the effect that takes back another. */

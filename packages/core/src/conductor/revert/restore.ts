@@ -1,13 +1,13 @@
 /** Restore: an entity back as it was, unless somebody changed the entity since the plan. */
 import { actorText } from '../../base/actor.ts'
 import { KeelsonError, storeError } from '../../base/errors.ts'
-import { sha256 } from '../../base/hash.ts'
 import { canonical } from '../../base/json.ts'
 import { putBack } from '../../memory/entity-inverse.ts'
 import { headOf, type Head } from '../../memory/entity-read.ts'
 import type { Writing } from '../../memory/entity-write.ts'
 import { deskOf } from '../memory/desk.ts'
 import { endRestored } from '../memory/end-proposals.ts'
+import { askedFor } from '../ops/asked.ts'
 import { shelfOf } from '../shelf.ts'
 import type { Pass } from '../pass.ts'
 import type { Built } from '../writer.ts'
@@ -16,11 +16,11 @@ import type { RevertLine } from './line.ts'
 type Line = RevertLine & { kind: 'entity'; can: true }
 
 export async function restoreEntity(pass: Pass, key: string, line: Line): Promise<void> {
-  const hash = sha256(canonical([line.type, line.id, line.restore, line.drop]))
+  const asked = askedFor(pass, canonical([line.type, line.id, line.restore, line.drop]))
   const live = async (): Promise<void> => {
-    await pass.work.run(() => pass.writer.submit(() => restored(pass, key, line, hash)))
+    await pass.work.run(() => pass.writer.submit(() => restored(pass, key, line, asked.hash)))
   }
-  await pass.operation({ key, kind: 'entity', hash, live })
+  await pass.operation({ key, kind: 'entity', ...asked, live })
 }
 
 async function restored(pass: Pass, key: string, line: Line, hash: string): Promise<Built> {
