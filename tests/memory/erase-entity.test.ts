@@ -89,6 +89,27 @@ async function lived(keelson: Conductor): Promise<string> {
 }
 
 describe('an entity that is erased', () => {
+  it('says that what was noted of it is not looked for in what runs have read', async () => {
+    const reader = definePlaybook({
+      ...{ name: 'reader', version: 1, input: z.object({ id: z.string() }), output: z.null() },
+      async run(ctx, { id }) {
+        await ctx.entities(Customer).timeline(id, { to: '2026-01-02' })
+        return null
+      },
+    })
+    const keelson = await open(store(), { playbooks: [reader], entities: [Customer] })
+    const customers = customersOf(keelson)
+    const { id } = await customers.create({ name: NAME, stage: 'lead' })
+    await customers.note(id, { what: 'She rang about the coins', at: '2026-01-01' })
+    await (await keelson.start(reader, { id }, { id: 'one' })).result()
+    const { left } = await customers.erase(id)
+    expect((await linesOf(keelson.workspace('default').export())).join()).toContain('about the coins')
+    expect(left).toContainEqual({
+      where: 'what runs and people have copied',
+      why: 'what was noted of it is taken from its timeline, and is not looked for there',
+    })
+  })
+
   it('leaves no byte of what it held in any file, and a record that says who erased what', async () => {
     const { keelson, folder, customers } = await onFile([clerk])
     const id = await lived(keelson)

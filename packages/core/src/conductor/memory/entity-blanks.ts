@@ -20,6 +20,7 @@ import {
   type Wanted,
 } from '../../memory/entity-erased.ts'
 import { headOf, refId, type Head } from '../../memory/entity-read.ts'
+import { GONE } from '../../memory/gone.ts'
 import type { EntityErased } from '../../memory/entity-store.ts'
 import type { Desk } from './desk.ts'
 import { SHORTEST, sortOf, without } from './redact.ts'
@@ -130,12 +131,14 @@ interface Made {
   readonly cached: RecordWrite[]
   readonly erased: EntityErased['erased'][number][]
   readonly isShort: boolean
+  /** Something that was noted of it went. */
+  readonly isNoted: boolean
 }
 
 export function erasedPuts(about: About, all: readonly Stored[], means: Means): Made {
   const { type, wanted } = about
-  const made: Made = { puts: [], cached: [], erased: [], isShort: false }
-  let isShort = false
+  const made = { puts: [] as Put[], cached: [] as RecordWrite[], erased: [] as Made['erased'][number][] }
+  let [isShort, isNoted] = [false, false]
   for (const stored of all) {
     const { head, lines, names, snapshots, noted } = stored
     const id = recordId(type.name, head.record.id)
@@ -145,13 +148,19 @@ export function erasedPuts(about: About, all: readonly Stored[], means: Means): 
     made.puts.push(...puts, ...lines.flatMap((row) => linePut(about, row, means.texts)))
     if (puts.length > 0) made.erased.push({ entity: id, fields, hash })
     if (fields.some((field) => isUnsaid(type, head.record, field))) isShort = true
+    if (wanted === 'all' && lines.some(isNote)) isNoted = true
     if (wanted === 'all')
       for (const { kind, id: name, version } of names)
         made.puts.push({ kind, id: name, version: version + 1, data: null })
     if (puts.length > 0)
       for (const row of snapshots) made.cached.push({ ...row, version: row.version + 1, data: null, index: {} })
   }
-  return { ...made, isShort }
+  return { ...made, isShort, isNoted }
+}
+
+function isNote(row: RecordRow): boolean {
+  const { version, what } = JSON.parse(row.data) as TimelineEvent
+  return version === undefined && what !== GONE
 }
 
 function isUnsaid(type: AnyEntityType, { data }: EntityRecord, field: string): boolean {

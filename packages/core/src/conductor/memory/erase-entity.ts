@@ -91,7 +91,7 @@ async function erasure(about: About, still: Still): Promise<{ result: EntityEras
   const cached = [...made.cached, ...others.cached]
   const done = [...puts.keys(), ...others.cached.map(({ kind, id }) => `${kind}/${id}`)]
   for (const put of await carried(desk, seen.entries, new Set(done))) puts.set(`${put.kind}/${put.id}`, put)
-  const result = { erased: made.erased, left: [...leftOf(seen, []), ...notSought(shared, made.isShort)] }
+  const result = { erased: made.erased, left: [...leftOf(seen, []), ...notSought(shared, made)] }
   const nothing = puts.size + cached.length + seen.entries.length + seen.ended.length === 0
   if (nothing) return { result, edit: undefined }
   const entities = ids.map((one) => recordId(type.name, one))
@@ -149,9 +149,15 @@ async function textsIn(
   return { own: [...said.keys()], shared: [...shared].sort() }
 }
 
-function notSought(shared: readonly string[], isShort: boolean): EntityErased['left'] {
+function notSought(
+  shared: readonly string[],
+  { isShort, isNoted }: { readonly isShort: boolean; readonly isNoted: boolean },
+): EntityErased['left'] {
   const where = 'what runs and people have copied'
   return [
+    ...(isNoted
+      ? [{ where, why: 'what was noted of it is taken from its timeline, and is not looked for there' }]
+      : []),
     ...(shared.length === 0
       ? []
       : [{ where, why: `another record says the same (${shared.join(', ')}): it is not looked for there` }]),
