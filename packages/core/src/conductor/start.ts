@@ -65,6 +65,15 @@ export function streamOf(run: string, continuation: number): string {
   return `run:${run}:${continuation}`
 }
 
+/** What a journal of a run calls its own: each continuation has names of its own. */
+export function journalId(run: string, continuation: number): string {
+  return continuation === 0 ? run : `${run}~${continuation}`
+}
+
+export function childId(run: string, continuation: number, key: string): string {
+  return `${journalId(run, continuation)}/${key}`
+}
+
 /** Throws `INPUT_INVALID`, `VALUE_NOT_STORABLE`, `LANE_CYCLE`; nothing is stored then. */
 export function newRun(playbook: AnyPlaybook, options: StartOptions): NewRun {
   const { workspace, id, parent, now } = options

@@ -22,7 +22,7 @@ import { answerOf, firstHeard } from '../event-buffer.ts'
 import { isSent, sentEvent, sentRun } from '../event-run.ts'
 import type { Pass } from '../pass.ts'
 import { rootOf } from '../shadow/mode.ts'
-import { newRun } from '../start.ts'
+import { childId, journalId, newRun } from '../start.ts'
 import { assertWithin } from './caps.ts'
 import { orHeld } from './fitting.ts'
 import { passing } from './rests.ts'
@@ -202,7 +202,7 @@ export function call(pass: Pass, key: string, target: { readonly name: string },
   const { env, claimed } = pass.task
   const playbook = playbookOf(target)
   const hash = sha256(canonical([playbook.name, input ?? null]))
-  const child = `${journalId(claimed.row.id, pass.history.start.continuation)}/${key}`
+  const child = childId(claimed.row.id, pass.history.start.continuation, key)
   const live = async (op: Op): Promise<void> => {
     if (op.opened === undefined) {
       const { start } = pass.history
@@ -254,11 +254,6 @@ function bring(pass: Pass, playbook: AnyPlaybook): void {
   if (env.catalog.get(playbook.name, playbook.version) !== undefined) return
   env.catalog.add(playbook)
   env.nudge()
-}
-
-/** What a journal of a run calls its own: each continuation has names of its own. */
-function journalId(run: string, continuation: number): string {
-  return continuation === 0 ? run : `${run}~${continuation}`
 }
 
 /**

@@ -1,11 +1,11 @@
 /** Deeds: what the runs of a target did to the world, to entities and to memory, their children included, each thing once. */
 import { canonical } from '../../base/json.ts'
 import { dataOf, type Entry, type Placed } from '../../journal/entry.ts'
-import { pagesOf } from '../../journal/pages.ts'
 import { putsOf } from '../../journal/records.ts'
-import type { TimelineEvent } from '../../memory/change.ts'
 import { CHANGE_SET_RECORD, type ChangeSetRecord } from '../../memory/change-set.ts'
 import type { Environment } from '../environment.ts'
+import { childId, streamOf } from '../start.ts'
+import { erasedDeeds } from './erased-deeds.ts'
 import { partOf, type Part } from './target.ts'
 
 export interface EntityDeed {
@@ -28,7 +28,7 @@ export interface Deeds {
   readonly runs: ReadonlySet<string>
   /** Of these, the ones that have not ended and may do more. */
   readonly running: readonly string[]
-  /** Of these, the ones whose journals were taken away. */
+  /** Of these, the ones whose journals, or the parts of them that say when they were of a version, were taken away. */
   readonly pruned: readonly string[]
   /** Position of the first thing done. */
   readonly since: number
@@ -69,27 +69,45 @@ export async function deedsOf(env: Environment, parts: readonly Part[]): Promise
 }
 
 function prunedOf(parts: readonly Part[]): string[] {
-  return parts.filter(({ row, entries }) => row.state === 'settled' && entries.length === 0).map(({ row }) => row.id)
+  const isGone = ({ row, entries, unclear }: Part): boolean =>
+    unclear === true || (row.state === 'settled' && entries.length === 0)
+  return parts.filter(isGone).map(({ row }) => row.id)
 }
 
 async function collect(env: Environment, { row, entries, counts }: Part, found: Found): Promise<void> {
   if (isInShadow(entries)) return
   if (row.state !== 'settled') found.running.add(row.id)
-  const erased = entries.filter((entry) => entry.kind === 'entity.completed' && entry.payload === null && counts(entry))
-  if (erased.length > 0) await addErased(env, row, erased, found)
+  const erased = entries.filter((entry) => entry.payload === null && counts(entry))
+  if (erased.length > 0) {
+    await erasedDeeds(env.store, row, erased, {
+      effect: (id, position) => void found.effects.set(id, position),
+      entity: (one, position) => add(found.entities, one, position),
+      set: (set, position) => addSet(set, position, found),
+    })
+  }
   for (const entry of entries) {
-    if (entry.payload === null || !counts(entry)) continue
+    if (!counts(entry)) continue
+    if (entry.kind === 'call.opened') await collectChild(env, row, entry, found)
+    if (entry.payload === null) continue
     const effect = effectIn(entry)
     if (effect !== undefined) found.effects.set(effect, entry.position)
     if (entry.kind === 'entity.completed') addWrites(entry, found)
     if (entry.kind === 'memory.completed') addSets(entry, found)
-    if (entry.kind !== 'call.opened') continue
-    const { child } = dataOf(entry as Entry & { kind: 'call.opened' })
-    const [own] = await env.store.runs(row.workspace, { ids: [child], limit: 1 })
-    if (own === undefined || found.runs.has(child)) continue
-    found.runs.add(child)
-    await collect(env, await partOf(env, own), found)
   }
+}
+
+async function collectChild(env: Environment, row: Part['row'], entry: Placed, found: Found): Promise<void> {
+  const child = childIn(entry, row.id)
+  const [own] = await env.store.runs(row.workspace, { ids: [child], limit: 1 })
+  if (own === undefined || found.runs.has(child)) return
+  found.runs.add(child)
+  await collect(env, await partOf(env, own), found)
+}
+
+/** Which run it called; where that was erased, it follows from where it stands. */
+function childIn(entry: Placed, run: string): string {
+  if (entry.payload !== null) return dataOf(entry as Entry & { kind: 'call.opened' }).child
+  return childId(run, Number(entry.stream.slice(streamOf(run, 0).length - 1)), entry.key)
 }
 
 /** What a run in shadow did is nowhere to be taken back. */
@@ -110,23 +128,6 @@ export function effectIn(entry: Placed): string | undefined {
   return id === '' || receipt?.shadow === true ? undefined : id
 }
 
-/** What the entries of an erasure do not say any more, the lines of the entities do: which versions the run made, under which key. */
-async function addErased(
-  { store }: Environment,
-  { workspace, id }: Part['row'],
-  erased: readonly Placed[],
-  { entities }: Found,
-): Promise<void> {
-  for await (const row of pagesOf(store, workspace, { kind: 'timeline', where: { field: 'run', value: id } })) {
-    const { step, version } = JSON.parse(row.data) as TimelineEvent
-    const entry = erased.find(({ key }) => key === step)
-    if (entry === undefined || version === undefined) continue
-    const entity = row.id.slice(0, row.id.lastIndexOf('/'))
-    const slash = entity.indexOf('/')
-    add(entities, { type: entity.slice(0, slash), id: entity.slice(slash + 1), version }, entry.position)
-  }
-}
-
 function add(
   entities: Found['entities'],
   { type, id, version }: { type: string; id: string; version: number },
@@ -142,13 +143,14 @@ function addWrites(entry: Placed, { entities }: Found): void {
   for (const one of versionsIn(entry)) add(entities, one, entry.position)
 }
 
-function addSets(entry: Placed, { sets, memories }: Found): void {
-  for (const put of putsOf(entry)) {
-    if (put.kind !== CHANGE_SET_RECORD) continue
-    sets.set(put.id, entry.position)
-    const { changes } = put.data as unknown as ChangeSetRecord
-    for (const { did, id } of changes) if (did === 'added') memories.add(id)
-  }
+function addSets(entry: Placed, found: Found): void {
+  for (const put of putsOf(entry))
+    if (put.kind === CHANGE_SET_RECORD) addSet(put.data as unknown as ChangeSetRecord, entry.position, found)
+}
+
+function addSet({ id, changes }: ChangeSetRecord, position: number, { sets, memories }: Found): void {
+  sets.set(id, position)
+  for (const change of changes) if (change.did === 'added') memories.add(change.id)
 }
 
 /** The versions of entities that an entry made. */

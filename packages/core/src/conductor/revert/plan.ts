@@ -28,7 +28,10 @@ export interface RevertPlan {
   readonly dependents: readonly Dependent[]
   /** Runs of the target that have not ended and may do more: cancel them first. */
   readonly running: readonly string[]
-  /** Runs of the target whose journals were pruned: what they did is in no line. Take back their effects one by one. */
+  /**
+   * Runs of the target whose journals were pruned, and for one of a version those of which an erasure took when they were of it: what they
+   * did (then) is in no line. Take back their effects one by one.
+   */
   readonly pruned: readonly string[]
   readonly hash: string
 }

@@ -25,6 +25,8 @@ export interface Part {
   /** Of all its journals, in order. */
   readonly entries: readonly Placed[]
   readonly counts: (entry: Placed) => boolean
+  /** Under which version it did something was erased: that does not count. */
+  readonly unclear?: boolean
 }
 
 /** Throws `RUN_NOT_FOUND`, `RUN_PRUNED`, `STEP_NOT_FOUND`, `INPUT_INVALID`. */
@@ -82,9 +84,9 @@ async function versionParts(env: Environment, workspace: string, playbook: strin
     const rows = await env.store.runs(workspace, { playbook, after, limit: 200 })
     for (const row of rows) {
       const { entries } = await partOf(env, row)
-      const under = entriesUnder(entries, version)
-      if (under.size > 0 || (entries.length === 0 && row.version === version))
-        parts.push({ row, entries, counts: ({ position }) => under.has(position) })
+      const { under, unclear } = entriesUnder(row, entries, version)
+      if (under.size > 0 || unclear || (entries.length === 0 && row.version === version))
+        parts.push({ row, entries, counts: ({ position }) => under.has(position), unclear })
     }
     const last = rows.at(-1)
     if (last === undefined || rows.length < 200) return parts
@@ -92,16 +94,32 @@ async function versionParts(env: Environment, workspace: string, playbook: strin
   }
 }
 
-/** Positions of what was recorded while the run was of this version: it may have been moved, or have continued as another. */
-function entriesUnder(entries: readonly Placed[], version: number): Set<number> {
+/**
+ * Positions of what was recorded while the run was of this version: it may have been moved, or have continued as another. Where the
+ * entry that says so was erased, the run's row still does, if no other came since.
+ */
+function entriesUnder(
+  row: RunRow,
+  entries: readonly Placed[],
+  version: number,
+): { readonly under: ReadonlySet<number>; readonly unclear: boolean } {
   const under = new Set<number>()
-  let now = 0
-  for (const entry of entries) {
-    if ((entry.kind === 'run.started' || entry.kind === 'run.moved') && entry.payload !== null)
-      now = (JSON.parse(entry.payload) as { version: number }).version
+  const last = entries.findLastIndex(saysVersion)
+  let unclear = false
+  let now: number | undefined
+  for (const [at, entry] of entries.entries()) {
+    if (saysVersion(entry)) {
+      const said = entry.payload === null ? undefined : (JSON.parse(entry.payload) as { version: number }).version
+      now = said ?? (at === last ? row.version : undefined)
+    }
     if (now === version) under.add(entry.position)
+    unclear ||= now === undefined
   }
-  return under
+  return { under, unclear }
+}
+
+function saysVersion({ kind }: Placed): boolean {
+  return kind === 'run.started' || kind === 'run.moved'
 }
 
 async function agentParts(env: Environment, workspace: string, agent: string, version: number): Promise<Part[]> {
