@@ -170,3 +170,17 @@ it('lists what children did whose calling was erased', async () => {
   expect(said(await t.keelson.revert.plan({ run: `onboard ${AWAY}` }))).toEqual([`shop.charge for: ${STAYS}: can`])
   await t.stop()
 })
+
+it('leaves alone what a run did that was not called, under a name that one was to have', async () => {
+  const child = definePlaybook({
+    ...{ name: 'child', version: 1, input: z.object({}), output: z.null() },
+    run: async (ctx) => ctx.act(charge, { for: STAYS }),
+  })
+  const calls = work((ctx) => ctx.call(child, {}).catch(() => null))
+  const t = await testConductor({ playbooks: [calls, child], actions: [charge], policy: free })
+  await (await t.start(child, {}, { id: 'r/child' })).result()
+  await (await t.start(calls, {}, { id: 'r' })).result()
+  expect(said(await t.keelson.revert.plan({ run: 'r/child' }))).toHaveLength(1)
+  expect(said(await t.keelson.revert.plan({ run: 'r' }))).toEqual([])
+  await t.stop()
+})

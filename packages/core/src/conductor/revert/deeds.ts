@@ -100,8 +100,17 @@ async function collectChild(env: Environment, row: Part['row'], entry: Placed, f
   const child = childIn(entry, row.id)
   const [own] = await env.store.runs(row.workspace, { ids: [child], limit: 1 })
   if (own === undefined || found.runs.has(child)) return
+  const part = await partOf(env, own)
+  if (!isCalledBy(part.entries[0], row.id, entry.key)) return
   found.runs.add(child)
-  await collect(env, await partOf(env, own), found)
+  await collect(env, part, found)
+}
+
+/** Its name may be that of a run which was there, and which nobody called. */
+function isCalledBy(first: Entry | undefined, run: string, key: string): boolean {
+  if (first?.kind !== 'run.started' || first.payload === null) return true
+  const { parent } = dataOf(first as Entry & { kind: 'run.started' })
+  return parent?.run === run && parent.key === key
 }
 
 /** Which run it called; where that was erased, it follows from where it stands. */
