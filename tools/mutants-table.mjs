@@ -393,9 +393,17 @@ export const mutants = [
     name: 'tries-of-a-look-up',
     drops: 'what a look-up says did not happen is tried as often as its action says',
     file: core('conductor/effect/counts.ts'),
-    find: 'triesIn(pass, spec) < action.attempts',
+    find: 'triesIn(pass, spec) + under < action.attempts',
     replace: 'true',
     test: at('tests', 'tests/faults/looks.test.ts', 'has failed when it was tried as often as its action says'),
+  },
+  {
+    name: 'tries-of-all-sendings',
+    drops: 'the tries of a sending that comes behind others are the rest of those that its action says',
+    file: core('conductor/effect/attempt.ts'),
+    find: 'mayTry(pass, spec, action, attempt)',
+    replace: 'attempt < action.attempts',
+    test: at('tests', 'tests/faults/looks.test.ts', 'is tried no more often than its action says'),
   },
   {
     name: 'longer-window',

@@ -1,9 +1,9 @@
 /** Looks: how often an effect in doubt is looked for, and tried, before a person is asked, or it has failed. */
-import { action, policy } from '@keelson/core'
+import { action, ActionError, policy } from '@keelson/core'
 import { testConductor, type Harness } from '@keelson/testing'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { code } from '../support/open.ts'
+import { code, me } from '../support/open.ts'
 
 interface World {
   tries: number
@@ -107,6 +107,64 @@ describe('an effect that a look-up does not find', () => {
     const [item] = await asked(t)
     expect(item).toContain('503, always')
     expect(world).toEqual({ tries: 1, looks: 12 })
+    await t.stop()
+  })
+})
+
+describe('an effect in doubt again and again', () => {
+  const RETRY = new ActionError({ class: 'retry' }, '503')
+  const LOST = new Error('socket hang up')
+
+  /** Each try ends as `ends` says, the last of them again and again; no look finds any. */
+  async function failing(ends: readonly Error[], by: 'lookup' | 'key' = 'lookup', attempts = 5) {
+    let tries = 0
+    const base = {
+      name: 'bank.pay',
+      effect: 'irreversible',
+      input: z.object({}),
+      output: z.object({}),
+      attempts,
+    } as const
+    const run = () => Promise.reject(ends[Math.min(tries++, ends.length - 1)]!)
+    const pay =
+      by === 'lookup'
+        ? action({ ...base, run, idempotency: { by }, reconcile: async () => ({ state: 'not-found' }) })
+        : action({ ...base, run, idempotency: { by } })
+    const free = policy([policy.rule('free', { on: pay }, () => policy.allow())])
+    const pays = code((ctx) => ctx.act(pay, {}))
+    const t = await testConductor({ playbooks: [pays], actions: [pay], policy: free })
+    return { t, run: await t.start(pays, {}), tries: () => tries }
+  }
+
+  it.each([
+    ['fails otherwise at last', [LOST, LOST, LOST, LOST, RETRY]],
+    ['failed otherwise first', [RETRY, RETRY, LOST, RETRY]],
+    ['fails now so, now so', [LOST, RETRY, LOST, RETRY, LOST, RETRY]],
+  ])('is tried no more often than its action says, where it %s', async (_, ends) => {
+    const { t, run, tries } = await failing(ends)
+    await t.advance('2h')
+    expect(tries()).toBe(5)
+    await expect(run.result()).rejects.toThrow(ends[4]?.message ?? '503')
+    await t.stop()
+  })
+
+  it('is tried no more often for a freeze in between', async () => {
+    const { t, tries } = await failing([LOST, LOST, LOST, LOST, RETRY])
+    for (let times = 0; tries() < 4 && times < 100; times++) await t.advance('10s')
+    await t.keelson.freeze({ by: me, reason: 'a look' })
+    await t.advance('1h')
+    expect(tries()).toBe(4)
+    await t.keelson.thaw({ by: me })
+    await t.advance('1h')
+    expect(tries()).toBe(5)
+    await t.stop()
+  })
+
+  it('is put to a person once it was tried so often under its key', async () => {
+    const { t, tries } = await failing([LOST], 'key', 3)
+    await t.advance('2h')
+    expect((await t.inbox.list()).items.map(({ kind }) => kind)).toEqual(['outcome-unknown'])
+    expect(tries()).toBe(3)
     await t.stop()
   })
 })

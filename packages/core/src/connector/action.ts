@@ -156,7 +156,10 @@ interface Base<I extends z.ZodType, O extends z.ZodType, U extends z.ZodType> {
   readonly settleWindowMs?: number
   /** The longest that one try may take. Default '30s'. */
   readonly timeout?: Duration
-  /** Tries, where they failed as 'retry' or 'rate-limited', or nobody heard of them and a look-up says that they did not happen. Default 5. */
+  /**
+   * Tries in all, where they failed as 'retry' or 'rate-limited', or nobody heard of them and their key, or a look-up, makes another harmless.
+   * What a person decides about it begins the count anew. Default 5.
+   */
   readonly attempts?: number
   /** What it answers may be stale for so long; only for reads. Without it, every read is fresh. */
   readonly cache?: {

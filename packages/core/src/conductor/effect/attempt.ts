@@ -26,6 +26,7 @@ import { stillCovered } from './granted.ts'
 import { judge } from './judge.ts'
 import { readEffect, remoteKey } from './ledger.ts'
 import { holdOf, isCovered, type Bytes, type Sent } from './bytes.ts'
+import { mayTry } from './counts.ts'
 import { inDoubt, leavesDoubt, mayCancel, stopped } from './doubt.ts'
 import { firstSentAt, lastSentAt, otherwise } from './reshaped.ts'
 import { backoffMs, mayResend, tryOnce } from './send.ts'
@@ -93,7 +94,7 @@ async function send(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Byte
         spec,
       )
     const harmless = tried.end === 'unknown' && mayResend(action, firstSentAt(pass, spec)!, env.clock.now())
-    if ((tried.end === 'retry' || tried.end === 'rate-limited' || harmless) && attempt < action.attempts) {
+    if ((tried.end === 'retry' || tried.end === 'rate-limited' || harmless) && mayTry(pass, spec, action, attempt)) {
       const retryAt = env.clock.now() + (tried.afterMs ?? backoffMs(attempt, () => env.ids.random()))
       await pass.writer.append([
         { kind: 'effect.failed', key, data: { attempt, error: tried.error, retryAt, cause: tried.end } },

@@ -5,6 +5,8 @@
  * C2. Looks that found nothing count apart from those that failed. A process that lives needs two of the former; more of them
  *     tell that none lived for a settle window.
  * C3. A try that a death ended has not failed: deaths count apart.
+ * C4. Tries are counted over all sendings of an effect, whatever came between them. Only what a person decides of it lets it be tried as
+ *     often anew.
  */
 import type { StoredError } from '../../base/errors.ts'
 import type { AnyAction } from '../../connector/action.ts'
@@ -50,8 +52,13 @@ export function noMore(
   { died, heard, sentAt, key }: Known,
 ): Sent | undefined {
   if (died.times >= DEATHS_MAX) return deadly(died, sentAt)
-  if (heard === undefined || pass.history.ops.has(key) || triesIn(pass, spec) < action.attempts) return undefined
+  if (heard === undefined || pass.history.ops.has(key) || mayTry(pass, spec, action)) return undefined
   return { state: 'failed', error: heard }
+}
+
+/** Whether it may be tried once more, behind so many tries of a sending that is under way (C4). */
+export function mayTry(pass: Pass, spec: EffectSpec, action: AnyAction, under = 0): boolean {
+  return triesIn(pass, spec) + under < action.attempts
 }
 
 /** It did not happen, and each time its process ended: whether it is tried once more is for a person to say. */
@@ -61,12 +68,12 @@ function deadly(died: { times: number }, sentAt: number): Sent {
   return { state: 'undecided', error: { code: 'ACTION_FAILED', message }, sentAt }
 }
 
-/** Tries that came to nothing since a person last spoke of it, those of its caller with them. */
+/** Tries that came to nothing since a person last decided about it, those of its caller with them. */
 function triesIn(pass: Pass, { tries = 0, heard, reauth }: EffectSpec): number {
   let all = tries + (heard === undefined || reauth === true ? 0 : 1)
   for (const { key, outcome } of pass.history.outcomes) {
     const op = pass.history.ops.get(key)
-    if (hasSpoken(outcome.ok)) all = 0
+    if (isDecided(outcome.ok)) all = 0
     else if (op?.sending !== undefined) all += op.attempts + (isLost(outcome.ok) ? 1 : 0)
   }
   return all
@@ -75,6 +82,12 @@ function triesIn(pass: Pass, { tries = 0, heard, reauth }: EffectSpec): number {
 function isLost(ok: unknown): boolean {
   const word = wordOf(ok)
   return (word === 'unknown' || word === 'undecided') && (ok as { died?: true }).died !== true
+}
+
+/** By a person: what other rules, or another definition, make of an open question is no decision. */
+function isDecided(ok: unknown): boolean {
+  const { decision } = (ok ?? {}) as { decision?: object }
+  return decision !== undefined && !('judged' in decision) && !('reshaped' in decision)
 }
 
 function hasSpoken(ok: unknown): boolean {

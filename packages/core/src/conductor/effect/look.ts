@@ -13,7 +13,7 @@ import type { Pass } from '../pass.ts'
 import { iso } from '../waiting.ts'
 import { sendOnce } from './attempt.ts'
 import { ANYTHING, type Bytes, type Sent } from './bytes.ts'
-import { LOOKS_MAX, looksIn, noMore, UNSETTLED, type Known, type Looked } from './counts.ts'
+import { LOOKS_MAX, looksIn, mayTry, noMore, UNSETTLED, type Known, type Looked } from './counts.ts'
 import { remoteKey } from './ledger.ts'
 import { firstSentAt, isSentAs } from './reshaped.ts'
 import { backoffMs, configOf, mayResend, timedOut, within } from './send.ts'
@@ -95,7 +95,8 @@ async function lookOnce(
   const undecided: Look = { do: 'undecided', error: sent.error }
   // What the action finds is what was done, not what was taken back.
   if (spec.mode === 'undo') return isSentAs(pass, spec, action) ? { do: 'resend' } : undecided
-  if (mayResend(action, firstSentAt(pass, spec) ?? sent.sentAt, now) && round === 1) return { do: 'resend' }
+  const harmless = mayResend(action, firstSentAt(pass, spec) ?? sent.sentAt, now)
+  if (harmless && round === 1 && mayTry(pass, spec, action)) return { do: 'resend' }
   if (action.reconcile === undefined) return undecided
   const looks = looksIn(pass)
   const lookedMs = env.windows.look(windowOf(pass, spec, sent))
