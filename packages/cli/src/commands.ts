@@ -23,7 +23,7 @@ export async function howToEnd(workspace: Workspace, asked: Asked): Promise<HowT
   }
 }
 
-/** A freeze of a copy is another thing: only the app can say that this one is to go on. */
+/** A freeze of a copy is another thing: somebody is to say that this one goes on. */
 function kindOf(kind: string, what: string): string {
   return kind === 'freeze' && what.endsWith('adopt() it to let it act') ? 'copy' : kind
 }
@@ -37,7 +37,7 @@ const APP: { readonly [kind: string]: string | undefined } = {
 /** What ends it is a command, and no answer to an item. */
 function steering(kind: string, asked: Asked, run = asked.subject): string | undefined {
   if (kind === 'freeze') return `thaw it: ${command('thaw', undefined, asked)}`
-  if (kind === 'copy') return 'the app adopts it: adopt({ by })'
+  if (kind === 'copy') return `adopt it: ${command('adopt', undefined, asked)}`
   return kind === 'pause' ? `resume it: ${command('resume', run, asked)}` : undefined
 }
 

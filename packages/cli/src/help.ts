@@ -55,7 +55,12 @@ const PAGES: { readonly [C in Command]: { takes: string; does: string; options?:
     does: 'stops all writes to the outside, at once; reads, decisions and reverts go on',
     options: ['message', 'as'],
   },
-  thaw: { takes: '<store>', does: 'lets writes to the outside go on', options: ['yes', 'as'] },
+  thaw: { takes: '<store>', does: 'ends such a freeze: writes to the outside go on', options: ['yes', 'as'] },
+  adopt: {
+    takes: '<store>',
+    does: 'lets a copy, or what was imported, act: the store that it came from must not any more',
+    options: ['yes', 'as'],
+  },
   export: {
     takes: '<store>',
     does: 'a workspace as a bundle, to the terminal or --out',
@@ -123,7 +128,7 @@ export const USAGE = `keelson: what runs, why it waits, and what waits for you
 
 ${lines(['runs', 'why', 'story', 'inbox', 'approve', 'edit', 'reject', 'respond', 'answer', 'outcome', 'retry', 'dismiss', 'snooze', 'holds', 'verify', 'revert'], 7)}
 
-${lines(['cancel', 'pause', 'resume', 'freeze', 'thaw'], 7)}
+${lines(['cancel', 'pause', 'resume', 'freeze', 'thaw', 'adopt'], 7)}
 
 ${lines(['export', 'import', 'diff', 'backup', 'prune', 'rehearse'], 8)}
 

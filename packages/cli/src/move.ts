@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs'
 import { open as openFile, rename, rm } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { diffBundles, type Workspace } from '@keelson/core'
+import { command } from './commands.ts'
 import { actorOf } from './decide.ts'
 import { openStore } from './open.ts'
 import { out, printJson } from './print.ts'
@@ -58,7 +59,9 @@ export async function importFrom(asked: Asked): Promise<number> {
       for (const { playbook, version, runs } of report.unknown)
         o.line(o.warn(`${runs} open runs wait for ${safe(playbook)}@${version}`))
       if (!dryRun && report.frozen)
-        o.line('it is frozen until the app adopts it: the other store must not act any more')
+        o.line(
+          `it is frozen; once the other store acts no more: ${command('adopt', undefined, { ...asked, workspace: workspace.id })}`,
+        )
     }
     return 0
   } finally {

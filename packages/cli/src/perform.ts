@@ -14,10 +14,17 @@ import type { Asked } from './usage.ts'
 /** Answers the exit code. Throws what the user must be told. */
 export function performOn(wanted: Asked): Promise<number> {
   return performed(wanted).catch((thrown: unknown): never => {
-    if (!KeelsonError.is(thrown, 'RUN_NOT_FOUND')) throw thrown
-    const hint = `${command('runs', undefined, wanted)} lists those that there are.`
-    throw new KeelsonError('RUN_NOT_FOUND', thrown.message, { hint })
+    if (!KeelsonError.is(thrown)) throw thrown
+    const hint = HINTS[thrown.code]?.(wanted)
+    throw hint === undefined ? thrown : new KeelsonError(thrown.code, thrown.message, { hint })
   })
+}
+
+/** Where the hint of an error names what the app can do, and there is a command for it. */
+const HINTS: { readonly [code: string]: (wanted: Asked) => string } = {
+  RUN_NOT_FOUND: (wanted) => `${command('runs', undefined, wanted)} lists those that there are.`,
+  ADOPTION_NEEDED: (wanted) =>
+    `If this store is to go on, and the other acts no more: ${command('adopt', undefined, wanted)}`,
 }
 
 async function performed(wanted: Asked): Promise<number> {
@@ -68,6 +75,7 @@ async function perform(workspace: Workspace, wanted: Asked): Promise<number> {
     case 'resume':
     case 'freeze':
     case 'thaw':
+    case 'adopt':
       return steerAt(workspace, { ...wanted, command: wanted.command })
     case 'export':
       return exportTo(workspace, wanted)

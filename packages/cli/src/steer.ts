@@ -34,12 +34,14 @@ const DO: { readonly [S in Steering]: (workspace: Workspace, asked: Asked) => Pr
   resume: ({ runs }, asked) => runs.resume(asked.subject!, { by: actorOf(asked) }),
   freeze: (workspace, asked) => workspace.freeze({ by: actorOf(asked), reason: reasonOf(asked) }),
   thaw: (workspace, asked) => workspace.thaw({ by: actorOf(asked) }),
+  adopt: (workspace, asked) => workspace.adopt({ by: actorOf(asked) }),
 }
 
 /** T1. */
 const ASKS: { readonly [S in Steering]?: string } = {
   cancel: 'End the run for good?',
   thaw: 'Let what waits be written to the outside?',
+  adopt: 'Does this store go on, and the one that it came from act no more?',
 }
 
 /** What is said of it, and which command to name beside. */
@@ -49,6 +51,7 @@ const SAID: { readonly [S in Steering]: readonly [string, (Steering | 'why')?] }
   resume: ['goes on'],
   freeze: ['nothing is written to the outside any more; reads, decisions and reverts go on', 'thaw'],
   thaw: ['writes to the outside go on'],
+  adopt: ['this store goes on; the one that it came from must not act any more'],
 }
 
 const NEXT: { readonly [name: string]: string } = {

@@ -24,6 +24,7 @@ export const COMMANDS = [
   'resume',
   'freeze',
   'thaw',
+  'adopt',
   'export',
   'import',
   'diff',
@@ -34,7 +35,7 @@ export const COMMANDS = [
 
 export type Command = (typeof COMMANDS)[number]
 /** What is done to a run or a company, and no item asks for. */
-export type Steering = 'cancel' | 'pause' | 'resume' | 'freeze' | 'thaw'
+export type Steering = 'cancel' | 'pause' | 'resume' | 'freeze' | 'thaw' | 'adopt'
 
 export interface Asked {
   readonly command: Command
@@ -83,7 +84,9 @@ const NEEDS_SUBJECT: Partial<Record<Command, string>> = {
   ...{ outcome: 'an item', retry: 'an item', dismiss: 'an item', snooze: 'an item' },
 }
 /** Commands on a whole store, which name nothing in it. */
-const WHOLE: readonly Command[] = ['runs', 'holds', 'verify', 'freeze', 'thaw', 'export', 'backup', 'prune', 'rehearse']
+const WHOLE: readonly Command[] = [
+  ...(['runs', 'holds', 'verify', 'freeze', 'thaw', 'adopt', 'export', 'backup', 'prune', 'rehearse'] as const),
+]
 /** Options without which a command does not know what to do. */
 const NEEDS: Partial<Record<Command, 'out' | 'older-than' | 'playbooks' | 'until'>> = {
   ...{ backup: 'out', prune: 'older-than', rehearse: 'playbooks', snooze: 'until' },

@@ -10,7 +10,7 @@ import { budgetPlaybook } from './conductor/budget-run.ts'
 import { limiting } from './limiting.ts'
 import { announcePolicy, policyPlaybook } from './conductor/policy-change.ts'
 import { Company, type Life } from './conductor/company.ts'
-import { TO_ADOPT } from './conductor/waiting.ts'
+import { toAdopt } from './conductor/waiting.ts'
 import { Loop } from './conductor/conductor.ts'
 import { ReadCache } from './conductor/effect/read-cache.ts'
 import { Windows } from './conductor/effect/windows.ts'
@@ -385,7 +385,7 @@ function engineOf(policy: ConductorOptions['policy']): PolicyEngine {
 async function freezeCopy(env: Environment, workspace: string, why: 'copy' | 'behind'): Promise<void> {
   const reason =
     why === 'copy' ? 'this store is a copy of another' : 'this store is older than what it has seen: a restored backup'
-  await env.company(workspace).setFrozen(true, `${reason}; ${TO_ADOPT}`, { kind: 'system', id: 'keelson' })
+  await env.company(workspace).setFrozen(toAdopt(reason), { kind: 'system', id: 'keelson' })
   env.log.warn(
     { hint: `workspace('${workspace}').adopt({ by }) makes it the one that goes on.` },
     `workspace ${workspace} starts frozen: ${reason}`,

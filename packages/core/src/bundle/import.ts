@@ -9,7 +9,7 @@ import { KeelsonError } from '../base/errors.ts'
 import type { Environment } from '../conductor/environment.ts'
 import { retryShut } from '../conductor/held.ts'
 import { busyRuns } from '../conductor/life.ts'
-import { TO_ADOPT } from '../conductor/waiting.ts'
+import { toAdopt } from '../conductor/waiting.ts'
 import { chain, headOf, type Draft } from '../journal/entry.ts'
 import type { BundleSource } from './read.ts'
 import { REPLACED_STREAM, restore, type Counts } from './restore.ts'
@@ -63,7 +63,7 @@ export async function importBundle(
   }
   const last = async (): Promise<void> => {
     env.company(workspace).forget()
-    if (!adopt) await env.company(workspace).setFrozen(true, `it was imported; ${TO_ADOPT}`, by)
+    if (!adopt) await env.company(workspace).setFrozen(toAdopt('it was imported'), by)
   }
   const parts = { env, workspace, dryRun, anew: dryRun && mode === 'replace', last, signal, onProgress }
   const { counts, missing, runs } = await restore(parts, read)

@@ -17,6 +17,7 @@ import { inked } from '../journal/records.ts'
 import type { Answer, Conflict, Expect, MemoryStore, RecordRow, RecordWrite, Unit } from '../journal/store.ts'
 import { schemaIn, settingsFrom, type Settings, type SettingsShape } from '../policy/settings.ts'
 import { withTrail } from './trail.ts'
+import { isToAdopt } from './waiting.ts'
 
 export const WORKSPACE_STREAM = 'workspace'
 
@@ -25,6 +26,8 @@ export interface Frozen {
   readonly reason: string
   /** Grows with each freeze and thaw; every intent expects it. */
   readonly epoch: number
+  /** The freeze that this one was laid over; what was stopped in it waits for its end. */
+  readonly over?: number
 }
 
 export interface Life {
@@ -157,16 +160,15 @@ export class Company {
     })
   }
 
-  async setFrozen(frozen: boolean, reason: string, by: Actor): Promise<boolean> {
-    const answer = await this.edit(async () => {
+  /** Nothing for one that is frozen, but that what only `adopt()` ends is laid over an operator's freeze, which `thaw()` ends. */
+  async setFrozen(reason: string, by: Actor): Promise<void> {
+    await this.edit(async () => {
       const now = await this.freeze()
-      if (now.frozen === frozen) return undefined
-      const put: Put = { kind: 'company', id: 'freeze', version: now.epoch + 1, data: { frozen, reason } }
-      return frozen
-        ? { drafts: [{ kind: 'workspace.frozen', data: { by, reason, puts: [put] } }] }
-        : { drafts: [{ kind: 'workspace.thawed', data: { by, puts: [put] } }] }
+      if (now.frozen && (isToAdopt(now.reason) || !isToAdopt(reason))) return undefined
+      const data = { frozen: true, reason, ...(now.frozen ? { over: now.epoch } : {}) }
+      const put: Put = { kind: 'company', id: 'freeze', version: now.epoch + 1, data }
+      return { drafts: [{ kind: 'workspace.frozen', data: { by, reason, puts: [put] } }] }
     })
-    return answer !== undefined
   }
 
   /** Writes outside of any run. `build` is called again after a conflict; its answer undefined writes nothing. */
@@ -256,7 +258,7 @@ export async function hasFirsts(store: MemoryStore, workspace: string): Promise<
 
 export function frozenIn(row: RecordRow | undefined): Frozen {
   if (row === undefined) return { frozen: false, reason: '', epoch: 0 }
-  return { ...(JSON.parse(row.data) as { frozen: boolean; reason: string }), epoch: row.version }
+  return { ...(JSON.parse(row.data) as Omit<Frozen, 'epoch'>), epoch: row.version }
 }
 
 export function lifeIn(row: RecordRow | undefined): Life {

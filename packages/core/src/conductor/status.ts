@@ -7,7 +7,7 @@ import type { RunRow } from '../journal/store.ts'
 import type { Environment } from './environment.ts'
 import { itemsWhere } from './item.ts'
 import { placeIn } from './located.ts'
-import { iso, TO_ADOPT, type Status, type WaitInfo, type WaitKind } from './waiting.ts'
+import { iso, isToAdopt, type Status, type WaitInfo, type WaitKind } from './waiting.ts'
 import { HOW_TO_ASK, inShadowText } from '../policy/trust.ts'
 import { allOf, type Would } from './shadow/would.ts'
 
@@ -201,7 +201,7 @@ function sentence(info: WaitInfo): string {
 /** The call that ends it. */
 function callOf({ kind, inbox, what }: WaitInfo): string | undefined {
   if (kind === 'hold') return `approve it to send now, reject it to cancel: inbox.decide('${inbox ?? ''}', …)`
-  const verb = what.endsWith(TO_ADOPT) ? 'adopt()' : 'thaw()'
+  const verb = isToAdopt(what) ? 'adopt()' : 'thaw()'
   if (kind === 'freeze' && inbox !== undefined)
     return `${verb} lets it go, reject it to cancel: inbox.decide('${inbox}', …)`
   if (kind === 'freeze') return `${verb} ends it`

@@ -43,8 +43,16 @@ export type Status =
   | { readonly state: 'completed'; readonly output?: Json }
   | { readonly state: 'failed' | 'declined' | 'cancelled'; readonly error: Json }
 
-/** How the reason of a freeze ends that `adopt()` is to end: `thaw()` would let a copy act until it is opened again. */
-export const TO_ADOPT = 'adopt() it to let it act'
+/** How the reason of a freeze ends that only `adopt()` ends: another store may act for the same company. */
+const TO_ADOPT = 'adopt() it to let it act'
+
+export function toAdopt(reason: string): string {
+  return `${reason}; ${TO_ADOPT}`
+}
+
+export function isToAdopt(reason: string): boolean {
+  return reason.endsWith(TO_ADOPT)
+}
 
 export function iso(instant: number): string {
   return new Date(instant).toISOString()
