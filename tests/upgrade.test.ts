@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
-import { createConductor, defineEvent, definePlaybook, type Context } from '@keelson/core'
+import { action, createConductor, defineEvent, definePlaybook, type Context } from '@keelson/core'
 import { manualClock, memoryStore } from '@keelson/testing'
 import { me, open, store } from './support/open.ts'
 import { golden, signed } from './golden/playbooks.ts'
@@ -58,6 +58,39 @@ describe('runs.upgrade', () => {
       'a',
       'ab',
     ])
+  })
+
+  it('foretells of a run whose effect is open that it cannot be moved, and moves it once that has ended', async () => {
+    const mail = action({
+      name: 'mail.send',
+      effect: 'irreversible',
+      idempotency: { by: 'key' },
+      input: z.object({}),
+      output: z.object({}),
+      run: () => ({ output: {} }),
+    })
+    const asks = async (ctx: Context): Promise<string> => {
+      await ctx.act(mail, {})
+      await ctx.waitFor(go)
+      return 'sent'
+    }
+    const first = version(1, asks)
+    const conductor = await open(store(), { playbooks: [first, version(2, asks)], actions: [mail] })
+    await conductor.start(first, {}, { id: 'r' })
+    await conductor.quiet()
+    const to = { playbook: 'work', to: 2, by: me }
+    const foretold = await conductor.runs.upgrade({ ...to, dryRun: true })
+    expect(foretold).toMatchObject({ moved: [], left: [{ run: 'r', verdict: 'waits', at: 'mail.send' }] })
+    expect(await conductor.runs.upgrade(to)).toEqual(foretold)
+    const rehearsal = await conductor.rehearse({ playbook: 'work', to: 2 })
+    expect(rehearsal).toMatchObject({ ok: false, runs: foretold.left })
+    expect(rehearsal.report).toMatch(/^default\/r \(work@1 on 2\): waits: "mail.send" .* is still open.*, 1 wait$/s)
+    expect(await conductor.rehearse()).toMatchObject({ ok: true, runs: [{ verdict: 'continues' }] })
+    const [item] = (await conductor.inbox.list()).items
+    await conductor.inbox.decide(item!.id, { hash: item!.hash, by: me, approve: true })
+    await conductor.quiet()
+    expect(await conductor.runs.upgrade({ ...to, dryRun: true })).toEqual({ moved: ['r'], left: [] })
+    expect(await conductor.runs.upgrade(to)).toEqual({ moved: ['r'], left: [] })
   })
 
   it('refuses a version that nobody registered', async () => {

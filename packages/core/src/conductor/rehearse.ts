@@ -24,6 +24,8 @@ export type RehearsalVerdict =
   | { readonly verdict: 'continues'; readonly at?: string; readonly text: string }
   /** Something must be done first: its version or its input's shape is gone. */
   | { readonly verdict: 'needs-migration'; readonly text: string; readonly hint: string }
+  /** It fits the other version, and cannot be moved there before its effect `at` has ended: it waits for an approval, a hold … */
+  | { readonly verdict: 'waits'; readonly at: string; readonly text: string; readonly hint: string }
   /** The code would take another way than the recorded one. */
   | { readonly verdict: 'branches'; readonly at: string; readonly text: string; readonly hint: string }
   /** The replay came to rest on something outside `ctx`. */

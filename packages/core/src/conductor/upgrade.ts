@@ -6,7 +6,7 @@ import { catalogId } from '../playbook/catalog.ts'
 import type { AnyPlaybook } from '../playbook/playbook.ts'
 import type { Environment } from './environment.ts'
 import { rehearseRun, type RehearsalVerdict } from './rehearse.ts'
-import type { RunVerbs } from './verbs.ts'
+import { stillOpen, type RunVerbs } from './verbs.ts'
 
 /** A run and what would become of it. */
 export type Rehearsed = RehearsalVerdict & {
@@ -103,10 +103,15 @@ export async function upgrade(
     else {
       const refused = dryRun ? undefined : await refusal(() => verbs.move(row.id, { by, to }))
       if (refused === undefined) moved.push(row.id)
-      else left.push({ ...one, verdict: 'needs-migration', text: refused.message, hint: refused.hint ?? '' })
+      else left.push({ ...one, ...leftFor(refused) })
     }
   }
   return { moved, left }
+}
+
+function leftFor({ code, message: text, hint = '', data }: KeelsonError): RehearsalVerdict {
+  if (code !== 'EFFECT_OPEN') return { verdict: 'needs-migration', text, hint }
+  return { verdict: 'waits', at: data['step'] as string, text, hint }
 }
 
 async function refusal(move: () => Promise<void>): Promise<KeelsonError | undefined> {
@@ -156,7 +161,12 @@ async function replayed(env: Environment, row: RunRow, code: AnyPlaybook): Promi
   const alive = env.clock.timer(env.clock.now() + DAY, () => {})
   try {
     const entries = await env.store.entries(row.workspace, row.stream)
-    if (entries.length > 0) return await rehearseRun(env, row, entries, code)
+    if (entries.length > 0) {
+      const found = await rehearseRun(env, row, entries, code)
+      const stays = row.state === 'settled' || row.version === code.version || found.verdict !== 'continues'
+      const open = stays ? undefined : stillOpen(row.id, entries)
+      return open === undefined ? found : leftFor(open)
+    }
     return { verdict: 'needs-migration', text: 'its journal was pruned', hint: 'It has ended: nothing is left to do.' }
   } catch (thrown) {
     if (!KeelsonError.is(thrown, 'STORE_CORRUPT')) throw thrown
@@ -188,9 +198,10 @@ function reportOf(runs: readonly Rehearsed[]): string {
       const at = one.verdict === 'branches' ? `would take another branch at "${one.at}"` : one.verdict.replace('-', ' ')
       return `${one.workspace}/${one.run} (${one.playbook}@${one.version}${one.on === one.version ? '' : ` on ${one.on}`}): ${at}: ${one.text}`
     })
+  const waiting = runs.filter((one) => one.verdict === 'waits').length
   const count = (verdict: RehearsalVerdict['verdict']): number => runs.filter((one) => one.verdict === verdict).length
   return [
     ...lines,
-    `${runs.length} runs replayed: ${count('continues')} continue, ${count('needs-migration')} need migration, ${count('branches')} would branch, ${count('stalls')} stall`,
+    `${runs.length} runs replayed: ${count('continues')} continue, ${count('needs-migration')} need migration, ${count('branches')} would branch, ${count('stalls')} stall${waiting === 0 ? '' : `, ${waiting} wait`}`,
   ].join('\n')
 }

@@ -3,7 +3,7 @@ import type { Actor } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { canonicalAround } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
-import { dataOf, type Entry } from '../journal/entry.ts'
+import { dataOf, type Entry, type Placed } from '../journal/entry.ts'
 import { fold, openEffect } from '../journal/fold.ts'
 import type { Outcome } from '../journal/kinds.ts'
 import type { Expect, RunRow, Unit } from '../journal/store.ts'
@@ -101,20 +101,22 @@ async function move(env: Environment, workspace: string, run: string, { by, to }
   }
   await assertJournal(env, row)
   const entries = await env.store.entries(workspace, row.stream)
-  const open = openEffect(fold(entries))
-  if (open !== undefined) {
-    throw new KeelsonError(
-      'EFFECT_OPEN',
-      `"${open.key}" of run ${run} is still open: its outcome belongs to this version`,
-      {
-        hint: 'Decide on it, or wait for it; or restart the run from before it, and move it then.',
-        data: { run, step: open.key },
-      },
-    )
-  }
+  const open = stillOpen(run, entries)
+  if (open !== undefined) throw open
   await command(env, workspace, run, 'move', { by, version: to } as unknown as Json, {
     version: to,
     expect: [{ stream: row.stream, seq: entries.at(-1)!.seq }],
+  })
+}
+
+/** Why a run cannot be moved now; undefined when it can. */
+export function stillOpen(run: string, entries: readonly Placed[]): KeelsonError | undefined {
+  const open = openEffect(fold(entries))
+  if (open === undefined) return undefined
+  const said = `"${open.key}" of run ${run} is still open: its outcome belongs to this version`
+  return new KeelsonError('EFFECT_OPEN', said, {
+    hint: 'Decide on it, or wait for it; or restart the run from before it, and move it then.',
+    data: { run, step: open.key },
   })
 }
 
