@@ -376,6 +376,28 @@ describe('an agent', () => {
     expect(asked).toBe(3)
   })
 
+  it('whose model does not say what it used counts for what was reserved, and never passes a limit', async () => {
+    const usages = [undefined, { inputTokens: 7 }, { foo: 1 }, { inputTokens: NaN, outputTokens: 3 }]
+    let asked = 0
+    const models = (async () => ({ output: { text: 'done' }, usage: usages[asked++ % 4] })) as Models
+    const limit = { money: { amount: 1000, currency: 'EUR' } }
+    const budgets = [defineBudget({ name: 'models', on: ['agent.*'], limit })]
+    const cheap = { ...prices, models: { fast: { input: 500, output: 200_000, currency: 'EUR' } } }
+    const t = await open(store(), { playbooks: [ask], models, prices: cheap, budgets })
+    await Promise.all(Array.from({ length: 20 }, (_, n) => t.start(ask, { n }, { id: `r${n}` })))
+    await t.quiet()
+    expect(asked).toBe(4) // 200 and a little for each: what it asks and its longest answer
+    const [budget] = await t.budgets.list()
+    expect(budget).toMatchObject({ reserved: { money: 0 } })
+    expect(budget!.used.money).toBeGreaterThan(4 * 200)
+    expect(budget!.used.money).toBeLessThan(4 * 201)
+    expect((await t.inbox.list()).items).toMatchObject([
+      {
+        title: expect.stringMatching(/8\.00\d+ of 10\.00 EUR are used or reserved, and this takes 2\.00\d+\. Raise it/),
+      },
+    ])
+  })
+
   it('reserves enough for any script, and for saying what was wrong with the answer before', async () => {
     const reserved: number[] = []
     const models: Models = async () => {

@@ -12,7 +12,7 @@ export interface Price {
 export interface Prices {
   /** By the name of a model: as in an agent's `model`. An agent that names none counts as `unpriced`, since its cost is reserved beforehand. */
   readonly models: Readonly<Record<string, Price>>
-  /** What a question to a model counts for that is not in the table, or does not say what it used. */
+  /** What a question to a model counts for that is not in the table. One that is, and does not say what it used, counts as reserved. */
   readonly unpriced?: Money
 }
 
@@ -36,11 +36,11 @@ export function pricesOf(prices: Prices): Prices {
   })
 }
 
-/** What it cost; the worst case where usage or price are not known; undefined without a worst case. */
-export function costOf(prices: Prices, model: string | undefined, usage: Usage | undefined): Money | undefined {
+/** What it cost; the worst case where its price is not known; undefined without a worst case. */
+export function costOf(prices: Prices, model: string | undefined, usage: Required<Usage>): Money | undefined {
   const price = model === undefined ? undefined : prices.models[model]
-  const { inputTokens, outputTokens } = usage ?? {}
-  if (price === undefined || inputTokens === undefined || outputTokens === undefined) return prices.unpriced
+  const { inputTokens, outputTokens } = usage
+  if (price === undefined) return prices.unpriced
   const amount = (inputTokens * price.input + outputTokens * price.output) / 1e6
   return { amount: Math.ceil(amount * 1e6) / 1e6, currency: price.currency }
 }

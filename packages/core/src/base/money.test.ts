@@ -1,6 +1,6 @@
 /** Money as people read it says exactly what is there, or nothing. */
 import { expect, it } from 'vitest'
-import { moneyText } from './money.ts'
+import { inMajor, moneyText } from './money.ts'
 
 it.each([
   [{ amount: 4200, currency: 'EUR' }, '42.00 EUR'],
@@ -16,4 +16,13 @@ it.each([
   [null, undefined],
 ])('%j is %s', (money, text) => {
   expect(moneyText(money)).toBe(text)
+})
+
+it.each([
+  [0.410625, 'EUR', '0.00410625'],
+  [499_999.5, 'EUR', '4999.995'],
+  [0.5, 'JPY', '0.5'],
+  [250, 'EUR', '2.50'],
+])('%d of %s is shown as what it is, however little: %s', (amount, currency, text) => {
+  expect(inMajor(amount, currency)).toBe(text)
 })

@@ -15,13 +15,15 @@ export function totals(money: readonly Money[]): Money[] {
   return [...sums].sort(([a], [b]) => (a < b ? -1 : 1)).map(([currency, amount]) => ({ amount, currency }))
 }
 
-/** Minor units as people write them: '20.00' for 2000 of EUR, '2000' of JPY. Throws on what is no currency. */
+/** Minor units as people write them: '20.00' for 2000 of EUR, '2000' of JPY; parts of one to the millionth. Throws on what is no currency. */
 export function inMajor(amount: number, currency: string): string {
   const { maximumFractionDigits: digits = 2 } = new Intl.NumberFormat('en', {
     style: 'currency',
     currency,
   }).resolvedOptions()
-  return (amount / 10 ** digits).toFixed(digits)
+  if (Number.isInteger(amount)) return (amount / 10 ** digits).toFixed(digits)
+  const parts = { minimumFractionDigits: digits, maximumFractionDigits: digits + 6 }
+  return new Intl.NumberFormat('en', { ...parts, useGrouping: false }).format(amount / 10 ** digits)
 }
 
 /** '42.00 EUR' for an amount of money and nothing else; undefined where that would not say exactly what is there. */

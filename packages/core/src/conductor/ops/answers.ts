@@ -1,7 +1,7 @@
 /** Answers: the tries of one question: reserve, ask, record what came of it; then the next try, or the next model. */
 import type { AnyAgent } from '../../agent/agent.ts'
 import { approvalsIn } from '../../agent/forged.ts'
-import { failureOf, type ModelAnswer } from '../../agent/model.ts'
+import { failureOf, type ModelAnswer, type ModelFailure } from '../../agent/model.ts'
 import { costOf, type Prices, type Usage } from '../../agent/price.ts'
 import { promptOf } from '../../agent/prompt.ts'
 import { KeelsonError, storeError, type StoredError } from '../../base/errors.ts'
@@ -124,9 +124,9 @@ function chargeFor(pass: Pass, { agent }: Question, id: string, spend: Spend): C
 /** What a question may cost at most: text is taken for a token per two bytes, as not every script is Latin; the answer for the longest. */
 function worstOf(prices: Prices, { agent, input, about }: Question, { model, repair }: Try): Spend {
   const bytes = Buffer.byteLength(agent.instructions) + Buffer.byteLength(promptOf(input, about, repair))
-  const usage: Usage = { inputTokens: Math.ceil(bytes / 2), outputTokens: agent.maxOutputTokens }
+  const usage = { inputTokens: Math.ceil(bytes / 2), outputTokens: agent.maxOutputTokens }
   const money = costOf(prices, model, usage)
-  const tokens = usage.inputTokens! + usage.outputTokens!
+  const tokens = usage.inputTokens + usage.outputTokens
   return { calls: 1, tokens, ...(money === undefined ? { unpriced: true } : { money: [money] }) }
 }
 
@@ -146,7 +146,7 @@ async function once(pass: Pass, asked: Question, go: Try): Promise<boolean> {
     stop.abort(thrown)
     if (pass.work.aborted) return true
     const { how, usage } = failureOf(thrown)
-    return failed(pass, asked, go, { error: errorOf(thrown, how), usage, paid: how !== 'refused' })
+    return failed(pass, asked, go, { error: errorOf(thrown, how), usage, how })
   }
 }
 
@@ -165,11 +165,11 @@ async function record(pass: Pass, asked: Question, go: Try, answer: ModelAnswer)
   try {
     fits = fitting(asked, answer)
   } catch (thrown) {
-    return failed(pass, asked, go, { error: storeError(thrown), usage: answer.usage, paid: true, model })
+    return failed(pass, asked, go, { error: storeError(thrown), usage: answer.usage, how: 'misfit', model })
   }
   const { key, hash } = asked
   await pass.writer.submit(async (): Promise<Built> => {
-    const { spend, used } = spentOn(pass, model, answer.usage)
+    const { spend, used } = spentOn(pass, asked, go, model, answer.usage)
     const puts = await settledWith(pass, go.id, spend)
     const by = model === undefined ? {} : { model }
     return {
@@ -182,8 +182,7 @@ async function record(pass: Pass, asked: Question, go: Try, answer: ModelAnswer)
 interface Failed {
   readonly error: StoredError
   readonly usage: Usage | undefined
-  /** Whether it may have cost something. */
-  readonly paid: boolean
+  readonly how: ModelFailure['how']
   readonly model?: string | undefined
 }
 
@@ -191,13 +190,18 @@ async function failed(pass: Pass, asked: Question, go: Try, what: Failed): Promi
   const { env } = pass.task
   const { key, agent, hash } = asked
   const { attempt } = go
-  const { error, usage, paid, model = go.model } = what
+  const { error, usage, how, model = go.model } = what
   const by = model === undefined ? {} : { model }
   const last = attempt >= triesMax(agent) || (error.code === 'MODEL_MISSING' && agent.models.length < 2)
   const soon = error.code === 'OUTPUT_INVALID' || (!last && modelOf(agent, attempt) !== modelOf(agent, attempt + 1))
   const retryAt = env.clock.now() + (soon ? 0 : backoffMs(attempt, () => env.ids.random()))
   await pass.writer.submit(async (): Promise<Built> => {
-    const { spend, used } = paid ? spentOn(pass, model, usage) : { spend: 'released' as const, used: {} }
+    const { spend, used } =
+      how === 'refused'
+        ? { spend: 'released' as const, used: {} }
+        : how === 'unknown' && usage === undefined
+          ? { spend: {}, used: {} } // nobody knows: it counts as reserved
+          : spentOn(pass, asked, go, model, usage)
     const puts = await settledWith(pass, go.id, spend)
     if (!last)
       return { drafts: [{ kind: 'agent.failed', key, data: { attempt, error, retryAt, ...by, ...used, puts } }] }
@@ -217,21 +221,35 @@ function who({ agent }: Question): { name: string; version: number } {
   return { name: agent.name, version: agent.version }
 }
 
-/** What it used, as it is charged and as it is journaled. */
+/** What it used, as it is charged and as it is journaled. What it does not say counts for the most that it may be, as reserved. */
 function spentOn(
   pass: Pass,
+  asked: Question,
+  go: Try,
   model: string | undefined,
   usage: Usage | undefined,
 ): { spend: Spend; used: { usage?: Json } } {
-  const money = costOf(pass.task.env.prices, model, usage)
-  const { inputTokens, outputTokens } = usage ?? {}
+  const { prices } = pass.task.env
+  const said = saidOf(usage)
+  const { inputTokens, outputTokens } = said
   const known = inputTokens !== undefined && outputTokens !== undefined
+  const money = known ? costOf(prices, model, { inputTokens, outputTokens }) : worstOf(prices, asked, go).money?.[0]
   const tokens = known ? { tokens: inputTokens + outputTokens } : {}
   const spend = { ...tokens, ...(money === undefined ? {} : { money: [money] }) }
   if (usage === undefined && money === undefined) return { spend, used: {} }
   return {
     spend,
-    used: { usage: parseStored(canonical({ ...usage, ...(money === undefined ? {} : { cost: money }) })) },
+    used: { usage: parseStored(canonical({ ...said, ...(money === undefined ? {} : { cost: money }) })) },
+  }
+}
+
+/** Without counts that are none. */
+function saidOf({ inputTokens, outputTokens, ...more }: Usage = {}): Usage {
+  const isCount = (one: unknown): boolean => typeof one === 'number' && Number.isFinite(one) && one >= 0
+  return {
+    ...more,
+    ...(isCount(inputTokens) ? { inputTokens } : {}),
+    ...(isCount(outputTokens) ? { outputTokens } : {}),
   }
 }
 
