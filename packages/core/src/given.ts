@@ -163,7 +163,7 @@ function ofDesks({ z, text, any, flag, some, takes, asks, by, noted, thing, cap,
 }
 
 /** Of memory. */
-function ofMemory({ z, text, any, flag, some, takes, asks, reason, noted, doing }: Words): Verbs {
+function ofMemory({ z, text, any, flag, some, takes, asks, by, reason, noted, doing }: Words): Verbs {
   const kinds = z.array(z.enum(MEMORY_KINDS)).optional()
   const clocks = asks('valid known')
   const recall = takes({ text, kinds, asOf: clocks }, 'about thread terms from to limit')
@@ -178,7 +178,7 @@ function ofMemory({ z, text, any, flag, some, takes, asks, reason, noted, doing 
       ...{ pin: [text, noted()], unpin: [text, noted()] },
       expire: [text, noted('', { at: text })],
       ...{ forget: [text, noted('graceMs')], restore: [text, noted()] },
-      erase: [takes({}, 'ids about thread files'), reason()],
+      erase: [takes({}, 'ids about thread files'), by('', { reason: text, everywhere: flag })],
       revert: [takes({}, 'run changeSet actor since'), noted()],
       consolidate: [doing('propose').optional(), noted()],
       ...{ calibrate: [z.array(some), noted()], get: [text] },

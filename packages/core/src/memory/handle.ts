@@ -156,7 +156,7 @@ export interface Erased {
   readonly erased: readonly Tombstone[]
   /** Files that went, by the sha-256 of their bytes. */
   readonly files: readonly string[]
-  /** Where the text still is, and why: what belongs to open runs, to other records, or to files. */
+  /** Where the text still is, and why: what belongs to open runs, to other records, to files, or to scopes beside the handle's. */
   readonly left: readonly { readonly where: string; readonly why: string }[]
 }
 
@@ -189,7 +189,8 @@ export interface WorkspaceMemory extends MemoryReads {
   expire(id: string, options: By & { at: string }): Promise<Remembered>
   /**
    * No byte of it stays: text, value, index, payloads, log. What was before can no longer be read, only that it was. Files in which
-   * it stands are named in `left`; `{ files }` erases these whole, by the sha-256 of their bytes.
+   * it stands are named in `left`; `{ files }` erases these whole, by the sha-256 of their bytes. What is meant and lies in other
+   * scopes than this handle's is left and named; `everywhere` takes it, too, by `workspace.memory` alone, else `MEMORY_OUT_OF_SCOPE`.
    */
   erase(
     which:
@@ -197,7 +198,7 @@ export interface WorkspaceMemory extends MemoryReads {
       | { readonly about: Subject }
       | { readonly thread: string }
       | { readonly files: readonly string[] },
-    options: By & { reason: string },
+    options: By & { reason: string; everywhere?: boolean },
   ): Promise<Erased>
   /**
    * Takes back what a run, a change set, or an actor since an instant, has written to memory and to entities; what a person has decided, only by

@@ -29,6 +29,8 @@ export interface Erasing {
   readonly memories?: readonly string[]
   /** `type/id`, of those of which nothing stays. */
   readonly entities?: readonly string[]
+  /** Sets that say something of what is erased, by other words than these texts. */
+  readonly proposals?: readonly string[]
 }
 
 /** E1. */
@@ -40,7 +42,7 @@ export async function endProposals(
 ): Promise<void> {
   const { env, workspace } = desk
   for (const row of await waiting(desk)) {
-    if (!(await holds(desk, row, erasing))) continue
+    if (erasing.proposals?.includes(row.id) !== true && !(await holds(desk, row, erasing))) continue
     await env.company(workspace).edit(async () => {
       const [now] = await env.store.records(workspace, { kind: CHANGE_SET_RECORD, ids: [row.id], limit: 1 })
       if (now === undefined || proposalIn(now).status !== 'proposed') return undefined

@@ -30,6 +30,7 @@ import { deskOf, type Desk } from './desk.ts'
 import { endProposals } from './end-proposals.ts'
 import { erasedPuts, overlaidPuts, soughtOf, storedOf, type About, type Stored } from './entity-blanks.ts'
 import { redactedPuts, tracesAndKeys } from './keys.ts'
+import { rememberedLeft } from './meant.ts'
 import { carried, leftOf, redactedText, SHORTEST, textsOf } from './redact.ts'
 import { placesIn, stillSaid } from './stands.ts'
 
@@ -91,10 +92,11 @@ async function erasure(about: About, still: Still): Promise<{ result: EntityEras
   const cached = [...made.cached, ...others.cached]
   const done = [...puts.keys(), ...others.cached.map(({ kind, id }) => `${kind}/${id}`)]
   for (const put of await carried(desk, seen.entries, new Set(done))) puts.set(`${put.kind}/${put.id}`, put)
-  const result = { erased: made.erased, left: [...leftOf(seen, []), ...notSought(shared, made)] }
+  const entities = ids.map((one) => recordId(type.name, one))
+  const remembered = about.wanted === 'all' ? await rememberedLeft(desk, type, entities) : []
+  const result = { erased: made.erased, left: [...leftOf(seen, []), ...remembered, ...notSought(shared, made)] }
   const nothing = puts.size + cached.length + seen.entries.length + seen.ended.length === 0
   if (nothing) return { result, edit: undefined }
-  const entities = ids.map((one) => recordId(type.name, one))
   const purge = {
     payloads: seen.entries.map(({ stream, seq }) => ({ stream, seq })),
     statuses: seen.ended.map(({ id: run, status }) => ({ run, status: redactedText(status, texts) })),

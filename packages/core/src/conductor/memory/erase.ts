@@ -8,28 +8,18 @@
 import { KeelsonError } from '../../base/errors.ts'
 import type { Json } from '../../base/value.ts'
 import type { Put } from '../../journal/put.ts'
-import { pagesOf } from '../../journal/pages.ts'
 import type { RecordRow } from '../../journal/store.ts'
 import type { EntityRecord } from '../../memory/entity.ts'
 import { isAllErased } from '../../memory/entity-erased.ts'
 import type { Erased, Tombstone, WorkspaceMemory } from '../../memory/handle.ts'
 import { subjectOf } from '../../memory/input.ts'
-import { aboutHash, saidBy, threadHash } from '../../memory/known-by.ts'
-import {
-  ERASED,
-  KEY_RECORD,
-  keyOf,
-  keyPut,
-  MEMORY_RECORD,
-  memoryPut,
-  type MemoryRecord,
-  type Place,
-} from '../../memory/unit.ts'
+import { saidBy, threadHash } from '../../memory/known-by.ts'
+import { KEY_RECORD, keyOf, keyPut, memoryPut, type MemoryRecord, type Place } from '../../memory/unit.ts'
 import type { Notifier } from '../notifier.ts'
-import { assertWhole, mayWrite } from './bounds.ts'
 import { assertActor, type Desk } from './desk.ts'
 import { endProposals } from './end-proposals.ts'
 import { redactedPuts, tracesAndKeys } from './keys.ts'
+import { besideLeft, meantBy, memoryRows } from './meant.ts'
 import { carried, entityLeft, leftOf, redactedText, SHORTEST, textsOf, UNSOUGHT } from './redact.ts'
 import { notedOf, notedPuts, placesIn, standing, stillSaid } from './stands.ts'
 import { subjectsOf } from './subjects.ts'
@@ -38,7 +28,8 @@ import type { Traces } from './traces.ts'
 type Which = Parameters<WorkspaceMemory['erase']>[0]
 type Options = Parameters<WorkspaceMemory['erase']>[1]
 
-export async function erase(desk: Desk, notifier: Notifier, which: Which, { by, reason }: Options): Promise<Erased> {
+export async function erase(desk: Desk, notifier: Notifier, which: Which, options: Options): Promise<Erased> {
+  const { by, reason, everywhere = false } = options
   assertActor(by)
   if (by.kind !== 'person') {
     throw new KeelsonError('INPUT_INVALID', 'only a person erases', {
@@ -47,17 +38,20 @@ export async function erase(desk: Desk, notifier: Notifier, which: Which, { by, 
   }
   const { env, workspace } = desk
   const secret = await env.company(workspace).key()
-  const found = await chosen(desk, which, secret)
+  const meant = await meantBy(desk, which, secret, everywhere)
+  const found = meant.memories
   const wanted = new Set('files' in which ? which.files : [])
+  const all = [...found, ...meant.would.map(({ record }) => record)]
   const places = await Promise.all(found.map((record) => placesOf(desk, record)))
   const still = stillSaid(desk, secret)
-  const texts = textsOf([...found.flatMap(ownTexts), ...(await still(places.flat()))])
+  const texts = textsOf([...all.flatMap(ownTexts), ...(await still(places.flat()))])
   const sets = new Set(found.filter(isShort).map(({ set }) => set))
-  await endProposals(desk, notifier, { texts, memories: found.map(({ id }) => id) }, { by, reason })
+  const ending = meant.would.flatMap(({ proposal = [] }) => proposal)
+  await endProposals(desk, notifier, { texts, memories: found.map(({ id }) => id), proposals: ending }, { by, reason })
   let result: Erased = { erased: [], files: [], left: [] }
   await env.company(workspace).edit(async () => {
     const seen = await tracesAndKeys(desk, { texts, memories: new Set(found.map(({ id }) => id)), sets, files: wanted })
-    const rows = await rowsOf(
+    const rows = await memoryRows(
       desk,
       found.map(({ id }) => id),
     )
@@ -69,6 +63,7 @@ export async function erase(desk: Desk, notifier: Notifier, which: Which, { by, 
     const files = seen.artifacts.filter((sha256) => wanted.has(sha256) && !seen.inUse.has(sha256))
     const left = [
       ...leftOf(seen, files),
+      ...besideLeft(desk, meant),
       ...(await stillInEntities(desk, which)),
       ...(sets.size === 0 ? [] : [UNSOUGHT]),
     ]
@@ -148,34 +143,6 @@ async function stillInEntities(desk: Desk, which: Which): Promise<Erased['left']
     const type = env.entities.named(record.type, record.schema)
     return isAllErased(type, record) ? [] : [{ where: `entity ${id}`, why: entityLeft(record.type) }]
   })
-}
-
-async function chosen(desk: Desk, which: Which, secret: string): Promise<MemoryRecord[]> {
-  const { env, workspace } = desk
-  if ('files' in which) {
-    assertWhole(desk)
-    return []
-  }
-  const all: MemoryRecord[] = []
-  if ('ids' in which) all.push(...(await rowsOf(desk, which.ids)).map((row) => JSON.parse(row.data) as MemoryRecord))
-  else {
-    const subjects = 'about' in which ? await subjectsOf(desk, subjectOf(which.about).subject) : undefined
-    const hashes = subjects?.map((subject) => `${ERASED}${aboutHash(secret, subject)}`)
-    const thread = 'thread' in which ? [which.thread, threadHash(secret, which.thread)] : []
-    for (const value of [...(subjects ?? [undefined]), ...(hashes ?? [])]) {
-      const where = value === undefined ? {} : { where: { field: 'subject', value } }
-      for await (const { data } of pagesOf(env.store, workspace, { kind: MEMORY_RECORD, ...where })) {
-        const record = JSON.parse(data) as MemoryRecord
-        const isIn = record.erased === undefined ? record.thread === thread[0] : record.erased.thread === thread[1]
-        if (subjects !== undefined || (thread.length > 0 && isIn)) all.push(record)
-      }
-    }
-  }
-  return all.filter((record) => mayWrite(desk, record))
-}
-
-async function rowsOf({ env, workspace }: Desk, ids: readonly string[]): Promise<readonly RecordRow[]> {
-  return ids.length === 0 ? [] : env.store.records(workspace, { kind: MEMORY_RECORD, ids, limit: ids.length })
 }
 
 function ownTexts({ text, value }: Pick<MemoryRecord, 'text' | 'value'>): string[] {
