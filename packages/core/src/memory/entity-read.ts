@@ -130,6 +130,17 @@ export async function listEntities(
   return found.length > limit && last !== undefined ? { entities, next: textOf(last.at) } : { entities }
 }
 
+/** Instants of this size are exact to twice as much. */
+const STEP_MS = 1 / 1024
+
+/** Where a new record stands in the order of creation: at its instant, but behind all of its type, wherever clocks went. */
+export async function nextPlace(shelf: Shelf, type: AnyEntityType, at: number): Promise<number> {
+  const where = { field: 'type', value: type.name }
+  const query = { kind: 'entity', where, order: 'descending', limit: 1 } as const
+  const [newest] = await shelf.store.records(shelf.workspace, query)
+  return newest === undefined ? at : Math.max(at, newest.sort + STEP_MS)
+}
+
 type Lookup = { readonly field: string; readonly value: string }
 
 /** Under which index values the page is: one, or those of all ids that lead to a linked entity. */

@@ -26,7 +26,7 @@ import {
 } from './entity.ts'
 import { erasuresToday } from './entity-fed.ts'
 import { changesOf, foldedTo, instant } from './entity-history.ts'
-import { handedOut, headOf, idOfKey, present, survivorOf, type Head, type Shelf } from './entity-read.ts'
+import { handedOut, headOf, idOfKey, nextPlace, present, survivorOf, type Head, type Shelf } from './entity-read.ts'
 import type { WriteOptions } from './entity-store.ts'
 import { labelsFor, mixed, relabelled } from './entity-labels.ts'
 import { assertLinks, assertTermsOf, assertTransitions, type Allowed } from './entity-rules.ts'
@@ -250,7 +250,7 @@ interface Made {
 }
 
 async function recordAfter(writing: Writing, head: Head | undefined, made: Made): Promise<EntityRecord> {
-  const { type } = writing
+  const { shelf, type } = writing
   const { wanted, change, base, at, validAt, schema } = made
   const { labels: had, erased: gone, ...before } = head?.record ?? {}
   const erased = head === undefined || head.record.schema === schema ? gone : erasuresToday(type, head.record)
@@ -263,7 +263,7 @@ async function recordAfter(writing: Writing, head: Head | undefined, made: Made)
     : { data: wanted.data, labels: relabelled(held, { changed, dropped, labels }) }
   return {
     ...before,
-    createdAt: head?.record.createdAt ?? at,
+    createdAt: head?.record.createdAt ?? (await nextPlace(shelf, type, at)),
     type: type.name,
     schema,
     id: wanted.id,

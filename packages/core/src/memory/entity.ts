@@ -150,6 +150,7 @@ export interface EntityRecord {
   readonly data: { readonly [field: string]: Json }
   /** Indexed fields, and which of them are hashed under the workspace's key. */
   readonly indexed: { readonly [field: string]: 'plain' | 'private' }
+  /** Also its place in the order of creation: those of one instant stand apart by parts of a millisecond. */
   readonly createdAt: number
   /** When it was last changed: never earlier than the change before. */
   readonly at: number

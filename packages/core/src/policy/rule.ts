@@ -33,7 +33,7 @@ export interface Lookup<T> {
 }
 
 export interface Look {
-  /** The entity with these index fields, if any. */
+  /** The entity with these index fields, if any: of several the one that was created first, and that is not archived. */
   one<T>(type: Lookable<T>, where: Partial<T>): Lookup<LookedUp<T> | undefined>
   /** How many effects of this action settled or are open since then, with these top-level input fields. */
   count<In, Out>(action: Action<In, Out>, options: { where?: Partial<NoInfer<In>>; since: Duration }): Lookup<number>
