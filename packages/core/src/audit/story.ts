@@ -8,6 +8,7 @@ import { attemptText, readItem } from '../conductor/item.ts'
 import { rowOf } from '../conductor/status.ts'
 import { streamOf } from '../conductor/start.ts'
 import { TRAIL, type TrailRecord } from '../conductor/trail.ts'
+import type { Receipt } from '../conductor/effect/settling.ts'
 import { takenBack } from './taken-back.ts'
 import { isPruned } from '../conductor/upkeep/journal.ts'
 import { CHANGE_SET_RECORD, type ChangeSetRecord } from '../memory/change-set.ts'
@@ -253,8 +254,11 @@ function effectSentence(d: EntryData['effect.completed'], key: string): string |
     return sent.state === 'done' ? 'executed' : `not executed: ${sent.state}`
   }
   if (d.error !== undefined) return `${key} was not done: ${d.error.message}`
-  if (d.by !== undefined) return `${actorText(d.by)} set the outcome of "${key}" by hand: it happened`
-  const receipt = (d.receipt ?? {}) as { edited?: boolean; deduplicated?: boolean; shadow?: boolean; verdict?: string }
+  const receipt = (d.receipt ?? {}) as Partial<Receipt> & { shadow?: boolean }
+  if (d.by !== undefined)
+    return receipt.effect === ''
+      ? `${actorText(d.by)} set by hand what "${key}" answered`
+      : `${actorText(d.by)} set the outcome of "${key}" by hand: it happened`
   if (receipt.shadow === true) return `${key} was simulated, nothing left: ${receipt.verdict ?? ''}`
   const how = [
     receipt.edited === true ? 'as edited' : '',

@@ -17,6 +17,7 @@ import { newOp, type Op } from '../journal/op.ts'
 import type { EntryData, Outcome } from '../journal/kinds.ts'
 import type { Put } from '../journal/put.ts'
 import type { Expect, Mail, NewRun } from '../journal/store.ts'
+import { maybeFailedRead } from './effect/failed-read.ts'
 import { receiptFor } from './effect/ledger.ts'
 import { answerOf, firstHeard, sinceOf, waitGone, type Heard, type Hearer } from './event-buffer.ts'
 import { hadOf } from './had.ts'
@@ -347,7 +348,9 @@ async function setLost(
   if (lost === undefined || lost.payload === null) return undefined
   const before = dataOf(lost as Entry & { kind: 'effect.completed' })
   const answered = { key, seq: lost.seq, at: lost.at, outcome: before }
-  const set = await at.setByHand({ ...newOp(key, 'effect'), hash: before.hash, outcome: answered }, { outcome, by })
+  const op = { ...newOp(key, 'effect'), hash: before.hash, outcome: answered }
+  if (maybeFailedRead(op)) return undefined // it has no ledger
+  const set = await at.setByHand(op, { outcome, by })
   if (typeof set === 'string') return set
   return [...set, { kind: 'run.rewound', data: { by, to: history.head.seq + drafts.length, why } }]
 }

@@ -1,15 +1,17 @@
 /**
- * SetOutcome: what a person may say that an operation came to: what a step returned, or that an effect happened which
- * failed, or of which nobody knows. All else has a verb of its own, which is named.
+ * SetOutcome: what a person may say that an operation came to: what a step returned, what a read answered that failed or is tried again,
+ * or that an effect happened which failed, or of which nobody knows. All else has a verb of its own, which is named.
  */
 import { actorText, type Actor } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { stored } from '../base/json.ts'
 import { fromGiven } from '../base/schema.ts'
 import type { Json } from '../base/value.ts'
+import type { AnyAction } from '../connector/action.ts'
 import { dataOf, type Entry } from '../journal/entry.ts'
 import { fold } from '../journal/fold.ts'
 import type { Op } from '../journal/op.ts'
+import { actionNamed, maybeFailedRead } from './effect/failed-read.ts'
 import { failedEffect, readEffect, whyNotFailed } from './effect/ledger.ts'
 import { actionOf } from './effect/spec.ts'
 import type { Environment } from './environment.ts'
@@ -30,7 +32,7 @@ export interface Setting {
   readonly by: Actor
 }
 
-/** What is to be recorded; undefined where the inbox has taken it. Throws `STEP_NOT_FOUND`, `NOT_A_STEP`, `OUTPUT_INVALID`, `DECISION_REFUSED`. */
+/** What is to be recorded; undefined where the inbox has taken it. Throws `STEP_NOT_FOUND`, `NOT_A_STEP`, `ACTION_NOT_FOUND`, `OUTPUT_INVALID`, `DECISION_REFUSED`. */
 export async function settable(
   env: Environment,
   workspace: string,
@@ -56,6 +58,10 @@ async function ofEffect(
   asked: Asked,
   say: SayOutcome | undefined,
 ): Promise<Json | undefined> {
+  if (maybeFailedRead(op)) {
+    const action = actionOf(env, { action: actionNamed(op), account: '' })
+    if (action.effect === 'read') return fitting(action, asked, `say what ${action.name} answered`)
+  }
   if (op.outcome === undefined) return ofOpen(env, workspace, op, asked, say)
   const id = failedEffect(op)
   const record = id === undefined ? undefined : (await readEffect(env.store, workspace, id))?.record
@@ -65,11 +71,15 @@ async function ofEffect(
       `an effect, and ${why}`,
       op.outcome.outcome.error === undefined || record?.state === 'done' ? DONE : ELSE,
     ])
-  const fits = fromGiven(actionOf(env, record).output, asked.output)
-  if ('value' in fits) return asked.output
-  throw new KeelsonError('OUTPUT_INVALID', `say with what output ${record.action} happened: ${fits.wrong}`, {
+  return fitting(actionOf(env, record), asked, `say with what output ${record.action} happened`)
+}
+
+function fitting({ output: schema }: AnyAction, { run, step, output }: Asked, say: string): Json {
+  const fits = fromGiven(schema, output)
+  if ('value' in fits) return output
+  throw new KeelsonError('OUTPUT_INVALID', `${say}: ${fits.wrong}`, {
     hint: 'What is set is what its code gets, so it must fit the output of the action.',
-    data: { run: asked.run, step: asked.step },
+    data: { run, step },
   })
 }
 

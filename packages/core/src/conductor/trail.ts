@@ -141,6 +141,7 @@ function verbOf(draft: Draft): Said {
   if (draft.kind === 'run.started' && data.playbook === 'keelson.revert') return { what: 'revert applied' }
   if (draft.kind === 'run.started') return { what: `run of ${data.playbook}@${data.version} started` }
   if (draft.kind === 'step.completed') return { what: 'step outcome set by hand' }
+  if (draft.kind === 'effect.completed') return { what: 'answer of a read set by hand' } // others put their effect
   if (isOfTrust(draft)) return trustSaid(draft)
   return { what: draft.kind.replace('.', ' '), ...item }
 }

@@ -26,8 +26,8 @@ export interface RunVerbs {
   /** Tries a step again, or the whole rest from where it failed. For a run that failed, diverged or is quarantined. */
   retry(run: string, options: By & { step?: string }): Promise<void>
   /**
-   * Sets what a step returned, as if it had; of an effect that failed, or of which nobody knows: that it happened, and with
-   * what output. Throws `NOT_A_STEP` for what has a verb of its own.
+   * Sets what a step returned, as if it had; what a read answered that failed, or is tried again; of an effect that failed, or of which
+   * nobody knows: that it happened, and with what output. Throws `NOT_A_STEP` for what has a verb of its own.
    */
   setOutcome(run: string, options: By & { step: string; outcome: Json }): Promise<void>
   /** Runs again from a checkpoint, a step, or the start. Effects that happened stay; the same intents are not repeated. */

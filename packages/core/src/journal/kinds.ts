@@ -208,7 +208,8 @@ export interface EntryData {
   'effect.failed': Failed
   /** `by`: a person said that it happened, after it had failed. */
   'effect.completed': Outcome & {
-    readonly hash: string
+    /** Left out where a person said what a read answered that was still tried: what it was asked for is told by no entry. */
+    readonly hash?: string
     readonly receipt?: Json
     readonly judged?: Json
     readonly by?: Actor

@@ -4,6 +4,7 @@
  * E1. An attempt is one execution. Replay, waking up, looking again, an answer that was there already, a no: none is one.
  * E2. An effect is one step, wherever it was sent: what its caller hands over is counted by the effect's own run.
  */
+import type { Json } from '../base/value.ts'
 import { dataOf, type Entry } from '../journal/entry.ts'
 import type { History } from '../journal/fold.ts'
 import type { Op } from '../journal/op.ts'
@@ -114,8 +115,9 @@ function effectIn(op: Op): One[] {
   if (op.outcome === undefined) return []
   const { error } = op.outcome.outcome
   if (op.sends > 0) return [{ ...ended(op, nameOf(op.key), op.sends, error?.code), ...of }]
-  const { receipt } = op.outcome.outcome as { receipt?: { effect?: string; cached?: boolean } }
-  const read = error === undefined ? receipt?.effect === '' && receipt.cached !== true : !isPlain(error.code)
+  const { receipt } = op.outcome.outcome as { receipt?: { effect?: string; cached?: boolean; setBy?: Json } }
+  const isTried = receipt?.effect === '' && receipt.cached !== true && receipt.setBy === undefined
+  const read = error === undefined ? isTried : !isPlain(error.code)
   return read ? [{ ...ended(op, nameOf(op.key), op.attempts + 1, error?.code), ...of }] : []
 }
 

@@ -29,7 +29,7 @@ export interface Effect<In, Out> {
   readonly deduplicated: boolean
   /** That earlier effect had another input. */
   readonly differs: boolean
-  /** It had failed, and this person said that it happened, and with what output. */
+  /** It had failed, and this person said that it happened, and with what output; of a read: what it answered. */
   readonly setBy?: Actor
 }
 

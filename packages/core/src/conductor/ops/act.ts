@@ -184,7 +184,7 @@ export function keepsIntent(action: AnyAction, before: string, edited: string): 
 
 function effectOf<In, Out>(action: AnyAction, { outcome }: Answered, input: string): Effect<In, Out> {
   const receipt = (outcome as { receipt?: Receipt }).receipt
-  const executed = receipt === undefined ? parseStored(input) : receipt.input
+  const executed = receipt?.input === undefined ? parseStored(input) : receipt.input
   return Object.freeze({
     id: receipt?.effect ?? '',
     input: executed as In,
