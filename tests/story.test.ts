@@ -1,8 +1,8 @@
 /** The story of a run, and the log's line of a hold: in plain words. */
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { action, definePlaybook, policy } from '@keelson/core'
-import { testConductor } from '@keelson/testing'
+import { action, defineEntity, definePlaybook, policy, type Context } from '@keelson/core'
+import { testConductor, type Harness } from '@keelson/testing'
 
 const by = { kind: 'person', id: 'ann' } as const
 
@@ -110,4 +110,118 @@ it('says of a run that was taken back which run did that, and of one that was no
   expect(story.at(-1)).toBe(`2026-01-05T10:00:00.000Z  taken back since, by run ${reverting.id}: letter.send`)
   expect((await t.keelson.audit.story(other.id)).join()).not.toContain('taken back')
   await t.stop()
+})
+
+const Customer = defineEntity({
+  ...{ name: 'customer', version: 1, key: ({ name }: { name: string }) => name },
+  schema: z.object({ name: z.string(), town: z.string() }),
+})
+
+async function worked(run: (ctx: Context) => Promise<unknown>) {
+  const { send } = letters()
+  const works = definePlaybook({
+    ...{ name: 'works', version: 1, input: z.object({}), output: z.null(), uses: [send] },
+    run: async (ctx) => (await run(ctx), null),
+  })
+  const gate = policy([policy.rule('free', { on: send }, () => policy.allow())])
+  const t = await testConductor({ playbooks: [works], actions: [send], entities: [Customer], policy: gate })
+  const ada = await t.host((keelson) => keelson.entities(Customer, { by }).create({ name: 'Ada', town: 'Ulm' }))
+  await (await t.start(works, {}, { id: 'r' })).result()
+  await t.advance('1h')
+  return { t, id: ada.id, send }
+}
+
+/** What stands behind the end of its story, without instants. */
+async function since(t: Harness): Promise<string[]> {
+  const story = await t.keelson.audit.story('r')
+  const end = story.findIndex((line) => line.includes('ended: completed'))
+  return story.slice(end + 1).map((line) => line.replace(/^\S+ {2}/, ''))
+}
+
+async function revert(t: Harness): Promise<string> {
+  const plan = await t.keelson.revert.plan({ run: 'r' })
+  const { id } = await t.host((keelson) => keelson.revert.apply(plan, { by }))
+  await t.keelson.runs.get(id).result()
+  return id
+}
+
+describe('the story of a run that was taken back', () => {
+  const { send } = letters()
+  const all = async (ctx: Context) => {
+    await ctx.act(send, { to: 'ada' })
+    const [ada] = (await ctx.entities(Customer).list()).entities
+    await ctx.entities(Customer).update(ada!.id, { town: 'Rome' })
+    await ctx.memory.remember([{ text: 'letters are blue' }, { text: 'and large' }])
+    await ctx.memory.remember({ text: 'none on Sunday' })
+  }
+
+  it('says which effects, records and memory went back, in one line for each that took them back', async () => {
+    const { t, id } = await worked(all)
+    const reverting = await revert(t)
+    const lines = await since(t)
+    expect(lines).toEqual([
+      expect.stringMatching(
+        new RegExp(
+          `^taken back since, by run ${reverting}: letter.send; customer ${id}, at version 3; ` +
+            String.raw`what change sets set_\S+, set_\S+ had made of memory \(3 changes\)$`,
+        ),
+      ),
+    ])
+    expect(lines.join()).not.toMatch(/blue|large|Sunday|Rome/)
+    await t.stop()
+  })
+
+  it('says so of what a person took back, and of each part who it was', async () => {
+    const { t, id } = await worked(all)
+    await t.host((keelson) => keelson.memory.revert({ run: 'r' }, { by }))
+    await t.advance('1h')
+    const reverting = await revert(t)
+    expect(await since(t)).toEqual([
+      expect.stringMatching(
+        new RegExp(
+          String.raw`^taken back since, by ann: customer ${id}, at version 3; what change sets .+ \(3 changes\)$`,
+        ),
+      ),
+      `taken back since, by run ${reverting}: letter.send`,
+    ])
+    await t.stop()
+  })
+
+  it('says it of what was erased in part, and of no more than it can name in a line', async () => {
+    const { t } = await worked(async (ctx) => {
+      for (let n = 0; n < 5; n++)
+        await ctx.memory.remember([{ text: `letter ${n} is blue` }, { text: `letter ${n} is large` }])
+      for (let n = 0; n < 5; n++) await ctx.entities(Customer).create({ name: `Customer ${n}`, town: 'Ulm' })
+      for (const one of (await ctx.entities(Customer).list()).entities)
+        await ctx.entities(Customer).update(one.id, { town: 'Rome' })
+    })
+    const [first] = (await t.keelson.memory.facts()).filter(({ text }) => text === 'letter 0 is blue')
+    await t.keelson.memory.erase({ ids: [first!.id] }, { by, reason: 'asked' })
+    await t.host((keelson) => keelson.memory.revert({ run: 'r' }, { by }))
+    const [line, ...more] = await since(t)
+    expect(more).toEqual([])
+    expect(line).toMatch(
+      /^taken back since, by ann: (customer \S+, at version \d; ){3}and 3 more; what 5 change sets had made of memory \(9 changes\)$/,
+    )
+    await t.stop()
+  })
+
+  it('says nothing of what has come back since', async () => {
+    const { t } = await worked((ctx) => ctx.memory.remember({ text: 'letters are blue' }))
+    const reverting = await revert(t)
+    expect(await since(t)).toHaveLength(1)
+    await t.host((keelson) => keelson.memory.revert({ run: reverting }, { by }))
+    expect(await since(t)).toEqual([])
+    await t.stop()
+  })
+
+  it('says it, too, once its journal was pruned', async () => {
+    const { t, id } = await worked(all)
+    const reverting = await revert(t)
+    await t.advance('100d')
+    await t.host((keelson) => keelson.maintenance.prune({ olderThan: '30d', by }))
+    const story = await t.keelson.audit.story('r')
+    expect(story.at(-1)).toContain(`taken back since, by run ${reverting}: letter.send; customer ${id}, at version 3`)
+    await t.stop()
+  })
 })

@@ -15,7 +15,7 @@ export interface Audit {
   query(query?: AuditQuery): Promise<AuditPage>
   /**
    * A run as plain sentences, one per thing that happened, and one for all that it read in a row; of one that was pruned, what the
-   * audit trail has kept.
+   * audit trail has kept. Behind its end stands what was taken back since.
    */
   story(run: string): Promise<string[]>
   /** Why a field holds what it holds: the change, its run and step or its author, the value's sources, who agreed. */

@@ -9,7 +9,8 @@ import { rowOf } from '../conductor/status.ts'
 import { streamOf } from '../conductor/start.ts'
 import { TRAIL, type TrailRecord } from '../conductor/trail.ts'
 import type { Receipt } from '../conductor/effect/settling.ts'
-import { takenBack } from './taken-back.ts'
+import { takenBack, type TakenBack } from './taken-back.ts'
+import { entityOf } from '../conductor/memory/entity-sets.ts'
 import { isPruned } from '../conductor/upkeep/journal.ts'
 import { CHANGE_SET_RECORD, type ChangeSetRecord } from '../memory/change-set.ts'
 import type { Blocked } from '../memory/invert.ts'
@@ -19,16 +20,37 @@ import type { RunRow } from '../journal/store.ts'
 
 export async function storyOf(env: Environment, workspace: string, run: string): Promise<string[]> {
   const row = await rowOf(env, workspace, run)
-  if (await isPruned(env, row)) return outlineOf(env, row)
+  const undone = (await takenBack(env, workspace, run)).map(backTold)
+  if (await isPruned(env, row)) return [...(await outlineOf(env, row)), ...undone]
   const lines: string[] = []
-  const undone: string[] = []
   for (let continuation = 0; ; continuation++) {
     const entries = await env.store.entries(workspace, streamOf(run, continuation))
     lines.push(...(await journalTold(env, workspace, entries)))
-    for (const { at, actions, by } of await takenBack(env, workspace, run, entries))
-      undone.push(`${iso(at)}  taken back since, by run ${by}: ${actions.join(', ')}`)
     if (entries.at(-1)?.kind !== 'run.continued') return [...lines, ...undone]
   }
+}
+
+const NAMED_MAX = 3
+
+/** Behind its end, one line for each that took something of it back: records and memory by what names them, never by what they say. */
+function backTold({ at, by, actions, records, sets, changes }: TakenBack): string {
+  const named = [...records].slice(0, NAMED_MAX).map(([entity, version]) => {
+    const { type, id } = entityOf(entity)
+    return `${type} ${id}, at version ${version}`
+  })
+  const which =
+    sets.length > NAMED_MAX ? `${sets.length} change sets` : `${plural(sets.length, 'change set')} ${sets.join(', ')}`
+  const parts = [
+    ...(actions.size === 0 ? [] : [[...actions].join(', ')]),
+    ...named,
+    ...(records.size > NAMED_MAX ? [`and ${records.size - NAMED_MAX} more`] : []),
+    ...(sets.length === 0 ? [] : [`what ${which} had made of memory (${changes} ${plural(changes, 'change')})`]),
+  ]
+  return `${iso(at)}  taken back since, by ${by}: ${parts.join('; ')}`
+}
+
+function plural(count: number, word: string): string {
+  return count === 1 ? word : `${word}s`
 }
 
 /** What was read stands before what came of it, at the instant of the first of it. */
@@ -244,7 +266,7 @@ function memoryTakenBack({ ok, error, puts = [] }: EntryData['memory.completed']
   if (inverse === undefined || inverse === null) return undefined
   const { length } = inverse.changes
   const stays = ((ok ?? []) as unknown as readonly Blocked[]).map(({ id, why }) => `; ${id} stays: ${why}`).join('')
-  return `${key}: took back what change set ${inverse.reverts!.join(', ')} had made of memory (${length} ${length === 1 ? 'change' : 'changes'})${stays}`
+  return `${key}: took back what change set ${inverse.reverts!.join(', ')} had made of memory (${length} ${plural(length, 'change')})${stays}`
 }
 
 function effectSentence(d: EntryData['effect.completed'], key: string): string | undefined {

@@ -116,6 +116,8 @@ export interface ChangeSetRecord {
   readonly why?: string
   /** Sets that this one takes back. */
   readonly reverts?: readonly string[]
+  /** The set that took this one back. Sets of older releases do not say. */
+  readonly revertedBy?: string
   /** The entities that these have written, of one that is proposed. */
   readonly asks?: readonly string[]
   /** What it is a part of: the pieces of one import. */
@@ -269,32 +271,23 @@ function applyOne(
   applying: Applying,
   changes: Change[],
 ): Remembered {
+  const { now, set } = applying
   switch (op.op) {
     case 'event':
       return applyEvent(bench, record!, changes)
     case 'add':
       return applyAdd(bench, replacing(bench, op.replaces ?? [], record!, applying, changes), applying, changes)
     case 'close':
-      return end(
-        bench,
-        op.id,
-        { how: 'closed', to: pastOf(op.at, applying.now), at: applying.now, set: applying.set },
-        changes,
-      )
+      return end(bench, op.id, { how: 'closed', to: pastOf(op.at, now), at: now, set }, changes)
     case 'forget':
     case 'expire': {
-      const until = applying.now + (op.graceMs ?? GRACE_MS)
-      return end(
-        bench,
-        op.id,
-        { how: op.op === 'forget' ? 'forgotten' : 'expired', at: applying.now, set: applying.set, until },
-        changes,
-      )
+      const how = op.op === 'forget' ? 'forgotten' : 'expired'
+      return end(bench, op.id, { how, at: now, set, until: now + (op.graceMs ?? GRACE_MS) }, changes)
     }
     case 'restore':
-      return restore(bench, op.id, applying.now, changes)
+      return restore(bench, op.id, now, changes)
     case 'amend':
-      return amend(bench, op.id, op.set, applying.now, changes)
+      return amend(bench, op.id, op.set, now, changes)
     default:
       return op satisfies never
   }

@@ -123,6 +123,8 @@ export interface ChangeSet {
   readonly decidedAt?: string
   readonly why?: string
   readonly reverts?: readonly string[]
+  /** The set that took it back. */
+  readonly revertedBy?: string
   readonly group?: string
   readonly item?: string
 }

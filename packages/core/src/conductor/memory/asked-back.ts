@@ -46,7 +46,8 @@ export function takenBack(
 ): Pick<Undoing, 'puts' | 'cached'> {
   const { record, version: before } = found
   const own = changeSetPut({ ...settled, status: 'applied', changes }, version + 1)
-  return { puts: [...puts, own, changeSetPut({ ...record, status: 'reverted' }, before + 1)], cached }
+  const reverted = changeSetPut({ ...record, status: 'reverted', revertedBy: settled.id }, before + 1)
+  return { puts: [...puts, own, reverted], cached }
 }
 
 /** What cannot be read, or written, as it is now is left as it is, and said. */

@@ -150,7 +150,7 @@ async function revertSet(desk: Desk, id: string, { by, reason }: By, blocked: Bl
       reverts: [id],
     }
     const { puts: over, deliveries } = await endAsking(desk, id, by)
-    const reverted = changeSetPut({ ...record, status: 'reverted' }, version + 1)
+    const reverted = changeSetPut({ ...record, status: 'reverted', revertedBy: set }, version + 1)
     const puts = [...undone, changeSetPut(made, 1), reverted, ...over]
     return { drafts: [{ kind: 'memory.changed', data: { by, puts } }], cached, unit: { deliveries } }
   })

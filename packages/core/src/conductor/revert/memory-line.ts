@@ -88,7 +88,7 @@ async function inverse(pass: Pass, key: string, { id, version }: Line & { can: t
     ...{ source: { by: pass.history.start.by, run, step: key }, reverts: [id] },
   }
   const over = await endAsking(desk, id, made.source.by)
-  const reverted = changeSetPut({ ...found.set, status: 'reverted' }, version + 1)
+  const reverted = changeSetPut({ ...found.set, status: 'reverted', revertedBy: set }, version + 1)
   const puts = [...bench.puts(), changeSetPut(made, 1), reverted, ...over.puts]
   const ok = blocked as unknown as Json
   return { drafts: [{ kind: 'memory.completed', key, data: { hash, ok, puts } }], deliveries: over.deliveries }
