@@ -1,7 +1,15 @@
 /** Reliability 4: what was approved is what executes; once, in time, for this item, or not at all. */
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { action, defineConnector, definePlaybook, policy, type Conductor, type InboxItem } from '@keelson/core'
+import {
+  action,
+  defineConnector,
+  definePlaybook,
+  policy,
+  type Conductor,
+  type InboxItem,
+  type Verdict,
+} from '@keelson/core'
 import { fake, manualClock, testConductor } from '@keelson/testing'
 import { me, open, store } from '../support/open.ts'
 
@@ -142,20 +150,56 @@ describe('an approval', () => {
     }
   })
 
-  it('edited past a rule that denies is denied', async () => {
-    const { sent, pay, payment } = setUp()
-    const gate = policy([
-      policy.rule('ask', { on: pay }, () => policy.ask()),
-      policy.rule('ceiling', { on: pay }, ({ input }) =>
-        input.cents > 5000 ? policy.deny('over 50') : policy.allow(),
-      ),
-    ])
-    const conductor = await open(store(), { playbooks: [payment], policy: gate })
-    const run = await conductor.start(payment, { to: 'ada', cents: 4200 }, { id: 'p' })
-    const item = await asked(conductor)
-    await conductor.inbox.decide(item.id, { hash: item.hash, by: me, edit: { to: 'ada', cents: 9999 } })
-    await expect(run.result()).rejects.toMatchObject({ code: 'ACTION_DENIED' })
-    expect(sent).toEqual([])
+  describe('edited past a rule that denies', () => {
+    const limited = () => {
+      const { pay, ...all } = setUp()
+      const gate = (verdict: Verdict) =>
+        policy([
+          policy.rule('gate', { on: pay }, () => verdict),
+          policy.rule('ceiling', { on: pay }, ({ input }) =>
+            input.cents > 5000 ? policy.deny('over 50') : policy.allow(),
+          ),
+        ])
+      return { ...all, pay, gate }
+    }
+
+    it.each([policy.ask(), policy.hold('1h')])(
+      'is refused with the reason, and the item stays: $verdict',
+      async (by) => {
+        const { sent, payment, gate } = limited()
+        const conductor = await open(store(), { playbooks: [payment], policy: gate(by) })
+        const run = await conductor.start(payment, { to: 'ada', cents: 4200 }, { id: 'p' })
+        const item = await asked(conductor)
+        const edit = (cents: number) => conductor.inbox.decide(item.id, { hash: item.hash, by: me, edit: { cents } })
+        const refused = { status: 'refused', why: 'invalid', message: 'policy denies it with this: ceiling: over 50' }
+        expect(await edit(9999)).toMatchObject({ ...refused, item: { id: item.id, hash: item.hash, state: 'open' } })
+        expect(await conductor.audit.story(run.id)).not.toContainEqual(expect.stringContaining('9999'))
+        expect(await asked(conductor)).toMatchObject({ id: item.id, hash: item.hash })
+        expect(await edit(5000)).toEqual({ status: 'done' })
+        expect(await run.result()).toEqual({ paid: 5000, edited: true })
+        expect(sent).toEqual([{ to: 'ada', cents: 5000 }])
+      },
+    )
+
+    it('is denied before it leaves where it was decided without the rules, and judged anew by retry()', async () => {
+      const { sent, pay, payment, gate } = limited()
+      const data = store()
+      const conductor = await open(data, { playbooks: [payment], policy: gate(policy.ask()) })
+      const run = await conductor.start(payment, { to: 'ada', cents: 4200 }, { id: 'p' })
+      const item = await asked(conductor)
+      const desk = await open(data, { playbooks: [], actions: [pay], work: false })
+      const edit = { cents: 9999 }
+      expect(await desk.inbox.decide(item.id, { hash: item.hash, by: me, edit })).toEqual({ status: 'done' })
+      await expect(run.result()).rejects.toMatchObject({
+        code: 'ACTION_DENIED',
+        hint: expect.stringContaining('runs.retry()') as string,
+      })
+      expect(sent).toEqual([])
+      await conductor.runs.retry('p', { by: me })
+      const again = await asked(conductor)
+      await conductor.inbox.decide(again.id, { hash: again.hash, by: me, approve: true })
+      expect(await run.result()).toEqual({ paid: 4200, edited: false })
+    })
   })
 
   it('#4 for one run is none for another: its hash is refused there', async () => {

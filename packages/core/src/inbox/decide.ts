@@ -8,6 +8,7 @@
  * D4. An edit changes how an effect is done, not which it is: what has another intent is another effect.
  * D5. What is too long to be seen at a glance gets no yes from somebody who has not opened it.
  * D6. A hash that is not the item's, and one who may not decide, are journaled (attempts.ts).
+ * D7. An edit that the rules of this process deny is refused: the item stays. Whoever decides elsewhere is told by the run.
  */
 import type { z } from 'zod'
 import { actorJson, isActor, type Actor } from '../base/actor.ts'
@@ -19,6 +20,7 @@ import { zod } from '../base/zod.ts'
 import type { Environment } from '../conductor/environment.ts'
 import { itemPut, readItem, type ItemRecord, type Verb } from '../conductor/item.ts'
 import type { Decider } from '../conductor/memory/decider.ts'
+import { whyDenied } from '../conductor/effect/edited.ts'
 import { keepsIntent } from '../conductor/ops/act.ts'
 import { lineEdits, sameByEdit } from '../conductor/ops/plan.ts'
 import { whyUnheard } from '../conductor/trust/record.ts'
@@ -176,8 +178,21 @@ async function refuse(
     return refused('invalid', `what was said with "${verb}" is no decision`, item)
   if (YES.has(verb) && mustBeOpened(item) && item.seen?.some((one) => one.by.id === by.id) !== true)
     return unopened(item, by)
-  const wrong = misfit(options.env, item, decision) ?? whyUnheard(options.env, item, verb)
+  const wrong =
+    misfit(options.env, item, decision) ??
+    whyUnheard(options.env, item, verb) ??
+    (await barred(options, item, decision))
   return wrong === undefined ? undefined : refused('invalid', wrong, item)
+}
+
+/** D7. Of a plan, a line that is denied as edited is left out when it comes to it. */
+async function barred({ env, workspace }: Deciding, item: ItemRecord, decision: Decision): Promise<string | undefined> {
+  if (!('edit' in decision) || item.kind === 'plan' || item.action === undefined) return undefined
+  const action = env.actions.find(item.action)
+  if (action === undefined) return undefined
+  const input = toStored(action.input, decision.edit, 'INPUT_INVALID', 'the edited input')
+  const reason = await whyDenied(env, workspace, item, input)
+  return reason === undefined ? undefined : `policy denies it with this: ${reason}`
 }
 
 /** A batch takes only what may be decided together. */

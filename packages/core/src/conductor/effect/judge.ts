@@ -111,9 +111,9 @@ async function count(env: Environment, judged: Judged, lookup: AnyLookup & { loo
   return found
 }
 
-export function denied(action: AnyAction, verdict: Judgement): KeelsonError {
-  return new KeelsonError('ACTION_DENIED', `${action.name} was denied: ${verdict.reason}`, {
-    hint: 'Change the policy or the input; a denial is recorded and answers every replay.',
+export function denied(action: AnyAction, { reason }: Pick<Judgement, 'reason'>): KeelsonError {
+  return new KeelsonError('ACTION_DENIED', `${action.name} was denied: ${reason}`, {
+    hint: 'Change the rule, the persona or the input, then runs.retry(): it is judged anew. Until then this denial answers.',
     data: { action: action.name },
   })
 }

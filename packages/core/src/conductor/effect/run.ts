@@ -33,7 +33,7 @@ import { mayCancel } from './doubt.ts'
 import { editedBy } from './edited.ts'
 import { reconcileOnce, resend } from './look.ts'
 import { judgeAgain } from '../policy-change.ts'
-import { judge } from './judge.ts'
+import { denied, judge } from './judge.ts'
 import { thawed } from './thaw.ts'
 
 export const effectPlaybook = builtIn((z) => ({
@@ -370,12 +370,7 @@ function ended(bytes: Bytes, state: EffectEnd['state'], error?: StoredError): Ef
 }
 
 function deniedError(action: AnyAction, reason: string): StoredError {
-  return storeError(
-    new KeelsonError('ACTION_DENIED', `${action.name} was denied: ${reason}`, {
-      hint: 'Change the policy or the input; a denial is recorded and answers every replay.',
-      data: { action: action.name },
-    }),
-  )
+  return storeError(denied(action, { reason }))
 }
 
 function refusal(action: AnyAction, no: Parameters<typeof declined>[1]): StoredError {
