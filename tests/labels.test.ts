@@ -408,7 +408,7 @@ describe('what a run tells another whose journal was erased in part', () => {
     await t.host(({ memory }) => memory.erase({ ids }, { by: me, reason: 'asked to' }))
     await t.host((keelson) => keelson.runs.restart('r', { checkpoint: 'begun', by: me }))
     const [item] = (await t.inbox.list()).items.filter((one) => one.kind === 'approval')
-    expect(item?.title).toMatch(/untrusted \(.*erased.*private \(.*erased/)
+    expect(item?.title).toMatch(/rests on untrusted and private \(what was erased of run [^,]*\)\)$/)
     await t.approve(send)
     expect(await run.status()).toMatchObject({ state: 'completed' })
     await t.stop()

@@ -37,7 +37,7 @@ export function withoutUntrusted(labels: Labels): Labels {
 export function keptIn(labels: Labels, place: string): Labels {
   const entries = Object.entries(labels).map(([label, sources]) => [
     label,
-    sources.map((source) => `${source.replace(/ via [^]*$/, '')} via ${place}`),
+    [...new Set(sources.map((source) => `${source.replace(/ via [^]*$/, '')} via ${place}`))],
   ])
   return entries.length === 0 ? NO_LABELS : (Object.fromEntries(entries) as Labels)
 }
@@ -54,4 +54,29 @@ export function labelNames(labels: Labels): readonly Label[] {
 export function parseLabels(value: unknown): readonly Label[] | undefined {
   if (!Array.isArray(value)) return undefined
   return value.every((one) => ALL.includes(one as Label)) ? [...new Set(value as Label[])] : undefined
+}
+
+/** Sources that are named of each, and letters of each source. */
+const NAMED_MAX = 3
+const LETTERS_MAX = 80
+
+/** 'untrusted (mail.read) and private (crm.read)': each source once, a few of many. Empty where there are none. */
+export function labelsText(labels: Labels): string {
+  const names = labelNames(labels)
+  const sources = new Set(names.flatMap((label) => labels[label] ?? []))
+  const groups = new Map<string, string[]>(names.length < 2 ? [] : [[names.join(' and '), []]])
+  for (const label of names) groups.set(label, [])
+  for (const source of sources) {
+    const brought = names.filter((label) => labels[label]!.includes(source))
+    groups.get(brought.join(' and '))!.push(source)
+  }
+  const said = [...groups].flatMap(([name, of]) => (of.length === 0 ? [] : [`${name} (${fewOf(of)})`]))
+  return [said.slice(0, -1).join(', '), said.at(-1)].filter((one) => one !== '').join(' and ')
+}
+
+function fewOf(sources: readonly string[]): string {
+  const named = sources
+    .slice(0, NAMED_MAX)
+    .map((one) => (one.length <= LETTERS_MAX ? one : `${one.slice(0, LETTERS_MAX).toWellFormed()}\u2026`))
+  return `${named.join(', ')}${sources.length > NAMED_MAX ? ' and others' : ''}`
 }

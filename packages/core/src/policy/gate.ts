@@ -6,7 +6,7 @@
  * G3. What rules see is frozen; the order of rules never matters.
  * G4. What rests on untrusted words and on private data, and goes out, asks, unless a rule for it names one of the labels.
  */
-import { isUnlabelled, labelNames, NO_LABELS, type Label, type Labels } from '../base/labels.ts'
+import { isUnlabelled, labelsText, NO_LABELS, type Label, type Labels } from '../base/labels.ts'
 import { canonicalAround, deepFreeze, parseStored } from '../base/json.ts'
 import type { Settings } from './settings.ts'
 import { lookupKey, type AnyLookup, type PolicyGate, type Rule } from './rule.ts'
@@ -118,14 +118,8 @@ function decideAll(rules: readonly Rule[], intended: Intended, found?: Found): S
 function sourced(rule: Rule, verdict: Said['verdict'], { sources = NO_LABELS }: Intended): Said['verdict'] {
   const speaks = rule.labels.length > 0 && (verdict.verdict === 'ask' || verdict.verdict === 'deny')
   if (!speaks || isUnlabelled(sources)) return verdict
-  const from = `it rests on ${textOf(sources)}`
+  const from = `it rests on ${labelsText(sources)}`
   return { ...verdict, reason: verdict.reason === undefined ? from : `${verdict.reason}; ${from}` }
-}
-
-function textOf(sources: Labels): string {
-  return labelNames(sources)
-    .map((label) => `${label} (${(sources[label] ?? []).join(', ')})`)
-    .join(' and ')
 }
 
 type Answer = Said['verdict'] | readonly Said['verdict'][]
@@ -197,7 +191,7 @@ function trifecta(intended: Intended, names: ReadonlySet<Label> | undefined): Sa
   const { labels, sources = NO_LABELS, outgoing = intended.effect !== 'read' } = intended
   if (!outgoing || intended.undo === true || !labels.has('untrusted') || !labels.has('private')) return []
   if (names !== undefined && (names.has('untrusted') || names.has('private'))) return []
-  const reason = `it goes out and rests on ${textOf(sources) || 'untrusted and private data'}`
+  const reason = `it goes out and rests on ${labelsText(sources) || 'untrusted and private data'}`
   return [{ rule: 'labels', verdict: { verdict: 'ask', reason } }]
 }
 
