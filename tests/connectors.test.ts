@@ -6,7 +6,11 @@ import { calendar } from '@keelson/connectors/calendar'
 import { calendarFile } from '@keelson/connectors/calendar-file'
 import { email, maildirLookup } from '@keelson/connectors/email'
 import { files } from '@keelson/connectors/files'
+import { definePlaybook, policy } from '@keelson/core'
+import { fake, testConductor } from '@keelson/testing'
 import { connectorConformance } from '@keelson/testing/vitest'
+import { expect, it } from 'vitest'
+import { z } from 'zod'
 import { mailServer } from '../packages/connectors/test/mail-server.ts'
 
 function folder() {
@@ -65,4 +69,24 @@ connectorConformance({
     return { connector, state: () => taken.map(({ raw }) => raw) }
   },
   cases: [{ action: email.send, input: mail, refused: [{ ...mail, to: 'nobody' }, { to: mail.to }] }],
+})
+
+it('a faked mail has a Message-ID that another mail can answer', async () => {
+  const follow = definePlaybook({
+    name: 'follow',
+    version: 1,
+    input: z.object({}),
+    output: z.object({}),
+    uses: [email],
+    async run(ctx) {
+      const { messageId } = await ctx.act(email.send, mail)
+      await ctx.act(email.send, { ...mail, subject: 'Re: Grüße', inReplyTo: messageId, references: [messageId] })
+      return {}
+    },
+  })
+  const free = policy([policy.rule('free', { on: email.send }, () => policy.allow())])
+  const t = await testConductor({ playbooks: [follow], connectors: [fake(email)], policy: free })
+  await (await t.start(follow, {})).result()
+  expect(t.world(email.send)).toHaveLength(2)
+  await t.stop()
 })

@@ -75,6 +75,16 @@ describe('a sample', () => {
     })
   })
 
+  it('is the example that a schema gives, where that fits', () => {
+    const id = z.string().meta({ examples: ['<0@example.org>', 'x'] })
+    const none = z.int().meta({ examples: ['none'] })
+    expect(sample(z.object({ id, ids: z.array(id).min(1), none }), 'x')).toEqual({
+      id: '<0@example.org>',
+      ids: ['<0@example.org>'],
+      none: 0,
+    })
+  })
+
   it('is what is said, by what the connector calls its action or by the whole name', () => {
     for (const answers of [{ list: () => [{ name: 'a' }] }, { 'shop.list': () => [{ name: 'a' }] }])
       expect(Object.keys(recipeOf(fake(shop, answers))!.answers)).toEqual(['shop.list'])

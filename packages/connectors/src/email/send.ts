@@ -13,7 +13,7 @@ import { compose, MailInput, messageIdOf, operationOf } from './message.ts'
 import { deliver } from './smtp.ts'
 
 const Sent = z.object({
-  messageId: z.string(),
+  messageId: z.string().meta({ examples: ['<0@example.org>'] }),
   /** Whom the server took the mail for; left out where this is only known from a look-up. */
   accepted: z.array(z.string()).optional(),
   /** Whom it refused, with what it said, although others were taken. */

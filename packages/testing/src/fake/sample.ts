@@ -2,7 +2,8 @@
  * Sample: the smallest value that a schema takes: what a fake answers when nobody told it what to answer.
  *
  * An object has its required fields only, an array its least items, a string its least length; an enum or a union gives
- * its first member, a number 0 or its minimum, an instant 1970-01-01T00:00:00Z. Nullable and optional are empty.
+ * its first member, a number 0 or its minimum, an instant 1970-01-01T00:00:00Z. Nullable and optional are empty. A schema that
+ * gives an example (`meta({ examples })`) is met by that, where it fits.
  */
 import { KeelsonError } from '@keelson/core/ports'
 import type { z } from 'zod'
@@ -40,6 +41,8 @@ export function sample(schema: z.ZodType, what: string): unknown {
 
 function make(schema: z.ZodType): unknown {
   const def = schema.def as unknown as Def
+  const [example] = (schema.meta()?.['examples'] ?? []) as readonly unknown[]
+  if (example !== undefined && schema.safeParse(example).success) return example
   switch (def.type) {
     case 'object':
       return object(def)
