@@ -5,7 +5,8 @@ import { keyedHash, sha256 } from '../base/hash.ts'
 import { canonical } from '../base/json.ts'
 import type { Put } from '../journal/put.ts'
 import { KeelsonError } from '../base/errors.ts'
-import { changeId, timelinePut, type EntityChange } from './change.ts'
+import { timelinePut } from './change.ts'
+import { createAgain, madeBy } from './entity-again.ts'
 import { instant } from './entity-history.ts'
 import { identifyEntity, mergeEntities, restoreEntity, withNames } from './entity-identity.ts'
 import { headOf, survivorOf, type Head } from './entity-read.ts'
@@ -16,7 +17,7 @@ import type { Writing, Written } from './entity-write.ts'
 export { archiveEntity as archive, identifyEntity as identify, mergeEntities as merge, restoreEntity as restore }
 export { updateEntity as update }
 
-/** A new record; `own` names it where it has no key. What this very operation made before a rewind is what it makes. */
+/** A new record; `own` names it where it has no key. What this very operation made before a rewind becomes what it says now. */
 export async function create(
   writing: Writing,
   data: unknown,
@@ -26,17 +27,9 @@ export async function create(
   const { shelf, type, who } = writing
   const id = (await keyedId(shelf, type, data)) ?? own(who.step ?? '')
   const there = await headOf(shelf, type, id)
-  if (there !== undefined && (await madeBy(writing, id))) return unchanged(writing, there)
+  if (there !== undefined && (await madeBy(writing, id))) return createAgain(writing, there, data)
   await assertFree(shelf, type, id)
   return withNames(writing, await createEntity(writing, id, data), names(options))
-}
-
-async function madeBy({ shelf, type, who }: Writing, id: string): Promise<boolean> {
-  const ids = [changeId(type.name, id, 1)]
-  const [row] = await shelf.store.records(shelf.workspace, { kind: 'timeline', ids, limit: 1 })
-  if (row === undefined || who.run === undefined) return false
-  const change = JSON.parse(row.data) as EntityChange
-  return change.run === who.run && change.step === who.step
 }
 
 export async function upsert(writing: Writing, data: unknown, options: CreateOptions | undefined): Promise<Written> {

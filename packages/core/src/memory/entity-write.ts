@@ -319,7 +319,7 @@ function validFrom(given: WriteOptions['validAt'], at: number): number {
   )
 }
 
-function fitted(type: AnyEntityType, given: unknown, what: string): Data {
+export function fitted(type: AnyEntityType, given: unknown, what: string): Data {
   const text = toStored(type.schema, given, 'INPUT_INVALID', what)
   return parseStored(text) as Data
 }

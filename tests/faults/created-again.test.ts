@@ -1,0 +1,95 @@
+/** Records that a run creates once more after it was taken back: they become what its code says now. */
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { defineEntity, definePlaybook, type Conductor, type Context } from '@keelson/core'
+import { me, open, store } from '../support/open.ts'
+
+const shape = z.object({ n: z.string(), cents: z.int(), note: z.string().optional(), text: z.string().default('') })
+const Quote = defineEntity({ name: 'quote', version: 1, schema: shape, key: (quote) => quote.n })
+const Line = defineEntity({ name: 'line', version: 1, schema: shape })
+
+type Said = { version: number; data: z.output<typeof shape> }
+
+/** Creates what the table says, round by round, and answers what it got. */
+function quoting(rounds: readonly z.input<typeof shape>[], type = Quote, then?: (ctx: Context) => Promise<void>) {
+  let round = 0
+  return definePlaybook({
+    name: 'quoting',
+    version: 1,
+    input: z.object({}),
+    output: z.object({ version: z.number(), data: shape }),
+    async run(ctx) {
+      const said = await ctx.step('round', () => shape.parse(rounds[Math.min(round++, rounds.length - 1)]))
+      const { version, data } = await ctx.entities(type).create(said)
+      await then?.(ctx)
+      return { version, data }
+    },
+  })
+}
+
+async function begun(
+  playbook: ReturnType<typeof quoting>,
+): Promise<{ keelson: Conductor; again: () => Promise<Said> }> {
+  const keelson = await open(store(), { playbooks: [playbook], entities: [Quote, Line] })
+  const run = await keelson.start(playbook, {}, { id: 'r' })
+  await run.result()
+  return {
+    keelson,
+    async again() {
+      await keelson.runs.restart('r', { from: 'start', by: me })
+      return run.result()
+    },
+  }
+}
+
+describe('a record that is created again', () => {
+  it.each([Quote, Line])('is what the code says now ($name)', async (type) => {
+    const rounds = [100, 200, 200, 100].map((cents) => ({ n: 'Q1', cents }))
+    const { keelson, again } = await begun(quoting(rounds, type))
+    expect(await again()).toMatchObject({ version: 2, data: { cents: 200 } })
+    expect(await again()).toMatchObject({ version: 2, data: { cents: 200 } })
+    expect(await again()).toMatchObject({ version: 3, data: { cents: 100 } })
+    const { entities } = await keelson.entities(type).list()
+    expect(entities).toMatchObject([{ version: 3, data: { n: 'Q1', cents: 100 } }])
+    expect((await keelson.audit.story('r')).at(-2)).toContain('is at version 3')
+  })
+
+  it('loses what the code no longer says, and keeps what others made of the rest', async () => {
+    const { keelson, again } = await begun(
+      quoting([
+        { n: 'Q1', cents: 100, note: 'hurry' },
+        { n: 'Q1', cents: 200 },
+      ]),
+    )
+    const quotes = keelson.entities(Quote, { by: me })
+    const [quote] = (await quotes.list()).entities
+    await quotes.update(quote!.id, { text: 'by hand' })
+    expect((await again()).data).toEqual({ n: 'Q1', cents: 200, text: 'by hand' })
+  })
+
+  it('stays as it was made since where the code says the same', async () => {
+    const { keelson, again } = await begun(quoting([{ n: 'Q1', cents: 100 }]))
+    const quotes = keelson.entities(Quote, { by: me })
+    const [quote] = (await quotes.list()).entities
+    await quotes.update(quote!.id, { cents: 150 })
+    expect(await again()).toMatchObject({ version: 2, data: { cents: 150 } })
+  })
+
+  it('does not say again what was erased while the run was open, and is refused while it is archived', async () => {
+    const rounds = [100, 200, 300].map((cents) => ({ n: 'Q1', cents, text: 'for Ada Lovelace' }))
+    const waiting = quoting(rounds, Quote, async (ctx) => void (await ctx.ask('and now?', { answer: z.string() })))
+    const keelson = await open(store(), { playbooks: [waiting], entities: [Quote] })
+    const run = await keelson.start(waiting, {}, { id: 'r' })
+    await keelson.quiet()
+    const quotes = keelson.entities(Quote, { by: me })
+    const [quote] = (await quotes.list()).entities
+    await quotes.erase(quote!.id, { fields: ['text'] })
+    const { text: blank } = (await quotes.get(quote!.id)).data
+    await keelson.runs.restart('r', { from: 'start', by: me })
+    await keelson.quiet()
+    expect((await quotes.get(quote!.id)).data).toEqual({ n: 'Q1', cents: 200, text: blank })
+    await quotes.archive(quote!.id)
+    await keelson.runs.restart('r', { from: 'start', by: me })
+    await expect(run.result()).rejects.toMatchObject({ code: 'ENTITY_ARCHIVED' })
+  })
+})
