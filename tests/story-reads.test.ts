@@ -173,6 +173,33 @@ describe('the story of a run', () => {
   })
 })
 
+describe('what a run writes into memory', () => {
+  const terms = { subject: 'acme', predicate: 'terms', functional: true }
+
+  it('is told by how many and which, with what was known and what is asked of a person', async () => {
+    const { lines } = await told(async (ctx) => {
+      await ctx.memory.append({ text: 'letters are blue', role: 'external', thread: 'mail' })
+      await ctx.memory.remember([{ ...terms, value: 'blue' }, { text: 'letters on Monday' }])
+      await ctx.memory.remember({ text: 'letters on Monday' })
+      await ctx.memory.remember({ kind: 'rule', text: 'only blue letters' })
+      await ctx.memory.propose([{ op: 'add', memory: { text: 'blue again' } }], { reason: 'letters' })
+      await ctx.memory.working({ note: z.string() }).set('note', 'blue')
+      await ctx.memory.remember({ text: 'x', validTo: '2020-01-01' }).catch(() => {})
+      await ctx.memory.remember(Array.from({ length: 5 }, (_, n) => ({ text: `letter ${n}` })))
+    })
+    expect(lines).toEqual([
+      expect.stringMatching(/^noted 1 memory \(mem_\w\S+\)$/),
+      expect.stringMatching(/^remembered 2 memories \(mem_\S+, mem_\S+\)$/),
+      expect.stringMatching(/^knew 1 memory already \(mem_\S+\)$/),
+      expect.stringMatching(/^asked a person whether to remember 1 memory \(change set set_\S+\)$/),
+      expect.stringMatching(/^proposed change set set_\S+$/),
+      'memory.remember#4 failed: INPUT_INVALID',
+      expect.stringMatching(/^remembered 5 memories \((mem_\S+, ){2}mem_\S+ and 2 more\)$/),
+    ])
+    expect(lines.join()).not.toMatch(/blue|Monday|letter /)
+  })
+})
+
 describe('the story of a revert', () => {
   const reverted = async (t: Harness, target: RevertTarget) => {
     const plan = await t.keelson.revert.plan(target)

@@ -225,3 +225,35 @@ describe('the story of a run that was taken back', () => {
     await t.stop()
   })
 })
+
+it('counts the tries of an effect over the look-ups between them', async () => {
+  let sent = 0
+  const send = action({
+    ...{
+      name: 'letter.send',
+      effect: 'irreversible',
+      idempotency: { by: 'lookup' },
+      settleWindowMs: 60_000,
+      timeout: '2s',
+    },
+    ...{ input: z.object({}), output: z.null() },
+    run() {
+      if (++sent < 3) throw new Error('the line went dead')
+      return { output: null }
+    },
+    async reconcile() {
+      return { state: 'not-found' }
+    },
+  })
+  const write = definePlaybook({
+    ...{ name: 'write', version: 1, input: z.object({}), output: z.null() },
+    run: (ctx) => ctx.act(send, {}),
+  })
+  const gate = policy([policy.rule('all', { on: send }, () => policy.allow())])
+  const t = await testConductor({ playbooks: [write], actions: [send], policy: gate })
+  const run = await t.start(write, {})
+  for (let n = 0; n < 10; n++) await t.advance('5m')
+  const tries = (await t.keelson.audit.story(run.id)).flatMap((line) => /try \d/.exec(line)?.[0] ?? [])
+  expect(tries).toEqual(['try 1', 'try 2', 'try 3'])
+  await t.stop()
+})

@@ -87,7 +87,7 @@ function actionRead(key: string, { receipt, judged }: EntryData['effect.complete
 }
 
 /** An operation's own name, without its branch and ordinal. */
-function nameOf(key: string): string {
+export function nameOf(key: string): string {
   return key.slice(key.lastIndexOf('].') === -1 ? 0 : key.lastIndexOf('].') + 2).replace(/#\d+$/, '')
 }
 

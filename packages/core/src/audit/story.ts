@@ -9,12 +9,14 @@ import { rowOf } from '../conductor/status.ts'
 import { streamOf } from '../conductor/start.ts'
 import { TRAIL, type TrailRecord } from '../conductor/trail.ts'
 import type { Receipt } from '../conductor/effect/settling.ts'
+import type { EffectSpec } from '../conductor/effect/spec.ts'
 import { takenBack, type TakenBack } from './taken-back.ts'
 import { entityOf } from '../conductor/memory/entity-sets.ts'
 import { isPruned } from '../conductor/upkeep/journal.ts'
 import { CHANGE_SET_RECORD, type ChangeSetRecord } from '../memory/change-set.ts'
 import type { Blocked } from '../memory/invert.ts'
 import { readIn, readsTold, turnIn, type Read } from './story-reads.ts'
+import { memoryWritten } from './story-writes.ts'
 import { iso, type Status } from '../conductor/waiting.ts'
 import type { RunRow } from '../journal/store.ts'
 
@@ -101,9 +103,9 @@ async function told(env: Environment, workspace: string, entry: Entry): Promise<
   const entries = await env.store.entries(workspace, streamOf(data.run, 0))
   const undo = isUndo(entries[0])
   const lines = line(entry.at, undo ? `takes back ${data.action} (effect ${data.effect.slice(0, 8)})` : sentence(entry))
-  const held = new Set<string>()
+  const inside = { undo, held: new Set<string>(), sent: sentBefore(entries[0]) }
   for (const one of entries) {
-    const said = one.payload === null ? undefined : await innerSentence(env, workspace, one, { undo, held })
+    const said = one.payload === null ? undefined : await innerSentence(env, workspace, one, inside)
     lines.push(...line(one.at, said === undefined ? undefined : `  ${said}`), ...(await triedOn(env, workspace, one)))
   }
   return lines
@@ -122,8 +124,17 @@ function isUndo(first: Entry | undefined): boolean {
   return (dataOf(first as Entry & { kind: 'run.started' }).input as { mode?: string }).mode === 'undo'
 }
 
+/** How often its caller had sent it. */
+function sentBefore(first: Entry | undefined): number {
+  if (first?.kind !== 'run.started' || first.payload === null) return 0
+  const { sentAt, tries = 0 } = dataOf(first as Entry & { kind: 'run.started' }).input as Partial<EffectSpec>
+  return sentAt === undefined ? 0 : tries + 1
+}
+
 /** What is known of an effect's own run. */
 interface Inside {
+  /** How often it was sent so far. */
+  sent: number
   /** It takes something back. */
   readonly undo: boolean
   /** The operations that are holds, not questions. */
@@ -134,8 +145,11 @@ async function innerSentence(
   env: Environment,
   workspace: string,
   entry: Entry,
-  { undo, held }: Inside,
+  inside: Inside,
 ): Promise<string | undefined> {
+  const { undo, held } = inside
+  if (entry.kind === 'effect.sending' && !undo)
+    return sends(dataOf(entry as Entry & { kind: 'effect.sending' }), ++inside.sent)
   if (entry.kind === 'ask.opened') {
     const data = dataOf(entry as Entry & { kind: 'ask.opened' })
     const { item, until, again } = data
@@ -247,15 +261,19 @@ const TELL: Tell = {
       ? `${key}: ${made?.type} ${made?.id} is at version ${made?.version}`
       : `${key} failed: ${d.error.message}`
   },
-  'memory.completed': (d, key) => memoryTakenBack(d, key),
+  'memory.completed': (d, key) => memoryTakenBack(d, key) ?? memoryWritten(d, key),
   'effect.opened': (d) =>
     d.joined === true
       ? `asked for ${d.action} as was asked before: waits for that one (effect ${d.effect.slice(0, 8)})`
       : `asked for ${d.action}, which cannot be sent at once (effect ${d.effect.slice(0, 8)})`,
-  'effect.sending': (d) => `sends ${d.action} (try ${d.attempt}), ${(d.verdict as { reason?: string }).reason ?? ''}`,
+  'effect.sending': (d) => sends(d, d.attempt),
   'effect.failed': (d) => `try ${d.attempt} failed: ${d.error.message}`,
   'effect.completed': (d, key) => effectSentence(d, key),
   'effect.late': () => 'a try that was given up answered after all',
+}
+
+function sends({ action, verdict }: EntryData['effect.sending'], attempt: number): string {
+  return `sends ${action} (try ${attempt}), ${(verdict as { reason?: string }).reason ?? ''}`
 }
 
 /** Of a revert. It names no memory by its words: whoever may see those finds them by the change set. */
