@@ -85,6 +85,26 @@ describe('a hold whose time came in a freeze, at the terminal', () => {
   })
 })
 
+describe('a bundle of another company, at the terminal', () => {
+  it('is refused with the option that takes its place', async () => {
+    const [file, whole, full] = ['one.db', 'one.jsonl', 'full.db'].map((name) => join(folder, name)) as [string, string, string] // prettier-ignore
+    for (const [store, id] of [
+      [file, 'one'],
+      [full, 'two'],
+    ] as const) {
+      // prettier-ignore
+      const app = await createConductor({ store: sqlite(store), playbooks, policy: gate, log })
+      await app.start(write, { to: 'ada', text: 'Dear Ada' }, { id })
+      await app.stop()
+    }
+    await keelson(['export', file, '--out', whole])
+    const { code, stderr } = await keelson(['import', full, whole])
+    expect(code).toBe(1)
+    expect(stderr).toContain(`npx keelson import ${full} ${whole} --replace gives up what is there`)
+    expect(stderr).not.toContain('mode')
+  })
+})
+
 describe('keelson beside an app that asks', () => {
   const asks = policy([policy.rule('words', { on: send }, () => policy.ask())])
   const parent = definePlaybook({

@@ -1,6 +1,6 @@
 /** Perform: one command on a store. */
 import { KeelsonError, type Workspace } from '@keelson/core'
-import { command, howToEnd } from './commands.ts'
+import { command, howToEnd, quoted } from './commands.ts'
 import { actorOf, decideAt, itemLike } from './decide.ts'
 import { diffOf, exportTo, importFrom } from './move.ts'
 import { openStore } from './open.ts'
@@ -25,6 +25,11 @@ const HINTS: { readonly [code: string]: (wanted: Asked) => string } = {
   RUN_NOT_FOUND: (wanted) => `${command('runs', undefined, wanted)} lists those that there are.`,
   ADOPTION_NEEDED: (wanted) =>
     `If this store is to go on, and the other acts no more: ${command('adopt', undefined, wanted)}`,
+  WORKSPACE_NOT_EMPTY: (wanted) => {
+    const more = wanted.more.map((file) => ` ${quoted(file)}`).join('')
+    const again = command('import', wanted.subject, wanted, `${more} --replace`)
+    return `Import it into a store of its own; ${again} gives up what is there, and the app can merge(bundle, { by }).`
+  },
 }
 
 async function performed(wanted: Asked): Promise<number> {

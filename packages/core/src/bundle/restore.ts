@@ -324,7 +324,7 @@ function sha256Hex(bytes: Uint8Array): string {
 
 function notEmpty(workspace: string): KeelsonError {
   return new KeelsonError('WORKSPACE_NOT_EMPTY', `workspace ${workspace} holds what the bundle does not`, {
-    hint: "Import with mode: 'merge' to take its entities over, with mode: 'replace' to give up what is there, or into a store of its own.",
+    hint: "Import it into a store of its own, or with mode: 'replace', which gives up what is there; merge(bundle, { by }) takes only its entities and memories over.",
   })
 }
 
