@@ -1,8 +1,9 @@
 /** Facts that are written, taken back and brought back in any order: one value holds at a time, and what was there returns. */
 import { describe, expect, it } from 'vitest'
 import fc from 'fast-check'
-import type { Actor, Conductor, WorkspaceMemory } from '@keelson/core'
-import { me, open, store } from '../support/open.ts'
+import { createConductor, type Actor, type Conductor, type WorkspaceMemory } from '@keelson/core'
+import { intercept } from '@keelson/testing'
+import { code, me, open, store } from '../support/open.ts'
 
 const robot: Actor = { kind: 'agent', id: 'robot' }
 const price = (value: string, validFrom?: string) => ({
@@ -84,6 +85,134 @@ describe('a functional fact', () => {
       }),
       { numRuns: 30 },
     )
+  })
+
+  describe('of which nothing stands now, as it was closed', () => {
+    const months = (memory: WorkspaceMemory, ...all: number[]) =>
+      Promise.all(all.map((n) => held(memory, new Date(Date.UTC(2024, n - 1, 15)).toISOString())))
+
+    /** Held from March until it was closed in June. */
+    async function closed(by: Actor = me) {
+      const keelson = await company()
+      const { memory } = keelson
+      const { id } = await memory.remember(price('march', '2024-03-01'), { by })
+      await close(keelson, id, '2024-06-01')
+      return { keelson, memory, id }
+    }
+
+    async function close(keelson: Conductor, id: string, at: string): Promise<void> {
+      const { memory } = keelson
+      const { changeSet } = await memory.changes.propose([{ op: 'close', id, at }], { by: me, reason: 'over' })
+      await keelson.quiet()
+      await memory.changes.apply(changeSet, { by: me })
+    }
+
+    it('and is told late, ends where the one began that was closed', async () => {
+      const { memory } = await closed()
+      const said = await memory.remember(price('january', '2024-01-01'), { by: robot })
+      expect(said.status).toBe('applied')
+      expect(await memory.get(said.id)).toMatchObject({ validTo: '2024-03-01T00:00:00.000Z' })
+      expect(await months(memory, 1, 4, 7)).toEqual([['january'], ['march'], []])
+      expect(await held(memory)).toEqual([])
+    })
+
+    it('and began while that held, ends it, and stands', async () => {
+      const { memory, id } = await closed()
+      const may = await memory.remember(price('may', '2024-05-01'), { by: me })
+      expect(await months(memory, 4, 5, 7)).toEqual([['march'], ['may'], ['may']])
+      await memory.revert({ changeSet: may.changeSet! }, { by: me })
+      expect(await months(memory, 4, 5, 7)).toEqual([['march'], ['march'], []])
+      expect(await memory.get(id)).toMatchObject({ status: 'closed', validTo: '2024-06-01T00:00:00.000Z' })
+    })
+
+    it('and began while that held, is asked about where that was the word of the operator', async () => {
+      const { memory, id } = await closed()
+      const said = await memory.remember(price('may', '2024-05-01'), { by: robot })
+      expect(said).toMatchObject({ status: 'proposed', why: expect.stringContaining(id) })
+      expect(await months(memory, 4, 5, 7)).toEqual([['march'], ['march'], []])
+    })
+
+    it('and began behind that, stands, and touches nothing of it', async () => {
+      const { memory } = await closed()
+      expect(await memory.remember(price('july', '2024-07-01'), { by: robot })).toMatchObject({ status: 'applied' })
+      expect(await months(memory, 4, 6, 7)).toEqual([['march'], [], ['july']])
+      expect(await held(memory)).toEqual(['july'])
+    })
+
+    it('is known to the set that closes it and tells the other', async () => {
+      const { keelson, memory } = await closed()
+      const july = await memory.remember(price('july', '2024-07-01'), { by: me })
+      const { changeSet } = await memory.changes.propose(
+        [
+          { op: 'close', id: july.id, at: '2024-08-01' },
+          { op: 'add', memory: price('august', '2024-08-01') },
+          { op: 'add', memory: price('february', '2024-02-01') },
+        ],
+        { by: me, reason: 'over' },
+      )
+      await keelson.quiet()
+      await memory.changes.apply(changeSet, { by: me })
+      expect(await months(memory, 2, 4, 6, 7, 8)).toEqual([['february'], ['march'], [], ['july'], ['august']])
+    })
+
+    it('has one value at most at each instant, in whatever order it is told and closed (property)', async () => {
+      const month = (n: number) => new Date(Date.UTC(2024, n, 1)).toISOString()
+      const step = fc.record({
+        from: fc.integer({ min: 0, max: 11 }),
+        lasts: fc.option(fc.integer({ min: 1, max: 6 }), { nil: undefined }),
+        closes: fc.option(fc.integer({ min: 1, max: 6 }), { nil: undefined }),
+      })
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { minLength: 2, maxLength: 7 }), async (steps) => {
+          const keelson = await company()
+          const { memory } = keelson
+          for (const [n, { from, lasts, closes }] of steps.entries()) {
+            const until = lasts === undefined ? {} : { validTo: month(from + lasts) }
+            const { id } = await memory.remember({ ...price(`v${n}`, month(from)), ...until }, { by: me })
+            expect(await held(memory, month(from))).toEqual([`v${n}`])
+            const { status } = await memory.get(id)
+            if (closes !== undefined && status === 'open') await close(keelson, id, month(from + closes))
+            for (let at = 0; at < 24; at++) expect((await held(memory, month(at))).length).toBeLessThan(2)
+          }
+          await keelson.stop()
+        }),
+        { numRuns: 40 },
+      )
+    })
+  })
+
+  it.each([
+    ['before one that stands', undefined],
+    ['where none stands any more', '2024-10-01'],
+  ])('that a run tells late while another is told late, %s, has one value at each instant', async (_, closed) => {
+    const shared = store()
+    const tells = code((ctx) => ctx.memory.remember(price('five', '2024-05-01')))
+    const other = await open(shared, { playbooks: [], work: false })
+    const nine = await other.memory.remember(price('nine', '2024-09-01'), { by: robot })
+    if (closed !== undefined) {
+      const ends = [{ op: 'close', id: nine.id, at: closed }] as const
+      const { changeSet } = await other.memory.changes.propose(ends, { by: me, reason: 'over' })
+      const desk = await open(shared, { playbooks: [] })
+      await desk.quiet()
+      await desk.memory.changes.apply(changeSet, { by: me })
+      await desk.stop()
+    }
+    let meanwhile = (): Promise<unknown> => other.memory.remember(price('seven', '2024-07-01'), { by: robot })
+    const one = await createConductor({
+      ...{ playbooks: [tells], keepAlive: false },
+      store: intercept(shared.session(), {
+        async before(op, [, unit]) {
+          if (op !== 'commit' || !JSON.stringify(unit).includes('acme price five')) return
+          const late = meanwhile
+          meanwhile = () => Promise.resolve()
+          await late()
+        },
+      }),
+    })
+    await (await one.start(tells, {}, { id: 'r' })).result()
+    expect(await held(one.memory, '2024-08-01')).toEqual(['seven'])
+    expect(await held(one.memory, '2024-06-01')).toEqual(['five'])
+    await one.stop()
   })
 
   it('does not come back from the bin beside the one that took its place', async () => {

@@ -51,7 +51,7 @@ export class Bench {
     await this.#loadMemories([...ids, ...made.map(({ id }) => id), ...open])
     const named = ids.flatMap((id) => this.#memories.get(id)?.value ?? [])
     await this.#loadMemories(await this.#loadKeys(named))
-    for (const subject of this.#turnedBack(made)) await this.#loadSubject(subject)
+    for (const subject of this.#turnedBack(made, new Set(ids))) await this.#loadSubject(subject)
   }
 
   /** Rows of another kind, as they stand. */
@@ -76,20 +76,27 @@ export class Bench {
     return found === undefined || isAway(found, key) ? undefined : found
   }
 
-  /** All that ever stood where this one would, as far as it was loaded: for one that begins before what stands now. */
+  /**
+   * All that ever stood where this one would, as far as it was loaded: for one that begins before what stands now, or where nothing does
+   * any more.
+   */
   under(record: MemoryRecord): MemoryRecord[] {
     const key = this.#key(record)
+    if (held(this.#keys, key).value === null && !this.#stood(key)) return []
     const all = [...this.#memories.values()].flatMap(({ value }) => value ?? [])
     return all.filter((one) => one.functional === true && one.id !== record.id && this.#key(one) === key)
   }
 
-  /** Puts a record in place of what is held under its id, and gives it its key or takes it. */
-  set(record: MemoryRecord, stands: boolean): void {
+  /**
+   * Puts a record in place of what is held under its id, and gives it its key or takes it. 'earlier': its place is between others; the
+   * key is written anew, so that whatever else finds a place there meanwhile conflicts (B1).
+   */
+  set(record: MemoryRecord, stands: boolean | 'earlier'): void {
     this.amend(record)
     if (record.kind === 'event') return
     const under = held(this.#keys, this.#key(record))
-    const next = stands ? record.id : under.value === record.id ? null : under.value
-    if (next === under.value) return
+    const next = stands === true ? record.id : under.value === record.id ? null : under.value
+    if (next === under.value && stands !== 'earlier') return
     under.value = next
     under.changed = true
   }
@@ -125,18 +132,27 @@ export class Bench {
     return puts
   }
 
-  /** Subjects of functional facts that begin before what stands by then in their place. */
-  #turnedBack(made: readonly MemoryRecord[]): Set<string> {
+  /** Subjects of functional facts that begin before what stands by then in their place, or where nothing does by then any more. */
+  #turnedBack(made: readonly MemoryRecord[], ending: ReadonlySet<string>): Set<string> {
     const found = new Set<string>()
     const latest = new Map<string, number>()
     for (const record of made) {
       if (record.functional !== true) continue
       const key = this.#key(record)
-      const last = latest.get(key) ?? this.open(record)?.from ?? -Infinity
-      if (record.from < last) found.add(record.subject!)
+      const before = latest.get(key)
+      const open = before === undefined ? this.open(record) : undefined
+      const isOver = open === undefined ? this.#stood(key) : ending.has(open.id)
+      const last = before ?? open?.from ?? -Infinity
+      if (record.from < last || isOver) found.add(record.subject!)
       latest.set(key, Math.max(last, record.from))
     }
     return found
+  }
+
+  /** Has anything stood under this key, though nothing does? */
+  #stood(key: string): boolean {
+    const { value, version } = held(this.#keys, key)
+    return value === null && version > 0
   }
 
   async #loadSubject(value: string): Promise<void> {

@@ -20,7 +20,7 @@ import type { Bench } from './bench.ts'
 import { newEvent, newMemory, type NewEvent, type NewMemory, type Writing } from './input.ts'
 import { instantOf, pastOf } from './instant.ts'
 import { keeping, type Kept } from './kept.ts'
-import { isSame, mayNotClose, placeBefore } from './supersede.ts'
+import { isSame, mayNotClose, placeOf } from './supersede.ts'
 import { known, stale, standing } from './standing.ts'
 import { amended, endOf, type Load, type MemoryRecord, type Source } from './unit.ts'
 
@@ -324,7 +324,7 @@ function applyAdd(bench: Bench, record: MemoryRecord, { now, set, decided }: App
   if (made !== undefined) return { id: record.id, status: 'known' }
   const old = bench.open(record)
   if (old !== undefined && isSame(old, record)) return { id: old.id, status: 'known' }
-  const place = old !== undefined && record.from < old.from ? placeBefore(bench, record, old) : undefined
+  const place = placeOf(bench, record, old)
   const isSure = decided && record.authority === 'operator'
   const strong = isSure ? undefined : [old, place?.prior].find((one) => one !== undefined && mayNotClose(record, one))
   if (strong !== undefined) {
@@ -338,7 +338,7 @@ function applyAdd(bench: Bench, record: MemoryRecord, { now, set, decided }: App
       bench.end(prior, { at: now, by: record.id, how: 'closed', set, to: record.from })
       changes.push({ did: 'ended', id: prior.id })
     }
-    bench.set({ ...record, to }, false)
+    bench.set(to === undefined ? record : { ...record, to }, to === undefined || 'earlier')
     changes.push({ did: 'added', id: record.id })
     return { id: record.id, status: 'applied' }
   }

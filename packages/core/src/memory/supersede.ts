@@ -1,25 +1,30 @@
-/** Supersede: what a fact may take the place of, and where in time one belongs that begins before the one which stands. */
+/**
+ * Supersede: what a fact may take the place of, and where in time one belongs that begins before the one which stands, or was told when
+ * none does any more.
+ */
 import { canonical } from '../base/json.ts'
 import type { Bench } from './bench.ts'
 import { endOf, yields, type MemoryRecord } from './unit.ts'
 
 export interface Place {
-  /** Until then it holds: there the next one begins. */
-  readonly to: number
+  /** Until then it holds: there the next one begins. Undefined: there is none, and it stands. */
+  readonly to: number | undefined
   /** What held when it begins, and holds no longer from there on. */
   readonly prior: MemoryRecord | undefined
 }
 
-/** `old` stands, and begins later than `record`. */
-export function placeBefore(bench: Bench, record: MemoryRecord, old: MemoryRecord): Place {
+/** Undefined of what takes the place of `old`, which stands. */
+export function placeOf(bench: Bench, record: MemoryRecord, old: MemoryRecord | undefined): Place | undefined {
+  if (old === undefined ? record.functional !== true : record.from >= old.from) return undefined
   const held = (record.functional === true ? bench.under(record) : []).flatMap((one) => {
     const to = heldUntil(one)
     return to === undefined || to <= one.from ? [] : [{ one, to }]
   })
   const next = held.filter(({ one }) => one.from > record.from).map(({ one }) => one.from)
   const prior = held.filter(({ one, to }) => one.from <= record.from && to > record.from)
+  const from = old === undefined ? next : [...next, old.from]
   return {
-    to: Math.min(record.to ?? Infinity, old.from, ...next),
+    to: from.length === 0 ? undefined : Math.min(record.to ?? Infinity, ...from),
     prior: prior.sort((a, b) => a.one.recordedAt - b.one.recordedAt).at(-1)?.one,
   }
 }
@@ -28,8 +33,9 @@ export function placeBefore(bench: Bench, record: MemoryRecord, old: MemoryRecor
 function heldUntil(record: MemoryRecord): number | undefined {
   if (record.erased !== undefined) return undefined
   const end = endOf(record)
-  if (end === undefined) return record.to ?? Infinity
-  return end.how === 'closed' ? end.to : undefined
+  const to = record.to ?? Infinity
+  if (end === undefined) return to
+  return end.how === 'closed' && end.to !== undefined ? Math.min(end.to, to) : undefined
 }
 
 /** Is `old` the word of somebody that counts for more, or pinned? */
