@@ -1,5 +1,5 @@
 /** Unknown, in tests: a slip in what a test kit or a store is given fails where it stands, and not as something else later. */
-import { action, defineConnector, definePlaybook, policy } from '@keelson/core'
+import { action, defineAgent, defineConnector, definePlaybook, policy } from '@keelson/core'
 import { exploreCrashes, fake, manualClock, simulate, testConductor, type Harness } from '@keelson/testing'
 import { sqlite } from '@keelson/memory-sqlite'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -25,6 +25,9 @@ const charging = definePlaybook({
   run: (ctx) => ctx.act(charge, {}),
 })
 
+const sorter = defineAgent({
+  ...{ name: 'sorter', version: 1, input: z.object({}), output: z.object({}), instructions: 'Sort.' },
+})
 const text = (part: string): string => expect.stringContaining(part) as string
 
 describe('a fake', () => {
@@ -82,6 +85,16 @@ describe('a harness', () => {
     ['a send', (t) => t['send']!(fee, {}, { time: 2 }), 'no option "time"', '"times"'],
     ['a plan', (t) => t['plan']!({ skipp: [] }), 'no option "skipp"', '"skip"'],
     ['an item', (t) => t['decide']!({ actoin: 'x' }, {}), 'no option "actoin"', '"action"'],
+    ['a usage', (t) => t['script']!(sorter, () => ({}), { usag: () => ({}) }), 'no option "usag"', '"usage"'],
+    [
+      'a usage',
+      (t) => t['script']!(sorter, () => ({}), { usage: {} }),
+      '"usage" of t.script is no function',
+      'usage: (',
+    ],
+    ['an answer', (t) => t['script']!(sorter, { a: 1 }), '"answer" of t.script is no function', 'answer: ('],
+    ['an agent', (t) => t['script']!(undefined, () => ({})), 'undefined is not an agent', 'import cycle'],
+    ['an agent', (t) => t['script']!('sorter', () => ({})), '"sorter" is not an agent', 'defineAgent()'],
     ['a start', (t) => t['start']!(billing, {}, { shadw: true }), 'no option "shadw"', '"shadow"'],
     ['a deploy', (t) => t['deploy']!({ polcy: {} }), 't.deploy has no option "polcy"', '"policy"'],
   ]

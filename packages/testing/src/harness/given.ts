@@ -1,5 +1,5 @@
 /** Given: what the verbs of a harness are given, checked before they begin: a slip in a test would make it say something else. */
-import { assertKnown, assertOneOf, definitionOf, namesOf } from '@keelson/core/ports'
+import { agentOf, assertCallable, assertKnown, assertOneOf, definitionOf, namesOf } from '@keelson/core/ports'
 import { FAULTS } from '../fake/world.ts'
 import type { Picked, PlanDecision } from './people.ts'
 
@@ -17,6 +17,12 @@ const of =
 /** Undefined is what an import cycle passes; what else is none, the verb says. */
 const action: Check = (given) => void (given === undefined && definitionOf(given as unknown as { name: string }))
 const any: Check = () => {}
+const agent: Check = (given) => void agentOf(given as { name: string })
+const answer: Check = (given) => assertCallable('t.script', { answer: given ?? null }, ['answer'])
+const usage: Check = (given, where) => {
+  takes('usage')(given, where)
+  assertCallable('t.script', given ?? {}, ['usage'])
+}
 
 const PLAN = namesOf<PlanDecision>({ title: true, skip: true, edit: true, reject: true, respond: true, by: true })
 const PICKED = namesOf<Picked>({ kind: true, title: true, action: true })
@@ -36,11 +42,12 @@ const CHECKS: { readonly [verb: string]: readonly Check[] | undefined } = {
   outcome: [action, of(['happened', 'did-not-happen', 'look-again']), takes('output', 'by')],
   fault: [action, of(FAULTS), takes('call')],
   fresh: [action],
+  script: [agent, answer, usage],
   latency: [action],
   world: [action],
 }
 /** They answer what is no promise. */
-const AT_ONCE: ReadonlySet<string> = new Set(['fault', 'fresh', 'latency', 'world'])
+const AT_ONCE: ReadonlySet<string> = new Set(['fault', 'fresh', 'latency', 'world', 'script'])
 
 /** The same verbs, which refuse (`INPUT_INVALID`) an option that they do not have. */
 export function checkedVerbs<T extends object>(verbs: T): T {

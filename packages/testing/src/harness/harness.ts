@@ -227,8 +227,6 @@ function verbsOf(stage: Stage, log: readonly LogLine[]): Harness {
     advance: (duration) => stage.advance(duration),
     ...checkedVerbs(sending(stage)),
     ...checkedVerbs(outside(stage)),
-    script: (agent, answer, { usage } = {}) =>
-      world.script.set(agent.name, answer as (input: unknown, asked: Asked) => unknown, usage as Used | undefined),
     asked: (agent) => world.script.asked(agent.name) as readonly Asked<never>[],
     async host(verb) {
       const answer = await stage.perform((keelson) => verb(asTested(stage, keelson)))
@@ -272,7 +270,7 @@ function sending(stage: Stage): Pick<Harness, 'send'> {
   }
 }
 
-function outside({ setting }: Stage): Pick<Harness, 'fault' | 'fresh' | 'latency' | 'world'> {
+function outside({ setting }: Stage): Pick<Harness, 'fault' | 'fresh' | 'latency' | 'script' | 'world'> {
   const { world } = setting
   const faked = (action: { readonly name: string }): string => {
     assertFaked(setting, action)
@@ -281,6 +279,8 @@ function outside({ setting }: Stage): Pick<Harness, 'fault' | 'fresh' | 'latency
   return {
     fault: (action, kind, { call = 1 } = {}) => world.fault(faked(action), kind, call),
     fresh: (action, value) => void world.fresh.set(faked(action), value),
+    script: (agent, answer, { usage } = {}) =>
+      world.script.set(agent.name, answer as (input: unknown, asked: Asked) => unknown, usage as Used | undefined),
     latency: (action, duration) => world.latency(faked(action), milliseconds(duration)),
     world: (action) => world.happened(faked(action)) as readonly Happened<never, never>[],
   }
