@@ -7,7 +7,7 @@ import { systemIds } from './base/ids.ts'
 import { lines, silent } from './base/log.ts'
 import { loadZod } from './base/zod.ts'
 import { budgetPlaybook } from './conductor/budget-run.ts'
-import { limiting } from './limiting.ts'
+import { limiting, tellMisnamed } from './limiting.ts'
 import { announcePolicy, policyPlaybook } from './conductor/policy-change.ts'
 import { Company, type Life } from './conductor/company.ts'
 import { toAdopt } from './conductor/waiting.ts'
@@ -199,6 +199,7 @@ function beginning(
   const { store, log, clock } = env
   const notifier = new Notifier(options.keepAlive === false || options.work !== false ? undefined : () => stay(clock))
   speak(lifecycle, log)
+  tellMisnamed(env)
   const unwatch = store.watch((change) => {
     if (change.runs.length === 0) env.company(change.workspace).moved()
     notifier.tell(change)

@@ -1,6 +1,7 @@
 /** Limiting: the part of createConductor's options that bounds what runs may do beyond policy. */
 import { NO_PRICES, pricesOf, type Prices } from './agent/price.ts'
 import { KeelsonError } from './base/errors.ts'
+import { nearest } from './base/nearest.ts'
 import type { Environment } from './conductor/environment.ts'
 import { Catalog } from './playbook/catalog.ts'
 import type { Playbook } from './playbook/context.ts'
@@ -41,6 +42,24 @@ export function limiting(
     assertZone: (settings) => (typeof zone === 'string' ? undefined : assertZone(zone, settings)),
     prices: pricesOf(prices),
   }
+}
+
+/**
+ * Tells of a name that is a slip away from one that is here: such a budget limits nothing, and such a persona may not. Any other
+ * name may be that of an action which code brings later, or another process.
+ */
+export function tellMisnamed({ actions, budgets, personas, log }: Environment): void {
+  const here = [...actions.names(), 'agent.*']
+  const told = (what: string, names: readonly string[]): void => {
+    for (const name of names) {
+      const meant = here.includes(name) ? undefined : nearest(name, here)
+      if (meant === undefined) continue
+      log.warn({ hint: `Did you mean "${meant}"?` }, `${what} names "${name}", and nothing here is called so`)
+    }
+  }
+  for (const { name, on } of budgets) told(`budget ${name}`, on)
+  for (const { name, may, rates = [] } of personas.values())
+    told(`persona ${name}`, [...may, ...rates.flatMap(({ on }) => on)])
 }
 
 function assertZone(zone: (settings: Settings) => string | undefined, settings: Settings): void {

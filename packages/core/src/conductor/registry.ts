@@ -55,6 +55,12 @@ export class ActionRegistry {
     return this.#owned.get(name) ?? this.#seen.get(name)
   }
 
+  /** Of the actions that it knows by now, and 'connector.*' of each of their connectors. */
+  names(): string[] {
+    const names = [...this.#owned.keys(), ...this.#seen.keys()]
+    return [...new Set([...names, ...names.map((name) => `${connectorOf(name)}.*`)])]
+  }
+
   onLearned(listener: (name: string) => void): void {
     this.#listeners.add(listener)
   }
