@@ -1,5 +1,13 @@
 /** Unknown, to the verbs of a context: an option that there is not fails the call with its place, and nothing is done. */
-import { action, defineAgent, defineEntity, defineEvent, type Context } from '@keelson/core'
+import {
+  action,
+  defineAgent,
+  defineBudget,
+  defineEntity,
+  defineEvent,
+  definePersona,
+  type Context,
+} from '@keelson/core'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { code, open, store } from './support/open.ts'
@@ -60,6 +68,9 @@ const CASES: readonly (readonly [string, (ctx: Loose) => Promise<unknown>, says:
     ['create', [{ name: 'x' }, { refz: {} }], 'no option "refz"', '"refs"'],
     ['upsert', [{ name: 'x' }, { expect: 1 }], 'no option "expect"', 'validAt'],
     ['update', ['id', {}, { reasn: 'x' }], 'ctx.entities(note).update has no option "reasn"', '"reason"'],
+    ['update', ['id', { nmae: 'x' }], 'note has no field "nmae"', 'Did you mean "name"? It has name.'],
+    ['update', [{ type: 'note', id: 'id' }, { name: 'x' }], 'a note is named by its id, not by an object', '.id'],
+    ['get', [{ type: 'note', id: 'id' }], 'a note is named by its id, not by an object', '.id'],
     ['archive', ['id', { becuase: [] }], 'no option "becuase"', '"because"'],
     ['restore', ['id', 'why'], 'was given "why"', 'expect'],
     ['merge', ['a', 'b', { tak: [] }], 'no option "tak"', '"take"'],
@@ -161,6 +172,51 @@ describe('a verb of the entities of a workspace', () => {
     const created = notes.create({ name: 'x' }, { reasn: 'why' } as never)
     await expect(created).rejects.toMatchObject({ code: 'INPUT_INVALID', hint: 'Did you mean "reason"?' })
     expect((await notes.list()).entities).toEqual([])
+    const { id } = await notes.create({ name: 'x' })
+    await expect(notes.update(id, { name: 'y', nmae: 'z' } as never)).rejects.toMatchObject({ code: 'INPUT_INVALID' })
+    expect(await notes.get(id)).toMatchObject({ version: 1, data: { name: 'x' } })
+    expect(await notes.update(id, { name: 'y', nmae: undefined } as never)).toMatchObject({ version: 2 })
+  })
+
+  it('takes any field where any may be', async () => {
+    const Any = defineEntity({ name: 'any', version: 1, schema: z.looseObject({ name: z.string() }) })
+    const keelson = await open(store(), { playbooks: [], entities: [Any] })
+    const { id } = await keelson.entities(Any).create({ name: 'x' })
+    expect(await keelson.entities(Any).update(id, { more: 1 })).toMatchObject({ data: { name: 'x', more: 1 } })
+  })
+})
+
+describe('a name of actions that nobody here has', () => {
+  const mail = action({
+    ...{ name: 'mail.send', effect: 'irreversible', idempotency: { by: 'key' }, input: z.object({}) },
+    ...{ output: z.object({}), run: () => ({ output: {} }) },
+  })
+  const told = async (options: object): Promise<unknown[]> => {
+    const warned: unknown[] = []
+    const warn = ({ hint }: { hint?: string }, said?: string) => void warned.push([said, hint])
+    const log = { info: () => {}, warn, error: () => {} }
+    await open(store(), { playbooks: [], actions: [mail], ...options, log: log })
+    return warned
+  }
+  const limit = { calls: 1 }
+
+  it('is told of where it is a slip away from one that is here', async () => {
+    const budgets = [defineBudget({ name: 'mails', on: ['mial.*', 'agnet.*'], limit })]
+    const rates = [{ on: ['mail.sned'], count: 1, per: '1h' as const }]
+    const clerk = definePersona({ name: 'clerk', may: ['mial.send'], rates })
+    const may = (one: string) => `persona clerk names "${one}", and nothing here is called so`
+    expect(await told({ budgets, personas: [clerk] })).toEqual([
+      ['budget mails names "mial.*", and nothing here is called so', 'Did you mean "mail.*"?'],
+      ['budget mails names "agnet.*", and nothing here is called so', 'Did you mean "agent.*"?'],
+      [may('mial.send'), 'Did you mean "mail.send"?'],
+      [may('mail.sned'), 'Did you mean "mail.send"?'],
+    ])
+  })
+
+  it('is not where another process may have it', async () => {
+    const budgets = [defineBudget({ name: 'all', on: ['*', 'mail.*', 'mail.send', 'bank.*', 'agent.writer'], limit })]
+    const clerk = definePersona({ name: 'clerk', may: ['bank.pay', 'mail.receive'] })
+    expect(await told({ budgets, personas: [clerk] })).toEqual([])
   })
 })
 

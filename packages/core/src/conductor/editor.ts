@@ -22,7 +22,7 @@ import {
   listEntities,
   type Shelf,
 } from '../memory/entity-read.ts'
-import { checkingOptions } from '../memory/entity-options.ts'
+import { assertPatch, checkingOptions } from '../memory/entity-options.ts'
 import type { Contradicted, EntityErased, EntityStore, WriteOptions } from '../memory/entity-store.ts'
 import * as verbs from '../memory/entity-verbs.ts'
 import type { Writing, Written } from '../memory/entity-write.ts'
@@ -90,7 +90,8 @@ export function editor<T>(
       return write(options, (w) => verbs.create(w, data, options, () => own))
     },
     upsert: (data, options) => write(options, (w) => verbs.upsert(w, data, options)),
-    update: (one, patch, options) => write(options, (w) => verbs.update(w, one, patch)),
+    update: (one, patch, options) =>
+      write(options, async (w) => (assertPatch(known, patch), verbs.update(w, one, patch))),
     archive: (one, options) => write(options, (w) => verbs.archive(w, one)),
     restore: (one, options) => write(options, (w) => verbs.restore(w, one)),
     merge: async (into, from, options) => {

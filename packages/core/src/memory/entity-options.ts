@@ -1,5 +1,9 @@
 /** EntityOptions: what the verbs of an entity store take beside their subject, looked at where no compiler has. */
+import { KeelsonError } from '../base/errors.ts'
+import { fieldsOf } from '../base/fields.ts'
 import { assertKnown, assertOneOf, namesOf } from '../base/known.ts'
+import { nearest } from '../base/nearest.ts'
+import type { AnyEntityType } from './entity.ts'
 import type { AsOf, CreateOptions, ListOptions, Note, TimelineOptions, WriteOptions } from './entity-store.ts'
 
 const KEPT = { validAt: true, reason: true, because: true, labels: true } as const
@@ -61,4 +65,16 @@ function assertOptions(where: string, given: unknown, names: readonly string[]):
   assertKnown(where, given, names, 'INPUT_INVALID')
   if (names.includes('first'))
     assertOneOf(`first of ${where}`, (given as ListOptions<unknown>).first, FIRST, 'INPUT_INVALID')
+}
+
+/** Throws `INPUT_INVALID` for a field that no record of the type has: a schema would leave it out without a word. */
+export function assertPatch({ name, schema }: AnyEntityType, patch: object): void {
+  const known = fieldsOf(schema)
+  const said = Object.entries(patch).filter(([, value]) => value !== undefined)
+  const stray = known === undefined ? undefined : said.find(([field]) => !known.includes(field))?.[0]
+  if (stray === undefined) return
+  const [has, meant] = [`It has ${known!.join(', ') || 'no fields'}.`, nearest(stray, known!)]
+  throw new KeelsonError('INPUT_INVALID', `${name} has no field "${stray}"`, {
+    hint: meant === undefined ? has : `Did you mean "${meant}"? ${has}`,
+  })
 }

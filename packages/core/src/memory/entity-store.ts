@@ -109,8 +109,8 @@ export interface EntityStore<T> {
   /** Records that go by this name, in whatever case and spacing. */
   byAlias(name: string): Promise<readonly Entity<T>[]>
   /**
-   * Changes the named fields; one that is `undefined` is dropped. With `expect`, throws `ENTITY_CONFLICT`. Where all of them
-   * are as they were it writes nothing, and answers the version that is there; with a `validAt` it says since when, and does.
+   * Changes the named fields; one that is `undefined` is dropped, and one that the schema does not have is `INPUT_INVALID`. With
+   * `expect`, throws `ENTITY_CONFLICT`. Where all of them are as they were it writes nothing, and answers the version that is there; with a `validAt` it says since when, and does.
    */
   update(id: string, patch: Partial<T>, options?: WriteOptions): Promise<Entity<T>>
   /** Takes it out of `find` and `list`. It stays readable, and can be restored. */

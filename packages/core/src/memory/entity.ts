@@ -3,7 +3,7 @@ import type { z } from 'zod'
 import { KeelsonError } from '../base/errors.ts'
 import { keyedHash, sha256 } from '../base/hash.ts'
 import { canonical } from '../base/json.ts'
-import { assertKnown, named, namesOf, noSuch } from '../base/known.ts'
+import { aOr, assertKnown, named, namesOf, noSuch } from '../base/known.ts'
 import { assertPlain } from '../base/schema.ts'
 import type { Labels } from '../base/labels.ts'
 import type { Json } from '../base/value.ts'
@@ -233,6 +233,10 @@ export function erasedRefField(ref: string): string {
 }
 
 export function notFound(type: { readonly name: string }, id: string): KeelsonError {
+  if (typeof id !== 'string')
+    return new KeelsonError('INPUT_INVALID', `${aOr(type.name)} is named by its id, not by ${named(id)}`, {
+      hint: 'Pass the .id of the record.',
+    })
   return new KeelsonError('ENTITY_NOT_FOUND', `there is no ${type.name} "${id}"`, { data: { entity: type.name, id } })
 }
 

@@ -22,7 +22,7 @@ import {
   listEntities,
   type Shelf,
 } from '../../memory/entity-read.ts'
-import { checkingOptions } from '../../memory/entity-options.ts'
+import { assertPatch, checkingOptions } from '../../memory/entity-options.ts'
 import type { EntityStore, RunEntityStore, WriteOptions } from '../../memory/entity-store.ts'
 import * as verbs from '../../memory/entity-verbs.ts'
 import type { Writing, Written } from '../../memory/entity-write.ts'
@@ -59,7 +59,7 @@ export function entities<T>(pass: Pass, perform: Perform, memory: ActMemory, typ
         'update',
         given(what, options),
         options,
-        (w) => verbs.update(w, id, patch),
+        async (w) => (assertPatch(known, patch), verbs.update(w, id, patch)),
         await agreedOn(id, patch),
       )
     },
