@@ -110,6 +110,8 @@ describe('a verb without its options', () => {
       [js['send'], [paid, {}], /^It lacks id\. Name it/],
       [js['freeze'], [], /^It lacks by and reason\. Say who does it/],
       [js['thaw'], [], /^It lacks by\. Say who does it/],
+      [js['inbox']!['decide'], ['i'], /^It lacks hash\. It is that of the item which was shown: inbox\.get\(id\)/],
+      [js['inbox']!['decide'], ['i', { by: me, approve: true }], /^It is that of the item which was shown/],
       [js['inbox']!['snooze'], ['i'], /^It lacks until\. The type of the verb/],
       [js['runs']!['setOutcome'], ['r'], /^It lacks by and step\. Say who does it/],
     ] as const) {

@@ -71,7 +71,7 @@ const shapes = withZod((z) => {
 /** Of the workspace itself, its runs and its inbox. */
 function ofRuns({ z, text, any, flag, takes, asks, by, reason, thing, version, persona }: Words): Verbs {
   const state = z.enum(['open', 'settled', 'held']).optional()
-  const decided = takes({}, 'hash by approve edit reject respond answer outcome output retry dismiss')
+  const decided = takes({ hash: text }, 'by approve edit reject respond answer outcome output retry dismiss')
   return [
     ...each('', {
       start: [any, any, takes({ id: text, shadow: flag, persona: persona.optional() }, 'by labels')],
@@ -236,6 +236,7 @@ const HINTS: Readonly<Record<string, string>> = {
   cap: 'Cap it by count or amount, per period: { cap: { count: 20, per: "30d" } }.',
   where: 'Say which inputs it covers: { where: { to: "ada" } }; {} covers all.',
   reason: 'Say why, in words: it is recorded.',
+  hash: 'It is that of the item which was shown: inbox.get(id) or inbox.list() has it.',
   persona: 'Pass what definePersona() returned.',
 }
 
