@@ -165,3 +165,16 @@ it('reads what earlier releases noted in the entity, and in what is left of the 
   for await (const line of keelson.workspace('default').export()) all.push(line)
   expect(all.join('')).not.toMatch(/Augusta|Elms/)
 })
+
+it('says of an effect that what it was given is kept, and names no verb that there is not', async () => {
+  const { keelson } = await company()
+  const said = await keelson.memory.remember({ text: WHERE }, { by: me })
+  await (await keelson.start(letters, { times: 1 }, { id: 'letters' })).result()
+  const { left } = await keelson.memory.erase({ ids: [said.id] }, by)
+  expect(left).toEqual([
+    {
+      where: expect.stringMatching(/^effect /) as string,
+      why: 'what an effect was given, and what came back, is kept so that it is not done twice: no erasure takes it',
+    },
+  ])
+})

@@ -47,9 +47,12 @@ export function leftOf(seen: Traces, files: readonly string[]): Erased['left'] {
 }
 
 function whyLeft({ kind, id }: RecordRow): string {
-  if (!ENTITIES.has(kind)) return 'it is another record: change that itself'
-  return entityLeft(entityOf(id).type)
+  if (ENTITIES.has(kind)) return entityLeft(entityOf(id).type)
+  return kind === 'effect' ? OF_EFFECT : `a record of another kind (${kind}) says it: no erasure takes it`
 }
+
+const OF_EFFECT =
+  'what an effect was given, and what came back, is kept so that it is not done twice: no erasure takes it'
 
 /** Changing a field does not do it: what it was before stays in the history. */
 export function entityLeft(type: string): string {
