@@ -11,6 +11,11 @@ const DEFINED = [
   ['definePlaybook', 'packages/core/src/playbook/playbook.ts'],
   ['Base', 'packages/core/src/connector/action.ts'],
   ['EntityDefinition', 'packages/core/src/memory/entity.ts'],
+  ['defineEvent', 'packages/core/src/playbook/event.ts'],
+  ['defineAgent', 'packages/core/src/agent/agent.ts'],
+  ['definePersona', 'packages/core/src/policy/persona.ts'],
+  ['defineBudget', 'packages/core/src/policy/budget.ts'],
+  ['defineTrust', 'packages/core/src/policy/trust-rule.ts'],
   ['StepOptions', 'packages/core/src/playbook/context.ts'],
   ['Retry', 'packages/core/src/playbook/context.ts'],
   ['ActOptions', 'packages/core/src/playbook/context.ts'],
@@ -36,7 +41,10 @@ const membersOf = (source: string, name: string): Option[] => {
   const named = (one: ts.Statement): boolean =>
     (ts.isInterfaceDeclaration(one) || ts.isFunctionDeclaration(one)) && one.name?.text === name
   const found = file.statements.find(named)
-  const taken = found !== undefined && ts.isFunctionDeclaration(found) ? found.parameters[0]?.type : found
+  const taken =
+    found !== undefined && ts.isFunctionDeclaration(found)
+      ? found.parameters.map(({ type }) => type).find((type) => type !== undefined && ts.isTypeLiteralNode(type))
+      : found
   if (taken === undefined || !(ts.isInterfaceDeclaration(taken) || ts.isTypeLiteralNode(taken)))
     throw new Error(`there is no interface ${name}`)
   return taken.members.filter(isMember).map((member) => ({

@@ -33,14 +33,19 @@ const definitions = new WeakMap<object, AnyAgent>()
 
 /** Defines an agent. Its answer is parsed by `output`, and asked for again when it does not fit. */
 export function defineAgent<I extends z.ZodType, O extends z.ZodType>(definition: {
+  /** Letters, digits, ".", "-", "_". Budgets count it as `agent.<name>`, personas name it in `agents`. */
   readonly name: string
+  /** A whole number, part of what is asked: an open run that has asked another version no longer fits its journal. */
   readonly version: number
+  /** What it is asked with: a schema of zod. */
   readonly input: I
+  /** What it answers. An answer that does not fit is asked for again, with what was wrong. */
   readonly output: O
+  /** What it is to do, in words. */
   readonly instructions: string
   /** Bounds it, together with the personas of the run that asks. */
   readonly persona?: Persona
-  /** Of the conductor's models: the one to ask, and those to ask when it fails. */
+  /** Of the conductor's models: the one to ask, and those to ask when it fails. Default: the first of them. */
   readonly model?: string | readonly string[]
   /** Questions to one model before the next is asked, repairs included. Default: 4 of a single one, else 2. */
   readonly triesPerModel?: number

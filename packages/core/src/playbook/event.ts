@@ -25,7 +25,9 @@ const labels = new WeakMap<object, readonly Label[]>()
 
 /** Defines an event. A wait matches it by equality on top-level fields. */
 export function defineEvent<S extends z.ZodType>(definition: {
+  /** Waits and sends go by it. */
   readonly name: string
+  /** The shape of its payload. */
   readonly schema: S
   /** Of the schema. Raise it when events of an older shape may still be read, and add an upcaster. Default 1. */
   readonly version?: number

@@ -40,10 +40,15 @@ export interface Budget {
  * Throws `DEFINITION_INVALID`.
  */
 export function defineBudget(definition: {
+  /** Letters, digits, spaces, ".", "-", "_". */
   readonly name: string
+  /** What each counts for itself: 'run', 'playbook', 'persona', 'day', or several together. Default: all of the company, for ever. */
   readonly per?: Per | readonly Per[]
+  /** What it counts: actions, agents, and names such as 'email.*' and 'agent.writer'. Default: everything. */
   readonly on?: readonly (string | { readonly name: string })[]
+  /** So much `money`, so many `tokens` and `calls`, or how that follows from the company's settings. */
   readonly limit: Spending | ((settings: Settings) => Spending)
+  /** What counts for money that cannot be counted: a call without a price, or in another currency. */
   readonly unpriced?: Money
 }): Budget {
   assertKnown(`budget ${named(definition?.name)}`, definition, BUDGET)

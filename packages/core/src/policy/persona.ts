@@ -30,12 +30,19 @@ type Names = readonly (string | Action<any, any>)[]
 
 /** Defines a persona by the actions that it may use: actions, their names, or 'connector.*'. */
 export function definePersona(definition: {
+  /** Policy and inbox cite it by that. */
   readonly name: string
+  /** What it may use: actions, their names, or all of a connector as 'email.*'. */
   readonly may: Names
+  /** Agents that it may ask. Default: any. */
   readonly agents?: readonly (string | { readonly name: string })[]
+  /** Scopes of memory that its runs are held to, with all that lies below. Default: any. */
   readonly memory?: readonly string[]
+  /** What its runs may spend together per day in the company's zone. */
   readonly limits?: Spending
+  /** When its writes may go out; outside of them they are held until they begin. Default: always. */
   readonly hours?: Hours
+  /** For actions, `on`: how many per time, and the pause after each (`count`, `per`, `coolDown`), over all its runs. */
   readonly rates?: readonly (RateLimit & { readonly on: Names })[]
 }): Persona {
   const what = `persona ${named(definition?.name)}`

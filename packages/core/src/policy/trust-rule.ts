@@ -53,9 +53,11 @@ export function defineTrust<In>(
     readonly taxonomy?: TaxonomyName
     /** The rung on which it begins. Default 'shadow': it is simulated. 'approve': it asks. */
     readonly start?: 'shadow' | 'approve'
+    /** The highest rung that is proposed. Default: what follows from its category, and from whether it can be taken back. */
     readonly ceiling?: TrustRung
     /** Something wrong brings it down to asking each time. Default: true for what cannot be taken back, or is of high risk. */
     readonly highRisk?: boolean
+    /** Change it with what decides how the action acts and is not declared: its evidence begins anew. Default '1'. */
     readonly version?: string
     /** How long it can be stopped on the rung 'veto'. Default '10m'. */
     readonly veto?: Duration
