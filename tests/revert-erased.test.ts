@@ -1,7 +1,7 @@
 /** A plan of what a run did lists all of it, also what only entries say that an erasure has taken. */
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { action, definePlaybook, policy, type Context, type RevertPlan, type RevertResult } from '@keelson/core'
+import { action, defineEntity, definePlaybook, policy, type Context, type RevertPlan, type RevertResult } from '@keelson/core'
 import { testConductor, type Harness } from '@keelson/testing'
 import { me } from './support/open.ts'
 
@@ -14,6 +14,7 @@ const charge = action({
   ...{ input: z.object({ for: z.string() }), output: z.null(), run: () => ({ output: null, undo: {} }) },
   compensate: () => undefined,
 })
+const Note = defineEntity({ name: 'note', version: 1, schema: z.object({ text: z.string() }) })
 const free = policy([policy.rule('free', { on: charge }, () => policy.allow())])
 
 function work(run: (ctx: Context, round: number) => Promise<unknown>, version = 1) {
@@ -102,6 +103,28 @@ describe('a plan of a part', () => {
     expect([await lines(), await lines('round 0'), await lines('round 1'), await lines('round 2')]).toEqual([
       3, 2, 1, 0,
     ])
+    await t.stop()
+  })
+
+  it('leaves what was done before its time, under keys that came again since', async () => {
+    const daily = work(async (ctx, round) => {
+      const text = round < 2 ? `${STAYS} ${round}` : AWAY
+      await ctx.memory.remember([{ text }, { text: `Round ${round}.` }])
+      await ctx.act(charge, { for: text })
+      await ctx.entities(Note).create({ text })
+      await ctx.sleep('1d')
+      if (round < 2) await ctx.continueAsNew({ round: round + 1 })
+    })
+    const t = await testConductor({ playbooks: [daily], actions: [charge], entities: [Note], policy: free })
+    await t.start(daily, {}, { id: 'r' })
+    await t.advance('1d')
+    const from = new Date(t.clock.now()).toISOString()
+    await t.advance('3d')
+    const lines = async () => (await t.keelson.revert.plan({ from })).lines.map(({ kind }) => kind).sort()
+    const before = await lines()
+    expect(before).toEqual(['effect', 'effect', 'entity', 'entity', 'memory', 'memory'])
+    await erase(t)
+    expect(await lines()).toEqual(before)
     await t.stop()
   })
 

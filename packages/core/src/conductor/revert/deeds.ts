@@ -74,17 +74,15 @@ function prunedOf(parts: readonly Part[]): string[] {
   return parts.filter(isGone).map(({ row }) => row.id)
 }
 
-async function collect(env: Environment, { row, entries, counts }: Part, found: Found): Promise<void> {
+async function collect(env: Environment, part: Part, found: Found): Promise<void> {
+  const { row, entries, counts } = part
   if (isInShadow(entries)) return
   if (row.state !== 'settled') found.running.add(row.id)
-  const erased = entries.filter((entry) => entry.payload === null && counts(entry))
-  if (erased.length > 0) {
-    await erasedDeeds(env.store, row, erased, {
-      effect: (id, position) => void found.effects.set(id, position),
-      entity: (one, position) => add(found.entities, one, position),
-      set: (set, position) => addSet(set, position, found),
-    })
-  }
+  await erasedDeeds(env.store, part, {
+    effect: (id, position) => void found.effects.set(id, position),
+    entity: (one, position) => add(found.entities, one, position),
+    set: (set, position) => addSet(set, position, found),
+  })
   for (const entry of entries) {
     if (!counts(entry)) continue
     if (entry.kind === 'call.opened') await collectChild(env, row, entry, found)

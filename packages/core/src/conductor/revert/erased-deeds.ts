@@ -2,7 +2,8 @@
  * ErasedDeeds: what entries did whose payloads an erasure took, as the records tell it that those have left.
  *
  * X1. Such an entry keeps its key and its instant: what a record says was begun under that key is of the entries from then on, until
- *     something else was begun under it. Where none fits, of all of that key: nothing is left out.
+ *     something else was begun under it. Where none of the run fits, of all of that key: nothing is left out.
+ * X2. What is of entries that do not count, or still say it themselves, is not told: a run that continued begins the same keys again.
  */
 import type { Placed } from '../../journal/entry.ts'
 import { pagesOf } from '../../journal/pages.ts'
@@ -10,6 +11,7 @@ import type { MemoryStore, RecordRow } from '../../journal/store.ts'
 import type { TimelineEvent } from '../../memory/change.ts'
 import { CHANGE_SET_RECORD, type ChangeSetRecord } from '../../memory/change-set.ts'
 import type { EffectRecord } from '../effect/ledger.ts'
+import type { Part } from './target.ts'
 
 /** Told of each thing, with the position of the last entry that is of it. */
 export interface Finding {
@@ -24,20 +26,20 @@ interface Begun {
   readonly tell: (position: number) => void
 }
 
-/** `erased`: entries of one run. */
+/** `entries`: all of one run; `counts`: those that are asked about. */
 export async function erasedDeeds(
   store: MemoryStore,
-  { workspace, id }: { readonly workspace: string; readonly id: string },
-  erased: readonly Placed[],
+  { row: { workspace, id }, entries, counts }: Part,
   finding: Finding,
 ): Promise<void> {
+  const isAsked = (entry: Placed): boolean => entry.payload === null && counts(entry)
   const find = async (prefix: string, kind: string, begun: (row: RecordRow) => readonly Begun[]): Promise<void> => {
-    const entries = erased.filter((entry) => entry.kind.startsWith(prefix))
-    if (entries.length === 0) return
+    const own = entries.filter((entry) => entry.kind.startsWith(prefix))
+    if (!own.some(isAsked)) return
     const all: Begun[] = []
     for await (const row of pagesOf(store, workspace, { kind, where: { field: 'run', value: id } }))
       all.push(...begun(row))
-    tellEach(entries, all)
+    tellEach(own, isAsked, all)
   }
   await find('entity.', 'timeline', (row) => ofLine(row, finding))
   await find('memory.', CHANGE_SET_RECORD, ({ data }) => {
@@ -59,15 +61,16 @@ function ofLine(row: RecordRow, { entity }: Finding): Begun[] {
   return [{ key: step, at: Date.parse(at), tell: (position) => entity(one, position) }]
 }
 
-/** X1. */
-function tellEach(entries: readonly Placed[], all: readonly Begun[]): void {
+/** X1, X2. */
+function tellEach(entries: readonly Placed[], isAsked: (entry: Placed) => boolean, all: readonly Begun[]): void {
   const begun = Map.groupBy(all, ({ key }) => key)
   for (const [key, own] of Map.groupBy(entries, (entry) => entry.key)) {
     const ones = (begun.get(key) ?? []).toSorted((a, b) => a.at - b.at)
     for (const { at, tell } of ones) {
       const next = ones.find((one) => one.at > at)?.at ?? Infinity
       const fits = own.filter((entry) => entry.at >= at && entry.at < next)
-      tell((fits.length === 0 ? own : fits).at(-1)!.position)
+      const last = (fits.length === 0 ? own : fits).findLast(isAsked)
+      if (last !== undefined) tell(last.position)
     }
   }
 }
