@@ -217,3 +217,23 @@ it('brings no event a second time: neither of this very company, nor of one that
     expect((await from.merge(bundle, { by: me })).memories.imported).toBe(0)
   expect((await from.memory.history()).map(({ text }) => text)).toEqual(['Ada called.', 'Ada called.'])
 })
+
+it('brings an event about each whom it is about, though it says of others the same at the same time', async () => {
+  const Site = defineEntity({ name: 'site', version: 1, schema: z.object({ name: z.string() }) })
+  const keelson = await open(memoryStore(), { playbooks: [], entities: [Site] })
+  const [from, there] = [keelson.workspace('from'), keelson.workspace('there')]
+  const said = { text: 'Got the newsletter.', at: '2026-03-01' }
+  const sites: string[] = []
+  for (const one of [from, from, there]) {
+    const { id } = await one.entities(Site, { by: me }).create({ name: `Site ${sites.length}` })
+    await one.memory.append({ ...said, about: { type: 'site', id } }, { by: me })
+    sites.push(id)
+  }
+  await from.memory.append(said, { by: me })
+  const bundle = await linesOf(from)
+  expect((await there.merge(bundle, { by: me })).memories).toMatchObject({ imported: 3, known: 0 })
+  for (const id of sites) expect(await there.memory.history({ about: { type: 'site', id } })).toHaveLength(1)
+  await there.entities(Site, { by: me }).merge(sites[0]!, sites[2]!)
+  for (const again of [bundle, await linesOf(there)])
+    expect((await there.merge(again, { by: me })).memories).toMatchObject({ imported: 0 })
+})

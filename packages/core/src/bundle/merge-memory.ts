@@ -3,6 +3,7 @@ import { canonical } from '../base/json.ts'
 import { inUse, type Taxonomy } from '../base/taxonomy.ts'
 import type { Environment } from '../conductor/environment.ts'
 import type { Keeping } from '../conductor/memory/import.ts'
+import { subjectsOf } from '../conductor/memory/subjects.ts'
 import { pagesOf } from '../journal/pages.ts'
 import type { ImportItem } from '../memory/handle.ts'
 import type { Subject } from '../memory/input.ts'
@@ -16,7 +17,7 @@ export type Remembering = MemoryRecord
 export interface Taking extends Keeping {
   /** What it is about, as the bundle and as this company calls that. */
   readonly about: readonly string[]
-  /** Of an event: what it is told by, whatever its id. */
+  /** Of an event: what it is told by beside what it is about, whatever its id. */
   readonly event?: string
 }
 
@@ -42,16 +43,34 @@ export async function besidesHere(
   items: readonly Taking[],
 ): Promise<Taking[]> {
   const events = items.filter(({ event }) => event !== undefined)
-  const here = new Set<string>()
+  const here = new Map<string, Set<string | undefined>>()
   for (const root of new Set(events.map(({ item }) => rootOf(item.scope ?? WORKSPACE_SCOPE))))
     for (const state of ['live', 'past']) {
       const where = { field: 'in', value: `${state}:${root}` }
       for await (const { data } of pagesOf(env.store, workspace, { kind: MEMORY_RECORD, where, after: START })) {
         const record = JSON.parse(data) as MemoryRecord
-        if (record.kind === 'event' && record.erased === undefined) here.add(markOf(record))
+        if (record.kind !== 'event' || record.erased !== undefined) continue
+        const about = here.get(markOf(record)) ?? new Set()
+        here.set(markOf(record), about.add(record.subject))
       }
     }
-  return items.filter(({ event }) => event === undefined || !here.has(event))
+  const left: Taking[] = []
+  for (const one of items) {
+    const about = here.get(one.event ?? '')
+    if (about === undefined || !(await isAmong(about, one, { env, workspace }))) left.push(one)
+  }
+  return left
+}
+
+/** What is said of many in the same words is another event of each. */
+async function isAmong(
+  subjects: ReadonlySet<string | undefined>,
+  { about }: Taking,
+  at: { readonly env: Environment; readonly workspace: string },
+): Promise<boolean> {
+  if (about.length === 0) return subjects.has(undefined)
+  for (const one of about) if ((await subjectsOf(at, one)).some((name) => subjects.has(name))) return true
+  return false
 }
 
 function markOf({ scope, text, from, thread, ord, speaker, role }: MemoryRecord): string {
