@@ -1,7 +1,15 @@
 /** A plan of what a run did lists all of it, also what only entries say that an erasure has taken. */
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { action, defineEntity, definePlaybook, policy, type Context, type RevertPlan, type RevertResult } from '@keelson/core'
+import {
+  action,
+  defineEntity,
+  definePlaybook,
+  policy,
+  type Context,
+  type RevertPlan,
+  type RevertResult,
+} from '@keelson/core'
 import { testConductor, type Harness } from '@keelson/testing'
 import { me } from './support/open.ts'
 

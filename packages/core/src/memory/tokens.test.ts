@@ -66,3 +66,20 @@ test('what has no words has the tokens of its signs, and nothing has none', () =
   expect(estimateTokens(' \n\t ')).toBe(0)
   expect(estimateTokens('"":{}')).toBeGreaterThan(0)
 })
+
+/** What o200k_base makes of a thousand signs of them. */
+test.each([
+  ['pictures', '😀', 1000],
+  ['pictures of many parts', '👍🏽🎉🔥', 1500],
+  ['arrows', '→←', 1000],
+  ['formulas', '∑∏∂√∞', 1600],
+  ['signs', '!@#$%^&*()', 700],
+  ['brackets', '[[{}],[{}],', 455],
+  ['a rule', '-', 16],
+  ['Khmer', 'សួស្តីពិភពលោក', 770],
+])('%s count by how many there are', (_, some, tokens) => {
+  const signs = [...some]
+  const text = Array.from({ length: 1000 }, (__, at) => signs[at % signs.length]).join('')
+  expect(estimateTokens(text) / tokens).toBeGreaterThan(0.7)
+  expect(estimateTokens(text) / tokens).toBeLessThan(1.4)
+})
