@@ -1,5 +1,12 @@
-/** Programs for the crash matrix about memory: consolidation, retention into the bin and back, erasure. */
-import { defineEntity, definePlaybook, type Conductor, type Decision, type Memory } from '@keelson/core'
+/** Programs for the crash matrix about memory: consolidation, retention into the bin and back, erasure, large sets and their revert. */
+import {
+  defineEntity,
+  definePlaybook,
+  type Conductor,
+  type Decision,
+  type Memory,
+  type RevertResult,
+} from '@keelson/core'
 import type { Harness } from '@keelson/testing'
 import { z } from 'zod'
 import type { Program } from './crash-programs.ts'
@@ -169,4 +176,64 @@ const calls = definePlaybook({
   },
 })
 
-export const memoryPrograms: readonly Program[] = [consolidation, retention, erasure, migration]
+const ITEMS = 100
+const robot = { kind: 'agent', id: 'robot' } as const
+const prices = (value: number, count = ITEMS) =>
+  Array.from({ length: count }, (_, n) => ({ subject: `item ${n}`, predicate: 'price', value, functional: true }))
+const stock = definePlaybook({
+  name: 'stock',
+  version: 1,
+  input: z.object({}),
+  output: z.number(),
+  async run(ctx) {
+    const told = await ctx.memory.remember(prices(20))
+    await ctx.memory.append(
+      prices(20, 3).map(({ subject }) => ({ text: `${subject} costs 20 now.`, thread: 'prices' })),
+    )
+    await ctx.sleep('1h')
+    return told.filter(({ superseded }) => superseded !== undefined).length
+  },
+})
+/** A set of very many, half of which takes the place of others, is there whole or not at all; taken back, all is as it was. */
+const many: Program = {
+  name: 'very many memories',
+  harness: () => ({ playbooks: [stock] }),
+  async test(t) {
+    await t.host(async ({ memory }) => {
+      if ((await memory.facts()).length === 0) await memory.remember(prices(10, ITEMS / 2), { by: robot })
+    })
+    const before = await priced(t)
+    const run = await t.start(stock, {}, { id: 'stock' })
+    await t.advance('1h')
+    const superseded = await run.result()
+    const between = await priced(t)
+    await t.host(async ({ memory }) => {
+      const ids = (await memory.facts({ about: 'item 7' })).filter(({ value }) => value === 20).map(({ id }) => id)
+      if (ids.length > 0) await memory.erase({ ids }, { by, reason: 'asked for' })
+    })
+    const plan = await t.host((keelson) => keelson.revert.plan({ run: 'stock' }))
+    const reverting = await t.host((keelson) => keelson.revert.apply(plan, { by }))
+    const { undone, failed } = (await t.keelson.runs.get(reverting.id).result()) as RevertResult
+    const after = await priced(t)
+    if (JSON.stringify(after) !== JSON.stringify(before)) throw new Error(`not as before: ${JSON.stringify(after)}`)
+    return [superseded, before, between, undone, failed, (await t.keelson.memory.history()).length]
+  },
+  async invariant(t) {
+    const { faults } = await t.keelson.audit.verify()
+    if (faults.length > 0) throw new Error(JSON.stringify(faults))
+  },
+}
+
+/** How many items have each price; each has one. */
+async function priced(t: Harness): Promise<Record<string, number>> {
+  const facts = await t.host((keelson) => keelson.memory.facts({ limit: 2 * ITEMS }))
+  if (new Set(facts.map(({ subject }) => subject)).size !== facts.length) throw new Error('an item has two prices')
+  const counts: Record<string, number> = {}
+  for (const { text } of facts) {
+    const value = text.split(' ').at(-1)!
+    counts[value] = (counts[value] ?? 0) + 1
+  }
+  return counts
+}
+
+export const memoryPrograms: readonly Program[] = [consolidation, retention, erasure, migration, many]
