@@ -138,6 +138,8 @@ describe('a conductor', () => {
     for (const [given, what, hint] of [
       [{ polcy: {} }, 'createConductor has no option "polcy"', 'Did you mean "policy"?'],
       [{ budget: [] }, 'createConductor has no option "budget"', 'Did you mean "budgets"?'],
+      [{ models: {} }, 'an object is no port to models', 'models: aiModels(model), or aiModels({ fast, strong })'],
+      [{ models: 'openai/gpt-5' }, '"openai/gpt-5" is no port to models', 'models: aiModels('],
       [{ retries: 3 }, 'createConductor has no option "retries"', 'It takes store, playbooks, '],
       [{ limits: { fanoutMax: 3 } }, 'limits of createConductor has no option "fanoutMax"', '"fanOutMax"?'],
     ] as const) {

@@ -16,11 +16,15 @@ const read = action({
   ...{ name: 'bank.read', effect: 'read', input: z.object({}), output: z.object({}) },
   run: () => ({ output: {} }),
 })
+const write = action({
+  ...{ name: 'bank.write', effect: 'reversible', idempotency: { by: 'key' }, input: z.object({}) },
+  ...{ output: z.object({}), run: () => ({ output: {} }) },
+})
 const sorter = defineAgent({
   ...{ name: 'sorter', version: 1, input: z.object({}), output: z.object({}), instructions: 'Sort.' },
 })
 
-type Loose = Record<string, (...given: unknown[]) => Promise<unknown>> & { memory: Loose }
+type Loose = Record<string, (...given: unknown[]) => Promise<unknown>> & { memory: Loose; artifacts: Loose }
 
 const Note = defineEntity({ name: 'note', version: 1, schema: z.object({ name: z.string() }) })
 
@@ -39,6 +43,12 @@ const CASES: readonly (readonly [string, (ctx: Loose) => Promise<unknown>, says:
   ['step', (ctx) => ctx['step']!('a', () => 1, { retry: { attemps: 3 } }), 'no option "attemps"', '"attempts"'],
   ['step', (ctx) => ctx['step']!('a', () => 1, '5s'), 'ctx.step was given "5s"', 'retry, timeout'],
   ['act', (ctx) => ctx['act']!(read, {}, { becuase: [] }), 'ctx.act has no option "becuase"', '"because"'],
+  ['act', (ctx) => ctx['act']!(read, {}, { because: { a: 1 } }), 'because of ctx.act was given an object', '[ … ]'],
+  ['effect', (ctx) => ctx['effect']!(read, {}, { because: 'x' }), 'because of ctx.act was given "x"', '[ … ]'],
+  ['delegate', (ctx) => ctx['delegate']!(sorter, {}, { because: {} }), 'because of ctx.delegate', 'because: ['],
+  ['delegate', (ctx) => ctx['delegate']!(sorter, {}, { about: {} }), 'about of ctx.delegate', 'about: ['],
+  ['artifacts', (ctx) => ctx.artifacts['put']!('x', { because: {} }), 'because of ctx.artifacts.put', 'because: ['],
+  ['intend', (ctx) => ctx['intend']!(write, {}, { because: null }), 'because of ctx.intend was given null', '[ … ]'],
   ['act', (ctx) => ctx['act']!(undefined, {}), 'undefined is not an action', 'import cycle'],
   ['act', (ctx) => ctx['act']!('bank.read', {}), '"bank.read" is not an action', 'action()'],
   ['effect', (ctx) => ctx['effect']!(undefined, {}), 'undefined is not an action', 'import cycle'],
@@ -71,6 +81,7 @@ const CASES: readonly (readonly [string, (ctx: Loose) => Promise<unknown>, says:
     ['update', ['id', { nmae: 'x' }], 'note has no field "nmae"', 'Did you mean "name"? It has name.'],
     ['update', [{ type: 'note', id: 'id' }, { name: 'x' }], 'a note is named by its id, not by an object', '.id'],
     ['get', [{ type: 'note', id: 'id' }], 'a note is named by its id, not by an object', '.id'],
+    ['create', [{ name: 'x' }, { because: {} }], 'because of ctx.entities(note).create', 'because: ['],
     ['archive', ['id', { becuase: [] }], 'no option "becuase"', '"because"'],
     ['restore', ['id', 'why'], 'was given "why"', 'expect'],
     ['merge', ['a', 'b', { tak: [] }], 'no option "tak"', '"take"'],
@@ -84,6 +95,7 @@ const CASES: readonly (readonly [string, (ctx: Loose) => Promise<unknown>, says:
     ['drift', ['id', { system: 's', their: {} }], 'no option "their"', '"theirs"'],
   ]),
   ['memory', (ctx) => ctx.memory['remember']!({ text: 'x' }, { becuase: [] }), 'no option "becuase"', '"because"'],
+  ['memory', (ctx) => ctx.memory['remember']!({ text: 'x' }, { because: {} }), 'because of ctx.memory', 'because: ['],
   ['memory', (ctx) => ctx.memory['propose']!([], { reasn: 'x' }), 'no option "reasn"', '"reason"'],
 ]
 

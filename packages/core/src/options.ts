@@ -6,7 +6,7 @@ import type { AnchorOptions } from './audit/schedule.ts'
 import type { Clock } from './base/clock.ts'
 import { KeelsonError } from './base/errors.ts'
 import type { Ids } from './base/ids.ts'
-import { assertKnown, noSuch } from './base/known.ts'
+import { assertKnown, named, noSuch } from './base/known.ts'
 import type { Logger } from './base/log.ts'
 import type { AlertRung } from './conductor/alert.ts'
 import type { Limits } from './conductor/environment.ts'
@@ -124,11 +124,16 @@ function assertMade({
   trust = [],
   events = [],
   connectors = [],
+  models,
   anchors,
 }: ConductorOptions): void {
   const { rules, judge } = (policy ?? {}) as { rules?: unknown; judge?: unknown }
   if (policy !== undefined && !Array.isArray(rules) && typeof judge !== 'function')
     throw noSuch('DEFINITION_INVALID', policy, 'a policy', 'policy([ … ])')
+  if (models !== undefined && typeof models !== 'function')
+    throw new KeelsonError('DEFINITION_INVALID', `${named(models)} is no port to models`, {
+      hint: 'Pass models: aiModels(model), or aiModels({ fast, strong }); or a function that answers a question.',
+    })
   for (const one of connectors) actionsOf(one)
   for (const one of personas) assertPersona(one, 'createConductor')
   for (const one of budgets as readonly (Budget | undefined)[])

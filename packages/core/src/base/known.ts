@@ -40,6 +40,20 @@ export function assertOneOf(
   })
 }
 
+const LISTS = ['because', 'about']
+
+/** Throws `INPUT_INVALID` for one thing, under a name that takes a list of them. */
+export function assertLists(where: string, options: object): void {
+  const wrong = Object.entries(options).find(
+    ([name, value]) => LISTS.includes(name) && value !== undefined && !Array.isArray(value),
+  )
+  if (wrong === undefined) return
+  const [name, value] = wrong as [string, unknown]
+  throw new KeelsonError('INPUT_INVALID', `${name} of ${where} was given ${named(value)} in place of a list`, {
+    hint: `Write ${name}: [ \u2026 ].`,
+  })
+}
+
 /** What was probably meant, or all that there is. */
 export function meantBy(stray: string, known: readonly string[]): string {
   const meant = nearest(stray, known)

@@ -1,7 +1,7 @@
 /** EntityOptions: what the verbs of an entity store take beside their subject, looked at where no compiler has. */
 import { KeelsonError } from '../base/errors.ts'
 import { fieldsOf } from '../base/fields.ts'
-import { assertKnown, assertOneOf, namesOf } from '../base/known.ts'
+import { assertKnown, assertLists, assertOneOf, namesOf } from '../base/known.ts'
 import { nearest } from '../base/nearest.ts'
 import type { AnyEntityType } from './entity.ts'
 import type { AsOf, CreateOptions, ListOptions, Note, TimelineOptions, WriteOptions } from './entity-store.ts'
@@ -63,6 +63,7 @@ export function checkingOptions<S extends object>(
 
 function assertOptions(where: string, given: unknown, names: readonly string[]): void {
   assertKnown(where, given, names, 'INPUT_INVALID')
+  assertLists(where, given as object)
   if (names.includes('first'))
     assertOneOf(`first of ${where}`, (given as ListOptions<unknown>).first, FIRST, 'INPUT_INVALID')
 }

@@ -6,6 +6,7 @@
  */
 import { KeelsonError } from '../../base/errors.ts'
 import { sha256 } from '../../base/hash.ts'
+import { assertLists } from '../../base/known.ts'
 import { canonical } from '../../base/json.ts'
 import { isUnlabelled, type Labels } from '../../base/labels.ts'
 import type { Json } from '../../base/value.ts'
@@ -35,6 +36,7 @@ export function artifacts(pass: Pass, perform: Perform, memory: ActMemory): Arti
   const text = async (artifact: ArtifactRef | string): Promise<string> => new TextDecoder().decode(await get(artifact))
   return {
     put: async (content, options) => {
+      assertLists('ctx.artifacts.put', options ?? {})
       const { ref, bytes } = artifactOf(content, options)
       return perform('artifact.put', (key) =>
         kept(pass, key, { ref, bytes, labels: () => restsOn(pass, memory, options?.because) }),

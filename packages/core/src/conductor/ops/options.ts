@@ -1,6 +1,6 @@
 /** Options: what the verbs of `ctx` take beside their subject. They are looked at only where some are given. */
 import type { Duration } from '../../base/duration.ts'
-import { assertKnown, assertOneOf, namesOf } from '../../base/known.ts'
+import { assertKnown, assertLists, assertOneOf, namesOf } from '../../base/known.ts'
 import type { ActOptions, DelegateOptions, ProposeOptions, Retry, StepOptions } from '../../playbook/context.ts'
 import type { ScopeOptions, WorkingOptions } from '../../memory/handle.ts'
 import { ON_SILENCE } from '../../policy/verdict.ts'
@@ -39,6 +39,7 @@ const LISTS: { readonly [option: string]: readonly string[] } = {
 export function given<O extends object | undefined>(verb: keyof typeof NAMES, options: O): O {
   if (options === undefined) return options
   assertKnown(`ctx.${verb}`, options, NAMES[verb], 'INPUT_INVALID')
+  assertLists(`ctx.${verb}`, options)
   for (const [name, list] of Object.entries(LISTS))
     if (NAMES[verb].includes(name))
       assertOneOf(`${name} of ctx.${verb}`, (options as Record<string, unknown>)[name], list, 'INPUT_INVALID')
