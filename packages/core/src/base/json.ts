@@ -232,7 +232,7 @@ function writeRecord(value: object, path: Path, within: Within): string {
   return text + '}'
 }
 
-const AWAITED = 'Await it, and give what it came to: an await is missing in front of a call.'
+export const AWAITED = 'Await it, and give what it came to: an await is missing in front of a call.'
 
 /** Keys are few and come again and again: as they are written, with their colon. */
 const KEYS = new Map<string, string>()

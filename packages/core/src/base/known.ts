@@ -68,8 +68,14 @@ export function named(value: unknown): string {
   if (Array.isArray(value)) return 'a list'
   if (typeof value === 'number' || typeof value === 'boolean') return String(value)
   if (typeof value !== 'object') return `a ${typeof value}`
+  if (isPromise(value)) return 'a promise'
   const { name } = value as { name?: unknown }
   return typeof name === 'string' ? `an object named "${name.slice(0, 60).toWellFormed()}"` : 'an object'
+}
+
+/** Or what can be awaited like one. */
+export function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
 }
 
 function quoted(value: unknown): string {

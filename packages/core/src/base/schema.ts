@@ -7,7 +7,8 @@
 import type { z } from 'zod'
 import { KeelsonError, type ErrorCode } from './errors.ts'
 import { sha256 } from './hash.ts'
-import { canonical, canonicalAround, parseStored } from './json.ts'
+import { AWAITED, canonical, canonicalAround, parseStored } from './json.ts'
+import { isPromise } from './known.ts'
 import { assertJson } from './storable.ts'
 import { zod } from './zod.ts'
 
@@ -16,11 +17,27 @@ export function parse<S extends z.ZodType>(schema: S, value: unknown, code: Erro
   const result = tried(schema, value, code, what)
   if (result.success) return result.data
   throw new KeelsonError(code, `${what} does not fit its schema: ${readable(result.error)}`, {
-    hint: `Compare the value with the schema; ${code === 'OUTPUT_INVALID' ? 'what was done before it stays done' : 'nothing was stored or executed'}.`,
+    hint: promiseIn(value, result.error.issues) ?? compare(code),
     data: {
       issues: result.error.issues.slice(0, 20).map((issue) => `${path(issue.path)}: ${issue.message}`.toWellFormed()),
     },
   })
+}
+
+function compare(code: ErrorCode): string {
+  return `Compare the value with the schema; ${code === 'OUTPUT_INVALID' ? 'what was done before it stays done' : 'nothing was stored or executed'}.`
+}
+
+/** Where something was to be, and a promise of it was given. */
+function promiseIn(value: unknown, issues: readonly { readonly path: readonly PropertyKey[] }[]): string | undefined {
+  for (const { path: steps } of issues) {
+    let at = value
+    for (let i = 0; i <= steps.length; i++) {
+      if (isPromise(at)) return `${i === 0 ? 'It' : `"${path(steps.slice(0, i))}"`} is a promise. ${AWAITED}`
+      if (i < steps.length) at = (at as Record<PropertyKey, unknown> | null | undefined)?.[steps[i]!]
+    }
+  }
+  return undefined
 }
 
 /** A schema's own code may throw: that, too, says that the value does not fit. */
