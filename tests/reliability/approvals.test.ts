@@ -420,6 +420,20 @@ describe('policy', () => {
     expect(sent).toEqual([])
   })
 
+  it.each([
+    ['allows', async () => policy.allow()],
+    ['rejects', async () => Promise.reject(new Error('no network'))],
+  ])('says of a rule that is asynchronous that it cannot be: one that %s', async (_how, decide) => {
+    const { pay, payment } = setUp()
+    const gate = policy([policy.rule('bad', { on: pay }, decide as never)])
+    const conductor = await open(store(), { playbooks: [payment], policy: gate })
+    const run = await conductor.start(payment, { to: 'ada', cents: 1 }, { id: 'p' })
+    await expect(run.result()).rejects.toMatchObject({
+      code: 'ACTION_DENIED',
+      message: expect.stringContaining('bad: the rule returned a promise: a rule is not async') as string,
+    })
+  })
+
   it('asks for a write of which no rule speaks, and when there is no policy at all', async () => {
     const { sent, payment } = setUp()
     const conductor = await open(store(), { playbooks: [payment] })

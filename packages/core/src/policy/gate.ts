@@ -7,6 +7,7 @@
  * G4. What rests on untrusted words and on private data, and goes out, asks, unless a rule for it names one of the labels.
  */
 import { isUnlabelled, labelsText, NO_LABELS, type Label, type Labels } from '../base/labels.ts'
+import { isPromise } from '../base/known.ts'
 import { canonicalAround, deepFreeze, parseStored } from '../base/json.ts'
 import type { Settings } from './settings.ts'
 import { lookupKey, type AnyLookup, type PolicyGate, type Rule } from './rule.ts'
@@ -131,12 +132,21 @@ function ask(rule: Rule, facts: Facts): Answer {
   try {
     const answer: unknown = rule.decide(facts)
     if (answer === ALLOW) return ALLOW
-    const list = (Array.isArray(answer) ? (answer as unknown[]) : [answer]).map(verdictOf)
+    const given = Array.isArray(answer) ? (answer as unknown[]) : [answer]
+    const list = given.map(verdictOf)
     if (list.length > 0 && list.every((one) => one !== undefined)) return list
+    const promises = given.filter(isPromise)
+    if (promises.length > 0) return { verdict: 'deny', reason: dropped(promises) }
     return { verdict: 'deny', reason: 'the rule returned no verdict' }
   } catch (thrown) {
     return broken(thrown)
   }
+}
+
+/** Nobody waits for what it comes to: that it fails must not end the process. */
+function dropped(promises: readonly PromiseLike<unknown>[]): string {
+  for (const one of promises) void one.then(undefined, () => {})
+  return 'the rule returned a promise: a rule is not async; what it has to look up, it declares as look'
 }
 
 function broken(thrown: unknown): Answer {
@@ -239,10 +249,6 @@ function byDefault(intended: Intended): Said {
   return intended.effect === 'read'
     ? { rule: BY_DEFAULT, verdict: ALLOW }
     : { rule: BY_DEFAULT, verdict: { verdict: 'ask', reason: 'no rule covers it yet, so you decide' } }
-}
-
-function isPromise(value: Judgement | Promise<Judgement>): value is Promise<Judgement> {
-  return typeof (value as Promise<Judgement>).then === 'function'
 }
 
 function isJudgement(value: unknown): value is Judgement {
