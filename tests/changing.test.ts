@@ -33,6 +33,15 @@ it('says which field was what, once, and where such values come from', async () 
   expect(why).toContain('"desk.book" was recorded with another input than the code asks for now: ')
   expect(why).toContain('at was "pass 1", who.lines.1 was "line 1"')
   expect(why).not.toContain('who.name')
+  expect(why).toMatch(
+    /; the code asks for at "pass (\d+)", who\.lines\.1 "line \1" now\. If the code is still the same/,
+  )
+  expect(why).toMatch(/take it from ctx\.now\(\), ctx\.random\(\).*; or move, restart or cancel the run\./)
+  expect(why).not.toContain('register it')
+  await expect(run.result()).rejects.toMatchObject({
+    code: 'RUN_WAITING',
+    hint: expect.stringMatching(/^Its code no longer fits its journal: .*ctx\.now\(\)/s) as string,
+  })
   const [item] = (await t.inbox.list()).items
   expect(item).toMatchObject({ code: 'JOURNAL_DIVERGED', hint: expect.stringContaining('ctx.now()') as string })
   await t.keelson.runs.retry('one', { by: { kind: 'person', id: 'ann' } })

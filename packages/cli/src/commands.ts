@@ -15,8 +15,9 @@ export async function howToEnd(workspace: Workspace, asked: Asked): Promise<HowT
     if (inbox !== undefined) commands.set(inbox, sayingOf(await workspace.inbox.get(inbox), kindOf(kind, what), asked))
   const { items } = await workspace.inbox.list({ run: asked.subject!, limit: 500, snoozed: true })
   for (const item of items) if (!commands.has(item.id)) commands.set(item.id, sayingOf(item, 'operator', asked))
-  return ({ kind: of, what, inbox, run, within }) => {
+  return ({ kind: of, what, inbox, run, within, remedy }) => {
     const kind = kindOf(of, what)
+    if (remedy !== undefined) return remedy
     if (inbox !== undefined) return commands.get(inbox)
     const look = run === undefined ? undefined : `see what that waits for: ${command('why', run, asked)}`
     return steering(kind, asked, within) ?? (within === undefined && run !== undefined ? look : (APP[kind] ?? look))

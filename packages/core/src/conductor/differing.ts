@@ -10,18 +10,21 @@ const SHOWN_MAX = 3
 const VALUE_MAX = 80
 
 /**
- * With the fields that differ, and what they were. What the code asks for now is left out: it may be another at each pass, and
- * the same difference is told once.
+ * With the fields that differ, and what they were; what the code asks for now is in the hint alone. It may be another at each pass,
+ * and the same difference is told once.
  */
 export async function told(pass: Pass, difference: Difference): Promise<Difference> {
-  const { at, asks, text } = difference
+  const { at, asks, text, hint } = difference
   if (asks === undefined) return difference
   const recorded = await recordedInput(pass, at)
   if (recorded === undefined) return difference
-  const lines = differing(recorded, JSON.parse(asks) as Json, '')
-  if (lines.length === 0) return difference
-  const more = lines.length > SHOWN_MAX ? ` and ${lines.length - SHOWN_MAX} more` : ''
-  return { ...difference, text: `${text}: ${lines.slice(0, SHOWN_MAX).join(', ')}${more}` }
+  const found = differing(recorded, JSON.parse(asks) as Json, '')
+  if (found.length === 0) return difference
+  const some = found.slice(0, SHOWN_MAX)
+  const more = found.length > SHOWN_MAX ? ` and ${found.length - SHOWN_MAX} more` : ''
+  const was = some.map((one) => `${one.path} was ${shown(one.was)}`).join(', ')
+  const now = some.map((one) => `${one.path} ${shown(one.now)}`).join(', ')
+  return { ...difference, text: `${text}: ${was}${more}`, hint: `The code asks for ${now} now. ${hint}` }
 }
 
 /** Undefined: none is known, or a person has edited it. */
@@ -35,9 +38,15 @@ async function recordedInput({ task }: Pass, key: string): Promise<Json | undefi
   return undefined
 }
 
-function differing(was: Json | undefined, now: Json | undefined, path: string): string[] {
+interface Field {
+  readonly path: string
+  readonly was: Json | undefined
+  readonly now: Json | undefined
+}
+
+function differing(was: Json | undefined, now: Json | undefined, path: string): Field[] {
   if (was !== undefined && now !== undefined && canonical(was) === canonical(now)) return []
-  if (!isObject(was) || !isObject(now)) return [`${path === '' ? 'it' : path} was ${shown(was)}`]
+  if (!isObject(was) || !isObject(now)) return [{ path: path === '' ? 'it' : path, was, now }]
   const names = new Set([...Object.keys(was), ...Object.keys(now)])
   return [...names].flatMap((name) => differing(was[name], now[name], path === '' ? name : `${path}.${name}`))
 }

@@ -41,7 +41,7 @@ export function differenceOf(
   }
 }
 
-function lowered(text: string): string {
+export function lowered(text: string): string {
   return text.charAt(0).toLowerCase() + text.slice(1)
 }
 

@@ -15,7 +15,7 @@ import type { Claimed, Next } from '../journal/store.ts'
 import { hasCode, type AnyPlaybook } from '../playbook/playbook.ts'
 import { contextOf, loadTexts } from './context.ts'
 import { told } from './differing.ts'
-import { haltDifference, outputDifference, type Difference } from './divergence.ts'
+import { haltDifference, lowered, outputDifference, type Difference } from './divergence.ts'
 import type { Standing, StoredSettings } from './company.ts'
 import type { Environment } from './environment.ts'
 import { left } from './effect/hand-over.ts'
@@ -302,7 +302,8 @@ async function diverged(pass: Pass, found: Difference): Promise<void> {
   const { raised } = pass.history
   const same = raised?.kind === 'run.diverged' && raised.text === difference.text
   const since = iso((same ? pass.history.asideAt : undefined) ?? env.clock.now())
-  const info: WaitInfo = { kind: 'version', what: `JOURNAL_DIVERGED: ${difference.text}`, since }
+  const remedy = lowered(difference.hint)
+  const info: WaitInfo = { kind: 'version', what: `JOURNAL_DIVERGED: ${difference.text}`, remedy, since }
   await pass.writer.submit(async () => {
     const again = same && (await isKnown(pass))
     const puts = again

@@ -199,7 +199,8 @@ function sentence(info: WaitInfo): string {
 }
 
 /** The call that ends it. */
-function callOf({ kind, inbox, what }: WaitInfo): string | undefined {
+function callOf({ kind, inbox, what, remedy }: WaitInfo): string | undefined {
+  if (remedy !== undefined) return remedy
   if (kind === 'hold') return `approve it to send now, reject it to cancel: inbox.decide('${inbox ?? ''}', …)`
   const verb = isToAdopt(what) ? 'adopt()' : 'thaw()'
   if (kind === 'freeze' && inbox !== undefined)

@@ -32,6 +32,8 @@ export interface WaitInfo {
   readonly run?: string
   /** The run that it has called, in which this is waited for. */
   readonly within?: string
+  /** What its author can do, where the code is what has to change. */
+  readonly remedy?: string
   /** ISO instant since when. */
   readonly since?: string
 }

@@ -1,5 +1,5 @@
 /** Handles: the conductor as a test has it: what is started or looked up there fails at once, with why, where it only waits. */
-import type { Conductor, Run, Workspace } from '@keelson/core'
+import type { Conductor, Run, RunStatus, Workspace } from '@keelson/core'
 import { KeelsonError } from '@keelson/core/ports'
 import { whatWaits, type Stage } from './stage.ts'
 
@@ -13,15 +13,22 @@ export function handleOf<Out>(stage: Stage, id: string, workspace = 'default', s
       await stage.settle(strictly)
       return stage.perform(async (keelson) => {
         const run = from(keelson).runs.get(id)
-        const { state } = await run.status()
+        const status = await run.status()
+        const { state } = status
         if (state !== 'waiting' && state !== 'due' && state !== 'running') return (await run.result()) as Out
         throw new KeelsonError('RUN_WAITING', `${await from(keelson).why(id)}`, {
-          hint: 'Do what ends the wait (advance, send, approve, answer) before asking for the result.',
+          hint: hintOf(status),
           data: { run: id, others: await whatWaits(keelson) },
         })
       })
     },
   }
+}
+
+function hintOf(status: RunStatus): string {
+  const remedy = status.state === 'waiting' ? status.for.find((one) => one.remedy !== undefined)?.remedy : undefined
+  if (remedy !== undefined) return `Its code no longer fits its journal: ${remedy}`
+  return 'Do what ends the wait (advance, send, approve, answer) before asking for the result.'
 }
 
 const tested = new WeakMap<Conductor, Conductor>()
