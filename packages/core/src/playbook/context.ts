@@ -95,7 +95,7 @@ export interface PlanResult {
 }
 
 export interface DelegateOptions {
-  /** What the agent is shown beside its task, fenced off as data: entities, earlier outputs, blocks with a label. */
+  /** What the agent is shown beside its task: contexts of memory, and fenced off as data entities, earlier outputs, blocks with a label. */
   readonly about?: readonly (Entity<unknown> | { readonly label: string; readonly data: unknown } | object)[]
   /** What the input rests on, as in `act`. */
   readonly because?: readonly unknown[]

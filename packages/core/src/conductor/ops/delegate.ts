@@ -21,6 +21,7 @@ import type { Limit } from '../limits.ts'
 import type { Pass } from '../pass.ts'
 import type { ActMemory } from './sources.ts'
 import { answers } from './answers.ts'
+import { contextIn } from './memory-texts.ts'
 import { assertWithin } from './caps.ts'
 import type { Question } from './question.ts'
 import { restsOn } from './rests.ts'
@@ -43,8 +44,9 @@ export async function delegate(
 ): Promise<unknown> {
   const agent = agentOf(target)
   const text = toStored(agent.input, input, 'INPUT_INVALID', `the input of agent ${agent.name}`)
-  const about = (options.about ?? []).map((one) => blockOf(pass, memory, one))
-  const seen = about.map(({ label, data }) => ({ label, data }))
+  const given = (options.about ?? []).map((one) => blockOf(pass, memory, one))
+  const seen = given.map(({ label, data }) => ({ label, data }))
+  const about = given.map((block, at) => withContext(block, options.about![at]))
   const hash = sha256(canonical([agent.name, agent.version, sha256(text), seen]))
   for (let round = 1; ; round++) {
     const asked: Question = {
@@ -97,6 +99,14 @@ function blockOf(pass: Pass, memory: ActMemory, one: unknown): Block {
   const { type, id } = (data ?? {}) as { type?: Json; id?: Json }
   const name = typeof type === 'string' && typeof id === 'string' ? `${type} ${id}` : 'data'
   return { label: name, trust, data }
+}
+
+/** Of a context the model gets the text, and nothing of what that took. */
+function withContext(block: Block, one: unknown): Block {
+  const text = contextIn(one) ?? contextIn((one as { data?: unknown } | null)?.data)
+  if (text === undefined) return block
+  const label = block.label === 'data' ? 'what is known' : block.label
+  return { label, trust: block.trust, data: text, isContext: true }
 }
 
 /** A block made by the code is what it was made of. */

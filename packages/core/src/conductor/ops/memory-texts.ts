@@ -33,6 +33,7 @@ export interface Handed {
 }
 
 const kept = new WeakMap<Pass, Map<string, Kept>>()
+const packs = new WeakMap<object, string>()
 const handed = new WeakMap<Pass, WeakMap<object, Handed>>()
 
 /** What this very object was handed out as, or the memory in it; undefined for whatever only looks like one. */
@@ -111,7 +112,15 @@ export function whole(pass: Pass, seen: Json | undefined): unknown {
   const lines = (pack.text as (string | { memory: string })[]).map((line) =>
     typeof line === 'string' ? line : (texts.get(line.memory)?.line ?? '- [erased]'),
   )
-  return deepFreeze({ ...pack, text: lines.join('\n') } as unknown as Json)
+  const text = lines.join('\n')
+  const made = deepFreeze({ ...pack, text } as unknown as Json) as object
+  packs.set(made, text)
+  return made
+}
+
+/** The text of a context that memory has handed out; undefined for whatever only looks like one. */
+export function contextIn(one: unknown): string | undefined {
+  return typeof one === 'object' && one !== null ? packs.get(one) : undefined
 }
 
 /** The text of a context in lines; those of memories by their ids. */
