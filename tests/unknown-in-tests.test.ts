@@ -31,6 +31,17 @@ const sorter = defineAgent({
 const text = (part: string): string => expect.stringContaining(part) as string
 
 describe('a fake', () => {
+  it('takes a function for the answer of one action, and refuses it for a connector of several', async () => {
+    const t = await testConductor({
+      playbooks: [billing],
+      connectors: [fake(fee, (_, { times }) => ({ cents: 7 + times }))],
+    })
+    expect(await (await t.start(billing, {})).result()).toEqual({ cents: 7 })
+    await t.stop()
+    const wrong = { code: 'DEFINITION_INVALID', hint: text("'books.fee'") }
+    expect(() => fake(books, (() => ({})) as never)).toThrow(expect.objectContaining(wrong) as Error)
+  })
+
   it('refuses an answer of no action, and one that is no function', () => {
     const wrong = { code: 'DEFINITION_INVALID', message: text('"books.fea"'), hint: 'Did you mean "books.fee"?' }
     expect(() => fake(books, { 'books.fea': () => ({ cents: 1 }) })).toThrow(expect.objectContaining(wrong))

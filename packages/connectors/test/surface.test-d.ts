@@ -53,6 +53,11 @@ describe('the surface', () => {
     fake(calendar, { findTime: ({ minutes }, { times }) => (minutes > times ? null : slot) })
     fake(calendar, { 'calendar.findTime': () => slot })
     fake(files.write, { 'files.write': () => ({}) })
+    fake(files.write, (input, { times }) => ({ path: input.path, sha256: '', size: times }))
+    // @ts-expect-error: sha256 is a text
+    fake(files.write, () => ({ path: 'a', sha256: 1, size: 1 }))
+    // @ts-expect-error: which of its actions?
+    fake(files, () => ({ path: 'a', sha256: '', size: 1 }))
     // @ts-expect-error misspelt
     fake(calendar, { findTme: () => slot })
     // @ts-expect-error it does not fit

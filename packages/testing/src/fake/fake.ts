@@ -12,9 +12,9 @@ import {
   withActions,
   type AnyAction,
 } from '@keelson/core/ports'
-import type { Connector } from '@keelson/core'
+import type { Action, Connector } from '@keelson/core'
 import type { Clock } from '@keelson/core/ports'
-import { World, type Answers, type AnswersOf } from './world.ts'
+import { World, type Answer, type Answers, type AnswersOf } from './world.ts'
 
 interface Recipe {
   readonly name: string
@@ -28,10 +28,15 @@ const recipes = new WeakMap<object, Recipe>()
  * A connector of the same actions that reaches nothing outside: what happens is recorded under the effect's key.
  *
  * An action of no connector is faked by itself: `fake(order)`; a harness takes several of one connector. `answers` says what actions
- * answer: `fake(calendar, { findTime: () => slot })`, or by an action's whole name: `fake(findTime, { 'calendar.findTime': () => slot })`.
- * Any other answers with the smallest value that fits its output.
+ * answer: `fake(calendar, { findTime: () => slot })`, or by an action's whole name; of one action a function does:
+ * `fake(order, () => ({ number: '7' }))`. Any other answers with the smallest value that fits its output.
  */
-export function fake<C extends { readonly name: string }>(connector: C, answers?: AnswersOf<NoInfer<C>>): Connector {
+export function fake<In, Out>(
+  action: Action<In, Out>,
+  answer: (input: NoInfer<In>, about: Parameters<Answer>[1]) => NoInfer<Out>,
+): Connector
+export function fake<C extends { readonly name: string }>(connector: C, answers?: AnswersOf<NoInfer<C>>): Connector
+export function fake(connector: { readonly name: string }, answers?: object): Connector {
   const name = isAction(connector) ? connectorIn(connector.name) : connector.name
   const recipe: Recipe = { name, actions: actionsIn(connector), answers: byName(connector, answers ?? {}) }
   assertAnswers(recipe)
@@ -42,7 +47,8 @@ export function fake<C extends { readonly name: string }>(connector: C, answers?
 }
 
 /** What is called as the connector calls it, under the name of its action. */
-function byName(connector: object, answers: object): Answers {
+function byName(connector: { readonly name: string }, answers: object): Answers {
+  if (typeof answers === 'function') return ofOne(connector, answers as Answer)
   if (typeof answers !== 'object' || answers === null) return answers
   const held = isAction(connector) ? new Map<string, unknown>() : new Map<string, unknown>(Object.entries(connector))
   return Object.fromEntries(
@@ -51,6 +57,14 @@ function byName(connector: object, answers: object): Answers {
       return [isAction(action) ? action.name : key, answer]
     }),
   )
+}
+
+function ofOne(connector: { readonly name: string }, answer: Answer): Answers {
+  if (isAction(connector)) return { [connector.name]: answer }
+  const [first] = actionsIn(connector)
+  throw new KeelsonError('DEFINITION_INVALID', `fake(${connector.name}) does not say which of its actions answers so`, {
+    hint: `Write { '${first!.name}': (input) => … }, or fake that action by itself.`,
+  })
 }
 
 /** An answer of no action would be given to nobody, and the action that was meant answers with the smallest value. */
