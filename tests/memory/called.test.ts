@@ -100,6 +100,7 @@ async function many(count: number) {
     const [found] = await of.memory.recall({ text, limit: 3 })
     return { of: found!.memory.subject, name: found!.why.name }
   }
+  read() // what was read to create them
   return { kept, keelson, customers, ids, read, first }
 }
 
