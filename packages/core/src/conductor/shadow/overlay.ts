@@ -173,11 +173,10 @@ async function merged(
   mark: string,
   query: RecordQuery,
 ): Promise<readonly RecordRow[]> {
-  const { kind, where, ids, limit } = query
+  const { limit } = query
   const compare = orderOf(query)
-  const field = where === undefined ? `${mark}:${kind}` : `${mark}:${kind}.${where.field}`
-  const own = (await ownRows(store, workspace, field, where?.value ?? ''))
-    .filter(({ over }) => over.data !== null && (ids === undefined || ids.includes(over.id)))
+  const own = (await ownOf(store, workspace, mark, query))
+    .filter(({ over }) => over.data !== null)
     .map(rowOf)
     .filter((row) => isWithin(row, query, compare))
   const real: RecordRow[] = []
@@ -191,6 +190,21 @@ async function merged(
     after = { sort: last.sort, id: last.id }
   }
   return [...real, ...own].sort(compare).slice(0, limit)
+}
+
+/** What the family has written of what is asked for, and little more: a run may have written thousands. */
+async function ownOf(store: MemoryStore, workspace: string, mark: string, query: RecordQuery): Promise<readonly Own[]> {
+  const { kind, where, ids, after } = query
+  if (ids === undefined && where === undefined) return ownRows(store, workspace, `${mark}:${kind}`, '')
+  const named = (id: string): string => rowId(mark, kind, id)
+  const rows = await store.records(workspace, {
+    ...query,
+    kind: OVERLAY,
+    ...(ids === undefined ? {} : { ids: ids.map(named), limit: Math.max(query.limit, ids.length) }), // ended ones, too
+    ...(where === undefined ? {} : { where: { ...where, field: `${mark}:${kind}.${where.field}` } }),
+    ...(after === undefined ? {} : { after: { ...after, id: named(after.id) } }),
+  })
+  return rows.map((row) => ({ over: read(row), sort: row.sort }))
 }
 
 /** Which of the rows the family has written itself. */
