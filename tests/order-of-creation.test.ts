@@ -62,6 +62,13 @@ describe('records of one instant', () => {
     expect(newest.entities.map(({ data }) => data.n)).toEqual(['sixth', 'fifth'])
   })
 
+  it.each([1970, 2260, 9999])('are so under a clock that stands in %d', async (year) => {
+    const far = { now: () => Date.UTC(year, 0, 1), monotonic: () => 0, timer: () => () => {} } as never
+    const keelson = await open(store(), { playbooks: [], clock: far, work: false })
+    for (const n of NAMES) await keelson.entities(Quote, { by: me }).create(quote(n))
+    expect(await listed(keelson)).toEqual(NAMES)
+  })
+
   it('go on in that order in the next process, page by page', async () => {
     const data = store()
     for (const n of NAMES) {

@@ -130,7 +130,7 @@ export async function listEntities(
   return found.length > limit && last !== undefined ? { entities, next: textOf(last.at) } : { entities }
 }
 
-/** Instants of this size are exact to twice as much. */
+/** Instants of today are exact to half as much; later than the year 2248 they are not, and the step is what they are exact to. */
 const STEP_MS = 1 / 1024
 
 /** Where a new record stands in the order of creation: at its instant, but behind all of its type, wherever clocks went. */
@@ -138,7 +138,7 @@ export async function nextPlace(shelf: Shelf, type: AnyEntityType, at: number): 
   const where = { field: 'type', value: type.name }
   const query = { kind: 'entity', where, order: 'descending', limit: 1 } as const
   const [newest] = await shelf.store.records(shelf.workspace, query)
-  return newest === undefined ? at : Math.max(at, newest.sort + STEP_MS)
+  return newest === undefined ? at : Math.max(at, newest.sort + Math.max(STEP_MS, newest.sort * Number.EPSILON))
 }
 
 type Lookup = { readonly field: string; readonly value: string }
