@@ -451,7 +451,11 @@ export const mutants = [
     file: core('inbox/decide.ts'),
     find: 'ends !== undefined && options.env.clock.now() > ends',
     replace: 'false',
-    test: at('tests', 'tests/reliability/approvals.test.ts', 'after its time is refused, and expiry never approves'),
+    test: at(
+      'tests',
+      'tests/reliability/approvals.test.ts',
+      'after its time is refused, though no process has ended it yet, and expiry never approves',
+    ),
   },
   {
     name: 'trust-opened',

@@ -216,17 +216,21 @@ describe('an approval', () => {
     expect(sent).toEqual([])
   })
 
-  it('#4 after its time is refused, and expiry never approves', async () => {
-    const { sent, payment, gate } = setUp({ onSilence: 'reject', timeout: '1h' })
+  it('#4 after its time is refused, though no process has ended it yet, and expiry never approves', async () => {
+    const { sent, pay, payment, gate } = setUp({ onSilence: 'reject', timeout: '1h' })
     const clock = manualClock(Date.parse('2026-01-05T09:00:00Z'))
-    const options = { playbooks: [payment], policy: gate, clock: clock.process().clock }
-    const conductor = await open(store(), options)
-    const run = await conductor.start(payment, { to: 'ada', cents: 1 }, { id: 'p' })
+    const data = store()
+    const working = () => open(data, { playbooks: [payment], policy: gate, clock: clock.process().clock })
+    const conductor = await working()
+    await conductor.start(payment, { to: 'ada', cents: 1 }, { id: 'p' })
     const item = await asked(conductor)
+    await conductor.stop()
     clock.to(clock.now() + 3_600_001)
-    const decided = await conductor.inbox.decide(item.id, { hash: item.hash, by: me, approve: true })
+    const desk = await open(data, { playbooks: [], actions: [pay], work: false, clock: clock.process().clock })
+    const decided = await desk.inbox.decide(item.id, { hash: item.hash, by: me, approve: true })
     expect(decided).toMatchObject({ status: 'refused', why: 'expired' })
-    await expect(run.result()).rejects.toMatchObject({ code: 'ACTION_DECLINED' })
+    const later = await working()
+    await expect(later.runs.get('p').result()).rejects.toMatchObject({ code: 'ACTION_DECLINED' })
     expect(sent).toEqual([])
   })
 
