@@ -92,4 +92,21 @@ describe('a record that is created again', () => {
     await keelson.runs.restart('r', { from: 'start', by: me })
     await expect(run.result()).rejects.toMatchObject({ code: 'ENTITY_ARCHIVED' })
   })
+
+  it('is refused where it was made before the run continued: nothing was taken back', async () => {
+    const rounds = definePlaybook({
+      name: 'rounds',
+      version: 1,
+      input: z.object({ round: z.number() }),
+      output: z.null(),
+      async run(ctx, { round }) {
+        await ctx.entities(Quote).create({ n: 'Q1', cents: round, text: '' })
+        return round === 1 ? ctx.continueAsNew({ round: 2 }) : null
+      },
+    })
+    const keelson = await open(store(), { playbooks: [rounds], entities: [Quote] })
+    const run = await keelson.start(rounds, { round: 1 }, { id: 'r' })
+    await expect(run.result()).rejects.toMatchObject({ code: 'ENTITY_EXISTS' })
+    expect(await keelson.entities(Quote).list()).toMatchObject({ entities: [{ version: 1, data: { cents: 1 } }] })
+  })
 })

@@ -10,10 +10,10 @@ import { present, type Head } from './entity-read.ts'
 import { fitted, unchanged, updateEntity, type Who, type Writing, type Written } from './entity-write.ts'
 
 /** Was this record made by this very operation? */
-export async function madeBy({ shelf, type, who }: Writing, id: string): Promise<boolean> {
+export async function madeBy({ shelf, type, who, isAgain }: Writing, id: string): Promise<boolean> {
   const ids = [changeId(type.name, id, 1)]
   const [row] = await shelf.store.records(shelf.workspace, { kind: 'timeline', ids, limit: 1 })
-  return row !== undefined && isBy(who, JSON.parse(row.data) as EntityChange)
+  return row !== undefined && isBy(who, JSON.parse(row.data) as EntityChange) && (await isAgain?.()) === true
 }
 
 export async function createAgain(writing: Writing, head: Head, given: unknown): Promise<Written> {

@@ -56,6 +56,8 @@ export interface Writing {
   readonly shelf: Shelf
   readonly type: AnyEntityType
   readonly who: Who
+  /** Of a run: whether this very operation was performed before, and taken back. A run that continued begins the same ones anew. */
+  readonly isAgain?: () => Promise<boolean>
   readonly options: Omit<WriteOptions, 'because'> & { readonly because?: readonly Json[] }
   /** What a person has agreed to. */
   readonly allowed: Allowed

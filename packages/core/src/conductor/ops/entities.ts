@@ -10,7 +10,7 @@ import { sha256 } from '../../base/hash.ts'
 import { canonical } from '../../base/json.ts'
 import { isUnlabelled, joinLabels, labelled, NO_LABELS, type Labels } from '../../base/labels.ts'
 import type { Json } from '../../base/value.ts'
-import type { Draft } from '../../journal/entry.ts'
+import { dataOf, type Draft, type Entry } from '../../journal/entry.ts'
 import { entityTypeOf, type AnyEntityType, type Entity, type EntityType } from '../../memory/entity.ts'
 import { historyOf, stateAsOf, timelineOf, whyField } from '../../memory/entity-history.ts'
 import {
@@ -140,11 +140,20 @@ function writingIn(
   type: AnyEntityType,
   step: string,
   { because, labels: said = [], ...rest }: WriteOptions,
-): () => Pick<Writing, 'type' | 'who' | 'options' | 'labels'> {
-  const { id: run, playbook } = pass.task.claimed.row
+): () => Pick<Writing, 'type' | 'who' | 'isAgain' | 'options' | 'labels'> {
+  const { id: run, playbook, workspace, stream } = pass.task.claimed.row
   const options = because === undefined ? rest : { ...rest, because: sourcesIn(pass, memory, because) }
   const labels = (): Labels => joinLabels(restsOn(pass, memory, because), labelled(said, playbook))
-  return () => ({ type, who: { run, step }, options, labels: labels() })
+  const isAgain = async (): Promise<boolean> => {
+    const entries = await pass.task.env.store.entries(workspace, stream)
+    return entries.some((entry) => entry.kind === 'entity.completed' && entry.key === step && isDone(entry))
+  }
+  return () => ({ type, who: { run, step }, isAgain, options, labels: labels() })
+}
+
+/** What it came to may have been erased; what was refused is the journal's to say. */
+function isDone(entry: Entry): boolean {
+  return entry.payload === null || dataOf(entry as Entry & { kind: 'entity.completed' }).error === undefined
 }
 
 /** What an operation asked for, as it is compared in a replay: options count where they are given. */
