@@ -206,7 +206,7 @@ export type { Alert, AlertAct, AlertRung } from './conductor/alert.ts'
 /* values */
 export { KeelsonError, type ErrorCode } from './base/errors.ts'
 export type { Actor, Money } from './base/actor.ts'
-export type { Duration } from './base/duration.ts'
+export { duration, type Duration } from './base/duration.ts'
 export type { Json, Stored } from './base/value.ts'
 export type { Logger } from './base/log.ts'
 

@@ -9,8 +9,10 @@ import {
   definePersona,
   definePlaybook,
   defineTrust,
+  duration,
   policy,
   type Context,
+  type Duration,
   type Entity,
   type InboxItem,
   type Json,
@@ -47,6 +49,23 @@ const Customer = defineEntity({
 })
 
 describe('a playbook', () => {
+  it('takes durations as inputs, which go where a verb takes one', () => {
+    const playbook = definePlaybook({
+      ...{ name: 'p', version: 1, output: z.null() },
+      input: z.object({ pause: duration(z), again: duration(z).default('2h') }),
+      async run(ctx, input) {
+        expectTypeOf(input).toEqualTypeOf<{ pause: Duration; again: Duration }>()
+        await ctx.sleep(input.pause)
+        return null
+      },
+    })
+    return (workspace: Workspace) => {
+      void workspace.start(playbook, { pause: '3d' }, { id: 'a' })
+      // @ts-expect-error a text that is no duration
+      void workspace.start(playbook, { pause: '3 days' }, { id: 'b' })
+    }
+  })
+
   it('infers everything from its definition', () => {
     const playbook = definePlaybook({
       name: 'p',
