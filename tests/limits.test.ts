@@ -418,6 +418,33 @@ describe('an agent', () => {
     expect(reserved[1]).toBeGreaterThan(reserved[0]!)
   })
 
+  it.each([
+    ['is down', new Error('connect ECONNREFUSED'), 'MODEL_FAILED', /^Mend what.*then runs\.retry\(\)/],
+    [
+      'answers no object',
+      Object.assign(new Error('no object'), { name: 'AI_NoObjectGeneratedError' }),
+      'OUTPUT_INVALID',
+      /instructions.*then runs\.retry\(\)/,
+    ],
+  ])('whose model %s says what to do', async (_how, error, code, hint) => {
+    const t = await testConductor({ playbooks: [ask] })
+    t.script(writer, () => Promise.reject(error))
+    const run = await t.start(ask, { n: 1 })
+    await t.advance('1h')
+    await expect(run.result()).rejects.toMatchObject({ code, hint: expect.stringMatching(hint) as string })
+    await t.stop()
+  })
+
+  it('whose models are a function that answers bare says what that is to return', async () => {
+    const bare = (async () => ({ text: 'done' })) as unknown as Models
+    const t = await open(store(), { playbooks: [ask], models: bare })
+    const run = await t.start(ask, { n: 1 }, { id: 'r' })
+    await expect(run.result()).rejects.toMatchObject({
+      code: 'OUTPUT_INVALID',
+      hint: expect.stringContaining('return { output: … }') as string,
+    })
+  })
+
   it('without a price is not asked where money is counted, and says what to configure', async () => {
     let asked = 0
     const models: Models = async () => {

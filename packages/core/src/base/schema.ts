@@ -56,6 +56,7 @@ export function outputOf(schema: z.ZodType, answer: { readonly output: unknown }
   } catch (thrown) {
     if (!KeelsonError.is(thrown, 'OUTPUT_INVALID') || hasOutput(answer)) throw thrown
     throw new KeelsonError('OUTPUT_INVALID', `${what} has no output: it is to return { output: … }`, {
+      hint: 'Wrap what it answers: return { output: … }.',
       data: thrown.data,
     })
   }

@@ -205,16 +205,28 @@ async function failed(pass: Pass, asked: Question, go: Try, what: Failed): Promi
     const puts = await settledWith(pass, go.id, spend)
     if (!last)
       return { drafts: [{ kind: 'agent.failed', key, data: { attempt, error, retryAt, ...by, ...used, puts } }] }
-    const final = error.code === 'STEP_FAILED' ? { ...error, code: 'MODEL_FAILED' } : error
-    return {
-      drafts: [{ kind: 'agent.completed', key, data: { hash, agent: who(asked), error: final, ...by, ...used, puts } }],
-    }
+    const data = { hash, agent: who(asked), error: lastly(error), ...by, ...used, puts }
+    return { drafts: [{ kind: 'agent.completed', key, data }] }
   })
   if (last) return true
   const { workspace, id: run, playbook } = pass.task.claimed.row
   const about = { step: key, attempt, message: error.message, retryAt: iso(retryAt) }
   env.emit('step.failed', { workspace, run, playbook, ...about })
   return false
+}
+
+/** As it is told when there is no other try. */
+function lastly(error: StoredError): StoredError {
+  const last = error.code === 'STEP_FAILED' ? { ...error, code: 'MODEL_FAILED' } : error
+  const hint = HINTS[last.code]
+  return last.hint !== undefined || hint === undefined ? last : { ...last, hint }
+}
+
+const HINTS: { readonly [code: string]: string } = {
+  MODEL_FAILED:
+    'Mend what the message says, or name another model behind it (model: [first, second]), then runs.retry() asks again.',
+  OUTPUT_INVALID:
+    'Say in the instructions, and in descriptions of the output schema, what is wanted, or name another model, then runs.retry() asks again.',
 }
 
 function who({ agent }: Question): { name: string; version: number } {
