@@ -84,6 +84,48 @@ describe('a run', () => {
     expect((await keelson(['cancel', store, 'a', '--yes'])).stderr).toContain('RUN_CLOSED')
   })
 
+  it('runs again from a checkpoint, a step or its start, only when that is meant', async () => {
+    const path = join(folder, 'again.db')
+    const at = await createConductor({ store: sqlite(path), playbooks: [fees], policy: free, log })
+    await at.start(fees, { id: 'again' }, { id: 'again' })
+    await at.quiet()
+    const restarts = async () => (await at.audit.story('again')).filter((line) => line.includes('restarted')).length
+    const restart = (...more: string[]) => keelson(['restart', path, 'again', ...more])
+    expect(await restart()).toMatchObject({ code: 2, stdout: '' })
+    const both = await restart('--checkpoint', 'half', '--step', 'books.fee', '--yes')
+    expect(both).toMatchObject({ code: 2, stderr: expect.stringContaining('one of --checkpoint and --step') })
+    expect(await restarts()).toBe(0)
+    for (const [i, from] of [['--checkpoint', 'half'], ['--step', 'books.fee#2'], []].entries()) {
+      const said = { code: 0, stdout: expect.stringContaining('runs again once an app works: again\n') }
+      expect(await restart(...from, '--yes', '--as', 'ann')).toMatchObject(said)
+      await expect.poll(restarts).toBe(i + 1)
+      await expect.poll(() => at.runs.get('again').status()).toMatchObject({ state: 'waiting' })
+    }
+    const lost = await restart('--checkpoint', 'none', '--yes')
+    expect(lost).toMatchObject({ code: 1, stderr: expect.stringContaining('STEP_NOT_FOUND') })
+    expect(done.filter((one) => one === 'again second')).toHaveLength(1)
+    await at.stop()
+  })
+
+  it('whose code no longer fits says what its author can do, and what can be done here', async () => {
+    const old = join(folder, 'old.db')
+    const first = await createConductor({ store: sqlite(old), playbooks: [fees], policy: free, log })
+    await first.start(fees, { id: 'y' }, { id: 'y' })
+    await first.quiet()
+    await first.stop()
+    const other = definePlaybook({
+      ...{ name: 'fees', version: 2, input: z.object({ id: z.string() }), output: z.string() },
+      run: (ctx) => ctx.step('other', () => 'done'),
+    })
+    const second = await createConductor({ store: sqlite(old), playbooks: [other], policy: free, log })
+    await second.send(word, { id: 'y' }, { id: 'w' })
+    await second.quiet()
+    await second.stop()
+    const { stdout } = await keelson(['why', old, 'y'])
+    expect(stdout).toContain('bring back the old code as its own version')
+    expect(stdout).toContain(`run it again: npx keelson restart ${old} y; end it: npx keelson cancel ${old} y`)
+  })
+
   it('that nobody works on is ended by the terminal itself', async () => {
     const alone = join(folder, 'alone.db')
     const first = await createConductor({ store: sqlite(alone), playbooks: [fees], policy: free, log })

@@ -17,7 +17,7 @@ export async function howToEnd(workspace: Workspace, asked: Asked): Promise<HowT
   for (const item of items) if (!commands.has(item.id)) commands.set(item.id, sayingOf(item, 'operator', asked))
   return ({ kind: of, what, inbox, run, within, remedy }) => {
     const kind = kindOf(of, what)
-    if (remedy !== undefined) return remedy
+    if (remedy !== undefined) return `${remedy} ${onceMore(within ?? asked.subject, asked)}`
     if (inbox !== undefined) return commands.get(inbox)
     const look = run === undefined ? undefined : `see what that waits for: ${command('why', run, asked)}`
     return steering(kind, asked, within) ?? (within === undefined && run !== undefined ? look : (APP[kind] ?? look))
@@ -31,7 +31,6 @@ function kindOf(kind: string, what: string): string {
 
 const APP: { readonly [kind: string]: string | undefined } = {
   event: 'the app sends it',
-  version: 'the app brings it, or moves or restarts the run',
   suspended: 'the app resumes it',
 }
 
@@ -39,7 +38,13 @@ const APP: { readonly [kind: string]: string | undefined } = {
 function steering(kind: string, asked: Asked, run = asked.subject): string | undefined {
   if (kind === 'freeze') return `thaw it: ${command('thaw', undefined, asked)}`
   if (kind === 'copy') return `adopt it: ${command('adopt', undefined, asked)}`
+  if (kind === 'version') return `the app brings it, or moves the run; ${onceMore(run, asked)}`
   return kind === 'pause' ? `resume it: ${command('resume', run, asked)}` : undefined
+}
+
+/** What is left where its code does not fit. */
+function onceMore(run: string | undefined, asked: Asked): string {
+  return `run it again: ${command('restart', run, asked)}; end it: ${command('cancel', run, asked)}`
 }
 
 function sayingOf(item: InboxItem, kind: string, asked: Asked): string {

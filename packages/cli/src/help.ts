@@ -50,6 +50,11 @@ const PAGES: { readonly [C in Command]: { takes: string; does: string; options?:
   },
   pause: { takes: '<store> <run>', does: 'has a run wait until it is resumed', options: ['message', 'as'] },
   resume: { takes: '<store> <run>', does: 'has a paused run go on', options: ['as'] },
+  restart: {
+    takes: '<store> <run>',
+    does: 'runs it again from its start, a --checkpoint or a --step; effects that happened stay, and are not repeated',
+    options: ['checkpoint', 'step', 'yes', 'as'],
+  },
   freeze: {
     takes: '<store>',
     does: 'stops all writes to the outside, at once; reads, decisions and reverts go on',
@@ -106,7 +111,8 @@ const OPTIONS = {
   playbook: ['--playbook <name>', 'for prune and rehearse: only runs of this one; for revert: <name>@<version>'],
   to: ['--to <version>', 'for rehearse: on this version, instead of their own'],
   with: ['--with <module>', 'a module whose default export adds connectors, playbooks, mayDecide \u2026'],
-  checkpoint: ['--checkpoint <name>', 'for revert: only what the run did behind it'],
+  checkpoint: ['--checkpoint <name>', 'for restart: from there; for revert: only what the run did behind it'],
+  step: ['--step <name>', 'for restart: from this step'],
   effect: ['--effect <id>', 'for revert: this one effect'],
   from: ['--from <instant>', 'for revert: all that runs did since; ISO text with a zone'],
   before: ['--before <instant>', 'for revert: only what came before it'],
@@ -128,7 +134,7 @@ export const USAGE = `keelson: what runs, why it waits, and what waits for you
 
 ${lines(['runs', 'why', 'story', 'inbox', 'approve', 'edit', 'reject', 'respond', 'answer', 'outcome', 'retry', 'dismiss', 'snooze', 'holds', 'verify', 'revert'], 7)}
 
-${lines(['cancel', 'pause', 'resume', 'freeze', 'thaw', 'adopt'], 7)}
+${lines(['cancel', 'pause', 'resume', 'restart', 'freeze', 'thaw', 'adopt'], 7)}
 
 ${lines(['export', 'import', 'diff', 'backup', 'prune', 'rehearse'], 8)}
 

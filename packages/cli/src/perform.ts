@@ -78,6 +78,7 @@ async function perform(workspace: Workspace, wanted: Asked): Promise<number> {
     case 'cancel':
     case 'pause':
     case 'resume':
+    case 'restart':
     case 'freeze':
     case 'thaw':
     case 'adopt':

@@ -32,6 +32,7 @@ const DO: { readonly [S in Steering]: (workspace: Workspace, asked: Asked) => Pr
   cancel: ({ runs }, asked) => runs.cancel(asked.subject!, { by: actorOf(asked), reason: reasonOf(asked) }),
   pause: ({ runs }, asked) => runs.pause(asked.subject!, { by: actorOf(asked), reason: reasonOf(asked) }),
   resume: ({ runs }, asked) => runs.resume(asked.subject!, { by: actorOf(asked) }),
+  restart: ({ runs }, asked) => runs.restart(asked.subject!, { by: actorOf(asked), ...placeOf(asked) }),
   freeze: (workspace, asked) => workspace.freeze({ by: actorOf(asked), reason: reasonOf(asked) }),
   thaw: (workspace, asked) => workspace.thaw({ by: actorOf(asked) }),
   adopt: (workspace, asked) => workspace.adopt({ by: actorOf(asked) }),
@@ -40,6 +41,7 @@ const DO: { readonly [S in Steering]: (workspace: Workspace, asked: Asked) => Pr
 /** T1. */
 const ASKS: { readonly [S in Steering]?: string } = {
   cancel: 'End the run for good?',
+  restart: 'Run it again? What it did outside stays done.',
   thaw: 'Let what waits be written to the outside?',
   adopt: 'Does this store go on, and the one that it came from act no more?',
 }
@@ -49,6 +51,7 @@ const SAID: { readonly [S in Steering]: readonly [string, (Steering | 'why')?] }
   cancel: ['is cancelled as soon as it comes to rest', 'why'],
   pause: ['goes on only when it is resumed', 'resume'],
   resume: ['goes on'],
+  restart: ['runs again once an app works', 'why'],
   freeze: ['nothing is written to the outside any more; reads, decisions and reverts go on', 'thaw'],
   thaw: ['writes to the outside go on'],
   adopt: ['this store goes on; the one that it came from must not act any more'],
@@ -58,6 +61,11 @@ const NEXT: { readonly [name: string]: string } = {
   why: 'what it still waits for',
   resume: 'resume it',
   thaw: 'end that',
+}
+
+function placeOf({ checkpoint, step }: Asked): { checkpoint: string } | { step: string } | { from: 'start' } {
+  if (checkpoint !== undefined) return { checkpoint }
+  return step === undefined ? { from: 'start' } : { step }
 }
 
 function reasonOf({ message }: Asked): string {

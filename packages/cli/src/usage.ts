@@ -22,6 +22,7 @@ export const COMMANDS = [
   'cancel',
   'pause',
   'resume',
+  'restart',
   'freeze',
   'thaw',
   'adopt',
@@ -35,7 +36,7 @@ export const COMMANDS = [
 
 export type Command = (typeof COMMANDS)[number]
 /** What is done to a run or a company, and no item asks for. */
-export type Steering = 'cancel' | 'pause' | 'resume' | 'freeze' | 'thaw' | 'adopt'
+export type Steering = 'cancel' | 'pause' | 'resume' | 'restart' | 'freeze' | 'thaw' | 'adopt'
 
 export interface Asked {
   readonly command: Command
@@ -66,7 +67,9 @@ export interface Asked {
   readonly playbook: string | undefined
   readonly playbooks: string | undefined
   readonly to: number | undefined
-  /** What a revert is about, where it is no whole run. */
+  /** Where a restart begins, if not at the start. */
+  readonly step: string | undefined
+  /** The same; or what a revert is about, where it is no whole run. */
   readonly checkpoint: string | undefined
   readonly effect: string | undefined
   readonly agent: string | undefined
@@ -79,7 +82,7 @@ export class Misuse extends Error {}
 
 const NEEDS_SUBJECT: Partial<Record<Command, string>> = {
   ...{ why: 'a run', story: 'a run', import: 'a bundle', diff: 'two bundles' },
-  ...{ cancel: 'a run', pause: 'a run', resume: 'a run' },
+  ...{ cancel: 'a run', pause: 'a run', resume: 'a run', restart: 'a run' },
   ...{ approve: 'an item', edit: 'an item', reject: 'an item', respond: 'an item', answer: 'an item' },
   ...{ outcome: 'an item', retry: 'an item', dismiss: 'an item', snooze: 'an item' },
 }
@@ -123,6 +126,8 @@ export function asked(args: readonly string[]): Asked | Help | 'version' {
     throw new Misuse(`"${values.message}" is no outcome: ${OUTCOMES.join(', ')}`)
   if (values.state !== undefined && !['open', 'settled', 'held'].includes(values.state))
     throw new Misuse(`"${values.state}" is no state of a run: open, settled, held`)
+  if (command === 'restart' && values.step !== undefined && values.checkpoint !== undefined)
+    throw new Misuse('it is restarted from one of --checkpoint and --step')
   return {
     command,
     store,
@@ -143,7 +148,7 @@ export function asked(args: readonly string[]): Asked | Help | 'version' {
     to: numberOf(values.to, '--to'),
     olderThan: values['older-than'],
     until: values.until,
-    ...{ checkpoint: values.checkpoint, effect: values.effect, agent: values.agent },
+    ...{ step: values.step, checkpoint: values.checkpoint, effect: values.effect, agent: values.agent },
     ...{ from: values.from, before: values.before },
   }
 }
@@ -186,6 +191,7 @@ const OPTIONS = {
   playbooks: { type: 'string' },
   to: { type: 'string' },
   until: { type: 'string' },
+  step: { type: 'string' },
   checkpoint: { type: 'string' },
   effect: { type: 'string' },
   agent: { type: 'string' },
