@@ -1,6 +1,6 @@
 /** What was erased is nowhere, and what is left of it still moves with its company; what is merged twice is there once. */
 import { join } from 'node:path'
-import { expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { action, defineEntity, definePlaybook } from '@keelson/core'
 import { sqlite } from '@keelson/memory-sqlite'
@@ -114,4 +114,27 @@ it('keeps no answer that was read with credentials which have changed since', as
   await expect.poll(() => asked.length).toBe(2)
   asked[1]!.resolve({ output: 'the new account' })
   expect(await second.result()).toBe('the new account')
+})
+
+describe('a run of whose journal a part was erased', () => {
+  it.each(['restart', 'retry', 'setOutcome'] as const)(
+    'is not reopened by %s, and its result still answers',
+    async (verb) => {
+      const work = code(async (ctx) => ctx.step('copy', () => 'for Ada Lovelace, at home'))
+      const keelson = await open(store(), { playbooks: [work] })
+      const said = await keelson.memory.remember({ text: 'Ada Lovelace, at home' }, { by: me })
+      const run = await keelson.start(work, {}, { id: 'r' })
+      await run.result()
+      await keelson.memory.erase({ ids: [said.id] }, { by: me, reason: 'asked' })
+      const verbs = {
+        restart: () => keelson.runs.restart('r', { from: 'start', by: me }),
+        retry: () => keelson.runs.retry('r', { step: 'copy', by: me }),
+        setOutcome: () => keelson.runs.setOutcome('r', { step: 'copy', outcome: 'x', by: me }),
+      }
+      await expect(verbs[verb]()).rejects.toMatchObject({ code: 'ERASED' })
+      await keelson.quiet()
+      expect(await run.status()).toEqual({ state: 'completed' })
+      expect(await run.result()).toBe('for [erased]')
+    },
+  )
 })

@@ -120,7 +120,7 @@ export function stillOpen(run: string, entries: readonly Placed[]): KeelsonError
   })
 }
 
-/** Delivers a verb. Throws `RUN_NOT_FOUND`, `STORE_CORRUPT`, `RUN_PRUNED`, and `RUN_CLOSED` for one that has ended and is not to be reopened. */
+/** Delivers a verb. Throws `RUN_NOT_FOUND`, `STORE_CORRUPT`, `RUN_PRUNED`, `ERASED`, and `RUN_CLOSED` for one that has ended and is not to be reopened. */
 async function command(
   env: Environment,
   workspace: string,
@@ -166,10 +166,16 @@ async function command(
   return row
 }
 
-/** Where the journal of a settled run ends: it is reopened as it was seen, or not at all. Throws `RUN_PRUNED`. */
+/** Where the journal of a settled run ends: it is reopened as it was seen, or not at all. Throws `RUN_PRUNED`, `ERASED`. */
 async function endOf(env: Environment, row: RunRow): Promise<Expect> {
   await assertJournal(env, row)
   const entries = await env.store.entries(row.workspace, row.stream)
+  if (entries.some(({ payload }) => payload === null)) {
+    throw new KeelsonError('ERASED', `part of the journal of run ${row.id} was erased: it has ended for good`, {
+      hint: 'Its result, effects and records are still there. Start new work under another id.',
+      data: { run: row.id },
+    })
+  }
   return { stream: row.stream, seq: entries.at(-1)?.seq ?? 0 }
 }
 
