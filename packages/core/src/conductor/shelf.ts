@@ -3,5 +3,6 @@ import type { Shelf } from '../memory/entity-read.ts'
 import type { Environment } from './environment.ts'
 
 export function shelfOf(env: Environment, workspace: string): Shelf {
-  return { store: env.store, workspace, key: () => env.company(workspace).key(), now: () => env.clock.now() }
+  const company = env.company(workspace)
+  return { store: env.store, workspace, newest: company.newest, key: () => company.key(), now: () => env.clock.now() }
 }

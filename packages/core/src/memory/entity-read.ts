@@ -17,6 +17,8 @@ import { upcastBlank, upcastTo } from '../base/upcast.ts'
 export interface Shelf {
   readonly store: MemoryStore
   readonly workspace: string
+  /** Of each type: where the last one stands that this process created. */
+  readonly newest: Map<string, number>
   /** The workspace's secret, for what is indexed as a keyed hash. */
   readonly key: () => Promise<string>
   readonly now: () => number
@@ -133,12 +135,22 @@ export async function listEntities(
 /** Instants of today are exact to half as much; later than the year 2248 they are not, and the step is what they are exact to. */
 const STEP_MS = 1 / 1024
 
-/** Where a new record stands in the order of creation: at its instant, but behind all of its type, wherever clocks went. */
+/**
+ * Where a new record stands in the order of creation: at its instant, but behind all that this process has created of its type,
+ * and all that were there when it created its first.
+ */
 export async function nextPlace(shelf: Shelf, type: AnyEntityType, at: number): Promise<number> {
+  const last = shelf.newest.get(type.name) ?? (await newestOf(shelf, type))
+  const place = last === undefined ? at : Math.max(at, last + Math.max(STEP_MS, last * Number.EPSILON))
+  shelf.newest.set(type.name, place)
+  return place
+}
+
+async function newestOf({ store, workspace }: Shelf, type: AnyEntityType): Promise<number | undefined> {
   const where = { field: 'type', value: type.name }
   const query = { kind: 'entity', where, order: 'descending', limit: 1 } as const
-  const [newest] = await shelf.store.records(shelf.workspace, query)
-  return newest === undefined ? at : Math.max(at, newest.sort + Math.max(STEP_MS, newest.sort * Number.EPSILON))
+  const [newest] = await store.records(workspace, query)
+  return newest?.sort
 }
 
 type Lookup = { readonly field: string; readonly value: string }
