@@ -17,7 +17,9 @@ const of =
 /** Undefined is what an import cycle passes; what else is none, the verb says. */
 const action: Check = (given) => void (given === undefined && definitionOf(given as unknown as { name: string }))
 const any: Check = () => {}
-const agent: Check = (given) => void agentOf(given as { name: string })
+/** Scripts go by the names of agents: what has none is none. */
+const agent: Check = (given) =>
+  void (typeof (given as { name?: unknown } | undefined)?.name !== 'string' && agentOf(given as { name: string }))
 const answer: Check = (given) => assertCallable('t.script', { answer: given ?? null }, ['answer'])
 const usage: Check = (given, where) => {
   takes('usage')(given, where)
