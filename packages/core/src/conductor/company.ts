@@ -76,8 +76,6 @@ const EDITS_MAX = 200
 
 export class Company {
   readonly workspace: string
-  /** Of each type of entity: where the last one stands that this process created. */
-  readonly newest = new Map<string, number>()
   readonly #store: MemoryStore
   readonly #clock: Clock
   readonly #ids: Ids
