@@ -37,7 +37,7 @@ const anyDeed = fc.oneof(
 it('a record that many write to is put back only where the run was the last', { timeout: 120_000 }, async () => {
   let back = 0
   await fc.assert(
-    fc.asyncProperty(fc.array(anyDeed, { minLength: 3, maxLength: 10 }), async (deeds) => {
+    fc.asyncProperty(fc.array(anyDeed, { minLength: 6, maxLength: 12 }), async (deeds) => {
       const t = await testConductor({ playbooks: [writes] })
       const people = t.keelson.entities(Box, { by: ann })
       const { id } = await people.create({ a: 'first' })
