@@ -91,7 +91,7 @@ export function editor<T>(
     },
     upsert: (data, options) => write(options, (w) => verbs.upsert(w, data, options)),
     update: (one, patch, options) =>
-      write(options, async (w) => (assertPatch(known, patch), verbs.update(w, one, patch))),
+      write(options, async (w) => (await assertPatch(w, one, patch), verbs.update(w, one, patch))),
     archive: (one, options) => write(options, (w) => verbs.archive(w, one)),
     restore: (one, options) => write(options, (w) => verbs.restore(w, one)),
     merge: async (into, from, options) => {

@@ -2,8 +2,12 @@
 import { KeelsonError } from '../base/errors.ts'
 import { fieldsOf } from '../base/fields.ts'
 import { assertKnown, assertLists, assertOneOf, namesOf } from '../base/known.ts'
+import { canonical } from '../base/json.ts'
 import { nearest } from '../base/nearest.ts'
-import type { AnyEntityType } from './entity.ts'
+import type { Json } from '../base/value.ts'
+import type { AnyEntityType, EntityRecord } from './entity.ts'
+import { present, survivorOf, type Shelf } from './entity-read.ts'
+import type { Writing } from './entity-write.ts'
 import type { AsOf, CreateOptions, ListOptions, Note, TimelineOptions, WriteOptions } from './entity-store.ts'
 
 const KEPT = { validAt: true, reason: true, because: true, labels: true } as const
@@ -68,14 +72,39 @@ function assertOptions(where: string, given: unknown, names: readonly string[]):
     assertOneOf(`first of ${where}`, (given as ListOptions<unknown>).first, FIRST, 'INPUT_INVALID')
 }
 
-/** Throws `INPUT_INVALID` for a field that no record of the type has: a schema would leave it out without a word. */
-export function assertPatch({ name, schema }: AnyEntityType, patch: object): void {
+/**
+ * Throws `INPUT_INVALID` for a field that no record of the type has: a schema would leave it out without a word. What the record has from
+ * code with another schema is no slip, where it is as it was: it comes with all that was read, and is left out as ever.
+ */
+export async function assertPatch({ shelf, type }: Writing, id: string, patch: object): Promise<void> {
+  const { name, schema } = type
   const known = fieldsOf(schema)
-  const said = Object.entries(patch).filter(([, value]) => value !== undefined)
-  const stray = known === undefined ? undefined : said.find(([field]) => !known.includes(field))?.[0]
+  if (known === undefined) return
+  const strays = Object.entries(patch).filter(([field, value]) => value !== undefined && !known.includes(field))
+  if (strays.length === 0) return
+  const held = await dataOf(shelf, type, id)
+  const stray = strays.find(([field, value]) => !Object.hasOwn(held, field) || !isSame(held[field]!, value))?.[0]
   if (stray === undefined) return
-  const [has, meant] = [`It has ${known!.join(', ') || 'no fields'}.`, nearest(stray, known!)]
+  const [has, meant] = [`It has ${known.join(', ') || 'no fields'}.`, nearest(stray, known)]
   throw new KeelsonError('INPUT_INVALID', `${name} has no field "${stray}"`, {
     hint: meant === undefined ? has : `Did you mean "${meant}"? ${has}`,
   })
+}
+
+async function dataOf(shelf: Shelf, type: AnyEntityType, id: string): Promise<EntityRecord['data']> {
+  try {
+    return present(type, (await survivorOf(shelf, type, id)).record)
+  } catch (thrown) {
+    if (KeelsonError.is(thrown, 'ENTITY_NOT_FOUND')) return {}
+    throw thrown
+  }
+}
+
+/** What is none that was read is none that could be stored, either. */
+function isSame(held: Json, value: unknown): boolean {
+  try {
+    return canonical(held) === canonical(value)
+  } catch {
+    return false
+  }
 }

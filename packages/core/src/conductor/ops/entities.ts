@@ -59,7 +59,7 @@ export function entities<T>(pass: Pass, perform: Perform, memory: ActMemory, typ
         'update',
         given(what, options),
         options,
-        async (w) => (assertPatch(known, patch), verbs.update(w, id, patch)),
+        async (w) => (await assertPatch(w, id, patch), verbs.update(w, id, patch)),
         await agreedOn(id, patch),
       )
     },
