@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { defineEntity, definePlaybook, type Conductor, type Context } from '@keelson/core'
+import { manualClock } from '@keelson/testing'
 import { me, open, store } from '../support/open.ts'
 
 const shape = z.object({ n: z.string(), cents: z.int(), note: z.string().optional(), text: z.string().default('') })
@@ -73,6 +74,80 @@ describe('a record that is created again', () => {
     const [quote] = (await quotes.list()).entities
     await quotes.update(quote!.id, { cents: 150 })
     expect(await again()).toMatchObject({ version: 2, data: { cents: 150 } })
+  })
+
+  describe('under names', () => {
+    /** Its aliases and references, round by round. */
+    async function naming(rounds: readonly { aliases?: string[]; refs?: Record<string, string> }[]) {
+      let round = 0
+      const names = definePlaybook({
+        ...{ name: 'naming', version: 1, input: z.object({}), output: z.number() },
+        async run(ctx) {
+          const said = await ctx.step('round', () => rounds[Math.min(round++, rounds.length - 1)]!)
+          const { version } = await ctx.entities(Quote).create({ n: 'Q1', cents: 1, text: '' }, said)
+          await ctx.ask('and now?', { answer: z.string() })
+          return version
+        },
+      })
+      const keelson = await open(store(), { playbooks: [names], entities: [Quote] })
+      await keelson.start(names, {}, { id: 'r' })
+      await keelson.quiet()
+      const again = async () => {
+        await keelson.runs.restart('r', { from: 'start', by: me })
+        await keelson.quiet()
+        return (await keelson.entities(Quote).list()).entities[0]?.version
+      }
+      const quotes = keelson.entities(Quote, { by: me })
+      const called = async (name: string) => (await quotes.byAlias(name)).length
+      return { again, quotes, called }
+    }
+
+    it('goes by those that the code says now, and by what others have called it', async () => {
+      const { again, quotes, called } = await naming([
+        { aliases: ['old'], refs: { crm: '1', erp: '1' } },
+        { aliases: ['new'], refs: { crm: '2' } },
+      ])
+      const [quote] = (await quotes.list()).entities
+      await quotes.identify(quote!.id, { aliases: ['by hand'], refs: { shop: '9' } })
+      expect(await again()).toBe(3)
+      expect([await called('old'), await called('new'), await called('by hand')]).toEqual([0, 1, 1])
+      const refs = ['crm 1', 'crm 2', 'erp 1', 'shop 9'].map(async (ref) => {
+        const [system, name] = ref.split(' ')
+        return (await quotes.byRef(system!, name!))?.id
+      })
+      expect(await Promise.all(refs)).toEqual([undefined, quote!.id, undefined, quote!.id])
+      expect(await again()).toBe(3)
+    })
+
+    it('goes by none of those that were erased', async () => {
+      const { again, quotes, called } = await naming([{ aliases: ['Ada'] }, { aliases: ['Ada', 'Countess'] }])
+      const [quote] = (await quotes.list()).entities
+      await quotes.erase(quote!.id, { reason: 'asked' })
+      await quotes.restore(quote!.id)
+      await again()
+      expect([await called('Ada'), await called('Countess')]).toEqual([0, 0])
+    })
+  })
+
+  it('in a later journal, and again after a restart, is what the code says now', async () => {
+    let cents = 1
+    const loop = definePlaybook({
+      ...{ name: 'loop', version: 1, input: z.object({ more: z.boolean() }), output: z.number() },
+      async run(ctx, { more }): Promise<number> {
+        if (more) return ctx.continueAsNew({ more: false })
+        const now = await ctx.step('cents', () => cents++)
+        return (await ctx.entities(Quote).create({ n: 'Q1', cents: now, text: '' })).data.cents
+      },
+    })
+    const keelson = await open(store(), {
+      playbooks: [loop],
+      entities: [Quote],
+      clock: manualClock(0),
+    })
+    const run = await keelson.start(loop, { more: true }, { id: 'r' })
+    expect(await run.result()).toBe(1)
+    await keelson.runs.restart('r', { from: 'start', by: me })
+    expect(await run.result()).toBe(2)
   })
 
   it('does not say again what was erased while the run was open, and is refused while it is archived', async () => {

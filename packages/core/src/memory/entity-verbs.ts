@@ -27,7 +27,7 @@ export async function create(
   const { shelf, type, who } = writing
   const id = (await keyedId(shelf, type, data)) ?? own(who.step ?? '')
   const there = await headOf(shelf, type, id)
-  if (there !== undefined && (await madeBy(writing, id))) return createAgain(writing, there, data)
+  if (there !== undefined && (await madeBy(writing, id))) return createAgain(writing, there, data, names(options))
   await assertFree(shelf, type, id)
   return withNames(writing, await createEntity(writing, id, data), names(options))
 }
