@@ -112,6 +112,7 @@ describe('a verb without its options', () => {
       [js['thaw'], [], /^It lacks by\. Say who does it/],
       [js['inbox']!['decide'], ['i'], /^It lacks hash\. It is that of the item which was shown: inbox\.get\(id\)/],
       [js['inbox']!['decide'], ['i', { by: me, approve: true }], /^It is that of the item which was shown/],
+      [js['holds']!['sendNow'], ['i', { by: me }], /^It is that of the item which was shown/],
       [js['inbox']!['snooze'], ['i'], /^It lacks until\. The type of the verb/],
       [js['runs']!['setOutcome'], ['r'], /^It lacks by and step\. Say who does it/],
     ] as const) {

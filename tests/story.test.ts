@@ -1,7 +1,7 @@
 /** The story of a run, and the log's line of a hold: in plain words. */
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { action, defineEntity, definePlaybook, policy, type Context } from '@keelson/core'
+import { action, ActionError, defineEntity, definePlaybook, policy, type Context } from '@keelson/core'
 import { testConductor, type Harness } from '@keelson/testing'
 
 const by = { kind: 'person', id: 'ann' } as const
@@ -255,5 +255,30 @@ it('counts the tries of an effect over the look-ups between them', async () => {
   for (let n = 0; n < 10; n++) await t.advance('5m')
   const tries = (await t.keelson.audit.story(run.id)).flatMap((line) => /try \d/.exec(line)?.[0] ?? [])
   expect(tries).toEqual(['try 1', 'try 2', 'try 3'])
+  await t.stop()
+})
+
+it('says of a try that failed behind a look-up which one it was', async () => {
+  let sent = 0
+  const send = action({
+    ...{ name: 'letter.send', effect: 'irreversible', idempotency: { by: 'lookup' }, settleWindowMs: 60_000 },
+    ...{ input: z.object({}), output: z.null() },
+    run() {
+      if (++sent === 1) throw new Error('the line went dead')
+      if (sent < 4) throw new ActionError({ class: 'retry' }, 'busy')
+      return { output: null }
+    },
+    reconcile: () => Promise.resolve({ state: 'not-found' }),
+  })
+  const write = definePlaybook({
+    ...{ name: 'write', version: 1, input: z.object({}), output: z.null() },
+    run: (ctx) => ctx.act(send, {}),
+  })
+  const gate = policy([policy.rule('all', { on: send }, () => policy.allow())])
+  const t = await testConductor({ playbooks: [write], actions: [send], policy: gate })
+  const run = await t.start(write, {})
+  for (let n = 0; n < 10; n++) await t.advance('5m')
+  const tries = (await t.keelson.audit.story(run.id)).flatMap((line) => /try \d( failed)?/.exec(line)?.[0] ?? [])
+  expect(tries).toEqual(['try 1', 'try 2', 'try 2 failed', 'try 3', 'try 3 failed', 'try 4'])
   await t.stop()
 })

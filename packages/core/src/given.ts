@@ -100,7 +100,7 @@ function ofRuns({ z, text, any, flag, takes, asks, by, reason, thing, version, p
     ...each('inbox.', { batch: [z.array(z.looseObject({ id: text, hash: text })), takes({}, 'by approve reject')] }),
     ...each('inbox.', { snooze: [text, takes({ until: text }, 'by')], fatigue: [takes({ since: text })] }),
     ...each('inbox.', { watch: [asks('signal')] }),
-    ...each('holds.', { cancel: [text, takes({ reason: text }, 'by')], sendNow: [text, takes({}, 'by hash')] }),
+    ...each('holds.', { cancel: [text, takes({ reason: text }, 'by')], sendNow: [text, takes({ hash: text }, 'by')] }),
     ...each('holds.', { reschedule: [text, takes({ to: text }, 'by')], list: [asks('action after limit')] }),
   ]
 }

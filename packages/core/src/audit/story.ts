@@ -150,6 +150,8 @@ async function innerSentence(
   const { undo, held } = inside
   if (entry.kind === 'effect.sending' && !undo)
     return sends(dataOf(entry as Entry & { kind: 'effect.sending' }), ++inside.sent)
+  if (entry.kind === 'effect.failed' && !undo)
+    return failed(dataOf(entry as Entry & { kind: 'effect.failed' }), inside.sent)
   if (entry.kind === 'ask.opened') {
     const data = dataOf(entry as Entry & { kind: 'ask.opened' })
     const { item, until, again } = data
@@ -267,13 +269,17 @@ const TELL: Tell = {
       ? `asked for ${d.action} as was asked before: waits for that one (effect ${d.effect.slice(0, 8)})`
       : `asked for ${d.action}, which cannot be sent at once (effect ${d.effect.slice(0, 8)})`,
   'effect.sending': (d) => sends(d, d.attempt),
-  'effect.failed': (d) => `try ${d.attempt} failed: ${d.error.message}`,
+  'effect.failed': (d) => failed(d, d.attempt),
   'effect.completed': (d, key) => effectSentence(d, key),
   'effect.late': () => 'a try that was given up answered after all',
 }
 
 function sends({ action, verdict }: EntryData['effect.sending'], attempt: number): string {
   return `sends ${action} (try ${attempt}), ${(verdict as { reason?: string }).reason ?? ''}`
+}
+
+function failed({ error }: EntryData['effect.failed'], attempt: number): string {
+  return `try ${attempt} failed: ${error.message}`
 }
 
 /** Of a revert. It names no memory by its words: whoever may see those finds them by the change set. */
