@@ -85,6 +85,10 @@ describe('a sample', () => {
     })
   })
 
+  it('is made up where the examples of a schema are no list', () => {
+    expect(sample(z.string().meta({ examples: { one: { value: '7' } } }), 'x')).toBe('')
+  })
+
   it('is what is said, by what the connector calls its action or by the whole name', () => {
     for (const answers of [{ list: () => [{ name: 'a' }] }, { 'shop.list': () => [{ name: 'a' }] }])
       expect(Object.keys(recipeOf(fake(shop, answers))!.answers)).toEqual(['shop.list'])

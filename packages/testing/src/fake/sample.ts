@@ -41,7 +41,8 @@ export function sample(schema: z.ZodType, what: string): unknown {
 
 function make(schema: z.ZodType): unknown {
   const def = schema.def as unknown as Def
-  const [example] = (schema.meta()?.['examples'] ?? []) as readonly unknown[]
+  const examples = schema.meta()?.['examples'] // a list in JSON Schema; others write other things there
+  const example: unknown = Array.isArray(examples) ? examples[0] : undefined
   if (example !== undefined && schema.safeParse(example).success) return example
   switch (def.type) {
     case 'object':
