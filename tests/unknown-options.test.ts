@@ -226,7 +226,9 @@ describe('a name of actions that nobody here has', () => {
   })
 
   it('is not where another process may have it', async () => {
-    const budgets = [defineBudget({ name: 'all', on: ['*', 'mail.*', 'mail.send', 'bank.*', 'agent.writer'], limit })]
+    const budgets = [
+      defineBudget({ name: 'all', on: ['*', 'mail.*', 'mail.send', 'bank.*', 'agent.writer', 'agent.w'], limit }),
+    ]
     const clerk = definePersona({ name: 'clerk', may: ['bank.pay', 'mail.receive'] })
     expect(await told({ budgets, personas: [clerk] })).toEqual([])
   })

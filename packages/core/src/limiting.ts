@@ -52,7 +52,7 @@ export function tellMisnamed({ actions, budgets, personas, log }: Environment): 
   const here = [...actions.names(), 'agent.*']
   const told = (what: string, names: readonly string[]): void => {
     for (const name of names) {
-      const meant = here.includes(name) ? undefined : nearest(name, here)
+      const meant = here.includes(name) || name.startsWith('agent.') ? undefined : nearest(name, here)
       if (meant === undefined) continue
       log.warn({ hint: `Did you mean "${meant}"?` }, `${what} names "${name}", and nothing here is called so`)
     }
