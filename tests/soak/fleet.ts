@@ -3,10 +3,13 @@
  *
  * T1. A worker is killed when it has recorded something, but for a few that die while they start or with another: on a slow
  *     machine all would otherwise die before they had come to anything, and a soak would measure that alone.
+ * T2. Some live longer than the settle window: that something did not happen is sure only once one process has looked for it so
+ *     long. Were there none, each sending that nobody heard of would stay open as long as workers are killed, and an order with it.
  */
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { SETTLE_MS } from './playbooks.ts'
 
 export interface FleetOptions {
   readonly file: string
@@ -29,12 +32,14 @@ interface Worker {
 }
 
 const SLOTS = 2
-/** Of a hundred kills: those that also take the other worker, and those that hit a worker before it is open. */
+/** Of a hundred kills: those that also take the other worker, that hit a worker before it is open, and that let it live long. */
 const BOTH = 12
 const EARLY = 10
-/** The longest that a worker is let live after it first recorded something, and before it is open. */
+const LATE = 6
+/** The longest that a worker is let live after it first recorded something, before it is open, and where it lives long. */
 const LIFE_MS = 1200
 const BOOT_MS = 350
+const LONG_MS = 4 * SETTLE_MS
 
 export class Fleet {
   /** When each worker that was killed was killed. */
@@ -86,8 +91,9 @@ export class Fleet {
   async #haunt(slot: number): Promise<void> {
     const { random, kills, onKill } = this.#options
     while (this.kills < kills) {
-      const early = random() * 100 < EARLY
-      const life = random() * (early ? BOOT_MS : LIFE_MS)
+      const kind = random() * 100
+      const early = kind < EARLY
+      const life = random() * (early ? BOOT_MS : kind < EARLY + LATE ? LONG_MS : LIFE_MS)
       const worker = this.#slots[slot]!
       if (!early) await Promise.race([worker.recorded, worker.ended, this.#over.promise])
       await new Promise((resolve) => setTimeout(resolve, life))

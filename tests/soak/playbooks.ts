@@ -6,6 +6,9 @@ import type { Verb } from './world.ts'
 export const operator: Actor = { kind: 'person', id: 'operator' }
 export const paid = defineEvent({ name: 'paid', schema: z.object({ order: z.number(), amount: z.number() }) })
 
+/** For so long one process looks for a dispatch before it did not happen. */
+export const SETTLE_MS = 3000
+
 const Order = z.object({ n: z.number() })
 const Place = z.object({ order: z.number() })
 const Ref = z.object({ ref: z.string() })
@@ -27,7 +30,7 @@ function actionsOn(url: string) {
     output: (await askWorld(url, verb, order, o.key, o.signal))!,
   })
   // A try that was killed is a try: so many kills would otherwise leave some effect to a person.
-  const common = { input: Place, output: Ref, timeout: '2s' as const, settleWindowMs: 3000, attempts: 50 }
+  const common = { input: Place, output: Ref, timeout: '2s' as const, settleWindowMs: SETTLE_MS, attempts: 50 }
   const charge = action({
     ...common,
     name: 'bank.charge',
