@@ -6,7 +6,7 @@ import { eventRun, THAWED } from './event-run.ts'
 import { isToAdopt } from './waiting.ts'
 
 export interface FreezeVerbs {
-  /** Stops all writes to the outside. Reads, decisions and reverts go on. */
+  /** Stops all writes to the outside. Reads, decisions and reverts go on. Adds nothing to what is frozen already, be it until `adopt`. */
   freeze(options: { by: Actor; reason: string }): Promise<void>
   /** Throws `ADOPTION_NEEDED` where no operator had frozen it: of a copy, or of what was imported, another store may still act. */
   thaw(options: { by: Actor }): Promise<void>
