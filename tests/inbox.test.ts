@@ -535,7 +535,7 @@ describe('whatever comes between', () => {
   /** What the rules say: `now` changes under rules that stay, `version` makes others of them. */
   function rulesOf(now: { denies: boolean; asksMore: boolean }, version: string) {
     const closed =
-      version === 'deny' ? () => policy.deny('closed') : () => (now.denies ? policy.deny() : policy.allow())
+      version === 'deny' ? () => policy.deny('closed') : () => (now.denies ? policy.deny('closed') : policy.allow())
     const second = version === 'ask' ? () => policy.ask() : () => (now.asksMore ? policy.ask() : policy.allow())
     return [
       asks({ onSilence: 'reject', timeout: '1h' }),
