@@ -17,6 +17,7 @@ async function linesOf(workspace: Workspace): Promise<string[]> {
 
 const on = (workspace: Workspace) => workspace.entities(Customer, { by: me })
 const take = { by: me, onConflict: 'take' } as const
+const NOBODY = { refs: { stripe: null } }
 
 async function two() {
   const keelson = await open(memoryStore(), { playbooks: [], entities: [Customer] })
@@ -238,6 +239,43 @@ describe('what was erased here', () => {
     const fresh = await on(there).create({ name: 'B' })
     await on(there).identify(fresh.id, { refs: { stripe: 'cus_1' } })
     expect((await there.merge(bundle, take)).memories).toMatchObject({ imported: 0, erased: 1 })
+  })
+
+  it('does not come back under another id, when the identity that led to it was given up there or here', async () => {
+    for (const isHere of [false, true]) {
+      const { from, there } = await two()
+      const x = await on(from).create(ada)
+      await on(from).identify(x.id, { refs: { stripe: 'cus_1' } })
+      const y = await on(there).create({ name: 'A' })
+      await on(there).identify(y.id, { refs: { stripe: 'cus_1' } })
+      await there.merge(await linesOf(from), take)
+      await (isHere ? on(there).identify(y.id, NOBODY) : on(from).identify(x.id, NOBODY))
+      await on(there).erase(y.id)
+      expect(await there.merge(await linesOf(from), take)).toMatchObject({ entities: [{ here: y.id, what: 'same' }] })
+      expect((await linesOf(there)).join('')).not.toMatch(/Augusta|Marylebone/)
+    }
+  })
+
+  it('does not come back with a record that the erased one was merged into there, and not when they are two again', async () => {
+    const { from, there } = await two()
+    const x = await on(from).create(ada)
+    await there.merge(await linesOf(from), take)
+    await on(there).erase(x.id)
+    const z = await on(from).create({ name: 'Zoe', debts: 1 })
+    await on(from).merge(z.id, x.id, { take: ['name', 'town'] })
+    expect(await there.merge(await linesOf(from), take)).toMatchObject({ entities: [{ here: x.id, what: 'same' }] })
+    await on(from).restore(x.id)
+    await on(from).update(z.id, { debts: 2 })
+    const { entities } = await there.merge(await linesOf(from), take)
+    const became = Object.fromEntries(entities.map(({ id, here, what }) => [id, { here, what }]))
+    expect(became).toEqual({ [z.id]: { here: z.id, what: 'created' }, [x.id]: { here: x.id, what: 'same' } })
+    // Its own comes; of what it had taken over it is told that it was erased.
+    expect(await on(there).get(z.id)).toMatchObject({
+      data: { name: '[erased]', debts: 2 },
+      erased: [{ fields: ['name', 'town'] }],
+    })
+    expect((await linesOf(there)).join('')).not.toMatch(/Augusta|Marylebone/)
+    expect(await there.audit.verify()).toMatchObject({ ok: true })
   })
 
   it('does not come back as an event from a company that had taken it over', async () => {

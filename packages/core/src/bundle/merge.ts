@@ -23,18 +23,11 @@ import { mixed } from '../memory/entity-labels.ts'
 import { erasedHolders, headOf, holderOfRef, present, type Shelf } from '../memory/entity-read.ts'
 import { withNames } from '../memory/entity-identity.ts'
 import * as verbs from '../memory/entity-verbs.ts'
+import { alsoTook, withTook } from '../memory/entity-took.ts'
 import { createEntity, keyedId, keyedIdOf, type Writing } from '../memory/entity-write.ts'
 import { taxonomyOf } from '../memory/terms.ts'
-import {
-  allOfOne,
-  besidesErased,
-  broughtOf,
-  erasedHere,
-  goneFields,
-  isKeyBlank,
-  withBlanks,
-  type Brought,
-} from './merge-erased.ts'
+import { besidesErased, broughtOf, erasedHere, isKeyBlank, withBlanks, type Brought } from './merge-erased.ts'
+import { erasedAs, goneHere, withoutGone } from './merge-gone.ts'
 import { besidesHere, itemsOf, type Remembering } from './merge-memory.ts'
 import { Files, filesIn, filesOf } from './merge-files.ts'
 import { entryOf, readLines, type BundleSource } from './read.ts'
@@ -216,6 +209,7 @@ async function settle(
   const { record, data, blanks, labels } = given
   const shelf = shelfOf(env, workspace)
   const { here, beside } = await sameAs(parts, type, given)
+  const gone = await goneHere(parts, type, record, [here, ...beside])
   const named = `${type.name}/${record.id}`
   if (here !== record.id) ids.set(named, here)
   if (beside.length > 0) parts.beside.set(named, beside)
@@ -223,13 +217,12 @@ async function settle(
   const free = writingOf(shelf, type, options.by, { reason: 'merged from a bundle' })
   const writing: Writing = free.allowed === 'any' ? { ...free, allowed: 'elsewhere' } : free
   if (head === undefined) {
-    await parts.files.bring(bringing(parts), filesIn(data))
-    if (options.dryRun !== true) await createAll(parts, writing, here, given)
+    const left = withoutGone(type, given, gone, env.clock.now())
+    await parts.files.bring(bringing(parts), filesIn(left.data))
+    if (options.dryRun !== true) await createAll(parts, writing, here, { ...left, labels })
     return { here, what: 'created' }
   }
   const there = present(type, head.record)
-  const own = await allOfOne(parts, type, [here, ...(record.merged ?? []), ...beside])
-  const gone = goneFields(type, own, record)
   const fields = [...new Set([...Object.keys(there), ...Object.keys(data)])]
     .filter((field) => !gone.has(field) && !blanks.has(field))
     .filter((field) => canonical(there[field] ?? null) !== canonical(data[field] ?? null))
@@ -240,7 +233,9 @@ async function settle(
   if (fields.length === 0) return { here, what: 'same' }
   if (options.dryRun !== true) {
     const patch = Object.fromEntries(fields.map((field) => [field, data[field]]))
-    await edit(env, writing, options.by, (w) => verbs.update(w, here, patch, labels))
+    await edit(env, writing, options.by, async (w) =>
+      withTook(await verbs.update(w, here, patch, labels), (now) => alsoTook(type, now, record, fields)),
+    )
   }
   return { here, what: 'taken', fields }
 }
@@ -252,7 +247,11 @@ async function createAll({ env, options }: Parts, writing: Writing, here: string
   // With its names, and into the archive, in one unit: cut off in between, it would be there without, and nobody would add it.
   await edit(env, writing, options.by, async (w) => {
     const made = withBlanks(w.type, await createEntity(w, here, data, { labels, archived }), here, record, blanks)
-    return withNames(w, made, names)
+    return withNames(
+      w,
+      withTook(made, (now) => alsoTook(w.type, now, record, Object.keys(data))),
+      names,
+    )
   })
 }
 
@@ -260,13 +259,13 @@ function bringing({ env, workspace, options: { by, dryRun = false } }: Parts): P
   return { env, workspace, by, dryRun }
 }
 
-/** The id under which it is here, if it is (G1); beside it, those that have, or had until they were erased, an identity of it. */
+/** The id under which it is here, if it is (G1); beside it, those that have, or had until they were erased, an identity or values of it. */
 async function sameAs(
-  { env, workspace }: Parts,
+  parts: Parts,
   type: AnyEntityType,
   given: Given,
 ): Promise<{ here: string; beside: readonly string[] }> {
-  const shelf = shelfOf(env, workspace)
+  const shelf = shelfOf(parts.env, parts.workspace)
   const { record } = given
   const [holders, blank]: [string[], string[]] = [[], []]
   for (const [system, ref] of Object.entries(record.refs ?? {})) {
@@ -274,11 +273,12 @@ async function sameAs(
     if (holder !== undefined) holders.push(holder)
     blank.push(...(await erasedHolders(shelf, type, system, ref)))
   }
-  const beside = [...holders, ...blank]
+  const { all, part } = await erasedAs(parts, type, record)
+  const beside = [...holders, ...blank, ...all, ...part]
   if ((await headOf(shelf, type, record.id)) !== undefined) return { here: record.id, beside }
   const keyed = isKeyBlank(type, given) ? undefined : await keyedHere(shelf, type, given)
   if (keyed !== undefined && (await headOf(shelf, type, keyed)) !== undefined) return { here: keyed, beside }
-  return { here: beside[0] ?? keyed ?? record.id, beside }
+  return { here: holders[0] ?? blank[0] ?? all[0] ?? keyed ?? record.id, beside }
 }
 
 /** A blank that no schema lets in keeps nobody from reading the key beside it. */

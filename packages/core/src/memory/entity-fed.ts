@@ -7,21 +7,30 @@ import type { EntityRecord, Erasure } from './entity.ts'
 
 type Data = EntityRecord['data']
 
-/** What of a record was erased, by the names of today. A name of which nobody can say what it has become stays. */
+/** What of a record was erased, by the names of today. */
 export function erasuresToday(
   type: Versioned,
-  { data, schema, erased }: Pick<EntityRecord, 'data' | 'schema' | 'erased'>,
+  record: Pick<EntityRecord, 'data' | 'schema' | 'erased'>,
 ): readonly Erasure[] | undefined {
-  if (erased === undefined || schema === type.version) return erased
+  return record.erased && marksToday(type, record, record.erased)
+}
+
+/** What is noted of fields of a record, by their names of today. A name of which nobody can say what it has become stays. */
+export function marksToday<T extends { readonly fields: readonly string[] }>(
+  type: Versioned,
+  { data, schema }: Pick<EntityRecord, 'data' | 'schema'>,
+  marks: readonly T[],
+): readonly T[] {
+  if (schema === type.version) return marks
   const made = tried(type, data, schema)
   // No upcaster could go on from the blanks: data are what they are, under their own names.
-  if (made === undefined) return erased
+  if (made === undefined) return marks
   const today = (field: string): string[] => {
     if (!Object.hasOwn(data, field)) return [field]
     const fed = fedBy(type, data, schema, [field]) ?? Object.keys(made)
     return fed.length === 0 ? [field] : fed
   }
-  return erased.map((one) => ({ ...one, fields: [...new Set(one.fields.flatMap((field) => today(field)))].sort() }))
+  return marks.map((one) => ({ ...one, fields: [...new Set(one.fields.flatMap((field) => today(field)))].sort() }))
 }
 
 /** The fields of today that older data's `fields` are made into; undefined where upcasters do not tell. */

@@ -9,6 +9,7 @@ import { versionMark, type NamesChange } from './change.ts'
 import type { AnyEntityType, EntityRecord } from './entity.ts'
 import { aliasToken, headOf, holderOfRef, plainName, refId, present, survivorOf, type Head } from './entity-read.ts'
 import { mixed } from './entity-labels.ts'
+import { alsoTook } from './entity-took.ts'
 import {
   asBefore,
   commitChange,
@@ -220,11 +221,16 @@ export async function mergeEntities(
     ...{ what: `merged into ${survivor.record.id}`, became: 'merged', into: survivor.record.id },
     state: { mergedInto: survivor.record.id },
   })
-  return joined(writing, kept, gone, lost)
+  return joined(writing, kept, gone, { lost, taken: Object.keys(patch) })
 }
 
 /** Both changes in one unit, the survivor with what led to the other. */
-async function joined(writing: Writing, kept: Written, gone: Written, lost: Head): Promise<Written> {
+async function joined(
+  writing: Writing,
+  kept: Written,
+  gone: Written,
+  { lost, taken }: { readonly lost: Head; readonly taken: readonly string[] },
+): Promise<Written> {
   const { shelf, type } = writing
   const record = kept.puts.find(({ kind }) => kind === 'entity')!.data as unknown as EntityRecord
   const aliases = [...new Set([...(record.aliases ?? []), ...(lost.record.aliases ?? [])])]
@@ -233,6 +239,7 @@ async function joined(writing: Writing, kept: Written, gone: Written, lost: Head
     merged: [...(record.merged ?? []), lost.record.id, ...(lost.record.merged ?? [])],
     refs: { ...record.refs, ...lost.record.refs },
     ...(aliases.length === 0 ? {} : { aliases }),
+    ...(taken.length === 0 ? {} : { took: alsoTook(type, record, lost.record, taken) }),
   }
   const moved: Put[] = []
   for (const [system, ref] of Object.entries(lost.record.refs ?? {}))

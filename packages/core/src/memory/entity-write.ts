@@ -24,7 +24,7 @@ import {
   type EntityRecord,
   type FieldLabels,
 } from './entity.ts'
-import { erasuresToday } from './entity-fed.ts'
+import { erasuresToday, marksToday } from './entity-fed.ts'
 import { changesOf, foldedTo, instant } from './entity-history.ts'
 import { handedOut, headOf, idOfKey, nextPlace, present, survivorOf, type Head, type Shelf } from './entity-read.ts'
 import type { WriteOptions } from './entity-store.ts'
@@ -255,7 +255,9 @@ async function recordAfter(writing: Writing, head: Head | undefined, made: Made)
   const { shelf, type } = writing
   const { wanted, change, base, at, validAt, schema } = made
   const { labels: had, erased: gone, ...before } = head?.record ?? {}
-  const erased = head === undefined || head.record.schema === schema ? gone : erasuresToday(type, head.record)
+  const isUpgraded = head !== undefined && head.record.schema !== schema
+  const erased = isUpgraded ? erasuresToday(type, head.record) : gone
+  const took = isUpgraded ? marksToday(type, head.record, head.record.took ?? []) : (head?.record.took ?? [])
   const held = head?.record.schema === schema ? had : mixed(type, had, base)
   const changed = Object.keys((change.changed ?? {}) as Data)
   const { dropped = [], labels } = change
@@ -273,6 +275,7 @@ async function recordAfter(writing: Writing, head: Head | undefined, made: Made)
     indexed: wanted.raw === true ? head!.record.indexed : indexedFields(type),
     at,
     validAt: Math.max(validAt, head?.record.validAt ?? 0),
+    ...(took.length === 0 ? {} : { took }),
     ...(erased === undefined ? {} : { erased }),
     ...(state.labels === undefined ? {} : { labels: state.labels }),
     ...wanted.state,

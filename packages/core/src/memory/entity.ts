@@ -165,8 +165,16 @@ export interface EntityRecord {
   readonly aliases?: readonly string[]
   /** What of it was erased, oldest first. */
   readonly erased?: readonly Erasure[]
+  /** Which of its fields were ever taken from which other records, by merges of records and of bundles. */
+  readonly took?: readonly Took[]
   /** What its fields are to be taken for, where they were written from something labelled. */
   readonly labels?: FieldLabels
+}
+
+/** Values of another record, here or in another company: what is erased of that one is erased of these. */
+export interface Took {
+  readonly id: string
+  readonly fields: readonly string[]
 }
 
 /** An erasure, as the record keeps it. */
@@ -179,7 +187,10 @@ export interface Erasure {
   readonly hash: string
   /** All that it held. */
   readonly all?: true
-  /** Keyed, of the identities outside that it had until then: a bundle that still has one is about this very record. */
+  /**
+   * Keyed, of the identities outside that it had until then, and of the records that it took what was erased from: a bundle that
+   * still has one is about this very record.
+   */
   readonly refs?: readonly string[]
   /** Where it was still said, as earlier releases noted it; now each place is a record of its own. */
   readonly stands?: readonly Place[]

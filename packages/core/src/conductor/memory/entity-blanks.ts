@@ -20,6 +20,7 @@ import {
   type Wanted,
 } from '../../memory/entity-erased.ts'
 import { headOf, refId, type Head } from '../../memory/entity-read.ts'
+import { takenId } from '../../memory/entity-took.ts'
 import { GONE } from '../../memory/gone.ts'
 import type { EntityErased } from '../../memory/entity-store.ts'
 import type { Desk } from './desk.ts'
@@ -196,7 +197,8 @@ function headPuts(
     reason,
     fields,
     hash,
-    ...(wanted === 'all' ? { all: true as const, ...refsGone(type, record, secret) } : {}),
+    ...(wanted === 'all' ? { all: true as const } : {}),
+    ...refsGone(type, record, { fields, wanted, secret }),
   }
   const data = blanked(type, record.data, held, record.schema)
   const { labels, refs, aliases, ...rest } = record
@@ -227,8 +229,19 @@ function headPuts(
   }
 }
 
-function refsGone(type: AnyEntityType, { refs = {} }: EntityRecord, secret: string): { refs?: string[] } {
-  const gone = Object.entries(refs).map(([system, ref]) => refId(type.name, system, ref, secret))
+/** By what it is known whose values went: identities that go with all of it, and records that the values were taken from. */
+function refsGone(
+  type: AnyEntityType,
+  { refs = {}, took = [] }: EntityRecord,
+  { fields, wanted, secret }: { readonly fields: readonly string[]; readonly wanted: Wanted; readonly secret: string },
+): Pick<Erasure, 'refs'> {
+  const identities = wanted === 'all' ? Object.entries(refs) : []
+  const gone = [
+    ...identities.map(([system, ref]) => refId(type.name, system, ref, secret)),
+    ...took
+      .filter((one) => one.fields.some((field) => fields.includes(field)))
+      .map(({ id }) => takenId(type, id, secret)),
+  ]
   return gone.length === 0 ? {} : { refs: gone }
 }
 
