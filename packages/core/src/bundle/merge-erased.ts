@@ -12,7 +12,7 @@ import type { Environment } from '../conductor/environment.ts'
 import { subjectsOf } from '../conductor/memory/subjects.ts'
 import { pagesOf } from '../journal/pages.ts'
 import { versionMark, type TimelineEvent } from '../memory/change.ts'
-import { recordId, type AnyEntityType, type EntityRecord } from '../memory/entity.ts'
+import { partsOf, recordId, type AnyEntityType, type EntityRecord } from '../memory/entity.ts'
 import { erasedFields, fieldsOf, stringsIn } from '../memory/entity-erased.ts'
 import { erasuresToday, fedBy, other } from '../memory/entity-fed.ts'
 import type { Written } from '../memory/entity-write.ts'
@@ -205,9 +205,7 @@ function naming({
     return found
   }
   return async (about) => {
-    const others = about.flatMap((one) =>
-      (beside.get(one) ?? []).map((id) => `${one.slice(0, one.indexOf('/'))}/${id}`),
-    )
+    const others = about.flatMap((one) => (beside.get(one) ?? []).map((id) => recordId(partsOf(one)!.type, id)))
     return [...new Set((await Promise.all([...about, ...others].map(look))).flat())]
   }
 }

@@ -5,6 +5,7 @@ import type { Environment } from '../conductor/environment.ts'
 import type { Keeping } from '../conductor/memory/import.ts'
 import { subjectsOf } from '../conductor/memory/subjects.ts'
 import { pagesOf } from '../journal/pages.ts'
+import { partsOf, recordId } from '../memory/entity.ts'
 import type { ImportItem } from '../memory/handle.ts'
 import type { Subject } from '../memory/input.ts'
 import type { Kept } from '../memory/kept.ts'
@@ -92,16 +93,16 @@ function iso(instant: number): string {
 
 function subjectHere(subject: string, ids: ReadonlyMap<string, string>): string {
   const here = ids.get(subject)
-  return here === undefined ? subject : `${subject.slice(0, subject.indexOf('/'))}/${here}`
+  return here === undefined ? subject : recordId(partsOf(subject)!.type, here)
 }
 
 /** The subject as the target knows it; entities are `type/id`, with the name by which they are asked for. */
 function subjectOf({ subject, names }: MemoryRecord, ids: ReadonlyMap<string, string>): Subject | undefined {
   if (subject === undefined) return undefined
-  const [type, ...rest] = subject.split('/')
-  if (rest.length === 0) return subject
+  const parts = partsOf(subject)
+  if (parts === undefined) return subject
   const [name] = names ?? []
-  return { type: type!, id: ids.get(subject) ?? rest.join('/'), ...(name === undefined ? {} : { name }) }
+  return { ...parts, id: ids.get(subject) ?? parts.id, ...(name === undefined ? {} : { name }) }
 }
 
 function eventOf(record: MemoryRecord, ids: ReadonlyMap<string, string>): ImportItem {

@@ -18,7 +18,7 @@ import type { Environment } from '../conductor/environment.ts'
 import { deskOf } from '../conductor/memory/desk.ts'
 import { importKept } from '../conductor/memory/import.ts'
 import { shelfOf } from '../conductor/shelf.ts'
-import type { AnyEntityType, EntityRecord } from '../memory/entity.ts'
+import { partsOf, type AnyEntityType, type EntityRecord } from '../memory/entity.ts'
 import { mixed } from '../memory/entity-labels.ts'
 import { erasedHolders, headOf, holderOfRef, present, type Shelf } from '../memory/entity-read.ts'
 import { withNames } from '../memory/entity-identity.ts'
@@ -141,7 +141,7 @@ async function contentsOf(
 /** Each redirect to its end. */
 function standing(merged: ReadonlyMap<string, string>): Map<string, string> {
   const ends = [...merged].map(([key, into]): [string, string] => {
-    const type = key.slice(0, key.indexOf('/'))
+    const { type } = partsOf(key)!
     const seen = new Set<string>()
     let end = into
     for (
@@ -296,7 +296,7 @@ async function rememberAll(parts: Parts, memories: readonly Remembering[]): Prom
   const { value: taxonomy } = await taxonomyOf({ store: env.store, workspace })
   const here = new Map(ids)
   for (const [key, stands] of merged) {
-    const [type, id] = [key.slice(0, key.indexOf('/')), key.slice(key.indexOf('/') + 1)]
+    const { type, id } = partsOf(key)!
     here.set(key, idHere(parts, type, id))
     beside.set(key, beside.get(`${type}/${stands}`) ?? [])
   }

@@ -5,6 +5,7 @@ import { assertNone, Gathered } from '../conductor/gaps.ts'
 import type { MailData } from '../conductor/mail.ts'
 import type { Put } from '../journal/put.ts'
 import type { EntityChange } from '../memory/change.ts'
+import { partsOf } from '../memory/entity.ts'
 import { eventShape } from '../playbook/event.ts'
 
 export class Unread {
@@ -32,12 +33,8 @@ export class Unread {
       this.#look(this.#events.get(event), schema, own)
     }
     if (kind !== 'timeline' || (data as unknown as EntityChange).version !== 1) return
-    const type = id.slice(0, id.indexOf('/'))
-    this.#look(
-      this.#entities.get(type),
-      (data as unknown as EntityChange).schema,
-      id.slice(type.length + 1, id.lastIndexOf('/')),
-    )
+    const of = partsOf(id.slice(0, id.lastIndexOf('/')))!
+    this.#look(this.#entities.get(of.type), (data as unknown as EntityChange).schema, of.id)
   }
 
   /** Throws `UPCASTER_MISSING`. */

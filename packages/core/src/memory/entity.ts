@@ -200,6 +200,12 @@ export function recordId(type: string, id: string): string {
   return `${type}/${id}`
 }
 
+/** Type and id of a record, or of a subject that is one; undefined for other subjects. Ids may hold a slash, types do not. */
+export function partsOf(record: string): { type: string; id: string } | undefined {
+  const slash = record.indexOf('/')
+  return slash > 0 ? { type: record.slice(0, slash), id: record.slice(slash + 1) } : undefined
+}
+
 /** The index value of a field: its canonical text, keyed where it is private, hashed where it is long. */
 export function indexValue(
   type: { readonly name: string; readonly private: ReadonlySet<string> },

@@ -8,6 +8,7 @@ import { KeelsonError } from '../../base/errors.ts'
 import type { RecordRow } from '../../journal/store.ts'
 import { changeId, type EntityChange } from '../../memory/change.ts'
 import type { ChangeSetRecord } from '../../memory/change-set.ts'
+import { partsOf } from '../../memory/entity.ts'
 import { WORKSPACE_SCOPE } from '../../memory/scope.ts'
 import { actorValue, TRAIL, type TrailRecord } from '../trail.ts'
 import type { Desk } from './desk.ts'
@@ -155,10 +156,10 @@ async function setOf({ env, workspace }: At, lines: readonly Line[]): Promise<Ch
   }
 }
 
-/** Type and id of an entity in a change; ids may hold a slash, types do not. */
+/** Type and id of an entity in a change. */
 export function entityOf(id: string): { type: string; id: string } {
-  const slash = id.indexOf('/')
-  if (slash > 0) return { type: id.slice(0, slash), id: id.slice(slash + 1) }
+  const parts = partsOf(id)
+  if (parts !== undefined) return parts
   throw new KeelsonError('MEMORY_NOT_FOUND', `"${id}" is no entity`)
 }
 

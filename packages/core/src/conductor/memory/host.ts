@@ -4,6 +4,7 @@ import { KeelsonError } from '../../base/errors.ts'
 import { pagesOf } from '../../journal/pages.ts'
 import type { Amendment, ChangeOp, Remembered } from '../../memory/change-set.ts'
 import { CONTEXT_RECORD, contextPut, type ContextLog } from '../../memory/context.ts'
+import { partsOf } from '../../memory/entity.ts'
 import type { ScopeOptions, WorkspaceMemory } from '../../memory/handle.ts'
 import type { NewEvent, NewMemory } from '../../memory/input.ts'
 import { search } from '../../memory/recall/recall.ts'
@@ -148,7 +149,7 @@ function correctedBy(
   { id }: Remembered,
   { subject, predicate, kind }: NewMemory,
 ): Promise<Counted> {
-  const type = typeof subject === 'string' ? subject.split('/')[0] : subject?.type
+  const type = typeof subject === 'string' ? (partsOf(subject)?.type ?? subject) : subject?.type
   const field = [type, predicate ?? kind].filter((one) => one !== undefined).join(' ')
   return env.projections.corrected(env, workspace, { type: 'memory', id, fields: [field], by, at: env.clock.now() })
 }
@@ -167,16 +168,9 @@ async function correction(
       hint: 'Remember a fact about it, or forget it.',
     })
   }
-  const [type, ...rest] = subject?.split('/') ?? []
-  const about =
-    subject === undefined
-      ? {}
-      : {
-          subject:
-            rest.length === 0
-              ? subject
-              : { type: type!, id: rest.join('/'), ...(names === undefined ? {} : { name: names[0]! }) },
-        }
+  const entity = subject === undefined ? undefined : partsOf(subject)
+  const named = names === undefined ? {} : { name: names[0]! }
+  const about = subject === undefined ? {} : { subject: entity === undefined ? subject : { ...entity, ...named } }
   const memory: NewMemory = {
     ...{ kind, scope, load, evidence: [...evidence, { kind: 'memory' as const, id }], sensitivity, ...about },
     ...(predicate === undefined ? {} : { predicate }),

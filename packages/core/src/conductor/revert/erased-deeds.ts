@@ -10,6 +10,7 @@ import { pagesOf } from '../../journal/pages.ts'
 import type { MemoryStore, RecordRow } from '../../journal/store.ts'
 import type { TimelineEvent } from '../../memory/change.ts'
 import { CHANGE_SET_RECORD, type ChangeSetRecord } from '../../memory/change-set.ts'
+import { partsOf } from '../../memory/entity.ts'
 import type { EffectRecord } from '../effect/ledger.ts'
 import type { Part } from './target.ts'
 
@@ -56,8 +57,7 @@ function ofLine(row: RecordRow, { entity }: Finding): Begun[] {
   const { step, version, at } = JSON.parse(row.data) as TimelineEvent
   if (version === undefined) return []
   const owner = row.id.slice(0, row.id.lastIndexOf('/'))
-  const slash = owner.indexOf('/')
-  const one = { type: owner.slice(0, slash), id: owner.slice(slash + 1), version }
+  const one = { ...partsOf(owner)!, version }
   return [{ key: step, at: Date.parse(at), tell: (position) => entity(one, position) }]
 }
 
