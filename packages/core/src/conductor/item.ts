@@ -3,6 +3,7 @@ import { actorText, type Actor, type Money } from '../base/actor.ts'
 import type { Flag } from '../base/glyphs.ts'
 import { sha256 } from '../base/hash.ts'
 import { canonical, canonicalAround } from '../base/json.ts'
+import type { Labels } from '../base/labels.ts'
 import type { Json } from '../base/value.ts'
 import type { RejectReason, Risk } from '../connector/action.ts'
 import type { Preview, PreviewRow } from '../connector/preview.ts'
@@ -15,8 +16,21 @@ export type Verb = 'approve' | 'edit' | 'reject' | 'respond' | 'answer' | 'outco
 
 export interface Provenance {
   readonly label: string
-  readonly trust: 'operator' | 'connector' | 'outside'
+  /** 'outside': an outsider may have written it, whoever handed it on. */
+  readonly trust: Trust
   readonly ref: string
+}
+
+export type Trust = 'operator' | 'connector' | 'outside'
+
+/** Of what is `otherwise` as its kind says: whatever is untrusted is from outside. */
+export function takenFor(labels: Labels | undefined, otherwise: Trust): Trust {
+  return labels?.untrusted === undefined ? otherwise : 'outside'
+}
+
+/** A run that words what is put to a person. */
+export function saidBy(run: string, seen: Labels): Provenance {
+  return { label: `run ${run}`, trust: takenFor(seen, 'connector'), ref: `run:${run}` }
 }
 
 /** One effect of a plan, as it is put to a person. */

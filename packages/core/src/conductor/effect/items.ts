@@ -11,7 +11,7 @@ import type { Preview } from '../../connector/preview.ts'
 import { shapeOf } from '../../connector/shape.ts'
 import { dataOf, type Entry } from '../../journal/entry.ts'
 import { whyOf, type Judgement, type OnSilence } from '../../policy/verdict.ts'
-import type { ItemRecord, Provenance } from '../item.ts'
+import { takenFor, type ItemRecord, type Provenance, type Trust } from '../item.ts'
 import { askItem, type AskItem, type ItemText } from '../ops/ask.ts'
 import type { Handed } from '../ops/memory-texts.ts'
 import type { Pass } from '../pass.ts'
@@ -221,14 +221,26 @@ function whenOf({ verdict: { holds, holdMs }, covered, heldSince }: Bytes): stri
   return `at ${iso(heldSince + holdMs)}, or ${now} if that is later, unless it is stopped`
 }
 
-/** What an effect rests on, for people. */
-export function sources(spec: Pick<EffectSpec, 'playbook' | 'owner' | 'because'>): Provenance[] {
-  const asked: Provenance = {
-    label: `${spec.playbook}, ${readableKey(spec.owner.key)}`,
-    trust: 'operator',
-    ref: `run:${spec.owner.run}`,
-  }
-  return [asked, ...spec.because.map(sourceOf)]
+/**
+ * What an effect rests on, for people: who asked, and each source. Where it is untrusted and no source says so, it is who asked
+ * who may have been told by an outsider.
+ */
+export function sources({
+  playbook,
+  owner,
+  because,
+  labels,
+}: Pick<EffectSpec, 'playbook' | 'owner' | 'because' | 'labels'>): [Provenance, ...Provenance[]] {
+  const named = because.map(sourceOf)
+  const isNamed = named.some(({ trust }) => trust === 'outside')
+  return [
+    {
+      label: `${playbook}, ${readableKey(owner.key)}`,
+      trust: isNamed ? 'operator' : takenFor(labels, 'operator'),
+      ref: `run:${owner.run}`,
+    },
+    ...named,
+  ]
 }
 
 /** A key that a playbook gave to one of many is written as it gave it. */
@@ -240,16 +252,28 @@ function readableKey(key: string): string {
   }
 }
 
+interface Ref {
+  readonly entity?: string
+  readonly id?: string
+  readonly version?: number
+  readonly step?: string
+  readonly value?: string
+  /** Sources of before that was kept are shown by their kind. */
+  readonly untrusted?: true
+}
+
 function sourceOf(one: Json): Provenance {
-  const ref = one as { entity?: string; id?: string; version?: number; step?: string; value?: string }
+  const ref = one as Ref
   if ('memory' in ref) return memorySource(ref as unknown as Omit<Handed, 'labels'>)
+  const trust = (otherwise: Trust): Trust => (ref.untrusted === true ? 'outside' : otherwise)
   if (ref.entity !== undefined)
     return {
       label: `${ref.entity} ${ref.id} v${ref.version}`,
-      trust: 'operator',
+      trust: trust('operator'),
       ref: `entity:${ref.entity}/${ref.id}@${ref.version}`,
     }
-  if (ref.step !== undefined) return { label: readableKey(ref.step), trust: 'connector', ref: `step:${ref.step}` }
+  if (ref.step !== undefined)
+    return { label: readableKey(ref.step), trust: trust('connector'), ref: `step:${ref.step}` }
   return { label: 'a value of the playbook', trust: 'outside', ref: `sha256:${ref.value ?? ''}` }
 }
 

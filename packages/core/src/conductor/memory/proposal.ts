@@ -30,6 +30,7 @@ import { isSame } from '../../memory/supersede.ts'
 import { memoryOf, type MemoryRecord } from '../../memory/unit.ts'
 import { builtIn } from '../../playbook/playbook.ts'
 import { askItem } from '../ops/ask.ts'
+import type { Trust } from '../item.ts'
 import type { Pass } from '../pass.ts'
 import { newRun } from '../start.ts'
 import type { Built } from '../writer.ts'
@@ -83,6 +84,8 @@ interface Shown {
   /** Who proposes it, and where that can be looked up. */
   readonly from: string
   readonly ref: string
+  /** What is proposed may be an outsider's words. Not told of what earlier releases looked at. */
+  readonly outside?: true
   /** Hash of what would be done, and to what. */
   readonly hash: string
   /** Nothing of it can be done any more: nobody is asked. */
@@ -104,20 +107,27 @@ async function look(pass: Pass, key: string, set: string): Promise<Shown> {
   return pass.operation<Shown>({ key, kind: 'memory', hash: sha256(set), live })
 }
 
-function originOf(record: ChangeSetRecord | undefined): { from: string; ref: string } {
+function originOf(record: ChangeSetRecord | undefined): Pick<Shown, 'from' | 'ref' | 'outside'> {
   const { run, by } = record?.source ?? {}
-  if (run !== undefined) return { from: `run ${run}`, ref: `run:${run}` }
-  return { from: by?.name ?? by?.id ?? '', ref: `actor:${by?.id ?? ''}` }
+  const outside = isOutside(record) ? ({ outside: true } as const) : {}
+  if (run !== undefined) return { from: `run ${run}`, ref: `run:${run}`, ...outside }
+  return { from: by?.name ?? by?.id ?? '', ref: `actor:${by?.id ?? ''}`, ...outside }
+}
+
+function isOutside(record: ChangeSetRecord | undefined): boolean {
+  if (record?.labels?.untrusted !== undefined) return true
+  return record?.ops?.some((one) => 'memory' in one && (one.memory as { outside?: boolean }).outside === true) === true
 }
 
 async function ask(pass: Pass, key: string, set: string, shown: Shown): Promise<Decision> {
+  const trust: Trust = shown.outside === true ? 'outside' : 'connector'
   const item = {
     kind: 'question' as const,
     title: `Memory: ${shown.title}`.slice(0, 500).toWellFormed(),
     allows: ['approve', 'reject'] as const,
     why: [
-      { label: shown.from, trust: 'connector' as const, ref: shown.ref },
-      { label: 'the change set', trust: 'connector' as const, ref: `change-set:${set}` },
+      { label: shown.from, trust, ref: shown.ref },
+      { label: 'the change set', trust, ref: `change-set:${set}` },
     ],
     preview: { kind: 'fields' as const, rows: [] },
     editSchema: {},

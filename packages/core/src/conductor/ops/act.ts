@@ -19,8 +19,8 @@ import { located } from '../located.ts'
 import type { Pass } from '../pass.ts'
 import { given } from './options.ts'
 import type { Perform } from './place.ts'
-import { sourcesIn, type ActMemory } from './sources.ts'
-import { passing, restsOn } from './rests.ts'
+import type { ActMemory } from './sources.ts'
+import { markedIn, passing, restsOn } from './rests.ts'
 
 export const REVISIONS_MAX = 5
 
@@ -48,7 +48,7 @@ export async function actOp<In, Out>(
       )
       const asked: Asked = {
         input: text,
-        because: sourcesIn(pass, memory, options.because),
+        because: markedIn(pass, memory, options.because),
         labels: () => passing(known.input, restsOn(pass, memory, options.because)),
         extra: options.key,
         more: { revises, maxAgeMs },
@@ -108,7 +108,7 @@ export function executing(pass: Pass, action: { readonly name: string }): AnyAct
 export interface Asked {
   /** Canonical text. */
   readonly input: string
-  readonly because: readonly Json[]
+  readonly because: () => readonly Json[]
   readonly labels: () => Labels
   readonly extra: string | undefined
   readonly more: Pick<Acting, 'approved' | 'revises' | 'maxAgeMs'> & { readonly shadow?: Shadowed | undefined }
@@ -132,7 +132,7 @@ export function one<In, Out>(pass: Pass, key: string, action: AnyAction, asked: 
       action,
       input,
       effect: effectId(secret, action, own),
-      because,
+      because: because(),
       labels: asked.labels(),
       ...more,
       shadow,

@@ -6,6 +6,7 @@ import { withZod } from '../../base/zod.ts'
 import type { AnyEntityType } from '../../memory/entity.ts'
 import { approvalsFor, type Allowed, type Needed } from '../../memory/entity-rules.ts'
 import type { WriteOptions } from '../../memory/entity-store.ts'
+import { saidBy, takenFor } from '../item.ts'
 import type { Pass } from '../pass.ts'
 import { askItem, type ItemText } from './ask.ts'
 import type { Perform } from './place.ts'
@@ -56,6 +57,7 @@ function itemOf(
   needed: readonly Needed[],
 ): ItemText {
   const run = pass.task.claimed.row.id
+  const trust = takenFor(pass.history.labels, 'operator')
   const ways = needed.map(({ name, from, to }) => `${name} (from "${from}" to "${to}")`).join(', ')
   const what = before === undefined ? `a new ${type.name}` : `${type.name} ${id} (version ${before.version})`
   const rows = Object.entries(patch).map(([label, value]) => ({
@@ -69,10 +71,8 @@ function itemOf(
     title: `${what}: ${ways === '' ? 'may it be written?' : `may it ${ways}?`}`,
     allows: ['approve', 'reject', 'answer'],
     why: [
-      { label: `run ${run}`, trust: 'connector', ref: `run:${run}` },
-      ...(before === undefined
-        ? []
-        : [{ label: what, trust: 'operator' as const, ref: `entity:${type.name}/${id}@${before.version}` }]),
+      saidBy(run, pass.history.labels),
+      ...(before === undefined ? [] : [{ label: what, trust, ref: `entity:${type.name}/${id}@${before.version}` }]),
     ],
     proposes: { op: 'write', entities: [before === undefined ? type.name : `${type.name}/${id}`] },
     preview: { kind: 'fields', rows: [...rows, ...own] },

@@ -12,7 +12,7 @@ import { dataOf, type Draft, type Entry } from '../../journal/entry.ts'
 import type { EntryData } from '../../journal/kinds.ts'
 import type { Op } from '../../journal/op.ts'
 import { ladderOf, type OnSilence, type Rung, type RungOptions } from '../../policy/verdict.ts'
-import { itemHash, itemId, itemPut, readItem, type ItemRecord } from '../item.ts'
+import { itemHash, itemId, itemPut, readItem, saidBy, type ItemRecord } from '../item.ts'
 import type { Pass } from '../pass.ts'
 import { given } from './options.ts'
 import type { Perform } from './place.ts'
@@ -229,7 +229,7 @@ function questionOf(pass: Pass, question: string, answer: z.ZodType, wrong: stri
     kind: 'question',
     ...posed(pass, question),
     allows: ['answer', 'snooze'],
-    why: [{ label: `run ${run}`, trust: 'connector', ref: `run:${run}` }],
+    why: [saidBy(run, pass.history.labels)],
     preview: { kind: 'text', after: `${question}${more}` },
     editSchema: jsonSchema(answer) as Json,
   }
@@ -250,7 +250,7 @@ export async function approve(pass: Pass, key: string, question: string, options
     kind: 'question',
     ...posed(pass, question),
     allows: pass.history.start.shadow === undefined ? ['approve', 'reject', 'answer', 'snooze'] : ['answer', 'snooze'],
-    why: [{ label: `run ${pass.task.claimed.row.id}`, trust: 'connector', ref: `run:${pass.task.claimed.row.id}` }],
+    why: [saidBy(pass.task.claimed.row.id, pass.history.labels)],
     preview: { kind: 'text', after: question },
     editSchema: jsonSchema(yesSchema()) as Json,
   }

@@ -13,6 +13,7 @@ import { recordId, type AnyEntityType, type Entity } from '../../memory/entity.t
 import { present, survivorOf, type Shelf } from '../../memory/entity-read.ts'
 import type { Drift, EntityStore } from '../../memory/entity-store.ts'
 import { unchanged, type Writing, type Written } from '../../memory/entity-write.ts'
+import { takenFor } from '../item.ts'
 import type { Pass } from '../pass.ts'
 import { askItem, type ItemText } from './ask.ts'
 import type { Perform } from './place.ts'
@@ -114,6 +115,7 @@ function differing(ours: { [field: string]: Json }, theirs: { [field: string]: J
 
 function itemOf(pass: Pass, type: AnyEntityType, entity: Entity<unknown>, system: string, fields: Sides): ItemText {
   const run = pass.task.claimed.row.id
+  const { labels } = pass.history
   const shown = (value: Json): string => (typeof value === 'string' ? value : JSON.stringify(value))
   const rows = Object.entries(fields).map(([label, { ours, theirs }]) => ({
     label,
@@ -127,10 +129,10 @@ function itemOf(pass: Pass, type: AnyEntityType, entity: Entity<unknown>, system
     why: [
       {
         label: `${type.name} ${entity.id}, version ${entity.version}`,
-        trust: 'operator',
+        trust: takenFor(labels, 'operator'),
         ref: `entity:${type.name}/${entity.id}@${entity.version}`,
       },
-      { label: `what ${system} says`, trust: 'connector', ref: `run:${run}` },
+      { label: `what ${system} says`, trust: takenFor(labels, 'connector'), ref: `run:${run}` },
     ],
     preview: { kind: 'fields', rows },
     editSchema: jsonSchema(answerSchema()) as Json,

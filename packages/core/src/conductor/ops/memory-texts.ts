@@ -13,6 +13,7 @@ import type { ContextItem } from '../../memory/context.ts'
 import { memoryCandidate } from '../memory/gather.ts'
 import { lineOf } from '../../memory/context.ts'
 import type { Pass } from '../pass.ts'
+import { takenFor, type Trust } from '../item.ts'
 import { hashUnder } from './asked.ts'
 
 interface Kept {
@@ -26,7 +27,7 @@ interface Kept {
 export interface Handed {
   readonly memory: string
   readonly kind: MemoryKind
-  readonly trust: 'operator' | 'connector' | 'outside'
+  readonly trust: Trust
   /** Who said so, for people. */
   readonly by: string
   readonly labels: Labels
@@ -49,7 +50,7 @@ function hand(pass: Pass, memory: Memory): Memory {
   const { id, kind, authority, source } = memory
   const labels = labelsOfMemory(memory)
   const inside = authority === 'operator' ? 'operator' : 'connector'
-  const trust = labels.untrusted === undefined ? inside : 'outside'
+  const trust = takenFor(labels, inside)
   own.set(memory, { memory: id, kind, trust, by: actorText(source.by), labels })
   return memory
 }

@@ -11,6 +11,7 @@ import { present, survivorOf, type Head } from '../../memory/entity-read.ts'
 import { mergeEntities } from '../../memory/entity-identity.ts'
 import type { Writing, Written } from '../../memory/entity-write.ts'
 import { contradictedBy } from '../memory/subjects.ts'
+import { saidBy, takenFor } from '../item.ts'
 import type { Pass } from '../pass.ts'
 import { agreed, shown } from './agree.ts'
 import type { ItemText } from './ask.ts'
@@ -116,10 +117,10 @@ function itemOf(pass: Pass, type: AnyEntityType, { into, from, rows }: Seen, rea
     title: `${type.name} ${from.id} and ${into.id}: are they one?${because}`.slice(0, 500).toWellFormed(),
     allows: ['approve', 'reject', 'answer'],
     why: [
-      { label: `run ${run}`, trust: 'connector', ref: `run:${run}` },
+      saidBy(run, pass.history.labels),
       ...[into, from].map(({ id, version }) => ({
         label: `${type.name} ${id}, version ${version}`,
-        trust: 'operator' as const,
+        trust: takenFor(pass.history.labels, 'operator'),
         ref: `entity:${type.name}/${id}@${version}`,
       })),
     ],

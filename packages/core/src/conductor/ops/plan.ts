@@ -29,12 +29,12 @@ import type { ItemRecord, PlanLine } from '../item.ts'
 import type { Pass } from '../pass.ts'
 import { readable } from '../shown.ts'
 import { businessOf, declineOf, executing, one, REVISIONS_MAX } from './act.ts'
-import { sourcesIn, type ActMemory } from './sources.ts'
+import type { ActMemory } from './sources.ts'
 import { patience, type AskItem } from './ask.ts'
 import { given } from './options.ts'
 import type { Perform } from './place.ts'
 import type { Place } from './place.ts'
-import { passing, restsOn } from './rests.ts'
+import { markedIn, passing, restsOn } from './rests.ts'
 
 /** More lines than this nobody reads. */
 const LINES_MAX = 100
@@ -51,7 +51,7 @@ interface Intended {
   readonly action: AnyAction
   /** Canonical text. */
   readonly input: string
-  readonly because: readonly Json[]
+  readonly because: () => readonly Json[]
   readonly labels: () => Labels
   readonly key: string | undefined
 }
@@ -78,7 +78,7 @@ export function intend<In, Out>(
   intents.set(intent, {
     action: known,
     input: text,
-    because: sourcesIn(pass, memory, options.because),
+    because: markedIn(pass, memory, options.because),
     labels: () => passing(known.input, restsOn(pass, memory, options.because)),
     key: options.key,
   })
@@ -219,15 +219,16 @@ async function judged(pass: Pass, key: string, given: readonly Intended[]): Prom
   await pass.work.run(async () => {
     const { row } = pass.task.claimed
     const lines: Judged[] = []
-    for (const [i, { action, input, because, labels }] of given.entries()) {
-      const about = { key: `${key}/${i + 1}`, hash: '', effect: '', labels: labels(), shadow: undefined }
+    for (const [i, { action, input, ...source }] of given.entries()) {
+      const [because, labels] = [source.because(), source.labels()]
+      const about = { key: `${key}/${i + 1}`, hash: '', effect: '', labels, shadow: undefined }
       const acting = { ...about, action, input, because }
       const verdict = await verdictOf(pass, acting)
       const shadow = await shadowed(pass, action, input)
       const value = parseStored(input)
       const denied = verdict.denies.map((one) => `${one.rule}: ${one.reason}`).join('; ')
-      const why =
-        because.length === 0 ? [] : sources({ playbook: row.playbook, owner: { run: row.id, key }, because }).slice(1)
+      const [asked, ...why] = sources({ playbook: row.playbook, owner: { run: row.id, key }, because, labels })
+      if (asked.trust === 'outside') why.unshift(asked)
       const { batchKey: _alone, ...facts } = factsOf(action, value)
       lines.push(
         readable({
@@ -271,6 +272,8 @@ function planItem(
   const shown = lines.map(
     ({ verdict: _verdict, fresh: _fresh, agreed: _agreed, rung: _rung, ...line }): PlanLine => line,
   )
+  const isOutside = lines.some(({ why }) => why.some((one) => one.trust === 'outside'))
+  const trust = isOutside ? 'outside' : 'operator'
   const possible = shown.filter((line) => line.denied === undefined)
   const risks: readonly Risk[] = ['low', 'medium', 'high']
   return {
@@ -278,7 +281,7 @@ function planItem(
       kind: 'plan',
       title,
       allows: [...(possible.length > 0 ? (['approve', 'edit'] as const) : []), 'reject', 'respond', 'snooze'],
-      why: [{ label: `${row.playbook}, run ${row.id}`, trust: 'operator', ref: `run:${row.id}` }],
+      why: [{ label: `${row.playbook}, run ${row.id}`, trust, ref: `run:${row.id}` }],
       preview: { kind: 'fields', rows: shown.map(rowOf) },
       editSchema: editSchemaOf(possible),
       input: given.map(({ action, input, key }) => [action.name, action.account, parseStored(input), key ?? null]),

@@ -1,11 +1,12 @@
 /** Rests: what an input is to be taken for: the labels of its sources, or of all that the run has seen where nobody says. */
 import { joinLabels, labelled, NO_LABELS, withoutUntrusted, type Labels } from '../../base/labels.ts'
 import { isMute } from '../../base/wording.ts'
+import type { Json } from '../../base/value.ts'
 import type { AnyAction } from '../../connector/action.ts'
 import type { z } from 'zod'
 import type { Pass } from '../pass.ts'
 import { handedAs } from './memory-texts.ts'
-import type { ActMemory } from './sources.ts'
+import { sourcesIn, type ActMemory } from './sources.ts'
 
 /** Labels of what `because` names; of the whole run where it names nothing, or something of unknown origin. */
 export function restsOn(pass: Pass, memory: ActMemory, because: readonly unknown[] = []): Labels {
@@ -23,6 +24,16 @@ function labelsOf(pass: Pass, memory: ActMemory, one: unknown): Labels | undefin
   // A step computes from whatever its code holds.
   if (op?.outcome === undefined || op.kind === 'step') return undefined
   return op.outcome.outcome.labels ?? NO_LABELS
+}
+
+/** Sources as people are to be shown them: each with a mark where, by the time that it counts, an outsider may have written it. */
+export function markedIn(pass: Pass, memory: ActMemory, because: readonly unknown[] = []): () => Json[] {
+  const all = because.map((one) => ({ one, refs: sourcesIn(pass, memory, [one]) }))
+  return () =>
+    all.flatMap(({ one, refs }) => {
+      const mark = restsOn(pass, memory, [one]).untrusted === undefined ? {} : { untrusted: true }
+      return refs.map((ref) => ({ ...(ref as object), ...mark }))
+    })
 }
 
 /** What an action returns: as it declares; where it does not, whatever it was given may come back. */

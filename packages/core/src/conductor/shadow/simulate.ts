@@ -20,6 +20,7 @@ import { whyOf, type Judgement } from '../../policy/verdict.ts'
 import type { Acting } from '../effect/act.ts'
 import { denied, judge } from '../effect/judge.ts'
 import { effectPut, readEffect, type EffectRecord } from '../effect/ledger.ts'
+import { sources } from '../effect/items.ts'
 import { previewOf } from '../effect/render.ts'
 import { receiptOf } from '../effect/settling.ts'
 import { behalfOf } from '../behalf.ts'
@@ -278,7 +279,7 @@ function whyIn({ action }: Acting, { segment = '' }: Shadowed): string {
 /** What would have been asked, or done. It can be judged or put away, never approved. */
 async function shown(pass: Pass, acting: Acting, verdict: Judgement, shadow: Shadowed): Promise<ItemRecord> {
   const { env, claimed } = pass.task
-  const { action, input, key, effect } = acting
+  const { action, input, key, effect, because, labels } = acting
   const { row } = claimed
   const reasons = verdict.asks.map((one) => whyOf(one))
   const bare: Omit<ItemRecord, 'hash'> = {
@@ -295,7 +296,7 @@ async function shown(pass: Pass, acting: Acting, verdict: Judgement, shadow: Sha
     onSilence: 'wait',
     reminders: 0,
     allows: ['answer', 'dismiss'],
-    why: [{ label: `${row.playbook}@${row.version}, ${key}`, trust: 'operator', ref: `run:${row.id}` }],
+    why: sources({ playbook: `${row.playbook}@${row.version}`, owner: { run: row.id, key }, because, labels }),
     preview: await previewOf(pass, action, parseStored(input)),
     editSchema: JUDGED,
     action: action.name,
