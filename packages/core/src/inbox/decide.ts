@@ -9,6 +9,8 @@
  * D5. What is too long to be seen at a glance gets no yes from somebody who has not opened it.
  * D6. A hash that is not the item's, and one who may not decide, are journaled (attempts.ts).
  * D7. An edit that the rules of this process deny is refused: the item stays. Whoever decides elsewhere is told by the run.
+ * D8. The same decision of the same item as it was shown, by the same actor, is answered as it was the first time: a request
+ *     that is tried again must not look refused. It is taken no second time.
  */
 import type { z } from 'zod'
 import { actorJson, isActor, type Actor } from '../base/actor.ts'
@@ -79,6 +81,7 @@ export async function decide(
   const { env, workspace } = options
   const { hash, by, ...said } = given
   let refusal: Decided | undefined
+  let isTaken = false
   let record: ItemRecord | undefined
   let tell = (): void => {}
   const written = await env.company(workspace).edit(async () => {
@@ -87,6 +90,8 @@ export async function decide(
     if (found === undefined) throw itemNotFound(id)
     record = found.item
     const decision = wholeDecision(found.item, said)
+    isTaken = isAgain(found.item, hash, by, decision)
+    if (isTaken) return undefined
     refusal = (await refuse(options, found.item, hash, by, decision)) ?? (await beyond(options, found.item, batch?.key))
     if (refusal !== undefined) return undefined
     const now = env.clock.now()
@@ -108,6 +113,7 @@ export async function decide(
       unit: found.item.key === '' ? starts : { deliveries: [delivery], ...starts },
     }
   })
+  if (isTaken) return { status: 'done' }
   if (written === undefined) {
     if (isAttempt(refusal)) await options.noteAttempt(id, hash, by, verbOf(said))
     return refusal ?? refused('settled', 'it has been decided', record!)
@@ -116,6 +122,17 @@ export async function decide(
   if (record!.key === '' && 'retry' in said) await options.retry(record!.run, by)
   env.nudge()
   return { status: 'done' }
+}
+
+/** D8. */
+function isAgain({ hash: own, decided }: ItemRecord, hash: string, by: Actor, decision: Decision): boolean {
+  if (decided === undefined || own !== hash || !isActor(by)) return false
+  if (decided.by.id !== by.id || decided.by.kind !== by.kind) return false
+  try {
+    return canonical(decision) === canonical(decided.decision)
+  } catch {
+    return false // what is no JSON was never taken
+  }
 }
 
 /** D6. */
