@@ -63,7 +63,9 @@ describe('a budget', () => {
     for (const who of ['a', 'b', 'c', 'd']) await t.start(pay, { who, cents: 600 }, { id: who })
     expect(t.world(charge)).toHaveLength(1)
     const { items } = await t.inbox.list()
-    expect(items).toMatchObject([{ kind: 'attention', code: 'BUDGET_REACHED', allows: ['answer', 'reject'] }])
+    expect(items).toMatchObject([
+      { kind: 'attention', code: 'BUDGET_REACHED', allows: ['answer', 'reject', 'delegate'] },
+    ])
     const status = await t.keelson.runs.get('b').status()
     expect(status).toMatchObject({ state: 'waiting', for: [{ kind: 'budget', inbox: items[0]!.id }] })
     const { id, hash } = items[0]!

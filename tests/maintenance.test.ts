@@ -95,7 +95,7 @@ describe('maintenance on a schedule', () => {
     await keelson.quiet()
     expect(failed).toEqual(['backup'])
     const { items } = await keelson.inbox.list()
-    expect(items).toMatchObject([{ kind: 'attention', code: 'MAINTENANCE_FAILED', allows: ['dismiss'] }])
+    expect(items).toMatchObject([{ kind: 'attention', code: 'MAINTENANCE_FAILED', allows: ['dismiss', 'delegate'] }])
     expect(items[0]!.title).toContain('backup')
     rmSync(blocked)
     await (await keelson.maintenance.run({ by: me, backup: { to: blocked } })).result()

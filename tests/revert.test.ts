@@ -500,7 +500,7 @@ describe('an effect', () => {
         code: 'REVERT_INCOMPLETE',
         title: 'Not all was taken back: site.put slug: b, text: x',
         preview: { after: expect.stringContaining('b was edited since') },
-        allows: ['dismiss'],
+        allows: ['dismiss', 'delegate'],
       },
     ])
     const next = await t.keelson.revert.plan({ run: run.id })
@@ -645,7 +645,7 @@ describe('the gate of a revert', () => {
     const { id } = await t.host((keelson) => keelson.revert.apply(plan, { by: ann }))
     const { items } = await t.inbox.list()
     expect(items).toMatchObject([
-      { title: expect.stringContaining('Take back: '), allows: ['approve', 'reject', 'snooze'] },
+      { title: expect.stringContaining('Take back: '), allows: ['approve', 'reject', 'snooze', 'delegate'] },
     ])
     await t.reject(world.put, 'not this one')
     expect((await t.keelson.runs.get(id).result()) as RevertResult).toMatchObject({

@@ -154,7 +154,7 @@ describe('a run in shadow', () => {
     const run = await t.start(collect, { invoice: 'i1', cents: 100 }, { shadow: true })
     expect((await run.result()).after).toBe(false)
     const { items } = await t.inbox.list()
-    expect(items).toMatchObject([{ kind: 'approval', shadow: true, allows: ['answer', 'dismiss'] }])
+    expect(items).toMatchObject([{ kind: 'approval', shadow: true, allows: ['answer', 'dismiss', 'delegate'] }])
     const by = { kind: 'person', id: 'ann' } as const
     const [item] = items
     expect(await t.inbox.decide(item!.id, { hash: item!.hash, by, approve: true })).toMatchObject({ why: 'invalid' })

@@ -67,7 +67,7 @@ describe('what stands on the rung of shadow', () => {
     const run = await t.start(bill, { invoice: 'a', cents: 5 })
     expect(await run.result()).toContain('true true in shadow')
     expect(t.world(charge)).toEqual([])
-    expect(await open(t)).toMatchObject([{ kind: 'approval', shadow: true, allows: ['answer', 'dismiss'] }])
+    expect(await open(t)).toMatchObject([{ kind: 'approval', shadow: true, allows: ['answer', 'dismiss', 'delegate'] }])
     expect(await standing(t)).toMatchObject({ rung: 'shadow', seen: 0, next: 'approve' })
     expect((await t.keelson.shadow.diff(run.id)).pairs).toMatchObject([{ action: 'bank.charge', outcome: 'open' }])
     expect((await t.keelson.revert.plan({ run: run.id })).lines).toEqual([])

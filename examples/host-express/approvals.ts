@@ -21,7 +21,7 @@ export async function look({ inbox }: Workspace, id: string, by: Actor): Promise
 /** A page that says why it was not decided; undefined when it was. */
 export async function decide({ inbox }: Workspace, id: string, by: Actor, form: URLSearchParams) {
   const item = await inbox.get(id)
-  const verb = item.allows.find((each) => each === form.get('verb'))
+  const verb = ways(item).find((each) => each === form.get('verb'))
   if (verb === undefined) return { title: item.title, status: 400, body: card(item) }
   const said = verb === 'snooze' ? undefined : VERBS[verb].said(form, item)
   const hash = form.get('hash') ?? ''
@@ -39,11 +39,13 @@ const REFUSED: { readonly [why in (Decided & { status: 'refused' })['why']]: str
 }
 
 // #region verbs
-type Verb = Exclude<InboxItem['allows'][number], 'snooze'>
+type Verb = Exclude<InboxItem['allows'][number], 'snooze' | 'delegate'>
 type Asked = {
   asks?: (item: InboxItem, draft?: Json) => Shown
   said: (form: URLSearchParams, item: InboxItem) => Decision
 }
+/** One list for all: nothing is handed on here. */
+const ways = ({ allows }: InboxItem) => allows.filter((each) => each !== 'delegate')
 const LABELS: { readonly [verb: string]: string } = {
   ...{ edit: 'approve as edited', outcome: 'that is what became of it', snooze: 'put off for a day' },
 }
@@ -86,7 +88,7 @@ function card(item: InboxItem, draft?: Json): Markup {
     }))
     return markup`<article><h2>${part.title}</h2>${alerts}${table([...preview, ...why, ...rest])}</article>`
   })
-  const forms = item.allows.map(
+  const forms = ways(item).map(
     (verb) => markup`<form method="post"><input type="hidden" name="hash" value="${item.hash}">
 ${verb !== 'snooze' && VERBS[verb].asks?.(item, draft)}<button name="verb" value="${verb}">${LABELS[verb] ?? verb}</button></form>`,
   )

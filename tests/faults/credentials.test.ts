@@ -84,7 +84,7 @@ describe.each(['key', 'id', 'precondition', 'lookup', 'none'] as const)('an effe
     ['cannot be had', true],
   ])('and whose credentials %s waits for others, has not happened, and goes once with them', async (_why, throws) => {
     const { t, run, bank, vault, item } = await refused({ throws })
-    expect(item).toMatchObject({ kind: 'attention', allows: ['retry'] })
+    expect(item).toMatchObject({ kind: 'attention', allows: ['retry', 'delegate'] })
     expect(item.title).toContain(CREDENTIALS)
     expect(bank).toMatchObject({ paid: 0, calls: throws ? 0 : 2 }) // once by its caller, once by its own run
     vault.key = 'old'

@@ -122,7 +122,7 @@ describe('an instant that cannot be started', () => {
     clock.to(at('09:00'))
     await keelson.quiet()
     const [item] = (await keelson.inbox.list()).items
-    expect(item).toMatchObject({ kind: 'attention', code: 'INPUT_INVALID', allows: ['dismiss'] })
+    expect(item).toMatchObject({ kind: 'attention', code: 'INPUT_INVALID', allows: ['dismiss', 'delegate'] })
     expect(item!.title).toContain('schedule "s" did not start tick at 2026-01-05T09:00:00.000Z')
     expect(await keelson.schedules.next('s', 1)).toEqual(['2026-01-05T10:00:00.000Z'])
     clock.to(at('10:00'))

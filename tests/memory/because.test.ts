@@ -77,7 +77,8 @@ describe('a memory that an effect rests on', () => {
     const { t, ids, item } = await playing(run, { remembered: [rule] })
     const why = item?.kind === 'plan' ? item.lines[0]!.why : item!.why.slice(1)
     const label = 'rule "Acme wants its invoices on the first of the month", noted by Ann'
-    expect(why).toEqual([{ label, trust: 'operator', ref: `memory:${ids[0]}` }])
+    const told = { at: '2026-01-05T09:00:00.000Z', quote: rule.text }
+    expect(why).toEqual([{ label, trust: 'operator', ref: `memory:${ids[0]}`, ...told }])
     if (how !== 'a plan') expect(await t.inbox.get(item!.id)).toEqual(item)
     await t.stop()
   })

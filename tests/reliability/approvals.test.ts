@@ -57,7 +57,7 @@ describe('an approval', () => {
       kind: 'approval',
       action: 'bank.pay',
       input: { to: 'ada', cents: 4200 },
-      allows: ['approve', 'edit', 'reject', 'respond', 'snooze'],
+      allows: ['approve', 'edit', 'reject', 'respond', 'snooze', 'delegate'],
     })
     expect(await conductor.inbox.decide(item.id, { hash: item.hash, by: me, approve: true })).toEqual({
       status: 'done',

@@ -373,7 +373,7 @@ describe('a hold', () => {
     const t = await start()
     const run = await t.start(letter, { to: 'ada' })
     expect((await t.inbox.list()).items).toMatchObject([
-      { kind: 'approval', reversibility: 'hold', allows: ['approve', 'edit', 'reject', 'respond'] },
+      { kind: 'approval', reversibility: 'hold', allows: ['approve', 'edit', 'reject', 'respond', 'delegate'] },
     ])
     await t.crash()
     await t.advance('9m')

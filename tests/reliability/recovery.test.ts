@@ -205,7 +205,9 @@ describe('a verb', () => {
     const t = await testConductor({ playbooks: [flaky] })
     const run = await t.start(flaky, {})
     await expect(run.result()).rejects.toMatchObject({ message: 'down' })
-    expect((await t.inbox.list()).items).toMatchObject([{ kind: 'attention', allows: ['retry', 'dismiss'] }])
+    expect((await t.inbox.list()).items).toMatchObject([
+      { kind: 'attention', allows: ['retry', 'dismiss', 'delegate'] },
+    ])
     broken = false
     await t.keelson.runs.retry(run.id, { by: me })
     await t.settle()

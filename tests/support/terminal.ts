@@ -28,8 +28,18 @@ export function terminalArgs(args: readonly string[]): string[] {
   return ['--conditions=@keelson/source', '--input-type=module', '-e', entry, '--', ...args]
 }
 
-export const own: Run = (args, env = {}) => {
-  const node = terminalArgs(args)
+export const own: Run = (args, env = {}) => ran(terminalArgs(args), env)
+
+/** As `own`, where what it prints to is a terminal that knows colours. */
+export const onTerminal: Run = (args, env = {}) => {
+  const terminal = 'Object.assign(process.stdout, { isTTY: true, getColorDepth: () => 8 });'
+  return ran(
+    terminalArgs(args).map((one) => (one === entry ? `${terminal} ${entry}` : one)),
+    { FORCE_COLOR: undefined, NO_COLOR: undefined, ...env },
+  )
+}
+
+function ran(node: readonly string[], env: Readonly<Record<string, string | undefined>>): Promise<Ended> {
   const options = { env: { ...process.env, ...environment, ...env }, timeout: 170_000 }
   return new Promise((done) => {
     const child = execFile(process.execPath, node, options, (error, stdout, stderr) =>

@@ -66,6 +66,11 @@ export function answering({ id, editSchema }: InboxItem, asked: Asked): { line: 
   return { line: command('answer', id, asked, said), form: fieldsOf(editSchema).map(safe) }
 }
 
+/** What there is a command for. */
+export function answers({ allows }: InboxItem): readonly Verb[] {
+  return allows.filter((verb) => verb !== 'delegate')
+}
+
 /** What is suggested first, of what an item allows. */
 const ORDER = ['approve', 'answer', 'outcome', 'retry', 'edit', 'reject', 'respond', 'dismiss', 'snooze'] as const
 

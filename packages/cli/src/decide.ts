@@ -11,7 +11,7 @@ import { basename, join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { KeelsonError } from '@keelson/core'
 import type { Actor, Decided, Decision, Edit, InboxItem, Json, Workspace } from '@keelson/core'
-import { command } from './commands.ts'
+import { answers, command } from './commands.ts'
 import { out, printItem, printJson } from './print.ts'
 import { safe } from './safe.ts'
 import { Misuse, type Asked } from './usage.ts'
@@ -218,7 +218,7 @@ function isObject(value: Json | undefined): value is { readonly [field: string]:
 
 function draftOf(item: InboxItem): Json {
   if (item.kind === 'approval') return item.input
-  if (item.kind !== 'plan') throw new Misuse(`a ${item.kind} cannot be edited; it takes ${item.allows.join(', ')}`)
+  if (item.kind !== 'plan') throw new Misuse(`a ${item.kind} cannot be edited; it takes ${answers(item).join(', ')}`)
   const possible = item.lines.filter((line) => line.denied === undefined)
   return { skip: [], inputs: Object.fromEntries(possible.map((line) => [line.id, line.input])) }
 }

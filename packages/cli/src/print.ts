@@ -1,7 +1,7 @@
 /** Print: items, runs and plans as lines for a terminal, or a screen reader. */
 import { styleText } from 'node:util'
 import type { Held, InboxItem, RunStatus, RunSummary } from '@keelson/core'
-import { answering } from './commands.ts'
+import { answering, answers } from './commands.ts'
 import { safe } from './safe.ts'
 import type { Asked } from './usage.ts'
 
@@ -25,10 +25,16 @@ export function printItems(o: Out, items: readonly InboxItem[], off = 0): void {
   if (off > 0) o.line(`${off} ${off === 1 ? 'is' : 'are'} put off until later`)
   for (const item of items) {
     const risk = 'risk' in item ? ` [${item.risk}]` : ''
-    o.line(`${o.strong(item.id)}  ${item.kind}${risk}  ${safe(item.title)}  (${item.openedAt})`)
+    const outside = isOutside(item) ? ` ${o.warn('[outside]')}` : ''
+    o.line(`${o.strong(item.id)}  ${item.kind}${risk}${outside}  ${safe(item.title)}  (${item.openedAt})`)
     o.line(`  ${item.run === undefined ? '' : `${safe(item.run)}: `}${inOneLine(item)}`)
     for (const flag of item.flags) o.line(`  ${o.warn(`! ${safe(flag.text)}`)}`)
   }
+}
+
+/** An outsider may have written some of what it rests on. */
+function isOutside({ why }: InboxItem): boolean {
+  return why.some(({ trust }) => trust === 'outside')
 }
 
 /** What tells an item from others of the same title. */
@@ -43,6 +49,10 @@ function inOneLine({ preview }: InboxItem): string {
 export function printItem(o: Out, item: InboxItem, asked?: Asked): void {
   o.line(o.strong(safe(item.title)))
   o.line(`item ${item.id}, ${item.kind}, ${item.state}, hash ${item.hash}`)
+  if (item.playbook !== undefined)
+    o.line(
+      `asked by: ${item.playbook.name}@${item.playbook.version}${item.run === undefined ? '' : `, run ${safe(item.run)}`}`,
+    )
   for (const flag of item.flags) o.line(o.warn(`! ${safe(flag.text)}`))
   o.line()
   printPreview(o, item)
@@ -50,16 +60,32 @@ export function printItem(o: Out, item: InboxItem, asked?: Asked): void {
     for (const row of item.changed ?? []) o.line(`changed: ${safe(`${row.label}: ${row.before} -> ${row.after}`)}`)
     if (item.cost !== undefined) o.line(`cost: ${item.cost.amount} ${item.cost.currency} (minor units)`)
     o.line(`risk: ${item.risk}. ${safe(item.consequence)}`)
+    if (item.rung !== undefined)
+      o.line(`trust: ${item.rung}${item.segment === undefined ? '' : `, for ${safe(item.segment)}`}`)
     for (const reason of item.rejectReasons) o.line(`a no may say: ${safe(reason.fill ?? reason.label)}`)
   }
-  if (item.why.length > 0) o.line(`rests on: ${item.why.map((one) => `${safe(one.label)} (${one.trust})`).join('; ')}`)
+  printWhy(o, item)
   if ('revises' in item && item.revises !== undefined) o.line(`a new proposal: item ${item.revises} was sent back`)
   if (item.snoozedUntil !== undefined) o.line(`put off until: ${item.snoozedUntil}`)
   if (item.kind === 'approval' && item.dueAt !== undefined) o.line(`by itself: ${dueText(item.dueAt, item.frozen)}`)
   else if (item.expiresAt !== undefined) o.line(`ends at: ${item.expiresAt}`)
+  if (item.state === 'open' && item.onSilence !== undefined && item.onSilence !== 'wait')
+    o.line(`when nobody answers: ${SILENCE[item.onSilence]}`)
   if (item.kind === 'attention' && !textIn(item).includes(item.hint)) o.line(safe(item.hint))
-  o.line(`can be answered by: ${item.allows.join(', ')}`)
+  o.line(`can be answered by: ${answers(item).join(', ')}`)
   if (asked !== undefined && item.state === 'open') printForm(o, item, asked)
+}
+
+const SILENCE = { remind: 'you are reminded', escalate: 'others are told, one after the other', reject: 'it is a no' }
+
+/** Whom it rests on, and what they say. */
+function printWhy(o: Out, item: InboxItem): void {
+  const { why } = item
+  const lines = item.kind === 'plan' ? item.lines.flatMap((line) => line.why) : []
+  if (why.length > 0) o.line(`rests on: ${why.map((one) => `${safe(one.label)} (${one.trust})`).join('; ')}`)
+  const quoted = [...why, ...lines].filter((one) => one.quote !== undefined && !one.label.includes(one.quote))
+  const said = quoted.map(({ label, trust, quote }) => `  ${safe(label)} (${trust}): ${safe(quote!)}`)
+  for (const line of new Set(said)) o.line(line)
 }
 
 function textIn({ preview }: InboxItem): string {

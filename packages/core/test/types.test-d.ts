@@ -260,7 +260,7 @@ describe('an inbox item', () => {
           preview: Shown
           risk: 'low' | 'medium' | 'high'
           reversibility: 'revert' | 'hold' | 'none'
-          allows: readonly ('approve' | 'edit' | 'reject' | 'respond' | 'snooze' | 'answer' | 'dismiss')[]
+          allows: readonly ('approve' | 'edit' | 'reject' | 'respond' | 'snooze' | 'delegate' | 'answer' | 'dismiss')[]
           editSchema: Json
           input: Json
         })

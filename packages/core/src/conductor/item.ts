@@ -9,6 +9,7 @@ import type { RejectReason, Risk } from '../connector/action.ts'
 import type { Preview, PreviewRow } from '../connector/preview.ts'
 import type { Put } from '../journal/put.ts'
 import type { MemoryStore } from '../journal/store.ts'
+import type { TrustRung } from '../policy/trust.ts'
 import type { OnSilence } from '../policy/verdict.ts'
 
 export type ItemKind = 'approval' | 'question' | 'plan' | 'outcome-unknown' | 'attention'
@@ -19,6 +20,15 @@ export interface Provenance {
   /** 'outside': an outsider may have written it, whoever handed it on. */
   readonly trust: Trust
   readonly ref: string
+  /** When it was read, answered or noted. */
+  readonly at?: string
+  /** What it says, in short, as it stands now: nothing of what was erased, or is not open to all. */
+  readonly quote?: string
+}
+
+/** As it is kept: with the entry that it can be quoted from. */
+export interface Sourced extends Provenance {
+  readonly entry?: readonly [stream: string, seq: number]
 }
 
 export type Trust = 'operator' | 'connector' | 'outside'
@@ -26,6 +36,17 @@ export type Trust = 'operator' | 'connector' | 'outside'
 /** Of what is `otherwise` as its kind says: whatever is untrusted is from outside. */
 export function takenFor(labels: Labels | undefined, otherwise: Trust): Trust {
   return labels?.untrusted === undefined ? otherwise : 'outside'
+}
+
+/** The playbook that asks. */
+export interface Asking {
+  readonly name: string
+  readonly version: number
+}
+
+/** Nothing of what Keelson itself asks. */
+export function asking(name: string, version: number): { playbook?: Asking } {
+  return name.startsWith('keelson.') ? {} : { playbook: { name, version } }
 }
 
 /** A run that words what is put to a person. */
@@ -121,7 +142,9 @@ export interface ItemRecord {
   readonly onSilence: OnSilence
   readonly reminders: number
   readonly allows: readonly Verb[]
-  readonly why: readonly Provenance[]
+  readonly why: readonly Sourced[]
+  /** Which one asks. Not told of what Keelson itself asks, and by earlier releases. */
+  readonly playbook?: Asking
   readonly preview: Preview
   /** JSON Schema of what an edit or answer may be; `{}` where nothing can be entered. */
   readonly editSchema: Json
@@ -131,6 +154,11 @@ export interface ItemRecord {
   readonly risk?: Risk
   readonly reversibility?: 'revert' | 'hold' | 'none'
   readonly cost?: Money
+  /** How long it is held once it was approved. */
+  readonly holdMs?: number
+  /** Where its action stood on the ladder of trust as it was asked, and for which cases. */
+  readonly rung?: TrustRung
+  readonly segment?: string
   /** What a yes leads to, in a sentence. */
   readonly consequence?: string
   readonly rejectReasons?: readonly RejectReason[]

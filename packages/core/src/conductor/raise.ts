@@ -1,7 +1,7 @@
 /** Raise: something about a run that a person must look at, as an item of kind 'attention'; and its end. */
 import { canonical } from '../base/json.ts'
 import type { Put } from '../journal/put.ts'
-import { closing, itemHash, itemId, itemPut, readItem, type ItemRecord } from './item.ts'
+import { asking, closing, itemHash, itemId, itemPut, readItem, type ItemRecord } from './item.ts'
 import type { Pass } from './pass.ts'
 
 export interface Raising {
@@ -30,6 +30,7 @@ export async function raise(pass: Pass, about: Raising): Promise<Put[]> {
     onSilence: 'wait',
     reminders: 0,
     allows: about.allows ?? ['retry', 'dismiss'],
+    ...asking(claimed.row.playbook, claimed.row.version),
     why: [{ label: `run ${claimed.row.id}`, trust: 'connector', ref: `run:${claimed.row.id}` }],
     preview: { kind: 'text', after: about.text ?? `${about.title}\n\n${about.hint}` },
     editSchema: {},

@@ -5,10 +5,11 @@
  */
 import type { Actor } from '../base/actor.ts'
 import { canonical } from '../base/json.ts'
-import { itemPut, itemsWhere, readItem } from '../conductor/item.ts'
+import { itemPut, itemsWhere, readItem, type ItemRecord } from '../conductor/item.ts'
+import { iso } from '../conductor/waiting.ts'
 import { decide, itemNotFound, refused, untouchable, type Decided, type Deciding } from './decide.ts'
 import { instantOf } from './hand.ts'
-import { itemOf, type InboxItem } from './item.ts'
+import type { InboxItem } from './item.ts'
 import { inWords } from './remembered.ts'
 
 /** An effect that goes out at `dueAt` unless somebody stops it. */
@@ -40,14 +41,13 @@ async function list(
 ): Promise<{ holds: Held[]; next?: string }> {
   const limit = Math.min(Math.max(query.limit ?? 50, 1), 500)
   const open = await itemsWhere(env.store, workspace, { field: 'outbox', value: 'open' })
-  const place = (one: Held): string => `${one.dueAt}:${one.id}`
+  const place = (one: ItemRecord): string => `${iso(one.dueAt!)}:${one.id}`
   const all = open
     .filter((item) => query.action === undefined || item.action === query.action)
-    .map((item) => itemOf(item) as Held)
     .sort((a, b) => (place(a) < place(b) ? -1 : 1))
     .filter((one) => query.after === undefined || place(one) > query.after)
-  const holds = await inWords(env, workspace, all.slice(0, limit))
-  const last = holds.at(-1)
+  const holds = (await inWords(env, workspace, all.slice(0, limit))) as Held[]
+  const last = all.slice(0, limit).at(-1)
   return all.length > limit && last !== undefined ? { holds, next: place(last) } : { holds }
 }
 

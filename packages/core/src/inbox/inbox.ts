@@ -8,7 +8,7 @@ import { decideBatch, groupsOf, type BatchDecision, type BatchResult, type ItemG
 import { decide, itemNotFound, type Decided, type Deciding, type Decision } from './decide.ts'
 import { fatigueOf, type Fatigue } from './fatigue.ts'
 import { delegate, snooze } from './hand.ts'
-import { itemOf, type InboxItem } from './item.ts'
+import type { InboxItem } from './item.ts'
 import { inWords } from './remembered.ts'
 
 export interface InboxQuery {
@@ -60,7 +60,7 @@ export function inboxOf(options: InboxOptions): Inbox {
     async get(id) {
       const found = await readItem(env.store, workspace, id)
       if (found === undefined) throw itemNotFound(id)
-      const [item] = await inWords(env, workspace, [itemOf(found.item)])
+      const [item] = await inWords(env, workspace, [found.item])
       return item!
     },
     opened: (id, { by }) => opened(env, workspace, id, by),
@@ -84,7 +84,7 @@ async function list(
   query: InboxQuery,
 ): Promise<{ items: InboxItem[]; next?: string }> {
   const limit = Math.min(Math.max(query.limit ?? 50, 1), 500)
-  const items: InboxItem[] = []
+  const items: ItemRecord[] = []
   let after = query.after === undefined ? undefined : cursor(query.after)
   for (;;) {
     const rows: readonly RecordRow[] = await env.store.records(workspace, {
@@ -98,7 +98,7 @@ async function list(
       if (!wanted(item, query, env.clock.now())) continue
       if (items.length === limit)
         return { items: await inWords(env, workspace, items), next: `${after!.sort}:${after!.id}` }
-      items.push(itemOf(item))
+      items.push(item)
       after = { sort: row.sort, id: row.id }
     }
     const last = rows.at(-1)
@@ -163,7 +163,7 @@ async function* watch(options: InboxOptions, signal: AbortSignal | undefined): A
           backAt = Math.min(backAt, item.snoozedUntil ?? Infinity)
         } else if (!told.has(item.id) || (told.get(item.id) ?? 0) < (item.snoozedUntil ?? 0)) {
           told.set(item.id, item.snoozedUntil)
-          yield* await inWords(env, workspace, [itemOf(item)])
+          yield* await inWords(env, workspace, [item])
         }
       }
       const { promise: back, resolve } = Promise.withResolvers<'back'>()

@@ -2,11 +2,16 @@
 import type { Actor, Money } from '../base/actor.ts'
 import type { Flag } from '../base/glyphs.ts'
 import type { Json } from '../base/value.ts'
-import type { Attempt, ItemRecord, PlanLine, Provenance, Verb } from '../conductor/item.ts'
+import type { Asking, Attempt, ItemRecord, PlanLine, Provenance, Sourced, Verb } from '../conductor/item.ts'
 import type { NoticeOf } from '../conductor/notice.ts'
 import { iso } from '../conductor/waiting.ts'
 import type { RejectReason, Risk } from '../connector/action.ts'
 import type { Preview, PreviewRow } from '../connector/preview.ts'
+import type { TrustRung } from '../policy/trust.ts'
+import type { OnSilence } from '../policy/verdict.ts'
+
+/** A way to deal with an item. */
+type Way = Verb | 'delegate'
 
 interface ItemBase {
   readonly id: string
@@ -14,13 +19,17 @@ interface ItemBase {
   readonly hash: string
   readonly run?: string
   readonly title: string
+  /** Which one asks, as it was then; not told of what Keelson itself asks, or what an earlier release has asked. */
+  readonly playbook?: Asking
   readonly openedAt: string
   readonly expiresAt?: string
+  /** What becomes of it when nobody answers; of what is held, `dueAt` says so. */
+  readonly onSilence?: OnSilence
   readonly state: ItemRecord['state']
   readonly why: readonly Provenance[]
   readonly preview: Preview
-  /** How it can be answered; 'snooze' by `inbox.snooze`, all others by `inbox.decide`. */
-  readonly allows: readonly Verb[]
+  /** How it can be answered, or handed on; 'snooze' and 'delegate' by these verbs of `inbox`, all others by `inbox.decide`. */
+  readonly allows: readonly Way[]
   readonly editSchema: Json
   /** Of a run in shadow: it shows what would have been asked; nothing outside comes of deciding it. */
   readonly shadow?: true
@@ -47,10 +56,15 @@ export type InboxItem =
       readonly risk: Risk
       readonly reversibility: 'revert' | 'hold' | 'none'
       /** In shadow: 'answer' (was it good?) and 'dismiss' alone; nothing there can be approved. */
-      readonly allows: readonly ('approve' | 'edit' | 'reject' | 'respond' | 'snooze' | 'answer' | 'dismiss')[]
+      readonly allows: readonly Exclude<Way, 'outcome' | 'retry'>[]
       /** Exactly what executes, unescaped: show `preview` instead. */
       readonly input: Json
       readonly cost?: Money
+      /** How long it is held once it was approved. */
+      readonly holdMs?: number
+      /** Where its action stood on the ladder of trust as it was asked, and for which cases: where it climbs one. */
+      readonly rung?: TrustRung
+      readonly segment?: string
       /** What a yes leads to, in a sentence. */
       readonly consequence: string
       readonly rejectReasons: readonly RejectReason[]
@@ -95,7 +109,7 @@ export function itemOf(record: ItemRecord): InboxItem {
     case 'question':
       return { ...base, kind: 'question', question: record.title, answerSchema: record.editSchema }
     case 'plan':
-      return { ...base, kind: 'plan', lines: record.lines ?? [], risk: record.risk ?? 'medium', ...linksOf(record) }
+      return { ...base, kind: 'plan', lines: linesOf(record), risk: record.risk ?? 'medium', ...linksOf(record) }
     case 'outcome-unknown':
       return {
         ...base,
@@ -117,12 +131,14 @@ function baseOf(record: ItemRecord): ItemBase {
     hash: record.hash,
     ...(record.run === '' ? {} : { run: record.onBehalfOf ?? record.run }),
     title: record.title,
+    ...(record.playbook === undefined ? {} : { playbook: record.playbook }),
     openedAt: iso(record.openedAt),
     ...(record.expiresAt === undefined ? {} : { expiresAt: iso(record.expiresAt) }),
+    ...(record.dueAt === undefined ? { onSilence: record.onSilence } : {}),
     state: record.state,
-    why: record.why,
+    why: record.why.map(told),
     preview: record.preview,
-    allows: record.allows,
+    allows: waysOf(record),
     editSchema: record.editSchema,
     ...(record.shadow === true ? { shadow: true as const } : {}),
     flags: record.flags ?? [],
@@ -141,11 +157,25 @@ export function mustBeOpened({ flags = [], lines = [] }: ItemRecord): boolean {
   return [flags, ...lines.map((line) => line.flags ?? [])].flat().some(({ code }) => code === 'long')
 }
 
+/** Whatever is open can be handed on. */
+function waysOf({ state, allows }: ItemRecord): readonly Way[] {
+  return state === 'open' ? [...allows, 'delegate'] : allows
+}
+
+/** Where it stands in the journal is Keelson's own. */
+function told({ entry: _entry, ...one }: Sourced): Provenance {
+  return one
+}
+
+function linesOf({ lines = [] }: ItemRecord): PlanLine[] {
+  return lines.map((line) => ({ ...line, why: line.why.map(told) }))
+}
+
 function approvalOf(record: ItemRecord, base: ItemBase): InboxItem {
   return {
     ...base,
     kind: 'approval',
-    allows: record.allows as (InboxItem & { kind: 'approval' })['allows'],
+    allows: base.allows as (InboxItem & { kind: 'approval' })['allows'],
     action: record.action ?? '',
     account: record.account ?? 'default',
     risk: record.risk ?? 'medium',
@@ -154,6 +184,9 @@ function approvalOf(record: ItemRecord, base: ItemBase): InboxItem {
     consequence: record.consequence ?? '',
     rejectReasons: record.rejectReasons ?? [],
     ...(record.cost === undefined ? {} : { cost: record.cost }),
+    ...(record.holdMs === undefined ? {} : { holdMs: record.holdMs }),
+    ...(record.rung === undefined ? {} : { rung: record.rung }),
+    ...(record.segment === undefined ? {} : { segment: record.segment }),
     ...(record.batchKey === undefined ? {} : { batchKey: record.batchKey }),
     ...(record.changed === undefined ? {} : { changed: record.changed }),
     ...(record.dueAt === undefined ? {} : { dueAt: iso(record.dueAt) }),

@@ -1,49 +1,96 @@
-/** Remembered: the memories that an item rests on, in their own words, read at the moment of looking. */
+/** Remembered: what items rest on in its own words, read at the moment of looking, from the one place where it can be erased. */
 import { shown } from '../base/glyphs.ts'
+import { canonical } from '../base/json.ts'
+import type { Json } from '../base/value.ts'
 import type { Environment } from '../conductor/environment.ts'
-import type { Provenance } from '../conductor/item.ts'
+import type { ItemRecord, Sourced } from '../conductor/item.ts'
+import { iso } from '../conductor/waiting.ts'
+import type { Outcome } from '../journal/kinds.ts'
 import { recordsOf } from '../memory/recall/recall.ts'
 import type { MemoryRecord } from '../memory/unit.ts'
-import type { InboxItem } from './item.ts'
+import { itemOf, type InboxItem } from './item.ts'
 
-/** Characters of a text that are shown. */
+/** Characters of a text that are shown as a label, and of one that is quoted. */
 const SHORT = 80
+const QUOTED = 200
 const PREFIX = 'memory:'
 
 /**
- * The same items, with the text of each memory in place of its id, in short. One that was erased, or that is not open to all,
- * is named by its id.
+ * Items as they are handed out: each source quoted in short, and the text of each memory in place of its id. What was erased, or is not
+ * open to all, is only named.
  */
-export async function inWords<I extends InboxItem>(
+export async function inWords(
   env: Environment,
   workspace: string,
-  items: readonly I[],
-): Promise<I[]> {
-  const ids = new Set(items.flatMap(memoriesOf))
-  if (ids.size === 0) return [...items]
-  const records = new Map<string, MemoryRecord>()
-  const all = [...ids]
-  for (let at = 0; at < all.length; at += 500)
-    for (const [id, record] of await recordsOf(env.store, workspace, all.slice(at, at + 500))) records.set(id, record)
-  const told = (one: Provenance): Provenance => inWordsOf(one, records.get(one.ref.slice(PREFIX.length)))
-  return items.map((item) => {
-    if (memoriesOf(item).length === 0) return item
-    const why = item.why.map(told)
-    if (item.kind !== 'plan') return { ...item, why }
-    return { ...item, why, lines: item.lines.map((line) => ({ ...line, why: line.why.map(told) })) }
-  })
+  records: readonly ItemRecord[],
+): Promise<InboxItem[]> {
+  const all = records.flatMap(({ why, lines = [] }): Sourced[] => [...why, ...lines.flatMap((line) => line.why)])
+  const [memories, quotes] = await Promise.all([memoriesOf(env, workspace, all), quotesOf(env, workspace, all)])
+  const told = (one: Sourced): Sourced => {
+    const quote = one.entry === undefined ? undefined : quotes.get(placeOf(one.entry))
+    if (quote !== undefined) return { ...one, quote }
+    return one.ref.startsWith(PREFIX) ? inWordsOf(one, memories.get(one.ref.slice(PREFIX.length))) : one
+  }
+  return records.map((record) =>
+    itemOf({
+      ...record,
+      why: record.why.map(told),
+      ...(record.lines === undefined
+        ? {}
+        : { lines: record.lines.map((line) => ({ ...line, why: line.why.map(told) })) }),
+    }),
+  )
 }
 
-function memoriesOf(item: InboxItem): string[] {
-  const all = item.kind === 'plan' ? [item.why, ...item.lines.map((line) => line.why)].flat() : item.why
-  return all.flatMap(({ ref }) => (ref.startsWith(PREFIX) ? [ref.slice(PREFIX.length)] : []))
+async function memoriesOf(env: Environment, workspace: string, all: readonly Sourced[]) {
+  const found = new Map<string, MemoryRecord>()
+  const ids = new Set(all.flatMap(({ ref }) => (ref.startsWith(PREFIX) ? [ref.slice(PREFIX.length)] : [])))
+  const each = [...ids]
+  for (let at = 0; at < each.length; at += 500)
+    for (const [id, record] of await recordsOf(env.store, workspace, each.slice(at, at + 500))) found.set(id, record)
+  return found
 }
 
-function inWordsOf(one: Provenance, record: MemoryRecord | undefined): Provenance {
-  if (!one.ref.startsWith(PREFIX) || record === undefined) return one
-  if (record.erased !== undefined || record.sensitivity > 0) return one
-  const { text } = shown(record.text.replace(/\s+/g, ' ').trim())
-  const letters = [...text]
-  const short = letters.length > SHORT ? `${letters.slice(0, SHORT - 1).join('')}…` : text
-  return { ...one, label: one.label.replace(record.id, () => `"${short}"`) }
+function inWordsOf(one: Sourced, record: MemoryRecord | undefined): Sourced {
+  if (record === undefined || record.erased !== undefined || record.sensitivity > 0) return one
+  const label = one.label.replace(record.id, () => `"${inShort(record.text, SHORT)}"`)
+  return { ...one, label, at: iso(record.recordedAt), quote: inShort(record.text, QUOTED) }
+}
+
+/** By their places in the journal. */
+async function quotesOf({ store }: Environment, workspace: string, all: readonly Sourced[]) {
+  const quotes = new Map<string, string>()
+  const entries = new Map(all.flatMap(({ entry }) => (entry === undefined ? [] : [[placeOf(entry), entry]])))
+  const read = async ([place, [stream, seq]]: [string, NonNullable<Sourced['entry']>]): Promise<void> => {
+    const [entry] = await store.entries(workspace, stream, seq - 1, 1)
+    const quote = entry?.seq === seq ? quoteIn(entry.payload) : undefined
+    if (quote !== undefined) quotes.set(place, quote)
+  }
+  await Promise.all([...entries].map(read))
+  return quotes
+}
+
+function placeOf([stream, seq]: NonNullable<Sourced['entry']>): string {
+  return `${seq} ${stream}`
+}
+
+/** Of what an operation came to; nothing where that was erased, or is private. */
+function quoteIn(payload: string | null): string | undefined {
+  const { ok, labels } = JSON.parse(payload ?? '{}') as Outcome
+  if (ok === undefined || ok === null || labels?.private !== undefined) return undefined
+  const { data, version } = ok as { data?: Json; version?: Json }
+  return inShort(fieldsOf(typeof version === 'number' && data !== undefined ? data : ok), QUOTED)
+}
+
+function fieldsOf(value: Json): string {
+  const text = (one: Json): string => (typeof one === 'string' ? one : canonical(one))
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return text(value)
+  return Object.entries(value)
+    .map(([field, one]) => `${field}: ${text(one)}`)
+    .join(', ')
+}
+
+function inShort(text: string, most: number): string {
+  const letters = [...shown(text.replace(/\s+/g, ' ').trim()).text]
+  return letters.length > most ? `${letters.slice(0, most - 1).join('')}…` : letters.join('')
 }

@@ -11,10 +11,11 @@ import type { Preview } from '../../connector/preview.ts'
 import { shapeOf } from '../../connector/shape.ts'
 import { dataOf, type Entry } from '../../journal/entry.ts'
 import { whyOf, type Judgement, type OnSilence } from '../../policy/verdict.ts'
-import { takenFor, type ItemRecord, type Provenance, type Trust } from '../item.ts'
+import { asking, takenFor, type ItemRecord, type Provenance, type Sourced, type Trust } from '../item.ts'
 import { askItem, type AskItem, type ItemText } from '../ops/ask.ts'
 import type { Handed } from '../ops/memory-texts.ts'
 import type { Pass } from '../pass.ts'
+import { stoodAt } from '../trust/stands.ts'
 import { asksEach } from '../trust/use.ts'
 import { iso } from '../waiting.ts'
 import { holdOf, type Bytes } from './bytes.ts'
@@ -69,6 +70,7 @@ export function askItemOf(
       : [...(bytes.reshaped?.fits === false ? [] : (['approve'] as const)), 'edit', 'reject', 'respond', 'snooze'],
     ...(spec.revises === undefined ? {} : { revises: spec.revises }),
     ...changedIn(bytes),
+    ...(isWaited(bytes) || bytes.heldSince !== undefined ? {} : { holdMs: bytes.verdict.holdMs }),
   }
   return {
     item: changed || undo ? alone(item) : item,
@@ -76,6 +78,7 @@ export function askItemOf(
     render: () => previewOf(pass, action, bytes.input),
     ...rests(pass, action, bytes.input),
     shape: shapeOf(action),
+    ...standing(pass, spec, action, bytes),
     wait: 'approval',
     onSilence: strictest(asks),
     ...(ladder === undefined ? {} : { ladder }),
@@ -112,6 +115,7 @@ export function holdItem(pass: Pass, spec: EffectSpec, action: AnyAction, bytes:
     render: () => previewOf(pass, action, bytes.input),
     ...(bytes.fresh === undefined ? rests(pass, action, bytes.input) : {}),
     shape: shapeOf(action),
+    ...standing(pass, spec, action, bytes),
     wait: 'hold',
     onSilence: 'wait',
     until: dueAt,
@@ -152,6 +156,7 @@ export function reauthItem(spec: EffectSpec, action: AnyAction, error: StoredErr
     title: `${action.title} needs new credentials: ${error.message}`,
     allows: ['retry'],
     onBehalfOf: spec.owner.run,
+    ...askingOf(spec),
     why: sources(spec),
     preview: { kind: 'text', after: error.message },
     editSchema: {},
@@ -193,6 +198,7 @@ function safely<T>(say: () => T, otherwise: T): T {
 function common(spec: EffectSpec, action: AnyAction, bytes: Bytes): Omit<ItemText, 'kind' | 'title' | 'allows'> {
   return {
     onBehalfOf: spec.owner.run,
+    ...askingOf(spec),
     why: sources(spec),
     preview: fieldsOf(bytes.input),
     editSchema: jsonSchema(action.input) as Json,
@@ -208,17 +214,35 @@ function common(spec: EffectSpec, action: AnyAction, bytes: Bytes): Omit<ItemTex
   }
 }
 
+/** As a spec names it: `name@version`. */
+function askingOf({ playbook }: EffectSpec): ReturnType<typeof asking> {
+  const at = playbook.lastIndexOf('@')
+  return asking(playbook.slice(0, at), Number(playbook.slice(at + 1)))
+}
+
+/** Taking back climbs no ladder. */
+function standing(pass: Pass, spec: EffectSpec, action: AnyAction, { input }: Bytes): Pick<AskItem, 'stands'> {
+  if (spec.mode === 'undo') return {}
+  return { stands: () => stoodAt(pass.task.env, pass.task.claimed.row.workspace, action, input) }
+}
+
 function consequenceOf({ mode }: EffectSpec, action: AnyAction, bytes: Bytes): string {
   if (mode === 'undo') return `${action.title} is taken back ${whenOf(bytes)}.`
   return `${action.title} executes ${whenOf(bytes)}; it ${action.compensate === undefined ? 'cannot' : 'can'} be taken back.`
 }
 
 /** A hold that was waited out is not waited for again, and one that had begun goes on. */
-function whenOf({ verdict: { holds, holdMs }, covered, heldSince }: Bytes): string {
+function whenOf(bytes: Bytes): string {
+  const { verdict, heldSince } = bytes
+  const { holdMs } = verdict
   const now = 'as soon as you approve'
-  if (holdMs === 0 || holds.every((rule) => covered.has(holdOf(rule)))) return now
+  if (isWaited(bytes)) return now
   if (heldSince === undefined) return `${Math.ceil(holdMs / 60_000)} min after you approve, unless it is stopped`
   return `at ${iso(heldSince + holdMs)}, or ${now} if that is later, unless it is stopped`
+}
+
+function isWaited({ verdict: { holds, holdMs }, covered }: Bytes): boolean {
+  return holdMs === 0 || holds.every((rule) => covered.has(holdOf(rule)))
 }
 
 /**
@@ -230,7 +254,7 @@ export function sources({
   owner,
   because,
   labels,
-}: Pick<EffectSpec, 'playbook' | 'owner' | 'because' | 'labels'>): [Provenance, ...Provenance[]] {
+}: Pick<EffectSpec, 'playbook' | 'owner' | 'because' | 'labels'>): [Sourced, ...Sourced[]] {
   const named = because.map(sourceOf)
   const isNamed = named.some(({ trust }) => trust === 'outside')
   return [
@@ -252,19 +276,29 @@ function readableKey(key: string): string {
   }
 }
 
+/** What is known of one as it was named: sources of earlier releases say less, and are shown by their kind. */
 interface Ref {
   readonly entity?: string
   readonly id?: string
   readonly version?: number
   readonly step?: string
   readonly value?: string
-  /** Sources of before that was kept are shown by their kind. */
   readonly untrusted?: true
+  /** Of what was read outside. */
+  readonly readAt?: string
+  readonly at?: number
+  readonly entry?: Sourced['entry']
 }
 
-function sourceOf(one: Json): Provenance {
+function sourceOf(one: Json): Sourced {
   const ref = one as Ref
   if ('memory' in ref) return memorySource(ref as unknown as Omit<Handed, 'labels'>)
+  const at = ref.readAt ?? (ref.at === undefined ? undefined : iso(ref.at))
+  const told = { ...(at === undefined ? {} : { at }), ...(ref.entry === undefined ? {} : { entry: ref.entry }) }
+  return { ...namedAs(ref), ...told }
+}
+
+function namedAs(ref: Ref): Provenance {
   const trust = (otherwise: Trust): Trust => (ref.untrusted === true ? 'outside' : otherwise)
   if (ref.entity !== undefined)
     return {

@@ -12,7 +12,7 @@ import { dataOf, type Draft, type Entry } from '../../journal/entry.ts'
 import type { EntryData } from '../../journal/kinds.ts'
 import type { Op } from '../../journal/op.ts'
 import { ladderOf, type OnSilence, type Rung, type RungOptions } from '../../policy/verdict.ts'
-import { itemHash, itemId, itemPut, readItem, saidBy, type ItemRecord } from '../item.ts'
+import { itemHash, itemId, itemPut, readItem, asking, saidBy, type ItemRecord } from '../item.ts'
 import type { Pass } from '../pass.ts'
 import { given } from './options.ts'
 import type { Perform } from './place.ts'
@@ -46,6 +46,8 @@ export type ItemText = Pick<ItemRecord, 'kind' | 'title' | 'allows' | 'why' | 'p
       | 'shadow'
       | 'shape'
       | 'undo'
+      | 'playbook'
+      | 'holdMs'
     >
   >
 
@@ -58,6 +60,8 @@ export interface AskItem {
   readonly item: ItemText
   /** Whether it is to be decided alone, looked at once, when the item opens. */
   readonly alone?: () => Promise<boolean>
+  /** Where its action stands on the ladder of trust, looked at once, when the item opens. */
+  readonly stands?: () => Promise<Pick<ItemRecord, 'rung' | 'segment'>>
   /** Renders what is shown, once, when the item opens. */
   readonly render?: () => Promise<ItemRecord['preview']>
   /** Reads what an effect rests on outside, once, when the item opens. */
@@ -121,6 +125,8 @@ async function open(pass: Pass, key: string, asked: AskItem, hash: string): Prom
   const until = asked.until ?? (first === undefined ? undefined : now + first)
   const expires = asked.until !== undefined || asked.onSilence === 'reject' || asked.onSilence === 'wait'
   const { batchKey, ...bare }: Omit<ItemRecord, 'hash'> = readable({
+    ...(asked.item.onBehalfOf === undefined ? asking(row.playbook, row.version) : {}),
+    ...(await asked.stands?.()),
     ...asked.item,
     preview: (await asked.render?.()) ?? asked.item.preview,
     id: itemId(row.stream, key, pass.history.head.seq),

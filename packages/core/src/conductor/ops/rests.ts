@@ -26,14 +26,25 @@ function labelsOf(pass: Pass, memory: ActMemory, one: unknown): Labels | undefin
   return op.outcome.outcome.labels ?? NO_LABELS
 }
 
-/** Sources as people are to be shown them: each with a mark where, by the time that it counts, an outsider may have written it. */
+/**
+ * Sources as people are to be shown them, by the time that they count: each with a mark where an outsider may have written it, and
+ * with the entry that has handed it out.
+ */
 export function markedIn(pass: Pass, memory: ActMemory, because: readonly unknown[] = []): () => Json[] {
   const all = because.map((one) => ({ one, refs: sourcesIn(pass, memory, [one]) }))
   return () =>
     all.flatMap(({ one, refs }) => {
       const mark = restsOn(pass, memory, [one]).untrusted === undefined ? {} : { untrusted: true }
-      return refs.map((ref) => ({ ...(ref as object), ...mark }))
+      return refs.map((ref) => ({ ...(ref as object), ...mark, ...entryOf(pass, memory, one as object) }))
     })
+}
+
+/** A memory is told of by its id. */
+function entryOf(pass: Pass, memory: ActMemory, one: object): { at?: number; entry?: [stream: string, seq: number] } {
+  const key = memory.get(one)
+  const outcome = key === undefined || handedAs(pass, one) ? undefined : pass.history.ops.get(key)?.outcome
+  if (outcome === undefined) return {}
+  return { at: outcome.at, entry: [pass.task.claimed.row.stream, outcome.seq] }
 }
 
 /** What an action returns: as it declares; where it does not, whatever it was given may come back. */

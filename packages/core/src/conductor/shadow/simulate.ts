@@ -24,11 +24,11 @@ import { sources } from '../effect/items.ts'
 import { previewOf } from '../effect/render.ts'
 import { receiptOf } from '../effect/settling.ts'
 import { behalfOf } from '../behalf.ts'
-import { itemHash, itemId, itemPut, type ItemRecord } from '../item.ts'
+import { asking, itemHash, itemId, itemPut, type ItemRecord } from '../item.ts'
 import { labelsOfOutput } from '../ops/rests.ts'
 import type { Pass } from '../pass.ts'
 import type { Built } from '../writer.ts'
-import { standsAt } from '../trust/stands.ts'
+import { standsAt, stoodOn, type Stands } from '../trust/stands.ts'
 import { isSampled, proposed, trustIn } from '../trust/pairs.ts'
 import { keysOf } from './keys.ts'
 import { standing, type Shadowed } from './mode.ts'
@@ -95,7 +95,7 @@ async function simulation(
       ),
     }
     const isShown = verdict.asks.length > 0 || (stands?.rung === 'shadow' && (await isSampled(env, workspace, would)))
-    const asked = isShown ? await shown(pass, acting, verdict, shadow) : undefined
+    const asked = isShown ? await shown(pass, acting, verdict, shadow, stands) : undefined
     const record = recordOf(pass, acting, verdict, output)
     const item = asked === undefined ? {} : { item: asked.id }
     const puts: Put[] = [effectPut(record, 1)]
@@ -277,7 +277,13 @@ function whyIn({ action }: Acting, { segment = '' }: Shadowed): string {
 }
 
 /** What would have been asked, or done. It can be judged or put away, never approved. */
-async function shown(pass: Pass, acting: Acting, verdict: Judgement, shadow: Shadowed): Promise<ItemRecord> {
+async function shown(
+  pass: Pass,
+  acting: Acting,
+  verdict: Judgement,
+  shadow: Shadowed,
+  stands: Stands | undefined,
+): Promise<ItemRecord> {
   const { env, claimed } = pass.task
   const { action, input, key, effect, because, labels } = acting
   const { row } = claimed
@@ -292,6 +298,8 @@ async function shown(pass: Pass, acting: Acting, verdict: Judgement, shadow: Sha
     title: `In shadow, would have ${reasons.length === 0 ? 'acted' : 'asked'}: ${action.title} (${reasons.join('; ') || verdict.reason})`,
     ...(shadow.segment === undefined ? {} : { consequence: `Nothing has left. ${whyIn(acting, shadow)}.` }),
     would: effect,
+    ...asking(row.playbook, row.version),
+    ...(stands === undefined ? {} : stoodOn(stands)),
     openedAt: env.clock.now(),
     onSilence: 'wait',
     reminders: 0,

@@ -8,6 +8,7 @@ import type { Expect } from '../../journal/store.ts'
 import type { TrustRule } from '../../policy/trust-rule.ts'
 import type { Standing, TrustRung } from '../../policy/trust.ts'
 import type { Environment } from '../environment.ts'
+import type { ItemRecord } from '../item.ts'
 import { ruleOf, segmentOf, standingNow, trustId, trustOf, type TrustRecord } from './record.ts'
 
 export interface Stands {
@@ -17,6 +18,21 @@ export interface Stands {
   readonly known: { readonly segment: string; readonly record: TrustRecord; readonly standing: Standing } | undefined
   /** That it stands there in the unit that relies on it. */
   readonly expect: readonly Extract<Expect, { record: string }>[]
+}
+
+/** What an item says of it. */
+export async function stoodAt(
+  env: Environment,
+  workspace: string,
+  action: { readonly name: string; readonly account: string },
+  input: Json,
+): Promise<Pick<ItemRecord, 'rung' | 'segment'>> {
+  const stands = await standsAt(env, workspace, action, input)
+  return stands === undefined ? {} : stoodOn(stands)
+}
+
+export function stoodOn({ rung, known }: Stands): Pick<ItemRecord, 'rung' | 'segment'> {
+  return { rung, ...(known === undefined ? {} : { segment: known.segment }) }
 }
 
 /** Undefined for an action that climbs no ladder. */
