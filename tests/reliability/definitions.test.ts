@@ -127,7 +127,7 @@ describe('row 6: an action that is defined otherwise since', () => {
       { label: 'title', before: 'Pay', after: 'Give' },
     ])
     // What does not fit any more cannot be approved as it stands.
-    expect(again.allows).toEqual(['edit', 'reject', 'respond', 'snooze'])
+    expect(again.allows).toEqual(['edit', 'reject', 'respond', 'snooze', 'delegate'])
     const refused = await second.inbox.decide(again.id, { hash: again.hash, by: me, approve: true })
     expect(refused).toMatchObject({ status: 'refused', why: 'invalid' })
     const edit = { to: 'ada', cents: '42.00' }
