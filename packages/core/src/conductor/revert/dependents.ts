@@ -21,7 +21,13 @@ export interface Dependent {
 
 const PAGE = 1000
 
-export async function dependentsOf(env: Environment, workspace: string, deeds: Deeds): Promise<Dependent[]> {
+/** `also`: sees what is to be said of this target beside that. */
+export async function dependentsOf(
+  env: Environment,
+  workspace: string,
+  deeds: Deeds,
+  also?: (entry: Placed, add: (one: Dependent) => void) => void,
+): Promise<Dependent[]> {
   if (!Number.isFinite(deeds.since) || deeds.effects.size + deeds.entities.length + deeds.memories.size === 0) return []
   const found = new Map<string, Dependent>()
   const add = (one: Dependent): void => {
@@ -31,7 +37,11 @@ export async function dependentsOf(env: Environment, workspace: string, deeds: D
   const seen = seeing(deeds, add)
   for (let after = deeds.since; ;) {
     const page = await env.store.tail(workspace, after, PAGE)
-    for (const entry of page) if (entry.payload !== null) seen(entry)
+    for (const entry of page) {
+      if (entry.payload === null) continue
+      seen(entry)
+      also?.(entry, add)
+    }
     after = page.at(-1)?.position ?? after
     if (page.length < PAGE) break
   }

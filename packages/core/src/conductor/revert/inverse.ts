@@ -122,7 +122,7 @@ function counting(
   return left
 }
 
-function sinceOf(field: string, { version, at, event }: EntityVersion): Since {
+export function sinceOf(field: string, { version, at, event }: EntityVersion): Since {
   const by = event.by ?? (event.run === undefined ? undefined : `run ${event.run}`)
   const erased = event.erased?.includes(field) === true ? { erased: true as const } : {}
   return { field, version: Math.ceil(version), at: iso(at), ...(by === undefined ? {} : { by }), ...erased }

@@ -13,6 +13,12 @@ export interface Since {
   readonly erased?: true
 }
 
+/** What a person has changed since of an entity that an effect rests on. */
+export interface EditedSince extends Since {
+  /** `type/id` */
+  readonly entity: string
+}
+
 export type RevertLine =
   | {
       readonly kind: 'effect'
@@ -21,6 +27,8 @@ export type RevertLine =
       readonly action: string
       readonly what: string
       readonly can: true
+      /** Only in the plan of this effect alone. */
+      readonly since?: readonly EditedSince[]
       /** Why it was not taken back when that was tried before. */
       readonly tried?: string
     }
@@ -31,6 +39,7 @@ export type RevertLine =
       readonly what: string
       readonly can: false
       readonly why: string
+      readonly since?: readonly EditedSince[]
     }
   | {
       readonly kind: 'entity'

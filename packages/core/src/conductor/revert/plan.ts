@@ -17,6 +17,7 @@ import { dependentsOf, type Dependent } from './dependents.ts'
 import { entityLines } from './entity-line.ts'
 import type { RevertLine } from './line.ts'
 import { memoryLines } from './memory-line.ts'
+import { buildingOn, editedSince, firstEntryOf } from './one-effect.ts'
 import { whyStayed } from './stayed.ts'
 import { partsOf, type RevertTarget } from './target.ts'
 
@@ -37,16 +38,37 @@ export interface RevertPlan {
 }
 
 export async function planOf(env: Environment, workspace: string, target: RevertTarget): Promise<RevertPlan> {
-  const deeds =
-    'effect' in target
-      ? await oneDeed(env, workspace, target.effect)
-      : await deedsOf(env, await partsOf(env, workspace, target))
-  const lines = await linesOf(env, workspace, deeds)
-  const dependents = await dependentsOf(env, workspace, deeds)
-  const bare = { target, lines, dependents, running: deeds.running, pruned: deeds.pruned }
+  const bare = {
+    target,
+    ...(await ('effect' in target ? ofEffect(env, workspace, target.effect) : ofRuns(env, workspace, target))),
+  }
   // Keyed: it names what was there before, and the run that applies it, which stay when that is erased.
   const hash = keyedHash(await env.company(workspace).key(), `plan: ${canonicalAround(bare)}`)
   return { ...(await withTries(env, workspace, bare)), hash }
+}
+
+type Found = Pick<RevertPlan, 'lines' | 'dependents' | 'running' | 'pruned'>
+
+async function ofRuns(
+  env: Environment,
+  workspace: string,
+  target: Exclude<RevertTarget, { effect: string }>,
+): Promise<Found> {
+  const deeds = await deedsOf(env, await partsOf(env, workspace, target))
+  const { running, pruned } = deeds
+  const lines = await linesOf(env, workspace, deeds)
+  return { lines, dependents: await dependentsOf(env, workspace, deeds), running, pruned }
+}
+
+async function ofEffect(env: Environment, workspace: string, id: string): Promise<Found> {
+  const found = await readEffect(env.store, workspace, id)
+  if (found === undefined)
+    throw new KeelsonError('STEP_NOT_FOUND', `there is no effect "${id}"`, { data: { effect: id } })
+  const deeds = oneDeed(found.record, await firstEntryOf(env, workspace, found.record))
+  const since = await editedSince(env, workspace, found.record)
+  const lines = (await linesOf(env, workspace, deeds)).map((line): RevertLine => ({ ...line, since }) as RevertLine)
+  const also = await buildingOn(env, workspace, found.record, deeds.since)
+  return { lines, dependents: await dependentsOf(env, workspace, deeds, also), running: [], pruned: [] }
 }
 
 /** The id of the effect that takes back another. */
@@ -84,20 +106,16 @@ async function whyNot(
   return (before?.record.error as { message?: string } | undefined)?.message
 }
 
-async function oneDeed(env: Environment, workspace: string, id: string): Promise<Deeds> {
-  const found = await readEffect(env.store, workspace, id)
-  if (found === undefined)
-    throw new KeelsonError('STEP_NOT_FOUND', `there is no effect "${id}"`, { data: { effect: id } })
-  const runs = new Set([found.record.owner.run])
+function oneDeed({ id, owner }: EffectRecord, since: number): Deeds {
   return {
     effects: new Map([[id, 0]]),
     entities: [],
     sets: new Map(),
     memories: new Set(),
-    runs,
+    runs: new Set([owner.run]),
     running: [],
     pruned: [],
-    since: Infinity,
+    since,
   }
 }
 
