@@ -590,7 +590,8 @@ describe('an effect', () => {
 })
 
 describe('the gate of a revert', () => {
-  const begin = async (rules: (world: ReturnType<typeof outside>) => ReturnType<typeof policy.rule>[]) => {
+  type Rules = (world: ReturnType<typeof outside>) => ReturnType<typeof policy.rule>[]
+  const begin = async (rules: Rules, more: Pick<HarnessOptions, 'mayDecide'> = {}) => {
     const world = outside()
     const write = definePlaybook({
       name: 'write',
@@ -606,6 +607,7 @@ describe('the gate of a revert', () => {
       playbooks: [write],
       actions: [world.put, world.mail],
       policy: policy([...world.gate, ...rules(world)]),
+      ...more,
     })
     await t.start(write, {}, { id: 'w' })
     return { t, world }
@@ -653,6 +655,36 @@ describe('the gate of a revert', () => {
       failed: [{ what: 'site.put slug: legal, text: x' }],
     })
     expect([...world.site.keys()]).toEqual(['legal'])
+  })
+
+  it('is no agent, unless the rule of the host lets it, which is shown what would be taken back', async () => {
+    const bot: Actor = { kind: 'agent', id: 'bot' }
+    const asked: unknown[] = []
+    const rule: HarnessOptions['mayDecide'] = (actor, item) => {
+      asked.push([actor.id, item.kind, 'action' in item && item.action, 'input' in item && item.input, item.preview])
+      return actor.id !== 'bot' || trusted
+    }
+    let trusted = false
+    const { t } = await begin(() => [])
+    const plan = await t.keelson.revert.plan({ run: 'w' })
+    await expect(t.keelson.revert.apply(plan, { by: bot })).rejects.toMatchObject({
+      code: 'DECISION_REFUSED',
+      data: { why: 'forbidden' },
+    })
+    expect(await t.keelson.runs.list({ builtIn: true, playbook: 'keelson.revert' })).toEqual({ runs: [] })
+    const ruled = (await begin(() => [], { mayDecide: rule })).t
+    const forged = { ...(await ruled.keelson.revert.plan({ run: 'w' })), lines: [] }
+    await expect(ruled.keelson.revert.apply(forged, { by: bot })).rejects.toMatchObject({ code: 'DECISION_REFUSED' })
+    const rows = ['site.put slug: legal, text: x', 'site.put slug: a, text: x'].map((after) => ({ after }))
+    expect(asked).toMatchObject([['bot', 'approval', 'keelson.revert', { run: 'w' }, { rows }]])
+    trusted = true
+    const done = await applied(ruled, { run: 'w' }, bot)
+    expect(done).toMatchObject({ undone: [{}, {}], failed: [] })
+    asked.length = 0
+    const nobody = (await begin(() => [], { mayDecide: (actor, item) => (asked.push([actor, item]), false) })).t
+    for (const by of [ann, { kind: 'system', id: 'host' }] as const)
+      expect((await applied(nobody, { run: 'w' }, by)).failed).toEqual([])
+    expect(asked).toEqual([])
   })
 
   it('is not shut by a freeze, nor by a rule about doing that has come since', async () => {

@@ -71,7 +71,7 @@ export interface ConductorOptions {
   readonly settings?: z.ZodType | SettingsDefinition
   /** The secret of a connector's account in a workspace, asked for when it is used, never stored. Default none. */
   readonly credentials?: Credentials
-  /** Who may decide which item. Default everybody who is named and no agent. */
+  /** Who may decide which item; also which revert an agent may apply. Default everybody who is named and no agent. */
   readonly mayDecide?: MayDecide
   /** Signs the journal at times, and gives the anchors to be kept elsewhere. */
   readonly anchors?: AnchorOptions

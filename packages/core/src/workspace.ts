@@ -146,7 +146,7 @@ export function workspaceOf(parts: WorkspaceParts, id: string): Workspace {
     inbox: inboxOf({ ...deciding, ...hearing(notifier, id) }),
     holds: holdsOf(deciding),
     audit: auditOf(env, id, parts.anchors),
-    revert: revertOf(env, notifier, id),
+    revert: revertOf(env, notifier, id, deciderOf(deciding)),
     schedules: schedulesOf(env, id),
     grants: grantsOf(env, id),
     budgets: budgetsOf(env, id),

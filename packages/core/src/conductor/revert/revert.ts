@@ -6,7 +6,7 @@
  * V2. Each compensation is an effect of its own, with an intent of its own: applied twice, it happens once.
  * V3. A compensation that fails is reported, in the result and as an item of the inbox; the others go on.
  * V4. Whoever applies a plan agrees to its lines; rules that speak of taking back (`undo: true`) are asked all the same, for
- *     each line, just before it is sent.
+ *     each line, just before it is sent. An agent applies none, unless the host's rule lets it.
  */
 import type { Actor } from '../../base/actor.ts'
 import { KeelsonError } from '../../base/errors.ts'
@@ -28,6 +28,7 @@ import { newRun, startUnit } from '../start.ts'
 import { iso } from '../waiting.ts'
 import { restoreEntity } from './restore.ts'
 import type { RevertLine } from './line.ts'
+import { assertMayApply, type Asking } from './may-apply.ts'
 import { takeSetBack } from './memory-line.ts'
 import { planOf, undoId, type Compensable, type RevertPlan } from './plan.ts'
 import { cameOf, keyOf, leaving, type Came } from './stayed.ts'
@@ -52,12 +53,13 @@ export interface Revert {
   plan(target: RevertTarget): Promise<RevertPlan>
   /**
    * Takes back, last first. `cause`: by default it was wrong, which lowers the trust in what did it and shows in the metrics; a
-   * 'test' shows nowhere. Throws `PLAN_CHANGED` if anything has moved since the plan was made.
+   * 'test' shows nowhere. Throws `PLAN_CHANGED` if anything has moved since the plan was made, and `DECISION_REFUSED` for an agent
+   * that `mayDecide` does not let.
    */
   apply(plan: RevertPlan, options: { by: Actor; cause?: RevertCause; reason?: string }): Promise<Run<RevertResult>>
 }
 
-export function revertOf(env: Environment, notifier: Notifier, workspace: string): Revert {
+export function revertOf(env: Environment, notifier: Notifier, workspace: string, asking: Asking): Revert {
   return {
     plan: (target) => planOf(env, workspace, target),
     async apply(plan, { by, cause = 'wrong', reason }) {
@@ -70,6 +72,7 @@ export function revertOf(env: Environment, notifier: Notifier, workspace: string
           hint: 'Make the plan again, look at it, and apply that.',
         })
       }
+      await assertMayApply(asking, now, by, env.clock.now())
       const run = newRun(revertPlaybook(), {
         workspace,
         id,
