@@ -8,17 +8,33 @@ import { definitionOf, type Action } from '../connector/action.ts'
 import { labelSet, ruleEngine } from './gate.ts'
 import type { AnyLookup, PolicyGate, Rule } from './rule.ts'
 import type { Settings } from './settings.ts'
+import { asUndo } from './undo.ts'
 import type { Judgement } from './verdict.ts'
 
 /** One row: this input, with these finds, is to be judged like this. */
-export interface Trial<In = any> {
+export type Trial<In = any> = Doing<In> | TakingBack<In>
+
+interface Row<In> {
   readonly action: Action<In, any>
   readonly input: NoInfer<In>
   /** What look-ups find, by the name that rules give them. */
   readonly found?: Readonly<Record<string, unknown>>
   readonly settings?: Settings
-  readonly labels?: readonly Label[]
   readonly expect: Judgement['verdict'] | Expected
+}
+
+interface Doing<In> extends Row<In> {
+  readonly undo?: false
+  readonly labels?: readonly Label[]
+}
+
+interface TakingBack<In> extends Row<In> {
+  /**
+   * `input` was done, and is to be taken back: rules that speak of taking back (`undo: true`) are asked, and where there is none it is
+   * allowed, as whoever applies a revert has agreed to it. No labels count then.
+   */
+  readonly undo: true
+  readonly labels?: undefined
 }
 
 export interface Expected {
@@ -32,7 +48,11 @@ export interface Expected {
 export function tryPolicy(gate: PolicyGate, table: readonly Trial[]): { rows: number } {
   const failures = table.flatMap((row, i) => {
     const wrong = failureOf(gate, row)
-    return wrong === undefined ? [] : [`${i + 1}. ${row.action.name} ${JSON.stringify(row.input)}: ${wrong}`]
+    return wrong === undefined
+      ? []
+      : [
+          `${i + 1}. ${row.undo === true ? 'taking back ' : ''}${row.action.name} ${JSON.stringify(row.input)}: ${wrong}`,
+        ]
   })
   if (failures.length === 0) return { rows: table.length }
   const text = [`${failures.length} of ${table.length} rows are judged otherwise:`, ...failures].join('\n  ')
@@ -59,11 +79,15 @@ function failureOf(gate: PolicyGate, row: Trial): string | undefined {
 function judgeRow(gate: PolicyGate, row: Trial): Judgement {
   const action = definitionOf(row.action)
   const text = toStored(action.input, row.input, 'INPUT_INVALID', 'its input')
+  const undo = row.undo === true
   const labels = row.labels ?? []
+  if (undo && labels.length > 0) throw new TypeError('no labels count where it is taken back')
+  if (undo && action.compensate === undefined)
+    throw new TypeError('it cannot be taken back: its action has no compensate')
   const sources = labelled(labels, 'the row')
   // What a look-up finds is said by the row, so nothing has to be waited for.
   const engine = ruleEngine({ ...gate, rules: gate.rules.map((rule) => given(rule, row.found ?? {})) })
-  return engine.judge(
+  const judged = engine.judge(
     {
       workspace: 'test',
       action: action.name,
@@ -75,9 +99,11 @@ function judgeRow(gate: PolicyGate, row: Trial): Judgement {
       sources,
       outgoing: action.outgoing,
       persona: undefined,
+      undo,
     },
     () => Promise.reject(new TypeError('nothing is looked up')),
   ) as Judgement
+  return undo ? asUndo(judged) : judged
 }
 
 /** The rule with its look-ups answered by `found`. */

@@ -2,7 +2,6 @@
 import type { Actor } from '../../base/actor.ts'
 import { KeelsonError } from '../../base/errors.ts'
 import { canonical, parseStored } from '../../base/json.ts'
-import type { Json } from '../../base/value.ts'
 import type { ItemRecord } from '../item.ts'
 import type { Decider } from '../memory/decider.ts'
 import type { RevertPlan } from './plan.ts'
@@ -36,7 +35,7 @@ function asItem({ target, lines, hash }: RevertPlan, now: number): ItemRecord {
     editSchema: {},
     action: 'keelson.revert',
     account: 'default',
-    input: parseStored(canonical(target)) as Json,
+    input: parseStored(canonical(target)),
     risk: 'high',
     undo: true,
   }

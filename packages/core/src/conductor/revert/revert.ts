@@ -14,8 +14,8 @@ import { sha256 } from '../../base/hash.ts'
 import { canonical, parseStored } from '../../base/json.ts'
 import { builtIn } from '../../playbook/playbook.ts'
 import type { Op } from '../../journal/op.ts'
+import { agreedByApplying } from '../../policy/undo.ts'
 import { BY_DEFAULT } from '../../policy/verdict.ts'
-import { combine } from '../../policy/verdict.ts'
 import { askOf } from '../effect/bytes.ts'
 import { effectRun } from '../effect/hand-over.ts'
 import { effectPut, readEffect, type EffectRecord } from '../effect/ledger.ts'
@@ -250,7 +250,7 @@ function undoSpec(
     playbook: `${row.playbook}@${row.version}`,
     scopes: [],
     because: target.because,
-    verdict: combine([{ rule: 'revert', verdict: { verdict: 'allow' } }], pass.task.env.policy.version, {}),
+    verdict: agreedByApplying(pass.task.env.policy.version),
     mode: 'undo',
     by: pass.history.start.by,
     covered: [askOf(BY_DEFAULT)],
