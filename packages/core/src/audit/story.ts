@@ -189,6 +189,10 @@ function inSilence({ again, ladder, rung = 0, until }: EntryData['ask.opened']):
       return 'nobody had answered: reminded of it'
     case 'snoozed':
       return until === undefined ? 'put off' : `put off until ${iso(until)}`
+    case 'judged': {
+      const names = (ladder ?? []).slice(rung).map(({ to }) => actorText(to))
+      return `other rules: where nobody answers it ${names.length === 0 ? 'only reminds' : `goes on to ${names.join(', then ')}`}`
+    }
     case 'rescheduled':
     case 'frozen':
     case undefined:

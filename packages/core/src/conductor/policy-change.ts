@@ -5,6 +5,7 @@
  *     that is open, a page per unit: whatever dies in between goes on with the page that it had come to.
  * C2. An item whose obligations stay is kept, with its hash; one whose obligations differ is withdrawn, and its effect goes on
  *     under the new judgement: denied, asked as changed, held longer, or sent.
+ *     Silence goes on to whom the new ladder names, without a new item.
  * C3. A hold that is judged again counts from when it was first held; one that comes to what was only asked, from then on.
  */
 import type { z } from 'zod'
@@ -12,16 +13,17 @@ import { SYSTEM } from '../base/actor.ts'
 import { canonical } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
 import { withZod } from '../base/zod.ts'
-import type { Draft } from '../journal/entry.ts'
+import { dataOf, type Draft, type Entry } from '../journal/entry.ts'
 import type { Op } from '../journal/op.ts'
 import { builtIn } from '../playbook/playbook.ts'
 import { obligations } from '../policy/rehearsal.ts'
-import type { Judgement } from '../policy/verdict.ts'
+import type { Judgement, Rung } from '../policy/verdict.ts'
 import { EFFECT_PLAYBOOK } from './effect/hand-over.ts'
 import type { Environment } from './environment.ts'
 import { itemPut, readItem, type ItemRecord } from './item.ts'
 import { lifeOf } from './life.ts'
 import type { Pass } from './pass.ts'
+import { underLadder } from './silence.ts'
 import { newRun } from './start.ts'
 
 /** Sees to what is open in every workspace whose rules were others. */
@@ -112,13 +114,15 @@ async function wakePage(pass: Pass, key: string, changed: Changed, after: number
   env.nudge()
 }
 
-/** C2. What an open item of an effect says, under the rules of now; `judge` judges its bytes again. */
-export async function judgeAgain(
-  pass: Pass,
-  key: string,
-  item: string,
-  judge: () => Promise<Judgement>,
-): Promise<void> {
+/** How the bytes of an open item are judged again. */
+export interface JudgedAgain {
+  readonly judge: () => Promise<Judgement>
+  /** Whom silence goes on to by a judgement, as far as it is not answered for. */
+  readonly ladder: (judged: Judgement) => readonly Rung[]
+}
+
+/** C2. What an open item of an effect says, under the rules of now. */
+export async function judgeAgain(pass: Pass, key: string, item: string, { judge, ladder }: JudgedAgain): Promise<void> {
   const { env, claimed } = pass.task
   const { workspace } = claimed.row
   await pass.writer.submit(async () => {
@@ -131,7 +135,8 @@ export async function judgeAgain(
     const now = { verdict: verdict as unknown as Json }
     if (obligations(before) === obligations(verdict)) {
       const puts = [itemPut({ ...found.item, ...now }, found.version + 1)]
-      return { drafts: [{ kind: 'ask.judged', key, data: { policy: verdict.policy, reason: verdict.reason, puts } }] }
+      const judged: Draft = { kind: 'ask.judged', key, data: { policy: verdict.policy, reason: verdict.reason, puts } }
+      return { drafts: [...climbing(op, found.item, ladder(verdict), env.clock.now()), judged] }
     }
     const since = heldSince(found.item, before.holdMs)
     const ok = JSON.parse(canonical({ decision: { judged: verdict }, by: SYSTEM, ...since })) as Json
@@ -139,6 +144,14 @@ export async function judgeAgain(
     const draft: Draft = { kind: 'ask.completed', key, data: { ok, by: SYSTEM, puts } }
     return { drafts: [draft] }
   })
+}
+
+/** The question opened again under another ladder; nothing where silence goes on as before. */
+function climbing(op: Op | undefined, item: ItemRecord, ladder: readonly Rung[], now: number): Draft[] {
+  if (op?.opened?.kind !== 'ask.opened') return []
+  const opened = dataOf(op.opened as Entry & { kind: 'ask.opened' })
+  const other = opened.onSilence === 'escalate' ? underLadder(opened, ladder, item, now) : undefined
+  return other === undefined ? [] : [{ kind: 'ask.opened', key: op.key, data: other }]
 }
 
 /** Since when an open item is held for `holdMs`, wherever its end was put; nothing of one that is only asked. */

@@ -5,13 +5,17 @@
  *     froze or thawed the workspace meanwhile is expected by the unit that records either.
  */
 import { SYSTEM, type Actor } from '../base/actor.ts'
+import { canonical, canonicalAround } from '../base/json.ts'
 import type { Draft } from '../journal/entry.ts'
 import type { Op } from '../journal/op.ts'
 import type { EntryData } from '../journal/kinds.ts'
 import type { Expect, MemoryStore } from '../journal/store.ts'
+import type { Rung } from '../policy/verdict.ts'
 import { frozenIn, type Frozen } from './company.ts'
 import { closing, itemPut, itemsWhere, readItem, type ItemRecord } from './item.ts'
 import type { Opened } from './opened.ts'
+
+const DAILY_MS = 86_400_000
 
 export interface Climbed {
   readonly item: string
@@ -58,13 +62,38 @@ export async function expireAsk(
   return [{ kind: 'ask.completed', key: op.key, data: { error: silence(), puts } }]
 }
 
+/**
+ * An open question under another ladder: whoever was told stays told, and is not told again; what follows is the other ladder, its times
+ * counted from the asking. Undefined where that changes nothing.
+ */
+export function underLadder(
+  { puts: _puts, ...opened }: EntryData['ask.opened'],
+  ladder: readonly Rung[],
+  { openedAt }: Pick<ItemRecord, 'openedAt'>,
+  now: number,
+): EntryData['ask.opened'] | undefined {
+  const { ladder: before = [], rung = 0, until = now, everyMs = DAILY_MS } = opened
+  const told = before.slice(0, rung)
+  const marks = new Set(told.map(markOf))
+  const after = [...told, ...ladder.filter((one) => !marks.has(markOf(one)))]
+  if (canonicalAround(after) === canonicalAround(before)) return undefined
+  const next = after[rung]
+  const late = before[rung] === undefined ? until : now + everyMs
+  return { ...opened, ladder: after, until: next === undefined ? late : openedAt + next.afterMs, again: 'judged' }
+}
+
+/** Who is told by a rung, and how. */
+function markOf({ to, via = '' }: Rung): string {
+  return canonical([to.kind, to.id, via])
+}
+
 type Again = Pick<EntryData['ask.opened'], 'until' | 'rung' | 'again'> & { item?: ItemRecord }
 
 /** What silence does to what stays open: nothing while it is snoozed, else the next rung, else a reminder. */
 function reminded(data: EntryData['ask.opened'], item: ItemRecord | undefined, now: number): Again {
   const { ladder = [], rung = 0 } = data
   if (item?.snoozedUntil !== undefined && item.snoozedUntil > now) return { until: item.snoozedUntil, again: 'snoozed' }
-  const every = data.everyMs ?? 86_400_000
+  const every = data.everyMs ?? DAILY_MS
   const late = data.until! + every * (Math.floor((now - data.until!) / every) + 1)
   const here = ladder[rung]
   if (here === undefined) {

@@ -121,7 +121,7 @@ export interface EntryData {
     /** The version of the shape that its payload fits, if not 1. */
     readonly schema?: number
   } & WithPuts
-  /** Opened again with another `until` when silence only reminds or climbs, or the item was snoozed or rescheduled. */
+  /** Opened again with another `until` when silence only reminds or climbs, other rules have another ladder, or the item was snoozed or rescheduled. */
   'ask.opened': {
     readonly hash: string
     readonly item: string
@@ -139,7 +139,7 @@ export interface EntryData {
     /** A hold whose time, `until`, came in this freeze: it is let go when that ends. */
     readonly frozen?: { readonly epoch: number; readonly until: number }
     /** Why it was opened again. */
-    readonly again?: 'reminded' | 'escalated' | 'snoozed' | 'rescheduled' | 'frozen'
+    readonly again?: 'reminded' | 'escalated' | 'snoozed' | 'rescheduled' | 'frozen' | 'judged'
   } & WithPuts
   'ask.completed': Outcome & { readonly by?: Actor } & WithPuts
   'call.opened': { readonly hash: string; readonly child: string; readonly playbook: string }

@@ -1,4 +1,6 @@
 /** Rehearsal: what other rules would have said of a judgement that is on record, from what was looked up then. */
+import { actorText } from '../base/actor.ts'
+import { canonicalAround } from '../base/json.ts'
 import { labelNames } from '../base/labels.ts'
 import { labelSet, ruleEngine, type Intended } from './gate.ts'
 import { lookupKey, type PolicyGate } from './rule.ts'
@@ -46,11 +48,25 @@ function answers(judged: Judgement): Map<string, unknown> {
 /** What differs between two judgements, in words; undefined where nothing does. */
 export function difference(before: Judgement, after: Rejudged): string | undefined {
   if (after.verdict === 'unknown') return after.reason
-  const fits = felt(before) === felt(after)
-  return fits ? undefined : `${before.verdict} (${before.reason}) would be ${after.verdict} (${after.reason})`
+  if (felt(before) === felt(after)) return undefined
+  const text = `${before.verdict} (${before.reason}) would be ${after.verdict} (${after.reason})`
+  const [was, is] = [silenceText(before), silenceText(after)]
+  return was === is ? text : `${text}; where nobody answers: ${was || 'nothing'}, then ${is || 'nothing'}`
 }
 
-/** What a judgement obliges to, as one text: equal where nobody would notice a difference. */
+/** Whom silence goes on to, in words. */
+function silenceText({ asks }: Judgement): string {
+  const rungs = asks.flatMap(({ ladder = [] }) => ladder)
+  const told = rungs.map(
+    ({ afterMs, to, via }) => `${actorText(to)} after ${afterMs / 60_000} min${via === undefined ? '' : ` by ${via}`}`,
+  )
+  return [...new Set(told)].join(', ')
+}
+
+/**
+ * What a judgement obliges to, as one text: equal where whoever is asked would notice no difference. Whom silence goes on to is none: an
+ * open question follows another ladder as it is.
+ */
 export function obligations(judged: Judgement): string {
   const asks = judged.asks.map(({ rule, onSilence, timeoutMs, grantable }) => [
     rule,
@@ -62,8 +78,10 @@ export function obligations(judged: Judgement): string {
   return JSON.stringify(denies ? 'deny' : [asks, judged.holdMs, judged.holdMs === 0 ? [] : judged.holds])
 }
 
-/** As `obligations`, whichever rules oblige. */
+/** As `obligations`, whichever rules oblige, and with whom silence goes on to. */
 function felt(judged: Judgement): string {
-  const asks = judged.asks.map(({ onSilence, timeoutMs, grantable }) => `${onSilence} ${timeoutMs ?? ''} ${grantable}`)
+  const asks = judged.asks.map(({ onSilence, timeoutMs, grantable, ladder = [] }) =>
+    canonicalAround([onSilence, timeoutMs ?? '', grantable, ladder]),
+  )
   return JSON.stringify([judged.verdict, judged.verdict === 'deny' ? 0 : [judged.holdMs, [...new Set(asks)].sort()]])
 }

@@ -10,7 +10,7 @@ import { costsKnown } from '../../connector/cost.ts'
 import type { Preview } from '../../connector/preview.ts'
 import { shapeOf } from '../../connector/shape.ts'
 import { dataOf, type Entry } from '../../journal/entry.ts'
-import { whyOf, type Judgement, type OnSilence } from '../../policy/verdict.ts'
+import { whyOf, type Judgement, type OnSilence, type Rung } from '../../policy/verdict.ts'
 import { asking, takenFor, type ItemRecord, type Provenance, type Sourced, type Trust } from '../item.ts'
 import { askItem, type AskItem, type ItemText } from '../ops/ask.ts'
 import type { Handed } from '../ops/memory-texts.ts'
@@ -60,7 +60,7 @@ export function askItemOf(
   const reasons = asks.map((one) => whyOf(one)).join('; ')
   const timeouts = asks.flatMap((one) => (one.timeoutMs === undefined ? [] : [one.timeoutMs]))
   const undo = spec.mode === 'undo'
-  const ladder = asks.find((one) => one.ladder !== undefined)?.ladder
+  const ladder = ladderIn(asks)
   const item: ItemText = {
     ...common(spec, action, bytes),
     kind: 'approval',
@@ -81,9 +81,14 @@ export function askItemOf(
     ...standing(pass, spec, action, bytes),
     wait: 'approval',
     onSilence: strictest(asks),
-    ...(ladder === undefined ? {} : { ladder }),
+    ...(ladder.length === 0 ? {} : { ladder }),
     ...(timeouts.length === 0 ? {} : { timeoutMs: Math.min(...timeouts) }),
   }
+}
+
+/** Whom silence goes on to. */
+export function ladderIn(asks: Judgement['asks']): readonly Rung[] {
+  return asks.find((one) => one.ladder !== undefined)?.ladder ?? []
 }
 
 /** Not to be decided with others: it is not what they are, or not what it was when somebody saw it. */

@@ -21,7 +21,17 @@ import { builtIn } from '../../playbook/playbook.ts'
 import type { Judgement } from '../../policy/verdict.ts'
 import type { Internals, Pass } from '../pass.ts'
 import { EFFECT_PLAYBOOK } from './hand-over.ts'
-import { ask, askItemOf, decisionOf, declined, holdItem, reauthItem, unknownItem, type Decided } from './items.ts'
+import {
+  ask,
+  askItemOf,
+  decisionOf,
+  declined,
+  holdItem,
+  ladderIn,
+  reauthItem,
+  unknownItem,
+  type Decided,
+} from './items.ts'
 import { FRESHNESS, keptBy, stale } from './fresh.ts'
 import { HOURS, sendOnce } from './attempt.ts'
 import { askOf, deciderOf, holdOf, type Bytes, type Reshaped, type Sent } from './bytes.ts'
@@ -117,12 +127,11 @@ async function obligations(
 ): Promise<Bytes | EffectEnd> {
   let bytes = before
   if (bytes.verdict.denies.length > 0) return ended(bytes, 'denied', deniedError(action, bytes.verdict.reason))
-  const uncovered = bytes.verdict.asks.filter((one) => !bytes.covered.has(askOf(one.rule)))
   const since = [
     ...(bytes.stale === undefined ? [] : [FRESHNESS]),
     ...(bytes.reshaped === undefined ? [] : [DEFINITION]),
   ]
-  const asks = [...since, ...uncovered]
+  const asks = [...since, ...uncovered(bytes.verdict, bytes)]
   if (asks.length > 0) {
     const key = `approve ${round}`
     const asked = askItemOf(pass, spec, action, bytes, asks, round > 1)
@@ -150,6 +159,11 @@ async function obligations(
   }
   const holds = bytes.verdict.holds.filter((rule) => !bytes.covered.has(holdOf(rule)))
   return holds.length === 0 ? bytes : held(pass, spec, action, bytes, holds, `hold ${round}`)
+}
+
+/** Asks that nobody has answered for. */
+function uncovered({ asks }: Judgement, { covered }: Bytes): Judgement['asks'] {
+  return asks.filter((one) => !covered.has(askOf(one.rule)))
 }
 
 /** Waits for what does not let it be sent now: room in a budget, its turn, working hours. */
@@ -256,9 +270,11 @@ function judging(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Bytes, 
   const { workspace } = claimed.row
   const about = { behalf: behalfIn(spec), labels: spec.labels ?? NO_LABELS, effect: spec.effect }
   const judged = { workspace, action, input: canonical(bytes.input), ...about, undo: spec.mode === 'undo' }
+  const ladder = (verdict: Judgement) => ladderIn(uncovered(verdict, bytes))
   return async (item: string): Promise<void> => {
     await askedAnew(pass, key, item, { spec, action, bytes })
-    if (pass.history.ops.get(key)?.outcome === undefined) await judgeAgain(pass, key, item, () => judge(env, judged))
+    if (pass.history.ops.get(key)?.outcome !== undefined) return
+    await judgeAgain(pass, key, item, { judge: () => judge(env, judged), ladder })
   }
 }
 

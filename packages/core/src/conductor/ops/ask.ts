@@ -94,9 +94,10 @@ export function askItem<T>(pass: Pass, key: string, asked: AskItem, value: (ok: 
   const live = async (op: Op): Promise<void> => {
     if (op.opened === undefined) await pass.work.run(() => open(pass, key, asked, hash))
     if (pass.work.aborted || op.outcome !== undefined) return
-    const data = dataOf(op.opened as Entry & { kind: 'ask.opened' })
-    if (asked.again !== undefined) await pass.work.run(async () => asked.again?.(data.item))
+    const openedIn = (): EntryData['ask.opened'] => dataOf(op.opened as Entry & { kind: 'ask.opened' })
+    if (asked.again !== undefined) await pass.work.run(async () => asked.again?.(openedIn().item))
     if (pass.work.aborted || op.outcome !== undefined) return
+    const data = openedIn()
     const until = data.until === undefined ? {} : { until: iso(data.until), ...nextOf(data) }
     const { title } = asked.item
     const waits: Pick<WaitInfo, 'kind' | 'what'> =
