@@ -2,6 +2,7 @@
 import { wilsonLower } from '../policy/trust.ts'
 import type { Rollup, Shared } from './rollup.ts'
 import type { TouchKind } from './row.ts'
+import { medianOf } from './times.ts'
 import type { StepCount, Tried } from './tries.ts'
 
 /** A share, and how far it may be from what it is in the long run: the two-sided 95 % Wilson interval. */
@@ -68,7 +69,7 @@ export interface Measures {
     readonly counted: number
     readonly measured: number
   }
-  /** Minutes of a person for each completed run: the median. */
+  /** Minutes of a person for each completed run: the median of all, within one part in 128. */
   readonly minutesPerOutcome: number
   /** Outcomes for each hour of a person; undefined where nobody spent any. */
   readonly leverage?: number
@@ -114,7 +115,7 @@ export function measuresOf(sum: Rollup): Measures {
       counted: sum.based,
       measured: sum.measured,
     },
-    minutesPerOutcome: minutes(median(sum.actives)),
+    minutesPerOutcome: minutes(medianOf(sum.times)),
     ...(sum.activeMs === 0 ? {} : { leverage: round(completed / (sum.activeMs / 3_600_000)) }),
     repeatedCorrections: share(sum.repeats, touches.correction),
     tokens: sum.tokens,

@@ -10,6 +10,7 @@ import type { Put } from '../journal/put.ts'
 import type { RecordRow } from '../journal/store.ts'
 import { around } from '../playbook/baseline.ts'
 import { isYes, TOUCHES, UNTIMED_MS, type Outcome, type Touch, type TouchKind } from './row.ts'
+import { timesOf, type Times } from './times.ts'
 import { plusTried, type StepCount, type Tried } from './tries.ts'
 
 /** Runs that had something in common, what they asked for, and how much of that a person changed. */
@@ -56,8 +57,8 @@ export interface Rollup {
   /** Spent on runs in shadow: investment. */
   readonly shadowMs: number
   readonly setupMs: number
-  /** Active time of each completed run, while there are few. */
-  readonly actives: readonly number[]
+  /** Active times of the completed runs. */
+  readonly times: Times
   /** Completed runs whose baseline is in `lowMs` and `highMs`; of those, how many have a measured one. */
   readonly based: number
   readonly measured: number
@@ -85,7 +86,6 @@ export interface Rollup {
   readonly reads: { readonly [ref: string]: Shared }
 }
 
-const ACTIVES_MAX = 500
 const READS_MAX = 200
 
 export function emptyRollup(playbook: string): Rollup {
@@ -112,7 +112,7 @@ export function emptyRollup(playbook: string): Rollup {
     activeMs: 0,
     shadowMs: 0,
     setupMs: 0,
-    actives: [],
+    times: {},
     based: 0,
     measured: 0,
     lowMs: 0,
@@ -143,15 +143,25 @@ export interface Day {
 
 /** A day's rows by playbook and terms; what belongs to no playbook is under ''. */
 export function foldDay(outcomes: readonly Outcome[], touches: readonly Touch[]): Rollup[] {
-  const found = new Map<string, Rollup>()
+  const found = new Map<string, Rollup[]>()
   const into = (playbook: string, terms: Terms | undefined, add: Rollup): unknown => {
     const key = canonical([playbook, terms ?? {}])
     const none = { ...emptyRollup(playbook), ...(terms === undefined ? {} : { terms }) }
-    return found.set(key, plus(found.get(key) ?? none, add))
+    const all = found.get(key)
+    return all === undefined ? found.set(key, [none, add]) : all.push(add)
   }
   for (const row of outcomes) into(row.playbook.startsWith('keelson.') ? '' : row.playbook, row.terms, ofOutcome(row))
   for (const touch of touches) into(touch.playbook ?? '', touch.terms, ofTouch(touch))
-  return [...found].sort((a, b) => byText(a[1].playbook, b[1].playbook) || byText(a[0], b[0])).map(([, sum]) => sum)
+  return [...found]
+    .map(([key, all]) => [key, total(all)] as const)
+    .sort((a, b) => byText(a[1].playbook, b[1].playbook) || byText(a[0], b[0]))
+    .map(([, sum]) => sum)
+}
+
+/** By halves: what has grown large is copied a few times, not once for each row. */
+function total(all: readonly Rollup[]): Rollup {
+  const half = all.length >> 1
+  return half === 0 ? all[0]! : plus(total(all.slice(0, half)), total(all.slice(half)))
 }
 
 /** By playbook alone. */
@@ -173,7 +183,7 @@ export function plus(a: Rollup, b: Rollup): Rollup {
     troubled: merged(a.troubled, b.troubled, addAll),
     connectors: merged(a.connectors, b.connectors, plusTried),
     touches: merged(a.touches, b.touches, add) as Rollup['touches'],
-    actives: [...a.actives, ...b.actives].slice(0, ACTIVES_MAX),
+    times: merged(a.times, b.times, add),
     corrected: merged(a.corrected, b.corrected, add),
     tokens: { input: a.tokens.input + b.tokens.input, output: a.tokens.output + b.tokens.output },
     cost: merged(a.cost, b.cost, add),
@@ -245,7 +255,7 @@ function ofOutcome(row: Outcome): Rollup {
     completed: 1,
     simulated: row.simulated === true ? 1 : 0,
     touchless: row.touches === 0 ? 1 : 0,
-    actives: [row.activeMs],
+    times: timesOf([row.activeMs]),
     ...(baseline === undefined ? {} : { based: 1, ...baseline }),
   }
 }
@@ -297,12 +307,17 @@ export function rollupPut(day: string, rollups: readonly Rollup[] | 'stale', ver
 /** Undefined where they are to be made anew. */
 export function rollupsIn({ data }: Pick<RecordRow, 'data'>): Rollup[] | undefined {
   const kept = JSON.parse(data) as Rollup[] | 'stale'
-  return kept === 'stale' ? undefined : kept.map(upgraded)
+  return kept === 'stale' || kept.some(isCutShort) ? undefined : kept.map(upgraded)
+}
+
+/** Sums that were made when the times of runs were a list, and not of all. */
+function isCutShort({ completed, actives }: Rollup & { readonly actives?: readonly number[] }): boolean {
+  return actives !== undefined && actives.length < completed
 }
 
 /** A day that was summed up before something was counted, as of today. */
 export function upgraded(sum: Rollup): Rollup {
-  const { baselineMs, revertedMs, ...kept } = sum as Partial<Rollup> & { baselineMs?: number; revertedMs?: number }
+  const { baselineMs, revertedMs, actives, ...kept } = sum as Partial<Rollup> & Outdated
   const { lowMs: lostLowMs, highMs: lostHighMs } = around(revertedMs ?? 0)
   const before = baselineMs === undefined ? {} : { ...around(baselineMs), lostLowMs, lostHighMs }
   const reads = Object.entries(sum.reads as { [ref: string]: Shared | number }).map(
@@ -310,7 +325,15 @@ export function upgraded(sum: Rollup): Rollup {
   )
   const empty = emptyRollup(sum.playbook)
   const touches = { ...empty.touches, ...sum.touches }
-  return { ...empty, passed: sum.approvals, ...kept, ...before, touches, reads: Object.fromEntries(reads) }
+  const times = actives === undefined ? {} : { times: timesOf(actives) }
+  return { ...empty, passed: sum.approvals, ...kept, ...before, ...times, touches, reads: Object.fromEntries(reads) }
+}
+
+/** What sums of before had in place of something else. */
+interface Outdated {
+  readonly baselineMs?: number
+  readonly revertedMs?: number
+  readonly actives?: readonly number[]
 }
 
 function baselineOf({ baseline, baselineMs }: Pick<Outcome, 'baseline'> & { baselineMs?: number }) {
