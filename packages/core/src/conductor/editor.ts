@@ -12,6 +12,7 @@ import {
   stateAsOf,
   timelineOf,
   whyField,
+  writersOf,
 } from '../memory/entity-history.ts'
 import {
   entitiesByAlias,
@@ -156,7 +157,7 @@ export async function edit(
     const written = await build(writing)
     ok = deepFreeze(written.ok)
     if (written.puts.length === 0) return undefined
-    const corrected = correction(type, by, env.clock.now(), written)
+    const corrected = correction(writing, by, env.clock.now(), written)
     const counted = corrected === undefined ? NOTHING : await env.projections.corrected(env, shelf.workspace, corrected)
     const puts = [...written.puts, ...counted.puts]
     return { drafts: [{ kind: 'entity.edited', data: { by, puts } }], cached: written.cached }
@@ -166,12 +167,12 @@ export async function edit(
 }
 
 /** What was there and is put right; undefined for what is new. */
-function correction(type: AnyEntityType, by: Actor, at: number, { puts, ok }: Written): Correcting | undefined {
+function correction({ shelf, type }: Writing, by: Actor, at: number, { puts, ok }: Written): Correcting | undefined {
   const { id, version } = (ok ?? {}) as { id?: string; version?: number }
   if (by.kind !== 'person' || id === undefined || version === undefined || version < 2) return undefined
   const changes = puts.filter((one) => one.kind === 'timeline').map((one) => one.data as { changed?: object } | null)
   const fields = [...new Set(changes.flatMap((one) => Object.keys(one?.changed ?? {})))].sort()
-  return { type: type.name, id, fields, by, at }
+  return { type: type.name, id, fields, by, at, writers: (field) => writersOf(shelf, type.name, id, field) }
 }
 
 function reads<T>(

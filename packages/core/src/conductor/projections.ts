@@ -46,6 +46,8 @@ export interface Correcting {
   readonly fields: readonly string[]
   readonly by: Actor
   readonly at: number
+  /** The runs that wrote a field of it, the last first. */
+  readonly writers: (field: string) => AsyncIterable<string>
 }
 
 /** `Env` is the environment of the conductor. */

@@ -13,6 +13,7 @@ import { fromStored } from '../base/schema.ts'
 import type { Json } from '../base/value.ts'
 import type { History } from '../journal/fold.ts'
 import type { Put } from '../journal/put.ts'
+import type { RunRow } from '../journal/store.ts'
 import type { AnyPlaybook } from '../playbook/playbook.ts'
 import { EFFECT_PLAYBOOK } from '../conductor/effect/hand-over.ts'
 import type { Environment } from '../conductor/environment.ts'
@@ -227,26 +228,76 @@ function kindOf({ kind, code }: ItemRecord): Touch['kind'] {
   }
 }
 
-/** A person put a record right that was there: a correction, and a repeated one when its like was needed before. */
+/**
+ * A person put a record right that was there: a correction for each playbook whose values it puts right, and a repeated one when its
+ * like was needed before. What no run wrote is nobody's.
+ */
 async function corrected(env: Environment, workspace: string, correcting: Correcting): Promise<Counted> {
   const { type, id, fields, by, at } = correcting
   if (by.kind !== 'person' || fields.length === 0) return NOTHING
-  const mark = (field: string): string => `corrects ${type}.${field}`
+  const writers = await writersOf(env, workspace, correcting)
+  const puts: Put[] = []
+  for (const { row, fields: own } of writers) {
+    const touch: Touch = {
+      kind: 'correction',
+      at,
+      by: by.id,
+      activeMs: Math.round(UNTIMED_MS / writers.length),
+      about: `${type}/${id}`,
+      ...(row === undefined ? {} : { run: row.id, playbook: row.playbook }),
+      ...(await sortedAs(env, workspace, row)),
+      ...((await isRepeated(env, workspace, correcting, own)) ? { repeat: true } : {}),
+    }
+    const put = touchPut(touch, `correction:${env.ids.id()}`)
+    const index = Object.fromEntries(own.map((field) => [mark(type, field), '']))
+    puts.push({ ...put, index: { ...put.index, ...index } })
+  }
+  return { puts }
+}
+
+interface Writer {
+  /** The last of its runs. */
+  readonly row: RunRow | undefined
+  readonly fields: string[]
+}
+
+/** Whose the fields were: by the playbook of the run that wrote each last. */
+async function writersOf(env: Environment, workspace: string, { fields, writers }: Correcting): Promise<Writer[]> {
+  const found = new Map<string, Writer>()
+  for (const field of fields) {
+    const row = await firstOwn(env, workspace, writers(field))
+    const known = found.get(row?.playbook ?? '')
+    if (known === undefined) found.set(row?.playbook ?? '', { row, fields: [field] })
+    else known.fields.push(field)
+  }
+  return [...found.values()]
+}
+
+/** Of a playbook of the host's: what takes something back writes only what another had written. */
+async function firstOwn(env: Environment, workspace: string, runs: AsyncIterable<string>): Promise<RunRow | undefined> {
+  for await (const run of runs) {
+    const [row] = await env.store.runs(workspace, { ids: [run], limit: 1 })
+    if (row !== undefined && !row.playbook.startsWith('keelson.')) return row
+  }
+  return undefined
+}
+
+/** One of these fields was corrected in a record of the kind before. */
+async function isRepeated(
+  env: Environment,
+  workspace: string,
+  { type, at }: Correcting,
+  fields: readonly string[],
+): Promise<boolean> {
   const before = await Promise.all(
     fields.map((field) => {
-      const where = { field: mark(field), value: '' }
+      const where = { field: mark(type, field), value: '' }
       return env.store.records(workspace, { kind: 'touch', where, from: at - REPEAT_MS, limit: 1 })
     }),
   )
-  const touch: Touch = {
-    kind: 'correction',
-    at,
-    by: by.id,
-    activeMs: UNTIMED_MS,
-    about: `${type}/${id}`,
-    ...(before.some((rows) => rows.length > 0) ? { repeat: true } : {}),
-  }
-  const put = touchPut(touch, `correction:${env.ids.id()}`)
-  const index = Object.fromEntries(fields.map((field) => [mark(field), '']))
-  return { puts: [{ ...put, index: { ...put.index, ...index } }] }
+  return before.some((rows) => rows.length > 0)
+}
+
+function mark(type: string, field: string): string {
+  return `corrects ${type}.${field}`
 }

@@ -7,7 +7,7 @@ import { CONTEXT_RECORD, contextPut, type ContextLog } from '../../memory/contex
 import { partsOf } from '../../memory/entity.ts'
 import type { ScopeOptions, WorkspaceMemory } from '../../memory/handle.ts'
 import type { NewEvent, NewMemory } from '../../memory/input.ts'
-import { search } from '../../memory/recall/recall.ts'
+import { recordsOf, search } from '../../memory/recall/recall.ts'
 import type { MemoryRecord } from '../../memory/unit.ts'
 import { calibrated, weighed } from '../../memory/recall/vector.ts'
 import type { Notifier } from '../notifier.ts'
@@ -31,6 +31,9 @@ export function memoryFor(env: Environment, notifier: Notifier, workspace: strin
   return handleOn(deskOf(env, workspace), notifier, decider)
 }
 
+/** How many corrections of one memory are followed back to who noted it. */
+const CORRECTIONS_MOST = 20
+
 interface By {
   readonly by: Actor
   readonly reason?: string
@@ -49,7 +52,7 @@ function handleOn(desk: Desk, notifier: Notifier, decider: Decider): WorkspaceMe
     import: (items, options) => importAll(desk, items, options),
     async correct(id, change, options) {
       const op = await correction(desk, id, change)
-      return (await write(desk, [op], options, 'corrected', op.memory))[0]!
+      return (await write(desk, [op], options, 'corrected', op))[0]!
     },
     pin: (id, options) => amend(id, { pinned: true }, options, 'pinned'),
     unpin: (id, options) => amend(id, { pinned: false }, options, 'unpinned'),
@@ -115,13 +118,13 @@ async function one(desk: Desk, op: ChangeOp & { id: string }, options: By, why: 
   return (await write(desk, [op], options, why))[0]!
 }
 
-/** Writes one change set. All of it or none. `corrects`: what its first one says anew. */
+/** Writes one change set. All of it or none. `corrects`: its first one, where it says something anew. */
 export async function write(
   desk: Desk,
   ops: readonly ChangeOp[],
   { by, reason }: By,
   why: string,
-  corrects?: NewMemory,
+  corrects?: ChangeOp & { op: 'add' },
 ): Promise<readonly Remembered[]> {
   assertActor(by)
   const { env, workspace } = desk
@@ -133,7 +136,7 @@ export async function write(
     if (drafted.puts.length === 0) return undefined
     const [first] = results
     const anew = corrects !== undefined && first?.status === 'applied'
-    const counted = anew ? await correctedBy(env, workspace, by, first, corrects) : NOTHING
+    const counted = anew ? await correctedBy(desk, by, first, corrects) : NOTHING
     const puts = [...drafted.puts, ...counted.puts]
     return { drafts: [{ kind: 'memory.changed', data: { by, puts } }], unit: { starts: drafted.starts } }
   })
@@ -143,15 +146,36 @@ export async function write(
 
 /** The same kind of thing: what is said in one word of subjects of one type, or whatever is noted of no subject. */
 function correctedBy(
-  env: Environment,
-  workspace: string,
+  { env, workspace }: Desk,
   by: Actor,
   { id }: Remembered,
-  { subject, predicate, kind }: NewMemory,
+  { memory: { subject, predicate, kind }, replaces = [] }: ChangeOp & { op: 'add' },
 ): Promise<Counted> {
   const type = typeof subject === 'string' ? (partsOf(subject)?.type ?? subject) : subject?.type
   const field = [type, predicate ?? kind].filter((one) => one !== undefined).join(' ')
-  return env.projections.corrected(env, workspace, { type: 'memory', id, fields: [field], by, at: env.clock.now() })
+  const writers = (): AsyncIterable<string> => notersOf(env, workspace, replaces)
+  const at = env.clock.now()
+  return env.projections.corrected(env, workspace, { type: 'memory', id, fields: [field], by, at, writers })
+}
+
+/** The runs that noted a memory, and what it corrected of before, the last first. */
+async function* notersOf(env: Environment, workspace: string, ids: readonly string[]): AsyncGenerator<string> {
+  let next = ids
+  for (let most = CORRECTIONS_MOST; next.length > 0 && most > 0; most--) {
+    const records = [...(await recordsOf(env.store, workspace, next)).values()]
+    for (const { source } of records) if (source.run !== undefined) yield source.run
+    const before = records.flatMap(({ id, evidence }) =>
+      evidence.flatMap((one) => (one.kind === 'memory' ? [{ id: one.id, by: id }] : [])),
+    )
+    const found = await recordsOf(
+      env.store,
+      workspace,
+      before.map((one) => one.id),
+    )
+    next = before
+      .filter(({ id, by }) => found.get(id)?.ends.some((end) => end.how === 'corrected' && end.by === by) === true)
+      .map(({ id }) => id)
+  }
 }
 
 /** The same said anew. */
