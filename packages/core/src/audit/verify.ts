@@ -69,6 +69,7 @@ export const RECORD_KINDS = [
   'touch',
   'trust',
   'unpaired',
+  'unsimulated',
   'wait',
   'would',
 ] as const

@@ -9,6 +9,7 @@ import { itemsWhere } from './item.ts'
 import { placeIn } from './located.ts'
 import { iso, isToAdopt, type Status, type WaitInfo, type WaitKind } from './waiting.ts'
 import { HOW_TO_ASK, inShadowText } from '../policy/trust.ts'
+import { likenessOf, likenessText, lostOf } from './shadow/fidelity.ts'
 import { allOf, type Would } from './shadow/would.ts'
 
 export type RunStatus =
@@ -139,12 +140,15 @@ export async function whyOf(env: Environment, row: RunRow, how: HowToEnd = callO
   return [`${head} is ${status.state}${failure(row)}`, ...open.map(line), ...notes].join('\n')
 }
 
-/** What of a real run was simulated for where its action stands, each action once. */
+/** From where on it was simulated, and what of a real run for where its action stands, each action once. */
 async function simulatedIn(env: Environment, row: RunRow): Promise<string[]> {
   const where = { field: 'run', value: row.id }
   const all = await allOf<Would>(env.store, row.workspace, { kind: 'would', where })
   const texts = all.flatMap(({ action, rung }) => (rung === undefined ? [] : [inShadowText(action, rung)]))
-  return [...new Set(texts)].map((text) => `  - nothing left of what was simulated: ${text}; ${HOW_TO_ASK}`)
+  const lost = await lostOf(env.store, row.workspace, 'run', row.id)
+  const like = likenessText(likenessOf(all, lost, (action) => env.actions.find(action)))
+  const notes = [...new Set(texts)].map((text) => `nothing left of what was simulated: ${text}; ${HOW_TO_ASK}`)
+  return [...(like === undefined ? [] : [like]), ...notes].map((text) => `  - ${text}`)
 }
 
 /** Of one that nobody waits for: who takes it, and how it ended before it was taken up again. */

@@ -25,6 +25,7 @@ const SHARED: ReadonlySet<string> = new Set([
   'touch',
   'trust',
   'unpaired',
+  'unsimulated',
   'wait',
   'would',
 ])

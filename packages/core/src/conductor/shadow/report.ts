@@ -13,6 +13,7 @@ import type { Environment } from '../environment.ts'
 import type { ItemRecord } from '../item.ts'
 import { iso } from '../waiting.ts'
 import { agree, agrees, fieldsOf, matched, type Act, type FieldPair } from './agreement.ts'
+import { isGuessed, likenessOf, lostIn, lostOf, type Likeness } from './fidelity.ts'
 import { overlayRows } from './overlay.ts'
 import { deedAct, effectAct, type Deed } from './acts.ts'
 import { allOf, isLoose, WINDOW, type Would } from './would.ts'
@@ -48,11 +49,13 @@ export interface ShadowPair {
   /** What was really done instead; and by whom. */
   readonly did?: { readonly ref: string; readonly input: Json; readonly at: string; readonly by: string }
   readonly fields: readonly FieldPair[]
+  /** What it was answered was guessed: see `fidelity`. */
+  readonly guessed?: true
   /** A person has judged it: it counts as that. */
   readonly judged?: 'good' | 'wrong'
 }
 
-export interface ShadowReport {
+export interface ShadowReport extends Likeness {
   readonly playbook: string
   readonly runs: number
   readonly effects: number
@@ -85,7 +88,7 @@ export interface ShadowReport {
 }
 
 /** What one run would have done, beside what was done. */
-export interface ShadowDiff {
+export interface ShadowDiff extends Likeness {
   readonly run: string
   readonly pairs: readonly ShadowPair[]
   /** Records as they are, and as the run would have left them. */
@@ -112,6 +115,7 @@ export async function report(
   const { pairs: known, misses } = await compared(env, workspace, all, actions, playbook, options)
   const pairs = known.filter((_, i) => all[i]!.at >= since)
   const count = (outcome: Outcome): number => pairs.filter((one) => counted(one) === outcome).length
+  const lost = (await lostOf(env.store, workspace, 'playbook', playbook)).filter((one) => one.at >= since)
   const agreed = count('agreed')
   const decided = pairs.length - count('open') + misses.length
   const verdicts: Record<string, number> = {}
@@ -126,6 +130,7 @@ export async function report(
     spurious: count('spurious'),
     open: count('open'),
     agreement: { share: decided === 0 ? 0 : agreed / decided, lower: wilsonLower(agreed, decided) },
+    ...likenessOf(woulds, lost, (action) => env.actions.find(action)),
     verdicts,
     moneyWouldHaveMoved: moneyOf(env, woulds),
     byAction: byAction(pairs, misses),
@@ -143,6 +148,7 @@ export async function diff(
   const byRoot = await allOf<Would>(env.store, workspace, { kind: 'would', where: { field: 'root', value: run } })
   const own = await allOf<Would>(env.store, workspace, { kind: 'would', where: { field: 'run', value: run } })
   const woulds = byRoot.length > 0 ? byRoot : own
+  const lost = await lostIn(env.store, workspace, run)
   const { pairs } = await compared(env, workspace, woulds, [], '', options)
   const rows = await overlayRows(env.store, workspace, woulds[0]?.root ?? run, 'entity')
   const entities = await Promise.all(
@@ -155,7 +161,8 @@ export async function diff(
   )
   const order = new Map(woulds.map((one, i) => [`${one.run} ${one.step}`, one.order + i / 1e6]))
   const place = (one: ShadowPair): number => order.get(`${one.run} ${one.step}`) ?? 0
-  return { run, pairs: [...pairs].sort((a, b) => place(a) - place(b)), entities }
+  const likeness = likenessOf(woulds, lost, (action) => env.actions.find(action))
+  return { run, ...likeness, pairs: [...pairs].sort((a, b) => place(a) - place(b)), entities }
 }
 
 function instant(text: string): number {
@@ -207,6 +214,7 @@ async function compared(
       would: would.input,
       ...(act === undefined ? {} : { did: { ref: act.ref, input: act.input, at: iso(act.at), by: act.by } }),
       fields,
+      ...(isGuessed(would, env.actions.find(would.action)) ? { guessed: true } : {}),
       ...(said === undefined ? {} : { judged: said ? 'good' : 'wrong' }),
     }
   })

@@ -30,6 +30,7 @@ import type { Pass } from '../pass.ts'
 import type { Built } from '../writer.ts'
 import { standsAt, stoodOn, type Stands } from '../trust/stands.ts'
 import { isSampled, proposed, trustIn } from '../trust/pairs.ts'
+import { lostPut } from './fidelity.ts'
 import { keysOf } from './keys.ts'
 import { standing, type Shadowed } from './mode.ts'
 import { submitInTurn } from './turns.ts'
@@ -78,7 +79,7 @@ async function simulation(
   try {
     const earlier = await wouldsOf(env.store, workspace, root)
     const stands = await standsAt(env, workspace, action, parseStored(input))
-    const output = await outputOf(pass, action, input, { effects: through(earlier, action) })
+    const { output, guessed } = await answerOf(pass, action, input, { effects: through(earlier, action) })
     const secret = await env.company(workspace).key()
     const subjects = subjectsOf(secret, action, action.name, parseStored(input), acting.because)
     const would: Would = {
@@ -89,6 +90,8 @@ async function simulation(
       subjects,
       at: env.clock.now(),
       order: earlier.length,
+      place: pass.history.outcomes.length + 1,
+      ...(guessed ? { guessed } : {}),
       ...(shadow.segment === undefined ? {} : { rung: shadow.segment }),
       ...trustIn(stands, () =>
         keysOf(secret, { action: action.name, account: action.account, subjects, input: parseStored(input) }),
@@ -109,7 +112,11 @@ async function simulation(
     return { drafts: [{ kind: 'effect.completed', key, data }, ...judged.drafts] }
   } catch (thrown) {
     if (!KeelsonError.is(thrown, 'SIMULATION_FAILED')) throw thrown
-    return { drafts: [failed(acting, shadow.segment === undefined ? thrown : orAsks(acting, shadow, thrown))] }
+    const { id, run, playbook, step } = placeOf(pass, acting, root)
+    const at = env.clock.now()
+    const lost = await lostPut(env.store, workspace, { id, run, root, playbook, step, action: action.name, at })
+    const error = shadow.segment === undefined ? thrown : orAsks(acting, shadow, thrown)
+    return { drafts: [failed(acting, error, [lost])] }
   }
 }
 
@@ -157,23 +164,27 @@ function through(woulds: readonly Would[], { name, account }: AnyAction): Simula
     .map(({ action, input, output }) => ({ action, input, output }))
 }
 
-async function outputOf(
-  pass: Pass,
-  action: AnyAction,
-  input: string,
-  shadow: Simulation<unknown>,
-): Promise<Json | undefined> {
+interface Answer {
+  readonly output: Json | undefined
+  /** Its action does not say so. */
+  readonly guessed: boolean
+}
+
+async function answerOf(pass: Pass, action: AnyAction, input: string, shadow: Simulation<unknown>): Promise<Answer> {
   const said = guarded(action, () => action.simulate?.(fromStored(action.input, input), shadow))
-  if (said !== undefined) return fitting(action, said)
+  if (said !== undefined) return { output: fitting(action, said), guessed: false }
   if (action.effect === 'read') {
     const known = lastState(action, parseStored(input), shadow.effects)
-    if (known !== undefined) return known
+    if (known !== undefined) return { output: known, guessed: true }
     throw failure(action, 'policy asks before it reads, and nothing that the run did says what it would find')
   }
   const preview = await previewOf(pass, action, parseStored(input))
   for (const state of afterStates(parseStored(input), preview)) {
     const parsed = action.output.safeParse(state)
-    if (parsed.success) return state === undefined ? undefined : fitting(action, parsed.data)
+    if (!parsed.success) continue
+    if (state === undefined) return { output: undefined, guessed: false }
+    const output = fitting(action, parsed.data)
+    return { output, guessed: output !== null }
   }
   throw failure(action, 'it has no simulate(), and its preview does not say what it would answer')
 }
@@ -229,8 +240,9 @@ function orAsks(acting: Acting, shadow: Shadowed, { code, message, hint, data }:
   return new KeelsonError(code, `${message}. ${whyIn(acting, shadow)}`, { hint: `${hint ?? ''} Or let it ask.`, data })
 }
 
-function failed({ key, hash }: Acting, error: KeelsonError): Draft {
-  return { kind: 'effect.completed', key, data: { hash, error: storeError(error) } }
+function failed({ key, hash }: Acting, error: KeelsonError, puts: readonly Put[] = []): Draft {
+  const more = puts.length === 0 ? {} : { puts }
+  return { kind: 'effect.completed', key, data: { hash, error: storeError(error), ...more } }
 }
 
 /** The same intent was simulated before, in this overlay. */

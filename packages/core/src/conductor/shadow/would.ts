@@ -29,6 +29,10 @@ export interface Would {
   readonly at: number
   /** Place among the effects of its overlay. */
   readonly order: number
+  /** Which operation of its run it is, from 1: those before it were answered. */
+  readonly place?: number
+  /** Its output is not what its action says: it was read off a preview, or off what the run did before. */
+  readonly guessed?: true
   /** Where a person was shown what would have been asked. */
   readonly item?: string
   /** It was simulated for standing on the rung 'shadow' there, in a run that is real. */
