@@ -1,6 +1,6 @@
 /** Shown: the parts of an item that a person reads, with what is not as it seems written out and flagged. */
 import { shown, type Flag } from '../base/glyphs.ts'
-import type { Preview, PreviewRow } from '../connector/preview.ts'
+import type { Preview, PreviewFile, PreviewRow } from '../connector/preview.ts'
 import type { Provenance } from './item.ts'
 
 /** More than this, and nobody has seen it at a glance: a card shows the length and the difference first. */
@@ -46,11 +46,16 @@ function previewShown(preview: Preview, say: (text: string) => string): Preview 
   return {
     kind: 'fields',
     rows: rows.map((row) => rowShown(row, say)),
-    ...(file === undefined ? {} : { file: { ...file, name: say(file.name) } }),
+    ...(file === undefined ? {} : { file: fileShown(file, say) }),
     ...(table === undefined
       ? {}
       : { table: { columns: table.columns.map(say), rows: table.rows.map((row) => row.map(say)) } }),
   }
+}
+
+function fileShown({ name, mediaType, sha256, bytes }: PreviewFile, say: (text: string) => string): PreviewFile {
+  const type = mediaType === undefined ? {} : { mediaType: say(mediaType) }
+  return { name: say(name), ...type, bytes, ...(sha256 === undefined ? {} : { sha256: say(sha256) }) }
 }
 
 function rowShown({ label, before, after }: PreviewRow, say: (text: string) => string): PreviewRow {

@@ -74,7 +74,9 @@ export function previewFrom(made: unknown): Preview | undefined {
 function ofFile(source: PreviewSource & { kind: 'file' }): Preview {
   const { kind: _kind, before, after, ...file } = source
   const size = `${file.bytes} bytes${file.mediaType === undefined ? '' : `, ${file.mediaType}`}`
-  const text = after === undefined ? [] : [{ label: 'text', ...(before === undefined ? {} : { before }), after }]
+  // One that is emptied or goes has text before alone: what is lost is shown.
+  const isText = before !== undefined || after !== undefined
+  const text = isText ? [{ label: 'text', ...(before === undefined ? {} : { before }), after: after ?? '' }] : []
   const digest = file.sha256 === undefined ? [] : [{ label: 'sha-256', after: file.sha256 }]
   return {
     kind: 'fields',
