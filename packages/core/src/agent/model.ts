@@ -46,7 +46,8 @@ export function aiModels(models: unknown): Models {
     const chosen = choose(models, model, agent)
     const result = await generateText({
       model: chosen.model as Parameters<typeof generateText>[0]['model'],
-      instructions: agent.instructions,
+      // Some models refuse a message without a word in it.
+      ...(agent.instructions === '' ? {} : { instructions: agent.instructions }),
       prompt: promptOf(input, about, repair),
       output: Output.object({ schema: agent.output as never }),
       maxOutputTokens: agent.maxOutputTokens,
