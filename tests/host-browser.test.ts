@@ -102,14 +102,15 @@ describe.runIf(program !== undefined)('the pages of the host', () => {
     expect(host.mailsTo('cid@client.example')).toHaveLength(1)
   })
 
-  it('take a decision once: the second of two tabs is told that it was already decided', async () => {
+  it('take a decision once: a second tab that says something else is told that it was already decided', async () => {
     const one = await enter('ann')
     await propose(one, 'Dea', 'dea@client.example')
     const two = await one.context().newPage()
     await two.goto(one.url())
     await one.getByRole('button', { name: 'approve', exact: true }).click()
     await one.getByText('It is completed.').waitFor()
-    await two.getByRole('button', { name: 'approve', exact: true }).click()
+    await two.getByLabel('Why not?').fill('too dear')
+    await two.getByRole('button', { name: 'reject' }).click()
     await two.getByRole('alert').waitFor()
     expect(await alertOf(two)).toBe('Already decided: it is decided')
     expect(await two.locator('main').textContent()).toContain('"name":"Ann"')

@@ -188,6 +188,21 @@ describe('the card of the host', () => {
     expect(await other.result()).toEqual({ id: 'P1' })
   })
 
+  it('answers a form that is sent again as the first time, and tells one that says something else who was first', async () => {
+    const { keelson, acme, ask, waiting } = await opened()
+    await acme.start(letter, {}, { id: 'one' })
+    const { id, hash } = await waiting()
+    const statuses: number[] = []
+    for (const verb of ['approve', 'approve', 'reject'])
+      statuses.push((await ask(`/approvals/${id}`, { verb, hash, reject: 'too dear' })).status)
+    expect(statuses).toEqual([303, 303, 409])
+    expect((await ask(`/approvals/${id}`, { verb: 'reject', hash, reject: 'too dear' })).text).toContain(
+      'Already decided',
+    )
+    await keelson.quiet()
+    expect(sent).toHaveLength(1)
+  })
+
   it('decides nothing without a verb that the item allows', async () => {
     const { acme, ask, waiting } = await opened()
     await acme.start(letter, {}, { id: 'one' })

@@ -1,5 +1,5 @@
 /** Approvals: the page on which people decide: any item of the inbox as one card, and why a decision was refused. */
-import type { Actor, Decided, Decision, InboxItem, Json, Workspace } from '@keelson/core'
+import type { Actor, Decided, Decision, InboxItem, Json, Provenance, Workspace } from '@keelson/core'
 import { edited, editFields, outcomeFields, outcomeOf, words } from './edits.ts'
 import { entered, fields } from './fields.ts'
 import { brief, markup, maybe, table, type Markup, type Page, type Shown } from './markup.ts'
@@ -71,7 +71,7 @@ const VERBS: { readonly [V in Verb]: Asked } = {
 // #region card
 /** What is shown of an item, or of a line of a plan, besides its preview. */
 const FACTS =
-  'denied consequence risk reversibility cost account key code hint dueAt expiresAt snoozedUntil state decided'.split(
+  'denied consequence risk reversibility cost holdMs rung segment account key code hint dueAt expiresAt onSilence snoozedUntil state decided'.split(
     ' ',
   )
 
@@ -80,7 +80,8 @@ function card(item: InboxItem, draft?: Json): Markup {
   const parts = [item, ...('lines' in item ? item.lines : [])].map((part) => {
     const facts = Object.entries(part).filter(([name]) => FACTS.includes(name))
     const preview = part.preview.kind === 'fields' ? part.preview.rows : [{ label: 'text', ...part.preview }]
-    const why = part.why.map(({ label, trust }) => ({ label: `because (${trust})`, after: label }))
+    const told = ({ label, quote = '' }: Provenance) => `${label} ${quote}`
+    const why = part.why.map((one) => ({ label: `because (${one.trust})`, after: told(one) }))
     const alerts = part.flags?.map(({ text }) => markup`<p role="alert">${text}`)
     const rest = facts.map(([label, value]) => ({
       label,
