@@ -65,6 +65,26 @@ const plan: Program = {
   },
 }
 
+const stricter = policy([
+  policy.rule('money', { on: pay }, ({ input }) => (input.to === 'bob' ? policy.deny('not to him') : policy.ask())),
+  policy.rule('note', { on: note }, () => [policy.ask(), policy.hold('20m')]),
+  policy.rule('second look', { on: pay }, ({ input }) => (input.to === 'ada' ? policy.ask() : policy.allow())),
+])
+/** A plan whose rules change while it is open: a line is denied, one held longer, one asked about by more, one let again. */
+const planAgain: Program = {
+  name: 'plan under other rules',
+  harness: () => ({ playbooks: [payday], connectors: connectors(), policy: gate }),
+  async test(t) {
+    const run = await t.start(payday, {})
+    await t.deploy({ policy: stricter })
+    const [item] = (await t.inbox.list()).items
+    const shown = item?.kind === 'plan' ? item.lines.map(({ denied, holdMs, asked }) => denied ?? holdMs ?? asked) : []
+    await t.plan({})
+    await t.advance('20m')
+    return [shown.map(String), await run.result()]
+  },
+}
+
 const payOne = definePlaybook({
   name: 'pay-one',
   version: 1,
@@ -270,4 +290,15 @@ const audited: Program = {
   },
 }
 
-export const peoplePrograms: readonly Program[] = [plan, grant, hold, hands, shadow, joined, trust, rung, audited]
+export const peoplePrograms: readonly Program[] = [
+  plan,
+  planAgain,
+  grant,
+  hold,
+  hands,
+  shadow,
+  joined,
+  trust,
+  rung,
+  audited,
+]

@@ -1093,4 +1093,20 @@ export const mutants = [
     replace: '',
     test: at('tests', 'tests/decided-again.test.ts', 'is answered as done, and was taken once'),
   },
+  {
+    name: 'plan-under-rules',
+    drops: 'a plan that other rules deny in part is no longer what was seen',
+    file: core('conductor/ops/plan-again.ts'),
+    find: 'const hash = itemHash(bare)',
+    replace: 'const { hash } = item',
+    test: at('tests', 'tests/plans-rules.test.ts', 'shows a line that is denied now'),
+  },
+  {
+    name: 'reverts-by-agents',
+    drops: 'an agent takes nothing back that the host does not let it',
+    file: core('conductor/revert/may-apply.ts'),
+    find: "by.kind !== 'agent' ||",
+    replace: 'true ||',
+    test: at('tests', 'tests/revert.test.ts', 'is no agent, unless the rule of the host lets it'),
+  },
 ]

@@ -178,7 +178,7 @@ async function innerSentence(
 }
 
 /** What was done as nobody had answered; undefined of what was asked anew, or for the first time. */
-function inSilence({ again, ladder, rung = 0, until }: EntryData['ask.opened']): string | undefined {
+function inSilence({ again, ladder, rung = 0, until, judged }: EntryData['ask.opened']): string | undefined {
   switch (again) {
     case 'escalated': {
       const here = ladder?.[rung - 1]
@@ -190,6 +190,7 @@ function inSilence({ again, ladder, rung = 0, until }: EntryData['ask.opened']):
     case 'snoozed':
       return until === undefined ? 'put off' : `put off until ${iso(until)}`
     case 'judged': {
+      if (judged !== undefined) return judgedText(judged as unknown as { [line: string]: { denied?: string } })
       const names = (ladder ?? []).slice(rung).map(({ to }) => actorText(to))
       return `other rules: where nobody answers it ${names.length === 0 ? 'only reminds' : `goes on to ${names.join(', then ')}`}`
     }
@@ -200,6 +201,14 @@ function inSilence({ again, ladder, rung = 0, until }: EntryData['ask.opened']):
     default:
       return again satisfies never
   }
+}
+
+/** Of a plan that is still open. */
+function judgedText(judged: { readonly [line: string]: { readonly denied?: string } }): string {
+  const denied = Object.entries(judged).flatMap(([id, line]) =>
+    line.denied === undefined ? [] : `line ${id}: ${line.denied}`,
+  )
+  return `other rules: its lines were judged again${denied.length === 0 ? '' : `; denied: ${denied.join(', ')}`}`
 }
 
 /** Of an effect that takes back: nothing is sent, and nobody is asked by the rules about doing. */

@@ -74,6 +74,8 @@ export interface PlanLine {
   readonly simulated?: string
   /** How long it is held once it was approved. */
   readonly holdMs?: number
+  /** Why rules that came since it was proposed ask about it. */
+  readonly asked?: string
   /** Mark of how its action is defined. */
   readonly shape?: string
   readonly flags?: readonly Flag[]

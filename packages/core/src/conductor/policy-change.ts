@@ -2,7 +2,8 @@
  * PolicyChange: when another set of rules is in force, what is asked or held is judged again.
  *
  * C1. The version in force is a record of the workspace. It changes in the unit that starts the run which wakes every effect
- *     that is open, a page per unit: whatever dies in between goes on with the page that it had come to.
+ *     that is open, and every run that waits for the decision on a plan, a page per unit: whatever dies in between goes on with the page
+ *     that it had come to.
  * C2. An item whose obligations stay is kept, with its hash; one whose obligations differ is withdrawn, and its effect goes on
  *     under the new judgement: denied, asked as changed, held longer, or sent.
  *     Silence goes on to whom the new ladder names, without a new item.
@@ -41,6 +42,7 @@ export async function announceIn(env: Environment, workspace: string): Promise<v
     const to = env.policy.version
     if (from === to) return undefined
     const opens = await env.store.runs(workspace, { state: 'open', playbook: EFFECT_PLAYBOOK, limit: 1 })
+    const asked = await env.store.records(workspace, { ...OPEN_ITEMS, limit: 1 })
     const version = (row?.version ?? 0) + 1
     const puts = [{ kind: 'company', id: 'policy', version, data: { version: to } }]
     const run = newRun(policyPlaybook(), {
@@ -51,7 +53,7 @@ export async function announceIn(env: Environment, workspace: string): Promise<v
       now: env.clock.now(),
       salt: () => env.ids.salt(),
     })
-    const starts = opens.length === 0 ? [] : [run]
+    const starts = opens.length + asked.length === 0 ? [] : [run]
     return { drafts: [{ kind: 'policy.changed', data: { from, to, puts } }], unit: { starts } }
   })
 }
@@ -77,6 +79,8 @@ interface Page {
   readonly after?: number
 }
 
+const OPEN_ITEMS = { kind: 'inbox', where: { field: 'state', value: 'open' } } as const
+
 /** C1. */
 async function wakeOpen(pass: Pass, changed: Changed): Promise<{ open: number }> {
   let open = 0
@@ -90,7 +94,53 @@ async function wakeOpen(pass: Pass, changed: Changed): Promise<{ open: number }>
     open += page.open
     after = page.after
   }
+  for (let number = 1, from: Place | undefined = FIRST; from !== undefined; number++) {
+    const [key, place]: [string, Place] = [`plans ${number}`, from]
+    const live = (): Promise<void> => pass.work.run(() => wakePlans(pass, key, changed, place))
+    const page: PlanPage = await pass.operation<PlanPage>({ key, kind: 'step', live })
+    from = page.after
+  }
   return { open }
+}
+
+/** Where an open item stands among them. */
+interface Place {
+  readonly sort: number
+  readonly id: string
+}
+
+const FIRST: Place = { sort: -Infinity, id: '' }
+
+interface PlanPage {
+  /** How many were woken. */
+  readonly plans: number
+  /** Behind which item the next page begins; left out: this one was the last. */
+  readonly after?: Place
+}
+
+/** Items are looked through until there are enough plans among them. */
+async function wakePlans(pass: Pass, key: string, { change }: Changed, from: Place): Promise<void> {
+  const { env, claimed } = pass.task
+  const { workspace } = claimed.row
+  const runs = new Set<string>()
+  let after: Place | undefined = from
+  while (after !== undefined && runs.size < PAGE) {
+    const paged: { after?: Place } = after === FIRST ? {} : { after }
+    const rows = await env.store.records(workspace, { ...OPEN_ITEMS, ...paged, limit: PAGE })
+    for (const row of rows) {
+      const item = JSON.parse(row.data) as ItemRecord
+      if (item.kind === 'plan') runs.add(item.run)
+    }
+    const last = rows.at(-1)
+    after = last === undefined || rows.length < PAGE ? undefined : { sort: last.sort, id: last.id }
+  }
+  const wake = { onceKey: `policy:${change}`, kind: 'wake', payload: '{}', at: env.clock.now() }
+  const ok = { plans: runs.size, ...(after === undefined ? {} : { after: { ...after } }) }
+  await pass.writer.submit(() => ({
+    drafts: [{ kind: 'step.completed', key, data: { ok } }],
+    deliveries: [...runs].map((run) => ({ run, ...wake })),
+  }))
+  if (!pass.work.aborted) env.nudge()
 }
 
 async function wakePage(pass: Pass, key: string, changed: Changed, after: number, before: number): Promise<void> {

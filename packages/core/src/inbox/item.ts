@@ -86,6 +86,8 @@ export type InboxItem =
       readonly kind: 'plan'
       readonly lines: readonly PlanLine[]
       readonly risk: Risk
+      /** What other rules have changed since it was proposed, line by line. */
+      readonly changed?: readonly PreviewRow[]
       readonly revises?: string
       readonly revisedBy?: string
     })
@@ -109,7 +111,7 @@ export function itemOf(record: ItemRecord): InboxItem {
     case 'question':
       return { ...base, kind: 'question', question: record.title, answerSchema: record.editSchema }
     case 'plan':
-      return { ...base, kind: 'plan', lines: linesOf(record), risk: record.risk ?? 'medium', ...linksOf(record) }
+      return planOf(record, base)
     case 'outcome-unknown':
       return {
         ...base,
@@ -167,8 +169,10 @@ function told({ entry: _entry, ...one }: Sourced): Provenance {
   return one
 }
 
-function linesOf({ lines = [] }: ItemRecord): PlanLine[] {
-  return lines.map((line) => ({ ...line, why: line.why.map(told) }))
+function planOf({ lines = [], risk = 'medium', changed, ...record }: ItemRecord, base: ItemBase): InboxItem {
+  const shown = lines.map((line) => ({ ...line, why: line.why.map(told) }))
+  const how = changed === undefined ? {} : { changed }
+  return { ...base, kind: 'plan', lines: shown, risk, ...how, ...linksOf(record) }
 }
 
 function approvalOf(record: ItemRecord, base: ItemBase): InboxItem {
@@ -195,6 +199,9 @@ function approvalOf(record: ItemRecord, base: ItemBase): InboxItem {
   }
 }
 
-function linksOf({ revises, revisedBy }: ItemRecord): { revises?: string; revisedBy?: string } {
+function linksOf({ revises, revisedBy }: Pick<ItemRecord, 'revises' | 'revisedBy'>): {
+  revises?: string
+  revisedBy?: string
+} {
   return { ...(revises === undefined ? {} : { revises }), ...(revisedBy === undefined ? {} : { revisedBy }) }
 }

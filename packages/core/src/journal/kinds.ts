@@ -136,6 +136,8 @@ export interface EntryData {
     readonly fresh?: Json
     /** How its action was defined at the opening. */
     readonly shape?: { readonly mark: string; readonly parts?: { readonly [part: string]: string } }
+    /** What other rules have said since of each line of a plan. */
+    readonly judged?: Json
     /** A hold whose time, `until`, came in this freeze: it is let go when that ends. */
     readonly frozen?: { readonly epoch: number; readonly until: number }
     /** Why it was opened again. */

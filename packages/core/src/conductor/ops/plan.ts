@@ -3,7 +3,7 @@
  *
  * U1. The hash that a decision names covers all lines: action, account, input, in their order.
  * U2. Each line is an effect with a verdict of its own. A denied line is shown and does not execute; policy, and what the
- *     line rests on, are looked at again before it is sent.
+ *     line rests on, are looked at again before it is sent. While the plan is open it shows what other rules say (plan-again.ts).
  * U3. A line executes as an effect run, so a crash anywhere repeats none and forgets none.
  */
 import type { z } from 'zod'
@@ -14,8 +14,8 @@ import type { Labels } from '../../base/labels.ts'
 import { jsonSchema, toStored } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
 import { withZod } from '../../base/zod.ts'
-import type { Action, AnyAction, Risk } from '../../connector/action.ts'
-import { shapeOf, type Shape } from '../../connector/shape.ts'
+import type { Action, AnyAction } from '../../connector/action.ts'
+import { shapeOf } from '../../connector/shape.ts'
 import type { Intent, PlanLineResult, PlanResult, ProposeOptions } from '../../playbook/context.ts'
 import { inShadowText } from '../../policy/trust.ts'
 import type { Judgement } from '../../policy/verdict.ts'
@@ -25,15 +25,17 @@ import { restedOn } from '../effect/fresh.ts'
 import { ask, declined, factsOf, sources } from '../effect/items.ts'
 import { previewOf } from '../effect/render.ts'
 import { shadowed } from '../shadow/mode.ts'
-import type { ItemRecord, PlanLine } from '../item.ts'
+import type { ItemRecord } from '../item.ts'
 import type { Pass } from '../pass.ts'
 import { readable } from '../shown.ts'
 import { businessOf, declineOf, executing, one, REVISIONS_MAX } from './act.ts'
 import type { ActMemory } from './sources.ts'
-import { patience, type AskItem } from './ask.ts'
+import { patience, type ItemText } from './ask.ts'
 import { given } from './options.ts'
 import type { Perform } from './place.ts'
 import type { Place } from './place.ts'
+import { judgedSince, judgePlanAgain } from './plan-again.ts'
+import { obligedBy, planText, type Judged } from './plan-item.ts'
 import { markedIn, passing, restsOn } from './rests.ts'
 
 /** More lines than this nobody reads. */
@@ -163,16 +165,6 @@ export function sameByEdit(
   return same && `lines "${lines[same[0]]!.id}" and "${lines[same[1]]!.id}" would be the same effect`
 }
 
-/** A line as it was judged when the plan was made. */
-interface Judged extends PlanLine {
-  readonly verdict: Judgement
-  readonly fresh?: Json
-  /** Its segment, where it stands on the rung 'shadow' there. */
-  readonly rung?: string
-  /** How its action was defined then; undefined in plans from before that was kept. */
-  readonly agreed?: Shape
-}
-
 interface Approved {
   readonly lines: readonly Judged[]
   readonly item: string
@@ -200,14 +192,40 @@ async function decided(
   const none = !isReal && lines.some((one) => one.simulated !== undefined)
   if (none || pass.history.start.shadow !== undefined)
     return { lines, item: '', by: 'nobody, in shadow', skip: [], inputs: {} }
-  const answer = await ask(pass, key, planItem(pass, title, lines, given, options, revises))
+  const judge = (line: number): Promise<Judgement> =>
+    verdictOf(pass, actingOf(given[line]!, `${key}/lines/${line + 1}`))
+  const again = (item: string): Promise<void> => judgePlanAgain(pass, key, item, { title, lines, judge })
+  const asked = { item: itemOf(pass, title, lines, given, revises), again, ...patience(options, 'wait') }
+  const answer = await ask(pass, key, { ...asked, wait: 'approval' })
   if (answer === 'expired')
     throw no({ reason: 'nobody answered in time', by: { kind: 'system', id: 'silence' } }, title)
   const { decision, by, item } = answer
   if ('reject' in decision) throw no({ reason: decision['reject'] as string, by, item }, title)
   if ('respond' in decision) throw no({ reason: 'respond', text: decision['respond'] as string, by, item }, title)
   const { skip = [], inputs = {} } = 'edit' in decision ? lineEdits().parse(decision['edit']) : {}
-  return { lines, item, by: actorText(by), skip, inputs }
+  return { lines: judgedSince(pass, key, lines), item, by: actorText(by), skip, inputs }
+}
+
+function itemOf(
+  pass: Pass,
+  title: string,
+  lines: readonly Judged[],
+  given: readonly Intended[],
+  revises: string | undefined,
+): ItemText {
+  const { row } = pass.task.claimed
+  const isOutside = lines.some(({ why }) => why.some((one) => one.trust === 'outside'))
+  const trust = isOutside ? 'outside' : 'operator'
+  return {
+    ...planText(title, lines),
+    why: [{ label: `${row.playbook}, run ${row.id}`, trust, ref: `run:${row.id}` }],
+    input: given.map(({ action, input, key }) => [action.name, action.account, parseStored(input), key ?? null]),
+    ...(revises === undefined ? {} : { revises }),
+  }
+}
+
+function actingOf({ action, input, because, labels }: Intended, key: string) {
+  return { key, hash: '', effect: '', labels: labels(), shadow: undefined, action, input, because: because() }
 }
 
 function no(said: Parameters<typeof declined>[1], title: string): KeelsonError {
@@ -219,15 +237,13 @@ async function judged(pass: Pass, key: string, given: readonly Intended[]): Prom
   await pass.work.run(async () => {
     const { row } = pass.task.claimed
     const lines: Judged[] = []
-    for (const [i, { action, input, ...source }] of given.entries()) {
-      const [because, labels] = [source.because(), source.labels()]
-      const about = { key: `${key}/${i + 1}`, hash: '', effect: '', labels, shadow: undefined }
-      const acting = { ...about, action, input, because }
+    for (const [i, intended] of given.entries()) {
+      const { action, input } = intended
+      const acting = actingOf(intended, `${key}/${i + 1}`)
       const verdict = await verdictOf(pass, acting)
       const shadow = await shadowed(pass, action, input)
       const value = parseStored(input)
-      const denied = verdict.denies.map((one) => `${one.rule}: ${one.reason}`).join('; ')
-      const [asked, ...why] = sources({ playbook: row.playbook, owner: { run: row.id, key }, because, labels })
+      const [asked, ...why] = sources({ ...acting, playbook: row.playbook, owner: { run: row.id, key } })
       if (asked.trust === 'outside') why.unshift(asked)
       const { batchKey: _alone, ...facts } = factsOf(action, value)
       lines.push(
@@ -242,9 +258,8 @@ async function judged(pass: Pass, key: string, given: readonly Intended[]): Prom
           reversibility: facts.reversibility ?? 'none',
           why,
           editSchema: jsonSchema(action.input) as Json,
-          ...(denied === '' ? {} : { denied }),
           ...(shadow?.segment === undefined ? {} : inShadow(action, shadow.segment)),
-          ...(verdict.holdMs > 0 ? { holdMs: verdict.holdMs } : {}),
+          ...obligedBy(verdict),
           shape: shapeOf(action).mark,
           agreed: shapeOf(action),
           verdict,
@@ -258,72 +273,6 @@ async function judged(pass: Pass, key: string, given: readonly Intended[]): Prom
 
 function inShadow(action: AnyAction, rung: string): Pick<Judged, 'simulated' | 'rung'> {
   return { simulated: inShadowText(action.name, rung), rung }
-}
-
-function planItem(
-  pass: Pass,
-  title: string,
-  lines: readonly Judged[],
-  given: readonly Intended[],
-  options: ProposeOptions,
-  revises: string | undefined,
-): AskItem {
-  const { row } = pass.task.claimed
-  const shown = lines.map(
-    ({ verdict: _verdict, fresh: _fresh, agreed: _agreed, rung: _rung, ...line }): PlanLine => line,
-  )
-  const isOutside = lines.some(({ why }) => why.some((one) => one.trust === 'outside'))
-  const trust = isOutside ? 'outside' : 'operator'
-  const possible = shown.filter((line) => line.denied === undefined)
-  const risks: readonly Risk[] = ['low', 'medium', 'high']
-  return {
-    item: {
-      kind: 'plan',
-      title,
-      allows: [...(possible.length > 0 ? (['approve', 'edit'] as const) : []), 'reject', 'respond', 'snooze'],
-      why: [{ label: `${row.playbook}, run ${row.id}`, trust, ref: `run:${row.id}` }],
-      preview: { kind: 'fields', rows: shown.map(rowOf) },
-      editSchema: editSchemaOf(possible),
-      input: given.map(({ action, input, key }) => [action.name, action.account, parseStored(input), key ?? null]),
-      lines: shown,
-      risk: risks[Math.max(...shown.map((line) => risks.indexOf(line.risk)))]!,
-      ...(revises === undefined ? {} : { revises }),
-    },
-    wait: 'approval',
-    ...patience(options, 'wait'),
-  }
-}
-
-function rowOf(line: PlanLine): { label: string; after: string } {
-  const { preview, denied, simulated } = line
-  const said =
-    preview.kind === 'text' ? preview.after : preview.rows.map((row) => `${row.label}: ${row.after}`).join(', ')
-  const not = denied === undefined ? simulated && `will be simulated (${simulated})` : `will not execute (${denied})`
-  return {
-    label: `${line.id}. ${line.title}`,
-    after: not === undefined ? said : `${not}: ${said}`,
-  }
-}
-
-function editSchemaOf(lines: readonly PlanLine[]): Json {
-  return {
-    type: 'object',
-    properties: {
-      skip: { type: 'array', items: { type: 'string', enum: lines.map((line) => line.id) } },
-      inputs: {
-        type: 'object',
-        properties: Object.fromEntries(lines.map((line) => [line.id, withoutSchema(line.editSchema)])),
-        additionalProperties: false,
-      },
-    },
-    additionalProperties: false,
-  }
-}
-
-/** A schema within a schema names no dialect of its own. */
-function withoutSchema(schema: Json): Json {
-  const { $schema: _dialect, ...rest } = schema as { [key: string]: Json }
-  return rest
 }
 
 /** The approved lines in order, each to its end. */
