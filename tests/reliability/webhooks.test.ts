@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { webhook, type Delivery, type WebhookOptions } from '@keelson/connectors/webhook'
 import { defineEvent, definePlaybook } from '@keelson/core'
 import { exploreCrashes, testConductor, type Harness } from '@keelson/testing'
+import { open, store } from '../support/open.ts'
 
 const paid = defineEvent({ name: 'paid', schema: z.object({ invoice: z.string(), cents: z.int() }) })
 const book = definePlaybook({
@@ -201,5 +202,102 @@ describe('a delivery', () => {
       { harness: () => ({ playbooks: [book] }) },
     )
     expect(explored.points).toBeGreaterThan(10)
+  })
+})
+
+describe('a delivery that is refused', () => {
+  const MINUTE = 60_000
+  /** A door of a conductor with a log, and a clock that a test moves. */
+  async function heard() {
+    const lines: { fields: Record<string, unknown>; line: string }[] = []
+    const warn = (fields: object, line = '') => void lines.push({ fields: { ...fields }, line })
+    const log = { info: () => {}, warn, error: () => {} }
+    const keelson = await open(store(), { playbooks: [book], log })
+    const clock = { now: Date.parse('2026-01-05T09:00:00Z') }
+    const credentials = async ({ workspace }: { workspace: string }) => SECRETS[workspace]
+    const receive = webhook({ name: 'payments', event: paid, credentials, now: () => clock.now })
+    const forge = (company = 'acme', more: Partial<Signing> = {}) =>
+      receive(keelson.workspace(company), signed(BODY, { at: clock.now, secret: secret(), ...more }))
+    const counts = () => lines.map(({ fields }) => [fields['workspace'], fields['reason'], fields['count']])
+    return { lines, keelson, clock, receive, forge, counts }
+  }
+
+  it('#20 is told in the log of the conductor: to whom, where and why, and nothing that came or is secret', async () => {
+    const { lines, keelson, clock, receive, forge } = await heard()
+    const forged = signed(BODY, { at: clock.now, secret: secret() }) as {
+      headers: Record<string, string>
+      body: string
+    }
+    const request = new Request('https://host.example/hooks/acme?token=hidden', { method: 'POST', ...forged })
+    expect(await receive(keelson.workspace('acme'), request)).toMatchObject({ status: 401 })
+    expect(lines).toEqual([
+      {
+        line: 'webhook payments refused a delivery to acme: signature-wrong',
+        fields: {
+          ...{ workspace: 'acme', connector: 'payments', account: 'default', path: '/hooks/acme' },
+          ...{ reason: 'signature-wrong', count: 1, hint: expect.stringContaining('the secret is another') as string },
+        },
+      },
+    ])
+    await forge('globex', { at: clock.now - 6 * MINUTE, secret: of('globex') })
+    await receive(keelson.workspace('acme'), { headers: {}, body: BODY })
+    await forge('nobody')
+    expect(lines.slice(1).map(({ fields }) => fields['reason'])).toEqual([
+      'timestamp-off',
+      'signature-missing',
+      'secret-missing',
+    ])
+    const all = JSON.stringify(lines)
+    const signature = forged.headers['webhook-signature']!.slice(8)
+    for (const hidden of ['hidden', 'invoice', 'msg_1', signature, of('acme').slice(6), of('globex').slice(6)])
+      expect(all).not.toContain(hidden)
+    await keelson.stop()
+  })
+
+  it('a thousand times is told once, and then how often, once a minute', async () => {
+    const { lines, keelson, clock, receive, forge, counts } = await heard()
+    for (let n = 0; n < 1000; n++) await forge()
+    expect(counts()).toEqual([['acme', 'signature-wrong', 1]])
+    clock.now += MINUTE
+    const good = signed(BODY, { at: clock.now, secret: of('default') })
+    expect(await receive(keelson.workspace('default'), good)).toMatchObject({ code: 'taken' })
+    expect(counts().at(-1)).toEqual(['acme', 'signature-wrong', 999])
+    expect(lines.at(-1)!.line).toBe('webhook payments refused 999 more deliveries to acme: signature-wrong')
+    clock.now += MINUTE - 1
+    await forge()
+    expect(lines).toHaveLength(2)
+    clock.now += 1
+    await forge()
+    expect(counts().slice(2)).toEqual([['acme', 'signature-wrong', 1]])
+    clock.now += 10 * MINUTE
+    await receive(keelson.workspace('default'), signed(BODY, { at: clock.now, secret: of('default') }))
+    expect(counts().slice(3)).toEqual([['acme', 'signature-wrong', 1]])
+    clock.now += MINUTE
+    await forge()
+    expect(lines.at(-1)!.line).toContain('refused a delivery')
+    await keelson.stop()
+  })
+
+  it('to a thousand companies is told of twenty in a minute, and then how many others', async () => {
+    const { lines, keelson, clock, forge, counts } = await heard()
+    for (let n = 0; n < 1000; n++) await forge(`company-${n}`)
+    expect(lines).toHaveLength(20)
+    clock.now += MINUTE
+    await forge('company-0')
+    expect(lines).toHaveLength(22)
+    expect(counts().slice(20)).toEqual([
+      [undefined, undefined, 980],
+      ['company-0', 'secret-missing', 1],
+    ])
+    await keelson.stop()
+  })
+
+  it('goes to the log that the door was given, where the company is no conductor’s', async () => {
+    const told: string[] = []
+    const log = { info: () => {}, warn: (_: object, line = '') => void told.push(line), error: () => {} }
+    const receive = webhook({ name: 'payments', event: paid, credentials: async () => secret(), log })
+    const company = { id: 'acme', send: () => Promise.reject(new Error('nothing is sent')) }
+    expect(await receive(company, { headers: {}, body: BODY })).toMatchObject({ status: 401 })
+    expect(told).toEqual(['webhook payments refused a delivery to acme: signature-missing'])
   })
 })

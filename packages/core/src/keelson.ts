@@ -4,7 +4,7 @@ import type { Actor } from './base/actor.ts'
 import { systemClock, type Clock } from './base/clock.ts'
 import { KeelsonError } from './base/errors.ts'
 import { systemIds } from './base/ids.ts'
-import { lines, silent } from './base/log.ts'
+import { lines, logsTo, silent } from './base/log.ts'
 import { loadZod } from './base/zod.ts'
 import { budgetPlaybook } from './conductor/budget-run.ts'
 import { limiting, tellMisnamed } from './limiting.ts'
@@ -266,7 +266,7 @@ function assemble(options: ConductorOptions, parts: Parts): Conductor {
   const workspace = (id: string): Workspace => {
     let made = workspaces.get(id)
     if (made === undefined) {
-      made = workspaceOf({ env, notifier, mayDecide: options.mayDecide, anchors: options.anchors }, id)
+      made = logsTo(workspaceOf({ env, notifier, mayDecide: options.mayDecide, anchors: options.anchors }, id), env.log)
       workspaces.set(id, made)
     }
     return made

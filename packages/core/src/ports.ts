@@ -5,6 +5,7 @@ export { canonical, deepFreeze, parseStored, stored } from './base/json.ts'
 export { encoded } from './base/schema.ts'
 export { keyedHash, sha256 } from './base/hash.ts'
 export { assertCallable, assertKnown, assertOneOf, meantBy, named, namesOf } from './base/known.ts'
+export { logOf } from './base/log.ts'
 export { nearest } from './base/nearest.ts'
 export { ERROR_CODES, KeelsonError, reviveError, storeError, type ErrorCode, type StoredError } from './base/errors.ts'
 export {

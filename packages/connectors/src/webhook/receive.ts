@@ -5,10 +5,13 @@
  * R2. The id of the event follows from the provider's id, so that a delivery that comes again is the same event.
  * R3. It is answered with success only when the event is durable; what fails on our side throws, and the provider comes again.
  * R4. Secrets are one company's; they are fetched for each delivery, and stand in no answer, error or log.
+ * R5. Whoever is refused as nobody who may deliver leaves a line in the log, as few as tell it (refusals.ts).
  */
-import { KeelsonError, type EventType, type Json, type Workspace } from '@keelson/core'
+import { KeelsonError, type EventType, type Json, type Logger, type Workspace } from '@keelson/core'
+import { logOf } from '@keelson/core/ports'
 import { bodyOf, headerOf, type Delivery } from './body.ts'
-import { isSigned, standard, stripeLike, type Scheme } from './signature.ts'
+import { refusals } from './refusals.ts'
+import { isSigned, standard, stripeLike, type Claim, type Scheme } from './signature.ts'
 
 /** Where a delivery goes. */
 export type Receiver = (company: Pick<Workspace, 'id' | 'send'>, delivery: Delivery) => Promise<Received>
@@ -53,6 +56,8 @@ export interface WebhookOptions<T> {
   /** Default 256 KiB. */
   readonly bodyMax?: number
   readonly now?: () => number
+  /** Where refusals are told, each kind at most once a minute. Default the log of the company's conductor. */
+  readonly log?: Logger
 }
 
 const TOLERANCE_MS = 300_000
@@ -66,23 +71,47 @@ export function webhook<T>(options: WebhookOptions<T>): Receiver {
     throw new KeelsonError('DEFINITION_INVALID', `"${options.name}" is no name for a webhook`, {
       hint: 'Name it in letters, digits, - and _: "payments".',
     })
+  const now = options.now ?? Date.now
+  const told = refusals(options.name, now)
   return async (company, delivery) => {
+    told.due()
     const body = await bodyOf(delivery, options.bodyMax ?? BODY_MAX)
     if (body === undefined) return no(413, 'body-too-large', `more than ${options.bodyMax ?? BODY_MAX} bytes`)
-    const claim = scheme.claim((name) => headerOf(delivery, name))
-    if (claim === undefined) return no(401, 'signature-missing', `no signature of the scheme ${scheme.name}`)
-    const keys = await keysOf(options, scheme, company.id)
-    if (keys.length === 0) return no(401, 'secret-missing', 'nothing is taken here')
-    if (!isSigned(claim, body, keys))
-      return no(401, 'signature-wrong', 'these bytes are not signed by a secret of ours')
-    const off = Math.abs((options.now ?? Date.now)() - claim.atMs)
-    if (off > (options.toleranceMs ?? TOLERANCE_MS)) return no(401, 'timestamp-off', 'it was not signed just now')
+    const claim = await verified(options, scheme, company.id, { delivery, body, now })
+    if ('reason' in claim) {
+      const { reason, message } = claim
+      told.note({ log: options.log ?? logOf(company), workspace: company.id, reason, delivery })
+      return no(401, reason, message)
+    }
     const read = parsed(body)
     if (read === undefined) return no(400, 'body-not-json', 'the body is not JSON in UTF-8')
     const id = claim.id ?? idIn(read.value)
     if (id === undefined || id.length > ID_MAX) return no(400, 'id-missing', 'no id tells it from others')
     return send(options, company, `${options.name}:${id}`, read.value)
   }
+}
+
+interface Given {
+  readonly delivery: Delivery
+  readonly body: Uint8Array
+  readonly now: () => number
+}
+
+/** What it claims of itself, where that is to be believed; else why not. */
+async function verified<T>(
+  options: WebhookOptions<T>,
+  scheme: Scheme,
+  workspace: string,
+  { delivery, body, now }: Given,
+): Promise<Claim | { readonly reason: Refusal; readonly message: string }> {
+  const not = (reason: Refusal, message: string) => ({ reason, message })
+  const claim = scheme.claim((name) => headerOf(delivery, name))
+  if (claim === undefined) return not('signature-missing', `no signature of the scheme ${scheme.name}`)
+  const keys = await keysOf(options, scheme, workspace)
+  if (keys.length === 0) return not('secret-missing', 'nothing is taken here')
+  if (!isSigned(claim, body, keys)) return not('signature-wrong', 'these bytes are not signed by a secret of ours')
+  const off = Math.abs(now() - claim.atMs)
+  return off > (options.toleranceMs ?? TOLERANCE_MS) ? not('timestamp-off', 'it was not signed just now') : claim
 }
 
 async function send<T>(

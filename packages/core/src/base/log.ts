@@ -19,3 +19,16 @@ function print(level: string, fields: object, message = ''): void {
   const hint = (fields as { hint?: string }).hint
   console.error(`keelson ${level}${message}${hint === undefined ? '' : `\n        ${hint}`}`)
 }
+
+const logs = new WeakMap<object, Logger>()
+
+/** Says into which log goes what is told about `of`. */
+export function logsTo<T extends object>(of: T, log: Logger): T {
+  logs.set(of, log)
+  return of
+}
+
+/** The log of the conductor that a workspace is of; silent for what is none. */
+export function logOf(of: object): Logger {
+  return logs.get(of) ?? silent
+}
