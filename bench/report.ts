@@ -1,5 +1,6 @@
 /**
- * Report: runs the claims, keeps what they said in results.jsonl, and writes it into README.md with a chart.
+ * Report: runs the claims, keeps what they said in results.jsonl, and writes it into README.md with a chart. A claim that has a
+ * place of its own there, between `<!-- NAME -->` and `<!-- /NAME -->`, is written into that.
  *
  * `--sizes` hands options on to one claim, whose answer is then kept as a piece of it: pieces of the same claim stand together
  * in the page, until the claim is run as a whole again.
@@ -12,6 +13,7 @@ import { markdown, passed, readable, shown, verdict, wanted, type Printed, type 
 import { optionsOf } from './measure/options.ts'
 
 const CLAIMS = ['throughput', 'latency', 'recovery', 'history', 'parked', 'footprint']
+const PLACED = ['trust']
 /** `--claims none` only writes again what was measured before. */
 const options = optionsOf({ claims: CLAIMS.join(','), sizes: '' })
 
@@ -33,7 +35,9 @@ for (const claim of options.list('claims')) {
   keep(sizes === '' ? printed : { ...printed, sizes })
 }
 
-const measured = CLAIMS.flatMap((claim) => together(pieces.filter((piece) => piece.claim === claim)))
+const said = (claim: string): Printed[] => together(pieces.filter((piece) => piece.claim === claim))
+const measured = CLAIMS.flatMap(said)
+const placed = PLACED.flatMap(said)
 const throughput = measured.find((each) => each.claim === 'throughput')
 if (throughput !== undefined) {
   writeFileSync(
@@ -42,14 +46,14 @@ if (throughput !== undefined) {
   )
 }
 writeReadme()
-process.exitCode = measured.every((each) => each.passed) ? 0 : 1
+process.exitCode = [...measured, ...placed].every((each) => each.passed) ? 0 : 1
 
 /** In place of what the same call said before; the whole takes the place of all pieces, and a piece that of the whole. */
 function keep(piece: Piece): void {
-  const replaced = (one: Piece): boolean =>
+  const gone = (one: Piece): boolean =>
     one.claim === piece.claim && (piece.sizes === undefined || one.sizes === undefined || one.sizes === piece.sizes)
-  const at = pieces.findIndex(replaced)
-  const others = pieces.filter((one) => !replaced(one))
+  const at = pieces.findIndex(gone)
+  const others = pieces.filter((one) => !gone(one))
   others.splice(at < 0 ? others.length : at, 0, piece)
   pieces = others
   writeFileSync(kept, pieces.map((each) => `${JSON.stringify(each)}\n`).join(''))
@@ -86,11 +90,19 @@ function groupOf(table: Table): Group {
 
 function writeReadme(): void {
   const file = here('README.md')
-  const text = readFileSync(file, 'utf8')
-  const [begin, end] = ['<!-- measured -->', '<!-- /measured -->']
+  const all = [
+    ['measured', body()],
+    ...placed.map((one) => [one.claim, `Measured on: ${one.machine}.\n\n${readable(one)}`]),
+  ]
+  let text = readFileSync(file, 'utf8')
+  for (const [name, words] of all) text = replaced(text, name!, words!)
+  writeFileSync(file, text)
+}
+
+function replaced(text: string, name: string, words: string): string {
+  const [begin, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`]
   const [before, rest] = text.split(begin) as [string, string]
-  const after = rest.split(end)[1] ?? ''
-  writeFileSync(file, `${before}${begin}\n\n${body()}\n\n${end}${after}`)
+  return `${before}${begin}\n\n${words}\n\n${end}${rest.split(end)[1] ?? ''}`
 }
 
 function body(): string {

@@ -12,6 +12,7 @@ export interface Target {
   readonly unit: string
   readonly atLeast?: number
   readonly atMost?: number
+  readonly below?: number
 }
 
 /** Null is what JSON makes of a number that could not be measured. */
@@ -37,8 +38,9 @@ export interface Printed extends Report {
   readonly command: string
 }
 
-export function passed({ measured, atLeast, atMost }: Target): boolean {
-  return !(!Number.isFinite(measured) || measured < (atLeast ?? -Infinity) || measured > (atMost ?? Infinity))
+export function passed({ measured, atLeast, atMost, below }: Target): boolean {
+  if (!Number.isFinite(measured) || measured >= (below ?? Infinity)) return false
+  return !(measured < (atLeast ?? -Infinity) || measured > (atMost ?? Infinity))
 }
 
 export function tell(report: Report, options: { readonly json: boolean }): void {
@@ -64,7 +66,8 @@ export function verdict(target: Target): string {
   return passed(target) ? 'pass' : '**missed**'
 }
 
-export function wanted({ atLeast, atMost, unit }: Target): string {
+export function wanted({ atLeast, atMost, below, unit }: Target): string {
+  if (below !== undefined) return `< ${shown(below, unit)}`
   return atLeast !== undefined ? `>= ${shown(atLeast, unit)}` : `<= ${shown(atMost ?? NaN, unit)}`
 }
 
