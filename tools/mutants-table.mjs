@@ -2,7 +2,7 @@
  * The safety mutants: each takes one guard away, and names the test that must notice.
  *
  * `find` occurs exactly once in `file` (a test sees to that). Keep it as short as that allows, and let it be code, never the
- * words of a message: those change more often.
+ * words of a message: those change more often. The title of its test is the whole one, behind those of the groups that it is in.
  */
 const core = (path) => `packages/core/src/${path}`
 const at = (project, file, title) => ({ project, file, title })
@@ -15,7 +15,7 @@ export const mutants = [
     file: core('inbox/decide.ts'),
     find: 'if (item.hash !== hash)',
     replace: 'if (false)',
-    test: at('tests', 'tests/reliability/approvals.test.ts', 'of another hash is refused as changed'),
+    test: at('tests', 'tests/reliability/approvals.test.ts', 'an approval > #4 of another hash is refused as changed'),
   },
   {
     name: 'once-decided',
@@ -23,7 +23,7 @@ export const mutants = [
     file: core('inbox/decide.ts'),
     find: "  if (item.state !== 'open')",
     replace: '  if (false)',
-    test: at('tests', 'tests/reliability/approvals.test.ts', 'is taken once, by whoever is first'),
+    test: at('tests', 'tests/reliability/approvals.test.ts', 'an approval > #4 is taken once, by whoever is first'),
   },
   {
     name: 'may-decide',
@@ -31,7 +31,11 @@ export const mutants = [
     file: core('inbox/decide.ts'),
     find: 'options.mayDecide(by, itemOf(item))',
     replace: 'true',
-    test: at('tests', 'tests/reliability/approvals.test.ts', 'by an actor who may not decide is forbidden'),
+    test: at(
+      'tests',
+      'tests/reliability/approvals.test.ts',
+      'an approval > by an actor who may not decide is forbidden',
+    ),
   },
   {
     name: 'agents-decide',
@@ -39,7 +43,7 @@ export const mutants = [
     file: core('inbox/decide.ts'),
     find: "by.kind !== 'agent'",
     replace: 'true',
-    test: at('tests', 'tests/inbox.test.ts', 'is decided by no agent, unless the host says so'),
+    test: at('tests', 'tests/inbox.test.ts', 'an item > is decided by no agent, unless the host says so'),
   },
   {
     name: 'because-of-nothing',
@@ -47,7 +51,11 @@ export const mutants = [
     file: core('conductor/ops/rests.ts'),
     find: "if (typeof one !== 'object' || one === null) return undefined",
     replace: "if (typeof one !== 'object' || one === null) return NO_LABELS",
-    test: at('tests', 'tests/limits.test.ts', 'are those of the whole run where because names'),
+    test: at(
+      'tests',
+      'tests/limits.test.ts',
+      'labels > are those of the whole run where because names undefined, as a look-up that found nothing',
+    ),
   },
   {
     name: 'fence-remembered',
@@ -55,7 +63,11 @@ export const mutants = [
     file: 'packages/memory-sqlite/src/file/hot.ts',
     find: 'row !== undefined && !holds(row, lease)',
     replace: 'false',
-    test: at('memory-sqlite', 'test/conformance.test.ts', 'is fenced with an older epoch of the same worker'),
+    test: at(
+      'memory-sqlite',
+      'test/conformance.test.ts',
+      'sqlite as a MemoryStore > commit > is fenced with an older epoch of the same worker (S3)',
+    ),
   },
   {
     name: 'policy-recheck',
@@ -66,7 +78,7 @@ export const mutants = [
     test: at(
       'tests',
       'tests/reliability/approvals.test.ts',
-      'of a thing that policy has since denied does not execute it',
+      'an approval > of a thing that policy has since denied does not execute it',
     ),
   },
   {
@@ -78,7 +90,7 @@ export const mutants = [
     test: at(
       'tests',
       'tests/reliability/effects.test.ts',
-      'that had not happened is sent again only after the settle window',
+      'an effect with a lost answer > #6 that had not happened is sent again only after the settle window',
     ),
   },
   {
@@ -87,7 +99,11 @@ export const mutants = [
     file: core('conductor/effect/send.ts'),
     find: 'now + action.timeoutMs - firstSentAt < idempotency.forMs',
     replace: 'true',
-    test: at('tests', 'tests/reliability/effects.test.ts', 'whose key has expired is looked at, not repeated'),
+    test: at(
+      'tests',
+      'tests/reliability/effects.test.ts',
+      'an effect with a lost answer > whose key has expired is looked at, not repeated',
+    ),
   },
   {
     name: 'freeze',
@@ -95,7 +111,11 @@ export const mutants = [
     file: core('conductor/effect/attempt.ts'),
     find: 'if (leaving.frozen && !undo)',
     replace: 'if (false)',
-    test: at('tests', 'tests/reliability/effects.test.ts', 'sends nothing until it is thawed'),
+    test: at(
+      'tests',
+      'tests/reliability/effects.test.ts',
+      'a frozen workspace > sends nothing until it is thawed, and loses nothing',
+    ),
   },
   {
     name: 'revert-in-freeze',
@@ -103,7 +123,11 @@ export const mutants = [
     file: core('conductor/effect/attempt.ts'),
     find: 'leaving.frozen && !undo',
     replace: 'leaving.frozen',
-    test: at('tests', 'tests/revert.test.ts', 'is not shut by a freeze'),
+    test: at(
+      'tests',
+      'tests/revert.test.ts',
+      'the gate of a revert > is not shut by a freeze, nor by a rule about doing that has come since',
+    ),
   },
   {
     name: 'rule-that-throws',
@@ -111,7 +135,7 @@ export const mutants = [
     file: core('policy/gate.ts'),
     find: "{ verdict: 'deny', reason: `the rule threw",
     replace: "{ verdict: 'allow', reason: `the rule threw",
-    test: at('tests', 'tests/reliability/approvals.test.ts', ''),
+    test: at('tests', 'tests/reliability/approvals.test.ts', 'policy > denies when a rule throws'),
   },
   {
     name: 'rule-without-verdict',
@@ -119,7 +143,7 @@ export const mutants = [
     file: core('policy/gate.ts'),
     find: "{ verdict: 'deny', reason: 'the rule returned no verdict' }",
     replace: "{ verdict: 'allow' }",
-    test: at('tests', 'tests/reliability/approvals.test.ts', ''),
+    test: at('tests', 'tests/reliability/approvals.test.ts', 'policy > denies when a rule returns junk'),
   },
   {
     name: 'default-asks',
@@ -127,7 +151,11 @@ export const mutants = [
     file: core('policy/gate.ts'),
     find: "BY_DEFAULT, verdict: { verdict: 'ask'",
     replace: "BY_DEFAULT, verdict: { verdict: 'allow'",
-    test: at('tests', 'tests/reliability/approvals.test.ts', 'asks for a write of which no rule speaks'),
+    test: at(
+      'tests',
+      'tests/reliability/approvals.test.ts',
+      'policy > asks for a write of which no rule speaks, and when there is no policy at all',
+    ),
   },
   {
     name: 'deep-freeze',
@@ -135,7 +163,11 @@ export const mutants = [
     file: core('base/json.ts'),
     find: '    Object.freeze(value)\n',
     replace: '',
-    test: at('tests', 'tests/reliability/values.test.ts', 'frozen through and through'),
+    test: at(
+      'tests',
+      'tests/reliability/values.test.ts',
+      'a step > returns what storage keeps: undefined keys left out, -0 as 0, frozen through and through',
+    ),
   },
   {
     name: 'grantable-only',
@@ -143,7 +175,11 @@ export const mutants = [
     file: core('conductor/effect/granted.ts'),
     find: '!asks.every((one) => one.grantable)',
     replace: 'false',
-    test: at('tests', 'tests/agents-and-grants.test.ts', ''),
+    test: at(
+      'tests',
+      'tests/agents-and-grants.test.ts',
+      'a grant > never answers an ask that is not grantable, after its end, or once revoked',
+    ),
   },
   {
     name: 'divergence-by-input',
@@ -151,7 +187,7 @@ export const mutants = [
     file: core('conductor/pass.ts'),
     find: 'known.hash === hash || known.hash === older?.()',
     replace: 'true',
-    test: at('tests', 'tests/edits.test.ts', ''),
+    test: at('tests', 'tests/edits.test.ts', 'a running history > is held when what a wait matches has changed'),
   },
   {
     name: 'unasked-outcomes',
@@ -159,7 +195,11 @@ export const mutants = [
     file: core('conductor/lead.ts'),
     find: 'if (replay.unasked().length > 0)',
     replace: 'if (false)',
-    test: at('tests', 'tests/edits.test.ts', ''),
+    test: at(
+      'tests',
+      'tests/edits.test.ts',
+      'a running history > is held when the code returns while recorded outcomes were not asked for',
+    ),
   },
   {
     name: 'payload-hash',
@@ -167,7 +207,11 @@ export const mutants = [
     file: core('journal/entry.ts'),
     find: '!== entry.payloadHash',
     replace: "=== ''",
-    test: at('tests', 'tests/reliability/tamper.test.ts', 'an entry whose payload was edited'),
+    test: at(
+      'tests',
+      'tests/reliability/tamper.test.ts',
+      'verify() on a file that was edited (a cut tail and a full rewrite need anchors) > names an entry whose payload was edited by someone who knows of row checksums',
+    ),
   },
   {
     name: 'envelope-hash',
@@ -175,7 +219,11 @@ export const mutants = [
     file: core('journal/entry.ts'),
     find: '!== entry.hash)',
     replace: "=== '')",
-    test: at('tests', 'tests/reliability/tamper.test.ts', 'an entry that was moved in time'),
+    test: at(
+      'tests',
+      'tests/reliability/tamper.test.ts',
+      'verify() on a file that was edited (a cut tail and a full rewrite need anchors) > names an entry that was moved in time by someone who knows of row checksums',
+    ),
   },
   {
     name: 'anchor-signature',
@@ -183,7 +231,11 @@ export const mutants = [
     file: core('audit/anchor-check.ts'),
     find: 'if (!isSigned(',
     replace: 'if (false && !isSigned(',
-    test: at('tests', 'tests/reliability/anchors.test.ts', 'detects an anchor that was forged'),
+    test: at(
+      'tests',
+      'tests/reliability/anchors.test.ts',
+      'verify() with anchors > detects an anchor that was forged, left out, or signed under another key',
+    ),
   },
   {
     name: 'anchor-ends',
@@ -191,7 +243,11 @@ export const mutants = [
     file: core('audit/anchor-check.ts'),
     find: '=> missing.has(end)',
     replace: '=> false && missing.has(end)',
-    test: at('tests', 'tests/reliability/anchors.test.ts', 'detects a tail that was cut off'),
+    test: at(
+      'tests',
+      'tests/reliability/anchors.test.ts',
+      'verify() with anchors > #14 detects a tail that was cut off',
+    ),
   },
   {
     name: 'anchor-links',
@@ -199,7 +255,11 @@ export const mutants = [
     file: core('audit/anchor-check.ts'),
     find: '?.number === number - 1',
     replace: '?.number !== number',
-    test: at('tests', 'tests/reliability/anchors.test.ts', 'detects an anchor that was forged'),
+    test: at(
+      'tests',
+      'tests/reliability/anchors.test.ts',
+      'verify() with anchors > detects an anchor that was forged, left out, or signed under another key',
+    ),
   },
   {
     name: 'export-secret',
@@ -207,7 +267,7 @@ export const mutants = [
     file: core('audit/export.ts'),
     find: "payloads && kind !== 'workspace.opened'",
     replace: 'payloads',
-    test: at('tests', 'tests/reliability/anchors.test.ts', 'keeps the secret of the workspace'),
+    test: at('tests', 'tests/reliability/anchors.test.ts', 'an export > keeps the secret of the workspace to itself'),
   },
   {
     name: 'revert-plan-hash',
@@ -215,7 +275,11 @@ export const mutants = [
     file: core('conductor/revert/revert.ts'),
     find: 'if (now.hash !== plan.hash)',
     replace: 'if (false)',
-    test: at('tests', 'tests/revert.test.ts', 'is not put back when somebody changes it'),
+    test: at(
+      'tests',
+      'tests/revert.test.ts',
+      'an entity > is not put back when somebody changes it between plan and apply, nor after apply began',
+    ),
   },
   {
     name: 'revert-foreign-change',
@@ -223,7 +287,11 @@ export const mutants = [
     file: core('conductor/revert/inverse.ts'),
     find: 'if (!ours.has(last!.version))',
     replace: 'if (false)',
-    test: at('tests', 'tests/revert.test.ts', 'keeps what a person has changed since'),
+    test: at(
+      'tests',
+      'tests/revert.test.ts',
+      'an entity > #22 keeps what a person has changed since, says who and when, and gets the rest back',
+    ),
   },
   {
     name: 'revert-between',
@@ -231,7 +299,11 @@ export const mutants = [
     file: core('conductor/revert/inverse.ts'),
     find: 'writers.findLast(({ version }) => !ours.has(version))',
     replace: 'writers.find(({ version }) => !ours.has(version))',
-    test: at('tests', 'tests/revert.test.ts', 'gets back what a person wrote between'),
+    test: at(
+      'tests',
+      'tests/revert.test.ts',
+      'an entity > gets back what a person wrote between two changes of the runs',
+    ),
   },
   {
     name: 'revert-owner',
@@ -239,7 +311,11 @@ export const mutants = [
     file: core('conductor/revert/plan.ts'),
     find: 'if (!runs.has(record.owner.run))',
     replace: 'if (false)',
-    test: at('tests', 'tests/revert.test.ts', 'is taken back with the run that asked for it'),
+    test: at(
+      'tests',
+      'tests/revert.test.ts',
+      'an effect > is taken back with the run that asked for it, and not with one that was merely answered by it',
+    ),
   },
   {
     name: 'undo-rules',
@@ -247,7 +323,11 @@ export const mutants = [
     file: core('policy/rule.ts'),
     find: 'undo: when.undo === true,',
     replace: 'undo: false,',
-    test: at('tests', 'tests/revert.test.ts', 'denies a line by a rule about taking back'),
+    test: at(
+      'tests',
+      'tests/revert.test.ts',
+      'the gate of a revert > denies a line by a rule about taking back, and goes on with the others',
+    ),
   },
   {
     name: 'fence',
@@ -255,7 +335,11 @@ export const mutants = [
     file: 'packages/memory-sqlite/src/sql/unit.ts',
     find: 'row.worker === lease.worker && row.epoch === lease.epoch',
     replace: 'true',
-    test: at('memory-sqlite', 'test/conformance.test.ts', 'records nothing more, claimed again or not'),
+    test: at(
+      'memory-sqlite',
+      'test/conformance.test.ts',
+      'sqlite as a MemoryStore > a dead worker > records nothing more, claimed again or not (S3)',
+    ),
   },
   {
     name: 'compare-and-set',
@@ -263,7 +347,11 @@ export const mutants = [
     file: 'packages/memory-sqlite/src/sql/unit.ts',
     find: 'if (version !== expect.version)',
     replace: 'if (false)',
-    test: at('memory-sqlite', 'test/conformance.test.ts', ''),
+    test: at(
+      'memory-sqlite',
+      'test/conformance.test.ts',
+      'sqlite as a MemoryStore > write > lists every row that is not as expected, as it is (S2)',
+    ),
   },
   {
     name: 'once-key',
@@ -271,7 +359,11 @@ export const mutants = [
     file: 'packages/memory-sqlite/src/sql/deliver.ts',
     find: "if (yield* wasDelivered(context, workspace, delivery)) return 'duplicate'",
     replace: '',
-    test: at('memory-sqlite', 'test/conformance.test.ts', 'with a known key'),
+    test: at(
+      'memory-sqlite',
+      'test/conformance.test.ts',
+      'sqlite as a MemoryStore > a delivery > with a known key is refused as duplicate (S5)',
+    ),
   },
   {
     name: 'workspace-filter',
@@ -279,7 +371,11 @@ export const mutants = [
     file: 'packages/memory-sqlite/src/sql/records.ts',
     find: "    .where('i.workspace', '=', workspace)\n",
     replace: '',
-    test: at('memory-sqlite', 'test/conformance.test.ts', ''),
+    test: at(
+      'memory-sqlite',
+      'test/conformance.test.ts',
+      'sqlite as a MemoryStore > a workspace (S7) > looks nothing foreign up',
+    ),
   },
   {
     name: 'intent-write',
@@ -287,7 +383,11 @@ export const mutants = [
     file: core('conductor/effect/act.ts'),
     find: 'await pass.writer.submit(once.job(() => decision(pass, acting)))',
     replace: 'void pass.writer.submit(once.job(() => decision(pass, acting)))',
-    test: at('tests', 'tests/reliability/guards.test.ts', 'is recorded as being sent before it is sent'),
+    test: at(
+      'tests',
+      'tests/reliability/guards.test.ts',
+      'an effect > is recorded as being sent before it is sent (allowed)',
+    ),
   },
   {
     name: 'intent-write-of-run',
@@ -295,7 +395,11 @@ export const mutants = [
     file: core('conductor/effect/attempt.ts'),
     find: 'await pass.writer.submit(() => sending(',
     replace: 'void pass.writer.submit(() => sending(',
-    test: at('tests', 'tests/reliability/guards.test.ts', 'is recorded as being sent before it is sent'),
+    test: at(
+      'tests',
+      'tests/reliability/guards.test.ts',
+      'an effect > is recorded as being sent before it is sent (approved)',
+    ),
   },
   {
     name: 'freeze-expected',
@@ -303,7 +407,11 @@ export const mutants = [
     file: core('conductor/effect/act.ts'),
     find: '{ drafts: [sending(acting, spec, 1, [put, ...puts, ...taken.puts])], expect }',
     replace: '{ drafts: [sending(acting, spec, 1, [put, ...puts, ...taken.puts])] }',
-    test: at('tests', 'tests/reliability/guards.test.ts', 'is not sent when the freeze comes as it is recorded'),
+    test: at(
+      'tests',
+      'tests/reliability/guards.test.ts',
+      'an effect > is not sent when the freeze comes as it is recorded (allowed)',
+    ),
   },
   {
     name: 'freeze-expected-of-run',
@@ -311,7 +419,11 @@ export const mutants = [
     file: core('conductor/effect/attempt.ts'),
     find: 'expect: [...leaving.expect, ...expect], again }',
     replace: 'expect: [...expect], again }',
-    test: at('tests', 'tests/reliability/guards.test.ts', 'is not sent when the freeze comes as it is recorded'),
+    test: at(
+      'tests',
+      'tests/reliability/guards.test.ts',
+      'an effect > is not sent when the freeze comes as it is recorded (approved)',
+    ),
   },
   {
     name: 'nan-hold',
@@ -319,7 +431,7 @@ export const mutants = [
     file: core('policy/verdict.ts'),
     find: "typeof value === 'number' && Number.isFinite(value) && value >= 0",
     replace: "typeof value === 'number'",
-    test: at('tests', 'tests/reliability/guards.test.ts', 'is no verdict: it denies'),
+    test: at('tests', 'tests/reliability/guards.test.ts', 'a hold > of NaN is no verdict: it denies'),
   },
   {
     name: 'chain-salt',
@@ -327,7 +439,11 @@ export const mutants = [
     file: core('journal/entry.ts'),
     find: 'const salted = salt()',
     replace: "const salted = ''",
-    test: at('tests', 'tests/reliability/guards.test.ts', 'is salted'),
+    test: at(
+      'tests',
+      'tests/reliability/guards.test.ts',
+      'the hash of a payload > is salted: equal payloads have different ones, so that none can be guessed once it was erased',
+    ),
   },
   {
     name: 'generation',
@@ -335,7 +451,11 @@ export const mutants = [
     file: core('conductor/effect/act.ts'),
     find: '(found?.record.generation ?? 0) + 1',
     replace: '1',
-    test: at('tests', 'tests/reliability/effects.test.ts', 'that was declined makes room for another try of the same'),
+    test: at(
+      'tests',
+      'tests/reliability/effects.test.ts',
+      'a business intent > that was declined makes room for another try of the same',
+    ),
   },
   {
     name: 'generation-key',
@@ -343,7 +463,11 @@ export const mutants = [
     file: core('conductor/effect/ledger.ts'),
     find: 'sha256(`${id}:${generation}`)',
     replace: 'sha256(id)',
-    test: at('tests', 'tests/faults/deadly.test.ts', 'goes out under another key'),
+    test: at(
+      'tests',
+      'tests/faults/deadly.test.ts',
+      'an effect that failed and is asked for again > goes out under another key: to the outside it is another one',
+    ),
   },
   {
     name: 'generation-fence',
@@ -351,7 +475,11 @@ export const mutants = [
     file: core('conductor/effect/attempt.ts'),
     find: 'found.record.generation > spec.generation)',
     replace: 'false)',
-    test: at('tests', 'tests/faults/deadly.test.ts', 'is not sent when its run is restarted'),
+    test: at(
+      'tests',
+      'tests/faults/deadly.test.ts',
+      'an effect of which a newer generation counts > is not sent when its run is restarted, and leaves the ledger alone',
+    ),
   },
   {
     name: 'generation-in-ledger',
@@ -359,7 +487,11 @@ export const mutants = [
     file: core('conductor/effect/settling.ts'),
     find: 'found.record.generation > spec.generation)',
     replace: 'false)',
-    test: at('tests', 'tests/faults/deadly.test.ts', 'is not sent when its run is restarted'),
+    test: at(
+      'tests',
+      'tests/faults/deadly.test.ts',
+      'an effect of which a newer generation counts > is not sent when its run is restarted, and leaves the ledger alone',
+    ),
   },
   {
     name: 'last-sending',
@@ -370,7 +502,7 @@ export const mutants = [
     test: at(
       'tests',
       'tests/reliability/clocks.test.ts',
-      'begins with the last sending, also where the clock was set back',
+      '#18 a settle window > begins with the last sending, also where the clock was set back since',
     ),
   },
   {
@@ -379,7 +511,11 @@ export const mutants = [
     file: core('conductor/effect/look.ts'),
     find: 'now + leftOf(windowMs, lookedMs)',
     replace: '0 * leftOf(windowMs, lookedMs)',
-    test: at('tests', 'tests/reliability/clocks.test.ts', 'is no shorter when the clock is set ahead by an hour'),
+    test: at(
+      'tests',
+      'tests/reliability/clocks.test.ts',
+      '#18 a settle window > is no shorter when the clock is set ahead by an hour',
+    ),
   },
   {
     name: 'looks-of-a-doubt',
@@ -387,7 +523,11 @@ export const mutants = [
     file: core('conductor/effect/counts.ts'),
     find: 'else if (isOver(outcome.ok))',
     replace: 'else if (false)',
-    test: at('tests', 'tests/faults/looks.test.ts', 'is tried as often as its action says by a process that lives'),
+    test: at(
+      'tests',
+      'tests/faults/looks.test.ts',
+      'an effect that a look-up does not find > is tried as often as its action says by a process that lives, and nobody is asked',
+    ),
   },
   {
     name: 'tries-of-a-look-up',
@@ -395,7 +535,11 @@ export const mutants = [
     file: core('conductor/effect/counts.ts'),
     find: 'triesIn(pass, spec) + under < action.attempts',
     replace: 'true',
-    test: at('tests', 'tests/faults/looks.test.ts', 'has failed when it was tried as often as its action says'),
+    test: at(
+      'tests',
+      'tests/faults/looks.test.ts',
+      'an effect that a look-up does not find > has failed when it was tried as often as its action says, with what was heard last',
+    ),
   },
   {
     name: 'tries-of-all-sendings',
@@ -403,7 +547,11 @@ export const mutants = [
     file: core('conductor/effect/attempt.ts'),
     find: 'mayTry(pass, spec, action, attempt)',
     replace: 'attempt < action.attempts',
-    test: at('tests', 'tests/faults/looks.test.ts', 'is tried no more often than its action says'),
+    test: at(
+      'tests',
+      'tests/faults/looks.test.ts',
+      'an effect in doubt again and again > is tried no more often than its action says, where it fails otherwise at last',
+    ),
   },
   {
     name: 'longer-window',
@@ -411,7 +559,11 @@ export const mutants = [
     file: core('conductor/effect/look.ts'),
     find: 'Math.max(found.settleMs ?? 0, action.settleWindowMs)',
     replace: 'action.settleWindowMs',
-    test: at('tests', 'tests/faults/deadly.test.ts', 'that is longer than the one of its action is waited for'),
+    test: at(
+      'tests',
+      'tests/faults/deadly.test.ts',
+      'a settle window of a look-up > that is longer than the one of its action is waited for',
+    ),
   },
   {
     name: 'deadly-effect',
@@ -419,7 +571,11 @@ export const mutants = [
     file: core('conductor/effect/act.ts'),
     find: 'expect, again: op.dangling }',
     replace: 'expect }',
-    test: at('tests', 'tests/faults/deadly.test.ts', 'is quarantined with its run, where it was'),
+    test: at(
+      'tests',
+      'tests/faults/deadly.test.ts',
+      'an effect that ends its process at every try > is quarantined with its run, where it was allowed',
+    ),
   },
   {
     name: 'deadly-look-up',
@@ -427,7 +583,11 @@ export const mutants = [
     file: core('conductor/effect/counts.ts'),
     find: 'died.times >= DEATHS_MAX',
     replace: 'false',
-    test: at('tests', 'tests/faults/deadly.test.ts', 'is put to a person where a look-up says'),
+    test: at(
+      'tests',
+      'tests/faults/deadly.test.ts',
+      'an effect that ends its process at every try > is put to a person where a look-up says each time that it did not happen',
+    ),
   },
   {
     name: 'replay-rest',
@@ -435,7 +595,11 @@ export const mutants = [
     file: core('conductor/replay.ts'),
     find: 'if (this.#live || this.#options.inserted.has(key)) return start()',
     replace: 'if (key !== undefined) return start()',
-    test: at('tests', 'tests/edits.test.ts', ''),
+    test: at(
+      'tests',
+      'tests/edits.test.ts',
+      'a running history > #15 is held when a step is inserted amid what is recorded',
+    ),
   },
   {
     name: 'once-key-in-memory',
@@ -443,7 +607,11 @@ export const mutants = [
     file: 'packages/testing/src/memory-store.ts',
     find: "if (run.onceKeys.has(delivery.onceKey)) return 'duplicate'",
     replace: '',
-    test: at('testing', 'test/memory-store.test.ts', 'with a known key'),
+    test: at(
+      'testing',
+      'test/memory-store.test.ts',
+      'memoryStore as a MemoryStore > a delivery > with a known key is refused as duplicate (S5)',
+    ),
   },
   {
     name: 'approval-expiry',
@@ -454,7 +622,7 @@ export const mutants = [
     test: at(
       'tests',
       'tests/reliability/approvals.test.ts',
-      'after its time is refused, though no process has ended it yet, and expiry never approves',
+      'an approval > #4 after its time is refused, though no process has ended it yet, and expiry never approves',
     ),
   },
   {
@@ -463,7 +631,11 @@ export const mutants = [
     file: core('conductor/trust/use.ts'),
     find: '(!looked.opened || glanced)',
     replace: 'false',
-    test: at('tests', 'tests/trust.test.ts', 'is earned by what a person opened and looked at'),
+    test: at(
+      'tests',
+      'tests/trust.test.ts',
+      'trust > is earned by what a person opened and looked at, and by nothing else',
+    ),
   },
   {
     name: 'budget-reached',
@@ -471,7 +643,11 @@ export const mutants = [
     file: core('conductor/limits.ts'),
     find: 'if (short !== undefined) return reached(',
     replace: 'if (false) return reached(',
-    test: at('tests', 'tests/limits.test.ts', 'that is reached parks what would pass it'),
+    test: at(
+      'tests',
+      'tests/limits.test.ts',
+      'a budget > that is reached parks what would pass it, asks once, and goes on when it is raised',
+    ),
   },
   {
     name: 'budget-reservation',
@@ -479,7 +655,11 @@ export const mutants = [
     file: core('conductor/limits.ts'),
     find: '{ ...reserve(data, amount), ...about(line, data) }',
     replace: '{ ...data, ...about(line, data) }',
-    test: at('tests', 'tests/limits.test.ts', 'counts what is under way'),
+    test: at(
+      'tests',
+      'tests/limits.test.ts',
+      'a budget > counts what is under way: nothing else takes its room while it is tried again',
+    ),
   },
   {
     name: 'plan-order',
@@ -487,7 +667,11 @@ export const mutants = [
     file: core('conductor/ops/plan.ts'),
     find: 'of approved.lines.entries()',
     replace: 'of [...approved.lines.entries()].reverse()',
-    test: at('tests', 'tests/plans.test.ts', 'executes exactly the approved lines, in order'),
+    test: at(
+      'tests',
+      'tests/plans.test.ts',
+      'a plan > executes exactly the approved lines, in order, and says what became of each',
+    ),
   },
   {
     name: 'plan-skip',
@@ -495,7 +679,11 @@ export const mutants = [
     file: core('conductor/ops/plan.ts'),
     find: 'if (skip.includes(line.id))',
     replace: 'if (false)',
-    test: at('tests', 'tests/plans.test.ts', 'executes exactly the approved lines, in order'),
+    test: at(
+      'tests',
+      'tests/plans.test.ts',
+      'a plan > executes exactly the approved lines, in order, and says what became of each',
+    ),
   },
   {
     name: 'shadow-redirect',
@@ -503,7 +691,11 @@ export const mutants = [
     file: core('conductor/shadow/mode.ts'),
     find: 'store: overlaid, library }, redirect }',
     replace: 'store: overlaid, library } }',
-    test: at('tests', 'tests/shadow.test.ts', 'simulates its effects, and reads through'),
+    test: at(
+      'tests',
+      'tests/shadow.test.ts',
+      'a run in shadow > simulates its effects, and reads through the same connector and entities see them',
+    ),
   },
   {
     name: 'restore-version',
@@ -511,7 +703,11 @@ export const mutants = [
     file: core('conductor/revert/restore.ts'),
     find: 'if (now?.version !== planned.version)',
     replace: 'if (false)',
-    test: at('tests', 'tests/revert.test.ts', 'is left alone when somebody changes it while the revert runs'),
+    test: at(
+      'tests',
+      'tests/revert.test.ts',
+      'an entity > is left alone when somebody changes it while the revert runs',
+    ),
   },
   {
     name: 'revert-cause',
@@ -519,7 +715,7 @@ export const mutants = [
     file: core('conductor/trust/use.ts'),
     find: "{ what: 'taken-back', wrong, good, unseen, at }",
     replace: "{ what: 'taken-back', wrong: true, good, unseen, at }",
-    test: at('tests', 'tests/trust.test.ts', 'stays where something was taken back as'),
+    test: at('tests', 'tests/trust.test.ts', 'trust > stays where something was taken back as changed-mind'),
   },
   {
     name: 'grant-cap',
@@ -527,7 +723,11 @@ export const mutants = [
     file: core('policy/grant.ts'),
     find: 'if (count !== undefined && uses.length >= count) return false',
     replace: '',
-    test: at('tests', 'tests/grants.test.ts', 'answers up to its cap in each period, and then a person is asked'),
+    test: at(
+      'tests',
+      'tests/grants.test.ts',
+      'a grant > answers up to its cap in each period, and then a person is asked',
+    ),
   },
   {
     name: 'grant-money',
@@ -535,7 +735,11 @@ export const mutants = [
     file: core('policy/grant.ts'),
     find: 'spent + amount.amount <= most.amount',
     replace: 'true',
-    test: at('tests', 'tests/agents-and-grants.test.ts', 'never covers more money than its cap'),
+    test: at(
+      'tests',
+      'tests/agents-and-grants.test.ts',
+      'a grant > never covers more money than its cap, another currency, or an input beyond its where',
+    ),
   },
   {
     name: 'grant-expected',
@@ -543,7 +747,11 @@ export const mutants = [
     file: core('conductor/effect/act.ts'),
     find: ', ...standing]',
     replace: ']',
-    test: at('tests', 'tests/faults/revoked.test.ts', 'is not, when the grant'),
+    test: at(
+      'tests',
+      'tests/faults/revoked.test.ts',
+      'an effect that is sent under a grant at its second try > is not, when the grant (itself) is revoked in that moment',
+    ),
   },
   {
     name: 'grant-expected-of-run',
@@ -551,7 +759,11 @@ export const mutants = [
     file: core('conductor/effect/attempt.ts'),
     find: 'expect: [...leaving.expect, ...expect], again }',
     replace: 'expect: leaving.expect, again }',
-    test: at('tests', 'tests/faults/revoked.test.ts', 'is not, when the grant'),
+    test: at(
+      'tests',
+      'tests/faults/revoked.test.ts',
+      'an effect that is sent under a grant by a run of its own > is not, when the grant (itself) is revoked in that moment',
+    ),
   },
   {
     name: 'raise-hears',
@@ -559,7 +771,11 @@ export const mutants = [
     file: core('conductor/budget-run.ts'),
     find: 'await Promise.race([answered, raised])',
     replace: 'await answered',
-    test: at('tests', 'tests/budget-raise.test.ts', 'withdraws the question that is open, and lets go on what waits'),
+    test: at(
+      'tests',
+      'tests/budget-raise.test.ts',
+      'a raise that nobody asked for > withdraws the question that is open, and lets go on what waits',
+    ),
   },
   {
     name: 'raise-keeps-answer',
@@ -567,7 +783,11 @@ export const mutants = [
     file: core('conductor/budget-run.ts'),
     find: 'const said = decision === undefined ? null',
     replace: 'const said = true ? null',
-    test: at('tests', 'tests/budget-raise.test.ts', 'loses no answer that was taken meanwhile'),
+    test: at(
+      'tests',
+      'tests/budget-raise.test.ts',
+      'a raise that nobody asked for > loses no answer that was taken meanwhile, and takes no refusal (an answer)',
+    ),
   },
   {
     name: 'ladder-of-start',
@@ -575,7 +795,11 @@ export const mutants = [
     file: core('metrics/alerts.ts'),
     find: 'for (const [n, { after, how }] of ladder.entries())',
     replace: 'for (const [n, { after, how }] of ladder.slice(0, env.alerts.length).entries())',
-    test: at('tests', 'tests/alert-ladder.test.ts', 'has the rungs of its start'),
+    test: at(
+      'tests',
+      'tests/alert-ladder.test.ts',
+      'the ladder of an alert > has the rungs of its start, though the host names none by then',
+    ),
   },
   {
     name: 'rewind-by-rewind',
@@ -583,7 +807,11 @@ export const mutants = [
     file: core('conductor/mail.ts'),
     find: "if (taken.drafts.some((draft) => draft.kind === 'run.rewound')) return",
     replace: 'if (false) return',
-    test: at('tests', 'tests/faults/set-twice.test.ts', 'are the first, and a refusal of what that has lost'),
+    test: at(
+      'tests',
+      'tests/faults/set-twice.test.ts',
+      'two steps of a run that people set before it looks > are the first, and a refusal of what that has lost: the run goes on from there',
+    ),
   },
   {
     name: 'happened-though-lost',
@@ -591,7 +819,11 @@ export const mutants = [
     file: core('conductor/mail.ts'),
     find: 'await setLost(data, history, soFar, at)',
     replace: 'undefined as Awaited<ReturnType<typeof setLost>>',
-    test: at('tests', 'tests/faults/set-twice.test.ts', 'both have: none is sent anew, and the run goes on'),
+    test: at(
+      'tests',
+      'tests/faults/set-twice.test.ts',
+      'two effects of a run that people say happened before it looks > both have: none is sent anew, and the run goes on: one after the other',
+    ),
   },
   {
     name: 'event-in-time',
@@ -599,7 +831,11 @@ export const mutants = [
     file: core('conductor/mail.ts'),
     find: 'await firstHeard(at, wait, history, had)',
     replace: 'undefined as Heard | undefined',
-    test: at('tests', 'tests/reliability/time.test.ts', 'though nobody worked to deliver it until long after'),
+    test: at(
+      'tests',
+      'tests/reliability/time.test.ts',
+      'an event > #19 stored before the deadline beats it, though nobody worked to deliver it until long after',
+    ),
   },
   {
     name: 'event-since-start',
@@ -607,7 +843,11 @@ export const mutants = [
     file: core('conductor/event-buffer.ts'),
     find: 'sent.order > began.order',
     replace: 'sent.sentAt >= began.createdAt',
-    test: at('tests', 'tests/reliability/clocks.test.ts', 'is kept for who waits later when the clock was set by'),
+    test: at(
+      'tests',
+      'tests/reliability/clocks.test.ts',
+      '#18 an event > is kept for who waits later when the clock was set by -2s',
+    ),
   },
   {
     name: 'event-before-start',
@@ -615,7 +855,11 @@ export const mutants = [
     file: core('conductor/event-run.ts'),
     find: 'if (!isSince(row, { order, sentAt })) later',
     replace: 'if (false) later',
-    test: at('tests', 'tests/reliability/clocks.test.ts', 'though nobody worked to deliver it until then'),
+    test: at(
+      'tests',
+      'tests/reliability/clocks.test.ts',
+      '#18 an event > sent before the run began is none for it, though nobody worked to deliver it until then',
+    ),
   },
   {
     name: 'due-stays-due',
@@ -623,7 +867,11 @@ export const mutants = [
     file: 'packages/memory-sqlite/src/sql/claim.ts',
     find: 'until: Number.MAX_SAFE_INTEGER',
     replace: 'until: query.now',
-    test: at('memory-sqlite', 'test/conformance.test.ts', 'leaves due what is due when now goes back'),
+    test: at(
+      'memory-sqlite',
+      'test/conformance.test.ts',
+      'sqlite as a MemoryStore > claim > leaves due what is due when now goes back: started, given back, delivered to',
+    ),
   },
   {
     name: 'at-once',
@@ -631,7 +879,11 @@ export const mutants = [
     file: core('conductor/conductor.ts'),
     find: 'atMost.set(row.playbook, left - 1)',
     replace: 'void left',
-    test: at('tests', 'tests/at-once.test.ts', 'of a playbook with a limit are never more'),
+    test: at(
+      'tests',
+      'tests/at-once.test.ts',
+      'of a playbook with a limit are never more, of others as many as are due, on memory',
+    ),
   },
   {
     name: 'policy-pages',
@@ -639,7 +891,11 @@ export const mutants = [
     file: core('conductor/policy-change.ts'),
     find: 'after, limit: PAGE }',
     replace: 'after: after + 1, limit: PAGE }',
-    test: at('tests', 'tests/policy-pages.test.ts', 'wake what is open in units that are bounded, each effect once'),
+    test: at(
+      'tests',
+      'tests/policy-pages.test.ts',
+      'rules that change while much is open > wake what is open in units that are bounded, each effect once',
+    ),
   },
   {
     name: 'policy-announced',
@@ -647,7 +903,11 @@ export const mutants = [
     file: core('keelson.ts'),
     find: "if (!KeelsonError.is(error) || !error.code.startsWith('STORE_')) return",
     replace: 'return',
-    test: at('tests', 'tests/policy.test.ts', 'judges again when the store works again, if it failed just then'),
+    test: at(
+      'tests',
+      'tests/policy.test.ts',
+      'a policy that changes > judges again when the store works again, if it failed just then',
+    ),
   },
   {
     name: 'memory-labels',
@@ -658,7 +918,7 @@ export const mutants = [
     test: at(
       'tests',
       'tests/memory/because.test.ts',
-      'that was noted of what an outsider wrote is from outside, and untrusted',
+      'a memory that an effect rests on > that was noted of what an outsider wrote is from outside, and untrusted',
     ),
   },
   {
@@ -670,7 +930,7 @@ export const mutants = [
     test: at(
       'tests',
       'tests/memory/decided.test.ts',
-      'that was decided is taken back by whoever may decide it, and by nobody else',
+      'a proposal to memory > that was decided is taken back by whoever may decide it, and by nobody else',
     ),
   },
   {
@@ -682,7 +942,7 @@ export const mutants = [
     test: at(
       'tests',
       'tests/trust.test.ts',
-      'that has ended takes down with it what stood above, before it acts again',
+      'a ceiling > that has ended takes down with it what stood above, before it acts again',
     ),
   },
   {
@@ -694,7 +954,7 @@ export const mutants = [
     test: at(
       'tests',
       'tests/trust.test.ts',
-      'is not moved by an agent, the system or nobody, to no rung, nor to a time that has passed',
+      'a ceiling > is not moved by an agent, the system or nobody, to no rung, nor to a time that has passed',
     ),
   },
   {
@@ -706,7 +966,7 @@ export const mutants = [
     test: at(
       'tests',
       'tests/trust.test.ts',
-      'that has ended takes down with it what stood above, before it acts again',
+      'a ceiling > that has ended takes down with it what stood above, before it acts again',
     ),
   },
   {
@@ -715,7 +975,11 @@ export const mutants = [
     file: core('conductor/trust/use.ts'),
     find: 'if (isAbove(rung, standingNow(env, rule, record).rung))',
     replace: 'if (false)',
-    test: at('tests', 'tests/faults/demoted.test.ts', 'is asked for instead of sent, where'),
+    test: at(
+      'tests',
+      'tests/faults/demoted.test.ts',
+      'an effect that a rung of trust let through > is asked for instead of sent, where its ceiling is lowered while it is held',
+    ),
   },
   {
     name: 'trust-expected',
@@ -723,7 +987,11 @@ export const mutants = [
     file: core('conductor/effect/granted.ts'),
     find: ', ...trusted.expect]',
     replace: ']',
-    test: at('tests', 'tests/faults/demoted.test.ts', 'when the rung comes down in that moment'),
+    test: at(
+      'tests',
+      'tests/faults/demoted.test.ts',
+      'an effect that a rung of trust let through > by "automatic" is not sent at its second try, when the rung comes down in that moment',
+    ),
   },
   {
     name: 'person-is-owed',
@@ -731,7 +999,11 @@ export const mutants = [
     file: core('conductor/effect/granted.ts'),
     find: '|| owed',
     replace: '',
-    test: at('tests', 'tests/faults/demoted.test.ts', 'a person is to be asked whatever the rung'),
+    test: at(
+      'tests',
+      'tests/faults/demoted.test.ts',
+      'an effect that a rung of trust let through > is asked for instead of sent, where a person is to be asked whatever the rung while it is held',
+    ),
   },
   {
     name: 'proposal-stands',
@@ -739,7 +1011,7 @@ export const mutants = [
     file: core('policy/trust.ts'),
     find: 'standing.proposed === happening.rung ?',
     replace: 'true ?',
-    test: at('core', 'src/policy/trust.test.ts', 'climbs by a proposal only while it stands'),
+    test: at('core', 'src/policy/trust.test.ts', 'the ladder > climbs by a proposal only while it stands'),
   },
   {
     name: 'auto-promote-highest',
@@ -747,7 +1019,11 @@ export const mutants = [
     file: core('policy/trust.ts'),
     find: ' && !isAbove(to, HIGHEST_BY_ITSELF)',
     replace: '',
-    test: at('core', 'src/policy/trust.test.ts', 'never climbs by itself beyond veto, its ceiling or what is set'),
+    test: at(
+      'core',
+      'src/policy/trust.test.ts',
+      'the ladder > never climbs by itself beyond veto, its ceiling or what is set, and says so whenever it does',
+    ),
   },
   {
     name: 'auto-promote-asks-first',
@@ -755,7 +1031,11 @@ export const mutants = [
     file: core('policy/trust.ts'),
     find: ' && asksFirst !== true',
     replace: '',
-    test: at('tests', 'tests/auto-promote.test.ts', 'is taken back with one answer, and what comes next is proposed'),
+    test: at(
+      'tests',
+      'tests/auto-promote.test.ts',
+      'autoPromote > is taken back with one answer, and what comes next is proposed',
+    ),
   },
   {
     name: 'shape-at-sending',
@@ -763,7 +1043,11 @@ export const mutants = [
     file: core('conductor/effect/reshaped.ts'),
     find: 'before.mark === shape.mark',
     replace: 'true',
-    test: at('tests', 'tests/reliability/definitions.test.ts', 'is asked for anew after it was approved'),
+    test: at(
+      'tests',
+      'tests/reliability/definitions.test.ts',
+      'row 6: an action that is defined otherwise since > row 6: is asked for anew after it was approved (its words)',
+    ),
   },
   {
     name: 'shape-of-a-grant',
@@ -771,7 +1055,11 @@ export const mutants = [
     file: core('policy/grant.ts'),
     find: 'if (grant.shape !== undefined && grant.shape !== use.shape) return false',
     replace: '',
-    test: at('tests', 'tests/reliability/definitions.test.ts', 'is answered by no grant that was made for the other'),
+    test: at(
+      'tests',
+      'tests/reliability/definitions.test.ts',
+      'row 6: an action that is defined otherwise since > row 6: is answered by no grant that was made for the other',
+    ),
   },
   {
     name: 'shape-sent-again',
@@ -779,7 +1067,11 @@ export const mutants = [
     file: core('conductor/effect/reshaped.ts'),
     find: 'as === shapeOf(action).mark',
     replace: 'true',
-    test: at('tests', 'tests/reliability/definitions.test.ts', 'is not sent again under another definition'),
+    test: at(
+      'tests',
+      'tests/reliability/definitions.test.ts',
+      'row 6: an action that is defined otherwise since > row 6: is not sent again under another definition, when nobody knows whether it happened',
+    ),
   },
   {
     name: 'key-expiry-of-a-retry',
@@ -787,7 +1079,11 @@ export const mutants = [
     file: core('conductor/effect/act.ts'),
     find: 'other || forgotten || !isCovered',
     replace: 'other || !isCovered',
-    test: at('tests', 'tests/reliability/effects.test.ts', 'is not relied on when its next try comes after a night'),
+    test: at(
+      'tests',
+      'tests/reliability/effects.test.ts',
+      'a key that its provider forgets > is not relied on when its next try comes after a night (asked first: false)',
+    ),
   },
   {
     name: 'doubt-asked',
@@ -795,7 +1091,11 @@ export const mutants = [
     file: core('conductor/effect/run.ts'),
     find: 'spec.unsure === true ? bytes :',
     replace: 'false ? bytes :',
-    test: at('tests', 'tests/reliability/doubt.test.ts', 'is not put to a person as if it had not'),
+    test: at(
+      'tests',
+      'tests/reliability/doubt.test.ts',
+      'an effect that may have happened > is not put to a person as if it had not, when rules ask before another try (sent by its caller)',
+    ),
   },
   {
     name: 'doubt-failed',
@@ -806,7 +1106,7 @@ export const mutants = [
     test: at(
       'tests',
       'tests/reliability/doubt.test.ts',
-      'has not failed because its system is down for all later tries',
+      'an effect that may have happened > has not failed because its system is down for all later tries (sent by its caller)',
     ),
   },
   {
@@ -818,7 +1118,7 @@ export const mutants = [
     test: at(
       'tests',
       'tests/reliability/doubt.test.ts',
-      'is no longer withdrawn when its caller is cancelled before the next try',
+      'an effect that may have happened > is no longer withdrawn when its caller is cancelled before the next try',
     ),
   },
   {
@@ -827,7 +1127,11 @@ export const mutants = [
     file: core('conductor/effect/attempt.ts'),
     find: 'if ((await mayCancel(pass)).may)',
     replace: 'if (false)',
-    test: at('tests', 'tests/reliability/doubt.test.ts', 'is not sent anew once its caller was cancelled'),
+    test: at(
+      'tests',
+      'tests/reliability/doubt.test.ts',
+      'an effect that may have happened > and did not, as a look says, is not sent anew once its caller was cancelled',
+    ),
   },
   {
     name: 'undo-reconciled',
@@ -838,7 +1142,7 @@ export const mutants = [
     test: at(
       'tests',
       'tests/reliability/doubt.test.ts',
-      'is never taken to have happened because what it takes back is found',
+      'a compensation whose answers are lost > is never taken to have happened because what it takes back is found',
     ),
   },
   {
@@ -847,7 +1151,11 @@ export const mutants = [
     file: core('conductor/effect/act.ts'),
     find: 'if (shut(now.life) !== undefined)',
     replace: 'if (false)',
-    test: at('tests', 'tests/workspace-life.test.ts', 'that is suspended sends nothing more'),
+    test: at(
+      'tests',
+      'tests/workspace-life.test.ts',
+      'a workspace > that is suspended sends nothing more, nor does a run that is under way go on: its word is lost',
+    ),
   },
   {
     name: 'edit-keeps-intent',
@@ -855,7 +1163,11 @@ export const mutants = [
     file: core('inbox/decide.ts'),
     find: ' ? undefined : another(action, item, entered as Json)',
     replace: ' ? undefined : undefined',
-    test: at('tests', 'tests/reliability/approvals.test.ts', 'edited into what another effect is about is refused'),
+    test: at(
+      'tests',
+      'tests/reliability/approvals.test.ts',
+      'an approval > edited into what another effect is about is refused: it would be done for both, or twice',
+    ),
   },
   {
     name: 'edit-of-no-field',
@@ -863,7 +1175,11 @@ export const mutants = [
     file: core('inbox/decide.ts'),
     find: 'strayIn(counts, shown.input, edited)',
     replace: 'undefined as ReturnType<typeof strayIn>',
-    test: at('tests', 'tests/laid-over.test.ts', 'is refused with a field that no input has'),
+    test: at(
+      'tests',
+      'tests/laid-over.test.ts',
+      'an edit of an approval > is refused with a field that no input has, whatever the schema, and where nobody has the action',
+    ),
   },
   {
     name: 'event-labels',
@@ -871,7 +1187,11 @@ export const mutants = [
     file: core('conductor/ops/waits.ts'),
     find: 'passing(eventSchema(event), pass.history.labels)',
     replace: 'undefined',
-    test: at('tests', 'tests/labels.test.ts', 'is to be taken for what that run has seen'),
+    test: at(
+      'tests',
+      'tests/labels.test.ts',
+      'what a run tells another > by an event before it is waited for is to be taken for what that run has seen',
+    ),
   },
   {
     name: 'undo-of-undo',
@@ -879,7 +1199,11 @@ export const mutants = [
     file: core('conductor/revert/plan.ts'),
     find: 'record.compensates !== undefined',
     replace: 'false',
-    test: at('tests', 'tests/revert.test.ts', 'that took something back is not taken back itself'),
+    test: at(
+      'tests',
+      'tests/revert.test.ts',
+      'an effect > that took something back is not taken back itself: its action would be compensated a second time',
+    ),
   },
   {
     name: 'hold-begins',
@@ -887,7 +1211,11 @@ export const mutants = [
     file: core('conductor/policy-change.ts'),
     find: 'dueAt === undefined ? {} : { since: dueAt - holdMs }',
     replace: '{ since: (dueAt ?? 0) - holdMs }',
-    test: at('tests', 'tests/policy.test.ts', 'counts a hold that comes to what was only asked from then on'),
+    test: at(
+      'tests',
+      'tests/policy.test.ts',
+      'a policy that changes > counts a hold that comes to what was only asked from then on, not from when it was asked',
+    ),
   },
   {
     name: 'result-verified',
@@ -895,7 +1223,11 @@ export const mutants = [
     file: core('audit/verify.ts'),
     find: '!endsAs(last, row)',
     replace: 'false',
-    test: at('tests', 'tests/reliability/tamper.test.ts', 'by someone who knows of row checksums'),
+    test: at(
+      'tests',
+      'tests/reliability/tamper.test.ts',
+      'verify() on a file that was edited (a cut tail and a full rewrite need anchors) > names the result of a run that was edited by someone who knows of row checksums',
+    ),
   },
   {
     name: 'budget-of-an-edit',
@@ -903,7 +1235,11 @@ export const mutants = [
     file: core('conductor/effect/attempt.ts'),
     find: 'if (before) return clearAnew(env, claimed.row.workspace, charge)',
     replace: 'if (before) return { puts: [], starts: [] }',
-    test: at('tests', 'tests/limits.test.ts', 'counts what an effect becomes that did not happen'),
+    test: at(
+      'tests',
+      'tests/limits.test.ts',
+      'a budget > counts what an effect becomes that did not happen and is edited up, as far as there is room',
+    ),
   },
   {
     name: 'suspended-models',
@@ -911,7 +1247,11 @@ export const mutants = [
     file: core('conductor/ops/answers.ts'),
     find: 'if (shut(life) !== undefined)',
     replace: 'if (false)',
-    test: at('tests', 'tests/workspace-life.test.ts', 'that is suspended pays for no answer of an agent more'),
+    test: at(
+      'tests',
+      'tests/workspace-life.test.ts',
+      'a workspace > that is suspended pays for no answer of an agent more, told or not',
+    ),
   },
   {
     name: 'hold-in-a-freeze',
@@ -919,7 +1259,11 @@ export const mutants = [
     file: core('conductor/silence.ts'),
     find: 'if (stays?.frozen === true && found !== undefined)',
     replace: 'if (false && found !== undefined)',
-    test: at('tests', 'tests/holds-frozen.test.ts', 'is stopped as a hold, and never goes out'),
+    test: at(
+      'tests',
+      'tests/holds-frozen.test.ts',
+      'a hold whose time comes in a freeze > is stopped as a hold, and never goes out',
+    ),
   },
   {
     name: 'hold-meets-a-freeze',
@@ -927,7 +1271,11 @@ export const mutants = [
     file: core('conductor/effect/run.ts'),
     find: 'if (bytes.due === undefined || ',
     replace: 'if (true || ',
-    test: at('tests', 'tests/holds-frozen.test.ts', 'is answered wherever a freeze meets the pass that lets it go'),
+    test: at(
+      'tests',
+      'tests/holds-frozen.test.ts',
+      'a hold whose time comes in a freeze > is answered wherever a freeze meets the pass that lets it go: cancel',
+    ),
   },
   {
     name: 'cancel-alone',
@@ -943,7 +1291,11 @@ export const mutants = [
     file: core('conductor/revert/revert.ts'),
     find: 'lines: now.lines',
     replace: 'lines: plan.lines',
-    test: at('tests', 'tests/revert.test.ts', 'takes back what the hash of its plan names'),
+    test: at(
+      'tests',
+      'tests/revert.test.ts',
+      'an entity > takes back what the hash of its plan names, whatever lines come with it',
+    ),
   },
   {
     name: 'batch-of-a-kind',
@@ -951,7 +1303,11 @@ export const mutants = [
     file: core('conductor/effect/items.ts'),
     find: 'item: changed || undo ? alone(item) : item',
     replace: 'item',
-    test: at('tests', 'tests/inbox.test.ts', 'holds no taking back, and nothing that is not as it seems'),
+    test: at(
+      'tests',
+      'tests/inbox.test.ts',
+      'a batch > holds no taking back, and nothing that is not as it seems: these are groups of their own',
+    ),
   },
   {
     name: 'grant-of-an-account',
@@ -959,7 +1315,11 @@ export const mutants = [
     file: core('policy/grant.ts'),
     find: "if ((grant.account ?? 'default') !== use.account) return false",
     replace: '',
-    test: at('tests', 'tests/grants.test.ts', 'answers for the account that it was made for'),
+    test: at(
+      'tests',
+      'tests/grants.test.ts',
+      'a grant > answers for the account that it was made for, and for no other',
+    ),
   },
   {
     name: 'cost-is-money',
@@ -967,7 +1327,11 @@ export const mutants = [
     file: core('connector/cost.ts'),
     find: ' && Number.isFinite(cost.amount)',
     replace: '',
-    test: at('tests', 'tests/faults/trusted.test.ts', 'asks a person: it costs'),
+    test: at(
+      'tests',
+      'tests/faults/trusted.test.ts',
+      'what acts by itself, and cannot say what it costs > asks a person: it costs NaN',
+    ),
   },
   {
     name: 'pairs-of-an-account',
@@ -975,7 +1339,11 @@ export const mutants = [
     file: core('conductor/shadow/keys.ts'),
     find: "account === 'default' ? key : sha256(canonical([account, key])).slice(0, 24)",
     replace: 'key',
-    test: at('tests', 'tests/faults/trusted.test.ts', 'under one of them: a deed that comes after'),
+    test: at(
+      'tests',
+      'tests/faults/trusted.test.ts',
+      'shadow pairs of an action under two accounts > are made of what was proposed and done under one of them: a deed that comes after',
+    ),
   },
   {
     name: 'pairs-meet',
@@ -983,7 +1351,11 @@ export const mutants = [
     file: core('conductor/shadow/unpaired.ts'),
     find: 'return ids.map((id) => ({ kind: MEETING, id, version: (versions.get(id) ?? 0) + 1, data: {} }))',
     replace: 'return []',
-    test: at('tests', 'tests/trust-pairs.test.ts', 'is found where both happen at once'),
+    test: at(
+      'tests',
+      'tests/trust-pairs.test.ts',
+      'the counterpart of a proposal > is found where both happen at once, and the would is written last',
+    ),
   },
   {
     name: 'pairs-once',
@@ -991,7 +1363,11 @@ export const mutants = [
     file: core('conductor/trust/pairs.ts'),
     find: '[pairedPut(found.done), ...puts]',
     replace: 'puts',
-    test: at('tests', 'tests/trust-pairs.test.ts', 'has one proposal as its counterpart'),
+    test: at(
+      'tests',
+      'tests/trust-pairs.test.ts',
+      'the counterpart of a proposal > has one proposal as its counterpart, and no second one',
+    ),
   },
   {
     name: 'pairs-of-a-standing',
@@ -999,7 +1375,11 @@ export const mutants = [
     file: core('conductor/trust/pairs.ts'),
     find: 'standing.version === version && would.at >= since',
     replace: 'standing.version === version',
-    test: at('tests', 'tests/trust-pairs.test.ts', 'is kept for those that can count'),
+    test: at(
+      'tests',
+      'tests/trust-pairs.test.ts',
+      'the counterpart of a proposal > is kept for those that can count: none of another standing takes it',
+    ),
   },
   {
     name: 'wake-once',
@@ -1007,7 +1387,11 @@ export const mutants = [
     file: core('conductor/missing.ts'),
     find: '`wake:${id}:${claimed.lease.worker}:${stay}`',
     replace: '`wake:${env.ids.id()}`',
-    test: at('tests', 'tests/faults/elsewhere.test.ts', 'wakes the run that asked once'),
+    test: at(
+      'tests',
+      'tests/faults/elsewhere.test.ts',
+      'an effect whose action a process lacks > wakes the run that asked once, however often it is looked for',
+    ),
   },
   {
     name: 'left-out-in-a-yes',
@@ -1015,7 +1399,11 @@ export const mutants = [
     file: core('conductor/memory/proposal.ts'),
     find: ', back.changes, back.blocked]',
     replace: ', back.changes]',
-    test: at('tests', 'tests/memory/asked-back.test.ts', 'holds for what was left out, too'),
+    test: at(
+      'tests',
+      'tests/memory/asked-back.test.ts',
+      'a yes to taking back > holds for what was left out, too: where that is so for another reason by now, it is asked anew',
+    ),
   },
   {
     name: 'restored-and-asked',
@@ -1023,7 +1411,11 @@ export const mutants = [
     file: core('conductor/revert/restore.ts'),
     find: 'const all = [...puts, ...over.puts]',
     replace: 'const all = puts',
-    test: at('tests', 'tests/memory/asked-back.test.ts', 'once the run that wrote an entity'),
+    test: at(
+      'tests',
+      'tests/memory/asked-back.test.ts',
+      'a set that a machine asks to take back > is asked about no more once the run that wrote an entity was taken back',
+    ),
   },
   {
     name: 'erased-behind',
@@ -1031,7 +1423,11 @@ export const mutants = [
     file: core('conductor/memory/end-proposals.ts'),
     find: '[...record.changes, ...back.changes]',
     replace: 'record.changes',
-    test: at('tests', 'tests/memory/asked-back.test.ts', 'ends what would bring the erased memory back behind another'),
+    test: at(
+      'tests',
+      'tests/memory/asked-back.test.ts',
+      'an erasure > ends what would bring the erased memory back behind another, shown yet: false',
+    ),
   },
   {
     name: 'trust-of-an-account',
@@ -1039,7 +1435,11 @@ export const mutants = [
     file: core('conductor/trust/record.ts'),
     find: ' && one.account === account)',
     replace: ')',
-    test: at('tests', 'tests/trust.test.ts', 'is earned and lost under one account'),
+    test: at(
+      'tests',
+      'tests/trust.test.ts',
+      'trust > is earned and lost under one account, and answers under no other',
+    ),
   },
   {
     name: 'editor-decides',
@@ -1047,7 +1447,11 @@ export const mutants = [
     file: core('conductor/effect/edited.ts'),
     find: 'decider: undefined, ',
     replace: '',
-    test: at('tests', 'tests/grants.test.ts', 'decides no more what a person has edited'),
+    test: at(
+      'tests',
+      'tests/grants.test.ts',
+      'a grant > decides no more what a person has edited: that person does, and another input may go out than it covers',
+    ),
   },
   {
     name: 'sums-in-the-making',
@@ -1058,7 +1462,7 @@ export const mutants = [
     test: at(
       'tests',
       'tests/metrics.test.ts',
-      'counts a run once that goes on while the day of its end is being summed up',
+      'metrics.report > counts a run once that goes on while the day of its end is being summed up',
     ),
   },
   {
@@ -1067,7 +1471,11 @@ export const mutants = [
     file: core('conductor/ops/rests.ts'),
     find: 'restsOn(pass, memory, [one]).untrusted === undefined ? {} : { untrusted: true }',
     replace: '{}',
-    test: at('tests', 'tests/provenance.test.ts', 'says each of several for itself'),
+    test: at(
+      'tests',
+      'tests/provenance.test.ts',
+      'whom a person is told to trust (alwaysReplay: false) > says each of several for itself',
+    ),
   },
   {
     name: 'outside-run',
@@ -1075,7 +1483,11 @@ export const mutants = [
     file: core('conductor/effect/items.ts'),
     find: "trust: isNamed ? 'operator' : takenFor(labels, 'operator')",
     replace: "trust: 'operator'",
-    test: at('tests', 'tests/provenance.test.ts', 'says of the run itself that it rests on a stranger'),
+    test: at(
+      'tests',
+      'tests/provenance.test.ts',
+      'whom a person is told to trust (alwaysReplay: false) > says of the run itself that it rests on a stranger where nobody says on what',
+    ),
   },
   {
     name: 'quote-of-private',
@@ -1083,7 +1495,11 @@ export const mutants = [
     file: core('inbox/remembered.ts'),
     find: ' || labels?.private !== undefined',
     replace: '',
-    test: at('tests', 'tests/item-contract.test.ts', 'is quoted, in short and written out'),
+    test: at(
+      'tests',
+      'tests/item-contract.test.ts',
+      'what an item rests on > is quoted, in short and written out: what is not open to all',
+    ),
   },
   {
     name: 'decided-by-another',
@@ -1091,7 +1507,11 @@ export const mutants = [
     file: core('inbox/decide.ts'),
     find: 'if (decided.by.id !== by.id || decided.by.kind !== by.kind) return false',
     replace: '',
-    test: at('tests', 'tests/decided-again.test.ts', 'is answered as done, and was taken once'),
+    test: at(
+      'tests',
+      'tests/decided-again.test.ts',
+      'a decision that is sent again > is answered as done, and was taken once (a yes)',
+    ),
   },
   {
     name: 'plan-under-rules',
@@ -1099,7 +1519,11 @@ export const mutants = [
     file: core('conductor/ops/plan-again.ts'),
     find: 'const hash = itemHash(bare)',
     replace: 'const { hash } = item',
-    test: at('tests', 'tests/plans-rules.test.ts', 'shows a line that is denied now'),
+    test: at(
+      'tests',
+      'tests/plans-rules.test.ts',
+      'an open plan whose rules change > shows a line that is denied now, and is approved only as it is shown',
+    ),
   },
   {
     name: 'reverts-by-agents',
@@ -1107,6 +1531,10 @@ export const mutants = [
     file: core('conductor/revert/may-apply.ts'),
     find: "by.kind !== 'agent' ||",
     replace: 'true ||',
-    test: at('tests', 'tests/revert.test.ts', 'is no agent, unless the rule of the host lets it'),
+    test: at(
+      'tests',
+      'tests/revert.test.ts',
+      'the gate of a revert > is no agent, unless the rule of the host lets it, which is shown what would be taken back',
+    ),
   },
 ]

@@ -1,14 +1,26 @@
 /**
  * Applies the safety mutants one at a time in a copy of the tree, and runs the test that must notice: `npm run mutants`,
- * or some of them: `npm run mutants -- freeze fence`. The exit status is 1 when one survives.
+ * or some of them: `npm run mutants -- freeze fence`. The exit status is 1 when one survives: when the test that it names
+ * did not fail, whatever else did.
  */
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { mutants } from './mutants-table.mjs'
 
+const TIMEOUT_MS = 60_000
 const root = fileURLToPath(new URL('..', import.meta.url))
 const wanted = process.argv.slice(2)
 const chosen = mutants.filter(({ name }) => wanted.length === 0 || wanted.includes(name))
@@ -47,22 +59,17 @@ function copyOfTree() {
   return tree
 }
 
-/** A test that fails without a mutant notices nothing. */
+/** A test that fails without a mutant notices nothing, nor does one that is not there. */
 function assertPassing() {
   for (const project of new Set(chosen.map(({ test }) => test.project))) {
-    const files = chosen.flatMap(({ test }) => (test.project === project ? [test.file] : []))
-    const titles = new Set(chosen.flatMap(({ test }) => (test.project === project ? [test.title] : [])))
-    const named = titles.has('') ? [] : ['-t', [...titles].join('|')]
-    const args = ['vitest', 'run', '--typecheck.enabled=false', '--project', project, ...new Set(files), ...named]
-    const { status, stdout } = spawnSync('npx', args, {
-      cwd: tree,
-      encoding: 'utf8',
-      shell: process.platform === 'win32',
-    })
-    if (status !== 0) throw new Error(`these tests fail without any mutant:\n${stdout}`)
+    const tests = chosen.flatMap(({ test }) => (test.project === project ? [test] : []))
+    const { ended, output } = outcomes(tests)
+    const wrong = tests.filter(({ title }) => ended.get(title) !== 'passed').map(({ title }) => title)
+    if (wrong.length > 0) throw new Error(`these tests do not pass without any mutant:\n${wrong.join('\n')}\n${output}`)
   }
 }
 
+/** Where the code does not even load, nothing is noticed: no test has failed. */
 function isKilled({ name, file, find, replace, test }) {
   const path = join(tree, file)
   const text = readFileSync(path, 'utf8')
@@ -71,15 +78,32 @@ function isKilled({ name, file, find, replace, test }) {
     path,
     text.replace(find, () => replace),
   )
-  const title = test.title === '' ? [] : ['-t', test.title]
-  const args = ['vitest', 'run', '--typecheck.enabled=false', '--project', test.project, test.file, ...title]
-  const { status, stdout } = spawnSync('npx', args, {
-    cwd: tree,
-    encoding: 'utf8',
-    timeout: 300_000,
-    shell: process.platform === 'win32',
-  })
+  const { ended } = outcomes([test])
   writeFileSync(path, text)
-  if (/No test files found|\b0 passed/.test(stdout ?? '')) throw new Error(`${name}: there is no test ${test.title}`)
-  return status !== 0
+  return ended.get(test.title) === 'failed'
+}
+
+/** Runs these tests of one project, and no other: how each ended, by its title. */
+function outcomes(tests) {
+  const report = join(tree, 'report.json')
+  rmSync(report, { force: true })
+  const named = tests.map(({ title }) => RegExp.escape(title)).join('|')
+  const { stdout, stderr } = spawnSync(
+    process.execPath,
+    [
+      join(tree, 'node_modules', 'vitest', 'vitest.mjs'),
+      ...['run', '--typecheck.enabled=false', '--project', tests[0].project],
+      ...new Set(tests.map(({ file }) => file)),
+      ...['-t', `^(${named})$`],
+      // A mutant that leaves its test waiting for ever is noticed by that.
+      `--testTimeout=${TIMEOUT_MS}`,
+      ...['--reporter=json', `--outputFile=${report}`],
+    ],
+    { cwd: tree, encoding: 'utf8', timeout: 10 * TIMEOUT_MS },
+  )
+  const files = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')).testResults : []
+  const ended = files
+    .flatMap(({ assertionResults }) => assertionResults)
+    .map(({ ancestorTitles, title, status }) => [[...ancestorTitles, title].filter(Boolean).join(' > '), status])
+  return { ended: new Map(ended), output: `${stdout}${stderr}` }
 }

@@ -57,6 +57,48 @@ export const lineOf = (node: ts.Node): number => {
   return file.getLineAndCharacterOfPosition(node.getStart(file)).line + 1
 }
 
+/**
+ * What the whole title of each test of a file ends with, as a reporter prints it: the titles of the groups around it in the file, and its
+ * own; where a case or a variable fills something in, anything fits. The suite of stores calls them `given` and `ofTwo`.
+ */
+export const testTitles = (source: Source): RegExp[] => {
+  const found: RegExp[] = []
+  const look = (node: ts.Node, around: readonly string[]): void => {
+    const kind = ts.isCallExpression(node)
+      ? /^(it|test|given|ofTwo|describe)\b/.exec(node.expression.getText())?.[1]
+      : undefined
+    const title = kind === undefined ? undefined : titlePattern((node as ts.CallExpression).arguments[0])
+    const inside = title === undefined ? around : [...around, title]
+    if (title !== undefined && kind !== 'describe') found.push(new RegExp(`(^| > )${inside.join(' > ')}$`))
+    ts.forEachChild(node, (child) => look(child, inside))
+  }
+  look(parse(source), [])
+  return found
+}
+
+/** Undefined for what is no title: `it.each(…)` has its cases there. A variable is one of the names of a table of the file. */
+const titlePattern = (title: ts.Expression | undefined): string | undefined => {
+  if (title === undefined) return undefined
+  if (ts.isStringLiteralLike(title)) return filled(title.text)
+  if (ts.isIdentifier(title) && (title.parent as ts.CallExpression).arguments.length > 1) return tableNames(title)
+  if (!ts.isTemplateExpression(title)) return undefined
+  return [title.head, ...title.templateSpans.map((span) => span.literal)].map(({ text }) => filled(text)).join('.*')
+}
+
+const tableNames = (node: ts.Node): string => {
+  const names: string[] = []
+  walk(node.getSourceFile(), (one) => {
+    if (ts.isPropertyAssignment(one) && ts.isStringLiteral(one.name)) names.push(filled(one.name.text))
+  })
+  return `(${names.join('|')})`
+}
+
+const filled = (text: string): string =>
+  text
+    .split(/%[sdifjoO#c]|\$[\w.]+/)
+    .map((part) => part.replaceAll(/[$()*+.?[\\\]^{|}]/g, '\\$&'))
+    .join('.*')
+
 /** Every import of a file, in whatever form it is written. */
 export const importsOf = (source: Source): Import[] => {
   const found: Import[] = []
