@@ -5,24 +5,30 @@ import { optionsOf } from './measure/options.ts'
 import { newPlace, removePlace } from './measure/place.ts'
 import { progress } from './measure/progress.ts'
 import { median } from './measure/stats.ts'
-import type { GateCost, GateTask, Verdicts, VerdictTask } from './subjects/policy.ts'
+import type { GateCost, GateTask, Oblige, Verdicts, VerdictTask } from './subjects/policy.ts'
 
 const options = optionsOf({ rounds: '5', rules: '50', seconds: '1', effects: '400', dir: '' })
 
 const AT_LEAST = 1_000_000
-/** How many of the rules oblige: the rest allow. */
-const OBLIGING = [0, 1, 5]
+/** How many of the rules oblige, and to what: the rest allow. */
+const OBLIGING: readonly (readonly [number, Oblige])[] = [
+  [0, 'ask'],
+  [1, 'ask'],
+  [1, 'hold'],
+  [1, 'deny'],
+  [5, 'ask'],
+  [6, 'each'],
+]
 
 const rounds = options.number('rounds')
-const perSecond = new Map<number, number[]>()
+const perSecond = OBLIGING.map((): number[] => [])
 const STORES = ['memory', 'SQLite'] as const
 const costs: Record<(typeof STORES)[number], GateCost[]> = { memory: [], SQLite: [] }
 for (let round = 1; round <= rounds; round++) {
   progress(`policy: round ${round} of ${rounds}`)
-  for (const obliging of OBLIGING) {
-    const task: VerdictTask = { rules: options.number('rules'), obliging, seconds: options.number('seconds') }
-    const { perSecond: measured } = await inChild<Verdicts>('../subjects/policy.ts', 'verdicts', task)
-    perSecond.set(obliging, [...(perSecond.get(obliging) ?? []), measured])
+  for (const [i, [obliging, to]] of OBLIGING.entries()) {
+    const task: VerdictTask = { rules: options.number('rules'), obliging, to, seconds: options.number('seconds') }
+    perSecond[i]!.push((await inChild<Verdicts>('../subjects/policy.ts', 'verdicts', task)).perSecond)
   }
   for (const store of STORES) costs[store].push(await gateOn(store))
 }
@@ -37,7 +43,11 @@ async function gateOn(store: (typeof STORES)[number]): Promise<GateCost> {
   return cost
 }
 
-const rate = (obliging: number): number => median(perSecond.get(obliging) ?? [])
+const rate = (i: number): number => median(perSecond[i]!)
+function wordsOf(obliging: number, to: Oblige): string {
+  if (obliging === 0) return ''
+  return to === 'each' ? 'ask, hold and deny, in turn' : to
+}
 const micros = (store: (typeof STORES)[number], what: (cost: GateCost) => number): number =>
   median(costs[store].map(what))
 
@@ -47,8 +57,8 @@ tell(
     tables: [
       {
         title: `verdicts per second, ${options.number('rules')} rules of one action, no look-ups`,
-        columns: ['rules that oblige', 'verdicts/s', 'each, ns'],
-        rows: OBLIGING.map((obliging): Cell[] => [obliging, rate(obliging), 1e9 / rate(obliging)]),
+        columns: ['rules that oblige', 'to', 'verdicts/s', 'each, ns'],
+        rows: OBLIGING.map(([obliging, to], i): Cell[] => [obliging, wordsOf(obliging, to), rate(i), 1e9 / rate(i)]),
       },
       {
         title: 'one effect of a run through the gate, beside a plain step that does the same',

@@ -7,9 +7,13 @@ import { memoryStore } from '@keelson/testing'
 import { z } from 'zod'
 import { median } from '../measure/stats.ts'
 
+/** What rules oblige to; 'each': one to ask, the next to hold, the next denies, and so on. */
+export type Oblige = 'ask' | 'hold' | 'deny' | 'each'
+
 export interface VerdictTask {
   readonly rules: number
   readonly obliging: number
+  readonly to: Oblige
   readonly seconds: number
 }
 
@@ -46,17 +50,25 @@ function deliver(_mail: { to: string; cents: number }): Record<never, never> {
   return {}
 }
 
-function rulesOf(count: number, obliging: number): Rule[] {
-  return Array.from({ length: count }, (_, i) =>
-    policy.rule(`rule ${i}`, { on: send }, ({ input }) =>
-      i < obliging && input.cents >= 0 ? policy.ask({ reason: 'over' }) : policy.allow(),
-    ),
-  )
+const OBLIGES = {
+  ask: () => policy.ask({ reason: 'over' }),
+  hold: () => policy.hold('10m'),
+  deny: () => policy.deny('never'),
+}
+const IN_TURN = [OBLIGES.ask, OBLIGES.hold, OBLIGES.deny]
+
+function rulesOf(count: number, obliging: number, to: Oblige = 'ask'): Rule[] {
+  return Array.from({ length: count }, (_, i) => {
+    const oblige = to === 'each' ? IN_TURN[i % IN_TURN.length]! : OBLIGES[to]
+    return policy.rule(`rule ${i}`, { on: send }, ({ input }) =>
+      i < obliging && input.cents >= 0 ? oblige() : policy.allow(),
+    )
+  })
 }
 
 /** Judgements in a loop, after a warm-up. */
-export function verdicts({ rules, obliging, seconds }: VerdictTask): Verdicts {
-  const engine = ruleEngine(policy(rulesOf(rules, obliging)))
+export function verdicts({ rules, obliging, to, seconds }: VerdictTask): Verdicts {
+  const engine = ruleEngine(policy(rulesOf(rules, obliging, to)))
   const intended: Intended = {
     workspace: 'bench',
     action: 'mail.send',

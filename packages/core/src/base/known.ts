@@ -21,7 +21,9 @@ export function assertKnown(
     throw new KeelsonError(code, `${where} was given ${named(given)} in place of an object`, {
       hint: `It takes { ${known.join(', ')} }.`,
     })
-  const stray = Object.entries(given).find(([name, value]) => value !== undefined && !known.includes(name))?.[0]
+  const stray = Object.keys(given).find(
+    (name) => !known.includes(name) && (given as Record<string, unknown>)[name] !== undefined,
+  )
   if (stray !== undefined)
     throw new KeelsonError(code, `${where} has no option "${stray}"`, { hint: meantBy(stray, known) })
 }

@@ -103,13 +103,14 @@ export function ask(
   assertKnown('policy.ask', options, ASK)
   assertOneOf('onSilence of policy.ask', options.onSilence, ON_SILENCE)
   assertOneOf('grantable of policy.ask', options.grantable, [true, false])
-  const { timeout, escalate, ...rest } = options
-  return {
-    verdict: 'ask',
-    ...rest,
-    ...(escalate === undefined ? {} : { onSilence: 'escalate', ladder: ladderOf(escalate) }),
-    ...(timeout === undefined ? {} : { timeoutMs: durationMs(timeout) }),
-  }
+  const { onSilence, reason, grantable, timeout, escalate } = options
+  const asked: { -readonly [K in keyof Verdict]: Verdict[K] } = { verdict: 'ask' }
+  if (onSilence !== undefined) asked.onSilence = onSilence
+  if (reason !== undefined) asked.reason = reason
+  if (grantable !== undefined) asked.grantable = grantable
+  if (timeout !== undefined) asked.timeoutMs = durationMs(timeout)
+  if (escalate === undefined) return asked
+  return { ...asked, onSilence: 'escalate', ladder: ladderOf(escalate) }
 }
 
 /** Executes only after this long; visible and cancellable until then. */
@@ -132,19 +133,22 @@ const ASK = namesOf<NonNullable<Parameters<typeof ask>[0]>>({
 export function verdictOf(value: unknown): Verdict | undefined {
   if (typeof value !== 'object' || value === null) return undefined
   const { verdict, reason, holdMs, onSilence, timeoutMs, grantable, ladder } = value as Verdict
-  const why = reason === undefined ? {} : { reason: textOf(reason)! }
   switch (verdict) {
     case 'allow':
       return ALLOW
     case 'deny':
-      return { verdict, ...why }
+      return reason === undefined ? { verdict } : { verdict, reason: textOf(reason)! }
     case 'hold':
       return isMs(holdMs) ? { verdict, holdMs } : undefined
     case 'ask': {
       if (!SILENCES.includes(onSilence) || (timeoutMs !== undefined && !isMs(timeoutMs))) return undefined
       if (ladder !== undefined && !isLadder(ladder)) return undefined
-      const silence = { ...(onSilence === undefined ? {} : { onSilence }), ...(ladder === undefined ? {} : { ladder }) }
-      return { verdict, ...why, ...silence, ...(isMs(timeoutMs) ? { timeoutMs } : {}), grantable: grantable === true }
+      const asked: { -readonly [K in keyof Verdict]: Verdict[K] } = { verdict, grantable: grantable === true }
+      if (reason !== undefined) asked.reason = textOf(reason)!
+      if (onSilence !== undefined) asked.onSilence = onSilence
+      if (ladder !== undefined) asked.ladder = ladder
+      if (timeoutMs !== undefined) asked.timeoutMs = timeoutMs
+      return asked
     }
     default:
       return undefined
@@ -164,48 +168,66 @@ function isMs(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value) && value >= 0
 }
 
-/** Several rules' verdicts as one. Their order never matters. */
+/** Several rules' verdicts as one, in one go over them. Their order never matters. */
 export function combine(
   said: readonly Said[],
   policy: string,
   found: { readonly [rule: string]: unknown },
   labels: Labels = NO_LABELS,
 ): Judgement {
-  const sorted = [...said].sort((a, b) => (a.rule < b.rule ? -1 : a.rule > b.rule ? 1 : 0))
-  const of = (verdict: Verdict['verdict']): typeof sorted => sorted.filter((one) => one.verdict.verdict === verdict)
-  const denies = of('deny').map(({ rule, verdict }) => ({
-    rule,
-    reason: textOf(verdict.reason) ?? 'denied',
-  }))
-  const asks = of('ask').map(({ rule, verdict }) => ({
-    rule,
-    ...(verdict.reason === undefined ? {} : { reason: textOf(verdict.reason)! }),
-    onSilence: verdict.onSilence ?? ('wait' as const),
-    ...(verdict.timeoutMs === undefined ? {} : { timeoutMs: verdict.timeoutMs }),
-    grantable: verdict.grantable === true,
-    ...(verdict.ladder === undefined ? {} : { ladder: verdict.ladder }),
-  }))
-  const holds = of('hold')
-  const holdMs = Math.max(0, ...holds.map((one) => one.verdict.holdMs ?? 0))
-  const verdict =
-    denies.length > 0
-      ? 'deny'
-      : asks.length > 0
-        ? holdMs > 0
-          ? 'ask-then-hold'
-          : 'ask'
-        : holdMs > 0
-          ? 'hold'
-          : 'allow'
+  const [denies, asks, holds]: [Denied[], Asked[], string[]] = [[], [], []]
+  const allows: string[] = []
+  let holdMs = 0
+  for (const { rule, verdict } of byRule(said)) {
+    if (verdict.verdict === 'deny') denies.push({ rule, reason: textOf(verdict.reason) ?? 'denied' })
+    else if (verdict.verdict === 'ask') asks.push(askedBy(rule, verdict))
+    else if (verdict.verdict === 'allow') allows.push(rule)
+    else {
+      holds.push(rule)
+      holdMs = Math.max(holdMs, verdict.holdMs ?? 0)
+    }
+  }
+  const verdict = strictest(denies.length > 0, asks.length > 0, holdMs > 0)
   const reason =
-    denies.length > 0
+    verdict === 'deny'
       ? denies.map((one) => `${one.rule}: ${one.reason}`).join('; ')
       : verdict === 'allow'
-        ? `allowed by ${rulesOf(of('allow'))}`
-        : [...asks.map((one) => whyOf(one)), ...holds.map((one) => one.rule)].join('; ')
-  const names = [...new Set(holds.map((one) => one.rule))]
+        ? `allowed by ${rulesOf(allows)}`
+        : [...asks.map(whyOf), ...holds].join('; ')
   const rests = isUnlabelled(labels) ? {} : { labels }
-  return { verdict, reason, asks, holdMs, holds: names, denies, policy, found, ...rests }
+  return { verdict, reason, asks, holdMs, holds: once(holds), denies, policy, found, ...rests }
+}
+
+type Asked = Judgement['asks'][number]
+type Denied = Judgement['denies'][number]
+
+function strictest(denies: boolean, asks: boolean, holds: boolean): Judgement['verdict'] {
+  if (denies) return 'deny'
+  if (asks) return holds ? 'ask-then-hold' : 'ask'
+  return holds ? 'hold' : 'allow'
+}
+
+function askedBy(rule: string, { reason, onSilence = 'wait', timeoutMs, grantable, ladder }: Verdict): Asked {
+  const asked: { -readonly [K in keyof Asked]: Asked[K] } =
+    reason === undefined
+      ? { rule, onSilence, grantable: grantable === true }
+      : { rule, reason: textOf(reason)!, onSilence, grantable: grantable === true }
+  if (timeoutMs !== undefined) asked.timeoutMs = timeoutMs
+  if (ladder !== undefined) asked.ladder = ladder
+  return asked
+}
+
+/** Those of one rule stay as it said them. */
+function byRule(said: readonly Said[]): readonly Said[] {
+  for (let i = 1; i < said.length; i++)
+    if (said[i - 1]!.rule > said[i]!.rule)
+      return [...said].sort((a, b) => (a.rule < b.rule ? -1 : a.rule > b.rule ? 1 : 0))
+  return said
+}
+
+/** Of a sorted list. */
+function once(names: readonly string[]): readonly string[] {
+  return names.length < 2 ? names : names.filter((name, i) => i === 0 || name !== names[i - 1])
 }
 
 /** The name under which it is judged when no rule speaks of an action. */
@@ -218,9 +240,9 @@ export function whyOf({ rule, reason }: { readonly rule: string; readonly reason
 }
 
 /** A few of the rules by name: the reason is kept with every effect. */
-function rulesOf(said: readonly Said[]): string {
-  const names = said.slice(0, NAMES_MAX).map((one) => one.rule)
-  return `${names.join(', ') || 'default'}${said.length > NAMES_MAX ? ` and ${said.length - NAMES_MAX} more` : ''}`
+function rulesOf(rules: readonly string[]): string {
+  const more = rules.length > NAMES_MAX ? ` and ${rules.length - NAMES_MAX} more` : ''
+  return `${rules.slice(0, NAMES_MAX).join(', ') || 'default'}${more}`
 }
 
 const NAMES_MAX = 5
