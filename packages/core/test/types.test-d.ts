@@ -212,6 +212,16 @@ describe('a rule', () => {
     expectTypeOf(past).toBeFunction()
   })
 
+  it('is tried on rows about doing and about taking back, of which the latter have no labels', () => {
+    const input = { start: 'a', end: 'b', title: 'c' }
+    policy.test(policy([]), [
+      { action: book, input, labels: ['private'], expect: 'ask' },
+      { action: book, input, undo: true, expect: { verdict: 'allow' } },
+      // @ts-expect-error -- what is taken back is judged without labels
+      { action: book, input, undo: true, labels: ['private'], expect: 'allow' },
+    ])
+  })
+
   it('and a persona name actions that exist', () => {
     definePersona({ name: 'office', may: [book, 'calendar.*'] })
     // @ts-expect-error neither an action nor a name

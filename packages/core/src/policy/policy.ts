@@ -33,7 +33,7 @@ interface PolicyMaker {
   /** Executes only after this long; visible and cancellable until then. */
   hold(duration: Duration): Verdict
   deny(reason: string): Verdict
-  /** Judges each row of a table without a store. Throws `POLICY_TEST_FAILED` with all that differs. */
+  /** Judges each row of a table without a store; with `undo`, as a revert does. Throws `POLICY_TEST_FAILED` with all that differs. */
   test(gate: PolicyGate, table: readonly Trial[]): { rows: number }
 }
 
