@@ -147,7 +147,7 @@ describe('an open plan whose rules change', () => {
   it('of which all is denied can be approved no more, and again once the rules let it', async () => {
     const { t, run, before } = await begun()
     await t.deploy({ policy: rules([policy.rule('shut', { on: pay }, () => policy.deny('shut'))]) })
-    expect((await open(t)).allows).toEqual(['reject', 'respond', 'snooze'])
+    expect((await open(t)).allows).toEqual(['reject', 'respond', 'snooze', 'delegate'])
     await t.deploy({ policy: rules() })
     const now = await open(t)
     expect([now.hash, now.title, now.allows]).toEqual([before.hash, before.title, before.allows])

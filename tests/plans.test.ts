@@ -86,7 +86,7 @@ describe('a plan', () => {
     await t.start(payday, {})
     const item = await asked(t)
     expect(item).toMatchObject({ title: 'Pay the bills of May', risk: 'medium', state: 'open' })
-    expect(item.allows).toEqual(['approve', 'edit', 'reject', 'respond', 'snooze'])
+    expect(item.allows).toEqual(['approve', 'edit', 'reject', 'respond', 'snooze', 'delegate'])
     expect(item.lines.map(({ id, action, denied, holdMs, cost }) => ({ id, action, denied, holdMs, cost }))).toEqual([
       { id: '1', action: 'bank.pay', denied: undefined, holdMs: undefined, cost: { amount: 100, currency: 'EUR' } },
       { id: '2', action: 'bank.pay', denied: undefined, holdMs: undefined, cost: { amount: 200, currency: 'EUR' } },
