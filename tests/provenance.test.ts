@@ -228,6 +228,20 @@ describe.each([false, true])('whom a person is told to trust (alwaysReplay: %s)'
     await t.stop()
   })
 
+  it('says so of a run that a stranger has begun, and of nothing that it was shown besides', async () => {
+    const work = code(async (ctx) => {
+      await ctx.act(mail, { body: 'x' })
+      await ctx.act(mail, { body: 'y' }, { because: [await ctx.act(rates, {})] })
+    })
+    const t = await testConductor({ playbooks: [work], actions: [rates, mail], policy: asks, alwaysReplay })
+    await t.start(work, {}, { id: 'r', labels: ['untrusted'] })
+    const trusts = async () => (await t.inbox.list()).items[0]!.why.map(({ trust }) => trust)
+    expect(await trusts()).toEqual(['outside'])
+    await t.approve(mail)
+    expect(await trusts()).toEqual(['operator', 'connector'])
+    await t.stop()
+  })
+
   it('says it of the lines of a plan, and of the plan', async () => {
     const { t, item } = await askedFor(async (ctx) => {
       const [read, own] = [await ctx.act(letter, {}), await ctx.act(rates, {})]
