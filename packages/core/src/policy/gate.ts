@@ -107,9 +107,10 @@ function decideAll(rules: readonly Rule[], intended: Intended, found?: Found): S
     const rule = rules[i]!
     const facts = rule.look === undefined ? nothing : factsOf(rule, intended, found)
     const answer = 'broken' in facts ? broken(facts.broken) : ask(rule, facts)
-    if (answer === ALLOWED) continue
+    if (answer === ALLOW) continue
     said ??= []
-    for (const verdict of answer) said.push({ rule: rule.name, verdict: sourced(rule, verdict, intended) })
+    const list = (Array.isArray(answer) ? answer : [answer]) as readonly Said['verdict'][]
+    for (const verdict of list) said.push({ rule: rule.name, verdict: sourced(rule, verdict, intended) })
   }
   return said
 }
@@ -122,28 +123,29 @@ function sourced(rule: Rule, verdict: Said['verdict'], { sources = NO_LABELS }: 
   return { ...verdict, reason: verdict.reason === undefined ? from : `${verdict.reason}; ${from}` }
 }
 
-type Answer = readonly Said['verdict'][]
+type Answer = Said['verdict'] | readonly Said['verdict'][]
 type Facts = Parameters<Rule['decide']>[0]
 const NOTHING = Object.freeze({})
-/** The rule said `allow()`, and nothing else. */
-const ALLOWED: Answer = Object.freeze([ALLOW])
 
 /** G2: what one rule answers, or the denial that its failure is. */
 function ask(rule: Rule, facts: Facts): Answer {
   try {
     const answer: unknown = rule.decide(facts)
-    if (answer === ALLOW) return ALLOWED
-    const one = verdictOf(answer)
-    if (one !== undefined) return [one]
-    const given = Array.isArray(answer) ? (answer as unknown[]) : [answer]
-    const list = given.map(verdictOf)
-    if (list.length > 0 && list.every((one) => one !== undefined)) return list
-    const promises = given.filter(isPromise)
-    if (promises.length > 0) return [{ verdict: 'deny', reason: dropped(promises) }]
-    return [{ verdict: 'deny', reason: 'the rule returned no verdict' }]
+    return answer === ALLOW ? ALLOW : checked(answer)
   } catch (thrown) {
     return broken(thrown)
   }
+}
+
+function checked(answer: unknown): Answer {
+  const one = verdictOf(answer)
+  if (one !== undefined) return one === ALLOW ? [one] : one
+  const given = Array.isArray(answer) ? (answer as unknown[]) : [answer]
+  const list = given.map(verdictOf)
+  if (list.length > 0 && list.every((each) => each !== undefined)) return list
+  const promises = given.filter(isPromise)
+  if (promises.length > 0) return { verdict: 'deny', reason: dropped(promises) }
+  return { verdict: 'deny', reason: 'the rule returned no verdict' }
 }
 
 /** Nobody waits for what it comes to: that it fails must not end the process. */
@@ -153,7 +155,7 @@ function dropped(promises: readonly PromiseLike<unknown>[]): string {
 }
 
 function broken(thrown: unknown): Answer {
-  return [{ verdict: 'deny', reason: `the rule threw: ${thrown instanceof Error ? thrown.message : String(thrown)}` }]
+  return { verdict: 'deny', reason: `the rule threw: ${thrown instanceof Error ? thrown.message : String(thrown)}` }
 }
 
 /** What the look-ups of each rule found, or what they threw. */
