@@ -35,6 +35,10 @@ const careless = (name: string, run: (ctx: Context) => Promise<unknown>): Playbo
 const STEP = careless('step', async (ctx) => {
   ctx.step('fails', boom, sure)
 })
+const BEHIND = careless('behind', async (ctx) => {
+  await ctx.sleep('1h')
+  ctx.step('fails', boom, sure)
+})
 const RETRIED = careless('retried', async (ctx) => {
   await ctx.step('first', () => 1)
   ctx.step('fails', boom)
@@ -67,12 +71,13 @@ const BRANCHES = careless('branches', async (ctx) => {
 })
 /* eslint-enable @typescript-eslint/no-floating-promises */
 const DROPPING: readonly [string, Playbook<Record<string, never>, string>, RegExp][] = [
-  ['a step that was never begun', STEP, /"fails" was not done/],
+  ['a step that failed', STEP, /"fails" failed, and nobody looked: STEP_FAILED: boom/],
   ['a step that would be tried again', RETRIED, /"fails" was not done, its last try failed: STEP_FAILED: boom/],
   ['a step that failed while others went on', EARLIER, /"fails" failed, and nobody looked: STEP_FAILED: boom/],
   ['all effects of a loop but the first', LOOP, /"mail.send" failed, and nobody looked: STEP_KEY_NEEDED/],
   ['what a helper that nobody awaits would do next', HELPER, /"mail.send:\w+(#\d)?" was asked for too late/],
   ['what branches would do next', BRANCHES, /"all\[ann\].mail.send" was asked for too late/],
+  ['a step that was never begun', BEHIND, /"fails" was not done/],
 ]
 
 const TIDY: readonly [string, Playbook<Record<string, never>, string>][] = [
@@ -108,13 +113,15 @@ describe('a run that ends without what its code asked for', () => {
   it.each(DROPPING)('drops %s, and a test of it fails', async (_, playbook, line) => {
     const t = await testConductor(harness())
     const said = { code: 'STEP_NOT_AWAITED', message: expect.stringMatching(line) as string }
-    await expect(t.start(playbook, {})).rejects.toMatchObject(said)
+    const ended = t.start(playbook, {}).then(() => t.advance('1h'))
+    await expect(ended).rejects.toMatchObject(said)
     await t.stop()
   })
 
   it.each(DROPPING)('says that it dropped %s, in the log and in its story', async (_, playbook, line) => {
     const t = await testConductor(harness(true))
     const run = await t.start(playbook, {})
+    await t.advance('1h')
     expect(await run.result()).toBe('done')
     expect(t.log.filter((one) => line.test(one.message ?? ''))).toMatchObject([{ level: 'warn' }])
     expect((await t.keelson.audit.story(run.id)).at(-1)).toMatch(line)

@@ -11,6 +11,7 @@ describe('a poison run among a hundred', () => {
   it('#17 is the only one that is quarantined, and all others end', async () => {
     const data = store()
     let die: (() => void) | undefined
+    const started = Promise.withResolvers<void>()
     const work = definePlaybook({
       name: 'work',
       version: 1,
@@ -20,6 +21,7 @@ describe('a poison run among a hundred', () => {
         await ctx.step('first', () => n)
         await ctx.step('second', async () => {
           if (n !== 42) return n
+          await started.promise
           die?.()
           return new Promise<number>(() => {}) // the process is gone
         })
@@ -49,6 +51,7 @@ describe('a poison run among a hundred', () => {
       })
     let death = died()
     for (let n = 0; n < 100; n++) await conductor.start(work, { n }, { id: `r${n}` })
+    started.resolve()
     for (let round = 0; round < 20; round++) {
       const before = deaths
       await Promise.race([death, conductor.quiet()])

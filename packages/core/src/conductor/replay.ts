@@ -2,7 +2,7 @@
  * Replay: hands outcomes to the code, recorded ones first, each in its place.
  *
  * R1. Outcomes reach the code in journal order, one at a time, with every microtask drained between; live ones the same.
- * R2. While a recorded outcome has not been asked for, new operations wait.
+ * R2. While a recorded outcome has not been asked for, new operations wait. Where nothing is recorded, none does.
  * R3. Rest is judged on turns of the real event loop and at most `stallMs` of real time, never on the injected clock.
  */
 import { afterTurn, grace, turn } from '../base/clock.ts'
@@ -59,7 +59,7 @@ export class Replay {
   readonly #voice = new Voice()
   #fresh: { key: string; start: () => void }[] = []
   #cursor = 0
-  #live = false
+  #live: boolean
   #ended = false
   #last = ''
   readonly #early = new Set<string>()
@@ -75,6 +75,7 @@ export class Replay {
 
   constructor(history: History, options: ReplayOptions) {
     this.#history = history
+    this.#live = history.ops.size === 0 && history.outcomes.length === 0
     this.#handed = { at: history.startedAt, seq: 1 }
     this.#options = options
   }
