@@ -1,5 +1,5 @@
 /** Ids: the injected source of chance. Core draws no other random value. */
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomFillSync, randomUUID } from 'node:crypto'
 
 export interface Ids {
   /** A new unique id. */
@@ -10,17 +10,17 @@ export interface Ids {
   salt(): string
 }
 
-const POOL = 4096
 const SALT = 16
-let pool = randomBytes(0)
-let used = 0
+/** Filled again when it is used up: a new one each time would cost more than all that is drawn from it. */
+const pool = Buffer.alloc(4096)
+let used = pool.length
 
 export const systemIds: Ids = {
   id: () => randomUUID(),
   random: () => Math.random(),
   salt() {
     if (used + SALT > pool.length) {
-      pool = randomBytes(POOL)
+      randomFillSync(pool)
       used = 0
     }
     used += SALT

@@ -10,7 +10,7 @@ import type { KeelsonError } from '../base/errors.ts'
 import { canonical, canonicalAround } from '../base/json.ts'
 import { parse } from '../base/schema.ts'
 import type { Json } from '../base/value.ts'
-import type { Draft } from '../journal/entry.ts'
+import { dataOf, type Draft } from '../journal/entry.ts'
 import type { Claimed, Next } from '../journal/store.ts'
 import { hasCode, type AnyPlaybook } from '../playbook/playbook.ts'
 import { contextOf, loadTexts } from './context.ts'
@@ -107,7 +107,7 @@ async function begin(pass: Pass): Promise<void> {
   await pass.mailbox.absorb(claimed.mail)
   const { history } = pass
   if (history.head.seq === before && history.quarantined === undefined && isSuspicious(row)) return quarantine(pass)
-  if (history.settled !== undefined) return void (await settle(pass, history.settled))
+  if (history.ended !== undefined) return void (await settle(pass, dataOf(history.ended)))
   if (history.cancelling !== undefined && (await pass.task.internals?.mayCancel?.(pass))?.may !== false) {
     return (await cancel(pass)) ? undefined : handOver(pass, due(pass), 'due')
   }
@@ -137,7 +137,7 @@ async function begin(pass: Pass): Promise<void> {
 /** Settings that changed since the run last looked count from here: before what came in the meantime. Answers why they cannot. */
 async function seeSettings(pass: Pass, settings: Standing['settings']): Promise<WaitInfo | undefined> {
   const { history } = pass
-  if (history.settled !== undefined || history.paused !== undefined || history.cancelling !== undefined) return
+  if (history.ended !== undefined || history.paused !== undefined || history.cancelling !== undefined) return
   let stored: StoredSettings
   try {
     stored = settings()

@@ -233,7 +233,7 @@ async function take(mail: Mail, history: History, soFar: SoFar, at: DigestAt): P
     case 'reopen':
       return {
         drafts:
-          history.settled === undefined && history.quarantined === undefined
+          history.ended === undefined && history.quarantined === undefined
             ? []
             : [{ kind: 'run.reopened', data: data as MailData['reopen'] }],
       }

@@ -64,7 +64,7 @@ export async function settle(pass: Pass, settled: Settled): Promise<boolean> {
   const { claimed, playbook, env } = pass.task
   const { row } = claimed
   const { status, output, error, dropped } = settled
-  const known = pass.history.settled !== undefined
+  const known = pass.history.ended !== undefined
   const { internals } = pass.task
   const written = await submitInTurn(pass, 'ends', async () => {
     const cancelled = status === 'cancelled' && !known ? await internals?.mayCancel?.(pass) : undefined

@@ -35,7 +35,8 @@ export interface History {
   asideAt: number | undefined
   /** The version that it was last moved to. */
   moved: number | undefined
-  settled: EntryData['run.settled'] | undefined
+  /** The entry with which it settled. What that says, its records among it, is read by who asks: hardly anybody does. */
+  ended: (Entry & { kind: 'run.settled' }) | undefined
   /** What was raised in the inbox about the run and is not settled. */
   raised: { readonly kind: EntryKind; readonly text: string } | undefined
   /** Events that this run has received. */
@@ -52,11 +53,12 @@ export function fold(entries: readonly Entry[]): History {
   const kept = afterRewinds(entries)
   const first = kept[0]
   if (first?.kind !== 'run.started') throw new TypeError('a run begins with run.started')
+  const start = dataOf(first as Entry & { kind: 'run.started' })
   const history: History = {
     head: EMPTY_HEAD,
     bytes: 0,
     startedAt: first.at,
-    start: dataOf(first as Entry & { kind: 'run.started' }),
+    start,
     ops: new Map(),
     outcomes: [],
     deadlines: new Deadlines(),
@@ -68,10 +70,10 @@ export function fold(entries: readonly Entry[]): History {
     quarantined: undefined,
     asideAt: undefined,
     moved: undefined,
-    settled: undefined,
+    ended: undefined,
     raised: undefined,
-    events: new Set(dataOf(first as Entry & { kind: 'run.started' }).events ?? []),
-    labels: dataOf(first as Entry & { kind: 'run.started' }).labels ?? NO_LABELS,
+    events: new Set(start.events ?? []),
+    labels: start.labels ?? NO_LABELS,
     takeovers: 0,
     reopened: false,
   }
@@ -127,9 +129,8 @@ function applyRun(history: History, entry: Entry): void {
       history.paused = undefined
       return
     case 'run.settled':
-      history.settled = dataOf(entry as Entry & { kind: 'run.settled' })
-      if (history.settled.status === 'failed')
-        history.raised = { kind: entry.kind, text: history.settled.error?.message ?? '' }
+      history.ended = entry as Entry & { kind: 'run.settled' }
+      if (entry.payload?.includes('"status":"failed"') === true) raiseFailure(history, history.ended)
       return
     case 'run.moved':
       history.moved = dataOf(entry as Entry & { kind: 'run.moved' }).version
@@ -142,7 +143,7 @@ function applyRun(history: History, entry: Entry): void {
         history.ops.delete(op.key)
       }
       history.reopened = true
-      history.settled = undefined
+      history.ended = undefined
       history.quarantined = undefined
       history.cancelling = undefined
       return
@@ -164,6 +165,12 @@ function applyRun(history: History, entry: Entry): void {
     default:
       return
   }
+}
+
+/** Its output may hold the same words. */
+function raiseFailure(history: History, ended: Entry & { kind: 'run.settled' }): void {
+  const { status, error } = dataOf(ended)
+  if (status === 'failed') history.raised = { kind: ended.kind, text: error?.message ?? '' }
 }
 
 function applyOp(history: History, entry: Entry): void {
@@ -236,8 +243,9 @@ function complete(history: History, op: Op, entry: Entry): void {
 }
 
 /** F4. */
-export function closedIn({ settled, ops }: History): Op[] {
-  return (settled?.withdrawn ?? []).flatMap((key) => {
+export function closedIn({ ended, ops }: History): Op[] {
+  const withdrawn = ended === undefined ? undefined : dataOf(ended).withdrawn
+  return (withdrawn ?? []).flatMap((key) => {
     const op = ops.get(key)
     return op?.outcome === undefined && (op?.kind === 'wait' || op?.kind === 'ask') ? [op] : []
   })

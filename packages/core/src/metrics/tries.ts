@@ -151,6 +151,7 @@ function causesOf({ causes = [] }: Op): string[] {
 
 /** As the playbook wrote it: without ordinals, and the same in all branches. */
 function nameOf(key: string): string {
+  if (!key.includes('#') && !key.includes('[')) return key
   return key.replaceAll(/#\d+|\[[^\]]*\]/g, '')
 }
 
