@@ -34,16 +34,16 @@ export function contextOf(
   place: Place = { keys: new Keys(), memory: new WeakMap(), ended: false },
 ): Context {
   const { keys, memory: acts } = place
-  const { row } = pass.task.claimed
-  const seed = sha256(canonical([row.id, row.stream, keys.prefix]))
-  const random = seeded(seed)
+  const { unheard } = pass.work
+  const seed = once(() => seedOf(pass, keys.prefix))
+  const random = once(() => seeded(seed()))
   let ids = 0
   const perform: Perform = (name, start) => {
     if (place.ended) return never()
     return named(pass, place, name, start)
   }
-  const files = artifacts(pass, perform, acts)
-  const context: Omit<Context, 'step' | 'waitFor' | 'settings'> & { step: unknown; waitFor: unknown } = {
+  const files = once(() => unheard.verbs(artifacts(pass, perform, acts), 'artifacts'))
+  const context: Omit<Context, 'step' | 'waitFor' | keyof Rare> & { step: unknown; waitFor: unknown } = {
     ...working(pass, place, perform),
     ask: (question, options) => ask(pass, perform, question, options) as never,
     approve: (question, options) =>
@@ -58,18 +58,42 @@ export function contextOf(
     emit: (event, payload) => perform(`emit ${nameOf(event)}`, (key) => emit(pass, key, event, payload)),
     checkpoint: (name) => perform(`checkpoint ${name}`, (key) => checkpoint(pass, key, name)),
     continueAsNew: (input) => continueAsNew(pass, input),
-    artifacts: files,
-    templates: templates(pass, perform, files),
     taxonomy: () => taxonomy(pass, perform),
     entities: (type) => entities(pass, perform, acts, type),
-    memory: memory(pass, perform, acts, deskIn(pass)),
     now: () => pass.replay!.handed.at,
-    random,
-    id: () => sha256(canonical([seed, ids++])).slice(0, 24),
+    random: () => random()(),
+    id: () => sha256(canonical([seed(), ids++])).slice(0, 24),
     log: logger(pass),
   }
-  const settings = { enumerable: true, get: () => settingsAt(pass) }
-  return Object.defineProperty(pass.work.unheard.verbs(context), 'settings', settings) as Context
+  return withRare(unheard.verbs(context), {
+    artifacts: files,
+    templates: once(() => unheard.verbs(templates(pass, perform, files()), 'templates')),
+    memory: once(() => unheard.verbs(memory(pass, perform, acts, deskIn(pass)), 'memory')),
+    settings: () => settingsAt(pass),
+  })
+}
+
+/** What most runs never ask for: it is made when it is. */
+type Rare = Pick<Context, 'artifacts' | 'templates' | 'memory' | 'settings'>
+
+function withRare(context: object, rare: { readonly [K in keyof Rare]: () => Rare[K] }): Context {
+  const { artifacts, templates, memory, settings } = rare
+  return Object.defineProperties(context, {
+    artifacts: { enumerable: true, get: artifacts },
+    templates: { enumerable: true, get: templates },
+    memory: { enumerable: true, get: memory },
+    settings: { enumerable: true, get: settings },
+  }) as Context
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly one: T } | undefined
+  return () => (made ??= { one: make() }).one
+}
+
+function seedOf({ task }: Pass, prefix: string): string {
+  const { row } = task.claimed
+  return sha256(canonical([row.id, row.stream, prefix]))
 }
 
 /** The company's, or the scopes to which the personas hold it that it runs for. */

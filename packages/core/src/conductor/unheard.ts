@@ -18,23 +18,36 @@ const LINE_MAX = 300
 /** Nothing is lost where these are given up. */
 const WAITS: ReadonlySet<string> = new Set(['sleep', 'wait', 'ask'])
 
+/** That somebody awaits it. */
+const HEARD = Symbol('heard')
+
+type Answer = Promise<unknown> & { [HEARD]?: true }
+
+// eslint-disable-next-line @typescript-eslint/unbound-method -- called with its promise, each time
+const { then } = Promise.prototype
+
+/** What an answer of `ctx` is made on: of a promise that says it is made by Promise itself, an await would not call `then`. */
+const answers = Object.create(Promise.prototype, {
+  constructor: { value: undefined },
+  then: {
+    value(this: Answer, ...on: Parameters<typeof then>) {
+      this[HEARD] = true
+      return then.apply(this, on)
+    },
+  },
+}) as object
+
 export class Unheard {
-  readonly #failed = new Set<{ readonly name: string; readonly heard: boolean; readonly thrown: unknown }>()
+  readonly #failed = new Map<Answer, { readonly name: string; readonly thrown: unknown }>()
   readonly #late: string[] = []
 
   /** The answer as the code gets it: one that knows whether somebody awaits it. One that fails never ends the process. */
   hand<T>(name: string, answer: Promise<T>): Promise<T> {
-    const one = { name, heard: false, thrown: undefined as unknown }
-    const then = answer.then.bind(answer)
-    void then(undefined, (thrown: unknown) => {
-      if (!one.heard) this.#failed.add(Object.assign(one, { thrown }))
+    const given = answer as Answer
+    void then.call(given, undefined, (thrown: unknown) => {
+      if (given[HEARD] === undefined) this.#failed.set(given, { name, thrown })
     })
-    const heard: typeof answer.then = (onValue, onError) => {
-      one.heard = true
-      return then(onValue, onError)
-    }
-    // Of a promise that says it is made by Promise itself, an await would not call `then`.
-    return Object.defineProperties(answer, { then: { value: heard }, constructor: { value: undefined } })
+    return Object.setPrototypeOf(answer, answers) as Promise<T>
   }
 
   /** These verbs, fresh and without getters, each promise of which is handed over from now on; those of what a verb hands out, too (U3). */
@@ -70,7 +83,9 @@ export class Unheard {
     const ops = [...replay.open].flatMap((key) => known.get(key) ?? [])
     const lines = [
       ...ops.flatMap(undone),
-      ...[...this.#failed].filter(({ heard }) => !heard).map(({ name, thrown }) => failed(name, thrown)),
+      ...[...this.#failed]
+        .filter(([answer]) => answer[HEARD] === undefined)
+        .map(([, { name, thrown }]) => failed(name, thrown)),
       ...this.#late.map((key) => `"${key}" was asked for too late`),
     ]
     return [...new Set(lines)].slice(0, LINES_MAX).map((line) => line.slice(0, LINE_MAX).toWellFormed())

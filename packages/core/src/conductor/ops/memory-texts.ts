@@ -73,6 +73,7 @@ export async function loadTexts(pass: Pass): Promise<void> {
 }
 
 async function learn(pass: Pass, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return
   const texts = textsOf(pass)
   const missing = ids.filter((id) => !texts.has(id))
   const { env, claimed } = pass.task
