@@ -46,8 +46,7 @@ export function shut({ state, reason }: Life): WaitInfo | undefined {
 }
 
 /** Throws `WORKSPACE_CLOSED` unless new work may begin in it. */
-export async function assertActive(env: Environment, workspace: string): Promise<void> {
-  const { state, reason } = (await env.company(workspace).standing()).life
+export function assertActive(workspace: string, { state, reason }: Life): void {
   if (state === 'active') return
   throw new KeelsonError('WORKSPACE_CLOSED', `workspace ${workspace} is ${state}: ${reason}`, {
     hint: state === 'suspended' ? 'resume() it first.' : `workspaces.create('${workspace}') begins it anew, empty.`,

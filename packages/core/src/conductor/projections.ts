@@ -62,7 +62,7 @@ export const NOTHING: Counted = { puts: [] }
 /** Several projections as one. */
 export function together<Env>(all: readonly Projections<Env>[]): Required<Projections<Env>> {
   const sum = async (answers: readonly (Promise<Drawn> | undefined)[]): Promise<Drawn> => {
-    const counted = await Promise.all(answers.map((one) => one ?? Promise.resolve<Drawn>(NOTHING)))
+    const counted = await Promise.all(answers.filter((one) => one !== undefined))
     const starts = counted.flatMap((one) => one.starts ?? [])
     const drafts = counted.flatMap((one) => one.drafts ?? [])
     return { puts: counted.flatMap((one) => one.puts), ...(starts.length === 0 ? {} : { starts }), drafts }

@@ -16,7 +16,7 @@ import type { Environment } from './environment.ts'
 import { EVENT_PLAYBOOK, isSent, sentEvent, sentRun, type EventInput } from './event-run.ts'
 import { assertActive } from './life.ts'
 import type { Notifier } from './notifier.ts'
-import { rootOf } from './shadow/mode.ts'
+import { rootIn } from './shadow/mode.ts'
 import { newRun, startUnit, streamOf } from './start.ts'
 import { resultOf, rowOf, statusOf, whyOf, type RunStatus } from './status.ts'
 
@@ -51,10 +51,11 @@ export async function start<In, Out>(
   const known = playbookOf(playbook)
   env.catalog.assertHas(known, 'Start')
   const company = env.company(workspace)
-  await assertActive(env, workspace)
+  const standing = await company.standing()
+  assertActive(workspace, standing.life)
   assertOwnId(options.id)
-  await company.key()
-  const settings = (await company.standing()).settings()
+  await company.secret()
+  const settings = standing.settings()
   const run = newRun(known, {
     workspace,
     id: options.id,
@@ -63,7 +64,7 @@ export async function start<In, Out>(
     personas: [known.persona, options.persona].filter((one) => one !== undefined),
     labels: labelled(labelsOf(options.labels), `the input of ${known.name}`),
     ...(settings.version === 0 ? {} : { settings }),
-    ...(await rootOf(env, workspace, known, options.id, options.shadow)),
+    ...(options.shadow === true ? { shadow: options.id } : rootIn(standing.shadow, known, options.id)),
     now: env.clock.now(),
     salt: () => env.ids.salt(),
     told: options.by !== undefined,
@@ -133,7 +134,7 @@ export async function send<T>(
   options: { id: string; by?: Actor },
 ): Promise<void> {
   const text = toStored(eventSchema(event), payload, 'INPUT_INVALID', `the payload of event ${event.name}`)
-  await assertActive(env, workspace)
+  assertActive(workspace, (await env.company(workspace).standing()).life)
   const run = await sentRun(env, workspace, sentEvent(event, options.id, text), options.by)
   const isNew = !(await isSent(env, workspace, run.id))
   const answer = isNew ? await env.store.write(workspace, startUnit(run)) : undefined

@@ -279,7 +279,7 @@ async function begun(
   const { env, claimed } = pass.task
   const { workspace } = claimed.row
   const id = `${plan.name}@${iso(at)}`
-  const mode = await rootOf(env, workspace, playbook, id, undefined)
+  const mode = await rootOf(env, workspace, playbook, id)
   const personas = playbook.persona === undefined ? [] : [playbook.persona]
   const { by } = pass.history.start
   try {

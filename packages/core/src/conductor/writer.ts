@@ -98,6 +98,7 @@ export class Writer {
   #ended = false
   #refused = false
   readonly #salt: () => string
+  readonly #take = (): void => this.#next()
 
   constructor(head: Head, options: WriterOptions) {
     this.#head = head
@@ -136,7 +137,7 @@ export class Writer {
     this.#queue.push(waiting)
     if (this.#busy) return
     this.#busy = true
-    void now.then(() => this.#next()) // what the code asks for in the same go shares the unit
+    void now.then(this.#take) // what the code asks for in the same go shares the unit
   }
 
   /** Takes up what waits longest; called when nothing is under way. */
@@ -153,14 +154,14 @@ export class Writer {
   }
 
   async #onBehalfOf({ job, done }: Submitted): Promise<void> {
-    const { redirect = (built: Built) => built } = this.#options
+    const { redirect } = this.#options
     for (let conflicts = 0; ; conflicts++) {
       const wanted = await job()
       if (wanted === undefined || this.#ended) {
         if (!this.#ended) done(undefined)
         return this.#next()
       }
-      const built = await redirect(wanted)
+      const built = redirect === undefined ? wanted : await redirect(wanted)
       if (built === 'conflict') continue
       const { unit, entries } = this.#unit(built)
       const answer = await this.#options.store.commit(this.#options.lease, unit)

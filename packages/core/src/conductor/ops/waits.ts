@@ -218,7 +218,7 @@ export function call(pass: Pass, key: string, target: { readonly name: string },
         lanes: start.lanes ?? [],
       }
       const personas = [...boundNow(pass), ...(playbook.persona === undefined ? [] : [playbook.persona])]
-      const own = await rootOf(env, claimed.row.workspace, playbook, child, undefined)
+      const own = await rootOf(env, claimed.row.workspace, playbook, child)
       const run = newRun(playbook, {
         workspace: claimed.row.workspace,
         id: child,

@@ -49,10 +49,12 @@ export async function rootOf(
   workspace: string,
   playbook: AnyPlaybook,
   run: string,
-  asked: boolean | undefined,
 ): Promise<{ shadow?: string }> {
-  if (asked === true) return { shadow: run }
-  const { playbooks } = (await env.company(workspace).standing()).shadow
+  return rootIn((await env.company(workspace).standing()).shadow, playbook, run)
+}
+
+/** The same as of what the company has put in shadow. */
+export function rootIn({ playbooks }: ShadowModes, playbook: AnyPlaybook, run: string): { shadow?: string } {
   const listed = playbooks.includes(playbook.name) || playbooks.includes(`${playbook.name}@${playbook.version}`)
   return listed ? { shadow: run } : {}
 }
