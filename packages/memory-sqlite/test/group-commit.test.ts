@@ -164,6 +164,44 @@ async function elsewhere(does: (other: FileStore) => Promise<unknown>): Promise<
   }
 }
 
+describe('a claim in the transaction that starts its runs', () => {
+  const readsEntries = (sql: string): boolean => sql.startsWith('select') && sql.includes('from "entries"')
+  const start = (id: string): Promise<unknown> => store.write(W, { starts: [newRun(id)] })
+
+  it('answers their entries as the file holds them, without reading them back', async () => {
+    asked.length = 0
+    const [, , { claimed }] = await Promise.all([start('a'), start('b'), store.claim(query('one'))])
+    expect(asked.filter(readsEntries).filter((sql) => !sql.includes('max('))).toEqual([])
+    expect(claimed.map(({ row }) => row.id)).toEqual(['a', 'b'])
+    for (const { row, entries } of claimed) expect(entries).toEqual(await store.entries(W, row.stream))
+  })
+
+  it('answers what was erased or grew behind them as that', async () => {
+    const erase = { purge: { payloads: [{ stream: 'a', seq: 1 }] } }
+    const grow = { entries: more('b', newRun('b').entries) }
+    const writes = [start('a'), store.write(W, erase), start('b'), store.write(W, grow)]
+    const [{ claimed }] = await Promise.all([store.claim(query('one')), ...writes])
+    expect(claimed.map(({ entries }) => entries.map(({ payload }) => payload))).toEqual([[null], ['{}', '{"ok":"x"}']])
+  })
+})
+
+describe('runs that are asked for in one go', () => {
+  it('are compared once with what another worker has written, and again in the next', async () => {
+    await leased(store, 'one')
+    const compared = (): number => asked.splice(0).filter((sql) => sql.includes('data_version')).length
+    const look = (): Promise<unknown> => store.runs(W, { ids: ['r'], limit: 1 })
+    compared()
+    await Promise.all([look(), look(), look()])
+    expect(compared()).toBe(1)
+    const other = await opened(fileStore(path(), { durability: 'disk' }), 'two')
+    await other.write(W, { deliveries: [{ run: 'r', onceKey: 'k', kind: 'x', payload: '{}', at: 1 }] })
+    await other.close()
+    const mail = await store.mail({ workspace: W, run: 'r' }, 0)
+    expect(mail).toHaveLength(1)
+    expect(compared()).toBe(1)
+  })
+})
+
 describe('units of one turn', () => {
   it('share one transaction, even with one that conflicts (S2)', async () => {
     handle.pragma('wal_checkpoint(TRUNCATE)')

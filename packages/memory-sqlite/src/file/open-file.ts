@@ -79,6 +79,8 @@ export class OpenFile {
   #position = 0
   #anchored = 0
   #anchoredAt = 0
+  /** What is remembered was compared with what others have written, since this code was called by the event loop. */
+  #compared = false
 
   private constructor(path: string, options: OpenOptions, parts: Parts) {
     this.path = path
@@ -117,14 +119,23 @@ export class OpenFile {
     }
   }
 
-  /** Runs work that only reads, at once. From 'remembered': it may be answered from what the context remembers (K1). */
+  /**
+   * Runs work that only reads, at once. From 'remembered': it may be answered from what the context remembers (K1). Who writes in
+   * another process is heard of in another go of the event loop, so one comparison does for all that is asked in this one.
+   */
   read<T>(work: Work<T>, from?: 'remembered'): T {
     try {
-      if (from === 'remembered') begins(this.context)
+      if (from === 'remembered' && !this.#compared) this.#compare()
       return this.#runner.run(work)
     } catch (error) {
       throw failure(error, this.path)
     }
+  }
+
+  #compare(): void {
+    begins(this.context)
+    this.#compared = true
+    queueMicrotask(() => (this.#compared = false))
   }
 
   /** Work that writes, in the next group. */

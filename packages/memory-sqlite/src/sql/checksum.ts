@@ -63,11 +63,12 @@ export function sealOf<Row extends { crc: number }>(
   columns: readonly (keyof Row & string)[],
   nameOf: (row: Row) => string,
 ): Seal<Row> {
-  const sum = (row: Omit<Row, 'crc'>): number =>
-    checksum(
-      table,
-      columns.map((column) => (row as Record<string, string | number | null>)[column] ?? null),
-    )
+  const values = columns.map((): string | number | null => null)
+  const sum = (row: Omit<Row, 'crc'>): number => {
+    for (let at = 0; at < columns.length; at++)
+      values[at] = (row as Record<string, string | number | null>)[columns[at]!] ?? null
+    return checksum(table, values)
+  }
   return {
     columns,
     seal: (row) => ({ ...row, crc: sum(row) }) as unknown as Row,

@@ -8,7 +8,7 @@
  */
 import { KeelsonError, type ClaimAnswer, type ClaimQuery, type Claimed } from '@keelson/core/ports'
 import { findWorkspace, runName, workspaceName, type Context } from './context.ts'
-import { readEntries } from './entries.ts'
+import { firstEntries } from './entries.ts'
 import { kysely } from './kysely.ts'
 import { unreadMail } from './mail.ts'
 import { findRun, saveRun, toRunRow, troubleOf } from './runs.ts'
@@ -269,7 +269,7 @@ function* grab(context: Context, row: RunsTable, worker: string): Work<Claimed> 
 function* journalOf(context: Context, row: RunsTable): Work<Pick<Claimed, 'entries' | 'mail' | 'corrupt'>> {
   try {
     return {
-      entries: yield* readEntries(context, row.workspace, row.stream, 0, ALL),
+      entries: yield* firstEntries(context, row.workspace, row.stream),
       mail: row.mails > 0 ? yield* unreadMail(context, row.workspace, row.id, 0) : [],
     }
   } catch (error) {
@@ -277,9 +277,6 @@ function* journalOf(context: Context, row: RunsTable): Work<Pick<Claimed, 'entri
     return { entries: [], mail: [], corrupt: error.message }
   }
 }
-
-/** More entries than a run may have. */
-const ALL = 2_147_483_647
 
 function* nextAt(asked: Asked, spaces: readonly number[], after: number, state = 'parked'): Work<number | null> {
   let next: number | null = null

@@ -4,7 +4,7 @@
  * K1. What others may change is only remembered by a connection that can tell when another has written, and no longer than
  *     until one has; see `begins`. Any other forgets it as a transaction begins.
  */
-import type { RunRow } from '@keelson/core/ports'
+import type { Placed, RunRow } from '@keelson/core/ports'
 import { checksum, corrupt } from './checksum.ts'
 import type { Queries } from './queries.ts'
 import { all, first, run, type Work } from './statement.ts'
@@ -28,6 +28,8 @@ export interface Context {
   asOf: number | undefined
   /** Streams that were looked for since this transaction began and were not there, as in `names.streams`. */
   readonly missing: Set<string>
+  /** All entries of the streams that runs of this transaction began, by number: a claim behind them need not read what was just written. */
+  readonly begun: Map<number, readonly Placed[]>
   /** Asks for `last`: positions grow in commit order (S6). */
   readonly lastNumber: (q: Queries) => Work<number>
   /** Runs that moved while nobody held them, or were delivered to, by workspace; told once that is durable. */
@@ -73,13 +75,14 @@ export function createContext(q: Queries, lastNumber: Context['lastNumber'], wri
   return {
     ...{ q, names, lastNumber, writesOfOthers },
     ...{ last: undefined, lastRuns: new Map(), runs: new Map(), seen: new Map(), asOf: undefined },
-    ...{ missing: new Set(), changes: new Map() },
+    ...{ missing: new Set(), begun: new Map(), changes: new Map() },
   }
 }
 
 /** As a transaction begins, or a read that may use what is remembered: forgets what others may have changed since the last (K1). */
 export function begins(context: Context): void {
   context.missing.clear()
+  context.begun.clear()
   const now = context.writesOfOthers?.()
   if (now !== undefined && now === context.asOf) return
   forget(context)
@@ -112,6 +115,7 @@ export function rolledBack(context: Context): void {
   const { names } = context
   for (const map of Object.values(names) as Map<unknown, unknown>[]) map.clear()
   context.missing.clear()
+  context.begun.clear()
   forget(context)
   context.changes = new Map()
 }

@@ -1,7 +1,7 @@
 /** Entries: appending to streams, reading them, and erasing what they say. */
-import type { Entry, EntryKind, Placed } from '@keelson/core/ports'
+import type { Entry, EntryKind, NewRun, Placed } from '@keelson/core/ports'
 import { checksum, corrupt } from './checksum.ts'
-import { findStream, makeStream, numbers, streamName, type Context } from './context.ts'
+import { findStream, makeStream, numbers, position, streamName, type Context } from './context.ts'
 import { all, first, run, type Work } from './statement.ts'
 import type { EntriesTable } from './tables.ts'
 
@@ -36,11 +36,33 @@ const HEADS_MAX = 4_000
 export function* append(context: Context, workspace: number, entries: readonly Entry[]): Work<void> {
   for (const entry of entries) {
     const stream = yield* makeStream(context, workspace, entry.stream)
-    const position = yield* numbers(context, 1)
-    yield* run(context.q.addEntry, toRow(workspace, stream, position, entry))
+    context.begun.delete(stream)
+    yield* run(context.q.addEntry, toRow(workspace, stream, yield* numbers(context, 1), entry))
     context.names.heads.set(stream, entry.seq)
   }
 }
+
+/** The same of a run's first entries, which `firstEntries` answers until the transaction is over. */
+export function* begin(context: Context, workspace: number, { stream: name, entries }: NewRun): Work<void> {
+  yield* append(context, workspace, entries)
+  const stream = yield* findStream(context, workspace, name)
+  const behind = (yield* position(context)) - entries.length
+  if (stream !== undefined && entries.every((entry, at) => entry.stream === name && entry.seq === at + 1))
+    context.begun.set(
+      stream,
+      entries.map((entry, at) => ({ ...entry, position: behind + at + 1 })),
+    )
+}
+
+/** All entries of a stream, within a transaction: of one that it has begun itself, without reading what was just written. */
+export function* firstEntries(context: Context, workspace: number, name: string): Work<readonly Placed[]> {
+  const stream = yield* findStream(context, workspace, name)
+  const begun = stream === undefined ? undefined : context.begun.get(stream)
+  return begun ?? (yield* readEntries(context, workspace, name, 0, ALL))
+}
+
+/** More entries than a run may have. */
+const ALL = 2_147_483_647
 
 export function* readEntries(
   context: Context,

@@ -6,6 +6,7 @@ import { findRun, saveRun } from './runs.ts'
 import { run, type Work } from './statement.ts'
 
 export function* purge(context: Context, workspace: number, what: Purge): Work<void> {
+  context.begun.clear()
   if (what.streams !== undefined || what.allBut !== undefined) yield* keepLast(context)
   for (const { stream, seq } of what.payloads ?? []) yield* erase(context, workspace, stream, seq)
   for (const name of what.streams ?? []) yield* dropStream(context, workspace, name)

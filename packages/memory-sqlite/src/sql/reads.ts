@@ -10,7 +10,7 @@ export function* readRuns(context: Context, db: Sql, workspace: string, query: R
   const space = yield* findWorkspace(context, workspace)
   if (space === undefined) return []
   const rows = query.ids === undefined ? yield* all(page(db, space, query), {}) : yield* byId(context, space, query)
-  return rows.map((row) => shownRow(workspace, row))
+  return rows.map((row) => shownRow(context, workspace, row))
 }
 
 function* byId(context: Context, space: number, query: RunQuery): Work<RunsTable[]> {

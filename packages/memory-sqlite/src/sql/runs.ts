@@ -17,7 +17,9 @@ export const openRun = sealed.open
 export const troubleOf = sealed.trouble
 
 export function* findRun(context: Context, workspace: number, id: string): Work<RunsTable | undefined> {
-  const row = yield* seenRun(context, workspace, id)
+  const known = context.runs.get(runName(workspace, id))
+  if (known !== undefined) return known // as it was sealed here
+  const row = yield* first(context.q.run, { workspace, id })
   return row === undefined ? undefined : openRun(row)
 }
 
@@ -71,15 +73,24 @@ export function* startRun(
     context.runs.delete(runName(workspace, start.id))
   }
   const num = before?.num ?? (yield* nextNumber(context, workspace))
+  const { id, stream, playbook, version, lane, root } = start
   const row: Omit<RunsTable, 'crc'> = {
-    ...{ workspace, id: start.id, stream: start.stream, playbook: start.playbook, version: start.version },
     ...dueFrom(start.dueAt, now),
-    ...{ status: '', lane: start.lane, root: start.root, lane_running: start.laneWhileRunning ? 1 : 0 },
-    place: yield* placeInLane(context, { workspace, lane: start.lane, root: start.root, num }),
+    ...{
+      workspace,
+      id,
+      stream,
+      playbook,
+      version,
+      status: '',
+      lane,
+      root,
+      lane_running: start.laneWhileRunning ? 1 : 0,
+    },
     ...{ epoch: 0, worker: null, deaths: 0, claims: 0, created_at: start.createdAt, num, mails: 0, shown: 0 },
-    ...endOf(start),
+    place: lane === null ? num : yield* placeInLane(context, { workspace, lane, root, num }),
   }
-  const stored = sealed.seal(row)
+  const stored = sealed.seal(start.settled === undefined ? row : { ...row, ...endOf(start.settled) })
   yield* run(context.q.addRun, stored)
   keepRun(context, stored)
   changed(context, yield* workspaceName(context, workspace), row.id)
@@ -93,8 +104,8 @@ function* nextNumber(context: Context, workspace: number): Work<number> {
 }
 
 /** A run that is restored may have ended already. */
-function endOf({ settled }: NewRun): Partial<RunsTable> {
-  return settled === undefined ? {} : { state: 'settled', due_at: null, status: settled.status, settled_at: settled.at }
+function endOf({ status, at }: NewRun['settled'] & {}): Partial<RunsTable> {
+  return { state: 'settled', due_at: null, status, settled_at: at }
 }
 
 /**
@@ -151,8 +162,9 @@ export function toRunRow(workspace: string, row: RunsTable): RunRow {
 }
 
 /** As `toRunRow`, of a row that may not be what was written: then it is held by nobody and says what is wrong. */
-export function shownRow(workspace: string, row: RunsTable): RunRow {
-  const corrupt = troubleOf(row)
+export function shownRow({ runs }: Context, workspace: string, row: RunsTable): RunRow {
+  const isOurs = runs.get(runName(row.workspace, row.id)) === row
+  const corrupt = isOurs ? undefined : troubleOf(row)
   const shown = toRunRow(workspace, row)
   return corrupt === undefined ? shown : { ...shown, state: 'held', worker: null, wakeAt: null, corrupt }
 }

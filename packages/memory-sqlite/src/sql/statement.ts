@@ -32,10 +32,10 @@ export type Work<T> = Generator<Call, T, unknown>
 export function statement<Args extends Arguments, Row>(build: (args: Args) => Compilable<Row>): Statement<Args, Row> {
   const named = new Proxy({}, { get: (_, name) => new Slot(String(name)) })
   const { sql, parameters } = build(named as Args).compile()
-  const slots = [...parameters]
+  const names = parameters.map((slot) => (slot instanceof Slot ? slot.name : undefined))
   return {
     sql,
-    bind: (args) => slots.map((slot) => (slot instanceof Slot ? args[slot.name]! : (slot as Value))),
+    bind: (args) => names.map((name, at) => (name === undefined ? (parameters[at] as Value) : args[name]!)),
   }
 }
 

@@ -6,7 +6,7 @@
  */
 import type { Answer, Conflict, Entry, Instant, Lease, NewRun, PassUnit, Unit } from '@keelson/core/ports'
 import { findWorkspace, makeWorkspace, type Context } from './context.ts'
-import { append, hasEntry, headSeq, seenHead } from './entries.ts'
+import { append, begin, hasEntry, headSeq, seenHead } from './entries.ts'
 import { deliver } from './deliver.ts'
 import { purge } from './purge.ts'
 import { dropMail, readMail, wasDelivered } from './mail.ts'
@@ -150,7 +150,7 @@ function* apply(context: Context, space: number, unit: Unit, judged: Judged, now
   for (const bytes of unit.artifacts ?? []) yield* putBytes(context, space, bytes)
   for (const start of judged.starts) {
     yield* startRun(context, space, start, { now, restoring: unit.restoring === true })
-    yield* append(context, space, start.entries)
+    yield* begin(context, space, start)
   }
   for (const { run, state, version } of unit.touch ?? []) {
     const row = (yield* findRun(context, space, run))!
