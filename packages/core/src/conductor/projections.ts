@@ -61,15 +61,20 @@ export const NOTHING: Counted = { puts: [] }
 
 /** Several projections as one. */
 export function together<Env>(all: readonly Projections<Env>[]): Required<Projections<Env>> {
-  const sum = async (answers: readonly (Promise<Drawn> | undefined)[]): Promise<Drawn> => {
-    const counted = await Promise.all(answers.filter((one) => one !== undefined))
+  const sum = async (ask: (one: Projections<Env>) => Promise<Drawn> | undefined): Promise<Drawn> => {
+    const asked: Promise<Drawn>[] = []
+    for (const one of all) {
+      const answer = ask(one)
+      if (answer !== undefined) asked.push(answer)
+    }
+    const counted = await Promise.all(asked)
     const starts = counted.flatMap((one) => one.starts ?? [])
     const drafts = counted.flatMap((one) => one.drafts ?? [])
     return { puts: counted.flatMap((one) => one.puts), ...(starts.length === 0 ? {} : { starts }), drafts }
   }
   return {
-    settled: (env, settling) => sum(all.map((one) => one.settled?.(env, settling))),
-    decided: (env, workspace, deciding) => sum(all.map((one) => one.decided?.(env, workspace, deciding))),
-    corrected: (env, workspace, correcting) => sum(all.map((one) => one.corrected?.(env, workspace, correcting))),
+    settled: (env, settling) => sum((one) => one.settled?.(env, settling)),
+    decided: (env, workspace, deciding) => sum((one) => one.decided?.(env, workspace, deciding)),
+    corrected: (env, workspace, correcting) => sum((one) => one.corrected?.(env, workspace, correcting)),
   }
 }

@@ -52,14 +52,19 @@ export const TRAIL = 'audit'
 /** The drafts, each with the lines that it leaves among its puts. */
 export function withTrail(drafts: readonly Draft[], place: Place): readonly Draft[] {
   if (!drafts.some(tells)) return drafts
-  return drafts.map((draft, i) => {
-    const data = draft.data as { puts?: readonly Put[]; by?: Actor }
-    if (!tells(draft)) return draft
-    const lines = linesOf(draft, data, { ...place, seq: place.seq + i + 1, by: data.by ?? place.by })
-    if (lines.length === 0) return draft
-    const puts = [...(data.puts ?? []), ...lines.map((line, n) => trailPut(line, n))]
-    return { ...draft, data: { ...draft.data, puts } } as Draft
-  })
+  const told: Draft[] = []
+  for (const draft of drafts)
+    told.push(tells(draft) ? withLines(draft, { ...place, seq: place.seq + told.length + 1 }) : draft)
+  return told
+}
+
+/** `place.seq`: of the draft itself. */
+function withLines(draft: Draft, place: Place): Draft {
+  const data = draft.data as { puts?: readonly Put[]; by?: Actor }
+  const lines = linesOf(draft, data, { ...place, by: data.by ?? place.by })
+  if (lines.length === 0) return draft
+  const puts = [...(data.puts ?? []), ...lines.map((line, n) => trailPut(line, n))]
+  return { ...draft, data: { ...draft.data, puts } } as Draft
 }
 
 /** It may leave a line; most entries of a run cannot. */

@@ -56,15 +56,18 @@ export function chain(
   salt: () => string,
 ): Entry[] {
   let { seq, hash } = head
-  return drafts.map((draft) => {
+  // No `map`: once the engine has optimised that, its list is of another shape, and all that was optimised for the first one is lost.
+  const entries: Entry[] = []
+  for (const draft of drafts) {
     const payload = canonicalAround(draft.data)
     const salted = salt()
     const payloadHash = sha256Of(salted, payload)
     seq += 1
     const key = draft.key ?? ''
     hash = envelopeHash(workspace, { stream, seq, kind: draft.kind, key, at, payloadHash }, hash)
-    return { stream, seq, kind: draft.kind, key, at, payload, salt: salted, payloadHash, hash }
-  })
+    entries.push({ stream, seq, kind: draft.kind, key, at, payload, salt: salted, payloadHash, hash })
+  }
+  return entries
 }
 
 export function headOf(entries: readonly Entry[], before: Head = EMPTY_HEAD): Head {

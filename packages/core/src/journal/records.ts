@@ -38,10 +38,11 @@ export function inked(drafts: readonly Draft[]): { drafts: readonly Draft[]; rec
     records.push(write)
     return write.data === null ? put : { ...put, data: verbatim(write.data) }
   }
-  const inkedDrafts = drafts.map((draft) => {
+  const inkedDrafts: Draft[] = []
+  for (const draft of drafts) {
     const { puts } = draft.data as { puts?: readonly Put[] }
-    return puts === undefined ? draft : ({ ...draft, data: { ...draft.data, puts: puts.map(ink) } } as Draft)
-  })
+    inkedDrafts.push(puts === undefined ? draft : ({ ...draft, data: { ...draft.data, puts: puts.map(ink) } } as Draft))
+  }
   return { drafts: inkedDrafts, records }
 }
 

@@ -100,7 +100,7 @@ export class GroupCommit {
 
   /** One transaction. Answers the jobs when it is durable; else says why it is not. */
   #transact(group: readonly Waiting[]): 'done' | 'busy' | KeelsonError {
-    let answers: unknown[] = []
+    const answers: unknown[] = []
     try {
       this.#begin.run()
     } catch (error) {
@@ -109,7 +109,7 @@ export class GroupCommit {
     let committing = false
     try {
       begins(this.#context)
-      answers = group.map(({ job }) => job.hot?.() ?? this.#runner.run(job.work()))
+      for (const { job } of group) answers.push(job.hot?.() ?? this.#runner.run(job.work()))
       committing = true
       this.#commit.run()
     } catch (error) {

@@ -47,11 +47,10 @@ export function* begin(context: Context, workspace: number, { stream: name, entr
   yield* append(context, workspace, entries)
   const stream = yield* findStream(context, workspace, name)
   const behind = (yield* position(context)) - entries.length
-  if (stream !== undefined && entries.every((entry, at) => entry.stream === name && entry.seq === at + 1))
-    context.begun.set(
-      stream,
-      entries.map((entry, at) => ({ ...entry, position: behind + at + 1 })),
-    )
+  if (stream === undefined || !entries.every((entry, at) => entry.stream === name && entry.seq === at + 1)) return
+  const placed: Placed[] = []
+  for (const entry of entries) placed.push({ ...entry, position: behind + entry.seq })
+  context.begun.set(stream, placed)
 }
 
 /** All entries of a stream, within a transaction: of one that it has begun itself, without reading what was just written. */

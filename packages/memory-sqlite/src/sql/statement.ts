@@ -35,7 +35,14 @@ export function statement<Args extends Arguments, Row>(build: (args: Args) => Co
   const names = parameters.map((slot) => (slot instanceof Slot ? slot.name : undefined))
   return {
     sql,
-    bind: (args) => names.map((name, at) => (name === undefined ? (parameters[at] as Value) : args[name]!)),
+    bind(args) {
+      const values: Value[] = []
+      for (let at = 0; at < names.length; at++) {
+        const name = names[at]
+        values.push(name === undefined ? (parameters[at] as Value) : args[name]!)
+      }
+      return values
+    },
   }
 }
 
