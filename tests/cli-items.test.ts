@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { action, createConductor, defineTrust, policy, type Conductor } from '@keelson/core'
+import { action, createConductor, defineTrust, policy, type Conductor, type Verdict } from '@keelson/core'
 import { sqlite } from '@keelson/memory-sqlite'
 import { code } from './support/open.ts'
 import { onTerminal, own } from './support/terminal.ts'
@@ -45,14 +45,17 @@ let folder: string
 let store: string
 let app: Conductor
 
+const appUnder = (say: () => Verdict) =>
+  createConductor({
+    ...{ store: sqlite(store), playbooks: [work, plans], actions: [read, send], log, keepAlive: false },
+    policy: policy([policy.rule('asks', { on: send }, say)]),
+    trust: [defineTrust(send, { segment: () => 'all', start: 'approve' })],
+  })
+
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'keelson-items-'))
   store = join(folder, 'app.db')
-  app = await createConductor({
-    ...{ store: sqlite(store), playbooks: [work, plans], actions: [read, send], log, keepAlive: false },
-    policy: policy([policy.rule('asks', { on: send }, () => policy.ask({ onSilence: 'remind' }))]),
-    trust: [defineTrust(send, { segment: () => 'all', start: 'approve' })],
-  })
+  app = await appUnder(() => policy.ask({ onSilence: 'remind' }))
   await app.start(work, {}, { id: 'r' })
   await app.start(plans, {}, { id: 'p' })
   await app.quiet()
@@ -103,5 +106,18 @@ describe('on a terminal', () => {
     expect(plain.stdout).not.toContain('\u001B')
     expect(none.stdout).toBe(plain.stdout)
     expect((await own(['inbox', store])).stdout).toBe(plain.stdout) // a pipe is no terminal
+  })
+})
+
+describe('under other rules', () => {
+  it('shows what other rules have changed of a plan', async () => {
+    await app.stop()
+    app = await appUnder(() => policy.deny('no \u001B[31mmails'))
+    await app.quiet()
+    const { stdout } = await own(['inbox', store, await ofRun('p')])
+    expect(stdout).not.toContain('\u001B')
+    expect(stdout).toMatch(
+      /^changed: 1\. mail\.send: executes once it is approved -> will not execute \(asks: no .*mails\)$/m,
+    )
   })
 })

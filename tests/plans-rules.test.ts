@@ -1,12 +1,14 @@
 /** Plans under rules that change: what is open shows what the rules of now say, and only what it shows executes. */
 import {
   action,
+  createConductor,
   defineConnector,
   definePlaybook,
   policy,
   type Actor,
   type InboxItem,
   type PolicyGate,
+  type ProposeOptions,
   type Rule,
 } from '@keelson/core'
 import { turn } from '@keelson/core/ports'
@@ -36,12 +38,12 @@ const bank = defineConnector({ name: 'bank', actions: { pay } })
 const payday = definePlaybook({
   name: 'payday',
   version: 1,
-  input: z.object({}),
+  input: z.object({ onSilence: z.enum(['wait', 'remind']).optional() }),
   output: z.array(z.string()),
   uses: [bank],
-  async run(ctx) {
+  async run(ctx, silence) {
     const lines = ['ada', 'bob', 'eve'].map((to) => ctx.intend(pay, { to }))
-    const done = await ctx.propose('Pay the bills', lines)
+    const done = await ctx.propose('Pay the bills', lines, silence)
     return done.lines.map(({ id, state }) => `${id} ${state}`)
   },
 })
@@ -59,9 +61,9 @@ const closed = toEve('closed', () => policy.deny('not to her'))
 const setUp = (): HarnessOptions => ({ playbooks: [payday], connectors: [fake(bank)], policy: rules() })
 const paid = (t: Harness): string[] => t.world(pay).map(({ input }) => input.to)
 
-async function begun() {
-  const t = await testConductor(setUp())
-  const run = await t.start(payday, {}, { id: 'r' })
+async function begun(silence: Pick<ProposeOptions, 'onSilence'> = {}, store = memoryStore()) {
+  const t = await testConductor({ ...setUp(), store })
+  const run = await t.start(payday, silence, { id: 'r' })
   return { t, run, before: await open(t) }
 }
 
@@ -111,6 +113,71 @@ describe('an open plan whose rules change', () => {
     const story = await t.keelson.audit.story('r')
     expect(story.join('\n')).toContain('line 3: closed: not to her')
     expect((await t.keelson.audit.verify()).ok).toBe(true)
+  })
+
+  it('is told again to who watches, once it shows something else', async () => {
+    const data = memoryStore()
+    const { t } = await begun({}, data)
+    const page = await createConductor({ store: data.session(), clock: t.clock, work: false, playbooks: [] })
+    const watching = page.inbox.watch()[Symbol.asyncIterator]()
+    const first = await watching.next()
+    const second = watching.next()
+    const id = (first.value as InboxItem).id
+    await t.inbox.opened(id, { by: ann }) // a change that shows nothing else
+    await t.deploy({ policy: rules([], false) })
+    await t.deploy({ policy: rules([closed]) })
+    expect(await second).toMatchObject({ value: { id, lines: [{}, {}, { denied: 'closed: not to her' }] } })
+    await watching.return?.(undefined)
+    await page.stop()
+  })
+
+  it('keeps whose it is, and until when it was put off, and is reminded of as before', async () => {
+    const { t, run, before } = await begun({ onSilence: 'remind' })
+    const bob: Actor = { kind: 'person', id: 'bob' }
+    await t.inbox.delegate(before.id, { by: ann, to: bob, note: 'yours' })
+    await t.inbox.snooze(before.id, { by: bob, until: '30h' })
+    await t.deploy({ policy: rules([closed]) })
+    const { items } = await t.inbox.list({ snoozed: true })
+    expect(items).toMatchObject([{ id: before.id, assignee: bob, handings: [{ note: 'yours' }], reminders: 0 }])
+    expect((await t.inbox.list()).items).toEqual([])
+    await t.advance('29h')
+    expect((await t.inbox.get(before.id)).reminders).toBe(0)
+    await t.advance('2h')
+    expect(await open(t)).toMatchObject({
+      reminders: 1,
+      hash: items[0]!.hash,
+      lines: [{}, {}, { denied: expect.any(String) as string }],
+    })
+    await t.plan({})
+    expect(await run.result()).toEqual(['1 done', '2 done', '3 skipped'])
+  })
+
+  it('covers what its rules had asked, though those of when it was approved did not, and others do again', async () => {
+    const { t, run } = await begun()
+    await t.deploy({ policy: rules([toEve('wait', () => policy.hold('10m'))], false) })
+    await t.plan({})
+    await t.deploy({ policy: rules() })
+    expect(await run.result()).toEqual(['1 done', '2 done', '3 done'])
+  })
+
+  it('notes of each line what rules say, not what they looked up, however often it is reminded of', async () => {
+    const data = memoryStore()
+    const { t } = await begun({ onSilence: 'remind' }, data)
+    const looking = policy.rule(
+      'seldom',
+      { on: pay, look: (_input, look) => ({ often: look.count(pay, { since: '24h' }) }) },
+      ({ found }) => (found.often > 9 ? policy.deny('too often') : policy.ask()),
+    )
+    await t.deploy({ policy: rules([looking]) })
+    await t.advance('25h')
+    const outside = data.session()
+    await outside.open({ worker: 'outside', now: () => 0 })
+    const opened = (await outside.entries('default', 'run:r:0')).filter(({ kind }) => kind === 'ask.opened')
+    expect(opened.length).toBeGreaterThan(2)
+    for (const { payload } of opened.slice(1)) expect(payload).not.toMatch(/often/)
+    expect((await open(t)).lines[0]).toMatchObject({ asked: 'seldom' })
+    await t.plan({})
+    expect(await t.keelson.runs.get('r').result()).toEqual(['1 done', '2 done', '3 done'])
   })
 
   it('keeps what it showed where rules want less, and asks for nothing more', async () => {

@@ -56,8 +56,9 @@ export function printItem(o: Out, item: InboxItem, asked?: Asked): void {
   for (const flag of item.flags) o.line(o.warn(`! ${safe(flag.text)}`))
   o.line()
   printPreview(o, item)
-  if (item.kind === 'approval') {
+  if ('changed' in item)
     for (const row of item.changed ?? []) o.line(`changed: ${safe(`${row.label}: ${row.before} -> ${row.after}`)}`)
+  if (item.kind === 'approval') {
     if (item.cost !== undefined) o.line(`cost: ${item.cost.amount} ${item.cost.currency} (minor units)`)
     o.line(`risk: ${item.risk}. ${safe(item.consequence)}`)
     if (item.rung !== undefined)

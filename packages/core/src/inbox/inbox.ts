@@ -42,7 +42,7 @@ export interface Inbox {
   delegate(id: string, options: { by: Actor; to: Actor; note?: string }): Promise<Decided>
   /** What the asking costs, and whether anybody still looks: since an instant, or for so long back ('7d'). */
   fatigue(options: { since: string }): Promise<Fatigue>
-  /** Items as they open, or come back from being put off, beginning with those that are open. Ends when the signal is aborted or the conductor stops. */
+  /** Items as they open, come back from being put off, or are other than they were, beginning with those that are open. Ends when the signal is aborted or the conductor stops. */
   watch(options?: { signal?: AbortSignal }): AsyncIterable<InboxItem>
 }
 
@@ -144,7 +144,7 @@ async function opened(env: Environment, workspace: string, id: string, by: Actor
 
 async function* watch(options: InboxOptions, signal: AbortSignal | undefined): AsyncGenerator<InboxItem> {
   const { env, workspace } = options
-  const told = new Map<string, number | undefined>() // until when it had been put off by then
+  const told = new Map<string, Pick<ItemRecord, 'hash' | 'snoozedUntil'>>() // as it was by then
   const watched = options.changed()
   const aborted = new Promise<'aborted'>((resolve) =>
     signal?.addEventListener('abort', () => resolve('aborted'), { once: true }),
@@ -161,8 +161,8 @@ async function* watch(options: InboxOptions, signal: AbortSignal | undefined): A
         if (!wanted(item, {}, env.clock.now())) {
           told.delete(item.id)
           backAt = Math.min(backAt, item.snoozedUntil ?? Infinity)
-        } else if (!told.has(item.id) || (told.get(item.id) ?? 0) < (item.snoozedUntil ?? 0)) {
-          told.set(item.id, item.snoozedUntil)
+        } else if (isNews(item, told.get(item.id))) {
+          told.set(item.id, { hash: item.hash, snoozedUntil: item.snoozedUntil })
           yield* await inWords(env, workspace, [item])
         }
       }
@@ -177,4 +177,11 @@ async function* watch(options: InboxOptions, signal: AbortSignal | undefined): A
   } finally {
     watched.end()
   }
+}
+
+function isNews(
+  { hash, snoozedUntil = 0 }: ItemRecord,
+  told: Pick<ItemRecord, 'hash' | 'snoozedUntil'> | undefined,
+): boolean {
+  return told?.hash !== hash || (told.snoozedUntil ?? 0) < snoozedUntil
 }

@@ -2,7 +2,7 @@
  * PlanAgain: an open plan under rules that have come since.
  *
  * G1. Each line shows what the rules of now say: that they deny it, how long they hold it, and why they ask where those of then did not.
- *     One that is asked about no more stays as it is.
+ *     One that is asked about no more stays as it is, and a yes answers for those who had asked.
  * G2. What is shown otherwise has another hash: who saw it before is refused, as of a plan that has changed.
  * G3. What was said stands in the entry that opens the question anew, so that an approval covers what its plan showed, and nothing else.
  */
@@ -70,14 +70,13 @@ export async function judgePlanAgain(
   })
 }
 
-/** G1. */
-function againOf({ verdict: before }: Judged, verdict: Judgement): Again {
+/** G1. Without what was looked up: it is said again with each reminder, and the line is judged once more before it is sent. */
+function againOf({ verdict: before }: Judged, { looked: _looked, ...verdict }: Judgement): Again {
   const known = new Set(before.asks.map(({ rule }) => rule))
-  const asked = verdict.asks
-    .filter(({ rule }) => !known.has(rule))
-    .map((one) => whyOf(one))
-    .join('; ')
-  return { verdict, ...obligedBy(verdict), ...(asked === '' ? {} : { asked }) }
+  const more = verdict.asks.filter(({ rule }) => !known.has(rule))
+  const asked = more.map((one) => whyOf(one)).join('; ')
+  const all = { ...verdict, found: {}, asks: [...before.asks, ...more] }
+  return { verdict: all, ...obligedBy(verdict), ...(asked === '' ? {} : { asked }) }
 }
 
 /** G2. Nobody has seen it as it is now. */
