@@ -278,6 +278,27 @@ describe('what was erased here', () => {
     expect(await there.audit.verify()).toMatchObject({ ok: true })
   })
 
+  it('keeps away from somebody else who lives here no more than what the erased one had once taken of them', async () => {
+    const { from, there } = await two()
+    const [x, z] = [await on(from).create(ada), await on(from).create({ name: 'Zoe', debts: 1 })]
+    await there.merge(await linesOf(from), take)
+    await on(there).merge(z.id, x.id, { take: ['name'] })
+    await on(there).restore(x.id)
+    await on(there).erase(z.id)
+    const w = await on(from).create({ name: 'Will' })
+    await on(from).merge(w.id, x.id, { take: ['town', 'name'] })
+    await on(from).restore(x.id)
+    await on(from).update(x.id, { name: 'Ada L.', town: 'Ockham', debts: 13 })
+    const { entities } = await there.merge(await linesOf(from), take)
+    expect(Object.fromEntries(entities.map(({ id, here, what, fields }) => [id, { here, what, fields }]))).toEqual({
+      [x.id]: { here: x.id, what: 'taken', fields: ['debts', 'town'] },
+      [z.id]: { here: z.id, what: 'same', fields: undefined },
+      [w.id]: { here: w.id, what: 'created', fields: undefined },
+    })
+    expect((await on(there).get(x.id)).data).toEqual({ ...ada, town: 'Ockham', debts: 13 })
+    expect((await on(there).get(w.id)).data).toEqual({ name: '[erased]', town: 'Marylebone' })
+  })
+
   it('does not come back as an event from a company that had taken it over', async () => {
     const { from, there } = await two()
     const { id } = await from.memory.append({ text: 'Ada spoke of gold coins.', about: 'ada' }, { by: me })

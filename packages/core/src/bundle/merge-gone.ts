@@ -1,9 +1,9 @@
 /**
  * Merge gone: what of a record of a bundle does not come, because it was erased here.
  *
- * O1. What was erased of the record itself, of one that it is one with, there or here, or of one whose values it holds. The first two
- *     hold for all of it, the last for those values.
- * O2. A record that is one with something of which all was erased is that record, also where nothing else leads to it.
+ * O1. What was erased of the record itself, of one that it is one with, there or here, of one whose values it holds, or of one that had
+ *     taken values of it. The first two hold for all of it, the others for those values.
+ * O2. A record whose values were erased here as those of another is that one, where it is not here itself, nor anything else leads to it.
  */
 import type { Environment } from '../conductor/environment.ts'
 import { shelfOf } from '../conductor/shelf.ts'
@@ -18,21 +18,62 @@ interface Place {
   readonly workspace: string
 }
 
-/** The fields of today that are not to be taken from `record` (O1). `here`: what it is here, and what has an identity or values of it. */
+/** What a record of a bundle is here. */
+export interface Here {
+  /** Records that it is, and those that have, or had until they were erased, an identity of it. */
+  readonly own: readonly string[]
+  /** Those of which something was erased that had values of it. */
+  readonly takers: readonly string[]
+}
+
+/** The fields of today that are not to be taken from `record` (O1). */
 export async function goneHere(
   place: Place,
   type: AnyEntityType,
   record: EntityRecord,
-  here: readonly string[],
+  { own, takers }: Here,
 ): Promise<Gone> {
-  const own = goneFields(type, await allOfOne(place, type, [...here, ...(record.merged ?? [])]), record)
-  const taken = new Set<string>()
-  for (const { id, fields } of marksToday(type, record, record.took ?? [])) {
-    const theirs = await allOfOne(place, type, [id, ...(await takersOf(place, type, id))])
-    const gone = goneFields(type, theirs, record)
-    for (const field of fields) if (gone.has(field)) taken.add(field)
+  const { id, merged = [], took = [] } = record
+  const whole = goneFields(type, await allOfOne(place, type, [...own, ...merged]), record)
+  const parts = [await takenBy(place, type, takers, { ids: [id, ...merged], record })]
+  for (const { id: from, fields } of marksToday(type, record, took)) {
+    const gone = await goneOf(place, type, from, record)
+    parts.push(new Set(fields.filter((field) => gone.has(field))))
   }
-  return { has: (field) => own.has(field) || taken.has(field) }
+  return anyOf([whole, ...parts])
+}
+
+/** The same of one whose values `record` holds. */
+async function goneOf(place: Place, type: AnyEntityType, id: string, record: EntityRecord): Promise<Gone> {
+  const takers = await takersOf(place, type, id)
+  const isHere = (await headOf(shelfOf(place.env, place.workspace), type, id)) !== undefined
+  const whole = goneFields(type, await allOfOne(place, type, [id, ...(isHere ? [] : takers)]), record)
+  return anyOf([whole, await takenBy(place, type, takers, { ids: [id], record })])
+}
+
+/** What was erased of `takers` that they had taken from one of `ids`. */
+async function takenBy(
+  place: Place,
+  type: AnyEntityType,
+  takers: readonly string[],
+  { ids, record }: { readonly ids: readonly string[]; readonly record: EntityRecord },
+): Promise<Gone> {
+  const shelf = shelfOf(place.env, place.workspace)
+  const taken: Gone[] = []
+  for (const taker of takers) {
+    const theirs = (await headOf(shelf, type, taker))!.record
+    const gone = goneFields(type, await allOfOne(place, type, [taker]), record)
+    const marks = (theirs.took ?? []).filter((one) => ids.includes(one.id))
+    // Under which names of today it would stand, blanks do not tell.
+    const isOlder = marks.length > 0 && theirs.schema !== type.version
+    const fields = marks.flatMap((one) => one.fields).filter((field) => gone.has(field))
+    taken.push(isOlder ? gone : new Set(fields))
+  }
+  return anyOf(taken)
+}
+
+function anyOf(all: readonly Gone[]): Gone {
+  return { has: (field) => all.some((gone) => gone.has(field)) }
 }
 
 export interface Gone {

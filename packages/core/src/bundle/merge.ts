@@ -27,7 +27,7 @@ import { alsoTook, withTook } from '../memory/entity-took.ts'
 import { createEntity, keyedId, keyedIdOf, type Writing } from '../memory/entity-write.ts'
 import { taxonomyOf } from '../memory/terms.ts'
 import { besidesErased, broughtOf, erasedHere, isKeyBlank, withBlanks, type Brought } from './merge-erased.ts'
-import { erasedAs, goneHere, withoutGone } from './merge-gone.ts'
+import { erasedAs, goneHere, withoutGone, type Here } from './merge-gone.ts'
 import { besidesHere, itemsOf, type Remembering } from './merge-memory.ts'
 import { Files, filesIn, filesOf } from './merge-files.ts'
 import { entryOf, readLines, type BundleSource } from './read.ts'
@@ -208,8 +208,9 @@ async function settle(
   const { env, workspace, options, ids } = parts
   const { record, data, blanks, labels } = given
   const shelf = shelfOf(env, workspace)
-  const { here, beside } = await sameAs(parts, type, given)
-  const gone = await goneHere(parts, type, record, [here, ...beside])
+  const { here, own, takers } = await sameAs(parts, type, given)
+  const gone = await goneHere(parts, type, record, { own: [here, ...own], takers })
+  const beside = [...own, ...takers]
   const named = `${type.name}/${record.id}`
   if (here !== record.id) ids.set(named, here)
   if (beside.length > 0) parts.beside.set(named, beside)
@@ -259,12 +260,8 @@ function bringing({ env, workspace, options: { by, dryRun = false } }: Parts): P
   return { env, workspace, by, dryRun }
 }
 
-/** The id under which it is here, if it is (G1); beside it, those that have, or had until they were erased, an identity or values of it. */
-async function sameAs(
-  parts: Parts,
-  type: AnyEntityType,
-  given: Given,
-): Promise<{ here: string; beside: readonly string[] }> {
+/** The id under which it is here, if it is (G1). Whoever had values of it is it, unless it is here by its own id or key. */
+async function sameAs(parts: Parts, type: AnyEntityType, given: Given): Promise<Here & { readonly here: string }> {
   const shelf = shelfOf(parts.env, parts.workspace)
   const { record } = given
   const [holders, blank]: [string[], string[]] = [[], []]
@@ -274,11 +271,14 @@ async function sameAs(
     blank.push(...(await erasedHolders(shelf, type, system, ref)))
   }
   const { all, part } = await erasedAs(parts, type, record)
-  const beside = [...holders, ...blank, ...all, ...part]
-  if ((await headOf(shelf, type, record.id)) !== undefined) return { here: record.id, beside }
+  const [own, takers] = [
+    [...holders, ...blank],
+    [...all, ...part],
+  ]
+  if ((await headOf(shelf, type, record.id)) !== undefined) return { here: record.id, own, takers }
   const keyed = isKeyBlank(type, given) ? undefined : await keyedHere(shelf, type, given)
-  if (keyed !== undefined && (await headOf(shelf, type, keyed)) !== undefined) return { here: keyed, beside }
-  return { here: holders[0] ?? blank[0] ?? all[0] ?? keyed ?? record.id, beside }
+  if (keyed !== undefined && (await headOf(shelf, type, keyed)) !== undefined) return { here: keyed, own, takers }
+  return { here: holders[0] ?? blank[0] ?? all[0] ?? keyed ?? record.id, own: [...own, ...takers], takers }
 }
 
 /** A blank that no schema lets in keeps nobody from reading the key beside it. */
