@@ -278,6 +278,18 @@ describe('what was erased here', () => {
     expect(await there.audit.verify()).toMatchObject({ ok: true })
   })
 
+  it('does not come back in part where it was the same on both sides when the record was taken over', async () => {
+    const { from, there } = await two()
+    const x = await on(from).create(ada, { refs: { stripe: 'cus_1' } })
+    const y = await on(there).create({ name: ada.name, debts: 1 }, { refs: { stripe: 'cus_1' } })
+    await there.merge(await linesOf(from), take)
+    await on(there).identify(y.id, NOBODY)
+    await on(there).erase(y.id, { fields: ['name'] })
+    await there.merge(await linesOf(from), take)
+    expect((await on(there).get(x.id)).data).toEqual({ ...ada, name: '[erased]' })
+    expect((await linesOf(there)).join('')).not.toContain('Augusta')
+  })
+
   it('keeps away from somebody else who lives here no more than what the erased one had once taken of them', async () => {
     const { from, there } = await two()
     const [x, z] = [await on(from).create(ada), await on(from).create({ name: 'Zoe', debts: 1 })]

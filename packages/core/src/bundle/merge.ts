@@ -229,13 +229,15 @@ async function settle(
     .filter((field) => canonical(there[field] ?? null) !== canonical(data[field] ?? null))
     .sort()
   if (fields.length > 0 && options.onConflict !== 'take') return { here, what: 'kept', fields }
-  const said = Object.fromEntries(Object.entries(data).filter(([field]) => !gone.has(field)))
+  const said = Object.fromEntries(Object.entries(data).filter(([field]) => !gone.has(field) && !blanks.has(field)))
   await parts.files.bring(bringing(parts), filesIn(said))
   if (fields.length === 0) return { here, what: 'same' }
   if (options.dryRun !== true) {
     const patch = Object.fromEntries(fields.map((field) => [field, data[field]]))
+    // What was the same before is a value of both from now on, too.
+    const both = [...new Set([...fields, ...Object.keys(said)])]
     await edit(env, writing, options.by, async (w) =>
-      withTook(await verbs.update(w, here, patch, labels), (now) => alsoTook(type, now, record, fields)),
+      withTook(await verbs.update(w, here, patch, labels), (now) => alsoTook(type, now, record, both)),
     )
   }
   return { here, what: 'taken', fields }
