@@ -7,6 +7,7 @@ import {
   policy,
   type Actor,
   type InboxItem,
+  type Judgement,
   type PolicyGate,
   type ProposeOptions,
   type Rule,
@@ -239,23 +240,38 @@ describe('an open plan whose rules change', () => {
 
   it('is judged once, however often its run is woken', async () => {
     const data = memoryStore()
-    const t = await testConductor({ ...setUp(), store: data })
-    await t.start(payday, {}, { id: 'r' })
+    const { t } = await begun({}, data)
     await t.deploy({ policy: rules([closed]) })
     const { hash } = await open(t)
-    const outside = data.session()
-    await outside.open({ worker: 'outside', now: () => 0 })
-    const wake = { run: 'r', kind: 'wake', payload: '{}', at: 0 }
-    for (const onceKey of ['policy:2', 'policy:2', 'again', 'once more']) {
-      await outside.write('default', { deliveries: [{ ...wake, onceKey }] })
-      await t.settle()
-    }
+    expect(await openedAfterWakes(t, data)).toBe(2)
     expect((await open(t)).hash).toBe(hash)
-    const entries = await outside.entries('default', 'run:r:0')
-    expect(entries.filter(({ kind }) => kind === 'ask.opened')).toHaveLength(2)
+    await t.stop()
+  })
+
+  it('is judged once by an engine that says of its judgements no version, or another', async () => {
+    const data = memoryStore()
+    const judged = { verdict: 'ask', reason: 'mine', asks: [], holdMs: 0, holds: [], denies: [] } as const
+    let said = 0
+    const judge = () => ({ ...judged, policy: `${said++}` }) as unknown as Judgement
+    const t = await testConductor({ ...setUp(), store: data, policy: { version: 'v1', judge } })
+    await t.start(payday, {}, { id: 'r' })
+    expect(await openedAfterWakes(t, data)).toBe(1)
     await t.stop()
   })
 })
+
+/** How often the question of the plan was opened, once its run was woken for nothing, again and again. */
+async function openedAfterWakes(t: Harness, data: ReturnType<typeof memoryStore>): Promise<number> {
+  const outside = data.session()
+  await outside.open({ worker: 'outside', now: () => 0 })
+  const wake = { run: 'r', kind: 'wake', payload: '{}', at: 0 }
+  for (const onceKey of ['policy:2', 'policy:2', 'again', 'once more']) {
+    await outside.write('default', { deliveries: [{ ...wake, onceKey }] })
+    await t.settle()
+  }
+  const entries = await outside.entries('default', 'run:r:0')
+  return entries.filter(({ kind }) => kind === 'ask.opened').length
+}
 
 /** Rules that are others for every conductor that begins once they are released. */
 function releasing(before: PolicyGate, after: PolicyGate) {
