@@ -105,6 +105,23 @@ describe('another ladder', () => {
     expect((await t.inbox.list()).items).toMatchObject([{ state: 'open', reminders: 3 }])
   })
 
+  it('tells somebody as often as it names them, also where nothing of it is other', async () => {
+    const told: string[] = []
+    const twice: Rungs = [
+      { after: '1h', to: 'lead', via: 'pager' },
+      { after: '4h', to: 'lead', via: 'pager' },
+    ]
+    const t = await testConductor({ ...setUp(told), policy: rulesOf(twice, '6') })
+    await t.start(mail, { to: 'ada' })
+    await t.advance('1h')
+    await t.deploy({ policy: rulesOf(twice, '7') })
+    await t.advance('3h')
+    expect(told).toEqual(['lead', 'lead'])
+    await t.deploy({ policy: rulesOf([...twice, { after: '6h', to: 'lead', via: 'pager' }], '8') })
+    await t.advance('2h')
+    expect(told).toEqual(['lead', 'lead', 'lead'])
+  })
+
   it('tells each once wherever it is cut', { timeout: 600_000 }, async () => {
     await exploreCrashes(
       async (t) => {

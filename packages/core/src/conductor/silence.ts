@@ -74,12 +74,21 @@ export function underLadder(
 ): EntryData['ask.opened'] | undefined {
   const { ladder: before = [], rung = 0, until = now, everyMs = DAILY_MS } = opened
   const told = before.slice(0, rung)
-  const marks = new Set(told.map(markOf))
-  const after = [...told, ...ladder.filter((one) => !marks.has(markOf(one)))]
+  const after = [...told, ...withoutTold(ladder, told)]
   if (canonicalAround(after) === canonicalAround(before)) return undefined
   const next = after[rung]
   const late = before[rung] === undefined ? until : now + everyMs
   return { ...opened, ladder: after, until: next === undefined ? late : openedAt + next.afterMs, again: 'judged' }
+}
+
+/** Each telling stands for one rung: a ladder may name somebody twice. */
+function withoutTold(ladder: readonly Rung[], told: readonly Rung[]): Rung[] {
+  const marks = told.map(markOf)
+  return ladder.filter((rung) => {
+    const at = marks.indexOf(markOf(rung))
+    if (at >= 0) marks.splice(at, 1)
+    return at < 0
+  })
 }
 
 /** Who is told by a rung, and how. */
