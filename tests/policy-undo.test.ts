@@ -28,6 +28,7 @@ describe('policy.test of taking back', () => {
   const legal = policy.rule('legal stays', { on: put, undo: true }, ({ input }) =>
     input.slug === 'legal' ? policy.deny('it is kept') : input.slug === 'news' ? policy.ask() : policy.hold('1h'),
   )
+  const drafts = policy.rule('drafts go', { on: put, undo: true }, () => policy.allow())
 
   it('asks the rules that speak of taking back, and no others', () => {
     const table = [
@@ -37,9 +38,10 @@ describe('policy.test of taking back', () => {
       { action: put, input: { slug: 'a' }, expect: { verdict: 'deny', reason: 'nothing more' } },
     ] as const
     expect(policy.test(policy([doing, legal]), table)).toEqual({ rows: 4 })
-    expect(policy.test(policy([doing]), [{ action: put, input: { slug: 'a' }, undo: true, expect: 'allow' }])).toEqual({
-      rows: 1,
-    })
+    const free = (reason: string) =>
+      [{ action: put, input: { slug: 'a' }, undo: true, expect: { verdict: 'allow', reason } }] as const
+    expect(policy.test(policy([doing]), free('revert'))).toEqual({ rows: 1 })
+    expect(policy.test(policy([doing, drafts]), free('drafts go'))).toEqual({ rows: 1 })
   })
 
   it('says what a revert does', async () => {

@@ -9,6 +9,7 @@ export function agreedByApplying(policy: string): Judgement {
 /** What the rules say of taking back, once somebody has agreed to it as a line of a plan. */
 export function asUndo(judged: Judgement): Judgement {
   const { asks, holds, denies, policy } = judged
-  const isLeft = denies.length + holds.length > 0 || asks.some(({ rule }) => rule !== BY_DEFAULT)
-  return isLeft ? judged : agreedByApplying(policy)
+  const isUnruled =
+    denies.length + holds.length === 0 && asks.length > 0 && asks.every(({ rule }) => rule === BY_DEFAULT)
+  return isUnruled ? agreedByApplying(policy) : judged
 }
