@@ -9,7 +9,6 @@ import {
   type InboxItem,
   type Judgement,
   type PolicyGate,
-  type ProposeOptions,
   type Rule,
 } from '@keelson/core'
 import { turn } from '@keelson/core/ports'
@@ -39,7 +38,7 @@ const bank = defineConnector({ name: 'bank', actions: { pay } })
 const payday = definePlaybook({
   name: 'payday',
   version: 1,
-  input: z.object({ onSilence: z.enum(['wait', 'remind']).optional() }),
+  input: z.object({ onSilence: z.enum(['wait', 'remind']).default('wait') }),
   output: z.array(z.string()),
   uses: [bank],
   async run(ctx, silence) {
@@ -62,7 +61,7 @@ const closed = toEve('closed', () => policy.deny('not to her'))
 const setUp = (): HarnessOptions => ({ playbooks: [payday], connectors: [fake(bank)], policy: rules() })
 const paid = (t: Harness): string[] => t.world(pay).map(({ input }) => input.to)
 
-async function begun(silence: Pick<ProposeOptions, 'onSilence'> = {}, store = memoryStore()) {
+async function begun(silence: { onSilence?: 'wait' | 'remind' } = {}, store = memoryStore()) {
   const t = await testConductor({ ...setUp(), store })
   const run = await t.start(payday, silence, { id: 'r' })
   return { t, run, before: await open(t) }

@@ -144,7 +144,7 @@ async function opened(env: Environment, workspace: string, id: string, by: Actor
 
 async function* watch(options: InboxOptions, signal: AbortSignal | undefined): AsyncGenerator<InboxItem> {
   const { env, workspace } = options
-  const told = new Map<string, Pick<ItemRecord, 'hash' | 'snoozedUntil'>>() // as it was by then
+  const told = new Map<string, Told>()
   const watched = options.changed()
   const aborted = new Promise<'aborted'>((resolve) =>
     signal?.addEventListener('abort', () => resolve('aborted'), { once: true }),
@@ -162,7 +162,7 @@ async function* watch(options: InboxOptions, signal: AbortSignal | undefined): A
           told.delete(item.id)
           backAt = Math.min(backAt, item.snoozedUntil ?? Infinity)
         } else if (isNews(item, told.get(item.id))) {
-          told.set(item.id, { hash: item.hash, snoozedUntil: item.snoozedUntil })
+          told.set(item.id, { hash: item.hash, until: item.snoozedUntil ?? 0 })
           yield* await inWords(env, workspace, [item])
         }
       }
@@ -179,9 +179,13 @@ async function* watch(options: InboxOptions, signal: AbortSignal | undefined): A
   }
 }
 
-function isNews(
-  { hash, snoozedUntil = 0 }: ItemRecord,
-  told: Pick<ItemRecord, 'hash' | 'snoozedUntil'> | undefined,
-): boolean {
-  return told?.hash !== hash || (told.snoozedUntil ?? 0) < snoozedUntil
+/** As an item was when it was told of. */
+interface Told {
+  readonly hash: string
+  /** Until when it had been put off by then. */
+  readonly until: number
+}
+
+function isNews({ hash, snoozedUntil = 0 }: ItemRecord, told: Told | undefined): boolean {
+  return told?.hash !== hash || told.until < snoozedUntil
 }

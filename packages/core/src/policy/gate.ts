@@ -228,7 +228,7 @@ export async function judgeSafely(
     if (judged === 'late') return denied('the policy engine exceeded its time')
     if (!isJudgement(judged)) return denied('the policy engine returned no judgement')
     // By whose version it was judged is not for the answer to say: what is open would never be known to be judged by this one.
-    const whole = { found: {}, ...judged, policy: engine.version }
+    const whole = { ...judged, policy: engine.version }
     return parseStored(canonicalAround(whole)) as unknown as Judgement // junk in it cannot be stored, and throws
   } catch (thrown) {
     return denied(`the policy engine threw: ${thrown instanceof Error ? thrown.message : String(thrown)}`)
