@@ -46,7 +46,7 @@ function outside() {
   return { actions: [put, get, mail], put, get, mail }
 }
 
-async function company() {
+async function company(ofReads = policy.allow) {
   const { actions, put, get, mail } = outside()
   const publish = definePlaybook({
     name: 'publish',
@@ -93,7 +93,10 @@ async function company() {
   const t = await testConductor({
     playbooks: [publish, look, recount, name],
     actions,
-    policy: policy([policy.rule('free', { on: actions }, () => policy.allow())]),
+    policy: policy([
+      policy.rule('free', { on: [put, mail] }, () => policy.allow()),
+      policy.rule('reads', { on: get }, () => ofReads()),
+    ]),
   })
   const people = t.keelson.entities(Page, { by: ann })
   const { id } = await people.create({ slug: 'front', title: 'first' })
@@ -135,6 +138,24 @@ describe('the plan of one effect', () => {
       'looked',
       'noted',
       'recounted',
+    ])
+  })
+
+  it('names a run that read what it wrote once somebody had agreed to that', async () => {
+    const { t, id, publish, look } = await company(policy.ask)
+    await t.start(look, { slug: 'front' }, { id: 'looked before' })
+    const run = await t.start(publish, { id, announce: false }, { id: 'publishes' })
+    const { effect } = await run.result()
+    await t.start(look, { slug: 'front' }, { id: 'looked' })
+    await t.start(look, { slug: 'back' }, { id: 'looked elsewhere' })
+    const { items } = await t.inbox.list()
+    const early = items.find((one) => one.run === 'looked before')!
+    expect(told(await t.keelson.revert.plan({ effect }))).toEqual([])
+    for (const one of items.filter((one) => one !== early))
+      await t.inbox.decide(one.id, { hash: one.hash, by: ann, approve: true })
+    await t.settle()
+    expect((await t.keelson.revert.plan({ effect })).dependents).toEqual([
+      { kind: 'run', id: 'looked', why: 'read site.get' },
     ])
   })
 

@@ -48,6 +48,7 @@ export async function buildingOn(
     if (run !== undefined && run !== record.owner.run && happened) reading(env, { entry, run }, { record, tags }, add)
     for (const { kind, id, data } of putsOf(entry)) {
       if (kind === 'effect') restingEffect(data, record, named, add)
+      if (kind === 'effect' && happened) agreedRead(env, data, { record, tags }, add)
       if (kind === 'timeline') restingWrite(id, data as unknown as TimelineEvent, record, named, add)
     }
   }
@@ -99,11 +100,28 @@ function reading(
     if (!Array.isArray(ok) || !ok.some((one) => isItsLine(one as Partial<TimelineEvent> | null, record))) return
     add({ kind: 'run', id: run, why: `read in a timeline that ${record.action} was done` })
   }
-  if (entry.kind !== 'effect.completed' || tags.size === 0) return
+  if (entry.kind !== 'effect.completed') return
   const { judged } = dataOf(entry as Entry & { kind: 'effect.completed' })
-  const { action: name = '', input = null } = (judged ?? {}) as { action?: string; input?: Json }
-  const action = env.actions.find(name)
-  if (action?.effect === 'read' && standsUnder(action, input, tags)) add({ kind: 'run', id: run, why: `read ${name}` })
+  const { action = '', input = null } = (judged ?? {}) as { action?: string; input?: Json }
+  if (isStale(env, action, input, tags)) add({ kind: 'run', id: run, why: `read ${action}` })
+}
+
+/** A read to which somebody had to agree has a record, as a write has. */
+function agreedRead(
+  env: Environment,
+  data: Json,
+  { record, tags }: { readonly record: EffectRecord; readonly tags: ReadonlySet<string> },
+  add: Add,
+): void {
+  const { action, input, state, askers } = data as unknown as EffectRecord
+  if (state !== 'done' || !isStale(env, action, input, tags)) return
+  for (const { run } of askers) if (run !== record.owner.run) add({ kind: 'run', id: run, why: `read ${action}` })
+}
+
+/** Is it a read of what the effect made stale? */
+function isStale(env: Environment, name: string, input: Json, tags: ReadonlySet<string>): boolean {
+  const action = tags.size === 0 ? undefined : env.actions.find(name)
+  return action?.effect === 'read' && standsUnder(action, input, tags)
 }
 
 /** The line that its end left in the timelines of what it rests on. */
