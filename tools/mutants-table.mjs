@@ -1526,6 +1526,18 @@ export const mutants = [
     ),
   },
   {
+    name: 'plan-told-again',
+    drops: 'who watches the inbox is told of an item that shows something else',
+    file: core('inbox/inbox.ts'),
+    find: 'told?.hash !== hash ||',
+    replace: 'told === undefined ||',
+    test: at(
+      'tests',
+      'tests/plans-rules.test.ts',
+      'an open plan whose rules change > is told again to who watches, once it shows something else',
+    ),
+  },
+  {
     name: 'reverts-by-agents',
     drops: 'an agent takes nothing back that the host does not let it',
     file: core('conductor/revert/may-apply.ts'),
