@@ -18,7 +18,7 @@ export type Verb = 'approve' | 'edit' | 'reject' | 'respond' | 'answer' | 'outco
 export interface Provenance {
   readonly label: string
   /** 'outside': an outsider may have written it, whoever handed it on. */
-  readonly trust: Trust
+  readonly trust: TrustedAs
   readonly ref: string
   /** When it was read, answered or noted. */
   readonly at?: string
@@ -31,10 +31,10 @@ export interface Sourced extends Provenance {
   readonly entry?: readonly [stream: string, seq: number]
 }
 
-export type Trust = 'operator' | 'connector' | 'outside'
+export type TrustedAs = 'operator' | 'connector' | 'outside'
 
 /** Of what is `otherwise` as its kind says: whatever is untrusted is from outside. */
-export function takenFor(labels: Labels | undefined, otherwise: Trust): Trust {
+export function takenFor(labels: Labels | undefined, otherwise: TrustedAs): TrustedAs {
   return labels?.untrusted === undefined ? otherwise : 'outside'
 }
 

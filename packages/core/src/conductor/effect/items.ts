@@ -11,7 +11,7 @@ import type { Preview } from '../../connector/preview.ts'
 import { shapeOf } from '../../connector/shape.ts'
 import { dataOf, type Entry } from '../../journal/entry.ts'
 import { whyOf, type Judgement, type OnSilence, type Rung } from '../../policy/verdict.ts'
-import { asking, takenFor, type ItemRecord, type Provenance, type Sourced, type Trust } from '../item.ts'
+import { asking, takenFor, type ItemRecord, type Provenance, type Sourced, type TrustedAs } from '../item.ts'
 import { askItem, type AskItem, type ItemText } from '../ops/ask.ts'
 import type { Handed } from '../ops/memory-texts.ts'
 import type { Pass } from '../pass.ts'
@@ -304,7 +304,7 @@ function sourceOf(one: Json): Sourced {
 }
 
 function namedAs(ref: Ref): Provenance {
-  const trust = (otherwise: Trust): Trust => (ref.untrusted === true ? 'outside' : otherwise)
+  const trust = (otherwise: TrustedAs): TrustedAs => (ref.untrusted === true ? 'outside' : otherwise)
   if (ref.entity !== undefined)
     return {
       label: `${ref.entity} ${ref.id} v${ref.version}`,

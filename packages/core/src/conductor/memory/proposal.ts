@@ -30,7 +30,7 @@ import { isSame } from '../../memory/supersede.ts'
 import { memoryOf, type MemoryRecord } from '../../memory/unit.ts'
 import { builtIn } from '../../playbook/playbook.ts'
 import { askItem } from '../ops/ask.ts'
-import type { Trust } from '../item.ts'
+import type { TrustedAs } from '../item.ts'
 import type { Pass } from '../pass.ts'
 import { newRun } from '../start.ts'
 import type { Built } from '../writer.ts'
@@ -120,7 +120,7 @@ function isOutside(record: ChangeSetRecord | undefined): boolean {
 }
 
 async function ask(pass: Pass, key: string, set: string, shown: Shown): Promise<Decision> {
-  const trust: Trust = shown.outside === true ? 'outside' : 'connector'
+  const trust: TrustedAs = shown.outside === true ? 'outside' : 'connector'
   const item = {
     kind: 'question' as const,
     title: `Memory: ${shown.title}`.slice(0, 500).toWellFormed(),

@@ -13,7 +13,7 @@ import type { ContextItem } from '../../memory/context.ts'
 import { memoryCandidate } from '../memory/gather.ts'
 import { lineOf } from '../../memory/context.ts'
 import type { Pass } from '../pass.ts'
-import { takenFor, type Trust } from '../item.ts'
+import { takenFor, type TrustedAs } from '../item.ts'
 import { hashUnder } from './asked.ts'
 
 interface Kept {
@@ -27,7 +27,7 @@ interface Kept {
 export interface Handed {
   readonly memory: string
   readonly kind: MemoryKind
-  readonly trust: Trust
+  readonly trust: TrustedAs
   /** Who said so, for people. */
   readonly by: string
   readonly labels: Labels
