@@ -1,9 +1,11 @@
 /** Decided again: a decision that is sent twice, as by a request that is tried again, is taken once and answered as the first time. */
-import { action, policy, type Conductor, type Decision, type InboxItem } from '@keelson/core'
-import { describe, expect, it } from 'vitest'
+import { action, createConductor, policy, type Conductor, type Decision, type InboxItem } from '@keelson/core'
+import { intercept, storeFailure, type Hooks, type MemoryStoreSession } from '@keelson/testing'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { code, me, open, store } from './support/open.ts'
 
+const quiet = { info: () => {}, warn: () => {}, error: () => {} }
 const you = { kind: 'person', id: 'you' } as const
 
 function setUp() {
@@ -107,5 +109,74 @@ describe('a decision that is sent again', () => {
       ['done', 'done'],
       ['done', 'done'],
     ])
+  })
+})
+
+interface Failed {
+  readonly data: MemoryStoreSession
+  readonly helper: Conductor
+  readonly host: Conductor
+  readonly item: InboxItem
+  readonly tries: () => number
+}
+
+/** A run that failed once, and works from then on; `dies`: how the store of who decides fails. */
+async function failed(dies: Hooks): Promise<Failed> {
+  let tries = 0
+  const flaky = code((ctx) =>
+    ctx.step('try', () => (++tries === 1 ? Promise.reject(new Error('down')) : tries), { retry: { attempts: 1 } }),
+  )
+  const data = store()
+  const helper = await open(data, { playbooks: [flaky] })
+  await helper.start(flaky, {}, { id: 'r' })
+  await helper.quiet()
+  const host = await createConductor({
+    store: intercept(data.session(), dies),
+    playbooks: [flaky],
+    work: false,
+    log: quiet,
+  })
+  onTestFinished(() => host.stop({ withinMs: 100 }))
+  return { data, helper, host, item: (await host.inbox.list()).items[0]!, tries: () => tries }
+}
+
+describe('a retry that is decided', () => {
+  it.each(['before', 'after'] as const)(
+    'is begun, or still asked for, wherever who decides it dies (%s)',
+    async (when) => {
+      const ends = new Set<string>()
+      for (let at = 1, isCut = true; isCut; at++) {
+        let [calls, counts] = [0, false]
+        const { helper, host, item, tries } = await failed({
+          [when]: () => {
+            if (counts && ++calls >= at) throw storeFailure()
+          },
+        })
+        counts = true
+        const decision = { hash: item.hash, by: me, retry: true } as const
+        const said = await host.inbox.decide(item.id, decision).catch((error: unknown) => error)
+        counts = false
+        isCut = calls >= at
+        expect(said).toMatchObject(isCut ? { code: 'STORE_FAILED' } : { status: 'done' })
+        await helper.quiet()
+        const { state } = await helper.inbox.get(item.id)
+        ends.add(`${state}, tried ${tries()} times`)
+        expect(await helper.inbox.decide(item.id, decision)).toEqual({ status: 'done' })
+        expect(await helper.runs.get('r').result()).toBe(2)
+      }
+      expect([...ends]).toEqual(['open, tried 1 times', 'decided, tried 2 times'])
+    },
+  )
+
+  it('is not, and the item stays, where the run can be tried no more', async () => {
+    const { data, helper, item } = await failed({})
+    const other = data.session()
+    await other.open({ worker: 'other', now: () => 0 })
+    const [row] = await other.runs('default', { ids: ['r'], limit: 1 })
+    await other.write('default', { purge: { streams: [row!.stream] } })
+    const { id, hash } = item
+    await expect(helper.inbox.decide(id, { hash, by: me, retry: true })).rejects.toMatchObject({ code: 'RUN_PRUNED' })
+    expect(await helper.inbox.get(id)).toMatchObject({ state: 'open' })
+    expect(await helper.inbox.decide(id, { hash, by: me, dismiss: true })).toEqual({ status: 'done' })
   })
 })

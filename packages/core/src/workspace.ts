@@ -10,7 +10,7 @@ import { ANY, type Notifier } from './conductor/notifier.ts'
 import { checkingGiven } from './given.ts'
 import { handle, send, start, type Run, type StartOptions } from './conductor/runs.ts'
 import { newLooks, rowOf, statusOf, whyOf, type HowToEnd, type RunStatus } from './conductor/status.ts'
-import { runVerbs, type RunVerbs } from './conductor/verbs.ts'
+import { retryUnit, runVerbs, type RunVerbs } from './conductor/verbs.ts'
 import { freezeVerbs, type FreezeVerbs } from './conductor/freeze.ts'
 import { lifeVerbs, type LifeVerbs } from './conductor/life.ts'
 import { announceIn } from './conductor/policy-change.ts'
@@ -132,7 +132,7 @@ export function workspaceOf(parts: WorkspaceParts, id: string): Workspace {
   const company = env.company(id)
   const verbs: RunVerbs = runVerbs(env, id, (item, said) => decide(deciding, item, said))
   const life = lifeVerbs(env, id)
-  const deciding = decidingOf(parts, id, verbs)
+  const deciding = decidingOf(parts, id)
   return checkingGiven({
     id,
     start: (playbook, input, options) => start(env, notifier, id, playbook, input, options),
@@ -247,7 +247,7 @@ function hearing(notifier: Notifier, workspace: string): Pick<InboxOptions, 'cha
   }
 }
 
-function decidingOf({ env, mayDecide }: WorkspaceParts, workspace: string, verbs: RunVerbs): Deciding {
-  const retry: Deciding['retry'] = (run, by) => verbs.retry(run, { by })
+function decidingOf({ env, mayDecide }: WorkspaceParts, workspace: string): Deciding {
+  const retry: Deciding['retry'] = (run, by) => retryUnit(env, workspace, run, by)
   return { env, workspace, mayDecide, retry, noteAttempt: attempts(env, workspace) }
 }

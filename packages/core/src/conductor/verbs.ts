@@ -38,25 +38,8 @@ export interface RunVerbs {
 
 /** `say` answers in the inbox what came of an effect of which nobody knows. */
 export function runVerbs(env: Environment, workspace: string, say?: SayOutcome): RunVerbs {
-  const rewind = async (
-    verb: MailData['rewind']['verb'] & {},
-    run: string,
-    to: MailData['rewind']['to'],
-    by: Actor,
-    why: string,
-    outcome?: MailData['rewind']['outcome'],
-  ): Promise<void> => {
-    await assertJournal(env, await rowOf(env, workspace, run))
-    const found = await reaches(env, workspace, run, to)
-    if (!found) {
-      throw new KeelsonError('STEP_NOT_FOUND', `run ${run} has no ${describe(to)}`, {
-        hint: 'audit.story(run) names its steps and checkpoints.',
-        data: { run },
-      })
-    }
-    const payload = { by, to, why, verb, ...(outcome === undefined ? {} : { outcome }) } as unknown as Json
-    await command(env, workspace, run, 'rewind', payload, { reopen: true })
-  }
+  const send = (run: string, { kind, payload }: Verb): Promise<RunRow> =>
+    command(env, workspace, run, kind, payload, { reopen: true })
   return {
     async cancel(run, { by, reason }) {
       const row = await command(env, workspace, run, 'cancel', { by, reason } as unknown as Json)
@@ -68,28 +51,63 @@ export function runVerbs(env: Environment, workspace: string, say?: SayOutcome):
     async resume(run, { by }) {
       await command(env, workspace, run, 'resume', { by } as unknown as Json)
     },
-    async retry(run, { by, step }) {
-      await assertJournal(env, await rowOf(env, workspace, run))
-      const key = step ?? (await failedStep(env, workspace, run))
-      if (key !== undefined) return rewind('retry', run, { key }, by, `${key} is tried again`)
-      const payload = { by, why: 'it is tried again' } as unknown as Json
-      await command(env, workspace, run, 'reopen', payload, { reopen: true })
+    async retry(run, given) {
+      await send(run, await retryOf(env, workspace, run, given))
     },
     async setOutcome(run, { by, step, outcome }) {
       const ok = await settable(env, workspace, { run, step, outcome, by }, say)
+      if (ok === undefined) return
       const why = `the outcome of ${step} was set by hand`
-      if (ok !== undefined) await rewind('setOutcome', run, { key: step }, by, why, { ok })
+      const set = { verb: 'setOutcome', to: { key: step }, by, why, outcome: { ok } } as const
+      await send(run, await rewindOf(env, workspace, run, set))
     },
-    restart: (run, { by, ...from }) =>
-      rewind(
-        'restart',
-        run,
-        'checkpoint' in from ? { checkpoint: from.checkpoint } : 'step' in from ? { key: from.step } : 'start',
-        by,
-        'restarted',
-      ),
+    async restart(run, { by, ...from }) {
+      const to =
+        'checkpoint' in from
+          ? { checkpoint: from.checkpoint }
+          : 'step' in from
+            ? { key: from.step }
+            : ('start' as const)
+      await send(run, await rewindOf(env, workspace, run, { verb: 'restart', to, by, why: 'restarted' }))
+    },
     move: (run, { by, to }) => move(env, workspace, run, { by, to }),
   }
+}
+
+/** A verb as the run's pass takes it in. */
+interface Verb {
+  readonly kind: keyof MailData
+  readonly payload: Json
+}
+
+/** What `retry` writes, for whoever writes more in the same unit. Throws what `retry` throws. */
+export async function retryUnit(env: Environment, workspace: string, run: string, by: Actor): Promise<Sent> {
+  const { kind, payload } = await retryOf(env, workspace, run, { by })
+  const row = await sendable(env, workspace, run, true)
+  const sent = await sentTo(env, row, kind, payload, { reopen: true })
+  // Who holds it takes its mail.
+  return row.worker === null ? sent : { deliveries: sent.deliveries }
+}
+
+async function retryOf(
+  env: Environment,
+  workspace: string,
+  run: string,
+  { by, step }: By & { step?: string },
+): Promise<Verb> {
+  await assertJournal(env, await rowOf(env, workspace, run))
+  const key = step ?? (await failedStep(env, workspace, run))
+  if (key === undefined) return { kind: 'reopen', payload: { by, why: 'it is tried again' } as unknown as Json }
+  return rewindOf(env, workspace, run, { verb: 'retry', to: { key }, by, why: `${key} is tried again` })
+}
+
+async function rewindOf(env: Environment, workspace: string, run: string, rewind: MailData['rewind']): Promise<Verb> {
+  await assertJournal(env, await rowOf(env, workspace, run))
+  if (await reaches(env, workspace, run, rewind.to)) return { kind: 'rewind', payload: rewind as unknown as Json }
+  throw new KeelsonError('STEP_NOT_FOUND', `run ${run} has no ${describe(rewind.to)}`, {
+    hint: 'audit.story(run) names its steps and checkpoints.',
+    data: { run },
+  })
 }
 
 async function move(env: Environment, workspace: string, run: string, { by, to }: By & { to: number }): Promise<void> {
@@ -120,25 +138,58 @@ export function stillOpen(run: string, entries: readonly Placed[]): KeelsonError
   })
 }
 
-/** Delivers a verb. Throws `RUN_NOT_FOUND`, `STORE_CORRUPT`, `RUN_PRUNED`, `ERASED`, and `RUN_CLOSED` for one that has ended and is not to be reopened. */
+interface Sending {
+  readonly reopen?: boolean
+  readonly version?: number
+  readonly expect?: Unit['expect']
+}
+
+/** Delivers a verb. Throws what `sendable` and `sentTo` do. */
 async function command(
   env: Environment,
   workspace: string,
   run: string,
   kind: keyof MailData,
   payload: Json,
-  options: { reopen?: boolean; version?: number; expect?: Unit['expect'] } = {},
+  options: Sending = {},
 ): Promise<RunRow> {
+  const row = await sendable(env, workspace, run, options.reopen === true)
+  const sent = await sentTo(env, row, kind, payload, options)
+  const first = await env.store.write(workspace, sent)
+  if (first.status === 'conflict') {
+    // Somebody holds it, or did just now: its pass takes the mail. Or it was pruned.
+    const second = await env.store.write(workspace, { deliveries: sent.deliveries })
+    if (second.status === 'done' && second.refused.length > 0)
+      await assertJournal(env, await rowOf(env, workspace, run))
+  }
+  env.nudge()
+  return row
+}
+
+/** A run to which a verb can be delivered. Throws `RUN_NOT_FOUND`, `STORE_CORRUPT`, and `RUN_CLOSED` for one that has ended and is not to be reopened. */
+async function sendable(env: Environment, workspace: string, run: string, reopen: boolean): Promise<RunRow> {
   const row = await rowOf(env, workspace, run)
   if (row.corrupt !== undefined) throw new KeelsonError('STORE_CORRUPT', row.corrupt, { data: { run } })
-  if (row.state === 'settled' && options.reopen !== true) {
-    throw new KeelsonError('RUN_CLOSED', `run ${run} has ended`, {
-      hint: 'Only retry, setOutcome and restart reopen a run.',
-      data: { run },
-    })
-  }
+  if (row.state !== 'settled' || reopen) return row
+  throw new KeelsonError('RUN_CLOSED', `run ${run} has ended`, {
+    hint: 'Only retry, setOutcome and restart reopen a run.',
+    data: { run },
+  })
+}
+
+/** A verb as it is written to a run that nobody holds. */
+type Sent = Pick<Unit, 'touch' | 'expect'> & Required<Pick<Unit, 'deliveries'>>
+
+/** Throws `RUN_PRUNED`, `ERASED`. */
+async function sentTo(
+  env: Environment,
+  row: RunRow,
+  kind: keyof MailData,
+  payload: Json,
+  options: Sending,
+): Promise<Sent> {
   const delivery = {
-    run,
+    run: row.id,
     onceKey: `${kind}:${env.ids.id()}`,
     kind,
     payload: canonicalAround(payload),
@@ -146,24 +197,16 @@ async function command(
   }
   const touch: Unit['touch'] =
     options.version !== undefined
-      ? [{ run, version: options.version, state: 'due' }]
+      ? [{ run: row.id, version: options.version, state: 'due' }]
       : options.reopen === true
-        ? [{ run, state: 'due' }]
+        ? [{ run: row.id, state: 'due' }]
         : undefined
   const expect = options.expect ?? (row.state === 'settled' ? [await endOf(env, row)] : undefined)
-  const first = await env.store.write(workspace, {
+  return {
     deliveries: [delivery],
     ...(touch === undefined ? {} : { touch }),
     ...(expect === undefined ? {} : { expect }),
-  })
-  if (first.status === 'conflict') {
-    // Somebody holds it, or did just now: its pass takes the mail. Or it was pruned.
-    const second = await env.store.write(workspace, { deliveries: [delivery] })
-    if (second.status === 'done' && second.refused.length > 0)
-      await assertJournal(env, await rowOf(env, workspace, run))
   }
-  env.nudge()
-  return row
 }
 
 /** Where the journal of a settled run ends: it is reopened as it was seen, or not at all. Throws `RUN_PRUNED`, `ERASED`. */

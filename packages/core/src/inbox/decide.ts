@@ -2,7 +2,7 @@
  * Decide: one decision on one item: checked, recorded and delivered in one unit.
  *
  * D1. A decision is taken by id and hash, by a named actor, once: the item's version is expected by the unit that decides.
- * D2. What was decided is delivered in that same unit to the run that asked.
+ * D2. What was decided is delivered in that same unit to the run that asked; a run that is to be tried again is so by that unit.
  * D3. Expiry never approves: an item past its time refuses. What is held is no question: past its time it can be stopped
  *     until a pass lets it go, and the unit that comes first counts.
  * D4. An edit changes how an effect is done, not which it is: what has another intent is another effect.
@@ -28,6 +28,7 @@ import { lineEdits, sameByEdit } from '../conductor/ops/plan.ts'
 import { whyUnheard } from '../conductor/trust/record.ts'
 import { asksEach } from '../conductor/trust/use.ts'
 import type { AnyAction } from '../connector/action.ts'
+import type { Delivery, Unit } from '../journal/store.ts'
 import type { NoteAttempt } from './attempts.ts'
 import { countedBy, strayIn, strayText, wholeDecision, type Edit } from './edit.ts'
 import { itemOf, mustBeOpened, type InboxItem } from './item.ts'
@@ -66,8 +67,8 @@ export interface Deciding {
   readonly env: Environment
   readonly workspace: string
   readonly mayDecide: MayDecide | undefined
-  /** Retries a run whose attention item was answered so. */
-  readonly retry: (run: string, by: Actor) => Promise<void>
+  /** What retries a run whose attention item is answered so. */
+  readonly retry: (run: string, by: Actor) => Promise<Pick<Unit, 'deliveries' | 'touch' | 'expect'>>
   readonly noteAttempt: NoteAttempt
 }
 
@@ -105,12 +106,14 @@ export async function decide(
     tell = stamps.tell
     const puts = [itemPut(record, found.version + 1), ...counted.puts, ...stamps.puts]
     const starts = counted.starts === undefined ? {} : { starts: counted.starts }
+    const { expect = [], ...sent } = await sentBy(options, found.item, delivery, decision, by)
     return {
+      expect,
       drafts: [
         { kind: 'item.decided', data: { by, item: id, hash, decision: json, ...inBatch, puts } },
         ...(counted.drafts ?? []),
       ],
-      unit: found.item.key === '' ? starts : { deliveries: [delivery], ...starts },
+      unit: { ...sent, ...starts },
     }
   })
   if (isTaken) return { status: 'done' }
@@ -119,9 +122,20 @@ export async function decide(
     return refusal ?? refused('settled', 'it has been decided', record!)
   }
   tell()
-  if (record!.key === '' && 'retry' in said) await options.retry(record!.run, by)
   env.nudge()
   return { status: 'done' }
+}
+
+/** D2. What asks no run is answered by nobody's waiting for it. */
+async function sentBy(
+  options: Deciding,
+  { key, run }: ItemRecord,
+  delivery: Delivery,
+  decision: Decision,
+  by: Actor,
+): Promise<Pick<Unit, 'deliveries' | 'touch' | 'expect'>> {
+  if (key !== '') return { deliveries: [delivery] }
+  return 'retry' in decision ? options.retry(run, by) : {}
 }
 
 /** D8. */
