@@ -1,15 +1,17 @@
 /** What every item says of itself: who asks, where its action stands, what silence does, and what it rests on, in its own words. */
 import {
   action,
+  createConductor,
   defineEntity,
   defineTrust,
+  KeelsonError,
   policy,
   type Context,
   type InboxItem,
   type MemoryStore,
   type Rule,
 } from '@keelson/core'
-import { testConductor, type Harness } from '@keelson/testing'
+import { intercept, testConductor, type Harness } from '@keelson/testing'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { code, me, open as conductor, store as stores } from './support/open.ts'
@@ -138,12 +140,44 @@ describe('what an item rests on', () => {
     await t.stop()
   })
 
+  it('is looked at no further than it may be quoted, and says that there is more', async () => {
+    const { t, item } = await resting((ctx) => ctx.step('read', () => ({ text: `a${' '.repeat(5_000)}b` })))
+    expect(item.why[1]!.quote).toBe('text: a …')
+    await t.stop()
+  })
+
+  it('is quoted no further than it is looked at where it is no record', async () => {
+    const { t, item } = await resting((ctx) => ctx.step('read', () => ['x'.repeat(5_000)]))
+    expect(item.why[1]!.quote).toMatch(/^\["x{197}…$/)
+    await t.stop()
+  })
+
   it('is quoted from where it stands: what was erased is not', async () => {
     const { t, item } = await resting(async (ctx) => (await ctx.memory.facts())[0])
     const [fact] = await t.keelson.memory.facts()
     await t.host(({ memory }) => memory.erase({ ids: [fact!.id] }, { by: me, reason: 'asked to' }))
     expect((await t.inbox.get(item.id)).why[1]).not.toHaveProperty('quote')
     await t.stop()
+  })
+
+  it('is not quoted where what it stands in is damaged, and everything else is shown', async () => {
+    const store = stores()
+    const work = code(async (ctx) => ctx.act(pay, { to: 'ada' }, { because: [await ctx.act(read, {})] }))
+    const options = { playbooks: [work], actions, policy: policy([asks]) }
+    const keelson = await conductor(store, options)
+    await keelson.start(work, {}, { id: 'r' })
+    await keelson.quiet()
+    const broken = intercept(store.session(), {
+      before(op) {
+        if (op === 'entries') throw new KeelsonError('STORE_CORRUPT', 'an entry is not what was written')
+      },
+    })
+    const looks = await createConductor({ ...options, store: broken, work: false, keepAlive: false })
+    const [item] = (await looks.inbox.list()).items
+    expect(item!.why[1]).toMatchObject({ ref: 'step:mail.read', trust: 'outside' })
+    expect(item!.why[1]).not.toHaveProperty('quote')
+    expect(await looks.inbox.get(item!.id)).toEqual(item)
+    await looks.stop()
   })
 
   it('is quoted line by line in a plan', async () => {

@@ -40,7 +40,7 @@ export interface Asked {
 const STEPS = 12
 /** Of a run of STEPS steps and one write; of a run with an approval, its effect's run and the decision. */
 const PER_VISIT = STEPS + 3
-const PER_LETTER = 10
+const PER_LETTER = 12
 const IN_FLIGHT = 200
 
 const Customer = defineEntity({
@@ -73,12 +73,11 @@ const write = definePlaybook({
   version: 1,
   input: z.object({ customer: z.string() }),
   output: z.null(),
-  run: (ctx, { customer }) =>
-    ctx.act(
-      letter,
-      { to: customer, text: 'Dear customer' },
-      { because: [{ type: 'customer', id: customer, version: 1 }] },
-    ),
+  async run(ctx, { customer }) {
+    const known = await ctx.entities(Customer).get(customer)
+    const asked = await ctx.step('enquiry', () => ({ text: `${customer} asks: `.repeat(200) }))
+    return ctx.act(letter, { to: customer, text: 'Dear customer' }, { because: [known, asked] })
+  },
 })
 
 const person = (nth: number): Actor => ({ kind: 'person', id: `person-${nth % 20}` })

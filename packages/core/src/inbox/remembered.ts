@@ -1,4 +1,5 @@
 /** Remembered: what items rest on in its own words, read at the moment of looking, from the one place where it can be erased. */
+import { KeelsonError } from '../base/errors.ts'
 import { shown } from '../base/glyphs.ts'
 import { canonical } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
@@ -13,6 +14,8 @@ import { itemOf, type InboxItem } from './item.ts'
 /** Characters of a text that are shown as a label, and of one that is quoted. */
 const SHORT = 80
 const QUOTED = 200
+/** Of its beginning so much is looked at. */
+const LOOKED = 800
 const PREFIX = 'memory:'
 
 /**
@@ -57,12 +60,15 @@ function inWordsOf(one: Sourced, record: MemoryRecord | undefined): Sourced {
   return { ...one, label, at: iso(record.recordedAt), quote: inShort(record.text, QUOTED) }
 }
 
-/** By their places in the journal. */
+/** By their places in the journal. One that is damaged is not quoted: people can decide all the same, and its run says what is wrong. */
 async function quotesOf({ store }: Environment, workspace: string, all: readonly Sourced[]) {
   const quotes = new Map<string, string>()
   const entries = new Map(all.flatMap(({ entry }) => (entry === undefined ? [] : [[placeOf(entry), entry]])))
   const read = async ([place, [stream, seq]]: [string, NonNullable<Sourced['entry']>]): Promise<void> => {
-    const [entry] = await store.entries(workspace, stream, seq - 1, 1)
+    const [entry] = await store.entries(workspace, stream, seq - 1, 1).catch((error: unknown) => {
+      if (KeelsonError.is(error, 'STORE_CORRUPT')) return []
+      throw error
+    })
     const quote = entry?.seq === seq ? quoteIn(entry.payload) : undefined
     if (quote !== undefined) quotes.set(place, quote)
   }
@@ -82,15 +88,26 @@ function quoteIn(payload: string | null): string | undefined {
   return inShort(fieldsOf(typeof version === 'number' && data !== undefined ? data : ok), QUOTED)
 }
 
+/** Field by field, as far as it is quoted. */
 function fieldsOf(value: Json): string {
-  const text = (one: Json): string => (typeof one === 'string' ? one : canonical(one))
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return text(value)
-  return Object.entries(value)
-    .map(([field, one]) => `${field}: ${text(one)}`)
-    .join(', ')
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return textOf(value)
+  let said = ''
+  for (const [field, one] of Object.entries(value)) {
+    said += `${said === '' ? '' : ', '}${field}: ${textOf(one)}`
+    if (said.length > LOOKED) break
+  }
+  return said
 }
 
+function textOf(value: Json): string {
+  return typeof value === 'string' ? value.slice(0, LOOKED + 1) : canonical(value)
+}
+
+/** What is cut off is not looked at: it may be long. */
 function inShort(text: string, most: number): string {
-  const letters = [...shown(text.replace(/\s+/g, ' ').trim()).text]
-  return letters.length > most ? `${letters.slice(0, most - 1).join('')}…` : letters.join('')
+  const whole = text.trimStart()
+  const begin = whole.slice(0, LOOKED).toWellFormed().replace(/\s+/g, ' ')
+  const isAll = whole.length <= LOOKED
+  const letters = [...shown(isAll ? begin.trimEnd() : begin).text.slice(0, 2 * most + 2)]
+  return isAll && letters.length <= most ? letters.join('') : `${letters.slice(0, most - 1).join('')}…`
 }
