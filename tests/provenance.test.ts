@@ -209,6 +209,39 @@ describe.each([false, true])('whom a person is told to trust (alwaysReplay: %s)'
     await t.stop()
   })
 
+  it.each([
+    ['a person', me, 'operator'],
+    ['an agent that may', { kind: 'agent', id: 'helper' } as const, 'connector'],
+  ])('names an answer as that of who gave it: %s', async (_who, by, trust) => {
+    const work = code(async (ctx) => {
+      const said = await ctx.ask('How many?', { answer: z.object({ many: z.number() }) })
+      await ctx.act(mail, { body: 'x' }, { because: [said] })
+    })
+    const mayDecide = () => true
+    const t = await testConductor({ playbooks: [work], actions: [mail], policy: asks, alwaysReplay, mayDecide })
+    await t.start(work, {})
+    const [question] = (await t.inbox.list()).items
+    await t.inbox.decide(question!.id, { hash: question!.hash, by, answer: { many: 3 } })
+    await t.settle()
+    const [item] = (await t.inbox.list()).items
+    expect(item!.why[1]).toMatchObject({ ref: 'step:ask', trust, quote: 'many: 3' })
+    await t.stop()
+  })
+
+  it('names what a person says that a step came to as theirs, and as what it is that the run has read', async () => {
+    for (const reads of [false, true]) {
+      const { t } = await askedFor(async (ctx) => {
+        if (reads) await ctx.act(letter, {})
+        const sum = await ctx.step('sum', () => Promise.reject<object>(new Error('no')), { retry: { attempts: 1 } })
+        await ctx.act(mail, { body: 'x' }, { because: [sum] })
+      }, alwaysReplay)
+      await t.host((keelson) => keelson.runs.setOutcome('r', { by: me, step: 'sum', outcome: { sum: 3 } }))
+      const item = (await t.inbox.list()).items.find(({ kind }) => kind === 'approval')
+      expect(item!.why[1]).toMatchObject({ ref: 'step:sum', trust: reads ? 'outside' : 'operator' })
+      await t.stop()
+    }
+  })
+
   it('says each of several for itself', async () => {
     const { t, item } = await askedFor(async (ctx) => {
       const [read, own] = [await ctx.act(letter, {}), await ctx.act(rates, {})]

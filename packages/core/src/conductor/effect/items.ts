@@ -289,6 +289,8 @@ interface Ref {
   readonly step?: string
   readonly value?: string
   readonly untrusted?: true
+  /** A person has said it. */
+  readonly person?: true
   /** Of what was read outside. */
   readonly readAt?: string
   readonly at?: number
@@ -311,8 +313,10 @@ function namedAs(ref: Ref): Provenance {
       trust: trust('operator'),
       ref: `entity:${ref.entity}/${ref.id}@${ref.version}`,
     }
-  if (ref.step !== undefined)
-    return { label: readableKey(ref.step), trust: trust('connector'), ref: `step:${ref.step}` }
+  if (ref.step !== undefined) {
+    const by = ref.person === true ? 'operator' : 'connector'
+    return { label: readableKey(ref.step), trust: trust(by), ref: `step:${ref.step}` }
+  }
   return { label: 'a value of the playbook', trust: 'outside', ref: `sha256:${ref.value ?? ''}` }
 }
 

@@ -1,4 +1,5 @@
 /** Rests: what an input is to be taken for: the labels of its sources, or of all that the run has seen where nobody says. */
+import type { Actor } from '../../base/actor.ts'
 import { joinLabels, labelled, NO_LABELS, withoutUntrusted, type Labels } from '../../base/labels.ts'
 import { isMute } from '../../base/wording.ts'
 import type { Json } from '../../base/value.ts'
@@ -27,8 +28,8 @@ function labelsOf(pass: Pass, memory: ActMemory, one: unknown): Labels | undefin
 }
 
 /**
- * Sources as people are to be shown them, by the time that they count: each with a mark where an outsider may have written it, and
- * with the entry that has handed it out.
+ * Sources as people are to be shown them, by the time that they count: each with a mark where an outsider may have written it, or a
+ * person has said it, and with the entry that has handed it out.
  */
 export function markedIn(pass: Pass, memory: ActMemory, because: readonly unknown[] = []): () => Json[] {
   const all = because.map((one) => ({ one, refs: sourcesIn(pass, memory, [one]) }))
@@ -39,12 +40,19 @@ export function markedIn(pass: Pass, memory: ActMemory, because: readonly unknow
     })
 }
 
-/** A memory is told of by its id. */
-function entryOf(pass: Pass, memory: ActMemory, one: object): { at?: number; entry?: [stream: string, seq: number] } {
+/** The entry that handed it out, and whether a person has said so. A memory is told of by its id. */
+function entryOf(
+  pass: Pass,
+  memory: ActMemory,
+  one: object,
+): { at?: number; entry?: [stream: string, seq: number]; person?: true } {
   const key = memory.get(one)
-  const outcome = key === undefined || handedAs(pass, one) ? undefined : pass.history.ops.get(key)?.outcome
-  if (outcome === undefined) return {}
-  return { at: outcome.at, entry: [pass.task.claimed.row.stream, outcome.seq] }
+  const op = key === undefined || handedAs(pass, one) ? undefined : pass.history.ops.get(key)
+  if (op?.outcome === undefined) return {}
+  const { at, seq, outcome } = op.outcome
+  const { by } = outcome as { by?: Actor }
+  const isSaid = (op.kind === 'ask' || op.kind === 'step') && by?.kind === 'person'
+  return { at, entry: [pass.task.claimed.row.stream, seq], ...(isSaid ? { person: true } : {}) }
 }
 
 /** What an action returns: as it declares; where it does not, whatever it was given may come back. */
