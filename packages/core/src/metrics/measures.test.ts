@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { investments } from './invest.ts'
 import { compoundingOf, measuresOf, median, paidBack, weekOf } from './measures.ts'
-import { emptyRollup, foldDay, plus, upgraded, type Rollup } from './rollup.ts'
+import { emptyRollup, foldDay, grouped, plus, total, upgraded, type Rollup } from './rollup.ts'
 import { TOUCHES, type Outcome, type Touch } from './row.ts'
 
 const count = fc.nat(20)
@@ -56,6 +56,26 @@ describe('a rollup', () => {
         const at = outcomes.length === 0 ? 0 : cut % outcomes.length
         const days = [...foldDay(outcomes.slice(0, at), touches), ...foldDay(outcomes.slice(at), [])]
         expect(plain(whole(days))).toEqual(plain(whole(foldDay(outcomes, touches))))
+      }),
+    )
+  })
+
+  it('of many at once is what they are one by one', () => {
+    const days = fc.array(fc.tuple(fc.array(outcome), fc.array(touch)), { minLength: 1 })
+    fc.assert(
+      fc.property(days, (all) => {
+        const sums = all.flatMap(([outcomes, touches]) => foldDay(outcomes, touches))
+        const one = emptyRollup('')
+        expect(total([one, ...sums])).toEqual(sums.reduce(plus, one))
+        const own = grouped(
+          sums.map((rollup) => ({ rollup })),
+          ({ rollup: { playbook } }) => [playbook, 'all'],
+        )
+        expect(own.get('all') ?? one).toEqual({ ...sums.reduce(plus, one), playbook: sums.length === 0 ? '' : 'all' })
+        for (const name of ['a', 'b']) {
+          const its = sums.filter(({ playbook }) => playbook === name)
+          expect(own.get(name)).toEqual(its.length === 0 ? undefined : its.reduce(plus, emptyRollup(name)))
+        }
       }),
     )
   })

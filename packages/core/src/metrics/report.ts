@@ -22,7 +22,17 @@ import {
   type Rate,
 } from './measures.ts'
 import { reachOf } from './reach.ts'
-import { emptyRollup, foldDay, plus, rollupPut, rollupsIn, type Day, type Rollup, type Shared } from './rollup.ts'
+import {
+  emptyRollup,
+  foldDay,
+  grouped,
+  rollupPut,
+  rollupsIn,
+  total,
+  type Day,
+  type Rollup,
+  type Shared,
+} from './rollup.ts'
 import { dayOf, type Outcome, type Touch } from './row.ts'
 
 export interface MetricsQuery {
@@ -71,18 +81,12 @@ export async function reportOf(env: Environment, workspace: string, query: Metri
   const { from, to } = span(env, query)
   const days = await measured(env, workspace, await daysOf(env, workspace, from, to))
   const by = query.by ?? 'playbook'
-  const groups = new Map<string, Rollup>()
-  const own = new Map<string, Rollup>()
-  let total = emptyRollup('')
-  for (const { day, rollup } of days) {
-    total = plus(total, rollup)
-    for (const key of keysOf(by, day, rollup)) groups.set(key, plus(groups.get(key) ?? emptyRollup(key), rollup))
-    own.set(rollup.playbook, plus(own.get(rollup.playbook) ?? emptyRollup(rollup.playbook), rollup))
-  }
+  const own = grouped(days, ({ rollup }) => [rollup.playbook])
+  const groups = by === 'playbook' ? own : grouped(days, ({ day, rollup }) => keysOf(by, day, rollup))
   return {
     from,
     to,
-    total: measuresOf(total),
+    total: measuresOf(total([emptyRollup(''), ...own.values()])),
     groups: [...groups].sort(byKey).map(([key, sum]) => ({ key, ...measuresOf(sum) })),
     compounding: compounded(days),
     versions: versionsOf([...own.values()]),
@@ -91,10 +95,12 @@ export async function reportOf(env: Environment, workspace: string, query: Metri
   }
 }
 
-function keysOf(by: NonNullable<MetricsQuery['by']>, day: string, { playbook, terms }: Rollup): readonly string[] {
+function keysOf(
+  by: Exclude<MetricsQuery['by'], undefined | 'playbook'>,
+  day: string,
+  { terms }: Rollup,
+): readonly string[] {
   switch (by) {
-    case 'playbook':
-      return [playbook]
     case 'day':
       return [day]
     case 'week':
@@ -178,11 +184,7 @@ function compounded(days: readonly Day[]): Compounding {
 }
 
 function weeksOf(days: readonly Day[]): (Compounding['weeks'][number] & { net: number })[] {
-  const weeks = new Map<string, Rollup>()
-  for (const { day, rollup } of days) {
-    const week = weekOf(day)
-    weeks.set(week, plus(weeks.get(week) ?? emptyRollup(week), rollup))
-  }
+  const weeks = grouped(days, ({ day }) => [weekOf(day)])
   return [...weeks].sort(byKey).map(([week, sum]) => {
     const { outcomes, minutesPerOutcome, saved } = measuresOf(sum)
     return { week, outcomes, minutes: minutesPerOutcome, net: saved.low }
@@ -190,7 +192,7 @@ function weeksOf(days: readonly Day[]): (Compounding['weeks'][number] & { net: n
 }
 
 function versionsOf(sums: readonly Rollup[]): MetricsReport['versions'] {
-  const agents = sums.reduce(plus, emptyRollup('')).agents
+  const agents = total([emptyRollup(''), ...sums]).agents
   return [
     ...sums.flatMap(({ playbook, versions }) =>
       Object.entries(versions).map(([version, one]) => ({ playbook, version: Number(version), ...servedIn(one) })),

@@ -10,7 +10,7 @@ import type { Put } from '../journal/put.ts'
 import type { RecordRow } from '../journal/store.ts'
 import { around } from '../playbook/baseline.ts'
 import { isYes, TOUCHES, UNTIMED_MS, type Outcome, type Touch, type TouchKind } from './row.ts'
-import { timesOf, type Times } from './times.ts'
+import { timesOf, together, type Times } from './times.ts'
 import { plusTried, type StepCount, type Tried } from './tries.ts'
 
 /** Runs that had something in common, what they asked for, and how much of that a person changed. */
@@ -158,17 +158,37 @@ export function foldDay(outcomes: readonly Outcome[], touches: readonly Touch[])
     .map(([, sum]) => sum)
 }
 
-/** By halves: what has grown large is copied a few times, not once for each row. */
-function total(all: readonly Rollup[]): Rollup {
+/** All of at least one as one, named and sorted like the first: what `plus` makes of them, and each time is copied once. */
+export function total(all: readonly Rollup[]): Rollup {
+  const times = together(all.map((one) => one.times))
+  return { ...halved(all.map((one) => ({ ...one, times: {} }))), times }
+}
+
+/** By halves: what has grown large is copied a few times, not once for each. */
+function halved(all: readonly Rollup[]): Rollup {
   const half = all.length >> 1
-  return half === 0 ? all[0]! : plus(total(all.slice(0, half)), total(all.slice(half)))
+  return half === 0 ? all[0]! : plus(halved(all.slice(0, half)), halved(all.slice(half)))
+}
+
+/** Under each key that a sum has, all that have it, as one of that name; in the order in which the keys came. */
+export function grouped<T extends { readonly rollup: Rollup }>(
+  all: readonly T[],
+  keysOf: (one: T) => readonly string[],
+): Map<string, Rollup> {
+  const found = new Map<string, Rollup[]>()
+  for (const one of all)
+    for (const key of keysOf(one)) {
+      const own = found.get(key)
+      if (own === undefined) found.set(key, [emptyRollup(key), one.rollup])
+      else own.push(one.rollup)
+    }
+  return new Map([...found].map(([key, own]) => [key, total(own)]))
 }
 
 /** By playbook alone. */
 export function joined(sums: readonly Rollup[]): Rollup[] {
-  const found = new Map<string, Rollup>()
-  for (const sum of sums) found.set(sum.playbook, plus(found.get(sum.playbook) ?? emptyRollup(sum.playbook), sum))
-  return [...found.values()]
+  const each = sums.map((rollup) => ({ rollup }))
+  return [...grouped(each, ({ rollup }) => [rollup.playbook]).values()]
 }
 
 /** Two spans of one playbook, or of two, as one; named and sorted like the first. */
@@ -183,7 +203,7 @@ export function plus(a: Rollup, b: Rollup): Rollup {
     troubled: merged(a.troubled, b.troubled, addAll),
     connectors: merged(a.connectors, b.connectors, plusTried),
     touches: merged(a.touches, b.touches, add) as Rollup['touches'],
-    times: merged(a.times, b.times, add),
+    times: together([a.times, b.times]),
     corrected: merged(a.corrected, b.corrected, add),
     tokens: { input: a.tokens.input + b.tokens.input, output: a.tokens.output + b.tokens.output },
     cost: merged(a.cost, b.cost, add),

@@ -30,6 +30,13 @@ export function timesOf(all: readonly number[]): Times {
   return found
 }
 
+/** Of all, in one go: there may be many in each. */
+export function together(all: readonly Times[]): Times {
+  const found: Record<string, number> = {}
+  for (const times of all) for (const ms of Object.keys(times)) found[ms] = (found[ms] ?? 0) + times[ms]!
+  return found
+}
+
 /** The middle one, or the mean of the two in the middle, within `PRECISION`; 0 of none. */
 export function medianOf(times: Times): number {
   const sorted = Object.entries(times)
