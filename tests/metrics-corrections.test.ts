@@ -1,6 +1,7 @@
 /** Corrections: counted with the playbook whose value a person put right. */
-import { defineEntity, definePlaybook, type MetricsReport } from '@keelson/core'
-import { exploreCrashes, testConductor, type Harness } from '@keelson/testing'
+import { createConductor, defineEntity, definePlaybook, type MetricsReport } from '@keelson/core'
+import type { RecordQuery } from '@keelson/core/ports'
+import { exploreCrashes, intercept, memoryStore, testConductor, type Harness, type Hooks } from '@keelson/testing'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 
@@ -135,6 +136,24 @@ describe('a correction', () => {
     expect((await t.keelson.entities(Lead).get(id)).data.score).toBe(1)
     await correct(t, id, { score: 9 })
     expect(await corrections(t)).toEqual({ scores: 1 })
+  })
+
+  it('looks through what was written once, however many fields it is of', async () => {
+    let lines = 0
+    const reads: Hooks = { before: (op, [, query]) => void (op === 'records' && (query as RecordQuery).kind === 'timeline' && lines++) } // prettier-ignore
+    const keelson = await createConductor({
+      ...{ store: intercept(memoryStore().session(), reads), playbooks: [], entities: [Lead], keepAlive: false },
+    })
+    const leads = keelson.entities(Lead, { by })
+    const { id } = await leads.create({ name: 'Bo' })
+    for (let n = 0; n < 70; n++) await leads.update(id, { name: `Bo ${n}` })
+    const looksFor = async (patch: object): Promise<number> => {
+      const before = lines
+      await leads.update(id, patch)
+      return lines - before
+    }
+    expect(await looksFor({ name: 'Bob', tone: 'warm', score: 9 })).toBe(await looksFor({ name: 'Bo' }))
+    await keelson.stop()
   })
 
   it('counts the same, wherever a process dies', async () => {

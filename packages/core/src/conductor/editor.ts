@@ -172,7 +172,7 @@ function correction({ shelf, type }: Writing, by: Actor, at: number, { puts, ok 
   if (by.kind !== 'person' || id === undefined || version === undefined || version < 2) return undefined
   const changes = puts.filter((one) => one.kind === 'timeline').map((one) => one.data as { changed?: object } | null)
   const fields = [...new Set(changes.flatMap((one) => Object.keys(one?.changed ?? {})))].sort()
-  return { type: type.name, id, fields, by, at, writers: (field) => writersOf(shelf, type.name, id, field) }
+  return { type: type.name, id, fields, by, at, writers: () => writersOf(shelf, type.name, id) }
 }
 
 function reads<T>(

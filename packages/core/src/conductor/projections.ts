@@ -46,8 +46,14 @@ export interface Correcting {
   readonly fields: readonly string[]
   readonly by: Actor
   readonly at: number
-  /** The runs that wrote a field of it, the last first. */
-  readonly writers: (field: string) => AsyncIterable<string>
+  /** The runs that wrote it, the last first. */
+  readonly writers: () => AsyncIterable<Writing>
+}
+
+/** What a run wrote of a record, in one change. */
+export interface Writing {
+  readonly run: string
+  readonly fields: readonly string[]
 }
 
 /** `Env` is the environment of the conductor. */

@@ -262,20 +262,24 @@ export async function madeField(
   return undefined
 }
 
-/** How many of the last changes are looked at for who wrote a field. */
+/** How many of the last changes are looked at for who wrote what. */
 const WRITES_MOST = 1000
 
-/** The runs that wrote a field, the last first, over what people wrote and what was taken back. */
-export async function* writersOf(shelf: Rows, type: string, id: string, field: string): AsyncGenerator<string> {
+/** What runs wrote of it, change by change, the last first, over what people wrote and what was taken back. */
+export async function* writersOf(
+  shelf: Rows,
+  type: string,
+  id: string,
+): AsyncGenerator<{ readonly run: string; readonly fields: readonly string[] }> {
   const where = { field: 'change', value: recordId(type, id) }
   const undone = new Set<number>()
   let looked = 0
-  for await (const row of pagesOf(shelf.store, shelf.workspace, { kind: 'timeline', where, order: 'descending' }, 20)) {
+  for await (const row of pagesOf(shelf.store, shelf.workspace, { kind: 'timeline', where, order: 'descending' }, 50)) {
     if (looked++ === WRITES_MOST) return
     const { run, version, changed, dropped = [], undoes = [] } = changeOf(row)
+    if (undone.has(version)) continue
     for (const one of undoes) undone.add(one)
-    const wrote = Object.hasOwn((changed ?? {}) as object, field) || dropped.includes(field)
-    if (run !== undefined && wrote && !undone.has(version)) yield run
+    if (run !== undefined) yield { run, fields: [...Object.keys((changed ?? {}) as object), ...dropped] }
   }
 }
 

@@ -258,28 +258,28 @@ async function corrected(env: Environment, workspace: string, correcting: Correc
 interface Writer {
   /** The last of its runs. */
   readonly row: RunRow | undefined
-  readonly fields: string[]
+  readonly fields: readonly string[]
 }
 
 /** Whose the fields were: by the playbook of the run that wrote each last. */
 async function writersOf(env: Environment, workspace: string, { fields, writers }: Correcting): Promise<Writer[]> {
   const found = new Map<string, Writer>()
-  for (const field of fields) {
-    const row = await firstOwn(env, workspace, writers(field))
-    const known = found.get(row?.playbook ?? '')
-    if (known === undefined) found.set(row?.playbook ?? '', { row, fields: [field] })
-    else known.fields.push(field)
+  const left = new Set(fields)
+  const note = (row: RunRow | undefined, own: readonly string[]): void => {
+    if (own.length === 0) return
+    const known = found.get(row?.playbook ?? '') ?? { row, fields: [] }
+    found.set(row?.playbook ?? '', { row: known.row, fields: [...known.fields, ...own] })
+    for (const field of own) left.delete(field)
   }
+  for await (const { run, fields: wrote } of writers()) {
+    const own = wrote.filter((field) => left.has(field))
+    const [row] = own.length === 0 ? [] : await env.store.runs(workspace, { ids: [run], limit: 1 })
+    // What takes something back writes only what another had written.
+    if (row !== undefined && !row.playbook.startsWith('keelson.')) note(row, own)
+    if (left.size === 0) break
+  }
+  note(undefined, [...left])
   return [...found.values()]
-}
-
-/** Of a playbook of the host's: what takes something back writes only what another had written. */
-async function firstOwn(env: Environment, workspace: string, runs: AsyncIterable<string>): Promise<RunRow | undefined> {
-  for await (const run of runs) {
-    const [row] = await env.store.runs(workspace, { ids: [run], limit: 1 })
-    if (row !== undefined && !row.playbook.startsWith('keelson.')) return row
-  }
-  return undefined
 }
 
 /** One of these fields was corrected in a record of the kind before. */

@@ -25,7 +25,7 @@ import { revert } from './revert.ts'
 import { weightPut } from './vectors.ts'
 import { draftWrite } from './write.ts'
 import type { Environment } from '../environment.ts'
-import { NOTHING, type Counted } from '../projections.ts'
+import { NOTHING, type Counted, type Writing } from '../projections.ts'
 
 export function memoryFor(env: Environment, notifier: Notifier, workspace: string, decider: Decider): WorkspaceMemory {
   return handleOn(deskOf(env, workspace), notifier, decider)
@@ -153,17 +153,22 @@ function correctedBy(
 ): Promise<Counted> {
   const type = typeof subject === 'string' ? (partsOf(subject)?.type ?? subject) : subject?.type
   const field = [type, predicate ?? kind].filter((one) => one !== undefined).join(' ')
-  const writers = (): AsyncIterable<string> => notersOf(env, workspace, replaces)
+  const writers = (): AsyncIterable<Writing> => notersOf(env, workspace, replaces, [field])
   const at = env.clock.now()
   return env.projections.corrected(env, workspace, { type: 'memory', id, fields: [field], by, at, writers })
 }
 
 /** The runs that noted a memory, and what it corrected of before, the last first. */
-async function* notersOf(env: Environment, workspace: string, ids: readonly string[]): AsyncGenerator<string> {
+async function* notersOf(
+  env: Environment,
+  workspace: string,
+  ids: readonly string[],
+  fields: readonly string[],
+): AsyncGenerator<Writing> {
   let next = ids
   for (let most = CORRECTIONS_MOST; next.length > 0 && most > 0; most--) {
     const records = [...(await recordsOf(env.store, workspace, next)).values()]
-    for (const { source } of records) if (source.run !== undefined) yield source.run
+    for (const { source } of records) if (source.run !== undefined) yield { run: source.run, fields }
     const before = records.flatMap(({ id, evidence }) =>
       evidence.flatMap((one) => (one.kind === 'memory' ? [{ id: one.id, by: id }] : [])),
     )
