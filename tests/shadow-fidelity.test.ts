@@ -68,8 +68,22 @@ const calls = definePlaybook({
   },
 })
 
+const pauses = definePlaybook({
+  name: 'pauses',
+  version: 1,
+  input: z.object({}),
+  output: z.null(),
+  async run(ctx) {
+    await ctx.act(put, { path: '/first' })
+    await ctx.sleep('1h')
+    await ctx.step('look', () => 1)
+    await ctx.act(charge, { invoice: 'last' })
+    return null
+  },
+})
+
 const options = {
-  playbooks: [work, calls],
+  playbooks: [work, calls, pauses],
   connectors: [
     fake(defineConnector({ name: 'bank', actions: { charge } })),
     fake(defineConnector({ name: 'page', actions: { put, tell } })),
@@ -136,6 +150,15 @@ describe('a run in shadow', () => {
     const later = new Date(t.clock.now()).toISOString()
     expect(await t.keelson.shadow.report(work, { since: later })).toMatchObject({ fidelity: 'high', unsimulated: [] })
     expect((await t.keelson.audit.verify()).faults).toEqual([])
+  })
+
+  it('is simulated from its first effect on, whether or not that is reported on', async () => {
+    const t = await testConductor(options)
+    await t.start(pauses, {}, { shadow: true })
+    const since = new Date(t.clock.now() + 1).toISOString()
+    await t.advance('1h')
+    const told = { effects: 1, firstSimulatedStep: 1, fidelity: 'medium' }
+    expect(await t.keelson.shadow.report(pauses, { since })).toMatchObject(told)
   })
 
   it('says so when it is asked why', async () => {

@@ -116,13 +116,14 @@ export async function report(
   const pairs = known.filter((_, i) => all[i]!.at >= since)
   const count = (outcome: Outcome): number => pairs.filter((one) => counted(one) === outcome).length
   const lost = (await lostOf(env.store, workspace, 'playbook', playbook)).filter((one) => one.at >= since)
+  const roots = new Set(woulds.map((one) => one.root))
   const agreed = count('agreed')
   const decided = pairs.length - count('open') + misses.length
   const verdicts: Record<string, number> = {}
   for (const { verdict } of woulds) verdicts[verdict] = (verdicts[verdict] ?? 0) + 1
   return {
     playbook,
-    runs: new Set(woulds.map((one) => one.root)).size,
+    runs: roots.size,
     effects: woulds.length,
     agreed,
     differed: count('differed'),
@@ -130,7 +131,12 @@ export async function report(
     spurious: count('spurious'),
     open: count('open'),
     agreement: { share: decided === 0 ? 0 : agreed / decided, lower: wilsonLower(agreed, decided) },
-    ...likenessOf(woulds, lost, (action) => env.actions.find(action)),
+    // What these runs did before rests on what was simulated, too.
+    ...likenessOf(
+      all.filter(({ root }) => roots.has(root)),
+      lost,
+      (action) => env.actions.find(action),
+    ),
     verdicts,
     moneyWouldHaveMoved: moneyOf(env, woulds),
     byAction: byAction(pairs, misses),
