@@ -8,7 +8,7 @@
 import type { Environment } from '../conductor/environment.ts'
 import { allOf } from '../conductor/shadow/would.ts'
 import { fresh, rolledIn } from './report.ts'
-import { joined } from './rollup.ts'
+import { total } from './rollup.ts'
 import { dayOf, type Outcome } from './row.ts'
 import type { Tried } from './tries.ts'
 
@@ -90,8 +90,10 @@ async function sharesBefore(env: Environment, workspace: string, { playbook, at 
   const shares: number[] = []
   for (const day of days) {
     const sums = rolled.get(day) ?? (await fresh(env, workspace, day))
-    const own = joined(sums).find((one) => one.playbook === playbook)
-    if (own !== undefined && own.steps > 0) shares.push(own.firstTry / own.steps)
+    const own = sums.filter((one) => one.playbook === playbook)
+    if (own.length === 0) continue
+    const { steps, firstTry } = total(own)
+    if (steps > 0) shares.push(firstTry / steps)
   }
   return shares
 }

@@ -185,12 +185,6 @@ export function grouped<T extends { readonly rollup: Rollup }>(
   return new Map([...found].map(([key, own]) => [key, total(own)]))
 }
 
-/** By playbook alone. */
-export function joined(sums: readonly Rollup[]): Rollup[] {
-  const each = sums.map((rollup) => ({ rollup }))
-  return [...grouped(each, ({ rollup }) => [rollup.playbook]).values()]
-}
-
 /** Two spans of one playbook, or of two, as one; named and sorted like the first. */
 export function plus(a: Rollup, b: Rollup): Rollup {
   const sum = (key: NumberKey): number => a[key] + b[key]
