@@ -24,3 +24,13 @@ it('that come out of one place by several ways are kept once', () => {
   const from = { private: ['entity customer via customer 1', 'entity customer via customer 2', 'crm.read'] }
   expect(keptIn(from, 'invoice 7')).toEqual({ private: ['entity customer via invoice 7', 'crm.read via invoice 7'] })
 })
+
+it('leave out the way of what is named without one', () => {
+  const way = ['the input of ticket via customer customer_1', 'the input of ticket']
+  expect(labelsText({ untrusted: way, private: ['entity customer', 'entity customer via ticket ticket_1'] })).toBe(
+    'untrusted (the input of ticket) and private (entity customer)',
+  )
+  expect(labelsText({ untrusted: ['mail.read'], private: ['mail.read via note 1'] })).toBe(
+    'untrusted (mail.read) and private (mail.read via note 1)',
+  )
+})

@@ -63,15 +63,22 @@ const LETTERS_MAX = 80
 /** 'untrusted (mail.read) and private (crm.read)': each source once, a few of many. Empty where there are none. */
 export function labelsText(labels: Labels): string {
   const names = labelNames(labels)
-  const sources = new Set(names.flatMap((label) => labels[label] ?? []))
+  const brought = new Map(names.map((label) => [label, inWords(labels[label]!)]))
+  const sources = new Set(names.flatMap((label) => [...brought.get(label)!]))
   const groups = new Map<string, string[]>(names.length < 2 ? [] : [[names.join(' and '), []]])
   for (const label of names) groups.set(label, [])
   for (const source of sources) {
-    const brought = names.filter((label) => labels[label]!.includes(source))
-    groups.get(brought.join(' and '))!.push(source)
+    const by = names.filter((label) => brought.get(label)!.has(source))
+    groups.get(by.join(' and '))!.push(source)
   }
   const said = [...groups].flatMap(([name, of]) => (of.length === 0 ? [] : [`${name} (${fewOf(of)})`]))
   return [said.slice(0, -1).join(', '), said.at(-1)].filter((one) => one !== '').join(' and ')
+}
+
+/** Sources as a person is told of them: what is named by itself needs no way that it came as well. */
+function inWords(sources: readonly string[]): ReadonlySet<string> {
+  const all = new Set(sources)
+  return new Set(sources.filter((one) => !one.includes(' via ') || !all.has(one.slice(0, one.indexOf(' via ')))))
 }
 
 function fewOf(sources: readonly string[]): string {
