@@ -4,6 +4,7 @@
  * T1. A change of an entity, the end of an effect, an agent's answer, and every entry that names who did it leave a line. What a run merely
  *     computes or reads leaves none: its journal has that.
  * T2. A line says who, what, on what and when, and where the entry stands; it repeats nothing of what was written.
+ * T3. An erasure leaves a line for what it is about, and none for what it puts again without the text: that was done by others, before.
  */
 import { actorJson, type Actor } from '../base/actor.ts'
 import type { Json } from '../base/value.ts'
@@ -89,6 +90,7 @@ function linesOf(draft: Draft, data: { puts?: readonly Put[]; by?: Actor }, plac
   const step = draft.key === undefined || draft.key === '' ? {} : { step: draft.key }
   const base = { at, kind: draft.kind, by, ...(run === undefined ? {} : { run }), ...step, entities: [], stream, seq }
   if (isAttempt(draft)) return [{ ...base, ...attemptSaid(draft) }]
+  if (isErasure(draft)) return erasureSaid(draft).map((one) => ({ ...base, ...one }))
   const said = (data.puts ?? []).flatMap((put) => changeOf(put, data.puts!))
   if (draft.kind === 'agent.completed' && draft.data.agent !== undefined)
     return [{ ...base, ...answerOf(draft.data.agent) }]
@@ -200,6 +202,23 @@ function trustSaid({ kind, data }: OfTrust): Said {
     default:
       return kind satisfies never
   }
+}
+
+type OfErasure = Draft & { kind: 'entity.erased' | 'memory.erased' }
+
+function isErasure(draft: Draft): draft is OfErasure {
+  return draft.kind === 'entity.erased' || draft.kind === 'memory.erased'
+}
+
+/** T3. */
+function erasureSaid(draft: OfErasure): Said[] {
+  if (draft.kind === 'memory.erased') return [verbOf(draft)]
+  const { entities, puts = [] } = draft.data
+  return entities.map((entity) => {
+    const version = puts.find((put) => put.kind === 'entity' && put.id === entity)?.version
+    const what = `${entity.slice(0, entity.indexOf('/'))} erased`
+    return { what, entities: [entity], ...(version === undefined ? {} : { version }) }
+  })
 }
 
 function trailPut(line: TrailRecord, n: number): Put {
