@@ -111,7 +111,6 @@ export {
   type Tags,
   type Simulation,
   type RejectReason,
-  type Category,
   type Risk,
 } from './connector/action.ts'
 export type { Preview, PreviewFile, PreviewRow, PreviewSource, PreviewTable } from './connector/preview.ts'
@@ -208,7 +207,8 @@ export type { Alert, AlertAct, AlertRung } from './conductor/alert.ts'
 export { KeelsonError, type ErrorCode } from './base/errors.ts'
 export type { Actor, Money } from './base/actor.ts'
 export { duration, type Duration } from './base/duration.ts'
-export type { Json, Stored } from './base/value.ts'
+export type { Category } from './connector/facts.ts'
+export type { Json, Returned, Stored } from './base/value.ts'
 export type { Logger } from './base/log.ts'
 
 /* ports */

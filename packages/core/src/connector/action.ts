@@ -12,8 +12,8 @@ import { KeelsonError } from '../base/errors.ts'
 import { parseLabels, type Label } from '../base/labels.ts'
 import { rateOf, type Rate, type RateLimit } from '../base/rate.ts'
 import { namesOf, noSuch } from '../base/known.ts'
-import type { Json } from '../base/value.ts'
-import { assertFacts, assertUndo, type CATEGORIES } from './facts.ts'
+import type { Returned, Json } from '../base/value.ts'
+import { assertFacts, assertUndo, type Category } from './facts.ts'
 import type { PreviewSource } from './preview.ts'
 import { assertStorable } from '../base/schema.ts'
 
@@ -28,12 +28,6 @@ export interface Action<In, Out> {
 
 /** How much harm a wrong one does. */
 export type Risk = 'low' | 'medium' | 'high'
-
-/**
- * What a wrong one would touch: money that moves, a deletion, a promise (also by law), publishing under the own name, a first
- * contact, rules (also schedules and agents), a conversation that is going on.
- */
-export type Category = (typeof CATEGORIES)[number]
 
 /** A reason to say no that a card offers; `fill` is what is said with it. */
 export interface RejectReason {
@@ -94,7 +88,10 @@ export interface Simulation<Out> {
 /** Tags, or how they follow from the input. */
 export type Tags<In> = readonly string[] | ((input: In) => readonly string[])
 
-interface Base<I extends z.ZodType, O extends z.ZodType, U extends z.ZodType> {
+/** What `run` answers. */
+type Ran<O extends z.ZodType, U extends z.ZodType> = { output: z.input<O>; undo?: z.input<U> }
+
+interface Base<I extends z.ZodType, O extends z.ZodType, U extends z.ZodType, R, S> {
   /** 'connector.verb'. */
   readonly name: string
   /** For people. Default its name. */
@@ -131,10 +128,7 @@ interface Base<I extends z.ZodType, O extends z.ZodType, U extends z.ZodType> {
    */
   readonly fresh?: (input: z.output<I>, options: { config: unknown; signal: AbortSignal }) => Promise<Json> | Json
   /** Does it, under a key that stays the same for one effect; throws `ActionError` to say what a failure is to the next try. */
-  readonly run: (
-    input: z.output<I>,
-    options: ActionRun,
-  ) => Promise<{ output: z.input<O>; undo?: z.input<U> }> | { output: z.input<O>; undo?: z.input<U> }
+  readonly run: (input: z.output<I>, options: ActionRun) => Promise<R | Ran<O, U>> | R | Ran<O, U>
   /** Looks whether it has happened, where no answer came. */
   readonly reconcile?: (
     input: z.output<I>,
@@ -149,7 +143,7 @@ interface Base<I extends z.ZodType, O extends z.ZodType, U extends z.ZodType> {
    * What a run in shadow gets. Of a write: what it would have answered; left out, or undefined, it is what `preview` shows to be
    * there afterwards. Of a read: what it answers after what the run would have done; left out, or undefined: what is really there.
    */
-  readonly simulate?: (input: z.output<I>, shadow: Simulation<z.output<O>>) => z.input<O> | undefined
+  readonly simulate?: (input: z.output<I>, shadow: Simulation<z.output<O>>) => S | z.input<O> | undefined
   /** What an error that is no `ActionError` is to the next try; undefined: as without it. */
   readonly classify?: (error: unknown) => Failure | undefined
   /** How long 'not-found' may still be wrong. Default: timeout plus 30 s. */
@@ -185,7 +179,13 @@ interface Base<I extends z.ZodType, O extends z.ZodType, U extends z.ZodType> {
 }
 
 /** `effect`: a read changes nothing; what is irreversible says how it avoids happening twice. */
-export type ActionDefinition<I extends z.ZodType, O extends z.ZodType, U extends z.ZodType> = Base<I, O, U> &
+export type ActionDefinition<
+  I extends z.ZodType,
+  O extends z.ZodType,
+  U extends z.ZodType,
+  R = Returned<Ran<O, U>>,
+  S = Returned<z.input<O>>,
+> = Base<I, O, U, R, S> &
   (
     | { readonly effect: 'read'; readonly idempotency?: never }
     | { readonly effect: 'reversible'; readonly idempotency?: Idempotency }
@@ -237,26 +237,29 @@ export interface AnyAction {
 
 const NAMES = namesOf<ActionDefinition<z.ZodType, z.ZodType, z.ZodType>>({
   ...{ name: true, title: true, effect: true, input: true, output: true, undo: true, idempotency: true, intent: true },
+  ...{ preview: true, risk: true, category: true, cost: true, rejectReasons: true, batchBy: true, fresh: true },
   ...{
-    preview: true,
-    risk: true,
-    category: true,
-    cost: true,
-    rejectReasons: true,
-    batchBy: true,
-    fresh: true,
     run: true,
+    reconcile: true,
+    compensate: true,
+    simulate: true,
+    classify: true,
+    settleWindowMs: true,
+    timeout: true,
   },
-  ...{ reconcile: true, compensate: true, simulate: true, classify: true, settleWindowMs: true, timeout: true },
   ...{ attempts: true, cache: true, invalidates: true, labels: true, outgoing: true, rate: true, material: true },
 })
 
 const definitions = new WeakMap<object, AnyAction>()
 
 /** Defines an action. Throws `DEFINITION_INVALID` for a definition that could not keep its promises. */
-export function action<I extends z.ZodType, O extends z.ZodType, U extends z.ZodType = z.ZodUndefined>(
-  definition: ActionDefinition<I, O, U>,
-): Action<z.input<I>, z.output<O>> {
+export function action<
+  I extends z.ZodType,
+  O extends z.ZodType,
+  U extends z.ZodType = z.ZodUndefined,
+  const R extends Returned<Ran<O, U>> = Returned<Ran<O, U>>,
+  const S extends Returned<z.input<O>> = Returned<z.input<O>>,
+>(definition: ActionDefinition<I, O, U, R, S>): Action<z.input<I>, z.output<O>> {
   const worn = wear(definition as unknown as ActionDefinition<z.ZodType, z.ZodType, z.ZodType>)
   return handle(worn)
 }

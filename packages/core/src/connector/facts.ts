@@ -2,7 +2,6 @@
 import { KeelsonError } from '../base/errors.ts'
 import { assertCallable, assertKnown, assertOneOf, named } from '../base/known.ts'
 
-/** What a wrong one would touch. */
 export const CATEGORIES = [
   'money',
   'deletion',
@@ -12,6 +11,12 @@ export const CATEGORIES = [
   'rules',
   'conversation',
 ] as const
+
+/**
+ * What a wrong one would touch: money that moves, a deletion, a promise (also by law), publishing under the own name, a first
+ * contact, rules (also schedules and agents), a conversation that is going on.
+ */
+export type Category = (typeof CATEGORIES)[number]
 
 /** A definition as it may be given. */
 type Given = Readonly<Record<string, unknown>>

@@ -5,6 +5,7 @@ import { assertCallable, assertKnown, assertOneOf, named, namesOf, noSuch } from
 import { assertLists, type Terms } from '../base/taxonomy.ts'
 import { assertStorable } from '../base/schema.ts'
 import { assertJson } from '../base/storable.ts'
+import type { Returned } from '../base/value.ts'
 import { withZod, zod, type Zod } from '../base/zod.ts'
 import { agentOf, isAgent, type AnyAgent } from '../agent/agent.ts'
 import { isAction, type AnyAction, definitionOf } from '../connector/action.ts'
@@ -53,7 +54,11 @@ export interface AnyPlaybook {
 const definitions = new WeakMap<object, AnyPlaybook>()
 
 /** Defines a playbook. Keep a version registered until its last run has ended. */
-export function definePlaybook<I extends z.ZodType, O extends z.ZodType>(definition: {
+export function definePlaybook<
+  I extends z.ZodType,
+  O extends z.ZodType,
+  const R extends Returned<z.input<O>>,
+>(definition: {
   /** Letters, digits, ".", "-", "_"; "keelson." is taken. */
   readonly name: string
   /** A whole number. Raise it when the code no longer fits the journals of open runs. */
@@ -81,16 +86,15 @@ export function definePlaybook<I extends z.ZodType, O extends z.ZodType>(definit
   /** Names of steps that are other than in the journals of open runs. */
   readonly changes?: Changes
   /** Its code: `ctx` for all that is remembered, plain code for the rest. */
-  run(ctx: Context, input: z.output<I>): Promise<z.input<O>>
+  run(ctx: Context, input: z.output<I>): Promise<R | z.input<O>>
 }): Playbook<z.input<I>, z.output<O>> {
   const d = definition
   assertKnown(`playbook ${named(d?.name)}`, d, PLAYBOOK)
-  if (!/^[a-z][\w.-]*$/i.test(d.name) || d.name.startsWith('keelson.')) {
+  if (!/^[a-z][\w.-]*$/i.test(d.name) || d.name.startsWith('keelson.'))
     throw invalid(
       `"${d.name}" is not a name for a playbook`,
       'Use letters, digits, ".", "-", "_"; "keelson." is taken.',
     )
-  }
   if (!Number.isSafeInteger(d.version) || d.version < 1) {
     throw invalid(`playbook ${d.name} has version ${JSON.stringify(d.version)}`, 'Use whole numbers from 1.')
   }

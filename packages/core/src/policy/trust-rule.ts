@@ -6,7 +6,8 @@ import { TAXONOMIES, type TaxonomyName } from '../base/taxonomy.ts'
 import { fromStored } from '../base/schema.ts'
 import { canonical } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
-import { definitionOf, type Action, type AnyAction, type Category } from '../connector/action.ts'
+import { definitionOf, type Action, type AnyAction } from '../connector/action.ts'
+import type { Category } from '../connector/facts.ts'
 import { HIGHEST_BY_ITSELF, isAbove, RUNGS, type TrustRung } from './trust.ts'
 
 export interface TrustRule {

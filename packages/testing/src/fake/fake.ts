@@ -12,7 +12,7 @@ import {
   withActions,
   type AnyAction,
 } from '@keelson/core/ports'
-import type { Action, Connector } from '@keelson/core'
+import type { Action, Connector, Returned } from '@keelson/core'
 import type { Clock } from '@keelson/core/ports'
 import { World, type Answer, type Answers, type AnswersOf } from './world.ts'
 
@@ -31,9 +31,9 @@ const recipes = new WeakMap<object, Recipe>()
  * answer: `fake(calendar, { findTime: () => slot })`, or by an action's whole name; of one action a function does:
  * `fake(order, () => ({ number: '7' }))`. Any other answers with the smallest value that fits its output.
  */
-export function fake<In, Out>(
+export function fake<In, Out, const R extends Returned<Out>>(
   action: Action<In, Out>,
-  answer: (input: NoInfer<In>, about: Parameters<Answer>[1]) => NoInfer<Out>,
+  answer: (input: NoInfer<In>, about: Parameters<Answer>[1]) => R,
 ): Connector
 export function fake<C extends { readonly name: string }>(connector: C, answers?: AnswersOf<NoInfer<C>>): Connector
 export function fake(connector: { readonly name: string }, answers?: object): Connector {

@@ -4,7 +4,7 @@
  * Nothing of it is global: tests may run side by side, each with as many as it likes.
  */
 import type { Action, Actor, Agent, Conductor, Connector, Decision, EventType, Inbox, Usage } from '@keelson/core'
-import type { ConductorOptions, InboxItem, Json, Playbook, Run, StartOptions } from '@keelson/core'
+import type { ConductorOptions, InboxItem, Json, Playbook, Returned, Run, StartOptions } from '@keelson/core'
 import { assertKnown, KeelsonError, namesOf } from '@keelson/core/ports'
 import { manualClock, milliseconds, type ManualClock } from '../clock.ts'
 import type { Asked, Used } from '../fake/script.ts'
@@ -124,9 +124,9 @@ export interface Harness {
    * What an agent answers from now on: by its input, and by which model is asked and what it is to mend. `usage`: the tokens that the answer has
    * used, as budgets and prices count them; without it, it counts as the most that it may have cost.
    */
-  script<In, Out>(
+  script<In, Out, const R extends Returned<Out>>(
     agent: Agent<In, Out>,
-    answer: (input: In, asked: Asked<In>) => Out | Promise<Out>,
+    answer: (input: In, asked: Asked<In>) => R | Promise<R>,
     options?: { readonly usage?: (input: In, asked: Asked<In>) => Usage | undefined },
   ): void
   /** What an agent was asked: each question that a model would have been paid for. */

@@ -1,7 +1,8 @@
 /** Trust: a company's verbs for the ladder: where each action stands, and a person's word on it. */
 import type { Actor } from '../../base/actor.ts'
 import { KeelsonError } from '../../base/errors.ts'
-import { definitionOf, type Action, type Category } from '../../connector/action.ts'
+import { definitionOf, type Action } from '../../connector/action.ts'
+import type { Category } from '../../connector/facts.ts'
 import type { TrustRule } from '../../policy/trust-rule.ts'
 import { isAbove, nextRung, RUNGS, topOf, wilsonLower, type TrustRung } from '../../policy/trust.ts'
 import type { Environment } from '../environment.ts'
