@@ -33,6 +33,15 @@ const work = code(
   },
   { version: 4 },
 )
+const pay = action({
+  name: 'bank.pay',
+  effect: 'irreversible',
+  idempotency: { by: 'key' },
+  input: z.object({ to: z.string(), money: z.object({ amount: z.int(), currency: z.string() }) }),
+  output: z.object({}),
+  run: async () => ({ output: {} }),
+})
+const pays = code((ctx) => ctx.act(pay, { to: 'ada', money: { amount: 1250, currency: 'EUR' } }), { name: 'pays' })
 const plans = code(
   async (ctx) => {
     const mail = await ctx.act(read, {})
@@ -47,7 +56,7 @@ let app: Conductor
 
 const appUnder = (say: () => Verdict) =>
   createConductor({
-    ...{ store: sqlite(store), playbooks: [work, plans], actions: [read, send], log, keepAlive: false },
+    ...{ store: sqlite(store), playbooks: [work, plans, pays], actions: [read, send, pay], log, keepAlive: false },
     policy: policy([policy.rule('asks', { on: send }, say)]),
     trust: [defineTrust(send, { segment: () => 'all', start: 'approve' })],
   })
@@ -58,6 +67,7 @@ beforeAll(async () => {
   app = await appUnder(() => policy.ask({ onSilence: 'remind' }))
   await app.start(work, {}, { id: 'r' })
   await app.start(plans, {}, { id: 'p' })
+  await app.start(pays, {}, { id: 'm' })
   await app.quiet()
 })
 afterAll(async () => {
@@ -83,6 +93,12 @@ describe('keelson inbox', () => {
     expect(stdout).not.toContain('\u001B')
     expect(lines).toContain('when nobody answers: you are reminded')
     expect(lines).toContain('can be answered by: approve, edit, reject, respond, snooze')
+  })
+
+  it('says what it costs as people write it, and what a yes does', async () => {
+    const lines = (await own(['inbox', store, await ofRun('m')])).stdout.split('\n')
+    expect(lines).toContain('cost: 12.50 EUR')
+    expect(lines).toContain('risk: medium. Executes as soon as you approve; it cannot be taken back.')
   })
 
   it('quotes what the lines of a plan rest on', async () => {

@@ -79,7 +79,7 @@ describe('what is shown', () => {
     expect(await only(t)).toMatchObject({
       risk: 'medium',
       reversibility: 'none',
-      consequence: 'mail.send executes as soon as you approve; it cannot be taken back.',
+      consequence: 'Executes as soon as you approve; it cannot be taken back.',
       rejectReasons: [{ id: 'tone', label: 'Wrong tone', fill: 'Please warmer.' }],
       flags: [],
     })
@@ -156,7 +156,7 @@ describe('an approval of what has changed since', () => {
     t.fresh(send, 2)
     await t.advance('10m')
     expect(t.world(send)).toEqual([])
-    expect((await only(t)).consequence).toBe('mail.send executes as soon as you approve; it cannot be taken back.')
+    expect((await only(t)).consequence).toBe('Executes as soon as you approve; it cannot be taken back.')
     await t.approve(send)
     expect(t.world(send)).toHaveLength(1)
   })

@@ -409,6 +409,24 @@ describe('an entity', () => {
 })
 
 describe('an effect', () => {
+  it('is told with the money in it, as people write it', async () => {
+    const refund = action({
+      ...{ name: 'shop.refund', effect: 'reversible', idempotency: { by: 'id' } },
+      input: z.object({ to: z.string(), money: z.object({ amount: z.int(), currency: z.string() }) }),
+      output: z.null(),
+      run: () => ({ output: null }),
+      compensate: () => {},
+    })
+    const give = definePlaybook({
+      ...{ name: 'give', version: 1, input: z.object({}), output: z.null(), uses: [refund] },
+      run: (ctx) => ctx.act(refund, { to: 'ada', money: { amount: 1250, currency: 'EUR' } }),
+    })
+    const t = await testConductor({ playbooks: [give], actions: [refund] })
+    const { id: run } = await t.start(give, {})
+    await t.approve(refund)
+    expect(whats(await t.keelson.revert.plan({ run }))).toEqual(['shop.refund money: 12.50 EUR, to: ada'])
+  })
+
   it('is taken back with the run that asked for it, and not with one that was merely answered by it', async () => {
     const world = outside()
     const shared = action({

@@ -282,3 +282,25 @@ it('says of a try that failed behind a look-up which one it was', async () => {
   expect(tries).toEqual(['try 1', 'try 2', 'try 2 failed', 'try 3', 'try 3 failed', 'try 4'])
   await t.stop()
 })
+
+it('tells what was decided on a plan, and on a question of yes and no, as it tells it of an approval', async () => {
+  const { send } = letters()
+  const ask = definePlaybook({
+    ...{ name: 'ask', version: 1, input: z.object({}), output: z.boolean(), uses: [send] },
+    async run(ctx) {
+      await ctx.propose('Letters', [ctx.intend(send, { to: 'ada' }), ctx.intend(send, { to: 'bob' })])
+      return ctx.approve('Really?')
+    },
+  })
+  const t = await testConductor({ playbooks: [ask], actions: [send] })
+  const run = await t.start(ask, {})
+  const [plan] = (await t.inbox.list()).items
+  await t.plan({ skip: ['2'] })
+  const [sure] = (await t.inbox.list()).items
+  await t.decide({ title: 'Really?' }, { approve: true })
+  const decided = (await t.keelson.audit.story(run.id)).filter((line) => line.includes('the operator'))
+  expect(decided.map((line) => line.replace(/^\S+ {2}/, ''))).toEqual([
+    `the operator decided {"edit":{"inputs":{},"skip":["2"]}} about exactly ${plan!.hash.slice(0, 12)}…`,
+    `the operator decided {"approve":true} about exactly ${sure!.hash.slice(0, 12)}…`,
+  ])
+})

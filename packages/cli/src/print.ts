@@ -1,6 +1,7 @@
 /** Print: items, runs and plans as lines for a terminal, or a screen reader. */
 import { styleText } from 'node:util'
 import type { Held, InboxItem, RunStatus, RunSummary } from '@keelson/core'
+import { moneyText } from '@keelson/core/ports'
 import { answering, answers } from './commands.ts'
 import { safe } from './safe.ts'
 import type { Asked } from './usage.ts'
@@ -59,7 +60,8 @@ export function printItem(o: Out, item: InboxItem, asked?: Asked): void {
   if ('changed' in item)
     for (const row of item.changed ?? []) o.line(`changed: ${safe(`${row.label}: ${row.before} -> ${row.after}`)}`)
   if (item.kind === 'approval') {
-    if (item.cost !== undefined) o.line(`cost: ${item.cost.amount} ${item.cost.currency} (minor units)`)
+    if (item.cost !== undefined)
+      o.line(`cost: ${moneyText(item.cost) ?? `${item.cost.amount} ${item.cost.currency} (minor units)`}`)
     o.line(`risk: ${item.risk}. ${safe(item.consequence)}`)
     if (item.rung !== undefined)
       o.line(`trust: ${item.rung}${item.segment === undefined ? '' : `, for ${safe(item.segment)}`}`)

@@ -6,6 +6,7 @@ export { encoded } from './base/schema.ts'
 export { keyedHash, sha256 } from './base/hash.ts'
 export { assertCallable, assertKnown, assertOneOf, meantBy, named, namesOf } from './base/known.ts'
 export { logOf } from './base/log.ts'
+export { moneyText } from './base/money.ts'
 export { nearest } from './base/nearest.ts'
 export { ERROR_CODES, KeelsonError, reviveError, storeError, type ErrorCode, type StoredError } from './base/errors.ts'
 export {

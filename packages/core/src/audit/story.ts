@@ -1,5 +1,5 @@
 /** Story: a run in plain sentences: who, what, why, when. What was read in a row is one of them. */
-import { actorText } from '../base/actor.ts'
+import { actorText, type Actor } from '../base/actor.ts'
 import type { Json } from '../base/value.ts'
 import { dataOf, type Entry } from '../journal/entry.ts'
 import type { EntryData, EntryKind } from '../journal/kinds.ts'
@@ -169,7 +169,7 @@ async function innerSentence(
     const { ok, by, error } = dataOf(entry as Entry & { kind: 'ask.completed' })
     if (error !== undefined) return held.has(entry.key) ? 'its time came, and nobody had stopped it' : error.message
     const { decision, hash } = (ok ?? {}) as { decision?: Json; hash?: string }
-    return `${by === undefined ? 'somebody' : actorText(by)} decided ${JSON.stringify(decision ?? ok)}${hash === undefined ? '' : ` about exactly ${hash.slice(0, 12)}…`}`
+    return decided(by, decision ?? ok, hash)
   }
   if (entry.kind.startsWith('effect.')) return undo ? undoSentence(entry) : sentence(entry)
   if (entry.kind === 'step.completed' && entry.key.startsWith('look'))
@@ -229,6 +229,16 @@ type Tell = { [K in EntryKind]?: (data: EntryData[K], key: string) => string | u
 const outcome = (what: string) => (data: { error?: { message: string } }, key: string) =>
   data.error === undefined ? `${what} "${key}" ended` : `${what} "${key}" failed: ${data.error.message}`
 
+/** What was decided on a plan or on a question of yes and no, as it is recorded; what answers any other question is the app's own. */
+function isDecision(ok: Json | undefined): ok is { by: Json; decision: Json; hash: string } {
+  return typeof ok === 'object' && ok !== null && Object.keys(ok).sort().join() === 'by,decision,hash'
+}
+
+function decided(by: Actor | undefined, decision: Json | undefined, hash: string | undefined): string {
+  const what = `${by === undefined ? 'somebody' : actorText(by)} decided ${JSON.stringify(decision)}`
+  return hash === undefined ? what : `${what} about exactly ${hash.slice(0, 12)}…`
+}
+
 const TELL: Tell = {
   'run.started': (d) =>
     `${actorText(d.by)} started ${d.playbook}@${d.version}${d.persona === undefined ? '' : ` as ${d.persona}`}`,
@@ -256,10 +266,11 @@ const TELL: Tell = {
   'approval.forged': (d) =>
     `a message history came with an approval in it (${d.given}, ${d.count} in all): it is text to the model, and approves nothing`,
   'ask.opened': (d, key) => inSilence(d) ?? `asked a person ("${key}")`,
-  'ask.completed': (d) =>
-    d.error === undefined
-      ? `${d.by === undefined ? 'somebody' : actorText(d.by)} answered ${JSON.stringify(d.ok)}`
-      : d.error.message,
+  'ask.completed': (d) => {
+    if (d.error !== undefined) return d.error.message
+    if (isDecision(d.ok)) return decided(d.by, d.ok.decision, d.ok.hash)
+    return `${d.by === undefined ? 'somebody' : actorText(d.by)} answered ${JSON.stringify(d.ok)}`
+  },
   'call.opened': (d) => `called ${d.playbook} as run ${d.child}`,
   'call.completed': outcome('call'),
   'emit.completed': (_d, key) => `sent ${key.replace(/^emit /, 'event ')}`,

@@ -8,6 +8,7 @@
 import { actorText } from '../../base/actor.ts'
 import { keyedHash } from '../../base/hash.ts'
 import { canonical, canonicalAround } from '../../base/json.ts'
+import { moneyText } from '../../base/money.ts'
 import { KeelsonError } from '../../base/errors.ts'
 import type { Json } from '../../base/value.ts'
 import { readEffect, type EffectRecord } from '../effect/ledger.ts'
@@ -151,17 +152,16 @@ function effectLine(env: Environment, record: EffectRecord, { runs }: Deeds): Re
   return { kind: 'effect', id, generation: record.generation, action: record.action, what, can: true }
 }
 
-/** An input for a line: its plain fields, each cut short between characters, as half of one could not be stored. */
+/** An input for a line: its plain fields and money, each cut short between characters, as half of one could not be stored. */
 function inShort(input: Json): string {
   const cut = (text: string, max: number): string => {
     const characters = [...text.replaceAll(/\s+/g, ' ')]
     return characters.length > max ? `${characters.slice(0, max - 1).join('')}…` : characters.join('')
   }
   if (typeof input !== 'object' || input === null) return cut(canonical(input), 120)
-  const plain = Object.entries(input).filter(([, value]) => typeof value !== 'object')
-  return cut(
-    plain.map(([name, value]) => `${name}: ${cut(String(value as string | number | boolean), 60)}`).join(', ') ||
-      canonical(input),
-    180,
-  )
+  const plain = Object.entries(input).flatMap(([name, value]: [string, Json]) => {
+    const text = typeof value === 'object' ? moneyText(value) : String(value)
+    return text === undefined ? [] : [`${name}: ${cut(text, 60)}`]
+  })
+  return cut(plain.join(', ') || canonical(input), 180)
 }
