@@ -54,6 +54,24 @@ async function begun(): Promise<{ workspace: Workspace; item: string }> {
 }
 
 describe('a verb', () => {
+  it('that takes an id says so where it is given the thing itself', async () => {
+    const keelson = await open(store(), { playbooks: [payment], policy: gate })
+    const run = await keelson.start(payment, {}, { id: 'r' })
+    await keelson.quiet()
+    const item = (await keelson.inbox.list()).items[0]!
+    const { why, audit, shadow, revert, inbox } = keelson as unknown as Record<string, Record<string, Verb> & Verb>
+    for (const [verb, given, id] of [
+      [why!, run, 'r'],
+      [audit!['story']!, run, 'r'],
+      [shadow!['diff']!, run, 'r'],
+      [revert!['plan']!, { run }, 'r'],
+      [inbox!['get']!, item, item.id],
+    ] as const)
+      expect(await called(verb, [given])).toMatchObject({
+        thrown: { code: 'INPUT_INVALID', hint: `Nothing was done. Pass its id: "${id}".` },
+      })
+  })
+
   it('answers, or throws an error with a code, whatever it is given', async () => {
     const { workspace, item } = await begun()
     const junk = [

@@ -120,7 +120,14 @@ function ofDesks({ z, text, any, flag, some, takes, asks, by, noted, thing, cap,
       query: [asks('actor entity action run from to after limit', { order: z.enum(['newest', 'oldest']).optional() })],
     }),
     ...each('audit.', { verify: [takes({ anchors: z.array(some) }, 'keys').optional()] }),
-    ...each('revert.', { plan: [takes({}, 'run to effect from playbook version agent')] }),
+    ...each('revert.', {
+      plan: [
+        takes(
+          { run: text.optional(), to: z.unknown().optional(), effect: text.optional() },
+          'from playbook version agent',
+        ),
+      ],
+    }),
     ...each('revert.', {
       apply: [z.looseObject({ hash: text, target: some }), noted('', { cause: z.enum(REVERT_CAUSES).optional() })],
     }),
@@ -291,7 +298,16 @@ function told(
   }
   if (issue.code === 'invalid_value' && typeof value === 'string')
     return invalid(`: ${issue.message}, and not ${named(value)}`, meantBy(value, issue.values.map(String)))
+  const id = issue.code === 'invalid_type' && issue.expected === 'string' ? idOf(value) : undefined
+  if (id !== undefined)
+    return invalid(': an id is needed, and not what has it', `Nothing was done. Pass its id: ${named(id)}.`)
   return invalid(`: ${issue.message}`, hintFor(field.split('.')[0]!, schema))
+}
+
+/** Of a run, an item or a record, which is given where its id is needed. */
+function idOf(value: unknown): string | undefined {
+  const { id } = (typeof value === 'object' && value !== null ? value : {}) as { id?: unknown }
+  return typeof id === 'string' ? id : undefined
 }
 
 function valueAt(given: unknown, path: readonly PropertyKey[]): unknown {
