@@ -107,6 +107,7 @@ function ofRuns({ z, text, any, flag, takes, asks, by, reason, thing, version, p
 
 /** Of all that is looked up, planned and set. */
 function ofDesks({ z, text, any, flag, some, takes, asks, by, noted, thing, cap, kept, content }: Words): Verbs {
+  const id = text.optional()
   const plan = {
     backup: takes({ to: text }, 'keep').optional(),
     prune: takes({}, 'olderThan').optional(),
@@ -120,14 +121,7 @@ function ofDesks({ z, text, any, flag, some, takes, asks, by, noted, thing, cap,
       query: [asks('actor entity action run from to after limit', { order: z.enum(['newest', 'oldest']).optional() })],
     }),
     ...each('audit.', { verify: [takes({ anchors: z.array(some) }, 'keys').optional()] }),
-    ...each('revert.', {
-      plan: [
-        takes(
-          { run: text.optional(), to: z.unknown().optional(), effect: text.optional() },
-          'from playbook version agent',
-        ),
-      ],
-    }),
+    ...each('revert.', { plan: [takes({ run: id, to: any.optional(), effect: id }, 'from playbook version agent')] }),
     ...each('revert.', {
       apply: [z.looseObject({ hash: text, target: some }), noted('', { cause: z.enum(REVERT_CAUSES).optional() })],
     }),
