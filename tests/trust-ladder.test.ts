@@ -356,3 +356,28 @@ describe('what is taken back as wrong', () => {
     await t.stop()
   })
 })
+
+it('what acted by itself is put before people by its title, with money as they write it', async () => {
+  const refund = action({
+    ...{ name: 'shop.refund', title: 'Give money back', effect: 'reversible', idempotency: { by: 'id' } },
+    input: z.object({ to: z.string(), money: z.object({ amount: z.int(), currency: z.string() }) }),
+    output: z.null(),
+    cost: () => ({ amount: 0, currency: 'EUR' }),
+    run: () => ({ output: null }),
+  })
+  const give = definePlaybook({
+    ...{ name: 'give', version: 1, input: z.object({}), output: z.null(), uses: [refund] },
+    run: (ctx) => ctx.act(refund, { to: 'ada', money: { amount: 1250, currency: 'EUR' } }),
+  })
+  const gate = policy([policy.rule('refunds', { on: refund }, () => policy.ask({ grantable: true }))])
+  const t = await testConductor({ playbooks: [give], actions: [refund], policy: gate, trust: [defineTrust(refund)] })
+  await t.keelson.trust.set(refund, 'automatic', { by })
+  await t.start(give, {})
+  expect((await t.inbox.list()).items).toMatchObject([
+    {
+      code: 'TRUST_AUDIT',
+      title: 'Check this one: Give money back',
+      preview: { after: 'money: 12.50 EUR\nto: "ada"' },
+    },
+  ])
+})

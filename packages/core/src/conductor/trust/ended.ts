@@ -1,5 +1,6 @@
 /** Ended: what an effect that was done is to the ladder: one to check afterwards, or the counterpart of what would have been done. */
 import { sha256 } from '../../base/hash.ts'
+import { moneyText } from '../../base/money.ts'
 import type { Json } from '../../base/value.ts'
 import { shapeOf } from '../../connector/shape.ts'
 import type { Draft } from '../../journal/entry.ts'
@@ -60,13 +61,16 @@ function auditPut(env: Environment, record: EffectRecord, segment: string): Put 
   const known = env.actions.find(action)
   const of = known === undefined ? {} : { shape: shapeOf(known).mark }
   const about = { action, account, input: { segment, input }, ...of }
-  return itemPut(attention(id, AUDIT, `Check this one: ${action}`, textOf(input), env.clock.now(), about), 1)
+  return itemPut(
+    attention(id, AUDIT, `Check this one: ${known?.title ?? action}`, textOf(input), env.clock.now(), about),
+    1,
+  )
 }
 
 /** Field by field; an input that has none, as it is. */
 function textOf(input: Json): string {
   if (typeof input !== 'object' || input === null) return JSON.stringify(input)
   return Object.entries(input)
-    .map(([field, value]) => `${field}: ${JSON.stringify(value)}`)
+    .map(([field, value]) => `${field}: ${moneyText(value) ?? JSON.stringify(value)}`)
     .join('\n')
 }
