@@ -388,7 +388,7 @@ describe('trust', () => {
       const plan = await t.keelson.revert.plan({ run: run.id })
       await t.host((keelson) => keelson.revert.apply(plan, { by, cause: 'test' }))
       const item = (await t.inbox.list()).items[0]!
-      expect(item).toMatchObject({ consequence: 'crm.note is taken back as soon as you approve.' })
+      expect(item).toMatchObject({ consequence: 'It is taken back as soon as you approve.' })
       await t.host((keelson) => keelson.inbox.opened(item.id, { by }))
       await t.advance('10s')
       const said = i === 0 ? { reject: 'keep it' } : ({ approve: true } as const)

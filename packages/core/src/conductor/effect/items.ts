@@ -111,7 +111,7 @@ export function holdItem(pass: Pass, spec: EffectSpec, action: AnyAction, bytes:
     title: `Held: ${undo ? 'Take back: ' : ''}${action.title} (${bytes.verdict.holds.join('; ')})`,
     allows: undo ? ['approve', 'reject'] : ['approve', 'edit', 'reject', 'respond'],
     reversibility: 'hold',
-    consequence: `${undo ? 'Is taken back' : 'Executes'} by itself when it is due, unless it is stopped.`,
+    consequence: `${undo ? 'It is taken back' : 'Executes'} by itself when it is due, unless it is stopped.`,
     dueAt,
     ...(spec.revises === undefined ? {} : { revises: spec.revises }),
   }
@@ -232,7 +232,7 @@ function standing(pass: Pass, spec: EffectSpec, action: AnyAction, { input }: By
 }
 
 function consequenceOf({ mode }: EffectSpec, action: AnyAction, bytes: Bytes): string {
-  if (mode === 'undo') return `Is taken back ${whenOf(bytes)}.`
+  if (mode === 'undo') return `It is taken back ${whenOf(bytes)}.`
   return `Executes ${whenOf(bytes)}; it ${action.compensate === undefined ? 'cannot' : 'can'} be taken back.`
 }
 
