@@ -101,6 +101,21 @@ describe('keelson inbox', () => {
     expect(lines).toContain('risk: medium. Executes as soon as you approve; it cannot be taken back.')
   })
 
+  it('says whose it is by now, and why', async () => {
+    const [ann, bob] = [
+      { kind: 'person', id: 'ann', name: 'Ann' },
+      { kind: 'person', id: 'bob', name: 'Bob \u001B[31m' },
+    ] as const
+    const id = await ofRun('m')
+    expect((await own(['inbox', store, id])).stdout).not.toContain('it is for')
+    await app.inbox.delegate(id, { by: ann, to: bob, note: 'he knows her' })
+    const { stdout } = await own(['inbox', store, id])
+    expect(stdout.split('\n').find((line) => line.startsWith('it is for'))).toMatch(
+      /^it is for: Bob .*, from Ann: he knows her$/,
+    )
+    expect(stdout).not.toContain('\u001B')
+  })
+
   it('quotes what the lines of a plan rest on', async () => {
     const { stdout } = await own(['inbox', store, await ofRun('p')])
     expect(stdout).toContain('rests on: plans, run p (outside)')

@@ -69,6 +69,7 @@ export function printItem(o: Out, item: InboxItem, asked?: Asked): void {
   }
   printWhy(o, item)
   if ('revises' in item && item.revises !== undefined) o.line(`a new proposal: item ${item.revises} was sent back`)
+  printAssignee(o, item)
   if (item.snoozedUntil !== undefined) o.line(`put off until: ${item.snoozedUntil}`)
   if (item.kind === 'approval' && item.dueAt !== undefined) o.line(`by itself: ${dueText(item.dueAt, item.frozen)}`)
   else if (item.expiresAt !== undefined) o.line(`ends at: ${item.expiresAt}`)
@@ -80,6 +81,17 @@ export function printItem(o: Out, item: InboxItem, asked?: Asked): void {
 }
 
 const SILENCE = { remind: 'you are reminded', escalate: 'others are told, one after the other', reject: 'it is a no' }
+
+/** Whose it is by now, and of the last who handed it on what they said. */
+function printAssignee(o: Out, { assignee, handings }: InboxItem): void {
+  if (assignee === undefined) return
+  const last = handings.at(-1)
+  const from =
+    last?.to.id === assignee.id
+      ? `, from ${last.by.name ?? last.by.id}${last.note === undefined ? '' : `: ${last.note}`}`
+      : ''
+  o.line(safe(`it is for: ${assignee.name ?? assignee.id}${from}`))
+}
 
 /** Whom it rests on, and what they say. */
 function printWhy(o: Out, item: InboxItem): void {
