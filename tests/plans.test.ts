@@ -11,7 +11,7 @@ import {
   type KeelsonError,
 } from '@keelson/core'
 import { fake, testConductor, type Harness, type HarnessOptions } from '@keelson/testing'
-import { code } from './support/open.ts'
+import { code, me } from './support/open.ts'
 
 const real = (): Promise<never> => Promise.reject(new Error('a test reached the real world'))
 const pay = action({
@@ -168,6 +168,21 @@ describe('a plan', () => {
     expect((await asked(t)).id).toBe(id)
   })
 
+  it('with a line edited into what policy denies is refused with the reason, and stays as it was', async () => {
+    const t = await testConductor(setUp())
+    const run = await t.start(payday, {})
+    const { id, hash } = await asked(t)
+    const edited = (skip: string[], cents: number) =>
+      t.inbox.decide(id, { hash, by: me, edit: { skip, inputs: { '2': { cents } } } })
+    const why = 'policy denies line "2" with this: ceiling: not to her, not so much'
+    expect(await edited([], 5001)).toMatchObject({ status: 'refused', why: 'invalid', message: why })
+    expect(await asked(t)).toMatchObject({ id, hash, state: 'open' })
+    expect(await edited(['1'], 5000)).toEqual({ status: 'done' })
+    await t.advance('10m')
+    const { lines } = await run.result()
+    expect(lines.map(({ state }) => state)).toEqual(['skipped', 'done', 'done', 'skipped'])
+  })
+
   it('is not edited into one in which two lines are the same effect', async () => {
     const bill = action({
       name: 'bank.bill',
@@ -203,10 +218,14 @@ describe('a plan', () => {
     await t.stop()
   })
 
-  it('whose edited line a rule denies does not execute that line, and the rest goes on', async () => {
-    const t = await testConductor(setUp())
+  it('whose edited line is denied once it was approved does not execute that line, and the rest goes on', async () => {
+    let looks = 0
+    const later = policy.rule('later', { on: pay }, ({ input }) =>
+      input.cents === 4000 && looks++ > 0 ? policy.deny('not any more') : policy.allow(),
+    )
+    const t = await testConductor({ ...setUp(), policy: policy([...gate.rules, later]) })
     const run = await t.start(payday, {})
-    await t.plan({ skip: ['3'], edit: { '1': { cents: 9000 } } })
+    await t.plan({ skip: ['3'], edit: { '1': { cents: 4000 } } })
     expect(await run.result()).toMatchObject({
       lines: [{ state: 'skipped' }, { state: 'done' }, { state: 'skipped' }, { state: 'skipped' }],
     })

@@ -25,6 +25,7 @@ import type { Decider } from '../conductor/memory/decider.ts'
 import { whyDenied } from '../conductor/effect/edited.ts'
 import { keepsIntent } from '../conductor/ops/act.ts'
 import { lineEdits, sameByEdit } from '../conductor/ops/plan.ts'
+import { whyLineDenied } from '../conductor/ops/plan-denied.ts'
 import { whyUnheard } from '../conductor/trust/record.ts'
 import { asksEach } from '../conductor/trust/use.ts'
 import type { AnyAction } from '../connector/action.ts'
@@ -216,9 +217,11 @@ async function refuse(
   return wrong === undefined ? undefined : refused('invalid', wrong, item)
 }
 
-/** D7. Of a plan, a line that is denied as edited is left out when it comes to it. */
+/** D7. */
 async function barred({ env, workspace }: Deciding, item: ItemRecord, decision: Decision): Promise<string | undefined> {
-  if (!('edit' in decision) || item.kind === 'plan' || item.action === undefined) return undefined
+  if (!('edit' in decision)) return undefined
+  if (item.kind === 'plan') return whyLineDenied(env, workspace, item, lineEdits().parse(decision.edit))
+  if (item.action === undefined) return undefined
   const action = env.actions.find(item.action)
   if (action === undefined) return undefined
   const input = toStored(action.input, decision.edit, 'INPUT_INVALID', 'the edited input')

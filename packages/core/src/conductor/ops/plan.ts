@@ -49,6 +49,8 @@ export const lineEdits = withZod((z) =>
   }),
 )
 
+export type LineEdits = z.output<ReturnType<typeof lineEdits>>
+
 interface Intended {
   readonly action: AnyAction
   /** Canonical text. */
@@ -151,7 +153,7 @@ function twins(marks: readonly (string | undefined)[]): [number, number] | undef
 /** What is wrong with edits that fit their lines: two lines would be one effect, of which one would not execute. */
 export function sameByEdit(
   { lines = [], input }: Pick<ItemRecord, 'lines' | 'input'>,
-  { skip = [], inputs = {} }: z.output<ReturnType<typeof lineEdits>>,
+  { skip = [], inputs = {} }: LineEdits,
   find: (name: string) => AnyAction | undefined,
 ): string | undefined {
   const marks = lines.map(({ id, action: name, account, denied, input: asked }, i) => {
