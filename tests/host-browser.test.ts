@@ -165,7 +165,10 @@ describe.runIf(program !== undefined)('the pages of the host', () => {
     page.on('console', (message) => message.type() === 'error' && troubles.push(message.text()))
     const name = `</textarea><script>alert(1)</script><img src=x onerror="alert(2)"> 'Ida'`
     await propose(page, name, 'ida@client.example')
-    expect(await page.getByRole('cell', { name }).count()).toBe(1)
+    const [preview, source, ...more] = await page.getByRole('cell', { name }).allTextContents()
+    expect(preview).toBe(`Hello ${name},\n\nwelcome aboard.\n`)
+    expect(source).toMatch(/^customer customer_\w+ v1 .*name: /)
+    expect(more).toEqual([])
     expect(await page.getByLabel('text', { exact: true }).inputValue()).toBe(`Hello ${name},\n\nwelcome aboard.\n`)
     expect(await page.locator('script, img').count()).toBe(0)
     expect(troubles).toEqual([])
