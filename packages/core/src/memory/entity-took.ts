@@ -4,6 +4,7 @@
  * What is erased of one record is not to come back by another that had taken it over, nor by that one when it is no longer known to be
  * the same: separated again, or without the identity by which it was found. So it is noted with each merge, and noted for good.
  */
+import type { Json } from '../base/value.ts'
 import type { Put } from '../journal/put.ts'
 import type { AnyEntityType, EntityRecord, Took } from './entity.ts'
 import { marksToday } from './entity-fed.ts'
@@ -31,7 +32,7 @@ export function alsoTook(
 export function withTook(written: Written, tookBy: (record: EntityRecord) => readonly Took[]): Written {
   const noted = (put: Put): Put => {
     const took = tookBy(put.data as unknown as EntityRecord)
-    return took.length === 0 ? put : { ...put, data: { ...(put.data as object), took: took as never } }
+    return took.length === 0 ? put : { ...put, data: { ...(put.data as object), took: took as unknown as Json } }
   }
   return { ...written, puts: written.puts.map((put) => (put.kind === 'entity' ? noted(put) : put)) }
 }
