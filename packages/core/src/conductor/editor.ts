@@ -46,10 +46,15 @@ export interface EntityDesk<T> extends EntityStore<T> {
   /**
    * Erases its values, or those of `fields`, for good: in the record, its history, names, the journal, and what was made of them. Blanks
    * stay, with who erased what and when; all of it erased, it is archived. By a person only. What could not be taken is in `left`.
+   * `keepEffects` as in `memory.erase`.
    */
   erase(
     id: string,
-    options?: { readonly fields?: readonly (keyof T & string)[]; readonly reason?: string },
+    options?: {
+      readonly fields?: readonly (keyof T & string)[]
+      readonly reason?: string
+      readonly keepEffects?: boolean
+    },
   ): Promise<EntityErased>
   readonly snapshots: {
     /** Forgets all snapshots of the workspace: they are folded again when they are needed. */

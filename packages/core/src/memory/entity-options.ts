@@ -33,7 +33,16 @@ const NAMES: Readonly<Record<string, readonly (readonly [at: number, names: read
   timeline: [[1, namesOf<TimelineOptions>({ from: true, to: true, limit: true, first: true })]],
   note: [[1, namesOf<Note>({ what: true, data: true, at: true, artifacts: true })]],
   drift: [[1, namesOf<{ system: string; theirs: object }>({ system: true, theirs: true })]],
-  erase: [[1, namesOf<{ fields?: unknown; reason?: unknown }>({ fields: true, reason: true })]],
+  erase: [
+    [
+      1,
+      namesOf<{ fields?: unknown; reason?: unknown; keepEffects?: unknown }>({
+        fields: true,
+        reason: true,
+        keepEffects: true,
+      }),
+    ],
+  ],
   migrate: [[0, namesOf<{ onProgress?: unknown }>({ onProgress: true })]],
 }
 const FIRST = ['oldest', 'newest']

@@ -58,7 +58,13 @@ export interface EffectRecord {
   readonly agreed?: string
   /** The item of the plan that it was a line of. */
   readonly plan?: string
+  /** Of which an erasure took something: blanks stand there. */
+  readonly erased?: readonly ErasedPart[]
 }
+
+/** What of an effect an erasure may take: never that it was done, by whom it was asked for, and under which key. */
+export type ErasedPart = (typeof ERASABLE)[number]
+export const ERASABLE = ['input', 'output', 'undo', 'error', 'verdict', 'because'] as const
 
 /** Identity of an intent in its workspace. Business parts are hashed under the workspace's key. */
 export function effectId(key: string, action: AnyAction, intent: readonly (string | number)[]): string {

@@ -21,10 +21,10 @@ import {
 } from '../../memory/entity-erased.ts'
 import { headOf, refId, type Head } from '../../memory/entity-read.ts'
 import { takenId } from '../../memory/entity-took.ts'
-import { GONE } from '../../memory/gone.ts'
+import { GONE, without } from '../../memory/gone.ts'
 import type { EntityErased } from '../../memory/entity-store.ts'
 import type { Desk } from './desk.ts'
-import { SHORTEST, sortOf, without } from './redact.ts'
+import { SHORTEST, sortOf } from './redact.ts'
 import { notedOf, notedPuts, standing } from './stands.ts'
 import type { Sought, Traces } from './traces.ts'
 

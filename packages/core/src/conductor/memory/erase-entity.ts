@@ -37,6 +37,7 @@ import { placesIn, stillSaid } from './stands.ts'
 export interface Erasing {
   readonly fields?: readonly string[]
   readonly reason?: string
+  readonly keepEffects?: boolean
 }
 
 export async function eraseEntity(
@@ -66,7 +67,7 @@ export async function eraseEntity(
   await endProposals(desk, notifier, { texts: textsOf((await saidOf(about, still)).own), entities }, { by, reason })
   let result: EntityErased = { erased: [], left: [] }
   await env.company(workspace).edit(async () => {
-    const made = await erasure(about, still)
+    const made = await erasure(about, still, options.keepEffects)
     result = made.result
     return made.edit
   })
@@ -78,12 +79,16 @@ export async function eraseEntity(
 type Still = ReturnType<typeof stillSaid>
 
 /** All of it as one unit, from what is stored now; none where nothing is left to erase. */
-async function erasure(about: About, still: Still): Promise<{ result: EntityErased; edit: Edit | undefined }> {
+async function erasure(
+  about: About,
+  still: Still,
+  keepEffects: boolean | undefined,
+): Promise<{ result: EntityErased; edit: Edit | undefined }> {
   const { desk, type, by, reason, ids } = about
   const { stored, own, shared } = await saidOf(about, still)
   const texts = textsOf(own)
   const sought = soughtOf(about)
-  const seen = await tracesAndKeys(desk, { ...sought, texts })
+  const seen = await tracesAndKeys(desk, { ...sought, texts, keepEffects })
   const made = erasedPuts(about, stored, { texts, own, seen, now: desk.env.clock.now() })
   const puts = new Map(made.puts.map((put) => [`${put.kind}/${put.id}`, put]))
   for (const put of await overlaidPuts(about, sought, texts)) puts.set(`${put.kind}/${put.id}`, put)

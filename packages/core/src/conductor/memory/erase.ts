@@ -20,7 +20,8 @@ import { assertActor, type Desk } from './desk.ts'
 import { endProposals } from './end-proposals.ts'
 import { redactedPuts, tracesAndKeys } from './keys.ts'
 import { besideLeft, meantBy, memoryRows } from './meant.ts'
-import { carried, entityLeft, leftOf, redactedText, SHORTEST, textsOf, UNSOUGHT } from './redact.ts'
+import { entityLeft } from './own.ts'
+import { carried, leftOf, redactedText, SHORTEST, textsOf, UNSOUGHT } from './redact.ts'
 import { notedOf, notedPuts, placesIn, standing, stillSaid } from './stands.ts'
 import { subjectsOf } from './subjects.ts'
 import type { Traces } from './traces.ts'
@@ -29,7 +30,7 @@ type Which = Parameters<WorkspaceMemory['erase']>[0]
 type Options = Parameters<WorkspaceMemory['erase']>[1]
 
 export async function erase(desk: Desk, notifier: Notifier, which: Which, options: Options): Promise<Erased> {
-  const { by, reason, everywhere = false } = options
+  const { by, reason, everywhere = false, keepEffects } = options
   assertActor(by)
   if (by.kind !== 'person') {
     throw new KeelsonError('INPUT_INVALID', 'only a person erases', {
@@ -50,11 +51,10 @@ export async function erase(desk: Desk, notifier: Notifier, which: Which, option
   await endProposals(desk, notifier, { texts, memories: found.map(({ id }) => id), proposals: ending }, { by, reason })
   let result: Erased = { erased: [], files: [], left: [] }
   await env.company(workspace).edit(async () => {
-    const seen = await tracesAndKeys(desk, { texts, memories: new Set(found.map(({ id }) => id)), sets, files: wanted })
-    const rows = await memoryRows(
-      desk,
-      found.map(({ id }) => id),
-    )
+    const memories = found.map(({ id }) => id)
+    const sought = { texts, memories: new Set(memories), sets, files: wanted, keepEffects }
+    const seen = await tracesAndKeys(desk, sought)
+    const rows = await memoryRows(desk, memories)
     const { erased, puts } = await tombs(desk, rows, { reason, secret, seen, still })
     const { puts: others, cached } = await redactedPuts(desk, seen, { texts, sets, done: puts })
     for (const put of others) puts.set(`${put.kind}/${put.id}`, put)
@@ -76,7 +76,6 @@ export async function erase(desk: Desk, notifier: Notifier, which: Which, option
       return undefined
     const statuses = seen.ended.map(({ id, status }) => ({ run: id, status: redactedText(status, texts) }))
     const payloads = seen.entries.map(({ stream, seq }) => ({ stream, seq }))
-    const memories = found.map(({ id }) => id)
     const gone = files.length === 0 ? {} : { files }
     return {
       drafts: [{ kind: 'memory.erased', data: { by, reason, memories, ...gone, puts: [...puts.values()] } }],

@@ -12,6 +12,7 @@ import { pagesOf } from '../../journal/pages.ts'
 import type { Put } from '../../journal/put.ts'
 import { putsOf } from '../../journal/records.ts'
 import type { RecordRow, RecordWrite } from '../../journal/store.ts'
+import { without } from '../../memory/gone.ts'
 import { saidBy } from '../../memory/known-by.ts'
 import { recordsOf } from '../../memory/recall/recall.ts'
 import {
@@ -25,8 +26,9 @@ import {
   type MemoryRecord,
 } from '../../memory/unit.ts'
 import type { Desk } from './desk.ts'
-import { redacted, without } from './redact.ts'
-import { OWN, traces, type Sought, type Traces } from './traces.ts'
+import { erasedEffect } from './own.ts'
+import { redacted } from './redact.ts'
+import { traces, type Sought, type Traces } from './traces.ts'
 
 /** Everything that holds what is sought, or a key that is made of it. */
 export async function tracesAndKeys(desk: Desk, sought: Omit<Sought, 'keys'>): Promise<Traces> {
@@ -105,7 +107,7 @@ async function keysIn({ env, workspace }: Desk, entries: readonly Placed[]): Pro
   return said.filter(isGone).map((record) => keyOf(record))
 }
 
-/** What memory itself made of the texts, without them, in place of what is not put already; and the rows of keys, which no entry ends. */
+/** Records without the texts, in place of what is not put already; and the rows of keys, which no entry ends. */
 export async function redactedPuts(
   desk: Desk,
   { records, freed }: Pick<Traces, 'records' | 'freed'>,
@@ -114,9 +116,9 @@ export async function redactedPuts(
   const puts: Put[] = []
   const secret = await desk.env.company(desk.workspace).key()
   for (const row of records) {
-    if (!OWN.has(row.kind) || done.has(`${row.kind}/${row.id}`)) continue
-    const put = redacted(row, texts, sets)
-    puts.push(...(row.kind === MEMORY_RECORD ? anew(secret, row, put) : [put]))
+    if (done.has(`${row.kind}/${row.id}`)) continue
+    const put = row.kind === 'effect' ? erasedEffect(row, texts) : redacted(row, texts, sets)
+    if (put !== undefined) puts.push(...(row.kind === MEMORY_RECORD ? anew(secret, row, put) : [put]))
   }
   return { puts, cached: await endsOf(desk, freed) }
 }

@@ -6,11 +6,11 @@ import type { Put } from '../../journal/put.ts'
 import { lastPuts, sortToPut } from '../../journal/records.ts'
 import type { RecordRow } from '../../journal/store.ts'
 import { lineOf } from '../../memory/context.ts'
-import { GONE } from '../../memory/gone.ts'
+import { GONE, without } from '../../memory/gone.ts'
 import type { Erased } from '../../memory/handle.ts'
 import type { Desk } from './desk.ts'
-import { entityOf } from './entity-sets.ts'
-import { ENTITIES, OWN, proposes, type Traces } from './traces.ts'
+import { proposes } from './own.ts'
+import type { Traces } from './traces.ts'
 
 /** What is looked for everywhere: texts, and values that are texts of their own. Very short ones would be found in all. */
 export function textsOf(said: readonly string[]): string[] {
@@ -33,9 +33,7 @@ export const UNSOUGHT = {
 }
 
 export function leftOf(seen: Traces, files: readonly string[]): Erased['left'] {
-  const others = seen.records
-    .filter((row) => !OWN.has(row.kind))
-    .map((row) => ({ where: `${row.kind} ${row.id}`, why: whyLeft(row) }))
+  const others = seen.staying.map(({ row, why }) => ({ where: `${row.kind} ${row.id}`, why }))
   return [
     ...seen.open.map((stream) => ({ where: stream, why: 'its run is open: erase again when it has ended' })),
     ...seen.mail.map((run) => ({ where: `mail of ${run}`, why: 'it has not been read yet' })),
@@ -44,19 +42,6 @@ export function leftOf(seen: Traces, files: readonly string[]): Erased['left'] {
       .map((sha256) => ({ where: `artifact ${sha256}`, why: seen.inUse.has(sha256) ? IN_USE : KEPT })),
     ...others,
   ]
-}
-
-function whyLeft({ kind, id }: RecordRow): string {
-  if (ENTITIES.has(kind)) return entityLeft(entityOf(id).type)
-  return kind === 'effect' ? OF_EFFECT : `a record of another kind (${kind}) says it: no erasure takes it`
-}
-
-const OF_EFFECT =
-  'what an effect was given, and what came back, is kept so that it is not done twice: no erasure takes it'
-
-/** Changing a field does not do it: what it was before stays in the history. */
-export function entityLeft(type: string): string {
-  return `an entity says it, now or in its history: entities(${type}, { by }).erase(id) takes it`
 }
 
 const KEPT = 'it is a file of its own, and is kept: erase({ files: [sha256] }) takes it'
@@ -85,13 +70,6 @@ export function sortOf({ kind, sort, data }: RecordRow): Put['sort'] & {} {
 
 export function redactedText(text: string, texts: readonly string[]): string {
   return canonicalAround(without(JSON.parse(text) as Json, texts))
-}
-
-export function without(value: Json, texts: readonly string[]): Json {
-  if (typeof value === 'string') return texts.reduce((left, text) => left.replaceAll(text, GONE), value)
-  if (typeof value !== 'object' || value === null) return value
-  if (Array.isArray(value)) return value.map((one) => without(one as Json, texts))
-  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, without(one, texts)]))
 }
 
 /** Records whose newest put stands in an entry whose payload goes: they are put again, and those that it ended stay ended. */

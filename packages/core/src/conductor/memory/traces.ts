@@ -6,25 +6,17 @@ import { pagesOf } from '../../journal/pages.ts'
 import type { RecordRow, RunRow } from '../../journal/store.ts'
 import type { Put } from '../../journal/put.ts'
 import { putsOf } from '../../journal/records.ts'
-import { CHANGE_SET_RECORD } from '../../memory/change-set.ts'
 import { KEY_RECORD, MEMORY_RECORD, STANDS_RECORD, type Place } from '../../memory/unit.ts'
 import type { Desk } from './desk.ts'
-
-/** Records that memory itself made of a text: here it is taken out. Others belong to others. */
-export const OWN = new Set([
-  MEMORY_RECORD,
-  KEY_RECORD,
-  CHANGE_SET_RECORD,
-  'inbox',
-  'memory-context',
-  'lesson',
-  'overlay',
-])
+import { ENTITIES, parted, proposes, type Staying } from './own.ts'
 
 export interface Traces {
   /** Entries whose payload may go. */
   readonly entries: readonly Placed[]
+  /** Records in which the text is put out. */
   readonly records: readonly RecordRow[]
+  /** Those that keep it. */
+  readonly staying: readonly Staying[]
   /** Runs that ended, and say it of how. */
   readonly ended: readonly RunRow[]
   /** Streams of open runs that hold it. */
@@ -43,9 +35,6 @@ export interface Traces {
 
 /** A place without the hash of what stands there. */
 export type Find = { readonly [K in keyof Place]: Place[K] }
-
-/** Kinds of records in which entities say it: their own erasures take it. */
-export const ENTITIES: ReadonlySet<string> = new Set(['entity', 'timeline', 'snapshot', 'alias', 'ref'])
 
 /** Places of one text that are kept in mind: of each stream, of each kind of records, and of the entities that hold it, one of each. */
 const FINDS_MAX = 20
@@ -66,6 +55,8 @@ export interface Sought {
   readonly files: ReadonlySet<string>
   /** Under which memories stood: hashes of what they said. */
   readonly keys: ReadonlySet<string>
+  /** What effects were given, and what came back, stays. */
+  readonly keepEffects?: boolean | undefined
   /** Entities of which something is sought wherever it stands. */
   readonly entities?: {
     /** A record of one of them: the head, a line, a name. */
@@ -115,16 +106,28 @@ export async function traces(desk: Desk, sought: Sought): Promise<Traces> {
     }
   }
   const mail = await mailWith(desk, runs, look)
-  const records = await recordsWith(
-    desk,
-    kinds,
-    ({ kind, id, data }) =>
-      entities?.isOwn(kind, id, JSON.parse(data) as Json) !== true &&
-      (says(kind, data) || (sets.size > 0 && proposes(kind, id, JSON.parse(data) as Json, sets))),
-  )
-  for (const { kind, id, data } of records) if (isNoted(kind)) look.note(data, () => ({ record: { kind, id } }))
+  const records = await recordsWith(desk, kinds, ({ kind, id, data }) => {
+    if (entities?.isOwn(kind, id, JSON.parse(data) as Json) === true) return false
+    return says(kind, data) || (sets.size > 0 && proposes(kind, id, JSON.parse(data) as Json, sets))
+  })
+  const running = new Set(runs.map(({ id }) => id))
+  const { staying, going } = parted(records, { texts, keepEffects: sought.keepEffects === true, running })
+  // The id of a name says which name it is; its entity has it, too.
+  for (const { kind, id, data } of staying.map(({ row }) => row))
+    if (kind !== 'alias') look.note(data, () => ({ record: { kind, id } }))
   const artifacts = await filesWith(desk, files, sought, look)
-  return { entries, records, ended, open: [...open], mail, artifacts, inUse, freed, finds: look.finds() }
+  return {
+    entries,
+    records: going,
+    staying,
+    ended,
+    open: [...open],
+    mail,
+    artifacts,
+    inUse,
+    freed,
+    finds: look.finds(),
+  }
 }
 
 /** Looks for texts as they stand in JSON, and keeps in mind where they stay. */
@@ -133,11 +136,6 @@ interface Looking {
   readonly note: (json: string, place: (from: number) => Omit<Find, 'length'>) => void
   readonly found: (text: string, find: Find) => void
   readonly finds: () => Traces['finds']
-}
-
-/** The id of a name says which name it is; its entity has it, too. */
-function isNoted(kind: string): boolean {
-  return !OWN.has(kind) && kind !== 'alias'
 }
 
 /** Those that are taken one by one are known one by one; of the others a few will do to know the text again. */
@@ -220,14 +218,6 @@ async function mailWith({ env, workspace }: Desk, runs: readonly RunRow[], look:
       look.note(payload, () => ({ run }))
     }
   return [...mail]
-}
-
-/** A record that holds what one of these sets would write: the set while it waits, and the item that asks about it. */
-export function proposes(kind: string, id: string, data: Json, sets: ReadonlySet<string>): boolean {
-  if (kind === CHANGE_SET_RECORD) return sets.has(id) && (data as { ops?: Json } | null)?.ops !== undefined
-  if (kind !== 'inbox') return false
-  const { input } = (data ?? {}) as { input?: { changeSet?: string } | null }
-  return input?.changeSet !== undefined && sets.has(input.changeSet)
 }
 
 /** Those that are open, and those that ended with it. */

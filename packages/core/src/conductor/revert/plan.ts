@@ -148,6 +148,7 @@ function effectLine(env: Environment, record: EffectRecord, { runs }: Deeds): Re
   if (action === undefined) return cannot('its action is not known to this process')
   if (action.compensate === undefined)
     return cannot(action.effect === 'irreversible' ? 'its action is irreversible' : 'its action cannot be compensated')
+  if (record.erased?.includes('undo') === true) return cannot('what that needs was erased')
   if (action.undo !== undefined && record.undo === undefined) return cannot('it left no undo token')
   return { kind: 'effect', id, generation: record.generation, action: record.action, what, can: true }
 }

@@ -186,16 +186,10 @@ async function open(pass: Pass, key: string, line: Compensable, hash: string): P
     const mine = await readEffect(env.store, workspace, id)
     if (mine?.record.state === 'done' || target?.state === 'compensated')
       return { drafts: [{ kind: 'effect.completed', key, data: { hash } }] }
-    if (target === undefined || target.state !== 'done' || target.generation !== line.generation) {
-      return {
-        drafts: [
-          {
-            kind: 'effect.completed',
-            key,
-            data: { hash, error: { code: 'PLAN_CHANGED', message: `it is ${target?.state ?? 'gone'} now` } },
-          },
-        ],
-      }
+    const now = target?.erased?.includes('undo') === true ? 'erased' : (target?.state ?? 'gone')
+    if (target === undefined || now !== 'done' || target.generation !== line.generation) {
+      const error = { code: 'PLAN_CHANGED', message: `it is ${now} now` }
+      return { drafts: [{ kind: 'effect.completed', key, data: { hash, error } }] }
     }
     if (mine?.record.state === 'open') {
       const put = effectPut({ ...mine.record, askers: [...mine.record.askers, owner] }, mine.version + 1)
