@@ -80,6 +80,65 @@ it('fences what a run has noted of what came from outside', async () => {
   expect(second!.text).toMatch(/customer created\n<data/)
 })
 
+it('tells of a record what was said and what happened, however it was told, newest first', async () => {
+  const t = await testConductor({ playbooks: [], entities: [Customer] })
+  const { memory } = t.keelson
+  const customers = t.keelson.entities(Customer, { by: me })
+  const [acme, twin] = [
+    await customers.create({ name: 'Acme', city: 'Berlin' }),
+    await customers.create({ name: 'ACME', city: 'Bonn' }),
+  ]
+  await t.advance('1h')
+  const call = { text: 'They asked for a second lamp.', about: acme, role: 'external', speaker: 'Ada' } as const
+  await memory.append(call, { by: me })
+  await memory.append({ text: 'The twin wants a chair.', about: twin }, { by: me })
+  await memory.scope('board').append({ text: 'The board is wary.', about: acme, sensitivity: 2 }, { by: me })
+  await t.advance('1h')
+  await customers.note(acme.id, { what: 'Visited the shop.' })
+  const query = { task: 'x', about: [acme] }
+  const lines = async (handle = memory) =>
+    (await handle.context(query)).text.split('\n').filter((line) => /lamp|chair|wary|Visited|created/.test(line))
+  const day = new Date(t.clock.now()).toISOString().slice(0, 10)
+  const lamp = `- ${day} Ada: They asked for a second lamp.`
+  const [wary, own] = [`- ${day} operator: The board is wary.`, [`- ${day} Visited the shop.`]]
+  expect(await lines()).toEqual([...own, `- ${day} customer created`, lamp])
+  await customers.merge(acme.id, twin.id)
+  expect((await lines()).filter((line) => /lamp|chair/.test(line))).toHaveLength(2)
+  expect(await lines(memory.scope('board'))).toContain(wary)
+  expect((await lines(memory.scope('board'))).join()).not.toContain('lamp')
+  expect((await lines(memory.scope('board', { maxSensitivity: 1 }))).join()).not.toContain('wary')
+  const { items } = await memory.context(query)
+  expect(items.filter(({ section, source }) => section === 'timeline' && source.startsWith('memory:'))).toHaveLength(2)
+  for (let n = 0; n < 12; n++) {
+    await t.advance('1m')
+    await memory.append({ text: `Lamp number ${n}.`, about: acme }, { by: me })
+  }
+  const { left, text } = await memory.context(query)
+  expect(left).toContainEqual({ source: `timeline:customer/${acme.id}`, section: 'timeline', reason: 'limit' })
+  expect(text.match(/Lamp number \d+/g)).toEqual([11, 10, 9, 8, 7, 6, 5, 4, 3, 2].map((n) => `Lamp number ${n}`))
+  await t.stop()
+})
+
+it('gives what nothing else needs to records, rules and what happened, beyond their share', async () => {
+  const keelson = await open(store(), { playbooks: [] })
+  const { memory } = keelson
+  const acme = await keelson.entities(Customer, { by: me }).create({ name: 'Acme '.repeat(40), city: 'Berlin' })
+  await memory.remember({ kind: 'rule', text: 'Write in plain words, and not too many. '.repeat(5) }, { by: me })
+  const query = { task: 'x', about: [acme], budgetTokens: 260 }
+  const { items, left, tokens } = await memory.context(query)
+  expect(left).toEqual([])
+  expect(items.map(({ section }) => section)).toEqual(['rules', 'entity', 'timeline'])
+  expect(tokens).toBeGreaterThan(130)
+  // What is recalled for the task has its part before that.
+  const notes = Array.from({ length: 40 }, (_, n) => ({ text: `The harbour, note ${n}, is full of barges.` }))
+  await memory.remember(notes, { by: me })
+  const full = await memory.context({ ...query, task: 'harbour barges' })
+  expect(full.items.map(({ section }) => section)).toContain('recall')
+  expect(full.left).toContainEqual(expect.objectContaining({ section: 'entity', reason: 'budget' }))
+  // And what of it was too long for that leaves no room unused.
+  expect(full.tokens).toBeGreaterThan(260 - 15)
+})
+
 it('names what it did not look at: facts, events and words behind a limit, rules past their date', async () => {
   const t = await testConductor({ playbooks: [], entities: [Customer] })
   const { memory } = t.keelson

@@ -128,32 +128,44 @@ async function records({ env, workspace }: Desk, about: readonly string[][]): Pr
   })
 }
 
-async function timelines(
-  { env, workspace }: Desk,
-  about: readonly string[][],
-  hidden: ContextLeft[],
-): Promise<Candidate[]> {
+/** What happened to each, and what was said about it: the last of both together. */
+async function timelines(desk: Desk, about: readonly string[][], hidden: ContextLeft[]): Promise<Candidate[]> {
   const candidates: Candidate[] = []
   for (const group of about) {
-    const newest = { kind: 'timeline', order: 'descending', limit: EVENTS_MAX + 1 } as const
-    const wheres = group.map((value) => ({ field: 'entity', value }))
-    const lines = await Promise.all(wheres.map((where) => env.store.records(workspace, { ...newest, where })))
-    const rows = lines.flat()
-    if (lines.length > 1) rows.sort((a, b) => b.sort - a.sort || (a.id < b.id ? 1 : -1))
-    if (rows.length > EVENTS_MAX) hidden.push({ source: `timeline:${group[0]!}`, section: 'timeline', reason: 'limit' })
-    for (const row of rows.slice(0, EVENTS_MAX)) {
-      const event = JSON.parse(row.data) as TimelineEvent
-      const labels = wordsOf(event)
-      candidates.push({
-        section: 'timeline',
-        source: `event:${row.id}`,
-        text: `${event.at.slice(0, 10)} ${event.what}`, // not its data
-        outside: labels.untrusted !== undefined,
-        labels,
-      })
-    }
+    const said = (await history(desk, { about: group[0]!, limit: EVENTS_MAX + 1 })).reverse()
+    const lines = [...(await linesOf(desk, group)), ...said.map(saidLine)]
+    lines.sort((a, b) => b.at - a.at)
+    if (lines.length > EVENTS_MAX)
+      hidden.push({ source: `timeline:${group[0]!}`, section: 'timeline', reason: 'limit' })
+    candidates.push(...lines.slice(0, EVENTS_MAX).map(({ candidate }) => candidate))
   }
   return candidates
+}
+
+/** A candidate, and when it happened. */
+interface Dated {
+  readonly at: number
+  readonly candidate: Candidate
+}
+
+function saidLine(event: Memory): Dated {
+  return { at: Date.parse(event.validFrom), candidate: memoryCandidate('timeline', event) }
+}
+
+/** The newest lines of an entity, and of those that were made one with it, the newest first. */
+async function linesOf({ env, workspace }: Desk, group: readonly string[]): Promise<Dated[]> {
+  const newest = { kind: 'timeline', order: 'descending', limit: EVENTS_MAX + 1 } as const
+  const wheres = group.map((value) => ({ field: 'entity', value }))
+  const found = await Promise.all(wheres.map((where) => env.store.records(workspace, { ...newest, where })))
+  const rows = found.flat()
+  if (found.length > 1) rows.sort((a, b) => b.sort - a.sort || (a.id < b.id ? 1 : -1))
+  return rows.map(({ id, sort, data }) => {
+    const event = JSON.parse(data) as TimelineEvent
+    const labels = wordsOf(event)
+    const text = `${event.at.slice(0, 10)} ${event.what}` // not its data
+    const outside = labels.untrusted !== undefined
+    return { at: sort, candidate: { section: 'timeline', source: `event:${id}`, text, outside, labels } }
+  })
 }
 
 /** A change is told in our words; a note in those of whoever noted it. */
