@@ -100,7 +100,7 @@ it('tells of a record what was said and what happened, however it was told, newe
     (await handle.context(query)).text.split('\n').filter((line) => /lamp|chair|wary|Visited|created/.test(line))
   const day = new Date(t.clock.now()).toISOString().slice(0, 10)
   const lamp = `- ${day} Ada: They asked for a second lamp.`
-  const [wary, own] = [`- ${day} operator: The board is wary.`, [`- ${day} Visited the shop.`]]
+  const [wary, own] = [`- ${day} operator: The board is wary.`, [`- ${day} operator: Visited the shop.`]]
   expect(await lines()).toEqual([...own, `- ${day} customer created`, lamp])
   await customers.merge(acme.id, twin.id)
   expect((await lines()).filter((line) => /lamp|chair/.test(line))).toHaveLength(2)
@@ -108,7 +108,7 @@ it('tells of a record what was said and what happened, however it was told, newe
   expect((await lines(memory.scope('board'))).join()).not.toContain('lamp')
   expect((await lines(memory.scope('board', { maxSensitivity: 1 }))).join()).not.toContain('wary')
   const { items } = await memory.context(query)
-  expect(items.filter(({ section, source }) => section === 'timeline' && source.startsWith('memory:'))).toHaveLength(2)
+  expect(items.filter(({ section, source }) => section === 'timeline' && source.startsWith('memory:'))).toHaveLength(3)
   for (let n = 0; n < 12; n++) {
     await t.advance('1m')
     await memory.append({ text: `Lamp number ${n}.`, about: acme }, { by: me })

@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { defineEntity, definePlaybook, type Conductor, type Playbook } from '@keelson/core'
 import { sqlite } from '@keelson/memory-sqlite'
-import { exploreCrashes } from '@keelson/testing'
+import { exploreCrashes, type MemoryStoreSession } from '@keelson/testing'
 import { temporary } from '../../packages/memory-sqlite/test/subject.ts'
 import { me, open, store } from '../support/open.ts'
 
@@ -89,7 +89,7 @@ async function lived(keelson: Conductor): Promise<string> {
 }
 
 describe('an entity that is erased', () => {
-  it('says that what was noted of it is not looked for in what runs have read', async () => {
+  it('takes what was noted of it from what runs have read, too; of notes of earlier releases it says that it does not', async () => {
     const reader = definePlaybook({
       ...{ name: 'reader', version: 1, input: z.object({ id: z.string() }), output: z.null() },
       async run(ctx, { id }) {
@@ -97,17 +97,19 @@ describe('an entity that is erased', () => {
         return null
       },
     })
-    const keelson = await open(store(), { playbooks: [reader], entities: [Customer] })
-    const customers = customersOf(keelson)
-    const { id } = await customers.create({ name: NAME, stage: 'lead' })
-    await customers.note(id, { what: 'She rang about the coins', at: '2026-01-01' })
-    await (await keelson.start(reader, { id }, { id: 'one' })).result()
-    const { left } = await customers.erase(id)
-    expect((await linesOf(keelson.workspace('default').export())).join()).toContain('about the coins')
-    expect(left).toContainEqual({
-      where: 'what runs and people have copied',
-      why: 'what was noted of it is taken from its timeline, and is not looked for there',
-    })
+    for (const isEarlier of [false, true]) {
+      const rows = store()
+      const keelson = await open(rows, { playbooks: [reader], entities: [Customer] })
+      const customers = customersOf(keelson)
+      const { id } = await customers.create({ name: NAME, stage: 'lead' })
+      await customers.note(id, { what: 'She rang about the coins', at: '2026-01-01' })
+      if (isEarlier) await asEarlier(rows)
+      await (await keelson.start(reader, { id }, { id: 'one' })).result()
+      const { left } = await customers.erase(id)
+      const all = (await linesOf(keelson.workspace('default').export())).join()
+      const isSaid = left.some(({ why }) => why.startsWith('what was noted of it is taken from its timeline'))
+      expect([all.includes('about the coins'), isSaid]).toEqual([isEarlier, isEarlier])
+    }
   })
 
   it('leaves no byte of what it held in any file, and a record that says who erased what', async () => {
@@ -368,3 +370,21 @@ describe('what is left of a text', () => {
     expect({ erased, left: left.map(({ where }) => where) }).toEqual({ erased: [], left: [`entity customer/${id}`] })
   })
 })
+
+/** Notes were no memories. */
+async function asEarlier(rows: MemoryStoreSession): Promise<void> {
+  const session = rows.session()
+  await session.open({ worker: 'earlier', now: () => 0 })
+  const lines = await session.records('default', { kind: 'timeline', limit: 100 })
+  const notes = lines.filter(({ data }) => (JSON.parse(data) as { memory?: string }).memory !== undefined)
+  const memories = await session.records('default', { kind: 'memory', limit: 100 })
+  await session.write('default', {
+    records: [
+      ...notes.map((row) => {
+        const { memory: _, ...line } = JSON.parse(row.data) as { memory: string }
+        return { ...row, version: row.version + 1, data: JSON.stringify(line) }
+      }),
+      ...memories.map((row) => ({ ...row, version: row.version + 1, data: null, index: {} })),
+    ],
+  })
+}

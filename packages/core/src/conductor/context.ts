@@ -59,7 +59,7 @@ export function contextOf(
     checkpoint: (name) => perform(`checkpoint ${name}`, (key) => checkpoint(pass, key, name)),
     continueAsNew: (input) => continueAsNew(pass, input),
     taxonomy: () => taxonomy(pass, perform),
-    entities: (type) => entities(pass, perform, acts, type),
+    entities: (type) => entities(pass, perform, acts, () => deskIn(pass), type),
     now: () => pass.replay!.handed.at,
     random: () => random()(),
     id: () => sha256(canonical([seed(), ids++])).slice(0, 24),

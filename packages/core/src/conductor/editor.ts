@@ -29,6 +29,8 @@ import * as verbs from '../memory/entity-verbs.ts'
 import type { Writing, Written } from '../memory/entity-write.ts'
 import type { Environment } from './environment.ts'
 import { eraseEntity } from './memory/erase-entity.ts'
+import { deskOf } from './memory/desk.ts'
+import { noted } from './memory/noted.ts'
 import { contradictedBy } from './memory/subjects.ts'
 import { migrate, type Migration } from './migrate.ts'
 import type { Notifier } from './notifier.ts'
@@ -108,7 +110,11 @@ export function editor<T>(
       return contradicts.length === 0 ? made : { ...made, contradicts }
     },
     identify: (one, names, options) => write(options, (w) => verbs.identify(w, one, names)),
-    note: async (one, line) => void (await write(undefined, (w) => verbs.note(w, one, line))),
+    note: async (one, line) => {
+      const set = `set_${env.ids.id()}`
+      const noting = { source: { by }, set: () => Promise.resolve(set) }
+      await write(undefined, (w) => noted(deskOf(env, workspace), w, one, line, noting))
+    },
     migrate: (options) => migrate(env, workspace, known, by, options?.onProgress),
     snapshots: {
       drop: () => dropSnapshots(shelf),

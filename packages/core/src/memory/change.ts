@@ -50,6 +50,8 @@ export interface TimelineEvent {
   readonly names?: NamesChange
   /** Version of the schema that `changed` fits. */
   readonly schema?: number
+  /** The memory that it is, too: what was noted is found by its words. Lines of earlier releases are none. */
+  readonly memory?: string
   /** Whatever else is known about it. */
   readonly data?: Json
   readonly artifacts?: readonly Json[]

@@ -140,7 +140,7 @@ export interface EntityStore<T> {
   why(id: string, field: keyof T & string): Promise<Why | undefined>
   /** What happened to the record and to those merged into it. */
   timeline(id: string, options?: TimelineOptions): Promise<readonly TimelineEvent[]>
-  /** Adds a line to the timeline. */
+  /** Adds a line to the timeline, and remembers it as an event about the record: `recall`, `history` and contexts find it. */
   note(id: string, note: Note): Promise<void>
 }
 

@@ -77,11 +77,14 @@ export interface NewEvent {
   readonly id?: string
 }
 
+/** The longest text that is remembered. */
+export const TEXT_MAX = 200_000
+
 const inputSchemas = withZod((z) => {
   const text = z
     .string()
     .min(1)
-    .max(200_000)
+    .max(TEXT_MAX)
     .refine((value) => value.isWellFormed(), 'holds half of a surrogate pair')
   const name = z.string().min(1).max(300)
   const instant = z.string().refine((value) => !Number.isNaN(Date.parse(value)), 'is no instant: use ISO 8601')
@@ -257,7 +260,7 @@ function said(subject: string | undefined, predicate: string | undefined, value:
   return [subject, predicate?.replaceAll(/[_-]+/g, ' '), plain]
     .filter((part) => part !== undefined && part !== '')
     .join(' ')
-    .slice(0, 200_000)
+    .slice(0, TEXT_MAX)
     .toWellFormed()
 }
 

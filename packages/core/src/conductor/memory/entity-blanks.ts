@@ -159,9 +159,10 @@ export function erasedPuts(about: About, all: readonly Stored[], means: Means): 
   return { ...made, isShort, isNoted }
 }
 
+/** One that is a memory, too, is looked for as that. */
 function isNote(row: RecordRow): boolean {
-  const { version, what } = JSON.parse(row.data) as TimelineEvent
-  return version === undefined && what !== GONE
+  const { version, what, memory } = JSON.parse(row.data) as TimelineEvent
+  return version === undefined && memory === undefined && what !== GONE
 }
 
 function isUnsaid(type: AnyEntityType, { data }: EntityRecord, field: string): boolean {

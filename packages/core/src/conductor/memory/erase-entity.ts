@@ -28,6 +28,7 @@ import type { Notifier } from '../notifier.ts'
 import { shelfOf } from '../shelf.ts'
 import { deskOf, type Desk } from './desk.ts'
 import { endProposals } from './end-proposals.ts'
+import { erase } from './erase.ts'
 import { erasedPuts, overlaidPuts, soughtOf, storedOf, type About, type Stored } from './entity-blanks.ts'
 import { redactedPuts, tracesAndKeys } from './keys.ts'
 import { rememberedLeft } from './meant.ts'
@@ -65,6 +66,7 @@ export async function eraseEntity(
   const entities = wanted === 'all' ? about.ids.map((one) => recordId(type.name, one)) : []
   const still = stillSaid(desk, about.secret)
   await endProposals(desk, notifier, { texts: textsOf((await saidOf(about, still)).own), entities }, { by, reason })
+  const notes = wanted === 'all' ? await erasedNotes(about, notifier, options) : []
   let result: EntityErased = { erased: [], left: [] }
   await env.company(workspace).edit(async () => {
     const made = await erasure(about, still, options.keepEffects)
@@ -73,7 +75,23 @@ export async function eraseEntity(
   })
   env.library(workspace).clear()
   env.vectors?.forget(workspace)
-  return result
+  const left = [...notes, ...result.left]
+  return { ...result, left: left.filter((one, at) => left.findIndex(({ where }) => where === one.where) === at) }
+}
+
+/** What was noted of it is remembered beside it, and goes with it. Where that is still said, but for records of the entity itself. */
+async function erasedNotes(
+  { desk, type, ids, by, reason }: About,
+  notifier: Notifier,
+  { keepEffects = false }: Erasing,
+): Promise<EntityErased['left']> {
+  const lines = (await storedOf(desk, type, ids)).flatMap((one) => one.lines)
+  const notes = lines.flatMap(({ data }) => (JSON.parse(data) as TimelineEvent).memory ?? [])
+  if (notes.length === 0) return []
+  const options = { by, reason, keepEffects, everywhere: true }
+  const { left } = await erase(desk, notifier, { ids: notes }, options)
+  const own = new Set(ids.map((id) => recordId(type.name, id)))
+  return left.filter(({ where }) => ![...own].some((id) => where.endsWith(` ${id}`) || where.includes(` ${id}/`)))
 }
 
 type Still = ReturnType<typeof stillSaid>

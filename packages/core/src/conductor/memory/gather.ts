@@ -133,7 +133,8 @@ async function timelines(desk: Desk, about: readonly string[][], hidden: Context
   const candidates: Candidate[] = []
   for (const group of about) {
     const said = (await history(desk, { about: group[0]!, limit: EVENTS_MAX + 1 })).reverse()
-    const lines = [...(await linesOf(desk, group)), ...said.map(saidLine)]
+    const told = new Set(said.map(({ id }) => id))
+    const lines = [...(await linesOf(desk, group, told)), ...said.map(saidLine)]
     lines.sort((a, b) => b.at - a.at)
     if (lines.length > EVENTS_MAX)
       hidden.push({ source: `timeline:${group[0]!}`, section: 'timeline', reason: 'limit' })
@@ -152,19 +153,24 @@ function saidLine(event: Memory): Dated {
   return { at: Date.parse(event.validFrom), candidate: memoryCandidate('timeline', event) }
 }
 
-/** The newest lines of an entity, and of those that were made one with it, the newest first. */
-async function linesOf({ env, workspace }: Desk, group: readonly string[]): Promise<Dated[]> {
+/** The newest lines of an entity, and of those that were made one with it, the newest first; without notes that are `told` as memories. */
+async function linesOf(
+  { env, workspace }: Desk,
+  group: readonly string[],
+  told: ReadonlySet<string>,
+): Promise<Dated[]> {
   const newest = { kind: 'timeline', order: 'descending', limit: EVENTS_MAX + 1 } as const
   const wheres = group.map((value) => ({ field: 'entity', value }))
   const found = await Promise.all(wheres.map((where) => env.store.records(workspace, { ...newest, where })))
   const rows = found.flat()
   if (found.length > 1) rows.sort((a, b) => b.sort - a.sort || (a.id < b.id ? 1 : -1))
-  return rows.map(({ id, sort, data }) => {
+  return rows.flatMap(({ id, sort, data }): Dated[] => {
     const event = JSON.parse(data) as TimelineEvent
+    if (event.memory !== undefined && told.has(event.memory)) return []
     const labels = wordsOf(event)
     const text = `${event.at.slice(0, 10)} ${event.what}` // not its data
     const outside = labels.untrusted !== undefined
-    return { at: sort, candidate: { section: 'timeline', source: `event:${id}`, text, outside, labels } }
+    return [{ at: sort, candidate: { section: 'timeline', source: `event:${id}`, text, outside, labels } }]
   })
 }
 

@@ -11,6 +11,7 @@ import type { Json } from '../../base/value.ts'
 import type { Put } from '../../journal/put.ts'
 import { sortToPut } from '../../journal/records.ts'
 import type { RecordRow } from '../../journal/store.ts'
+import type { TimelineEvent } from '../../memory/change.ts'
 import { CHANGE_SET_RECORD } from '../../memory/change-set.ts'
 import { without } from '../../memory/gone.ts'
 import { KEY_RECORD, MEMORY_RECORD } from '../../memory/unit.ts'
@@ -60,7 +61,9 @@ function whyKept({ kind, id, data }: RecordRow, { keepEffects, running }: Taking
     const { state, run } = JSON.parse(data) as ItemRecord
     return state === 'open' && running.has(run) ? 'it waits for an answer: erase again when that has come' : undefined
   }
-  if (OWN.has(kind)) return undefined
+  // What was noted is no part of what the record holds, or held.
+  if (OWN.has(kind) || (kind === 'timeline' && (JSON.parse(data) as TimelineEvent).version === undefined))
+    return undefined
   if (ENTITIES.has(kind)) return entityLeft(entityOf(id).type)
   return `a record of another kind (${kind}) says it: no erasure takes it`
 }

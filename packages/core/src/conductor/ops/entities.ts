@@ -6,7 +6,7 @@
  *     version is journaled as `ENTITY_CONFLICT`.
  */
 import { KeelsonError, storeError } from '../../base/errors.ts'
-import { sha256 } from '../../base/hash.ts'
+import { keyedHash, sha256 } from '../../base/hash.ts'
 import { canonical } from '../../base/json.ts'
 import { isUnlabelled, joinLabels, labelled, NO_LABELS, type Labels } from '../../base/labels.ts'
 import type { Json } from '../../base/value.ts'
@@ -27,6 +27,8 @@ import type { EntityStore, RunEntityStore, WriteOptions } from '../../memory/ent
 import * as verbs from '../../memory/entity-verbs.ts'
 import type { Writing, Written } from '../../memory/entity-write.ts'
 import { located } from '../located.ts'
+import type { Desk } from '../memory/desk.ts'
+import { noted } from '../memory/noted.ts'
 import type { Pass } from '../pass.ts'
 import { shelfOf } from '../shelf.ts'
 import { agreement, type Agreed } from './agree.ts'
@@ -35,9 +37,16 @@ import { merge } from './merge.ts'
 import { askedFor } from './asked.ts'
 import type { Perform } from './place.ts'
 import { restsOn } from './rests.ts'
-import { sourcesIn, type ActMemory } from './sources.ts'
+import { sourceOf, sourcesIn, type ActMemory } from './sources.ts'
 
-export function entities<T>(pass: Pass, perform: Perform, memory: ActMemory, type: EntityType<T>): RunEntityStore<T> {
+/** `desk`: where what is noted is remembered. */
+export function entities<T>(
+  pass: Pass,
+  perform: Perform,
+  memory: ActMemory,
+  desk: () => Desk,
+  type: EntityType<T>,
+): RunEntityStore<T> {
   const known = entityTypeOf(type)
   const { shelf, read, write, ask, agreedOn } = toolsOf<T>(pass, perform, memory, known)
   const parts = { pass, perform, shelf, type: known, read }
@@ -73,7 +82,8 @@ export function entities<T>(pass: Pass, perform: Perform, memory: ActMemory, typ
     identify: (id, names, options) =>
       write('identify', given([id, names], options), options, (w) => verbs.identify(w, id, names)),
     note: async (id, note) => {
-      await write('note', [id, note as unknown as Json], undefined, (w) => verbs.note(w, id, note))
+      const build = (w: Writing): Promise<Written> => noted(desk(), w, id, note, notingIn(pass, w))
+      await write('note', [id, note as unknown as Json], undefined, build)
     },
   }
   const plainly: DriftParts['write'] = (verb, what, build) => write(verb, what, undefined, build)
@@ -131,6 +141,14 @@ function checked<T>(pass: Pass, known: AnyEntityType, store: EntityStore<T>, par
   const place = (thrown: unknown, verb: string): Error =>
     located(pass.task.playbook, thrown, `${known.name}.${verb}`, new Error()) as Error
   return checkingOptions(`ctx.entities(${known.name})`, all, place)
+}
+
+/** The set of a line that is noted: of that line alone, as the operation may note another behind a rewind. */
+function notingIn(pass: Pass, { who: { step = '' }, shelf }: Writing): Parameters<typeof noted>[4] {
+  const { row } = pass.task.claimed
+  const set = async (line: string): Promise<string> =>
+    `set_${keyedHash(await shelf.key(), canonical([row.id, row.stream, step, line])).slice(0, 24)}`
+  return { source: sourceOf(pass, step), set }
 }
 
 /** Who writes, on what, and what that is to be taken for as of now. */

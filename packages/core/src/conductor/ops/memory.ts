@@ -14,7 +14,6 @@ import { assertProposable, type ChangeOp, type Remembered } from '../../memory/c
 import { contextPut } from '../../memory/context.ts'
 import type { ContextQuery, RunMemory } from '../../memory/handle.ts'
 import type { NewEvent, NewMemory } from '../../memory/input.ts'
-import type { Source } from '../../memory/unit.ts'
 import { assertWithin } from '../memory/bounds.ts'
 import { benchOf, narrowed, placeOf, type Desk } from '../memory/desk.ts'
 import { contextFor } from '../memory/gather.ts'
@@ -28,7 +27,7 @@ import { given as checked } from './options.ts'
 import type { Perform } from './place.ts'
 import { bare, keep, labelsIn, refsIn, whole } from './memory-texts.ts'
 import { restsOn } from './rests.ts'
-import type { ActMemory } from './sources.ts'
+import { sourceOf, type ActMemory } from './sources.ts'
 import { notesOf, working } from './working.ts'
 
 export function memory(pass: Pass, perform: Perform, acts: ActMemory, desk: Desk): RunMemory {
@@ -139,11 +138,6 @@ function contextOp(pass: Pass, desk: Desk, key: string, query: ContextQuery): Pr
     live,
     value: ({ outcome }) => whole(pass, outcome.ok) as never,
   })
-}
-
-function sourceOf(pass: Pass, key: string): Source {
-  const { name, version } = pass.task.playbook
-  return { by: { kind: 'agent', id: `${name}@${version}` }, run: pass.task.claimed.row.id, step: key }
 }
 
 /** The same for the same ops only: behind a rewind, the code may write something else under this key. */

@@ -2,6 +2,7 @@
 import { keyedHash } from '../../base/hash.ts'
 import { canonical } from '../../base/json.ts'
 import type { Json } from '../../base/value.ts'
+import type { Source } from '../../memory/unit.ts'
 import type { Pass } from '../pass.ts'
 import { secretOf } from './asked.ts'
 import { handedAs } from './memory-texts.ts'
@@ -32,4 +33,10 @@ export function sourcesIn(pass: Pass, memory: ActMemory, because: readonly unkno
 function readAtOf(pass: Pass, step: string): string | undefined {
   const outcome = pass.history.ops.get(step)?.outcome?.outcome as { receipt?: { readAt?: string } } | undefined
   return outcome?.receipt?.readAt
+}
+
+/** Who remembers what an operation writes. */
+export function sourceOf(pass: Pass, key: string): Source {
+  const { name, version } = pass.task.playbook
+  return { by: { kind: 'agent', id: `${name}@${version}` }, run: pass.task.claimed.row.id, step: key }
 }

@@ -90,7 +90,8 @@ async function collect(env: Environment, part: Part, found: Found): Promise<void
     const effect = effectIn(entry)
     if (effect !== undefined) found.effects.set(effect, entry.position)
     if (entry.kind === 'entity.completed') addWrites(entry, found)
-    if (entry.kind === 'memory.completed') addSets(entry, found)
+    // What is noted of a record is remembered, too.
+    if (entry.kind === 'entity.completed' || entry.kind === 'memory.completed') addSets(entry, found)
   }
 }
 

@@ -34,20 +34,20 @@ export async function erasedDeeds(
   finding: Finding,
 ): Promise<void> {
   const isAsked = (entry: Placed): boolean => entry.payload === null && counts(entry)
-  const find = async (prefix: string, kind: string, begun: (row: RecordRow) => readonly Begun[]): Promise<void> => {
-    const own = entries.filter((entry) => entry.kind.startsWith(prefix))
+  const find = async (of: RegExp, kind: string, begun: (row: RecordRow) => readonly Begun[]): Promise<void> => {
+    const own = entries.filter((entry) => of.test(entry.kind))
     if (!own.some(isAsked)) return
     const all: Begun[] = []
     for await (const row of pagesOf(store, workspace, { kind, where: { field: 'run', value: id } }))
       all.push(...begun(row))
     tellEach(own, isAsked, all)
   }
-  await find('entity.', 'timeline', (row) => ofLine(row, finding))
-  await find('memory.', CHANGE_SET_RECORD, ({ data }) => {
+  await find(/^entity\./, 'timeline', (row) => ofLine(row, finding))
+  await find(/^(memory|entity)\./, CHANGE_SET_RECORD, ({ data }) => {
     const set = JSON.parse(data) as ChangeSetRecord
     return [{ key: set.source.step, at: set.createdAt, tell: (position) => finding.set(set, position) }]
   })
-  await find('effect.', 'effect', ({ data }) => {
+  await find(/^effect\./, 'effect', ({ data }) => {
     const { id: effect, owner, openedAt } = JSON.parse(data) as EffectRecord
     return [{ key: owner.key, at: openedAt, tell: (position) => finding.effect(effect, position) }]
   })
