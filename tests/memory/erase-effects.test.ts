@@ -166,6 +166,32 @@ describe('an effect that has ended', () => {
   })
 })
 
+it('forgets what connectors’ reads have answered: none of it is written anew by whoever reads next', async () => {
+  let says = SECRET
+  const read = action({
+    ...{ name: 'pad.read', effect: 'read', input: z.object({}), output: z.string() },
+    cache: { ttl: '1h' },
+    run: () => ({ output: says }),
+  })
+  const reader = definePlaybook({
+    ...{ name: 'reader', version: 1, input: z.object({}), output: z.string() },
+    run: (ctx) => ctx.act(read, {}),
+  })
+  const data = store()
+  const [keelson, other] = [
+    await open(data, { playbooks: [reader] }),
+    await open(data, { playbooks: [reader], work: false }),
+  ]
+  const result = async (id: string) => (await keelson.start(reader, {}, { id })).result()
+  expect(await result('one')).toBe(SECRET)
+  says = 'nothing'
+  expect(await result('two')).toBe(SECRET)
+  // Whichever process erases.
+  expect(await erased(other)).toMatchObject({ left: [] })
+  expect(await result('three')).toBe('nothing')
+  expect(await exported(keelson)).not.toContain('4711 gold')
+})
+
 describe('what waits for an answer', () => {
   it('is shown as it will execute, whatever was erased meanwhile, and goes once it has ended', async () => {
     const keelson = await company(asks)

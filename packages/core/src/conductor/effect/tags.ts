@@ -6,10 +6,13 @@ import type { AnyAction } from '../../connector/action.ts'
 import type { Put } from '../../journal/put.ts'
 import type { Environment } from '../environment.ts'
 
-/** The tags that an answer stands under: those that its action declares, and one for the action itself. */
+/** Under which every answer stands. */
+const ANY_READ = 'any read:'
+
+/** The tags that an answer stands under: those that its action declares, one for the action itself, and one for all. */
 export function tagsOf(action: AnyAction, input: unknown): string[] {
   try {
-    return [...new Set([actionTag(action.name), ...(action.cache?.tags(input) ?? []).map(String)])].sort()
+    return [...new Set([ANY_READ, actionTag(action.name), ...(action.cache?.tags(input) ?? []).map(String)])].sort()
   } catch (cause) {
     throw new KeelsonError('ACTION_FAILED', `cache.tags() of ${action.name} threw: ${String(cause)}`, {
       hint: 'Nothing was read. Mend cache.tags(), then retry.',
@@ -38,6 +41,11 @@ export async function invalidations(
   if (tags.length === 0) return []
   const rows = await rowsOf(env, workspace, [...new Set(tags)])
   return rows.map(({ id, version }) => ({ kind: 'invalidation', id, version: version + 1, data: { at } }))
+}
+
+/** What makes all that reads have answered count no more, in every process. */
+export function forgettingReads(env: Environment, workspace: string): Promise<Put[]> {
+  return invalidations(env, workspace, [ANY_READ], env.clock.now())
 }
 
 /** Tags may name people: their records are keyed hashes. */

@@ -24,6 +24,7 @@ import { survivorOf } from '../../memory/entity-read.ts'
 import type { EntityErased } from '../../memory/entity-store.ts'
 import type { Edit } from '../company.ts'
 import type { Environment } from '../environment.ts'
+import { forgettingReads } from '../effect/tags.ts'
 import type { Notifier } from '../notifier.ts'
 import { shelfOf } from '../shelf.ts'
 import { deskOf, type Desk } from './desk.ts'
@@ -120,6 +121,7 @@ async function erasure(
   const result = { erased: made.erased, left: [...leftOf(seen, []), ...remembered, ...notSought(shared, made)] }
   const nothing = puts.size + cached.length + seen.entries.length + seen.ended.length === 0
   if (nothing) return { result, edit: undefined }
+  for (const put of await forgettingReads(desk.env, desk.workspace)) puts.set(`${put.kind}/${put.id}`, put)
   const purge = {
     payloads: seen.entries.map(({ stream, seq }) => ({ stream, seq })),
     statuses: seen.ended.map(({ id: run, status }) => ({ run, status: redactedText(status, texts) })),

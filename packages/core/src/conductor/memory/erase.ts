@@ -15,6 +15,7 @@ import type { Erased, Tombstone, WorkspaceMemory } from '../../memory/handle.ts'
 import { subjectOf } from '../../memory/input.ts'
 import { saidBy, threadHash } from '../../memory/known-by.ts'
 import { KEY_RECORD, keyOf, keyPut, memoryPut, type MemoryRecord, type Place } from '../../memory/unit.ts'
+import { forgettingReads } from '../effect/tags.ts'
 import type { Notifier } from '../notifier.ts'
 import { assertActor, type Desk } from './desk.ts'
 import { endProposals } from './end-proposals.ts'
@@ -74,6 +75,7 @@ export async function erase(desk: Desk, notifier: Notifier, which: Which, option
     }
     if (puts.size + files.length + cached.length === 0 && seen.entries.length === 0 && seen.ended.length === 0)
       return undefined
+    for (const put of await forgettingReads(env, workspace)) puts.set(`${put.kind}/${put.id}`, put)
     const statuses = seen.ended.map(({ id, status }) => ({ run: id, status: redactedText(status, texts) }))
     const payloads = seen.entries.map(({ stream, seq }) => ({ stream, seq }))
     const gone = files.length === 0 ? {} : { files }

@@ -103,6 +103,8 @@ export async function consolidate(
   return propose(desk, {
     ops,
     by,
-    reason: reason ?? `${consolidator.name}: ${ops.length} changes to say the same in less`,
+    reason:
+      reason ??
+      `${consolidator.name}: ${ops.length === 1 ? '1 change' : `${ops.length} changes`} to say the same in less`,
   })
 }
