@@ -12,7 +12,7 @@ import type { EntryData } from '../journal/kinds.ts'
 import type { Put } from '../journal/put.ts'
 import { POSITIONS_END, standsByInstant } from '../journal/records.ts'
 import type { MemoryStore, RecordQuery, RecordRow } from '../journal/store.ts'
-import { matches, shapeOf } from '../playbook/event.ts'
+import { matched, matches, shapeOf, TOKENS_MAX } from '../playbook/event.ts'
 import { hadOf } from './had.ts'
 import { streamOf } from './start.ts'
 
@@ -25,6 +25,8 @@ export interface Heard {
   readonly schema?: number
   /** What the run that emitted it had seen. */
   readonly labels?: Labels
+  /** Fields of the payload of which an erasure took something. */
+  readonly erased?: readonly string[]
 }
 
 /** A run that waits: who it is, and when it began. */
@@ -35,6 +37,8 @@ export interface Hearer {
   /** Its number in the order of starting. */
   readonly order: number
   readonly createdAt: number
+  /** By which the tokens of events are made. */
+  readonly key: () => Promise<string>
 }
 
 type Wait = EntryData['wait.opened']
@@ -66,15 +70,25 @@ export async function firstHeard(
   if (value === undefined) return undefined
   const since = sinceOf(at, wait)
   for await (const kept of since === undefined ? sinceStart(at, value) : sinceInstant(at, value, since)) {
-    const fitting = kept
-      .filter(({ sentAt }) => wait.until === undefined || sentAt <= wait.until)
-      .filter(({ event, payload }) => event === wait.event && matches(wait.match as Record<string, unknown>, payload))
+    const fitting: Kept[] = []
+    for (const one of kept)
+      if ((wait.until === undefined || one.sentAt <= wait.until) && (await fits(at, wait, one))) fitting.push(one)
     const ids = fitting.map(({ id }) => id)
     const had = await hadOf(at, history, ids)
     for (const one of fitting)
       if (!had.has(one.id) && !taken.has(one.id) && (await comesSince(at, wait, one))) return one
   }
   return undefined
+}
+
+async function fits(at: Hearer, wait: Wait, { id, event, payload, erased }: Kept): Promise<boolean> {
+  if (event !== wait.event) return false
+  const match = wait.match as Record<string, unknown>
+  if (erased === undefined) return matches(match, payload)
+  const ids = Array.from({ length: TOKENS_MAX }, (_, n) => `${id}:${n}`)
+  const rows = await at.store.records(at.workspace, { kind: 'event', ids, limit: ids.length })
+  const tokens = new Set(rows.flatMap(({ index }) => index['token'] ?? []))
+  return matched(match, payload, { erased, tokens, key: await at.key(), event })
 }
 
 /** B2. Whether an event was sent since the run began, or since the instant that the wait was given. */

@@ -16,6 +16,7 @@ const at: DigestAt = {
   run: 'r',
   order: 1,
   createdAt: 0,
+  key: never,
   entries: never,
   leave: never,
   setByHand: never,

@@ -88,7 +88,7 @@ export class Mailbox {
         return undefined
       }
       const found = await digest(history(), mail, clock.now(), {
-        ...{ store, workspace, run, order, createdAt },
+        ...{ store, workspace, run, order, createdAt, key: () => env.company(workspace).key() },
         entries: async () => all ?? [],
         leave,
         setByHand,

@@ -110,10 +110,16 @@ export function waitToken(key: string, event: string, match: Readonly<Record<str
   return field === undefined ? token(key, event, '', null) : token(key, event, field, match[field])
 }
 
+/** So many an event has at most. */
+export const TOKENS_MAX = 65
+
 export function eventTokens(key: string, event: string, payload: unknown): string[] {
   const fields =
     typeof payload === 'object' && payload !== null && !Array.isArray(payload) ? Object.entries(payload) : []
-  return [token(key, event, '', null), ...fields.slice(0, 64).map(([field, value]) => token(key, event, field, value))]
+  return [
+    token(key, event, '', null),
+    ...fields.slice(0, TOKENS_MAX - 1).map(([field, value]) => token(key, event, field, value)),
+  ]
 }
 
 /** True when every field of `match` equals the payload's. */
@@ -123,6 +129,24 @@ export function matches(match: Readonly<Record<string, unknown>>, payload: unkno
     ([field, value]) =>
       value === undefined || (Object.hasOwn(fields, field) && canonical(fields[field] ?? null) === canonical(value)),
   )
+}
+
+/** True when every field of `match` equals the payload's, or, of those that were `erased`, what it was found by: its tokens. */
+export function matched(
+  match: Readonly<Record<string, unknown>>,
+  payload: unknown,
+  {
+    erased,
+    tokens,
+    key,
+    event,
+  }: { erased: readonly string[]; tokens: ReadonlySet<string>; key: string; event: string },
+): boolean {
+  const gone = Object.entries(match).filter(([field]) => erased.includes(field))
+  const rest = Object.fromEntries(Object.entries(match).filter(([field]) => !erased.includes(field)))
+  const isAs = ([field, value]: [string, unknown]): boolean =>
+    value === undefined || tokens.has(token(key, event, field, value))
+  return gone.every(isAs) && matches(rest, payload)
 }
 
 function token(key: string, event: string, field: string, value: unknown): string {

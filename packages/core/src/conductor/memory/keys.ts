@@ -26,7 +26,7 @@ import {
   type MemoryRecord,
 } from '../../memory/unit.ts'
 import type { Desk } from './desk.ts'
-import { erasedEffect } from './own.ts'
+import { isLessened, lessened } from './own.ts'
 import { redacted } from './redact.ts'
 import { traces, type Sought, type Traces } from './traces.ts'
 
@@ -117,7 +117,7 @@ export async function redactedPuts(
   const secret = await desk.env.company(desk.workspace).key()
   for (const row of records) {
     if (done.has(`${row.kind}/${row.id}`)) continue
-    const put = row.kind === 'effect' ? erasedEffect(row, texts) : redacted(row, texts, sets)
+    const put = isLessened(row.kind) ? lessened(row, texts) : redacted(row, texts, sets)
     if (put !== undefined) puts.push(...(row.kind === MEMORY_RECORD ? anew(secret, row, put) : [put]))
   }
   return { puts, cached: await endsOf(desk, freed) }

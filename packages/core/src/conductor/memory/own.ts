@@ -4,7 +4,8 @@
  * O1. What waits for an answer is shown as it will execute, and an effect that has not ended is in the journals of open runs as well:
  *     these keep it until they have ended.
  * O2. Of an effect that has ended, what it was given and what came back is put out, and that it was done stays: so it is not done
- *     again. Where it needs for something else what went, that says so, and is not done with blanks.
+ *     again. Where it needs for something else what went, that says so, and is not done with blanks. An event that was sent is heard
+ *     all the same, by what leads to it.
  */
 import { canonicalAround } from '../../base/json.ts'
 import type { Json } from '../../base/value.ts'
@@ -21,6 +22,13 @@ import { entityOf } from './entity-sets.ts'
 
 /** Records that memory itself, and people's decisions, made of a text. */
 const OWN = new Set([MEMORY_RECORD, KEY_RECORD, CHANGE_SET_RECORD, 'inbox', 'memory-context', 'lesson', 'overlay'])
+
+/** Of which only these parts go: that it was, and what leads to it, stays. */
+const PARTS: { readonly [kind: string]: readonly string[] | undefined } = {
+  effect: ERASABLE,
+  event: ['payload'],
+  deed: ['input'],
+}
 
 /** Kinds of records in which entities say it: their own erasures take it. */
 export const ENTITIES: ReadonlySet<string> = new Set(['entity', 'timeline', 'snapshot', 'alias', 'ref'])
@@ -62,15 +70,21 @@ function whyKept({ kind, id, data }: RecordRow, { keepEffects, running }: Taking
     return state === 'open' && running.has(run) ? 'it waits for an answer: erase again when that has come' : undefined
   }
   // What was noted is no part of what the record holds, or held.
-  if (OWN.has(kind) || (kind === 'timeline' && (JSON.parse(data) as TimelineEvent).version === undefined))
+  if (
+    OWN.has(kind) ||
+    isLessened(kind) ||
+    (kind === 'timeline' && (JSON.parse(data) as TimelineEvent).version === undefined)
+  )
     return undefined
   if (ENTITIES.has(kind)) return entityLeft(entityOf(id).type)
   return `a record of another kind (${kind}) says it: no erasure takes it`
 }
 
 /** O2. Why it still says it behind that. */
-function whySaid({ kind, data }: RecordRow, { texts }: Taking): string | undefined {
-  const isSaid = kind === 'effect' && says(texts, effectWithout(JSON.parse(data) as EffectRecord, texts))
+function whySaid(row: RecordRow, { texts }: Taking): string | undefined {
+  if (PARTS[row.kind] === undefined) return undefined
+  const json = canonicalAround(lessOf(row, texts) ?? (JSON.parse(row.data) as Json))
+  const isSaid = texts.some((text) => json.includes(JSON.stringify(text).slice(1, -1)))
   return isSaid ? 'an id in it, or the name of a field, says it: no erasure takes it' : undefined
 }
 
@@ -79,32 +93,41 @@ export function entityLeft(type: string): string {
   return `an entity says it, now or in its history: entities(${type}, { by }).erase(id) takes it`
 }
 
-function says(texts: readonly string[], record: EffectRecord): boolean {
-  const json = canonicalAround(record)
-  return texts.some((text) => json.includes(JSON.stringify(text).slice(1, -1)))
-}
-
-/** An effect that has ended as it stands when the texts are gone, or none where they stand in nothing that goes. */
-export function erasedEffect(row: RecordRow, texts: readonly string[]): Put | undefined {
-  const before = JSON.parse(row.data) as EffectRecord
-  const record = effectWithout(before, texts)
-  if (record === before) return undefined
+/** O2. One of which only some parts go, as it stands without the texts; none where they stand in no such part. */
+export function lessened(row: RecordRow, texts: readonly string[]): Put | undefined {
+  const data = lessOf(row, texts)
+  if (data === undefined) return undefined
   const { kind, id, version, index } = row
-  const data = record as unknown as Json
   return { kind, id, version: version + 1, data, index, sort: sortToPut(kind, row.sort) }
 }
 
-/** The very same where nothing goes. */
-function effectWithout(record: EffectRecord, texts: readonly string[]): EffectRecord {
-  const kept = ERASABLE.map((part) => [part, record[part] as Json | undefined] as const)
-  const put = kept.flatMap(([part, value]) => {
-    if (value === undefined) return []
-    const left = without(value, texts)
-    return canonicalAround(left) === canonicalAround(value) ? [] : [[part, left] as const]
-  })
-  if (put.length === 0) return record
-  const erased = [...new Set([...(record.erased ?? []), ...put.map(([part]) => part)])]
-  return { ...record, ...(Object.fromEntries(put) as Partial<EffectRecord>), erased }
+export function isLessened(kind: string): boolean {
+  return PARTS[kind] !== undefined
+}
+
+function lessOf({ kind, data }: RecordRow, texts: readonly string[]): Json | undefined {
+  const record = JSON.parse(data) as { readonly [field: string]: Json; readonly erased?: readonly string[] }
+  const less = without(pick(record, PARTS[kind]!), texts) as { readonly [part: string]: Json }
+  const gone = Object.keys(less).filter((part) => !isSame(less[part], record[part]))
+  if (gone.length === 0) return undefined
+  // Of an event it is asked by its fields, of an effect by its parts.
+  const names = kind === 'event' ? fieldsOf(record['payload'], less['payload']) : gone
+  return { ...record, ...less, erased: [...new Set([...(record.erased ?? []), ...names])] }
+}
+
+function pick(record: { readonly [field: string]: Json }, parts: readonly string[]): { [part: string]: Json } {
+  return Object.fromEntries(parts.flatMap((part) => (record[part] === undefined ? [] : [[part, record[part]]])))
+}
+
+function fieldsOf(before: Json | undefined, after: Json | undefined): string[] {
+  const [was, is] = [before, after] as unknown as { readonly [field: string]: Json }[]
+  return typeof before === 'object' && before !== null
+    ? Object.keys(before).filter((field) => !isSame(was![field], is![field]))
+    : []
+}
+
+function isSame(a: Json | undefined, b: Json | undefined): boolean {
+  return canonicalAround(a) === canonicalAround(b)
 }
 
 /** A record that holds what one of these sets would write: the set while it waits, and the item that asks about it. */

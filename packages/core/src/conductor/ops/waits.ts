@@ -172,7 +172,8 @@ async function fromBuffer(pass: Pass, key: string, op: Op): Promise<void> {
   const { workspace, id: run, order, createdAt } = claimed.row
   const wait = dataOf(op.opened as Entry & { kind: 'wait.opened' })
   await pass.writer.submit(async () => {
-    const heard = await firstHeard({ store: env.store, workspace, run, order, createdAt }, wait, pass.history)
+    const at = { store: env.store, workspace, run, order, createdAt, key: () => env.company(workspace).key() }
+    const heard = await firstHeard(at, wait, pass.history)
     if (heard === undefined || op.outcome !== undefined) return undefined
     return { drafts: [{ kind: 'wait.completed', key, data: answerOf(wait, heard) }] }
   })

@@ -1,0 +1,96 @@
+/** An erasure takes what events said that were sent, and what people did by hand; what waits for an event gets it all the same. */
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { action, defineEvent, definePlaybook, type Conductor } from '@keelson/core'
+import { me, open, store } from '../support/open.ts'
+
+const SECRET = 'Ada hides 4711 gold coins under the stairs'
+const by = { by: me, reason: 'she asked us to' }
+
+const came = defineEvent({
+  name: 'mail.came',
+  schema: z.object({ from: z.string(), invoice: z.string(), text: z.string() }),
+})
+const go = defineEvent({ name: 'go', schema: z.object({}) })
+
+async function erased(keelson: Conductor) {
+  const { id } = await keelson.memory.remember({ text: SECRET }, { by: me })
+  return keelson.memory.erase({ ids: [id] }, by)
+}
+
+async function exported(keelson: Conductor): Promise<string> {
+  const lines: string[] = []
+  for await (const line of keelson.workspace('default').export()) lines.push(line)
+  return lines.join('')
+}
+
+describe('an event that was sent', () => {
+  it('says it no more, and is heard by who waits for it later, by whichever of its fields', async () => {
+    const wanted = [
+      { from: SECRET },
+      { invoice: '7' },
+      { invoice: '7', text: `Dear all, ${SECRET}` },
+      { from: SECRET, invoice: '7' },
+      {},
+      { from: 'somebody else' },
+      { invoice: '7', text: 'else' },
+      { invoice: '8', text: `Dear all, ${SECRET}` },
+    ]
+    // Each begins before the event, and waits for it only later, by what its code holds: what it was given would stay until it ends.
+    const asking = wanted.map((one, n) =>
+      definePlaybook({
+        ...{ name: `late${n}`, version: 1, input: z.object({}), output: z.json() },
+        async run(ctx) {
+          await ctx.waitFor(go)
+          return (await ctx.waitFor(came, { match: one, timeout: '1h' })) ?? null
+        },
+      }),
+    )
+    const keelson = await open(store(), { playbooks: asking, events: [came] })
+    for (const [n, playbook] of asking.entries()) await keelson.start(playbook, {}, { id: `r${n}` })
+    await keelson.send(came, { from: SECRET, invoice: '7', text: `Dear all, ${SECRET}` }, { id: 'one' })
+    await keelson.quiet()
+    expect(await exported(keelson)).toContain('4711 gold')
+    expect((await erased(keelson)).left).toEqual([])
+    expect(await exported(keelson)).not.toContain('4711 gold')
+    expect((await keelson.audit.verify()).faults).toEqual([])
+    expect(await keelson.audit.rebuild()).toEqual({ repaired: 0 })
+    await keelson.send(go, {}, { id: 'go' })
+    await keelson.quiet()
+    const states = await Promise.all(wanted.map((_, n) => keelson.runs.get(`r${n}`).status()))
+    expect(states.map(({ state }) => state === 'completed')).toEqual([
+      true,
+      true,
+      true,
+      true,
+      true,
+      false,
+      false,
+      false,
+    ])
+    const blank = { from: '[erased]', invoice: '7', text: 'Dear all, [erased]' }
+    for (const n of [0, 1, 2, 3, 4]) expect(await keelson.runs.get(`r${n}`).result()).toEqual(blank)
+  })
+
+  it('whose id says it is named, as ids are', async () => {
+    const keelson = await open(store(), { playbooks: [], events: [came] })
+    await keelson.send(came, { from: 'x', invoice: '7', text: SECRET }, { id: SECRET })
+    await keelson.quiet()
+    const { left } = await erased(keelson)
+    expect(left.find(({ where }) => where.startsWith('event '))?.why).toContain('an id in it')
+    expect(JSON.stringify(left)).not.toContain('of another kind (event)')
+  })
+})
+
+it('takes what a person did by hand', async () => {
+  const post = action({
+    ...{ name: 'post.letter', effect: 'irreversible', idempotency: { by: 'key' }, output: z.null() },
+    input: z.object({ text: z.string() }),
+    run: () => ({ output: null }),
+  })
+  const keelson = await open(store(), { playbooks: [], actions: [post] })
+  await keelson.shadow.observe(post, { text: SECRET }, { by: me, id: 'by-hand' })
+  expect((await erased(keelson)).left).toEqual([])
+  expect(await exported(keelson)).not.toContain('4711 gold')
+  expect((await keelson.audit.verify()).faults).toEqual([])
+})
