@@ -36,11 +36,13 @@ describe('a note of a record', () => {
   it('is found by its words, in recall and in a context, and stands once in what is told of the record', async () => {
     const { keelson, customers, id, about } = await company()
     const { memory } = keelson
-    await customers.note(id, { what: LAMP, data: { minutes: 5 }, at: '2026-01-02T10:00:00Z' })
+    const photo = await keelson.artifacts.put('a photo of it', { by: me })
+    await customers.note(id, { what: LAMP, data: { minutes: 5 }, at: '2026-01-02T10:00:00Z', artifacts: [photo] })
     const [one] = await memory.recall('who told us of a lamp?')
     expect(one!.memory).toMatchObject({
       ...{ kind: 'event', text: LAMP, subject: `customer/${id}`, role: 'operator', authority: 'operator' },
       validFrom: '2026-01-02T10:00:00.000Z',
+      evidence: [{ kind: 'artifact', id: photo.sha256, sha256: photo.sha256 }],
     })
     expect((await memory.history({ about: about[0]! })).map(({ text }) => text)).toEqual([LAMP])
     expect((await memory.context({ task: 'mend the lamp' })).text).toContain(LAMP)

@@ -79,6 +79,7 @@ export interface NewEvent {
 
 /** The longest text that is remembered. */
 export const TEXT_MAX = 200_000
+export const EVIDENCE_MAX = 100
 
 const inputSchemas = withZod((z) => {
   const text = z
@@ -101,7 +102,7 @@ const inputSchemas = withZod((z) => {
     sensitivity: z.int().min(0).max(3).optional(),
     outside: z.boolean().optional(),
     expiresAt: instant.optional(),
-    evidence: evidence.max(100).optional(),
+    evidence: evidence.max(EVIDENCE_MAX).optional(),
   }
 
   const terms = z.array(name).max(50).optional()

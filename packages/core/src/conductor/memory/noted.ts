@@ -9,8 +9,8 @@ import type { Json } from '../../base/value.ts'
 import type { Note } from '../../memory/entity-store.ts'
 import { note } from '../../memory/entity-verbs.ts'
 import type { Writing, Written } from '../../memory/entity-write.ts'
-import { TEXT_MAX } from '../../memory/input.ts'
-import type { Source } from '../../memory/unit.ts'
+import { EVIDENCE_MAX, TEXT_MAX } from '../../memory/input.ts'
+import type { Evidence, Source } from '../../memory/unit.ts'
 import { memoryIds, type Desk } from './desk.ts'
 import { draftWrite } from './write.ts'
 
@@ -38,11 +38,16 @@ export async function noted(
     role: source.by.kind === 'person' ? ('operator' as const) : ('agent' as const),
     at: new Date(put.sort as number).toISOString(),
     about: { type, id: survivor },
+    evidence: (line.artifacts ?? []).slice(0, EVIDENCE_MAX).map(({ sha256 }) => artifactEvidence(sha256)),
   }
   const reason = `${type} noted`
   const { puts } = await draftWrite(desk, { ops: [{ op: 'event', event }], source, reason, set, labels })
   const told = { ...put, data: { ...(put.data as object), memory: memoryIds(set)(0) } as Json }
   return { ...made, puts: [told, ...puts] }
+}
+
+function artifactEvidence(sha256: string): Evidence {
+  return { kind: 'artifact', id: sha256, sha256 }
 }
 
 /** It may say what the record holds. */
