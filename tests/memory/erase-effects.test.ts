@@ -156,6 +156,19 @@ describe('an effect that has ended', () => {
     expect((await keelson.audit.verify()).faults).toEqual([])
   })
 
+  it('goes with the files in which an entity stands, where that is asked for', async () => {
+    const Customer = defineEntity({ name: 'customer', version: 1, schema: z.object({ secret: z.string() }) })
+    const keelson = await open(store(), { playbooks: [], entities: [Customer] })
+    const customers = keelson.entities(Customer, { by: me })
+    const { id } = await customers.create({ secret: SECRET })
+    const { sha256 } = await keelson.artifacts.put(`Dear all, ${SECRET}`, { by: me })
+    await customers.note(id, { what: 'told them all of it' })
+    expect((await customers.erase(id)).left).toMatchObject([{ where: `artifact ${sha256}` }])
+    expect((await customers.erase(id, { files: true })).left).toEqual([])
+    await expect(keelson.artifacts.text(sha256)).rejects.toThrow(sha256)
+    expect((await keelson.audit.verify()).faults).toEqual([])
+  })
+
   it('names the run that asked for it where its id says the text', async () => {
     const keelson = await company()
     await (await keelson.start(writes, { id: 'a', text: 'x' }, { id: `for ${SECRET}` })).result()

@@ -200,6 +200,17 @@ describe('a file in which a text stands', () => {
     expect(bytesOf(folder)).toContain('another')
   })
 
+  it('goes in one call with what is erased, where that is asked for, by who may reach all of the company', async () => {
+    const keelson = await open(store(), { playbooks: [filer] })
+    const sha256 = await (await keelson.start(filer, { wait: false }, { id: 'one' })).result()
+    const ids = (await keelson.memory.facts()).map(({ id }) => id)
+    const held = keelson.memory.scope('workspace')
+    await expect(held.erase({ ids }, { ...by, files: true })).rejects.toMatchObject({ code: 'MEMORY_OUT_OF_SCOPE' })
+    expect(await keelson.memory.erase({ ids }, { ...by, files: true })).toMatchObject({ files: [sha256], left: [] })
+    await expect(keelson.artifacts.text(sha256)).rejects.toMatchObject({ code: 'ARTIFACT_NOT_FOUND' })
+    expect(await keelson.audit.verify()).toMatchObject({ ok: true })
+  })
+
   it('is kept as long as the run that wrote it is open', async () => {
     const keelson = await open(store(), { playbooks: [filer] })
     const run = await keelson.start(filer, { wait: true }, { id: 'one' })

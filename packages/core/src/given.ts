@@ -179,7 +179,10 @@ function ofMemory({ z, text, any, flag, some, takes, asks, by, reason, noted, do
       ...{ pin: [text, noted()], unpin: [text, noted()] },
       expire: [text, noted('', { at: text })],
       ...{ forget: [text, noted('graceMs')], restore: [text, noted()] },
-      erase: [takes({}, 'ids about thread files'), by('', { reason: text, everywhere: flag, keepEffects: flag })],
+      erase: [
+        takes({}, 'ids about thread files'),
+        by('', { reason: text, everywhere: flag, keepEffects: flag, files: flag }),
+      ],
       revert: [takes({}, 'run changeSet actor since'), noted()],
       consolidate: [doing('propose').optional(), noted()],
       ...{ calibrate: [z.array(some), noted()], get: [text] },

@@ -48,7 +48,7 @@ export interface EntityDesk<T> extends EntityStore<T> {
   /**
    * Erases its values, or those of `fields`, for good: in the record, its history, names, the journal, and what was made of them. Blanks
    * stay, with who erased what and when; all of it erased, it is archived. By a person only. What could not be taken is in `left`.
-   * `keepEffects` as in `memory.erase`.
+   * `keepEffects` and `files` as in `memory.erase`.
    */
   erase(
     id: string,
@@ -56,6 +56,7 @@ export interface EntityDesk<T> extends EntityStore<T> {
       readonly fields?: readonly (keyof T & string)[]
       readonly reason?: string
       readonly keepEffects?: boolean
+      readonly files?: boolean
     },
   ): Promise<EntityErased>
   readonly snapshots: {

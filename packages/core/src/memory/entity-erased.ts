@@ -36,7 +36,7 @@ export function wantedOf(type: AnyEntityType, fields: readonly string[] | undefi
 }
 
 export function assertErasing(options: unknown): void {
-  assertKnown('erase', options, ['fields', 'reason', 'keepEffects'], 'INPUT_INVALID')
+  assertKnown('erase', options, ['fields', 'reason', 'keepEffects', 'files'], 'INPUT_INVALID')
 }
 
 export function isWanted(type: AnyEntityType, wanted: Wanted, field: string): boolean {

@@ -36,10 +36,11 @@ const NAMES: Readonly<Record<string, readonly (readonly [at: number, names: read
   erase: [
     [
       1,
-      namesOf<{ fields?: unknown; reason?: unknown; keepEffects?: unknown }>({
+      namesOf<{ fields?: unknown; reason?: unknown; keepEffects?: unknown; files?: unknown }>({
         fields: true,
         reason: true,
         keepEffects: true,
+        files: true,
       }),
     ],
   ],

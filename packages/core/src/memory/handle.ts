@@ -191,7 +191,7 @@ export interface WorkspaceMemory extends MemoryReads {
   expire(id: string, options: By & { at: string }): Promise<Remembered>
   /**
    * No byte of it stays: text, value, index, payloads, log. What was before can no longer be read, only that it was. Files in which
-   * it stands are named in `left`; `{ files }` erases these whole, by the sha-256 of their bytes. What is meant and lies in other
+   * it stands are named in `left`; `{ files }` erases these whole, by the sha-256 of their bytes, and the option `files` all of them at once. What is meant and lies in other
    * scopes than this handle's is left and named; `everywhere` takes it, too, by `workspace.memory` alone, else `MEMORY_OUT_OF_SCOPE`.
    * Of effects that have ended, what they were given and what came back goes, too: they stay done, and one whose undo token said it is
    * not taken back any more. `keepEffects` leaves these as they are, and `left` names them.
@@ -202,7 +202,7 @@ export interface WorkspaceMemory extends MemoryReads {
       | { readonly about: Subject }
       | { readonly thread: string }
       | { readonly files: readonly string[] },
-    options: By & { reason: string; everywhere?: boolean; keepEffects?: boolean },
+    options: By & { reason: string; everywhere?: boolean; keepEffects?: boolean; files?: boolean },
   ): Promise<Erased>
   /**
    * Takes back what a run, a change set, or an actor since an instant, has written to memory and to entities; what a person has decided, only by

@@ -40,6 +40,7 @@ export interface Erasing {
   readonly fields?: readonly string[]
   readonly reason?: string
   readonly keepEffects?: boolean
+  readonly files?: boolean
 }
 
 export async function eraseEntity(
@@ -77,7 +78,20 @@ export async function eraseEntity(
   env.library(workspace).clear()
   env.vectors?.forget(workspace)
   const left = [...notes, ...result.left]
-  return { ...result, left: left.filter((one, at) => left.findIndex(({ where }) => where === one.where) === at) }
+  const once = left.filter((one, at) => left.findIndex(({ where }) => where === one.where) === at)
+  return { ...result, left: options.files === true ? await withoutFiles(about, notifier, once) : once }
+}
+
+/** The files in which it stands go as well; what is left then. */
+async function withoutFiles(
+  { desk, by, reason }: About,
+  notifier: Notifier,
+  left: EntityErased['left'],
+): Promise<EntityErased['left']> {
+  const files = left.flatMap(({ where }) => /^artifact (.+)$/.exec(where)?.[1] ?? [])
+  if (files.length === 0) return left
+  const { left: kept } = await erase(desk, notifier, { files }, { by, reason })
+  return [...left.filter(({ where }) => !where.startsWith('artifact ')), ...kept]
 }
 
 /** What was noted of it is remembered beside it, and goes with it. Where that is still said, but for records of the entity itself. */

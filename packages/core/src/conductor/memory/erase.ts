@@ -17,6 +17,7 @@ import { saidBy, threadHash } from '../../memory/known-by.ts'
 import { KEY_RECORD, keyOf, keyPut, memoryPut, type MemoryRecord, type Place } from '../../memory/unit.ts'
 import { forgettingReads } from '../effect/tags.ts'
 import type { Notifier } from '../notifier.ts'
+import { assertWhole } from './bounds.ts'
 import { assertActor, type Desk } from './desk.ts'
 import { endProposals } from './end-proposals.ts'
 import { redactedPuts, tracesAndKeys } from './keys.ts'
@@ -31,13 +32,14 @@ type Which = Parameters<WorkspaceMemory['erase']>[0]
 type Options = Parameters<WorkspaceMemory['erase']>[1]
 
 export async function erase(desk: Desk, notifier: Notifier, which: Which, options: Options): Promise<Erased> {
-  const { by, reason, everywhere = false, keepEffects } = options
+  const { by, reason, everywhere = false, keepEffects, files: withFiles = false } = options
   assertActor(by)
   if (by.kind !== 'person') {
     throw new KeelsonError('INPUT_INVALID', 'only a person erases', {
       hint: 'A machine may propose to forget; what is erased does not come back.',
     })
   }
+  if (withFiles) assertWhole(desk)
   const { env, workspace } = desk
   const secret = await env.company(workspace).key()
   const meant = await meantBy(desk, which, secret, everywhere)
@@ -61,7 +63,7 @@ export async function erase(desk: Desk, notifier: Notifier, which: Which, option
     for (const put of others) puts.set(`${put.kind}/${put.id}`, put)
     const done = [...puts.keys(), ...cached.map(({ kind, id }) => `${kind}/${id}`)]
     for (const put of await carried(desk, seen.entries, new Set(done))) puts.set(`${put.kind}/${put.id}`, put)
-    const files = seen.artifacts.filter((sha256) => wanted.has(sha256) && !seen.inUse.has(sha256))
+    const files = seen.artifacts.filter((one) => (withFiles || wanted.has(one)) && !seen.inUse.has(one))
     const left = [
       ...leftOf(seen, files),
       ...besideLeft(desk, meant),
