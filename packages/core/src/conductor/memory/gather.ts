@@ -8,10 +8,11 @@ import type { EntityRecord } from '../../memory/entity.ts'
 import { labelsIn } from '../../memory/entity-labels.ts'
 import { present } from '../../memory/entity-read.ts'
 import type { ContextQuery } from '../../memory/handle.ts'
+import type { Subject } from '../../memory/input.ts'
 import { recordsOf, search } from '../../memory/recall/recall.ts'
 import { holdsAt, labelsOfMemory, type Memory, type MemoryRecord } from '../../memory/unit.ts'
 import { askedOf, ruling, type Desk } from './desk.ts'
-import { facts, history, standingOf } from './reads.ts'
+import { history, standingOf, told } from './reads.ts'
 import { givingWay, groupsOf } from './subjects.ts'
 
 /** More is not looked at: what stands behind it has hardly a chance. That there is more is told. */
@@ -37,14 +38,14 @@ export async function contextFor(
     throw new KeelsonError('INPUT_INVALID', 'a context needs a task and a budget', {
       hint: 'Pass { task, budgetTokens }.',
     })
-  const about = await groupsOf(desk, query.about ?? [])
+  const about = await subjectsIn(desk, query.about ?? [])
   const hidden: ContextLeft[] = []
   const candidates = [
     ...(await rules(desk, hidden)),
     ...(await records(desk, about)),
     ...(await timelines(desk, about, hidden)),
     ...(await lastWords(desk, query.thread, hidden)),
-    ...(await known(desk, about, hidden)),
+    ...known(about, hidden),
     ...(await recalled(desk, query.task, hidden)),
     ...working.notes.map(({ key, text }): Candidate => ({
       section: 'working',
@@ -61,6 +62,20 @@ export async function contextFor(
   const shown = new Set(pack.items.map(({ source }) => source))
   const labels = joinLabels(...candidates.filter(({ source }) => shown.has(source)).map((one) => one.labels))
   return { ...pack, left: [...pack.left, ...hidden], labels }
+}
+
+/** One that is asked about: the names that it has had, what is known of it, and the last that was said about it. */
+interface About {
+  readonly group: readonly string[]
+  readonly facts: readonly Memory[]
+  readonly events: readonly Memory[]
+}
+
+async function subjectsIn(desk: Desk, about: readonly Subject[]): Promise<About[]> {
+  const all: About[] = []
+  for (const group of await groupsOf(desk, about))
+    all.push({ group, ...(await told(desk, group[0]!, { facts: COUNTED_MAX, events: EVENTS_MAX + 1 })) })
+  return all
 }
 
 /** A counter is somebody's code: what it throws, or a count that is none, is told to who gave it. */
@@ -115,8 +130,8 @@ async function rules(desk: Desk, hidden: ContextLeft[]): Promise<Candidate[]> {
   return found.map((record) => memoryCandidate('rules', record))
 }
 
-async function records({ env, workspace }: Desk, about: readonly string[][]): Promise<Candidate[]> {
-  const ids = about.map(([today]) => today!)
+async function records({ env, workspace }: Desk, about: readonly About[]): Promise<Candidate[]> {
+  const ids = about.map(({ group }) => group[0]!)
   const rows = ids.length === 0 ? [] : await env.store.records(workspace, { kind: 'entity', ids, limit: ids.length })
   return rows.map((row) => {
     const record = JSON.parse(row.data) as EntityRecord
@@ -129,12 +144,11 @@ async function records({ env, workspace }: Desk, about: readonly string[][]): Pr
 }
 
 /** What happened to each, and what was said about it: the last of both together. */
-async function timelines(desk: Desk, about: readonly string[][], hidden: ContextLeft[]): Promise<Candidate[]> {
+async function timelines(desk: Desk, about: readonly About[], hidden: ContextLeft[]): Promise<Candidate[]> {
   const candidates: Candidate[] = []
-  for (const group of about) {
-    const said = (await history(desk, { about: group[0]!, limit: EVENTS_MAX + 1 })).reverse()
-    const told = new Set(said.map(({ id }) => id))
-    const lines = [...(await linesOf(desk, group, told)), ...said.map(saidLine)]
+  for (const { group, events } of about) {
+    const ids = new Set(events.map(({ id }) => id))
+    const lines = [...(await linesOf(desk, group, ids)), ...events.toReversed().map(saidLine)]
     lines.sort((a, b) => b.at - a.at)
     if (lines.length > EVENTS_MAX)
       hidden.push({ source: `timeline:${group[0]!}`, section: 'timeline', reason: 'limit' })
@@ -187,15 +201,12 @@ async function lastWords(desk: Desk, thread: string | undefined, hidden: Context
 }
 
 /** What is known of the subjects stands before what is searched for. */
-async function known(desk: Desk, about: readonly string[][], hidden: ContextLeft[]): Promise<Candidate[]> {
-  const candidates: Candidate[] = []
-  for (const [today] of about) {
-    const all = await facts(desk, { about: today!, limit: COUNTED_MAX })
-    const own = all.filter(({ load }) => load === 'search')
-    const shown = newest(own, FACTS_MAX, hidden, { source: `facts:${today!}`, section: 'recall' })
-    candidates.push(...shown.map((fact) => memoryCandidate('recall', fact)))
-  }
-  return candidates
+function known(about: readonly About[], hidden: ContextLeft[]): Candidate[] {
+  return about.flatMap(({ group, facts }) => {
+    const own = facts.filter(({ load }) => load === 'search')
+    const shown = newest(own, FACTS_MAX, hidden, { source: `facts:${group[0]!}`, section: 'recall' })
+    return shown.map((fact) => memoryCandidate('recall', fact))
+  })
 }
 
 /** The last of them; how many more there are is told. */

@@ -18,7 +18,16 @@ import {
 import type { Unit } from '../../memory/recall/library.ts'
 import type { Ranked } from '../../memory/recall/rank.ts'
 import { weighed } from '../../memory/recall/vector.ts'
-import { asKnown, holdsAt, MEMORY_RECORD, memoryOf, START, type Memory, type MemoryRecord } from '../../memory/unit.ts'
+import {
+  asKnown,
+  holdsAt,
+  MEMORY_KINDS,
+  MEMORY_RECORD,
+  memoryOf,
+  START,
+  type Memory,
+  type MemoryRecord,
+} from '../../memory/unit.ts'
 import { mayRead, noMemory } from './bounds.ts'
 import { askedOf, type Desk } from './desk.ts'
 import { givingWay, groupsOf, subjectsOf } from './subjects.ts'
@@ -60,7 +69,30 @@ export async function standingOf<T extends Ranked<Unit>>(
 
 export async function facts(desk: Desk, query: FactsQuery = {}): Promise<Memory[]> {
   const { now } = askedOf(desk)
-  const at = asOfOf(query.asOf, now)
+  const { known } = asOfOf(query.asOf, now)
+  const found = await recordsFor(desk, query)
+  return last(found, limitOf(query.limit, 200)).map((record) => memoryOf(record, now, known))
+}
+
+/** What is known of a subject, and the last that was said about it, each the oldest first: of one look. */
+export async function told(
+  desk: Desk,
+  about: string,
+  most: { readonly facts: number; readonly events: number },
+): Promise<{ facts: Memory[]; events: Memory[] }> {
+  const { now } = askedOf(desk)
+  const { event = [], fact = [] } = Object.groupBy(
+    await recordsFor(desk, { about, kinds: MEMORY_KINDS }),
+    ({ kind }) => (kind === 'event' ? 'event' : 'fact'),
+  )
+  const of = (records: readonly MemoryRecord[], limit: number): Memory[] =>
+    last(records, limit).map((record) => memoryOf(record, now))
+  return { facts: of(fact, most.facts), events: of(event.sort(asSaid), most.events) }
+}
+
+/** What a query asks for, oldest first. */
+async function recordsFor(desk: Desk, query: FactsQuery): Promise<MemoryRecord[]> {
+  const at = asOfOf(query.asOf, askedOf(desk).now)
   const kinds = new Set(query.kinds ?? ['fact', 'preference', 'rule', 'note', 'summary', 'decision'])
   if (query.terms !== undefined) assertLists(query.terms)
   const matches = (record: MemoryRecord): boolean =>
@@ -86,9 +118,15 @@ export async function facts(desk: Desk, query: FactsQuery = {}): Promise<Memory[
     )
     if (gone.size > 0) found = found.filter(({ id }) => !gone.has(id))
   }
-  found.sort((a, b) => a.from - b.from || a.recordedAt - b.recordedAt || (a.id < b.id ? -1 : 1))
-  const limit = limitOf(query.limit, 200)
-  return limit === 0 ? [] : found.slice(-limit).map((record) => memoryOf(record, now, at.known))
+  return found.sort((a, b) => a.from - b.from || a.recordedAt - b.recordedAt || (a.id < b.id ? -1 : 1))
+}
+
+function last<T>(all: readonly T[], limit: number): readonly T[] {
+  return limit === 0 ? [] : all.slice(-limit)
+}
+
+function asSaid(a: MemoryRecord, b: MemoryRecord): number {
+  return a.from - b.from || (a.ord ?? 0) - (b.ord ?? 0) || (a.id < b.id ? -1 : 1)
 }
 
 export async function history(desk: Desk, query: HistoryQuery = {}): Promise<Memory[]> {
@@ -105,9 +143,7 @@ export async function history(desk: Desk, query: HistoryQuery = {}): Promise<Mem
       holdsAt(record, now, Infinity)
     )
       found.push(record)
-  found.sort((a, b) => a.from - b.from || (a.ord ?? 0) - (b.ord ?? 0) || (a.id < b.id ? -1 : 1))
-  const limit = limitOf(query.limit, 50)
-  return limit === 0 ? [] : found.slice(-limit).map((record) => memoryOf(record, now))
+  return last(found.sort(asSaid), limitOf(query.limit, 50)).map((record) => memoryOf(record, now))
 }
 
 export async function get(desk: Desk, id: string): Promise<Memory> {
