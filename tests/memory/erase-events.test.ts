@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { action, defineEvent, definePlaybook, type Conductor } from '@keelson/core'
+import { testConductor } from '@keelson/testing'
 import { me, open, store } from '../support/open.ts'
 
 const SECRET = 'Ada hides 4711 gold coins under the stairs'
@@ -70,6 +71,30 @@ describe('an event that was sent', () => {
     ])
     const blank = { from: '[erased]', invoice: '7', text: 'Dear all, [erased]' }
     for (const n of [0, 1, 2, 3, 4]) expect(await keelson.runs.get(`r${n}`).result()).toEqual(blank)
+  })
+
+  it('is heard in its turn', async () => {
+    const both = definePlaybook({
+      ...{ name: 'both', version: 1, input: z.object({}), output: z.json() },
+      async run(ctx) {
+        await ctx.waitFor(go)
+        const [one, two, three] = [await ctx.waitFor(came), await ctx.waitFor(came), await ctx.waitFor(came)]
+        return [one.invoice, two.invoice, three.invoice]
+      },
+    })
+    const t = await testConductor({ playbooks: [both], events: [came] })
+    await t.keelson.start(both, {}, { id: 'r' })
+    for (const invoice of ['1', '2', '3']) {
+      await t.advance('1m')
+      const text = invoice === '2' ? SECRET : 'nothing much'
+      await t.keelson.send(came, { from: 'x', invoice, text }, { id: invoice })
+    }
+    await t.settle()
+    await erased(t.keelson)
+    await t.keelson.send(go, {}, { id: 'go' })
+    await t.settle()
+    expect(await t.keelson.runs.get('r').result()).toEqual(['1', '2', '3'])
+    await t.stop()
   })
 
   it('whose id says it is named, as ids are', async () => {

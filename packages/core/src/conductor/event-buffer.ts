@@ -167,10 +167,16 @@ async function* pages(
   }
 }
 
-/** What was imported together stands at one place. */
+/** What was imported together stands at one place, and one of which something was erased at that of its erasure: instants tell there. */
 function keptIn(rows: readonly RecordRow[]): Kept[] {
-  const kept = rows.map(({ sort, data }) => ({ sort, sentAt: sort, ...(JSON.parse(data) as Heard) }))
-  return kept.sort((a, b) => a.sort - b.sort || a.sentAt - b.sentAt)
+  const all = rows.map(({ sort, data }) => ({ sort, sentAt: sort, ...(JSON.parse(data) as Heard) }))
+  const [kept, erased] = [all.filter((one) => one.erased === undefined), all.filter((one) => one.erased !== undefined)]
+  kept.sort((a, b) => a.sort - b.sort || a.sentAt - b.sentAt)
+  for (const one of erased.sort((a, b) => a.sentAt - b.sentAt)) {
+    const later = kept.findIndex(({ sentAt }) => sentAt > one.sentAt)
+    kept.splice(later < 0 ? kept.length : later, 0, one)
+  }
+  return kept
 }
 
 /** What an event makes of a wait. */
