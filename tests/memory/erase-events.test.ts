@@ -107,6 +107,25 @@ describe('an event that was sent', () => {
   })
 })
 
+it('takes what a standing approval named once it has ended', async () => {
+  const post = action({
+    ...{ name: 'post.letter', effect: 'irreversible', idempotency: { by: 'key' }, output: z.null() },
+    input: z.object({ to: z.string() }),
+    run: () => ({ output: null }),
+  })
+  const keelson = await open(store(), { playbooks: [], actions: [post] })
+  const terms = { action: post, cap: { count: 1 }, until: '2100-01-01', by: me }
+  const { id } = await keelson.grants.create({ ...terms, where: { to: SECRET } })
+  const first = await erased(keelson)
+  expect(first.left).toEqual([{ where: `grant ${id}`, why: expect.stringContaining('revoke it') as string }])
+  await keelson.grants.revoke(id, { by: me })
+  const ids = first.erased.map(({ memory }) => memory)
+  expect((await keelson.memory.erase({ ids }, by)).left).toEqual([])
+  expect(await exported(keelson)).not.toContain('4711 gold')
+  expect(await keelson.grants.list()).toMatchObject([{ id, state: 'revoked', where: { to: '[erased]' } }])
+  expect((await keelson.audit.verify()).faults).toEqual([])
+})
+
 it('takes what a person did by hand', async () => {
   const post = action({
     ...{ name: 'post.letter', effect: 'irreversible', idempotency: { by: 'key' }, output: z.null() },

@@ -3,6 +3,7 @@
  *
  * O1. What waits for an answer is shown as it will execute, and an effect that has not ended is in the journals of open runs as well:
  *     these keep it until they have ended.
+ *     A standing approval keeps it as long as it answers.
  * O2. Of an effect that has ended, what it was given and what came back is put out, and that it was done stays: so it is not done
  *     again. Where it needs for something else what went, that says so, and is not done with blanks. An event that was sent is heard
  *     all the same, by what leads to it.
@@ -16,6 +17,7 @@ import type { TimelineEvent } from '../../memory/change.ts'
 import { CHANGE_SET_RECORD } from '../../memory/change-set.ts'
 import { without } from '../../memory/gone.ts'
 import { KEY_RECORD, MEMORY_RECORD } from '../../memory/unit.ts'
+import type { Grant } from '../../policy/grant.ts'
 import { ERASABLE, type EffectRecord } from '../effect/ledger.ts'
 import type { ItemRecord } from '../item.ts'
 import { entityOf } from './entity-sets.ts'
@@ -28,6 +30,7 @@ const PARTS: { readonly [kind: string]: readonly string[] | undefined } = {
   effect: ERASABLE,
   event: ['payload'],
   deed: ['input'],
+  grant: ['where'],
 }
 
 /** Kinds of records in which entities say it: their own erasures take it. */
@@ -44,6 +47,7 @@ interface Taking {
   readonly keepEffects: boolean
   /** Runs that have not ended. */
   readonly running: ReadonlySet<string>
+  readonly now: number
 }
 
 /** Of records that hold a text, those that it is put out of, and those in which it stays; one may be both. */
@@ -60,10 +64,14 @@ export function parted(rows: readonly RecordRow[], taking: Taking): { going: Rec
 }
 
 /** O1. Why it stays as it is. */
-function whyKept({ kind, id, data }: RecordRow, { keepEffects, running }: Taking): string | undefined {
+function whyKept({ kind, id, data }: RecordRow, { keepEffects, running, now }: Taking): string | undefined {
   if (kind === 'effect') {
     if ((JSON.parse(data) as EffectRecord).state === 'open') return 'it has not ended: erase again when it has'
     return keepEffects ? 'what effects were given, and what came back, is kept: without keepEffects it goes' : undefined
+  }
+  if (kind === 'grant') {
+    const { revoked, until } = JSON.parse(data) as Grant
+    return !revoked && until > now ? 'it answers for what it names: revoke it, and erase again' : undefined
   }
   if (kind === 'inbox') {
     const { state, run } = JSON.parse(data) as ItemRecord

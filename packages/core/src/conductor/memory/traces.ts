@@ -110,11 +110,7 @@ export async function traces(desk: Desk, sought: Sought): Promise<Traces> {
     if (entities?.isOwn(kind, id, JSON.parse(data) as Json) === true) return false
     return says(kind, data) || (sets.size > 0 && proposes(kind, id, JSON.parse(data) as Json, sets))
   })
-  const running = new Set(runs.map(({ id }) => id))
-  const { staying, going } = parted(records, { texts, keepEffects: sought.keepEffects === true, running })
-  // The id of a name says which name it is; its entity has it, too.
-  for (const { kind, id, data } of staying.map(({ row }) => row))
-    if (kind !== 'alias') look.note(data, () => ({ record: { kind, id } }))
+  const { staying, going } = partedBy(desk, records, runs, sought, look)
   const artifacts = await filesWith(desk, files, sought, look)
   return {
     entries,
@@ -128,6 +124,22 @@ export async function traces(desk: Desk, sought: Sought): Promise<Traces> {
     freed,
     finds: look.finds(),
   }
+}
+
+/** Those that it is put out of, and those that keep it, which is noted. */
+function partedBy(
+  { env }: Desk,
+  records: readonly RecordRow[],
+  runs: readonly RunRow[],
+  { texts, keepEffects = false }: Sought,
+  look: Looking,
+): ReturnType<typeof parted> {
+  const running = new Set(runs.map(({ id }) => id))
+  const found = parted(records, { texts, keepEffects, running, now: env.clock.now() })
+  // The id of a name says which name it is; its entity has it, too.
+  for (const { kind, id, data } of found.staying.map(({ row }) => row))
+    if (kind !== 'alias') look.note(data, () => ({ record: { kind, id } }))
+  return found
 }
 
 /** Looks for texts as they stand in JSON, and keeps in mind where they stay. */
