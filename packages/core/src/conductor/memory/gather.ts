@@ -9,7 +9,7 @@ import { labelsIn } from '../../memory/entity-labels.ts'
 import { present } from '../../memory/entity-read.ts'
 import type { ContextQuery } from '../../memory/handle.ts'
 import type { Subject } from '../../memory/input.ts'
-import { recordsOf, search } from '../../memory/recall/recall.ts'
+import { recordsFor, recordsOf, search } from '../../memory/recall/recall.ts'
 import { holdsAt, labelsOfMemory, type Memory, type MemoryRecord } from '../../memory/unit.ts'
 import { askedOf, ruling, type Desk } from './desk.ts'
 import { history, standingOf, told } from './reads.ts'
@@ -233,15 +233,8 @@ async function recalled(desk: Desk, task: string, hidden: ContextLeft[]): Promis
     if (!may) hidden.push({ source: `memory:${unit.id}`, section: 'recall', reason: 'sensitivity' })
     return may
   })
-  const records = await recordsOf(
-    asked.store,
-    asked.workspace,
-    readable.map(({ unit }) => unit.id),
-  )
-  return readable.flatMap(({ unit }) => {
-    const record = records.get(unit.id)
-    return record === undefined ? [] : [memoryCandidate('recall', record)]
-  })
+  const records = await recordsFor(asked, readable)
+  return records.flatMap((record) => (record === undefined ? [] : [memoryCandidate('recall', record)]))
 }
 
 /** A line that can be told from the memory alone, so that a replay tells the same. */

@@ -70,12 +70,13 @@ export function factorsOf<U>(doc: Doc<U>, { names, dates, asksWhen }: Question, 
 
 /** One is named: it says it, or is about it. An entity may be named twice, by two of its names. */
 function isNamed<U>(doc: Doc<U>, names: readonly string[], called: Called | undefined): boolean {
+  if (names.length === 0) return false
   const { entity } = doc.unit as Indexed
   const own = entity === undefined ? undefined : called?.of(entity)
-  if (own !== undefined && names.length > 0 && names.every((name) => own.has(name) || doc.about.includes(name)))
+  if (own !== undefined && names.every((name) => own.has(name) || doc.about.includes(name)))
     return true
   const [name] = names
-  return name !== undefined && names.length === 1 && isOf(doc, name)
+  return names.length === 1 && isOf(doc, name!)
 }
 
 function isOf<U>({ speaker, about }: Doc<U>, name: string): boolean {

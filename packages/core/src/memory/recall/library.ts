@@ -11,11 +11,16 @@ import type { MemoryStore, RecordRow } from '../../journal/store.ts'
 import { isWithin, rootOf } from '../scope.ts'
 import { mayHold, MEMORY_RECORD, START, type MemoryRecord, type Authority, type Role } from '../unit.ts'
 import { CalledNames } from './called.ts'
+import { fits, shared, type Room } from './held.ts'
 import { Segment, type Indexed } from './segment.ts'
 
-/** What the index keeps of a memory: enough to tell whether it may be found, and none of its text. */
+/** What the index keeps of a memory: enough to tell whether it may be found. */
 export interface Unit extends Indexed {
   readonly record: Pick<MemoryRecord, (typeof KEPT)[number]>
+  /** The same and all else, where there was room for it. */
+  readonly held: MemoryRecord | undefined
+  /** How long that is, as the store keeps it. */
+  readonly length: number
 }
 
 const KEPT = [
@@ -23,7 +28,7 @@ const KEPT = [
   ...(['from', 'to', 'expiresAt', 'recordedAt', 'ends', 'erased'] as const),
 ] as const
 
-interface Root {
+interface Root extends Room {
   readonly segments: Map<string, Segment<Unit>>
   readonly scopeOf: Map<string, string>
   live: Cursor | undefined
@@ -99,6 +104,7 @@ export class Library {
         past: START,
         reading: Promise.resolve(),
         used: 0,
+        taken: 0,
       }
       this.#roots.set(name, root)
     }
@@ -120,7 +126,9 @@ export class Library {
       root.past = (await this.#last(`past:${name}`)) ?? START
       root.live = START
     }
-    root.live = await this.#read(`live:${name}`, root.live, (record) => add(root, record))
+    root.live = await this.#read(`live:${name}`, root.live, (record, length) =>
+      add(root, record, fits(length, this.#roots.values()) ? length : 0),
+    )
     root.past = await this.#read(`past:${name}`, root.past, (record) => remove(root, record))
   }
 
@@ -135,12 +143,12 @@ export class Library {
     return row
   }
 
-  async #read(value: string, from: Cursor, each: (record: MemoryRecord) => void): Promise<Cursor> {
+  async #read(value: string, from: Cursor, each: (record: MemoryRecord, length: number) => void): Promise<Cursor> {
     const where = { field: 'in', value }
     for (let after = from; ;) {
       const page = { kind: MEMORY_RECORD, where, after: { sort: after.sort, id: after.id }, limit: PAGE }
       const rows: readonly RecordRow[] = await this.#store.records(this.#workspace, page)
-      for (const row of rows) each(JSON.parse(row.data) as MemoryRecord)
+      for (const { data } of rows) each(JSON.parse(data) as MemoryRecord, data.length)
       after = rows.at(-1) ?? after
       if (rows.length < PAGE) return after
       await turn()
@@ -161,7 +169,7 @@ export class Library {
 /** Segments of records that were read otherwise: of what held at another time. */
 export function segmentsOf(records: Iterable<MemoryRecord>): Segment<Unit>[] {
   const segments = new Map<string, Segment<Unit>>()
-  for (const record of records) segmentIn(segments, record.scope).add(unitOf(record), record.text)
+  for (const record of records) segmentIn(segments, record.scope).add(unitOf(record, 0), record.text)
   return [...segments.values()]
 }
 
@@ -171,9 +179,12 @@ function segmentIn(segments: Map<string, Segment<Unit>>, scope: string): Segment
   return segment
 }
 
-function add(root: Root, record: MemoryRecord): void {
+/** `length`: of the record, if it is to be held. */
+function add(root: Root, record: MemoryRecord, length: number): void {
   if (!mayHold(record)) return
-  segmentIn(root.segments, record.scope).add(unitOf(record), record.text)
+  const segment = segmentIn(root.segments, record.scope)
+  root.taken += length - (segment.get(record.id)?.unit.length ?? 0)
+  segment.add(unitOf(record, length), record.text)
   root.scopeOf.set(record.id, record.scope)
 }
 
@@ -181,17 +192,17 @@ function remove(root: Root, record: MemoryRecord): void {
   const scope = root.scopeOf.get(record.id)
   if (scope === undefined || mayHold(record)) return
   const segment = root.segments.get(scope)!
+  root.taken -= segment.get(record.id)!.unit.length
   segment.remove(record.id)
   root.scopeOf.delete(record.id)
   if (segment.size === 0) root.segments.delete(scope)
 }
 
-function unitOf(record: MemoryRecord): Unit {
+function unitOf(record: MemoryRecord, length: number): Unit {
   const { id, from, thread, ord, speaker, names } = record
-  const kept: Record<string, unknown> = {}
-  for (const field of KEPT) if (record[field] !== undefined) kept[field] = record[field]
+  const held = length > 0 ? shared(record) : undefined
   return {
-    ...{ id, at: from, record: kept as unknown as Unit['record'], always: record.load === 'always' },
+    ...{ id, at: from, record: held ?? kept(record), held, length, always: record.load === 'always' },
     authority: record.role === undefined ? AUTHORITY[record.authority] : ROLES[record.role],
     ...(thread === undefined ? {} : { thread }),
     ...(ord === undefined ? {} : { ord }),
@@ -199,4 +210,10 @@ function unitOf(record: MemoryRecord): Unit {
     ...(names === undefined ? {} : { about: names }),
     ...(record.subject?.includes('/') === true ? { entity: record.subject } : {}),
   }
+}
+
+function kept(record: MemoryRecord): Unit['record'] {
+  const found: Record<string, unknown> = {}
+  for (const field of KEPT) if (record[field] !== undefined) found[field] = record[field]
+  return found as unknown as Unit['record']
 }

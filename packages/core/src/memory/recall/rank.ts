@@ -15,16 +15,9 @@
  */
 import { factorsOf, mostOf, ofNamed, partsOf, productOf, type Called, type Factors, type Parts } from './factors.ts'
 import { questionOf, type Question } from './question.ts'
-import {
-  countIn,
-  lend,
-  NEIGHBOURS,
-  type Doc,
-  type Indexed,
-  type Posting,
-  type Segment,
-  type Thread,
-} from './segment.ts'
+import { replaceLeast } from './heap.ts'
+import type { Doc, Indexed, Segment } from './segment.ts'
+import { lexicalOf, scored, totalsOf, worthOf, type Found, type Totals, type Wanted } from './scores.ts'
 
 export interface Ranked<U> {
   readonly unit: U
@@ -40,9 +33,6 @@ export interface RankOptions<U> {
   readonly called?: Called
 }
 
-const K1 = 1
-const B = 0.75
-const ONE = NEIGHBOURS[0]!
 const THREAD_SHARE = 0.25
 
 export function rank<U extends Indexed>(
@@ -56,172 +46,60 @@ export function rank<U extends Indexed>(
     (name) => called?.knows(name) === true || segments.some((segment) => segment.knows(name)),
   )
   const totals = totalsOf(segments)
-  const found = segments.map((segment): Found<U> => ({
-    segment,
-    ...segment.slots(),
-    count: 0,
-    postings: [],
-    threads: [],
+  const wanted = wantedIn(segments, question, totals)
+  const likely = { limit: options.limit, where: options.where, most: mostOf(question, called), least: 0 }
+  const found = segments.map((segment, at) => scored(segment, wanted[at]!, totals, likely))
+  const ranked = top(found, question, options, likely.most).map((one) => ({
+    unit: one.doc.unit,
+    score: one.score,
+    parts: reasonsFor(one, totals),
   }))
-  const worths = new Map<string, number>()
-  for (const term of question.terms) addTerm(found, term, totals, worths)
-  const best = top(found, question, options)
-  const reasons = reasonsFor<U>(totals, worths)
-  const ranked = best.map((one) => ({ unit: one.doc.unit, score: one.score, parts: reasons(one) }))
-  if (question.namesOnly || worths.size === 0) ranked.push(...besides(segments, question, options, ranked))
-  for (const { scores, scored, count, threads } of found) {
-    for (let at = 0; at < count; at++) scores[scored[at]!] = 0
+  const isNowhere = wanted.every((terms) => terms.length === 0)
+  if (question.namesOnly || isNowhere) ranked.push(...besides(segments, question, options, ranked))
+  for (const { scores, scored, filled, threads } of found) {
+    for (let at = 0; at < filled; at++) scores[scored[at]!] = 0
     for (const thread of threads) thread.score = 0
   }
   return ranked
 }
 
-/** What a question finds in one segment. */
-interface Found<U extends Indexed> extends ReturnType<Segment<U>['slots']> {
-  readonly segment: Segment<U>
-  /** How many have a score. */
-  count: number
-  /** Of the terms that are worth something, in their order. */
-  readonly postings: (Posting | undefined)[]
-  /** Threads with one. */
-  readonly threads: Thread<U>[]
-}
-
-interface Best<U extends Indexed> {
+interface Chosen<U extends Indexed> {
   readonly doc: Doc<U>
   readonly score: number
   readonly factors: Factors
   readonly found: Found<U>
 }
 
-interface Totals {
-  readonly units: number
-  readonly threads: number
-  /** Mean length with context, and of threads; in terms. */
-  readonly length: number
-  readonly threadLength: number
-  /** What one occurrence is worth in a unit of so many terms: most terms occur once, in short units. */
-  readonly once: Float64Array
-}
-
-/** Longest unit whose worth is looked up, in terms. */
-const LOOKED_UP = 64
-
-function totalsOf<U extends Indexed>(segments: readonly Segment<U>[]): Totals {
-  let [units, threads, own, weighted] = [0, 0, 0, 0]
-  for (const segment of segments) {
-    const lengths = segment.lengths()
-    units += segment.size
-    threads += segment.threads()
-    own += lengths.own
-    weighted += lengths.weighted
-  }
-  const length = weighted / ONE / Math.max(1, units) || 1
-  return { units, threads, length, threadLength: own / Math.max(1, threads) || 1, once: onceIn(length) }
-}
-
-/** Kept for the last mean length that was asked for: it changes when something is written. */
-function onceIn(length: number): Float64Array {
-  if (length !== last.length) {
-    const once = Float64Array.from({ length: LOOKED_UP + 1 }, (_, own) => saturated(1, own / length))
-    last = { length, once }
-  }
-  return last.once
-}
-
-let last = { length: NaN, once: new Float64Array() }
-
-/** Adds what one term is worth to every unit that has it, itself or around it. */
-function addTerm<U extends Indexed>(
-  all: readonly Found<U>[],
-  term: string,
-  totals: Totals,
-  worths: Map<string, number>,
-): void {
-  const postings = all.map(({ segment }) => segment.posting(term))
-  const having = postings.reduce((sum, posting) => sum + (posting?.alive ?? 0), 0)
-  if (having === 0) return
-  const worth = worthOf(totals.units, having)
-  worths.set(term, worth)
-  postings.forEach((posting, at) => {
-    all[at]!.postings.push(posting)
-    if (posting === undefined) return
-    if (all[at]!.segment.threads() === 0) addAlone(all[at]!, posting, worth, totals)
-    else addPosting(all[at]!, posting, worth, totals)
-  })
-}
-
-/** The same as `addPosting` where no unit has neighbours. */
-function addAlone<U extends Indexed>(found: Found<U>, posting: Posting, worth: number, totals: Totals): void {
-  const { weights, scores, scored } = found
-  const { places } = posting
-  const { once } = totals
-  let { count: filled } = found
-  for (let at = 0; at < places.length; at += 2) {
-    const slot = places[at]!
-    const weight = weights[slot]!
-    if (weight === 0) continue
-    if (scores[slot] === 0) scored[filled++] = slot
-    const count = places[at + 1]!
-    const length = (weight / ONE) | 0
-    const known = count === 1 && length <= LOOKED_UP
-    scores[slot]! += worth * (known ? once[length]! : saturated(count, length / totals.length))
-  }
-  found.count = filled
-}
-
-function addPosting<U extends Indexed>(found: Found<U>, posting: Posting, worth: number, totals: Totals): void {
-  const { docs, hits, scores, weights } = found
-  const { places } = posting
-  const touched: number[] = []
-  const threads: Thread<U>[] = []
-  for (let at = 0; at < places.length; at += 2) {
-    const slot = places[at]!
-    const doc = docs[slot]
-    if (doc === undefined) continue
-    const count = places[at + 1]!
-    if (hits[slot] === 0) touched.push(slot)
-    hits[slot]! += ONE * count
-    const { thread } = doc
-    if (thread === undefined) continue
-    if (thread.hits === 0) threads.push(thread)
-    thread.hits += count
-    lend(doc, (to, share) => {
-      if (hits[to.slot] === 0) touched.push(to.slot)
-      hits[to.slot]! += share * count
+/** By segment, the terms of the question that units have, with what they are worth in all of them. */
+function wantedIn<U extends Indexed>(
+  segments: readonly Segment<U>[],
+  { terms }: Question,
+  { units }: Totals,
+): readonly (readonly Wanted[])[] {
+  const wanted = segments.map((): Wanted[] => [])
+  for (const term of terms) {
+    const postings = segments.map((segment) => segment.posting(term))
+    const having = postings.reduce((sum, posting) => sum + (posting?.alive ?? 0), 0)
+    if (having === 0) continue
+    const worth = worthOf(units, having)
+    postings.forEach((posting, at) => {
+      if (posting !== undefined) wanted[at]!.push({ term, worth, posting })
     })
   }
-  for (const slot of touched) {
-    if (scores[slot] === 0) found.scored[found.count++] = slot
-    scores[slot]! += worth * saturated(hits[slot]! / ONE, weights[slot]! / ONE / totals.length)
-    hits[slot] = 0
-  }
-  for (const thread of threads) {
-    if (thread.score === 0) found.threads.push(thread)
-    thread.score += worth * saturated(thread.hits, thread.length / totals.threadLength)
-    thread.hits = 0
-  }
+  return wanted
 }
 
-/** Rarer terms are worth more. */
-function worthOf(units: number, having: number): number {
-  return Math.log(1 + (units - having + 0.5) / (having + 0.5))
-}
-
-function saturated(count: number, length: number): number {
-  return (count * (K1 + 1)) / (count + K1 * (1 - B + B * length))
-}
-
-/** K3. A bound is never below the score: what is passed over by its bound would not have been found. */
+/** A bound is never below the score: what is passed over by its bound would not have been found. */
 function top<U extends Indexed>(
   all: readonly Found<U>[],
   question: Question,
   { limit, where, called }: RankOptions<U>,
-): Best<U>[] {
-  const best: Best<U>[] = []
+  most: number,
+): Chosen<U>[] {
+  const best: Chosen<U>[] = []
   if (limit === 0) return best
   let least = 0
-  const likely = boundAll(all, mostOf(question, called), limit)
+  const likely = boundAll(all, most, limit)
   const look = (found: Found<U>, slot: number): void => {
     const doc = found.docs[slot]!
     if (where !== undefined && !where(doc.unit)) return
@@ -237,8 +115,8 @@ function top<U extends Indexed>(
   // Those that are likely to be found go first: the others are then passed over by their bounds alone.
   for (const first of likely === 0 ? [true] : [true, false])
     for (const found of all) {
-      const { bounds, scored, count } = found
-      for (let at = 0; at < count; at++)
+      const { bounds, scored, filled } = found
+      for (let at = 0; at < filled; at++)
         if (bounds[at]! >= likely === first && bounds[at]! >= least) look(found, scored[at]!)
     }
   return best
@@ -249,8 +127,8 @@ function boundAll<U extends Indexed>(all: readonly Found<U>[], most: number, lim
   // A heap of the largest, the least of them in front.
   const heap = new Float64Array(limit)
   for (const found of all) {
-    const { scored, factors, bounds, count } = found
-    for (let at = 0; at < count; at++) {
+    const { scored, factors, bounds, filled } = found
+    for (let at = 0; at < filled; at++) {
       const slot = scored[at]!
       const bound = scoreOf(found, slot) * most * factors[slot]!
       bounds[at] = bound
@@ -258,17 +136,6 @@ function boundAll<U extends Indexed>(all: readonly Found<U>[], most: number, lim
     }
   }
   return heap[0]!
-}
-
-function replaceLeast(heap: Float64Array, value: number): void {
-  let at = 0
-  for (let next = 1; next < heap.length; next = 2 * at + 1) {
-    if (next + 1 < heap.length && heap[next + 1]! < heap[next]!) next++
-    if (heap[next]! >= value) break
-    heap[at] = heap[next]!
-    at = next
-  }
-  heap[at] = value
 }
 
 /** Before all factors. */
@@ -306,28 +173,14 @@ function besides<U extends Indexed>(
 }
 
 /** How the score of one unit came to be: only made for what is handed out. */
-function reasonsFor<U extends Indexed>(totals: Totals, worths: ReadonlyMap<string, number>): (best: Best<U>) => Parts {
-  const terms = [...worths]
-  return ({ doc, found, factors }) => {
-    const length = found.weights[doc.slot]! / ONE / totals.length
-    const matched: string[] = []
-    let lexical = 0
-    for (let at = 0; at < terms.length; at++) {
-      // The postings were just gone through; what the unit keeps of its terms was not.
-      const posting = found.postings[at]
-      const count = posting === undefined ? 0 : countIn(posting, doc.slot)
-      if (count === 0) continue
-      const [term, worth] = terms[at]!
-      matched.push(term)
-      lexical += worth * saturated(count, length)
-    }
-    return {
-      lexical,
-      context: Math.max(0, found.scores[doc.slot]! - lexical),
-      thread: THREAD_SHARE * (doc.thread?.score ?? 0),
-      ...factors,
-      authority: doc.unit.authority ?? 1,
-      matched,
-    }
+function reasonsFor<U extends Indexed>({ doc, found, factors }: Chosen<U>, totals: Totals): Parts {
+  const lexical = lexicalOf(found, doc.slot, totals)
+  return {
+    lexical,
+    context: Math.max(0, found.scores[doc.slot]! - lexical),
+    thread: THREAD_SHARE * (doc.thread?.score ?? 0),
+    ...factors,
+    authority: doc.unit.authority ?? 1,
+    matched: found.wanted.filter((_, at) => found.counts[at]! > 0).map(({ term }) => term),
   }
 }

@@ -20,6 +20,7 @@ import {
   type MemoryKind,
   type MemoryRecord,
 } from '../unit.ts'
+import { own } from './held.ts'
 import { segmentsOf, type Library, type Unit } from './library.ts'
 import type { Parts } from './factors.ts'
 import { rank, type Ranked } from './rank.ts'
@@ -110,15 +111,21 @@ export async function withTexts(
   ranked: readonly (Ranked<Unit> & { why?: RecallWhy })[],
   known?: number,
 ): Promise<Recalled[]> {
-  const records = await recordsOf(
-    asked.store,
-    asked.workspace,
-    ranked.map(({ unit }) => unit.id),
-  )
-  return ranked.flatMap(({ unit, score, parts, why = parts }) => {
-    const record = records.get(unit.id)
-    return record === undefined ? [] : [{ memory: memoryOf(record, asked.now, known), score, why }]
+  const records = await recordsFor(asked, ranked)
+  return ranked.flatMap(({ score, parts, why = parts }, at) => {
+    const record = records[at]
+    return record === undefined ? [] : [{ memory: own(memoryOf(record, asked.now, known)), score, why }]
   })
+}
+
+/** The records of what was found, in its order: those that are not held are read. */
+export async function recordsFor(
+  { store, workspace }: Pick<Asked, 'store' | 'workspace'>,
+  found: readonly { readonly unit: Unit }[],
+): Promise<(MemoryRecord | undefined)[]> {
+  const asked = found.flatMap(({ unit }) => (unit.held === undefined ? [unit.id] : []))
+  const read = asked.length === 0 ? undefined : await recordsOf(store, workspace, asked)
+  return found.map(({ unit }) => unit.held ?? read!.get(unit.id))
 }
 
 export async function recordsOf(

@@ -6,8 +6,9 @@
  * X2. A segment holds no text. It is a cache: dropped at will, rebuilt from records.
  * X3. Units are numbered by slots. A unit that leaves keeps its slot until so many have left that all are numbered anew.
  */
-import { rawWords, termsIn } from './words.ts'
-import { speaksOfTime } from './dates.ts'
+import type { Reading } from './lexicon.ts'
+import { Postings, type Posting } from './postings.ts'
+import { rawWords } from './words.ts'
 
 /** What is indexed of a unit: a turn, a fact, a rule, a note. */
 export interface Indexed {
@@ -48,8 +49,6 @@ export interface Doc<U> {
   readonly timed: boolean
   readonly speaker: string | undefined
   readonly about: readonly string[]
-  /** Term, count, term, count … */
-  readonly terms: readonly number[]
 }
 
 export interface Thread<U> {
@@ -58,13 +57,6 @@ export interface Thread<U> {
   /* while one question is answered */
   hits: number
   score: number
-}
-
-export interface Posting {
-  /** Of units that have the term, or had it, in the order in which they came, which is that of slots: slot, count, slot, count … */
-  places: number[]
-  /** Those that have it. */
-  alive: number
 }
 
 /** What stands in each slot, and room to add up what one question finds there. */
@@ -90,8 +82,7 @@ export const SHORT_WORDS = 80
 
 export class Segment<U extends Indexed> {
   readonly #docs = new Map<string, Doc<U>>()
-  readonly #terms = new Map<string, number>()
-  readonly #postings: Posting[] = []
+  readonly #postings = new Postings()
   readonly #threads = new Map<string, Thread<U>>()
   readonly #names = new Map<string, number>()
   readonly #entities = { of: new Map<string, number>(), added: 0 }
@@ -100,6 +91,7 @@ export class Segment<U extends Indexed> {
   #slots: Slots<U> & { docs: (Doc<U> | undefined)[] } = slotsFor([], 64)
   #length = 0
   #weight = 0
+  #highest = 0
 
   get size(): number {
     return this.#docs.size
@@ -128,8 +120,13 @@ export class Segment<U extends Indexed> {
   }
 
   posting(term: string): Posting | undefined {
-    const number = this.#terms.get(term)
-    return number === undefined ? undefined : this.#postings[number]
+    return this.#postings.of(term)
+  }
+
+  /** What counts how often the unit of a slot has each of these terms, in their order: until others are asked for. */
+  counting(terms: readonly number[]): (slot: number, counts: Int32Array) => void {
+    this.#postings.ask(terms)
+    return (slot, counts) => this.#postings.count(slot, counts)
   }
 
   /** Is this the name of somebody who speaks here, or of what is spoken about? */
@@ -139,6 +136,11 @@ export class Segment<U extends Indexed> {
 
   threads(): number {
     return this.#threads.size
+  }
+
+  /** No unit's own factors make more of a score. */
+  highest(): number {
+    return this.#highest
   }
 
   /** Terms in all units, and the same with context (in twentieths). */
@@ -154,10 +156,7 @@ export class Segment<U extends Indexed> {
   /** Adds a unit with its text, in place of what was there under its id. */
   add(unit: U, text: string): void {
     this.remove(unit.id)
-    const words = rawWords(text)
-    const terms = termsIn(words)
-    const counts = this.#post(terms, this.#slots.docs.length)
-    const doc = this.#docOf(unit, { text, words }, terms.length, counts)
+    const doc = this.#docOf(unit, /[?\uff1f]\s*$/.test(text), this.#postings.add(text))
     this.#docs.set(unit.id, doc)
     if (unit.always === true) this.#always.add(doc)
     this.#length += doc.length
@@ -175,7 +174,7 @@ export class Segment<U extends Indexed> {
     this.#always.delete(doc)
     this.#slots.docs[doc.slot] = undefined
     this.#length -= doc.length
-    for (let at = 0; at < doc.terms.length; at += 2) this.#postings[doc.terms[at]!]!.alive--
+    this.#postings.remove(doc.slot)
     if (doc.thread === undefined) this.#weight -= this.#slots.weights[doc.slot]!
     else this.#leave(doc.thread, doc)
     this.#slots.weights[doc.slot] = 0
@@ -185,23 +184,17 @@ export class Segment<U extends Indexed> {
     return true
   }
 
-  #docOf(
-    unit: U,
-    { text, words }: { text: string; words: readonly string[] },
-    length: number,
-    terms: readonly number[],
-  ) {
+  #docOf(unit: U, asks: boolean, { terms: { length }, words, timed }: Reading): Doc<U> {
     const thread = unit.thread === undefined ? undefined : this.#threadOf(unit.thread)
     const doc: Doc<U> = {
       ...{ unit, id: unit.id, at: unit.at, ord: unit.ord ?? 0, thread, slot: this.#slots.docs.length, place: 0 },
-      ...{ length, terms, words: words.length },
-      asks: /[?\uff1f]\s*$/.test(text),
-      timed: speaksOfTime(words),
+      ...{ length, words, asks, timed },
       speaker: unit.speaker === undefined ? undefined : nameOf(unit.speaker),
       about: unit.about === undefined ? NONE : unit.about.map(nameOf),
     }
     this.#seat(doc)
-    this.#slots.factors[doc.slot] = ownFactor(doc)
+    const factor = (this.#slots.factors[doc.slot] = ownFactor(doc))
+    if (factor > this.#highest) this.#highest = factor
     if (thread !== undefined) {
       this.#unsettle(thread)
       thread.docs.push(doc)
@@ -243,38 +236,10 @@ export class Segment<U extends Indexed> {
     for (const doc of thread.docs) this.#weight -= this.#slots.weights[doc.slot]!
   }
 
-  /** Takes the terms of the unit that gets the next slot into their postings; answers each with its count. */
-  #post(terms: readonly string[], slot: number): number[] {
-    const numbers: number[] = []
-    for (const term of terms) {
-      const number = this.#terms.get(term)
-      if (number === undefined) {
-        this.#terms.set(term, this.#postings.length)
-        numbers.push(this.#postings.push({ places: [slot, 1], alive: 1 }) - 1)
-        continue
-      }
-      const posting = this.#postings[number]!
-      const { places } = posting
-      if (places[places.length - 2] === slot) {
-        places[places.length - 1]!++
-        continue
-      }
-      places.push(slot, 1)
-      posting.alive++
-      numbers.push(number)
-    }
-    const counts: number[] = []
-    for (const number of numbers) counts.push(number, this.#postings[number]!.places.at(-1)!)
-    return counts
-  }
-
   /** Forgets the slots of what has left. */
   #numberAnew(): void {
-    const before = this.#slots.docs
-    const docs = before.filter((doc) => doc !== undefined)
-    for (const posting of this.#postings)
-      if (2 * posting.alive < posting.places.length)
-        posting.places = posting.places.filter((_, at) => before[posting.places[at & ~1]!] !== undefined)
+    const docs = this.#slots.docs.filter((doc) => doc !== undefined)
+    this.#postings.keep(docs.map(({ slot }) => slot))
     const { weights, factors } = this.#slots
     this.#slots = slotsFor(docs, weights.length)
     docs.forEach((doc, slot) => {
@@ -282,8 +247,6 @@ export class Segment<U extends Indexed> {
       this.#slots.factors[slot] = factors[doc.slot]!
       doc.slot = slot
     })
-    for (const { places } of this.#postings)
-      for (let at = 0; at < places.length; at += 2) places[at] = before[places[at]!]!.slot
   }
 }
 
@@ -322,17 +285,6 @@ const LENGTH_POWER = 0.2
 /** Terms beyond which a unit gains nothing by its length. */
 const LENGTH_MAX = 24
 const LENGTHS = Array.from({ length: LENGTH_MAX + 1 }, (_, terms) => Math.pow((terms + 1) / LENGTH_MAX, LENGTH_POWER))
-
-/** How often a unit itself has the term, by its slot: a posting stands in the order of slots. */
-export function countIn({ places }: Posting, slot: number): number {
-  let [low, high] = [0, places.length / 2]
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (places[2 * middle]! < slot) low = middle + 1
-    else high = middle
-  }
-  return places[2 * low] === slot ? places[2 * low + 1]! : 0
-}
 
 /** A name as it is compared: folded words. */
 export function nameOf(text: string): string {

@@ -11,10 +11,15 @@ const WORD = /[\p{L}\p{N}]+/gu
 const DENSE =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u
 /** A longer "word" is no word: a key, a hash, a line of base64. Its head is enough to find it. */
-const WORD_MAX = 40
+export const WORD_MAX = 40
 
 // eslint-disable-next-line no-control-regex -- all of ASCII, which has nothing to take apart
 const ASCII = /^[\u0000-\u007f]*$/
+
+/** Has it nothing to fold but capital letters? */
+export function isPlain(text: string): boolean {
+  return ASCII.test(text)
+}
 
 /** Words that say nothing about what a text is about. */
 const STOP = new Set(
@@ -30,7 +35,7 @@ const STOP = new Set(
 
 /** The words of a text in order, folded: lower case, without accents. */
 export function rawWords(text: string): string[] {
-  const plain = ASCII.test(text) ? text : text.normalize('NFKD').replace(/\p{M}+/gu, '')
+  const plain = isPlain(text) ? text : text.normalize('NFKD').replace(/\p{M}+/gu, '')
   return plain.toLowerCase().match(WORD) ?? []
 }
 
