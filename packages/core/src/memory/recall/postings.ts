@@ -36,7 +36,7 @@ export class Postings {
   /** Those behind them, as far as they were asked for. */
   #since = { slots: 0, places: new Map<number, number[]>() }
 
-  readonly #asked = { terms: [] as readonly number[], places: new Int32Array(64) }
+  readonly #asked = { terms: [] as readonly number[], places: new Uint8Array(64) }
 
   /** Takes in what the unit of the next slot says. */
   add(text: string): Reading {
@@ -99,6 +99,16 @@ export class Postings {
       const place = places[own[at]!]!
       if (place > 0) counts[place - 1] = own[at + 1]!
     }
+  }
+
+  /** Looks at what `count` will go through. */
+  touch(slots: Int32Array, filled: number): number {
+    let sum = 0
+    for (let at = 0; at < filled; at++) {
+      const start = this.#starts[slots[at]!]!
+      sum += this.#own[start]! + this.#own[start + LINE]! + this.#own[start + 2 * LINE]!
+    }
+    return sum
   }
 
   /** Numbers the slots anew: these stay, in this order. */
@@ -176,5 +186,7 @@ export class Postings {
   }
 }
 
+/** Numbers that memory hands out at once. */
+const LINE = 16
 /** So many slots may stand beside the others, however few those are. */
 const SINCE_MIN = 64

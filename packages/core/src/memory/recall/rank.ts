@@ -15,7 +15,7 @@
  */
 import { factorsOf, mostOf, ofNamed, partsOf, productOf, type Called, type Factors, type Parts } from './factors.ts'
 import { questionOf, type Question } from './question.ts'
-import { replaceLeast } from './heap.ts'
+import { leastOfLargest, offer, wantLargest } from './heap.ts'
 import type { Doc, Indexed, Segment } from './segment.ts'
 import { lexicalOf, scored, totalsOf, worthOf, type Found, type Totals, type Wanted } from './scores.ts'
 
@@ -31,6 +31,8 @@ export interface RankOptions<U> {
   readonly where?: (unit: U) => boolean
   /** What entities are called, beside what the units say. */
   readonly called?: Called
+  /** Looks at what `where` and who is handed a unit will look at; what it answers is nothing. */
+  readonly touch?: (unit: U) => number
 }
 
 const THREAD_SHARE = 0.25
@@ -47,7 +49,8 @@ export function rank<U extends Indexed>(
   )
   const totals = totalsOf(segments)
   const wanted = wantedIn(segments, question, totals)
-  const likely = { limit: options.limit, where: options.where, most: mostOf(question, called), least: 0 }
+  const { limit, where, touch } = options
+  const likely = { limit, where, touch, most: mostOf(question, called), least: 0 }
   const found = segments.map((segment, at) => scored(segment, wanted[at]!, totals, likely))
   const ranked = top(found, question, options, likely.most).map((one) => ({
     unit: one.doc.unit,
@@ -124,18 +127,17 @@ function top<U extends Indexed>(
 
 /** Writes down what each unit scores at most, and answers the `limit`th largest of that; of fewer, 0. */
 function boundAll<U extends Indexed>(all: readonly Found<U>[], most: number, limit: number): number {
-  // A heap of the largest, the least of them in front.
-  const heap = new Float64Array(limit)
+  wantLargest(limit)
   for (const found of all) {
     const { scored, factors, bounds, filled } = found
     for (let at = 0; at < filled; at++) {
       const slot = scored[at]!
       const bound = scoreOf(found, slot) * most * factors[slot]!
       bounds[at] = bound
-      if (bound > heap[0]!) replaceLeast(heap, bound)
+      if (bound > leastOfLargest()) offer(bound)
     }
   }
-  return heap[0]!
+  return leastOfLargest()
 }
 
 /** Before all factors. */
@@ -175,12 +177,18 @@ function besides<U extends Indexed>(
 /** How the score of one unit came to be: only made for what is handed out. */
 function reasonsFor<U extends Indexed>({ doc, found, factors }: Chosen<U>, totals: Totals): Parts {
   const lexical = lexicalOf(found, doc.slot, totals)
+  const matched: string[] = []
+  for (let at = 0; at < found.counts.length; at++) if (found.counts[at]! > 0) matched.push(found.wanted[at]!.term)
   return {
     lexical,
     context: Math.max(0, found.scores[doc.slot]! - lexical),
     thread: THREAD_SHARE * (doc.thread?.score ?? 0),
-    ...factors,
+    name: factors.name,
+    date: factors.date,
+    question: factors.question,
+    time: factors.time,
+    length: factors.length,
     authority: doc.unit.authority ?? 1,
-    matched: found.wanted.filter((_, at) => found.counts[at]! > 0).map(({ term }) => term),
+    matched,
   }
 }

@@ -101,8 +101,13 @@ export async function search(
     )
   }
   const called = await asked.library.called.in(segments)
-  const ranked = rank(segments, query.text, { limit, where, ...(called === undefined ? {} : { called }) })
+  const ranked = rank(segments, query.text, { limit, where, touch, ...(called === undefined ? {} : { called }) })
   return { ranked, segments, where }
+}
+
+/** Both ends of a record: it is longer than what memory hands out at once. */
+function touch({ record }: Unit): number {
+  return record.recordedAt + record.sensitivity + record.ends.length
 }
 
 /** Ranked units with their texts. */

@@ -7,7 +7,8 @@
  * Source of what is left out, and when: H. Turtle, J. Flood, "Query Evaluation: Strategies and Optimizations", IPM 31 (1995).
  */
 import { lend, NEIGHBOURS, type Doc, type Indexed, type Segment, type Slots, type Thread } from './segment.ts'
-import { replaceLeast } from './heap.ts'
+import { grown } from './grown.ts'
+import { leastOfLargest, offer, wantLargest } from './heap.ts'
 import type { Posting } from './postings.ts'
 
 /** A term of the question that units of the segment have. */
@@ -19,6 +20,7 @@ export interface Wanted {
 
 /** What a question finds in one segment. */
 export interface Found<U extends Indexed> extends Slots<U> {
+  readonly segment: Segment<U>
   /** In the order of the question. */
   readonly wanted: readonly Wanted[]
   /** Writes down how often a unit has each of them. */
@@ -34,6 +36,7 @@ export interface Found<U extends Indexed> extends Slots<U> {
 export interface Best<U> {
   readonly limit: number
   readonly where?: ((unit: U) => boolean) | undefined
+  readonly touch?: ((unit: U) => number) | undefined
   /** No factors of the question make more of a score; none makes less of it. */
   readonly most: number
   /** So much each of the best has at least: known from segments before, and to those behind. */
@@ -73,16 +76,18 @@ export function totalsOf<U extends Indexed>(segments: readonly Segment<U>[]): To
   return { units, threads, length, threadLength: own / Math.max(1, threads) || 1, once: onceIn(length) }
 }
 
-/** Kept for the last mean length that was asked for: it changes when something is written. */
+/** Kept for the mean lengths that were asked for lately: they change when something is written. */
 function onceIn(length: number): Float64Array {
-  if (length !== last.length) {
-    const once = Float64Array.from({ length: LOOKED_UP + 1 }, (_, own) => saturated(1, own / length))
-    last = { length, once }
-  }
-  return last.once
+  const known = ONCE.get(length)
+  if (known !== undefined) return known
+  if (ONCE.size >= ONCE_MAX) ONCE.clear()
+  const once = Float64Array.from({ length: LOOKED_UP + 1 }, (_, own) => saturated(1, own / length))
+  ONCE.set(length, once)
+  return once
 }
 
-let last = { length: NaN, once: new Float64Array() }
+const ONCE = new Map<number, Float64Array>()
+const ONCE_MAX = 100
 
 /** Scores the units of a segment that have the terms, themselves or around them. */
 export function scored<U extends Indexed>(
@@ -93,7 +98,7 @@ export function scored<U extends Indexed>(
 ): Found<U> {
   const count = segment.counting(wanted.map(({ posting }) => posting.term))
   const counts = new Int32Array(wanted.length)
-  const found: Found<U> = { ...segment.slots(), wanted, count, counts, filled: 0, threads: [] }
+  const found: Found<U> = { segment, ...segment.slots(), wanted, count, counts, filled: 0, threads: [] }
   const places = wanted.reduce((sum, { posting }) => sum + posting.to - posting.from, 0) / 2
   if (segment.threads() > 0) for (const one of wanted) addWithContext(found, one, totals)
   else if (places <= FEW || best.limit === 0) for (const one of wanted) add(found, one, totals)
@@ -155,12 +160,16 @@ function addLikely<U extends Indexed>(found: Found<U>, totals: Totals, best: Bes
     if (gone > left && found.filled < to - from && left * reach >= best.least)
       raise(best, leastOf(found, best, left * reach))
     if (left * reach >= best.least) add(found, one, totals)
-    else addKnown(found, one, totals)
+    else {
+      keep(found, best.least, left * NEARLY, best.most * NEARLY)
+      addKnown(found, one, totals)
+    }
     gone += one.most
     left -= one.most
   }
   raise(best, leastOf(found, best, 0))
-  keep(found, best.least, best.most * NEARLY)
+  keep(found, best.least, 0, best.most * NEARLY)
+  found.segment.touch(found.scored, found.filled, best.touch)
   for (let at = 0; at < found.filled; at++) {
     const slot = found.scored[at]!
     found.scores[slot] = lexicalOf(found, slot, totals)
@@ -187,33 +196,38 @@ function mostIn({ most, share }: Posting, { length }: Totals): number {
 }
 
 /** What the best have at least as it is, if that is more than `than`; else 0. */
-function leastOf<U extends Indexed>(found: Found<U>, { limit, where }: Best<U>, than: number): number {
-  const { scored, scores, factors, bounds, docs, filled } = found
+function leastOf<U extends Indexed>(found: Found<U>, { limit, where, touch }: Best<U>, than: number): number {
+  const { scored, scores, factors, bounds, docs, filled, segment } = found
   for (let wanted = limit, missing = 0; wanted <= Math.min(filled, 2 * limit); wanted += missing) {
-    const heap = new Float64Array(wanted)
+    wantLargest(wanted)
     for (let at = 0; at < filled; at++) {
       const slot = scored[at]!
       const score = (bounds[at] = scores[slot]! * factors[slot]!)
-      if (score > heap[0]!) replaceLeast(heap, score)
+      if (score > leastOfLargest()) offer(score)
     }
-    const least = heap[0]!
+    const least = leastOfLargest()
     if (least / NEARLY <= than) return 0
-    missing = 0
-    for (let at = 0; at < filled; at++)
-      if (bounds[at]! >= least && where?.(docs[scored[at]!]!.unit) === false) missing++
-    if (missing <= wanted - limit) return least / NEARLY
-    missing -= wanted - limit
+    let count = 0
+    picked = grown(picked, filled)
+    for (let at = 0; at < filled; at++) if (bounds[at]! >= least) picked[count++] = scored[at]!
+    if (where === undefined) return least / NEARLY
+    segment.touch(picked, count, touch)
+    missing = limit
+    for (let at = 0; at < count; at++) if (where(docs[picked[at]!]!.unit)) missing--
+    if (missing <= 0) return least / NEARLY
   }
   return 0
 }
 
-/** Takes the scores from those that have less than `least` with all factors. */
-function keep<U extends Indexed>(found: Found<U>, least: number, most: number): void {
+let picked = new Int32Array(256)
+
+/** Takes the scores from those that have less than `least` with all factors, whatever is left adds to them. */
+function keep<U extends Indexed>(found: Found<U>, least: number, left: number, most: number): void {
   const { scored, scores, factors, filled } = found
   let kept = 0
   for (let at = 0; at < filled; at++) {
     const slot = scored[at]!
-    if (scores[slot]! * most * factors[slot]! >= least) scored[kept++] = slot
+    if ((scores[slot]! + left) * most * factors[slot]! >= least) scored[kept++] = slot
     else scores[slot] = 0
   }
   found.filled = kept

@@ -138,6 +138,19 @@ export class Segment<U extends Indexed> {
     return this.#threads.size
   }
 
+  /**
+   * Looks at all that is looked at next of the units in these slots: level by level, so that memory is waited for once a level and not
+   * once a unit, which is most of the time of a question to many units. What it answers is nothing.
+   */
+  touch(slots: Int32Array, filled: number, unit?: (unit: U) => number): number {
+    const { docs } = this.#slots
+    let sum = this.#postings.touch(slots, filled)
+    for (let at = 0; at < filled; at++) sum += docs[slots[at]!]!.at + docs[slots[at]!]!.length
+    for (let at = 0; at < filled; at++) sum += docs[slots[at]!]!.unit.at
+    if (unit !== undefined) for (let at = 0; at < filled; at++) sum += unit(docs[slots[at]!]!.unit)
+    return sum
+  }
+
   /** No unit's own factors make more of a score. */
   highest(): number {
     return this.#highest

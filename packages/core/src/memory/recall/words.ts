@@ -4,6 +4,7 @@
  * Scripts that are written without spaces are cut into pairs of characters.
  */
 import { baseOf } from './irregular.ts'
+import { Spelling } from './spelling.ts'
 import { stem } from './stem.ts'
 
 const WORD = /[\p{L}\p{N}]+/gu
@@ -47,12 +48,12 @@ export function termsOf(text: string): string[] {
 /** The same of its words. */
 export function termsIn(words: readonly string[]): string[] {
   const terms: string[] = []
-  for (const word of words) for (const term of known.get(word) ?? termsOfWord(word)) terms.push(term)
+  for (const word of words) for (const term of termsOfWord(word)) terms.push(term)
   return terms
 }
 
 /** The terms of words that were met lately. A language has few words in daily use. */
-const known = new Map<string, readonly string[]>()
+let known = { words: new Spelling(), terms: [] as (readonly string[])[] }
 const KNOWN_MAX = 50_000
 
 export function isStop(word: string): boolean {
@@ -60,10 +61,10 @@ export function isStop(word: string): boolean {
 }
 
 function termsOfWord(word: string): readonly string[] {
-  const terms = made(word).map(copied)
-  if (known.size >= KNOWN_MAX) known.clear()
-  known.set(copied(word), terms)
-  return terms
+  if (word.length > WORD_MAX) return made(word).map(copied)
+  if (known.words.size >= KNOWN_MAX) known = { words: new Spelling(), terms: [] }
+  const number = known.words.take(word)
+  return number === -1 ? made(word).map(copied) : (known.terms[number] ??= made(word).map(copied))
 }
 
 function made(word: string): string[] {
