@@ -1,6 +1,6 @@
 /** Question: what a text asks the index for: terms, names that are known, dates, whether it asks when. */
 import { datesIn, type Mention } from './dates.ts'
-import { isStop, rawWords, termsIn } from './words.ts'
+import { ASKED, isStop, rawWords, termsIn } from './words.ts'
 
 export interface Question {
   readonly terms: readonly string[]
@@ -56,7 +56,7 @@ function nameAt(words: readonly string[], at: number, knows: (name: string) => b
 function distinct(words: readonly string[]): string[] {
   const terms = new Set<string>()
   for (const word of words) {
-    for (const term of termsIn([word])) {
+    for (const term of termsIn([word], ASKED)) {
       if (terms.size >= TERMS_MAX) return [...terms]
       terms.add(term)
     }

@@ -16,7 +16,7 @@
 import { factorsOf, mostOf, ofNamed, partsOf, productOf, type Called, type Factors, type Parts } from './factors.ts'
 import { questionOf, type Question } from './question.ts'
 import { leastOfLargest, offer, wantLargest } from './heap.ts'
-import type { Doc, Indexed, Segment } from './segment.ts'
+import type { Doc, Indexed, Segment, Touch } from './segment.ts'
 import { lexicalOf, scored, totalsOf, worthOf, type Found, type Totals, type Wanted } from './scores.ts'
 
 export interface Ranked<U> {
@@ -31,8 +31,8 @@ export interface RankOptions<U> {
   readonly where?: (unit: U) => boolean
   /** What entities are called, beside what the units say. */
   readonly called?: Called
-  /** Looks at what `where` and who is handed a unit will look at; what it answers is nothing. */
-  readonly touch?: (unit: U) => number
+  /** Looks at what `where` and who is handed units will look at. */
+  readonly touch?: Touch<U>
 }
 
 const THREAD_SHARE = 0.25
@@ -107,7 +107,7 @@ function top<U extends Indexed>(
     const doc = found.docs[slot]!
     if (where !== undefined && !where(doc.unit)) return
     const factors = factorsOf(doc, question, called)
-    const one = { doc, score: scoreOf(found, slot) * productOf(factors, doc.unit.authority ?? 1), factors, found }
+    const one = { doc, score: scoreOf(found, slot) * productOf(factors, found.authorities[slot]!), factors, found }
     if (best.length >= limit && !isBefore(one, best.at(-1)!)) return
     let at = best.length
     while (at > 0 && isBefore(one, best[at - 1]!)) at--
@@ -188,7 +188,7 @@ function reasonsFor<U extends Indexed>({ doc, found, factors }: Chosen<U>, total
     question: factors.question,
     time: factors.time,
     length: factors.length,
-    authority: doc.unit.authority ?? 1,
+    authority: found.authorities[doc.slot]!,
     matched,
   }
 }

@@ -24,7 +24,7 @@ import { own } from './held.ts'
 import { segmentsOf, type Library, type Unit } from './library.ts'
 import type { Parts } from './factors.ts'
 import { rank, type Ranked } from './rank.ts'
-import type { Segment } from './segment.ts'
+import type { Doc, Segment } from './segment.ts'
 
 export interface RecallQuery {
   readonly text: string
@@ -105,9 +105,16 @@ export async function search(
   return { ranked, segments, where }
 }
 
-/** Both ends of a record: it is longer than what memory hands out at once. */
-function touch({ record }: Unit): number {
-  return record.recordedAt + record.sensitivity + record.ends.length
+/** Looks at what is looked at of units later: them, their records, then what of those stands by itself. */
+function touch(docs: readonly (Doc<Unit> | undefined)[], slots: Int32Array, filled: number): number {
+  let sum = 0
+  for (let at = 0; at < filled; at++) sum += docs[slots[at]!]!.unit.length
+  for (let at = 0; at < filled; at++) sum += docs[slots[at]!]!.unit.record.sensitivity
+  for (let at = 0; at < filled; at++) {
+    const { from, recordedAt } = docs[slots[at]!]!.unit.record
+    sum += from + recordedAt
+  }
+  return sum
 }
 
 /** Ranked units with their texts. */

@@ -6,7 +6,7 @@
  *
  * Source of what is left out, and when: H. Turtle, J. Flood, "Query Evaluation: Strategies and Optimizations", IPM 31 (1995).
  */
-import { lend, NEIGHBOURS, type Doc, type Indexed, type Segment, type Slots, type Thread } from './segment.ts'
+import { lend, NEIGHBOURS, type Doc, type Indexed, type Segment, type Slots, type Thread, type Touch } from './segment.ts'
 import { grown } from './grown.ts'
 import { leastOfLargest, offer, wantLargest } from './heap.ts'
 import type { Posting } from './postings.ts'
@@ -36,7 +36,7 @@ export interface Found<U extends Indexed> extends Slots<U> {
 export interface Best<U> {
   readonly limit: number
   readonly where?: ((unit: U) => boolean) | undefined
-  readonly touch?: ((unit: U) => number) | undefined
+  readonly touch?: Touch<U> | undefined
   /** No factors of the question make more of a score; none makes less of it. */
   readonly most: number
   /** So much each of the best has at least: known from segments before, and to those behind. */
@@ -155,13 +155,15 @@ function addLikely<U extends Indexed>(found: Found<U>, totals: Totals, best: Bes
   bounded.sort((a, b) => b.most - a.most)
   const reach = best.most * highest * NEARLY
   let [gone, left] = [0, bounded.reduce((sum, { most }) => sum + most, 0)]
+  let open = true
   for (const one of bounded) {
     const { from, to } = one.posting
     if (gone > left && found.filled < to - from && left * reach >= best.least)
       raise(best, leastOf(found, best, left * reach))
     if (left * reach >= best.least) add(found, one, totals)
     else {
-      keep(found, best.least, left * NEARLY, best.most * NEARLY)
+      if (open) keep(found, best.least, left * NEARLY, best.most * NEARLY)
+      open = false
       addKnown(found, one, totals)
     }
     gone += one.most

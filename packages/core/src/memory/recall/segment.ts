@@ -69,9 +69,13 @@ export interface Slots<U> {
   readonly bounds: Float64Array
   /** Lengths with those of their neighbours, in twentieths; 0: nobody is there. */
   readonly weights: Int32Array
-  /** What a unit's own factors make of a score, whatever is asked. */
+  /** What a unit's own factors make of a score, whatever is asked; and the last of them by itself. */
   readonly factors: Float64Array
+  readonly authorities: Float64Array
 }
+
+/** Looks at what else is looked at of the units in these slots; what it answers is nothing. */
+export type Touch<U> = (docs: readonly (Doc<U> | undefined)[], slots: Int32Array, filled: number) => number
 
 /** Context of a unit: its neighbours in the thread, by distance, in twentieths of its own words. */
 export const NEIGHBOURS = [20, 7, 7, 4]
@@ -142,13 +146,11 @@ export class Segment<U extends Indexed> {
    * Looks at all that is looked at next of the units in these slots: level by level, so that memory is waited for once a level and not
    * once a unit, which is most of the time of a question to many units. What it answers is nothing.
    */
-  touch(slots: Int32Array, filled: number, unit?: (unit: U) => number): number {
+  touch(slots: Int32Array, filled: number, touch?: Touch<U>): number {
     const { docs } = this.#slots
     let sum = this.#postings.touch(slots, filled)
-    for (let at = 0; at < filled; at++) sum += docs[slots[at]!]!.at + docs[slots[at]!]!.length
-    for (let at = 0; at < filled; at++) sum += docs[slots[at]!]!.unit.at
-    if (unit !== undefined) for (let at = 0; at < filled; at++) sum += unit(docs[slots[at]!]!.unit)
-    return sum
+    for (let at = 0; at < filled; at++) sum += docs[slots[at]!]!.length
+    return touch === undefined ? sum : sum + touch(docs, slots, filled)
   }
 
   /** No unit's own factors make more of a score. */
@@ -206,6 +208,7 @@ export class Segment<U extends Indexed> {
       about: unit.about === undefined ? NONE : unit.about.map(nameOf),
     }
     this.#seat(doc)
+    this.#slots.authorities[doc.slot] = doc.unit.authority ?? 1
     const factor = (this.#slots.factors[doc.slot] = ownFactor(doc))
     if (factor > this.#highest) this.#highest = factor
     if (thread !== undefined) {
@@ -222,6 +225,7 @@ export class Segment<U extends Indexed> {
     this.#slots = slotsFor(slots.docs, 2 * doc.slot)
     this.#slots.weights.set(slots.weights)
     this.#slots.factors.set(slots.factors)
+    this.#slots.authorities.set(slots.authorities)
   }
 
   #threadOf(name: string): Thread<U> {
@@ -253,11 +257,12 @@ export class Segment<U extends Indexed> {
   #numberAnew(): void {
     const docs = this.#slots.docs.filter((doc) => doc !== undefined)
     this.#postings.keep(docs.map(({ slot }) => slot))
-    const { weights, factors } = this.#slots
+    const { weights, factors, authorities } = this.#slots
     this.#slots = slotsFor(docs, weights.length)
     docs.forEach((doc, slot) => {
       this.#slots.weights[slot] = weights[doc.slot]!
       this.#slots.factors[slot] = factors[doc.slot]!
+      this.#slots.authorities[slot] = authorities[doc.slot]!
       doc.slot = slot
     })
   }
@@ -272,6 +277,7 @@ function slotsFor<U>(docs: (Doc<U> | undefined)[], room: number): Slots<U> & { d
     bounds: new Float64Array(room),
     weights: new Int32Array(room),
     factors: new Float64Array(room),
+    authorities: new Float64Array(room),
   }
 }
 

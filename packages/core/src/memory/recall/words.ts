@@ -46,25 +46,32 @@ export function termsOf(text: string): string[] {
 }
 
 /** The same of its words. */
-export function termsIn(words: readonly string[]): string[] {
+export function termsIn(words: readonly string[], lately: Lately = INDEXED): string[] {
   const terms: string[] = []
-  for (const word of words) for (const term of termsOfWord(word)) terms.push(term)
+  for (const word of words) for (const term of termsOfWord(word, lately)) terms.push(term)
   return terms
 }
 
 /** The terms of words that were met lately. A language has few words in daily use. */
-let known = { words: new Spelling(), terms: [] as (readonly string[])[] }
-const KNOWN_MAX = 50_000
+interface Lately {
+  readonly most: number
+  words: Spelling
+  terms: (readonly string[])[]
+}
+
+const INDEXED: Lately = { most: 50_000, words: new Spelling(), terms: [] }
+/** Words of questions, which are fewer: they are found sooner among themselves. */
+export const ASKED: Lately = { most: 5_000, words: new Spelling(), terms: [] }
 
 export function isStop(word: string): boolean {
   return STOP.has(word)
 }
 
-function termsOfWord(word: string): readonly string[] {
+function termsOfWord(word: string, lately: Lately): readonly string[] {
   if (word.length > WORD_MAX) return made(word).map(copied)
-  if (known.words.size >= KNOWN_MAX) known = { words: new Spelling(), terms: [] }
-  const number = known.words.take(word)
-  return number === -1 ? made(word).map(copied) : (known.terms[number] ??= made(word).map(copied))
+  if (lately.words.size >= lately.most) Object.assign(lately, { words: new Spelling(), terms: [] })
+  const number = lately.words.take(word)
+  return number === -1 ? made(word).map(copied) : (lately.terms[number] ??= made(word).map(copied))
 }
 
 function made(word: string): string[] {
