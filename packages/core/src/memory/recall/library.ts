@@ -182,9 +182,8 @@ function segmentIn(segments: Map<string, Segment<Unit>>, scope: string): Segment
 /** `length`: of the record, if it is to be held. */
 function add(root: Root, record: MemoryRecord, length: number): void {
   if (!mayHold(record)) return
-  const segment = segmentIn(root.segments, record.scope)
-  root.taken += length - (segment.get(record.id)?.unit.length ?? 0)
-  segment.add(unitOf(record, length), record.text)
+  const before = segmentIn(root.segments, record.scope).add(unitOf(record, length), record.text)
+  root.taken += length - (before?.length ?? 0)
   root.scopeOf.set(record.id, record.scope)
 }
 
@@ -192,8 +191,7 @@ function remove(root: Root, record: MemoryRecord): void {
   const scope = root.scopeOf.get(record.id)
   if (scope === undefined || mayHold(record)) return
   const segment = root.segments.get(scope)!
-  root.taken -= segment.get(record.id)!.unit.length
-  segment.remove(record.id)
+  root.taken -= segment.remove(record.id)!.length
   root.scopeOf.delete(record.id)
   if (segment.size === 0) root.segments.delete(scope)
 }

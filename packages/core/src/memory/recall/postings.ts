@@ -7,12 +7,19 @@
 import { grown } from './grown.ts'
 import { Lexicon, type Reading } from './lexicon.ts'
 
-/** Where the units that have a term stand, or had it, in the order of slots: slot, count, slot, count, and so on */
-export interface Posting {
-  readonly term: number
+/** Where the units of a term stand, or once stood, in the order of slots: slot, count, slot, count, and so on. */
+export interface Places {
   readonly places: Int32Array
   readonly from: number
   readonly to: number
+}
+
+export interface Posting {
+  readonly term: number
+  /** One stretch of slots behind another. */
+  readonly stretches: readonly Places[]
+  /** How long they are. */
+  readonly length: number
   /** Those that have it. */
   readonly alive: number
   /** No unit has it more often, and of none it is a larger share. */
@@ -31,9 +38,8 @@ export class Postings {
   #alive = new Int32Array(64)
   #most = new Int32Array(64)
   #share = new Float64Array(64)
-  /** Slots from 0 on, by term. */
-  #many = { slots: 0, places: new Int32Array(0), starts: new Int32Array(1) }
-  /** Those behind them, as far as they were asked for. */
+  readonly #stretches: Stretch[] = []
+  /** Slots behind them, as far as they were asked for. */
   #since = { slots: 0, places: new Map<number, number[]>() }
 
   readonly #asked = { terms: [] as readonly number[], places: new Uint8Array(64) }
@@ -58,6 +64,7 @@ export class Postings {
     this.#slots++
     this.#starts = grown(this.#starts, this.#slots + 1)
     this.#starts[this.#slots] = end
+    if (this.#slots - this.#end() >= STRETCH) this.#stretch(this.#end())
     return reading
   }
 
@@ -70,16 +77,17 @@ export class Postings {
     const number = this.#lexicon.number(term)
     if (number === undefined) return undefined
     this.#catchUp()
-    const { starts, places } = this.#many
-    const known = number + 1 < starts.length
-    const [from, to] = known ? [starts[number]!, starts[number + 1]!] : [0, 0]
-    const about = { term: number, alive: this.#alive[number]!, most: this.#most[number]!, share: this.#share[number]! }
-    const more = this.#since.places.get(number)
-    if (more === undefined) return { ...about, places, from, to }
-    const all = new Int32Array(to - from + more.length)
-    all.set(places.subarray(from, to))
-    all.set(more, to - from)
-    return { ...about, places: all, from: 0, to: all.length }
+    const stretches: Places[] = []
+    for (const { places, starts } of this.#stretches) {
+      const [from = 0, to = 0] = [starts[number], starts[number + 1]]
+      if (to > from) stretches.push({ places, from, to })
+    }
+    const since = this.#since.places.get(number)
+    if (since !== undefined) stretches.push({ places: Int32Array.from(since), from: 0, to: since.length })
+    return {
+      ...{ term: number, stretches, length: stretches.reduce((sum, { from, to }) => sum + to - from, 0) },
+      ...{ alive: this.#alive[number]!, most: this.#most[number]!, share: this.#share[number]! },
+    }
   }
 
   /** From now on, `count` counts these. */
@@ -123,12 +131,23 @@ export class Postings {
     })
     starts[slots.length] = end
     this.#slots = slots.length
-    this.#makeMany()
+    this.#stretches.length = 0
+    while (this.#end() < this.#slots) this.#stretch(this.#end())
+  }
+
+  /** The slots in stretches. */
+  #end(): number {
+    return this.#stretches.at(-1)?.end ?? 0
   }
 
   #catchUp(): void {
     if (this.#since.slots === this.#slots) return
-    if (this.#slots - this.#many.slots > Math.max(SINCE_MIN, this.#many.slots / 4)) return this.#makeMany()
+    const last = this.#stretches.at(-1)
+    const size = last === undefined || last.end - last.begin >= STRETCH ? 0 : last.end - last.begin
+    if (this.#slots - this.#end() > Math.max(SINCE_MIN, size / 4)) {
+      if (size > 0) this.#stretches.pop()
+      return this.#stretch(this.#end())
+    }
     const own = this.#own
     for (let slot = this.#since.slots; slot < this.#slots; slot++) {
       for (let at = this.#starts[slot]!; at < this.#starts[slot + 1]!; at += 2) {
@@ -142,17 +161,17 @@ export class Postings {
     this.#since.slots = this.#slots
   }
 
-  #makeMany(): void {
+  /** Makes a stretch of the slots from `begin` on, which have none. */
+  #stretch(begin: number): void {
     const [own, terms] = [this.#own, this.#lexicon.size]
+    const end = Math.min(this.#slots, begin + 2 * STRETCH)
+    const [from, to] = [this.#starts[begin]!, this.#starts[end]!]
     const starts = new Int32Array(terms + 2)
-    const end = this.#starts[this.#slots]!
-    // Behind where a term's places begin is put where the next one's go, until all are there.
-    for (let at = 0; at < end; at += 2) starts[own[at]! + 2]! += 2
+    // Two behind each term stands how much it has; summed up, one behind it where its own begins, which moves on as it is filled.
+    for (let at = from; at < to; at += 2) starts[own[at]! + 2]! += 2
     for (let term = 2; term < terms + 2; term++) starts[term]! += starts[term - 1]!
-    const places = new Int32Array(end)
-    this.#most.fill(0)
-    this.#share.fill(0)
-    for (let slot = 0; slot < this.#slots; slot++) {
+    const places = new Int32Array(to - from)
+    for (let slot = begin; slot < end; slot++) {
       for (let at = this.#starts[slot]!; at < this.#starts[slot + 1]!; at += 2) {
         const place = starts[own[at]! + 1]!
         places[place] = slot
@@ -161,8 +180,8 @@ export class Postings {
       }
       this.#weigh(slot)
     }
-    this.#many = { slots: this.#slots, places, starts: starts.subarray(0, terms + 1) }
-    this.#since = { slots: this.#slots, places: new Map() }
+    this.#stretches.push({ begin, end, places, starts })
+    this.#since = { slots: end, places: new Map() }
   }
 
   /** A bound stays when the unit leaves that it comes from: it still is one. */
@@ -186,6 +205,16 @@ export class Postings {
   }
 }
 
+/** Slots from one on up to another: by term, where its places begin; behind the last, where they end. */
+interface Stretch {
+  readonly begin: number
+  readonly end: number
+  readonly places: Int32Array
+  readonly starts: Int32Array
+}
+
+/** So many slots are made a stretch as they come: that takes some ten milliseconds. */
+const STRETCH = 16_384
 /** Numbers that memory hands out at once. */
 const LINE = 16
 /** So many slots may stand beside the others, however few those are. */

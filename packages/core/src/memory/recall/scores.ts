@@ -6,7 +6,7 @@
  *
  * Source of what is left out, and when: H. Turtle, J. Flood, "Query Evaluation: Strategies and Optimizations", IPM 31 (1995).
  */
-import { lend, NEIGHBOURS, type Doc, type Indexed, type Segment, type Slots, type Thread, type Touch } from './segment.ts'
+import { lend, NEIGHBOURS, type Indexed, type Segment, type Slots, type Thread, type Touch } from './segment.ts'
 import { grown } from './grown.ts'
 import { leastOfLargest, offer, wantLargest } from './heap.ts'
 import type { Posting } from './postings.ts'
@@ -99,7 +99,7 @@ export function scored<U extends Indexed>(
   const count = segment.counting(wanted.map(({ posting }) => posting.term))
   const counts = new Int32Array(wanted.length)
   const found: Found<U> = { segment, ...segment.slots(), wanted, count, counts, filled: 0, threads: [] }
-  const places = wanted.reduce((sum, { posting }) => sum + posting.to - posting.from, 0) / 2
+  const places = wanted.reduce((sum, { posting }) => sum + posting.length, 0) / 2
   if (segment.threads() > 0) for (const one of wanted) addWithContext(found, one, totals)
   else if (places <= FEW || best.limit === 0) for (const one of wanted) add(found, one, totals)
   else addLikely(found, totals, best, segment.highest())
@@ -134,47 +134,45 @@ function saturatedIn({ once, length }: Totals, count: number, own: number): numb
 /** Adds what one term is worth to every unit that has it, where no unit has neighbours. */
 function add<U extends Indexed>(found: Found<U>, { worth, posting }: Wanted, totals: Totals): void {
   const { weights, scores, scored } = found
-  const { places, from, to } = posting
-  let { filled } = found
-  for (let at = from; at < to; at += 2) {
-    const slot = places[at]!
-    const weight = weights[slot]!
-    if (weight === 0) continue
-    if (scores[slot] === 0) scored[filled++] = slot
-    scores[slot]! += worth * saturatedIn(totals, places[at + 1]!, (weight / ONE) | 0)
-  }
-  found.filled = filled
+  for (const { places, from, to } of posting.stretches)
+    for (let at = from; at < to; at += 2) {
+      const slot = places[at]!
+      const weight = weights[slot]!
+      if (weight === 0) continue
+      if (scores[slot] === 0) scored[found.filled++] = slot
+      scores[slot]! += worth * saturatedIn(totals, places[at + 1]!, (weight / ONE) | 0)
+    }
 }
 
 /**
- * K3. Goes through the terms that add most first. Once all that are left could not lift anybody up who has none of those before,
- * only who has one is looked for in them.
+ * K3. Goes through the terms that add most first. Once all that are left could not lift anybody up who has none of those before, only
+ * those who have one are looked for in them. While it lasts, `hits` says where among the found a unit stands, counted from 1.
  */
 function addLikely<U extends Indexed>(found: Found<U>, totals: Totals, best: Best<U>, highest: number): void {
   const bounded = found.wanted.map((one) => ({ ...one, most: one.worth * mostIn(one.posting, totals) }))
   bounded.sort((a, b) => b.most - a.most)
-  const reach = best.most * highest * NEARLY
+  const reach = best.most * NEARLY
   let [gone, left] = [0, bounded.reduce((sum, { most }) => sum + most, 0)]
   let open = true
   for (const one of bounded) {
-    const { from, to } = one.posting
-    if (gone > left && found.filled < to - from && left * reach >= best.least)
-      raise(best, leastOf(found, best, left * reach))
-    if (left * reach >= best.least) add(found, one, totals)
-    else {
-      if (open) keep(found, best.least, left * NEARLY, best.most * NEARLY)
+    const rest = left * reach * highest
+    if (open && gone > left && found.filled < one.posting.length) raise(best, leastOf(found, best, rest))
+    if (open && rest < best.least) {
       open = false
-      addKnown(found, one, totals)
+      keep(found, best.least, left * NEARLY, reach)
     }
+    addTo(found, one, totals, open)
     gone += one.most
     left -= one.most
   }
   raise(best, leastOf(found, best, 0))
-  keep(found, best.least, 0, best.most * NEARLY)
-  found.segment.touch(found.scored, found.filled, best.touch)
-  for (let at = 0; at < found.filled; at++) {
-    const slot = found.scored[at]!
-    found.scores[slot] = lexicalOf(found, slot, totals)
+  keep(found, best.least, 0, reach)
+  const { hits, scored, scores, filled, segment } = found
+  segment.touch(scored, filled, best.touch)
+  for (let at = 0; at < filled; at++) {
+    const slot = scored[at]!
+    hits[slot] = 0
+    scores[slot] = lexicalOf(found, slot, totals)
   }
 }
 
@@ -182,14 +180,27 @@ function raise<U>(best: Best<U>, least: number): void {
   if (least > best.least) best.least = least
 }
 
-/** Adds what one term is worth to those that have a score already. */
-function addKnown<U extends Indexed>({ weights, scores }: Found<U>, { worth, posting }: Wanted, totals: Totals): void {
-  const { places, from, to } = posting
-  for (let at = from; at < to; at += 2) {
-    const slot = places[at]!
-    if (scores[slot] === 0) continue
-    scores[slot]! += worth * saturatedIn(totals, places[at + 1]!, (weights[slot]! / ONE) | 0)
-  }
+/** Adds what one term is worth to all that have it, or to those of them that are among the found. */
+function addTo<U extends Indexed>(found: Found<U>, { worth, posting }: Wanted, totals: Totals, open: boolean): void {
+  const { hits, weights, scored, factors, bounds, shares } = found
+  let { filled } = found
+  for (const { places, from, to } of posting.stretches)
+    for (let at = from; at < to; at += 2) {
+      const slot = places[at]!
+      const hit = hits[slot]!
+      if (hit === 0 && !open) continue
+      const weight = weights[slot]!
+      if (weight === 0) continue
+      const more = worth * saturatedIn(totals, places[at + 1]!, (weight / ONE) | 0)
+      if (hit > 0) bounds[hit - 1]! += more
+      else {
+        bounds[filled] = more
+        shares[filled] = factors[slot]!
+        scored[filled] = slot
+        hits[slot] = ++filled
+      }
+    }
+  found.filled = filled
 }
 
 /** No unit gets more for one occurrence's worth. */
@@ -199,20 +210,19 @@ function mostIn({ most, share }: Posting, { length }: Totals): number {
 
 /** What the best have at least as it is, if that is more than `than`; else 0. */
 function leastOf<U extends Indexed>(found: Found<U>, { limit, where, touch }: Best<U>, than: number): number {
-  const { scored, scores, factors, bounds, docs, filled, segment } = found
+  const { scored, bounds, shares, docs, filled, segment } = found
   for (let wanted = limit, missing = 0; wanted <= Math.min(filled, 2 * limit); wanted += missing) {
     wantLargest(wanted)
     for (let at = 0; at < filled; at++) {
-      const slot = scored[at]!
-      const score = (bounds[at] = scores[slot]! * factors[slot]!)
+      const score = bounds[at]! * shares[at]!
       if (score > leastOfLargest()) offer(score)
     }
     const least = leastOfLargest()
     if (least / NEARLY <= than) return 0
-    let count = 0
-    picked = grown(picked, filled)
-    for (let at = 0; at < filled; at++) if (bounds[at]! >= least) picked[count++] = scored[at]!
     if (where === undefined) return least / NEARLY
+    picked = grown(picked, filled)
+    let count = 0
+    for (let at = 0; at < filled; at++) if (bounds[at]! * shares[at]! >= least) picked[count++] = scored[at]!
     segment.touch(picked, count, touch)
     missing = limit
     for (let at = 0; at < count; at++) if (where(docs[picked[at]!]!.unit)) missing--
@@ -223,14 +233,20 @@ function leastOf<U extends Indexed>(found: Found<U>, { limit, where, touch }: Be
 
 let picked = new Int32Array(256)
 
-/** Takes the scores from those that have less than `least` with all factors, whatever is left adds to them. */
+/** Lets those go that have less than `least` with all factors, whatever is left adds to them. */
 function keep<U extends Indexed>(found: Found<U>, least: number, left: number, most: number): void {
-  const { scored, scores, factors, filled } = found
+  const { hits, scored, bounds, shares, filled } = found
   let kept = 0
   for (let at = 0; at < filled; at++) {
     const slot = scored[at]!
-    if ((scores[slot]! + left) * most * factors[slot]! >= least) scored[kept++] = slot
-    else scores[slot] = 0
+    if ((bounds[at]! + left) * most * shares[at]! < least) {
+      hits[slot] = 0
+      continue
+    }
+    scored[kept] = slot
+    bounds[kept] = bounds[at]!
+    shares[kept] = shares[at]!
+    hits[slot] = ++kept
   }
   found.filled = kept
 }
@@ -238,26 +254,24 @@ function keep<U extends Indexed>(found: Found<U>, least: number, left: number, m
 /** Adds what one term is worth to every unit that has it, itself or around it, and to its thread. */
 function addWithContext<U extends Indexed>(found: Found<U>, { worth, posting }: Wanted, totals: Totals): void {
   const { docs, hits, scores, weights } = found
-  const { places, from, to } = posting
   const touched: number[] = []
   const threads: Thread<U>[] = []
-  const lendTo = (to: Doc<U>, share: number): void => {
-    if (hits[to.slot] === 0) touched.push(to.slot)
-    hits[to.slot]! += share
-  }
-  for (let at = from; at < to; at += 2) {
-    const slot = places[at]!
-    const doc = docs[slot]
-    if (doc === undefined) continue
-    const count = places[at + 1]!
+  const lendTo = (slot: number, share: number): void => {
     if (hits[slot] === 0) touched.push(slot)
-    hits[slot]! += ONE * count
-    const { thread } = doc
-    if (thread === undefined) continue
-    if (thread.hits === 0) threads.push(thread)
-    thread.hits += count
-    lend(doc, (near, share) => lendTo(near, share * count))
+    hits[slot]! += share
   }
+  for (const { places, from, to } of posting.stretches)
+    for (let at = from; at < to; at += 2) {
+      const doc = docs[places[at]!]
+      if (doc === undefined) continue
+      const count = places[at + 1]!
+      lendTo(doc.slot, ONE * count)
+      const { thread } = doc
+      if (thread === undefined) continue
+      if (thread.hits === 0) threads.push(thread)
+      thread.hits += count
+      lend(doc, (near, share) => lendTo(near.slot, share * count))
+    }
   for (const slot of touched) {
     if (scores[slot] === 0) found.scored[found.filled++] = slot
     scores[slot]! += worth * saturated(hits[slot]! / ONE, weights[slot]! / ONE / totals.length)

@@ -64,9 +64,10 @@ export interface Slots<U> {
   readonly docs: readonly (Doc<U> | undefined)[]
   readonly hits: Int32Array
   readonly scores: Float64Array
-  /** The slots with a score, and their bounds, one behind the other. */
+  /** The slots with a score, their bounds, and what their own factors make of it, one behind the other. */
   readonly scored: Int32Array
   readonly bounds: Float64Array
+  readonly shares: Float64Array
   /** Lengths with those of their neighbours, in twentieths; 0: nobody is there. */
   readonly weights: Int32Array
   /** What a unit's own factors make of a score, whatever is asked; and the last of them by itself. */
@@ -168,23 +169,25 @@ export class Segment<U extends Indexed> {
     return { own: this.#length, weighted: this.#weight }
   }
 
-  /** Adds a unit with its text, in place of what was there under its id. */
-  add(unit: U, text: string): void {
-    this.remove(unit.id)
+  /** Adds a unit with its text, in place of what was there under its id, which is answered. */
+  add(unit: U, text: string): U | undefined {
+    const before = this.remove(unit.id)
     const doc = this.#docOf(unit, /[?\uff1f]\s*$/.test(text), this.#postings.add(text))
     this.#docs.set(unit.id, doc)
     if (unit.always === true) this.#always.add(doc)
     this.#length += doc.length
     if (doc.thread === undefined) this.#weight += this.#slots.weights[doc.slot] = NEIGHBOURS[0]! * doc.length
     for (const name of namesOf(doc)) count(this.#names, name, 1)
-    if (unit.entity === undefined) return
+    if (unit.entity === undefined) return before
     if (!this.#entities.of.has(unit.entity)) this.#entities.added++
     count(this.#entities.of, unit.entity, 1)
+    return before
   }
 
-  remove(id: string): boolean {
+  /** Answers what was there. */
+  remove(id: string): U | undefined {
     const doc = this.#docs.get(id)
-    if (doc === undefined) return false
+    if (doc === undefined) return undefined
     this.#docs.delete(id)
     this.#always.delete(doc)
     this.#slots.docs[doc.slot] = undefined
@@ -196,7 +199,7 @@ export class Segment<U extends Indexed> {
     for (const name of namesOf(doc)) count(this.#names, name, -1)
     if (doc.unit.entity !== undefined) count(this.#entities.of, doc.unit.entity, -1)
     if (this.#slots.docs.length - this.#docs.size > Math.max(GONE_MIN, this.#docs.size / 4)) this.#numberAnew()
-    return true
+    return doc.unit
   }
 
   #docOf(unit: U, asks: boolean, { terms: { length }, words, timed }: Reading): Doc<U> {
@@ -275,6 +278,7 @@ function slotsFor<U>(docs: (Doc<U> | undefined)[], room: number): Slots<U> & { d
     scores: new Float64Array(room),
     scored: new Int32Array(room),
     bounds: new Float64Array(room),
+    shares: new Float64Array(room),
     weights: new Int32Array(room),
     factors: new Float64Array(room),
     authorities: new Float64Array(room),
