@@ -73,8 +73,7 @@ function isNamed<U>(doc: Doc<U>, names: readonly string[], called: Called | unde
   if (names.length === 0) return false
   const { entity } = doc.unit as Indexed
   const own = entity === undefined ? undefined : called?.of(entity)
-  if (own !== undefined && names.every((name) => own.has(name) || doc.about.includes(name)))
-    return true
+  if (own !== undefined && names.every((name) => own.has(name) || doc.about.includes(name))) return true
   const [name] = names
   return names.length === 1 && isOf(doc, name!)
 }
