@@ -51,7 +51,5 @@ export function own(memory: Memory): Memory {
 function copied(json: Json): Json {
   if (typeof json !== 'object' || json === null) return json
   if (Array.isArray(json)) return json.map(copied)
-  const copy: Record<string, Json> = {}
-  for (const field in json) copy[field] = copied((json as Record<string, Json>)[field]!)
-  return copy
+  return Object.fromEntries(Object.entries(json).map(([field, value]) => [field, copied(value)]))
 }

@@ -211,7 +211,7 @@ function mostIn({ most, share }: Posting, { length }: Totals): number {
 /** What the best have at least as it is, if that is more than `than`; else 0. */
 function leastOf<U extends Indexed>(found: Found<U>, { limit, where, touch }: Best<U>, than: number): number {
   const { scored, bounds, shares, docs, filled, segment } = found
-  for (let wanted = limit, missing = 0; wanted <= Math.min(filled, 2 * limit); wanted += missing) {
+  for (let wanted = limit; wanted <= Math.min(filled, 2 * limit);) {
     wantLargest(wanted)
     for (let at = 0; at < filled; at++) {
       const score = bounds[at]! * shares[at]!
@@ -224,9 +224,10 @@ function leastOf<U extends Indexed>(found: Found<U>, { limit, where, touch }: Be
     let count = 0
     for (let at = 0; at < filled; at++) if (bounds[at]! * shares[at]! >= least) picked[count++] = scored[at]!
     segment.touch(picked, count, touch)
-    missing = limit
+    let missing = limit
     for (let at = 0; at < count; at++) if (where(docs[picked[at]!]!.unit)) missing--
     if (missing <= 0) return least / NEARLY
+    wanted += missing
   }
   return 0
 }
