@@ -51,5 +51,7 @@ export function own(memory: Memory): Memory {
 function copied(json: Json): Json {
   if (typeof json !== 'object' || json === null) return json
   if (Array.isArray(json)) return json.map(copied)
-  return Object.fromEntries(Object.entries(json).map(([field, value]) => [field, copied(value)]))
+  const copy: Record<string, Json> = {}
+  for (const field of Object.keys(json)) copy[field] = copied((json as Record<string, Json>)[field]!)
+  return copy
 }
