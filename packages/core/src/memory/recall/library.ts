@@ -182,9 +182,13 @@ function segmentIn(segments: Map<string, Segment<Unit>>, scope: string): Segment
 /** `length`: of the record, if it is to be held. */
 function add(root: Root, record: MemoryRecord, length: number): void {
   if (!mayHold(record)) return
-  const before = segmentIn(root.segments, record.scope).add(unitOf(record, length), record.text)
-  root.taken += length - (before?.length ?? 0)
+  const segment = segmentIn(root.segments, record.scope)
+  const size = root.scopeOf.size
   root.scopeOf.set(record.id, record.scope)
+  root.taken += length
+  // Most are new: that is seen without looking for them.
+  if (root.scopeOf.size > size) segment.addNew(unitOf(record, length), record.text)
+  else root.taken -= segment.add(unitOf(record, length), record.text)?.length ?? 0
 }
 
 function remove(root: Root, record: MemoryRecord): void {

@@ -16,8 +16,8 @@
 import { factorsOf, mostOf, ofNamed, partsOf, productOf, type Called, type Factors, type Parts } from './factors.ts'
 import { questionOf, type Question } from './question.ts'
 import { leastOfLargest, offer, wantLargest } from './heap.ts'
-import type { Doc, Indexed, Segment, Touch } from './segment.ts'
-import { lexicalOf, scored, totalsOf, worthOf, type Found, type Totals, type Wanted } from './scores.ts'
+import type { Doc, Indexed, Segment } from './segment.ts'
+import { lexicalOf, scored, totalsOf, worthOf, type Found, type Totals, type Touch, type Wanted } from './scores.ts'
 
 export interface Ranked<U> {
   readonly unit: U
@@ -81,7 +81,7 @@ function wantedIn<U extends Indexed>(
 ): readonly (readonly Wanted[])[] {
   const wanted = segments.map((): Wanted[] => [])
   for (const term of terms) {
-    const postings = segments.map((segment) => segment.posting(term))
+    const postings = segments.map((segment) => segment.postings.of(term))
     const having = postings.reduce((sum, posting) => sum + (posting?.alive ?? 0), 0)
     if (having === 0) continue
     const worth = worthOf(units, having)

@@ -6,10 +6,10 @@
  *
  * Source of what is left out, and when: H. Turtle, J. Flood, "Query Evaluation: Strategies and Optimizations", IPM 31 (1995).
  */
-import { lend, NEIGHBOURS, type Indexed, type Segment, type Slots, type Thread, type Touch } from './segment.ts'
+import { lend, NEIGHBOURS, type Doc, type Indexed, type Segment, type Slots, type Thread } from './segment.ts'
 import { grown } from './grown.ts'
 import { leastOfLargest, offer, wantLargest } from './heap.ts'
-import type { Posting } from './postings.ts'
+import type { Posting, Postings } from './postings.ts'
 
 /** A term of the question that units of the segment have. */
 export interface Wanted {
@@ -20,11 +20,10 @@ export interface Wanted {
 
 /** What a question finds in one segment. */
 export interface Found<U extends Indexed> extends Slots<U> {
-  readonly segment: Segment<U>
+  readonly postings: Postings
   /** In the order of the question. */
   readonly wanted: readonly Wanted[]
-  /** Writes down how often a unit has each of them. */
-  readonly count: (slot: number, counts: Int32Array) => void
+  /** How often the unit that was looked at last has each of them. */
   readonly counts: Int32Array
   /** How many have a score, one behind the other in `scored`. */
   filled: number
@@ -96,13 +95,14 @@ export function scored<U extends Indexed>(
   totals: Totals,
   best: Best<U>,
 ): Found<U> {
-  const count = segment.counting(wanted.map(({ posting }) => posting.term))
+  const { postings } = segment
+  postings.ask(wanted.map(({ posting }) => posting.term))
   const counts = new Int32Array(wanted.length)
-  const found: Found<U> = { segment, ...segment.slots(), wanted, count, counts, filled: 0, threads: [] }
+  const found: Found<U> = { ...segment.slots(), postings, wanted, counts, filled: 0, threads: [] }
   const places = wanted.reduce((sum, { posting }) => sum + posting.length, 0) / 2
   if (segment.threads() > 0) for (const one of wanted) addWithContext(found, one, totals)
   else if (places <= FEW || best.limit === 0) for (const one of wanted) add(found, one, totals)
-  else addLikely(found, totals, best, segment.highest())
+  else addLikely(found, totals, best)
   return found
 }
 
@@ -110,7 +110,7 @@ export function scored<U extends Indexed>(
 export function lexicalOf<U extends Indexed>(found: Found<U>, slot: number, totals: Totals): number {
   const { counts, wanted, weights } = found
   const length = weights[slot]! / ONE / totals.length
-  found.count(slot, counts)
+  found.postings.count(slot, counts)
   let score = 0
   for (let at = 0; at < counts.length; at++)
     if (counts[at]! > 0) score += wanted[at]!.worth * saturated(counts[at]!, length)
@@ -148,14 +148,14 @@ function add<U extends Indexed>(found: Found<U>, { worth, posting }: Wanted, tot
  * K3. Goes through the terms that add most first. Once all that are left could not lift anybody up who has none of those before, only
  * those who have one are looked for in them. While it lasts, `hits` says where among the found a unit stands, counted from 1.
  */
-function addLikely<U extends Indexed>(found: Found<U>, totals: Totals, best: Best<U>, highest: number): void {
+function addLikely<U extends Indexed>(found: Found<U>, totals: Totals, best: Best<U>): void {
   const bounded = found.wanted.map((one) => ({ ...one, most: one.worth * mostIn(one.posting, totals) }))
   bounded.sort((a, b) => b.most - a.most)
   const reach = best.most * NEARLY
   let [gone, left] = [0, bounded.reduce((sum, { most }) => sum + most, 0)]
   let open = true
   for (const one of bounded) {
-    const rest = left * reach * highest
+    const rest = left * reach * found.highest
     if (open && gone > left && found.filled < one.posting.length) raise(best, leastOf(found, best, rest))
     if (open && rest < best.least) {
       open = false
@@ -167,8 +167,8 @@ function addLikely<U extends Indexed>(found: Found<U>, totals: Totals, best: Bes
   }
   raise(best, leastOf(found, best, 0))
   keep(found, best.least, 0, reach)
-  const { hits, scored, scores, filled, segment } = found
-  segment.touch(scored, filled, best.touch)
+  const { hits, scored, scores, filled } = found
+  lookAhead(found, scored, filled, best.touch)
   for (let at = 0; at < filled; at++) {
     const slot = scored[at]!
     hits[slot] = 0
@@ -210,7 +210,7 @@ function mostIn({ most, share }: Posting, { length }: Totals): number {
 
 /** What the best have at least as it is, if that is more than `than`; else 0. */
 function leastOf<U extends Indexed>(found: Found<U>, { limit, where, touch }: Best<U>, than: number): number {
-  const { scored, bounds, shares, docs, filled, segment } = found
+  const { scored, bounds, shares, docs, filled } = found
   for (let wanted = limit; wanted <= Math.min(filled, 2 * limit);) {
     wantLargest(wanted)
     for (let at = 0; at < filled; at++) {
@@ -223,7 +223,7 @@ function leastOf<U extends Indexed>(found: Found<U>, { limit, where, touch }: Be
     picked = grown(picked, filled)
     let count = 0
     for (let at = 0; at < filled; at++) if (bounds[at]! * shares[at]! >= least) picked[count++] = scored[at]!
-    segment.touch(picked, count, touch)
+    lookAhead(found, picked, count, touch)
     let missing = limit
     for (let at = 0; at < count; at++) if (where(docs[picked[at]!]!.unit)) missing--
     if (missing <= 0) return least / NEARLY
@@ -233,6 +233,24 @@ function leastOf<U extends Indexed>(found: Found<U>, { limit, where, touch }: Be
 }
 
 let picked = new Int32Array(256)
+
+/** Looks at what else is looked at of the units in these slots; what it answers is nothing. */
+export type Touch<U> = (docs: readonly (Doc<U> | undefined)[], slots: Int32Array, filled: number) => number
+
+/**
+ * Looks at all that is looked at next of the units in these slots: level by level, so that memory is waited for once a level and not
+ * once a unit, which is most of the time of a question to many units.
+ */
+function lookAhead<U extends Indexed>(
+  { docs, postings }: Found<U>,
+  slots: Int32Array,
+  filled: number,
+  touch: Touch<U> | undefined,
+): number {
+  let sum = postings.touch(slots, filled)
+  for (let at = 0; at < filled; at++) sum += docs[slots[at]!]!.length
+  return touch === undefined ? sum : sum + touch(docs, slots, filled)
+}
 
 /** Lets those go that have less than `least` with all factors, whatever is left adds to them. */
 function keep<U extends Indexed>(found: Found<U>, least: number, left: number, most: number): void {

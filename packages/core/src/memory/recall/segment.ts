@@ -7,7 +7,7 @@
  * X3. Units are numbered by slots. A unit that leaves keeps its slot until so many have left that all are numbered anew.
  */
 import type { Reading } from './lexicon.ts'
-import { Postings, type Posting } from './postings.ts'
+import { Postings } from './postings.ts'
 import { rawWords } from './words.ts'
 
 /** What is indexed of a unit: a turn, a fact, a rule, a note. */
@@ -73,10 +73,9 @@ export interface Slots<U> {
   /** What a unit's own factors make of a score, whatever is asked; and the last of them by itself. */
   readonly factors: Float64Array
   readonly authorities: Float64Array
+  /** No unit's own factors make more of a score. */
+  highest: number
 }
-
-/** Looks at what else is looked at of the units in these slots; what it answers is nothing. */
-export type Touch<U> = (docs: readonly (Doc<U> | undefined)[], slots: Int32Array, filled: number) => number
 
 /** Context of a unit: its neighbours in the thread, by distance, in twentieths of its own words. */
 export const NEIGHBOURS = [20, 7, 7, 4]
@@ -87,7 +86,7 @@ export const SHORT_WORDS = 80
 
 export class Segment<U extends Indexed> {
   readonly #docs = new Map<string, Doc<U>>()
-  readonly #postings = new Postings()
+  readonly postings = new Postings()
   readonly #threads = new Map<string, Thread<U>>()
   readonly #names = new Map<string, number>()
   readonly #entities = { of: new Map<string, number>(), added: 0 }
@@ -96,7 +95,6 @@ export class Segment<U extends Indexed> {
   #slots: Slots<U> & { docs: (Doc<U> | undefined)[] } = slotsFor([], 64)
   #length = 0
   #weight = 0
-  #highest = 0
 
   get size(): number {
     return this.#docs.size
@@ -104,10 +102,6 @@ export class Segment<U extends Indexed> {
 
   slots(): Slots<U> {
     return this.#slots
-  }
-
-  get(id: string): Doc<U> | undefined {
-    return this.#docs.get(id)
   }
 
   docs(): IterableIterator<Doc<U>> {
@@ -124,16 +118,6 @@ export class Segment<U extends Indexed> {
     return this.#entities
   }
 
-  posting(term: string): Posting | undefined {
-    return this.#postings.of(term)
-  }
-
-  /** What counts how often the unit of a slot has each of these terms, in their order: until others are asked for. */
-  counting(terms: readonly number[]): (slot: number, counts: Int32Array) => void {
-    this.#postings.ask(terms)
-    return (slot, counts) => this.#postings.count(slot, counts)
-  }
-
   /** Is this the name of somebody who speaks here, or of what is spoken about? */
   knows(name: string): boolean {
     return this.#names.has(name)
@@ -141,22 +125,6 @@ export class Segment<U extends Indexed> {
 
   threads(): number {
     return this.#threads.size
-  }
-
-  /**
-   * Looks at all that is looked at next of the units in these slots: level by level, so that memory is waited for once a level and not
-   * once a unit, which is most of the time of a question to many units. What it answers is nothing.
-   */
-  touch(slots: Int32Array, filled: number, touch?: Touch<U>): number {
-    const { docs } = this.#slots
-    let sum = this.#postings.touch(slots, filled)
-    for (let at = 0; at < filled; at++) sum += docs[slots[at]!]!.length
-    return touch === undefined ? sum : sum + touch(docs, slots, filled)
-  }
-
-  /** No unit's own factors make more of a score. */
-  highest(): number {
-    return this.#highest
   }
 
   /** Terms in all units, and the same with context (in twentieths). */
@@ -172,16 +140,21 @@ export class Segment<U extends Indexed> {
   /** Adds a unit with its text, in place of what was there under its id, which is answered. */
   add(unit: U, text: string): U | undefined {
     const before = this.remove(unit.id)
-    const doc = this.#docOf(unit, /[?\uff1f]\s*$/.test(text), this.#postings.add(text))
+    this.addNew(unit, text)
+    return before
+  }
+
+  /** Adds one whose id is not there. */
+  addNew(unit: U, text: string): void {
+    const doc = this.#docOf(unit, /[?\uff1f]\s*$/.test(text), this.postings.add(text))
     this.#docs.set(unit.id, doc)
     if (unit.always === true) this.#always.add(doc)
     this.#length += doc.length
     if (doc.thread === undefined) this.#weight += this.#slots.weights[doc.slot] = NEIGHBOURS[0]! * doc.length
     for (const name of namesOf(doc)) count(this.#names, name, 1)
-    if (unit.entity === undefined) return before
+    if (unit.entity === undefined) return
     if (!this.#entities.of.has(unit.entity)) this.#entities.added++
     count(this.#entities.of, unit.entity, 1)
-    return before
   }
 
   /** Answers what was there. */
@@ -192,7 +165,7 @@ export class Segment<U extends Indexed> {
     this.#always.delete(doc)
     this.#slots.docs[doc.slot] = undefined
     this.#length -= doc.length
-    this.#postings.remove(doc.slot)
+    this.postings.remove(doc.slot)
     if (doc.thread === undefined) this.#weight -= this.#slots.weights[doc.slot]!
     else this.#leave(doc.thread, doc)
     this.#slots.weights[doc.slot] = 0
@@ -213,7 +186,7 @@ export class Segment<U extends Indexed> {
     this.#seat(doc)
     this.#slots.authorities[doc.slot] = doc.unit.authority ?? 1
     const factor = (this.#slots.factors[doc.slot] = ownFactor(doc))
-    if (factor > this.#highest) this.#highest = factor
+    if (factor > this.#slots.highest) this.#slots.highest = factor
     if (thread !== undefined) {
       this.#unsettle(thread)
       thread.docs.push(doc)
@@ -229,6 +202,7 @@ export class Segment<U extends Indexed> {
     this.#slots.weights.set(slots.weights)
     this.#slots.factors.set(slots.factors)
     this.#slots.authorities.set(slots.authorities)
+    this.#slots.highest = slots.highest
   }
 
   #threadOf(name: string): Thread<U> {
@@ -259,13 +233,14 @@ export class Segment<U extends Indexed> {
   /** Forgets the slots of what has left. */
   #numberAnew(): void {
     const docs = this.#slots.docs.filter((doc) => doc !== undefined)
-    this.#postings.keep(docs.map(({ slot }) => slot))
+    this.postings.keep(docs.map(({ slot }) => slot))
     const { weights, factors, authorities } = this.#slots
     this.#slots = slotsFor(docs, weights.length)
     docs.forEach((doc, slot) => {
       this.#slots.weights[slot] = weights[doc.slot]!
       this.#slots.factors[slot] = factors[doc.slot]!
       this.#slots.authorities[slot] = authorities[doc.slot]!
+      this.#slots.highest = Math.max(this.#slots.highest, factors[doc.slot]!)
       doc.slot = slot
     })
   }
@@ -282,6 +257,7 @@ function slotsFor<U>(docs: (Doc<U> | undefined)[], room: number): Slots<U> & { d
     weights: new Int32Array(room),
     factors: new Float64Array(room),
     authorities: new Float64Array(room),
+    highest: 0,
   }
 }
 
