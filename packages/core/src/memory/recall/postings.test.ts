@@ -71,6 +71,7 @@ it('know who has a term and how often, while units come, go and are numbered ane
       }
       compare(postings, texts, there, words)
     }),
+    { examples: [[[{ add: ['mint'] }, { ask: 'mint' }, { remove: 0 }, { keep: true }, { add: ['tea'] }]]] },
   )
 })
 

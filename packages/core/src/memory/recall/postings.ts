@@ -132,6 +132,7 @@ export class Postings {
     starts[slots.length] = end
     this.#slots = slots.length
     this.#stretches.length = 0
+    this.#since = { slots: 0, places: new Map() }
     while (this.#end() < this.#slots) this.#stretch(this.#end())
   }
 
