@@ -24,6 +24,8 @@ const sorter = defineAgent({
   ...{ name: 'sorter', version: 1, input: z.object({}), output: z.object({}), instructions: 'Sort.' },
 })
 
+const told = defineEvent({ name: 'told', schema: z.object({ by: z.string() }) })
+
 type Loose = Record<string, (...given: unknown[]) => Promise<unknown>> & { memory: Loose; artifacts: Loose }
 
 const Note = defineEntity({ name: 'note', version: 1, schema: z.object({ name: z.string() }) })
@@ -42,6 +44,15 @@ const CASES: readonly (readonly [string, (ctx: Loose) => Promise<unknown>, says:
   ['step', (ctx) => ctx['step']!('a', () => 1, { retry: 5 }), 'retry of ctx.step was given 5', 'attempts, first'],
   ['step', (ctx) => ctx['step']!('a', () => 1, { retry: { attemps: 3 } }), 'no option "attemps"', '"attempts"'],
   ['step', (ctx) => ctx['step']!('a', () => 1, '5s'), 'ctx.step was given "5s"', 'retry, timeout'],
+  ...[Number.NaN, 0, -1, 1.5, '3', null].map((attempts): Case => [
+    'step',
+    (ctx) => ctx['step']!('a', () => 1, { retry: { attempts } }),
+    'attempts of',
+    'from 1',
+  ]),
+  ['step', (ctx) => ctx['step']!('a', () => 1, { retry: { first: 5 } }), '"5" is not a duration', "'90s'"],
+  ['step', (ctx) => ctx['step']!('a', () => 1, { retry: { longest: 'x' } }), '"x" is not a duration', "'90s'"],
+  ['step', (ctx) => ctx['step']!('a', () => 1, { timeout: 5 }), '"5" is not a duration', "'90s'"],
   ['act', (ctx) => ctx['act']!(read, {}, { becuase: [] }), 'ctx.act has no option "becuase"', '"because"'],
   ['act', (ctx) => ctx['act']!(read, {}, { because: { a: 1 } }), 'because of ctx.act was given an object', '[ … ]'],
   ['effect', (ctx) => ctx['effect']!(read, {}, { because: 'x' }), 'because of ctx.act was given "x"', '[ … ]'],
@@ -73,6 +84,22 @@ const CASES: readonly (readonly [string, (ctx: Loose) => Promise<unknown>, says:
     'stop, continue',
   ],
   ['all', (ctx) => ctx['all']!([], String, () => 1, { atonce: 1 }), 'ctx.all has no option "atonce"', '"atOnce"'],
+  ...[Number.NaN, 0, -1, 1.5, '2', null].map((atOnce): Case => [
+    'all',
+    (ctx) => ctx['all']!([1], String, () => 1, { atOnce }),
+    'atOnce of ctx.all',
+    'from 1',
+  ]),
+  ['all', (ctx) => ctx['all']!(new Set([1]), String, () => 1), 'ctx.all was given an object', '[...items]'],
+  ['all', (ctx) => ctx['all']!([1], 'id', () => 1), 'the key of ctx.all is no function', 'item => item.id'],
+  ['all', (ctx) => ctx['all']!([1], String), 'the branch of ctx.all is no function', 'ctx.all(items, '],
+  ['all', (ctx) => ctx['all']!(['\ud800'], String, () => 1), 'half of a surrogate pair', 'key'],
+  ['waitFor', (ctx) => ctx['waitFor']!(told, { since: Number.NaN }), 'since of ctx.waitFor is NaN', 'milliseconds'],
+  ['waitFor', (ctx) => ctx['waitFor']!(told, { since: '2027-01-01' }), 'since of ctx.waitFor is "2', 'milliseconds'],
+  ['act', (ctx) => ctx['act']!(write, {}, { key: 5 }), 'key of ctx.act is 5', 'a text'],
+  ['act', (ctx) => ctx['act']!(write, {}, { key: null }), 'key of ctx.act is null', 'a text'],
+  ['effect', (ctx) => ctx['effect']!(write, {}, { key: '\ud800' }), 'key of ctx.act is', 'a text'],
+  ['intend', (ctx) => ctx['intend']!(write, {}, { key: 5 }), 'key of ctx.intend is 5', 'a text'],
   ['entities', async (ctx) => ctx['entities']!(undefined), 'undefined is not an entity type', 'import cycle'],
   ...entityCases([
     ['create', [{ name: 'x' }, { refz: {} }], 'no option "refz"', '"refs"'],

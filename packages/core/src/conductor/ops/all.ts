@@ -1,5 +1,6 @@
 /** All: a branch per item, each with names of its own, so that branches may race and still replay the same. */
 import { KeelsonError } from '../../base/errors.ts'
+import { named } from '../../base/known.ts'
 import type { Context } from '../../playbook/context.ts'
 import type { Place } from './place.ts'
 import type { Pass } from '../pass.ts'
@@ -23,8 +24,9 @@ export async function all<T, R>(
   options: { atOnce?: number; onError?: 'wait' | 'cancel' } = {},
 ): Promise<R[]> {
   given('all', options)
+  assertGiven(items, keyOf, branch)
   const key = place.keys.next('all')
-  const branches = items.map((item) => ({ item, place: placeOf(place, `${key}[${encodeURIComponent(keyOf(item))}].`) }))
+  const branches = items.map((item) => ({ item, place: placeOf(place, `${key}[${nameOf(keyOf(item))}].`) }))
   const begun = (): boolean => [...pass.history.ops.keys()].some((one) => one.startsWith(`${key}[`))
   if (items.length > pass.task.env.limits.fanOutMax && !begun())
     throw tooMany(pass, `ctx.all was given ${items.length} items`)
@@ -65,6 +67,26 @@ export async function all<T, R>(
   const first = [...errors.keys()].sort((a, b) => a - b)[0]
   if (first !== undefined) throw errors.get(first)
   return results
+}
+
+/** What is no list would be walked over, or not, as it happens to be made. */
+function assertGiven(items: unknown, keyOf: unknown, branch: unknown): void {
+  const wrong = !Array.isArray(items)
+    ? [`ctx.all was given ${named(items)} in place of a list`, 'Make a list of it: [...items].']
+    : typeof keyOf !== 'function'
+      ? ['the key of ctx.all is no function', 'Say what names an item: item => item.id.']
+      : typeof branch !== 'function'
+        ? ['the branch of ctx.all is no function', 'Write ctx.all(items, item => item.id, (ctx, item) => …).']
+        : undefined
+  if (wrong !== undefined) throw new KeelsonError('INPUT_INVALID', wrong[0]!, { hint: wrong[1]! })
+}
+
+function nameOf(key: unknown): string {
+  const text = String(key)
+  if (text.isWellFormed()) return encodeURIComponent(text)
+  throw new KeelsonError('INPUT_INVALID', 'the key of an item of ctx.all holds half of a surrogate pair', {
+    hint: 'Name each item by a key that is whole text, such as its id.',
+  })
 }
 
 function placeOf(parent: Place, prefix: string): Place {

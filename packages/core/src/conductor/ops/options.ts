@@ -1,6 +1,7 @@
 /** Options: what the verbs of `ctx` take beside their subject. They are looked at only where some are given. */
-import type { Duration } from '../../base/duration.ts'
-import { assertKnown, assertLists, assertOneOf, namesOf } from '../../base/known.ts'
+import { durationMs, type Duration } from '../../base/duration.ts'
+import { KeelsonError } from '../../base/errors.ts'
+import { assertKnown, assertLists, assertOneOf, named, namesOf } from '../../base/known.ts'
 import type { ActOptions, DelegateOptions, ProposeOptions, Retry, StepOptions } from '../../playbook/context.ts'
 import type { ScopeOptions, WorkingOptions } from '../../memory/handle.ts'
 import { ON_SILENCE } from '../../policy/verdict.ts'
@@ -43,7 +44,35 @@ export function given<O extends object | undefined>(verb: keyof typeof NAMES, op
   for (const [name, list] of Object.entries(LISTS))
     if (NAMES[verb].includes(name))
       assertOneOf(`${name} of ctx.${verb}`, (options as Record<string, unknown>)[name], list, 'INPUT_INVALID')
-  const { retry } = options as StepOptions
-  if (verb === 'step' && retry !== undefined) assertKnown('retry of ctx.step', retry, RETRY, 'INPUT_INVALID')
+  for (const [name, [fits, hint]] of Object.entries(VALUES))
+    if (NAMES[verb].includes(name))
+      assertFits(`${name} of ctx.${verb}`, (options as Record<string, unknown>)[name], fits, hint)
+  if (verb === 'step') assertStep(options)
   return options
+}
+
+type Fits = (value: unknown) => boolean
+
+/** What no number of tries, and no number of branches, comes to would be nothing done, or no end, without a word. */
+const isCount: Fits = (value) => value === Infinity || (Number.isInteger(value) && (value as number) >= 1)
+const COUNT = 'Give a whole number from 1 on.'
+
+const VALUES: { readonly [option: string]: readonly [Fits, hint: string] } = {
+  atOnce: [isCount, COUNT],
+  key: [(value) => typeof value === 'string' && value.isWellFormed(), 'Give a text: what makes it another effect.'],
+  since: [Number.isFinite, 'Give an instant in milliseconds, as of ctx.now().'],
+}
+
+function assertStep({ retry, timeout }: StepOptions): void {
+  if (timeout !== undefined) durationMs(timeout)
+  if (retry === undefined) return
+  assertKnown('retry of ctx.step', retry, RETRY, 'INPUT_INVALID')
+  assertFits('attempts of retry of ctx.step', retry.attempts, isCount, COUNT)
+  if (retry.first !== undefined) durationMs(retry.first)
+  if (retry.longest !== undefined) durationMs(retry.longest)
+}
+
+function assertFits(what: string, value: unknown, fits: Fits, hint: string): void {
+  if (value === undefined || fits(value)) return
+  throw new KeelsonError('INPUT_INVALID', `${what} is ${named(value)}`, { hint })
 }
