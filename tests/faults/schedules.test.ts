@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { definePlaybook } from '@keelson/core'
-import { manualClock } from '@keelson/testing'
+import { intercept, manualClock } from '@keelson/testing'
 import { code, me, open, store } from '../support/open.ts'
 
 const HALF_PAST_EIGHT = Date.parse('2026-01-05T08:30:00Z')
@@ -156,5 +156,79 @@ describe('an instant that cannot be started', () => {
       's@2026-01-05T10:00:00.000Z',
     ])
     expect((await keelson.inbox.list()).items.map(({ title }) => title)).toEqual([expect.stringContaining('no lane')])
+  })
+})
+
+describe('a schedule that is set anew', () => {
+  const echo = code(async () => null, { name: 'echo' })
+  const said = definePlaybook({
+    ...{ name: 'said', version: 1, input: z.object({ text: z.string() }), output: z.string() },
+    run: async (_, { text }) => text,
+  })
+
+  it('makes up for what was missed before, where only what is started is other', async () => {
+    const shared = store()
+    const clock = manualClock(HALF_PAST_EIGHT)
+    const first = await open(shared, { playbooks: [said], clock })
+    await first.schedules.set('s', said, { cron: '0 9 * * *', input: { text: 'old' } })
+    await first.quiet()
+    await first.stop()
+    clock.to(at('10:00'))
+    const web = await open(shared, { playbooks: [said], clock, work: false })
+    await web.schedules.set('s', said, { cron: '0 9 * * *', input: { text: 'new' } })
+    const works = await open(shared, { playbooks: [said], clock })
+    await works.quiet()
+    expect((await works.runs.list({ playbook: 'said' })).runs.map(({ id }) => id)).toEqual([
+      's@2026-01-05T09:00:00.000Z',
+    ])
+    expect(await works.schedules.next('s', 1)).toEqual(['2026-01-06T09:00:00.000Z'])
+  })
+
+  it('makes up for nothing where its times are other', async () => {
+    const shared = store()
+    const clock = manualClock(HALF_PAST_EIGHT)
+    const first = await open(shared, { playbooks: [echo], clock })
+    await first.schedules.set('s', echo, { cron: '0 9 * * *', input: {} })
+    await first.quiet()
+    await first.stop()
+    clock.to(at('10:00'))
+    const web = await open(shared, { playbooks: [echo], clock, work: false })
+    await web.schedules.set('s', echo, { cron: '30 9 * * *', input: {} })
+    const works = await open(shared, { playbooks: [echo], clock })
+    await works.quiet()
+    expect((await works.runs.list({ playbook: 'echo' })).runs).toEqual([])
+  })
+
+  it('is set also where another process replaces the same one meanwhile', async () => {
+    const shared = store()
+    const clock = manualClock(HALF_PAST_EIGHT)
+    const works = await open(shared, { playbooks: [echo], clock })
+    await works.schedules.set('s', echo, { cron: '0 9 * * *', input: {} })
+    await works.quiet()
+    let first = true
+    const hooks = {
+      async after(op: string) {
+        if (op !== 'runs' || !first) return
+        first = false
+        await works.schedules.set('s', echo, { cron: '0 10 * * *', input: {} })
+        await works.quiet()
+      },
+    }
+    const other = await open(shared, {
+      playbooks: [echo],
+      clock,
+      work: false,
+      store: intercept(shared.session(), hooks),
+    })
+    await other.schedules.set('s', echo, { cron: '0 11 * * *', input: {} })
+    await works.quiet()
+    expect(first).toBe(false)
+    expect(await works.schedules.next('s', 1)).toEqual(['2026-01-05T11:00:00.000Z'])
+  })
+
+  it.each(['', ' ', 'effect:x', 'revert:x', 'a\u0000b', 'x'.repeat(490), 5])('is not named %j', async (name) => {
+    const keelson = await open(store(), { playbooks: [echo] })
+    const set = keelson.schedules.set(name as string, echo, { cron: '0 9 * * *', input: {} })
+    await expect(set).rejects.toMatchObject({ code: 'INPUT_INVALID' })
   })
 })

@@ -17,7 +17,7 @@ import { EVENT_PLAYBOOK, isSent, sentEvent, sentRun, type EventInput } from './e
 import { assertActive } from './life.ts'
 import type { Notifier } from './notifier.ts'
 import { rootIn } from './shadow/mode.ts'
-import { newRun, startUnit, streamOf } from './start.ts'
+import { assertOwnId, newRun, startUnit, streamOf } from './start.ts'
 import { resultOf, rowOf, statusOf, whyOf, type RunStatus } from './status.ts'
 
 /** A handle on a run, which may be anywhere. */
@@ -84,18 +84,6 @@ function labelsOf(given: readonly Label[] = []): readonly Label[] {
   if (labels !== undefined) return labels
   throw new KeelsonError('INPUT_INVALID', `${JSON.stringify(given)} are not labels`, {
     hint: "The labels are 'untrusted' and 'private'.",
-  })
-}
-
-/** Ids that begin so belong to built-in playbooks: an effect, an event or a revert of the same name could never start. */
-const TAKEN = /^(effect|event|revert|schedule|escalation):/
-
-function assertOwnId(id: string): void {
-  const taken = TAKEN.exec(id)
-  if (taken === null) return
-  throw new KeelsonError('INPUT_INVALID', `a run id may not begin with "${taken[0]}": such runs are Keelson's own`, {
-    hint: 'Begin it with the name of what it is about in your domain: "onboarding:42".',
-    data: { run: id.slice(0, 100) },
   })
 }
 

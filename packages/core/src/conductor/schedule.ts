@@ -23,7 +23,7 @@ import { sleep } from './ops/waits.ts'
 import type { Internals, Pass } from './pass.ts'
 import { raise } from './raise.ts'
 import { rootOf } from './shadow/mode.ts'
-import { newRun } from './start.ts'
+import { assertOwnId, newRun } from './start.ts'
 import { runVerbs } from './verbs.ts'
 import { iso } from './waiting.ts'
 
@@ -93,7 +93,7 @@ export function schedulesOf(env: Environment, workspace: string): Schedules {
     set: (name, playbook, options) => setSchedule(env, workspace, name, playbook, options),
     async remove(name, { by }) {
       const row = openOf(await newest(env, workspace, name))
-      if (row !== undefined) await runVerbs(env, workspace).cancel(row.id, { by, reason: 'the schedule was removed' })
+      if (row !== undefined) await end(env, workspace, row, { by, reason: 'the schedule was removed' })
     },
     async next(name, count = 5) {
       const plan = await planOf(env, workspace, name)
@@ -114,6 +114,7 @@ async function setSchedule<In, Out>(
 ): Promise<void> {
   const known = playbookOf(playbook)
   env.catalog.assertHas(known, 'Schedule')
+  assertName(name)
   assertInput(name, options.input)
   const plan: Plan = {
     name,
@@ -126,37 +127,59 @@ async function setSchedule<In, Out>(
   }
   assertComes(plan) // an expression that does not parse is refused here, and so is an input that the playbook would refuse
   parse(known.input, plan.input, 'INPUT_INVALID', `the input of schedule "${name}" for ${known.name}`)
-  const last = await newest(env, workspace, name)
+  while (!(await placed(env, workspace, plan, options.by))) continue // somebody else has just set it
+}
+
+/** False: it was set, or removed, by somebody else since it was looked at. */
+async function placed(env: Environment, workspace: string, wanted: Plan, by: Actor | undefined): Promise<boolean> {
+  const last = await newest(env, workspace, wanted.name)
   const row = openOf(last)
+  let plan = wanted
   if (row !== undefined) {
-    const [first] = await env.store.entries(workspace, row.stream, 0, 1)
-    const before = (JSON.parse(first?.payload ?? '{}') as { input: Plan }).input
-    if (JSON.stringify({ ...before, from: 0 }) === JSON.stringify({ ...(stored(plan) as object), from: 0 })) return
-    await runVerbs(env, workspace).cancel(row.id, {
-      by: options.by ?? { kind: 'system', id: 'schedule' },
-      reason: 'the schedule was replaced',
-    })
+    const before = await planIn(env, workspace, row)
+    if (JSON.stringify({ ...before, from: 0 }) === JSON.stringify({ ...(stored(plan) as object), from: 0 })) return true
+    const cancel = { by: by ?? { kind: 'system', id: 'schedule' }, reason: 'the schedule was replaced' } as const
+    if (!(await end(env, workspace, row, cancel))) return false
+    if (before.cron === plan.cron && before.timezone === plan.timezone) plan = { ...plan, from: before.from }
   }
-  const number = last.number + 1
-  const by = options.by === undefined ? {} : { by: options.by }
   const run = newRun(schedulePlaybook(), {
     workspace,
-    id: idOf(name, number),
+    id: idOf(plan.name, last.number + 1),
     input: plan,
-    ...by,
+    ...(by === undefined ? {} : { by }),
     now: env.clock.now(),
     salt: () => env.ids.salt(),
   })
-  await env.store.write(workspace, { starts: [run] })
+  const answer = await env.store.write(workspace, { starts: [run] })
   env.nudge()
+  return answer.status !== 'done' || answer.refused.length === 0
+}
+
+/** False: it had ended before. */
+async function end(
+  env: Environment,
+  workspace: string,
+  row: RunRow,
+  said: { by: Actor; reason: string },
+): Promise<boolean> {
+  try {
+    await runVerbs(env, workspace).cancel(row.id, said)
+    return true
+  } catch (thrown) {
+    if (KeelsonError.is(thrown, 'RUN_CLOSED')) return false
+    throw thrown
+  }
+}
+
+async function planIn(env: Environment, workspace: string, { stream }: RunRow): Promise<Plan> {
+  const [first] = await env.store.entries(workspace, stream, 0, 1)
+  return (JSON.parse(first?.payload ?? '{}') as { input: Plan }).input
 }
 
 /** What a schedule is set to; undefined when there is none. */
 export async function planOf(env: Environment, workspace: string, name: string): Promise<Plan | undefined> {
   const row = openOf(await newest(env, workspace, name))
-  if (row === undefined) return undefined
-  const [first] = await env.store.entries(workspace, row.stream, 0, 1)
-  return (JSON.parse(first?.payload ?? '{}') as { input: Plan }).input
+  return row === undefined ? undefined : planIn(env, workspace, row)
 }
 
 interface Newest {
@@ -218,6 +241,18 @@ function assertComes(plan: Pick<Plan, 'name' | 'cron' | 'timezone'>): void {
   throw new KeelsonError('DEFINITION_INVALID', `schedule "${plan.name}": "${plan.cron}" never comes`, {
     hint: `No day is in all of its fields. ${HOW_TO_PLAN}`,
   })
+}
+
+/** Longest name with which the ids of its runs, which end in an instant, are none that is too long. */
+const NAME_MAX = 480
+
+/** The runs of a schedule are named after it. */
+function assertName(name: unknown): void {
+  if (typeof name !== 'string' || name.trim() === '' || name.length > NAME_MAX)
+    throw new KeelsonError('INPUT_INVALID', `the name of a schedule is a text of 1 to ${NAME_MAX} characters`, {
+      hint: 'Name it after what it starts: "weekly-report".',
+    })
+  assertOwnId(name)
 }
 
 function assertInput(name: string, input: unknown): void {

@@ -156,3 +156,15 @@ function assertRunId(id: string): void {
     hint: 'Take one from your domain: it makes start idempotent ("onboarding:42").',
   })
 }
+
+/** Ids that begin so belong to built-in playbooks: an effect, an event or a revert of the same name could never start. */
+const TAKEN = /^(effect|event|revert|schedule|escalation):/
+
+export function assertOwnId(id: string): void {
+  const taken = TAKEN.exec(id)
+  if (taken === null) return
+  throw new KeelsonError('INPUT_INVALID', `a run id may not begin with "${taken[0]}": such runs are Keelson's own`, {
+    hint: 'Begin it with the name of what it is about in your domain: "onboarding:42".',
+    data: { run: id.slice(0, 100) },
+  })
+}
