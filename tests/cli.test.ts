@@ -254,7 +254,7 @@ describe('keelson at the terminal', () => {
     const runs = JSON.parse((await keelson(['runs', store, '--json', '--state', 'settled'])).stdout) as { id: string }[]
     expect(runs.map((run) => run.id)).toEqual(['dashed', 'one', 'later', 'two', 'three', 'scripted', 'shorter'])
     expect((await keelson(['runs', store])).stdout).toContain('one  payment@1  completed')
-    expect((await keelson(['story', store, 'one'])).stdout).toContain('ann decided {"approve":true}')
+    expect((await keelson(['story', store, 'one'])).stdout).toContain('ann approved it (hash ')
     expect(await keelson(['verify', store])).toMatchObject({
       code: 0,
       stdout: expect.stringMatching(/^whole: \d+ entries/),

@@ -1,7 +1,8 @@
 /** The story of a run, and the log's line of a hold: in plain words. */
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { action, ActionError, defineEntity, definePlaybook, policy, type Context } from '@keelson/core'
+import { action, ActionError, defineEntity, definePlaybook, policy } from '@keelson/core'
+import type { Context, Decision, PolicyGate, Verdict } from '@keelson/core'
 import { testConductor, type Harness } from '@keelson/testing'
 
 const by = { kind: 'person', id: 'ann' } as const
@@ -300,7 +301,64 @@ it('tells what was decided on a plan, and on a question of yes and no, as it tel
   await t.decide({ title: 'Really?' }, { approve: true })
   const decided = (await t.keelson.audit.story(run.id)).filter((line) => line.includes('the operator'))
   expect(decided.map((line) => line.replace(/^\S+ {2}/, ''))).toEqual([
-    `the operator decided {"edit":{"inputs":{},"skip":["2"]}} about exactly ${plan!.hash.slice(0, 12)}…`,
-    `the operator decided {"approve":true} about exactly ${sure!.hash.slice(0, 12)}…`,
+    `the operator approved it without line 2 (hash ${plan!.hash.slice(0, 12)}…)`,
+    `the operator approved it (hash ${sure!.hash.slice(0, 12)}…)`,
   ])
+})
+
+it('tells in words, without JSON, what policy says of the lines of a plan: when it is made, while it is open, when a line is held', async () => {
+  const { send } = letters()
+  const rules = (name: string, bob: () => Verdict | Verdict[]) =>
+    policy([policy.rule(name, { on: send }, ({ input }) => (input.to === 'bob' ? bob() : policy.ask()))])
+  const never = rules('letters', () => policy.deny('never to bob'))
+  const held = rules('slowly', () => [policy.ask(), policy.hold('1h')])
+  const ask = definePlaybook({
+    ...{ name: 'ask', version: 1, input: z.object({}), output: z.null(), uses: [send] },
+    async run(ctx) {
+      await ctx.propose('Letters', [ctx.intend(send, { to: 'ada' }), ctx.intend(send, { to: 'bob' })])
+      return null
+    },
+  })
+  const told = async (first: PolicyGate, then: PolicyGate | undefined, late: PolicyGate): Promise<string> => {
+    const t = await testConductor({ playbooks: [ask], actions: [send], policy: first })
+    const run = await t.start(ask, {})
+    if (then !== undefined) await t.deploy({ policy: then })
+    await t.settle()
+    await t.plan()
+    await t.deploy({ policy: late })
+    await t.advance('2h')
+    return (await t.keelson.audit.story(run.id)).join('\n')
+  }
+  const made = await told(never, undefined, never)
+  expect(made).toContain('made a plan of 2 lines; denied: line 2: letters: never to bob')
+  expect(await told(held, never, never)).toContain('judged again; denied: line 2')
+  const late = await told(held, undefined, never)
+  expect(late).toContain('other rules say deny by now: letters: never to bob')
+  expect(late).not.toMatch(/[{}]/)
+  // The same rules by their name say something else of it by now, as those that count do.
+  const other = await told(
+    rules('letters', () => policy.hold('1h')),
+    never,
+    never,
+  )
+  expect(other).toContain('propose/2 was not done: letter.send was denied: letters: never to bob')
+})
+
+it.each<[Decision, string]>([
+  [{ reject: 'not now' }, 'the operator rejected it: not now (hash '],
+  [{ respond: 'warmer' }, 'the operator asked for it otherwise: warmer (hash '],
+  [{ edit: { to: 'bob' } }, 'the operator approved it as {"to":"bob"} (hash '],
+])('tells the decision %j in words', async (decision, says) => {
+  const { send } = letters()
+  const ask = definePlaybook({
+    ...{ name: 'ask', version: 1, input: z.object({}), output: z.null(), uses: [send] },
+    async run(ctx) {
+      await ctx.act(send, { to: 'ada' })
+      return null
+    },
+  })
+  const t = await testConductor({ playbooks: [ask], actions: [send] })
+  const run = await t.start(ask, {})
+  await t.decide({ kind: 'approval' }, decision)
+  expect((await t.keelson.audit.story(run.id)).join('\n')).toContain(says)
 })

@@ -119,6 +119,8 @@ describe('a decision that is none', () => {
     expect(await entriesOf(keelson, 'decision.refused')).toMatchObject([
       { by: mallory, why: 'forbidden', given: item.hash, verb: 'edit' },
     ])
+    const told = (await keelson.audit.query({ actor: mallory })).lines.map(({ what }) => what)
+    expect(told).toContain(`decision by one who may not decide refused: bank.pay edit (hash ${item.hash})`)
     expect(await entriesOf(keelson, 'approval.forged')).toMatchObject([{ given: 'no hash (18 characters)' }])
     const all: string[] = []
     for await (const line of keelson.workspace('default').export()) all.push(line)

@@ -1,10 +1,11 @@
 /** Story: a run in plain sentences: who, what, why, when. What was read in a row is one of them. */
-import { actorText, type Actor } from '../base/actor.ts'
+import { actorText } from '../base/actor.ts'
 import type { Json } from '../base/value.ts'
 import { dataOf, type Entry } from '../journal/entry.ts'
 import type { EntryData, EntryKind } from '../journal/kinds.ts'
 import type { Environment } from '../conductor/environment.ts'
 import { attemptText, readItem } from '../conductor/item.ts'
+import { decided, judgedText, planLines } from './decision.ts'
 import { rowOf } from '../conductor/status.ts'
 import { streamOf } from '../conductor/start.ts'
 import { TRAIL, type TrailRecord } from '../conductor/trail.ts'
@@ -190,7 +191,13 @@ function inSilence({ again, ladder, rung = 0, until, judged }: EntryData['ask.op
     case 'snoozed':
       return until === undefined ? 'put off' : `put off until ${iso(until)}`
     case 'judged': {
-      if (judged !== undefined) return judgedText(judged as unknown as { [line: string]: { denied?: string } })
+      if (judged !== undefined) {
+        const lines = Object.entries(judged as { [line: string]: { denied?: string } })
+        return judgedText(
+          'other rules: its lines were judged again',
+          lines.map(([id, { denied }]) => [id, denied]),
+        )
+      }
       const names = (ladder ?? []).slice(rung).map(({ to }) => actorText(to))
       return `other rules: where nobody answers it ${names.length === 0 ? 'only reminds' : `goes on to ${names.join(', then ')}`}`
     }
@@ -201,14 +208,6 @@ function inSilence({ again, ladder, rung = 0, until, judged }: EntryData['ask.op
     default:
       return again satisfies never
   }
-}
-
-/** Of a plan that is still open. */
-function judgedText(judged: { readonly [line: string]: { readonly denied?: string } }): string {
-  const denied = Object.entries(judged).flatMap(([id, line]) =>
-    line.denied === undefined ? [] : `line ${id}: ${line.denied}`,
-  )
-  return `other rules: its lines were judged again${denied.length === 0 ? '' : `; denied: ${denied.join(', ')}`}`
 }
 
 /** Of an effect that takes back: nothing is sent, and nobody is asked by the rules about doing. */
@@ -234,11 +233,6 @@ function isDecision(ok: Json | undefined): ok is { by: Json; decision: Json; has
   return typeof ok === 'object' && ok !== null && Object.keys(ok).sort().join() === 'by,decision,hash'
 }
 
-function decided(by: Actor | undefined, decision: Json | undefined, hash: string | undefined): string {
-  const what = `${by === undefined ? 'somebody' : actorText(by)} decided ${JSON.stringify(decision)}`
-  return hash === undefined ? what : `${what} about exactly ${hash.slice(0, 12)}…`
-}
-
 const TELL: Tell = {
   'run.started': (d) =>
     `${actorText(d.by)} started ${d.playbook}@${d.version}${d.persona === undefined ? '' : ` as ${d.persona}`}`,
@@ -256,8 +250,12 @@ const TELL: Tell = {
   'run.diverged': (d) => `no longer fits its code: ${d.difference}`,
   'run.refused': (d) => `${d.verb} was refused: ${d.why}`,
   'settings.seen': (d) => `saw settings version ${d.version}`,
-  'step.completed': (d, key) =>
-    d.by === undefined ? outcome('step')(d, key) : `${actorText(d.by)} set the outcome of "${key}" by hand`,
+  'step.completed': (d, key) => {
+    if (d.by !== undefined) return `${actorText(d.by)} set the outcome of "${key}" by hand`
+    const lines = planLines(key, d.ok)
+    if (lines === undefined) return outcome('step')(d, key)
+    return judgedText(`made a plan of ${lines.length} ${lines.length === 1 ? 'line' : 'lines'}`, lines)
+  },
   'step.failed': (d, key) =>
     `try ${d.attempt} of "${key}" failed: ${d.error.message}; again at ${new Date(d.retryAt).toISOString()}`,
   'sleep.opened': (d) => `sleeps until ${new Date(d.until).toISOString()}`,

@@ -159,13 +159,14 @@ function isAttempt(draft: Draft): draft is OfAttempt {
   return draft.kind === 'approval.forged' || draft.kind === 'decision.refused'
 }
 
-/** What was given, and what was expected, is told in full: it is what an investigation begins with. */
+/** What was given, and what was expected where that is other, is told in full: it is what an investigation begins with. */
 function attemptSaid({ data }: OfAttempt): Said {
   const { item, why, verb, given, expected, count, puts = [] } = data
   const asked = puts.find((put) => put.kind === 'inbox')?.data as unknown as ItemRecord | undefined
   const times = count === 1 ? '' : `, ${count} times by now`
   const run = asked?.onBehalfOf ?? asked?.run ?? ''
-  const hash = expected === undefined ? given : `given ${given}, expected ${expected}`
+  const hash =
+    expected === undefined ? given : given === expected ? `hash ${given}` : `given ${given}, expected ${expected}`
   return {
     what: `${ATTEMPTS[why]}: ${asked?.action ?? asked?.kind ?? 'message history'} ${verb}${times} (${hash})`,
     ...(item === undefined ? {} : { item }),

@@ -183,7 +183,11 @@ async function specOf(pass: Pass, acting: Acting, generation: number): Promise<E
     behalf: behalfOf(pass),
     labels: acting.labels,
     because: acting.because,
-    verdict: approved === undefined ? verdict : { ...verdict, reason: `${approved.reason}: ${verdict.reason}` },
+    // Whatever a person approved, it is not by that word that policy denies it.
+    verdict:
+      approved === undefined || verdict.denies.length > 0
+        ? verdict
+        : { ...verdict, reason: `${approved.reason}: ${verdict.reason}` },
     mode: 'judge',
     ...(approved === undefined ? {} : { covered: approved.covered, edited: approved.edited }),
     ...(approved?.fresh === undefined ? {} : { fresh: approved.fresh }),
