@@ -148,6 +148,8 @@ const anything = definePlaybook({
   run: async (_, input) => input,
 })
 
+const asks = code(async (ctx) => ctx.act(free, { name: 'n' }))
+
 /** Each way in for a value from outside. */
 const WAYS: readonly [string, (value: object, k: Conductor, ctx: Context) => Promise<unknown>][] = [
   ['the input of a run', (value, k) => k.start(anything, value as never, { id: 'i' }).then((run) => run.result())],
@@ -181,11 +183,29 @@ describe('#28 a key that JavaScript treats specially', () => {
     return (await conductor.start(playbook, {}, { id: 'r' })).result()
   }
 
-  it.each(WAYS)('__proto__ in %s is refused or left out, and no global is changed', async (_, way) => {
-    const end = await inside(way, '__proto__')
-    expect(end).toMatch(/^(kept: .*|VALUE_NOT_STORABLE|[A-Z]+_INVALID)$/)
-    expect(end).not.toContain('isAdmin') // left out by its schema, as a key that it does not name
+  it.each(WAYS)('__proto__ in %s is refused, and no global is changed', async (_, way) => {
+    expect(await inside(way, '__proto__')).toBe('VALUE_NOT_STORABLE')
     expect(({} as { isAdmin?: boolean }).isAdmin).toBeUndefined()
+  })
+
+  it('is refused in what a person answers or edits, naming the path', async () => {
+    const t = await testConductor({ playbooks: [asks], actions: [free] })
+    await t.start(asks, {})
+    const [item] = (await t.inbox.list()).items
+    const edit = JSON.parse('{"name":"n","deep":[{"__proto__":{"isAdmin":true}}]}') as object
+    const decided = await t.inbox.decide(item!.id, { hash: item!.hash, by: me, edit: edit as never })
+    expect(decided).toMatchObject({ status: 'refused', why: 'invalid' })
+    expect((decided as { message: string }).message).toContain('deep[0].__proto__')
+  })
+
+  it('is left out of what an action answers: an outsider decides what that has, and nobody whether it happened', async () => {
+    const answered = action({
+      ...{ name: 'web.get', effect: 'read', input: z.object({}), output: z.looseObject({}) },
+      run: () => ({ output: JSON.parse('{"a":1,"__proto__":{"isAdmin":true}}') as object }),
+    })
+    const reads = code(async (ctx) => ctx.act(answered, {}))
+    const t = await testConductor({ playbooks: [reads], actions: [answered] })
+    expect(await (await t.start(reads, {})).result()).toEqual({ a: 1 })
   })
 
   it.each(WAYS.flatMap(([what, way]) => ['constructor', 'prototype'].map((key) => [key, what, way] as const)))(

@@ -49,6 +49,18 @@ export function carefullyAround(value: unknown): string {
   return write(value, [], { parents: [], deepest: 2 * DEPTH_MAX, around: true })
 }
 
+/** Throws `VALUE_NOT_STORABLE` for what `canonical` would refuse, and a schema leaves out without a word: a key `__proto__`. */
+export function assertNoProto(value: unknown, path: Path = [], seen = new Set<object>()): void {
+  if (typeof value !== 'object' || value === null || seen.has(value) || path.length > DEPTH_MAX) return
+  seen.add(value)
+  if (Object.hasOwn(value, '__proto__')) writeKey('__proto__', [...path, '__proto__'])
+  for (const key of Array.isArray(value) ? value.keys() : Object.keys(value)) {
+    path.push(key)
+    assertNoProto((value as Record<string | number, unknown>)[key], path, seen)
+    path.pop()
+  }
+}
+
 /** Stands for the value of a text that `canonical` wrote, so that what is put around it is written without writing it again. */
 export function verbatim(text: string): Json {
   return new Verbatim(text) as unknown as Json

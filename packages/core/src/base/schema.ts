@@ -3,11 +3,13 @@
  *
  * C1. A value is parsed once, before it is stored; its codecs are stored encoded.
  * C2. What is stored parses to itself: schemas with a one-way transform are refused where their output is stored.
+ * C3. No input loses a key `__proto__` on its way through a schema: it is refused, as it is where no schema looks. An output does: an
+ *     outsider decides what that has, and it is no reason to doubt what was done.
  */
 import type { z } from 'zod'
 import { KeelsonError, type ErrorCode } from './errors.ts'
 import { sha256 } from './hash.ts'
-import { AWAITED, canonical, canonicalAround, parseStored } from './json.ts'
+import { assertNoProto, AWAITED, canonical, canonicalAround, parseStored } from './json.ts'
 import { isPromise } from './known.ts'
 import { assertJson } from './storable.ts'
 import { zod } from './zod.ts'
@@ -74,7 +76,9 @@ export function toStored(
   what: string,
   write: (value: unknown) => string = canonical,
 ): string {
-  return encoded(schema, parse(schema, value, code, what), write)
+  const parsed = parse(schema, value, code, what)
+  if (code === 'INPUT_INVALID' && parsed !== value) assertNoProto(value) // C3
+  return encoded(schema, parsed, write)
 }
 
 /** The canonical text of what code received: the way back of `fromStored`. */
