@@ -7,8 +7,9 @@
  */
 import { mkdirSync, statSync, watch, type FSWatcher } from 'node:fs'
 import { join } from 'node:path'
+import { KeelsonError } from '@keelson/core/ports'
 import type { StoreChange, ClaimAnswer, ClaimQuery, Claimed, MemoryStore, Opened } from '@keelson/core/ports'
-import { closed } from './file/failure.ts'
+import { assertPath, closed } from './file/failure.ts'
 import type { FileStore } from './file/store.ts'
 import type { Soonest } from './sql/claim.ts'
 import { folderOf, listing, type PathOf } from './listing.ts'
@@ -36,6 +37,8 @@ export class PerWorkspace {
   readonly #make: (path: string) => FileStore
   readonly #openFiles: number
   readonly #files = new Map<string, File>()
+  /** Whose file lies at a path. */
+  readonly #owners = new Map<string, string>()
   readonly #listeners = new Set<(change: StoreChange) => void>()
   readonly #watched = new WeakSet<FileStore>()
   #session: Session | undefined
@@ -178,7 +181,7 @@ export class PerWorkspace {
   #file(workspace: string): File {
     const known = this.#files.get(workspace)
     if (known !== undefined) return known
-    const path = this.#pathOf(workspace)
+    const path = this.#pathFor(workspace)
     const nothing = {
       store: undefined,
       calls: 0,
@@ -191,6 +194,23 @@ export class PerWorkspace {
     const file: File = { workspace, path, ...nothing }
     this.#files.set(workspace, file)
     return file
+  }
+
+  /** Throws `DEFINITION_INVALID` for what is no path, or is that of another workspace: they would be one company. */
+  #pathFor(workspace: string): string {
+    const path = this.#pathOf(workspace)
+    assertPath(path, `, given to sqlite() for the file of workspace "${workspace}"`)
+    const other = this.#owners.get(path) ?? workspace
+    this.#owners.set(path, other)
+    if (other === workspace) return path
+    throw new KeelsonError(
+      'DEFINITION_INVALID',
+      `sqlite() puts workspaces "${other}" and "${workspace}" into one file`,
+      {
+        hint: 'Write sqlite((workspace) => `data/${workspace}.db`), or one path for all: sqlite(path).',
+        data: { path },
+      },
+    )
   }
 
   async #use<T>(file: File, call: (store: FileStore) => Promise<T>, frozen?: Opened['frozen'][number][]): Promise<T> {

@@ -9,6 +9,7 @@ import {
   type Upkeep,
 } from '@keelson/core/ports'
 import type { BackupProgress } from './file/backup.ts'
+import { assertPath } from './file/failure.ts'
 import { fileStore, type FileStore } from './file/store.ts'
 import { PerWorkspace } from './per-workspace.ts'
 import { Thread } from './thread.ts'
@@ -70,10 +71,7 @@ function assertGiven(path: unknown, options: SqliteOptions): void {
   assertKnown('sqlite', options, NAMES)
   assertOneOf('"durability" of sqlite', options.durability, ['disk', 'process'])
   assertOneOf('"thread" of sqlite', options.thread, ['main', 'worker'])
-  if (typeof path === 'function' || (typeof path === 'string' && path !== '' && path !== ':memory:')) return
-  throw new KeelsonError('DEFINITION_INVALID', `${JSON.stringify(path) ?? 'undefined'} is no path of a file`, {
-    hint: "Write sqlite('app.db'); in memory, for tests, is memoryStore() of @keelson/testing.",
-  })
+  if (typeof path !== 'function') assertPath(path)
 }
 
 export function manyFiles(files: PerWorkspace): SqliteStore & Pick<PerWorkspace, 'abandon'> {

@@ -312,6 +312,27 @@ describe('a file per workspace', () => {
     expect(await frozen('backup.db')).toEqual([{ workspace: 'a', why: 'copy' }])
   })
 
+  it.each([
+    ['one file for two', () => at('one.db'), /puts workspaces "a" and "b" into one file/],
+    [
+      'no path',
+      (workspace: string) => (workspace === 'a' ? at('a.db') : undefined),
+      /no path of a file, .* of workspace "b"/,
+    ],
+    ['nothing that is kept', (workspace: string) => (workspace === 'a' ? at('a.db') : ':memory:'), /of workspace "b"/],
+  ])('is refused where its function says %s', async (_, pathOf, says) => {
+    const store = sqlite(pathOf as (workspace: string) => string)
+    await store.open({ worker: 'one', now: () => 1 })
+    await store.write('a', { entries: more('s', [], 1, 'x', 'a') })
+    const message = expect.stringMatching(says) as string
+    await expect(store.write('b', { entries: more('s', [], 1, 'x', 'b') })).rejects.toMatchObject({
+      code: 'DEFINITION_INVALID',
+      message,
+    })
+    await store.write('a', { entries: more('s', await store.entries('a', 's'), 1, 'x', 'a') })
+    await store.close()
+  })
+
   it('is asked for work again when another process has written to it meanwhile', async () => {
     const pathOf = (workspace: string): string => at(`${workspace}.db`)
     const store = sqlite(pathOf, { openFiles: 1 })

@@ -34,6 +34,14 @@ export function failure(error: unknown, path: string): KeelsonError {
   })
 }
 
+/** Throws `DEFINITION_INVALID` for what names no file that is kept. `of`: whose it was to be, where that is not plain. */
+export function assertPath(path: unknown, of = ''): asserts path is string {
+  if (typeof path === 'string' && path !== '' && path !== ':memory:') return
+  throw new KeelsonError('DEFINITION_INVALID', `${JSON.stringify(path) ?? 'undefined'} is no path of a file${of}`, {
+    hint: "Write sqlite('app.db'); in memory, for tests, is memoryStore() of @keelson/testing.",
+  })
+}
+
 export function isBusy(error: unknown): boolean {
   return codeOf(error) === 'STORE_BUSY'
 }
