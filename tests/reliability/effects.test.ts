@@ -150,10 +150,10 @@ describe('a key that its provider forgets', () => {
   const HOUR = 3_600_000
 
   /** The first answer is lost; what is sent under a key after its hour is another effect. */
-  function forgetful(more: Partial<{ fails: number; approval: boolean }> = {}) {
+  function forgetful(more: Partial<{ fails: number; approval: boolean; hangs: boolean }> = {}) {
     const happened: number[] = []
     const clock = manualClock(0)
-    const { fails = 1, approval = false } = more
+    const { fails = 1, approval = false, hangs = false } = more
     let calls = 0
     const send = action({
       name: 'post.send',
@@ -163,7 +163,8 @@ describe('a key that its provider forgets', () => {
       output: z.object({ id: z.string() }),
       run: (_input, { key }) => {
         if (happened.length === 0 || clock.now() - happened.at(-1)! >= HOUR) happened.push(clock.now())
-        if (++calls <= fails) throw new Error('the answer was lost')
+        if (++calls <= fails && hangs) return new Promise<never>(() => {})
+        if (calls <= fails) throw new Error('the answer was lost')
         return { output: { id: key } }
       },
     })
@@ -200,6 +201,21 @@ describe('a key that its provider forgets', () => {
       expect(happened).toEqual([0])
     },
   )
+
+  it('is not relied on by a clock that was set back behind the first try: nobody knows how long ago that was', async () => {
+    const { happened, clock, letter, options } = forgetful({ hangs: true })
+    const data = store()
+    const dying = data.session()
+    const first = await open(data, { ...options, store: dying, clock: clock.process().clock })
+    await first.start(letter, {}, { id: 'r' })
+    await expect.poll(() => happened.length).toBe(1)
+    dying.kill()
+    clock.to(8 * HOUR)
+    const second = await open(data, { ...options, clock: clock.process(-8 * HOUR - 1000).clock })
+    await second.quiet()
+    expect((await second.inbox.list()).items).toMatchObject([{ kind: 'outcome-unknown' }])
+    expect(happened).toEqual([0])
+  })
 
   it('is not relied on so late that the call may arrive after it', async () => {
     const { happened, clock, letter, options } = forgetful({ approval: true })

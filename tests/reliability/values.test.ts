@@ -201,7 +201,7 @@ describe('#28 a key that JavaScript treats specially', () => {
   it('is left out of what an action answers: an outsider decides what that has, and nobody whether it happened', async () => {
     const answered = action({
       ...{ name: 'web.get', effect: 'read', input: z.object({}), output: z.looseObject({}) },
-      run: () => ({ output: JSON.parse('{"a":1,"__proto__":{"isAdmin":true}}') as object }),
+      run: () => ({ output: JSON.parse('{"a":1,"__proto__":{"isAdmin":true}}') as Record<string, unknown> }),
     })
     const reads = code(async (ctx) => ctx.act(answered, {}))
     const t = await testConductor({ playbooks: [reads], actions: [answered] })

@@ -21,6 +21,7 @@ export interface By {
 export interface RunVerbs {
   /** Ends it: its code is not resumed, its questions are withdrawn, its children cancelled. */
   cancel(run: string, options: By & { reason: string }): Promise<void>
+  /** Stops its code for now. What it asked for goes on: its children, held effects, questions. */
   pause(run: string, options: By & { reason: string }): Promise<void>
   resume(run: string, options: By): Promise<void>
   /** Tries a step again, or the whole rest from where it failed. For a run that failed, diverged or is quarantined. */

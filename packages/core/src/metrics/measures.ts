@@ -59,7 +59,10 @@ export interface Measures {
     /** Of effects, and of lines of plans, that people let pass, those that were taken back as wrong later. */
     readonly caughtLater: number
   }
-  /** Minutes, net of what people spent. A range, as a baseline is one. */
+  /**
+   * Minutes, net of what people spent on all runs. A range, as a baseline is one. Below nothing where no run has a baseline (`counted` is 0):
+   * then only what was spent is known.
+   */
   readonly saved: {
     readonly low: number
     readonly high: number

@@ -88,11 +88,17 @@ export async function within<T>(env: Environment, ms: number, late: Error, work:
   }
 }
 
-/** True when another try under the same key cannot be a second effect, even if it arrives as late as a try may. */
+/**
+ * True when another try under the same key cannot be a second effect, even if it arrives as late as a try may. A clock that says that it has
+ * not been sent yet was set back since: then nobody knows how old the key is.
+ */
 export function mayResend(action: AnyAction, firstSentAt: number, now: number): boolean {
   const { idempotency } = action
   if (idempotency.by === 'key')
-    return idempotency.forMs === undefined || now + action.timeoutMs - firstSentAt < idempotency.forMs
+    return (
+      idempotency.forMs === undefined ||
+      (now >= firstSentAt && now + action.timeoutMs - firstSentAt < idempotency.forMs)
+    )
   return idempotency.by === 'id' || idempotency.by === 'precondition'
 }
 
