@@ -70,6 +70,12 @@ const CASES: readonly (readonly [string, (ctx: Loose) => Promise<unknown>, says:
   ['emit', (ctx) => ctx['emit']!(undefined, {}), 'undefined is not an event', 'import cycle'],
   ['waitFor', (ctx) => ctx['waitFor']!(undefined), 'undefined is not an event', 'import cycle'],
   ['ask', (ctx) => ctx['ask']!('Who?', { answr: z.string() }), 'ctx.ask has no option "answr"', '"answer"'],
+  [
+    'ask',
+    (ctx) => ctx['ask']!('When?', { answer: z.object({ day: z.date() }), timeout: '1s' }),
+    'the answer of ctx.ask cannot be stored: its "day" is of type date',
+    'z.iso.datetime()',
+  ],
   ['ask', (ctx) => ctx['ask']!('Who?'), 'ctx.ask has no schema of its answer', 'answer: z.string()'],
   [
     'approve',

@@ -5,6 +5,7 @@ import { KeelsonError } from '../../base/errors.ts'
 import { sha256 } from '../../base/hash.ts'
 import { canonicalAround } from '../../base/json.ts'
 import { fromGiven, isSchema, jsonSchema } from '../../base/schema.ts'
+import { assertJson } from '../../base/storable.ts'
 import type { Json } from '../../base/value.ts'
 import { withZod } from '../../base/zod.ts'
 import type { Shape } from '../../connector/shape.ts'
@@ -209,6 +210,7 @@ export async function ask(
     throw new KeelsonError('INPUT_INVALID', 'ctx.ask has no schema of its answer', {
       hint: 'ctx.ask(question, { answer: z.string() })',
     })
+  assertJson(answer, 'the answer of ctx.ask', 'given') // else no answer would ever fit, and it were asked for ever
   for (let wrong: string | undefined; ;) {
     const asked: AskItem = {
       item: questionOf(pass, question, options.answer, wrong),
