@@ -3,6 +3,7 @@ import * as keelson from '@keelson/core'
 import { definePlaybook, type KeelsonError } from '@keelson/core'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { LIMITS } from '../packages/core/src/options.ts'
 import { open, store } from './support/open.ts'
 
 /** As plain JavaScript has them. */
@@ -129,6 +130,58 @@ const CASES: readonly (readonly [what: string, define: () => unknown, says: stri
   ['an ask', () => ask({ grantble: true }), 'policy.ask has no option "grantble"', '"grantable"'],
   ['a rung', () => ask({ escalate: [{ after: '1h', too: 'ada' }] }), 'no option "too"', 'after, to, via'],
 ]
+
+/** What is no number of things, and would be none of them, or have no end. */
+const NO_COUNTS = [Number.NaN, 0, -1, 1.5, '2', null]
+
+describe('a number', () => {
+  it.each(NO_COUNTS)('of tries of an action that is %j is refused', (attempts) => {
+    const define = (): unknown => js['action']!({ ...fact, run, attempts })
+    expect(define).toThrow(
+      expect.objectContaining({
+        code: 'DEFINITION_INVALID',
+        hint: expect.stringContaining('from 1') as string,
+      }) as Error,
+    )
+  })
+
+  it.each(NO_COUNTS)('of passes at once of a playbook that is %j is refused', (atOnce) => {
+    expect(() => js['definePlaybook']!({ ...play, atOnce })).toThrow(
+      expect.objectContaining({
+        code: 'DEFINITION_INVALID',
+        hint: expect.stringContaining('from 1') as string,
+      }) as Error,
+    )
+  })
+
+  it.each([Number.NaN, -1, Infinity, '5s', null])('of milliseconds of an action that is %j is refused', (ms) => {
+    const code = expect.objectContaining({
+      code: 'DEFINITION_INVALID',
+      hint: expect.stringContaining('milliseconds') as string,
+    }) as Error
+    expect(() => js['action']!({ ...fact, run, settleWindowMs: ms })).toThrow(code)
+    expect(() => js['action']!({ ...fact, run, idempotency: { by: 'key', forMs: ms } })).toThrow(code)
+  })
+
+  it.each(NO_COUNTS)('of passes at once in a process that is %j is refused', async (concurrency) => {
+    const opened = open(store(), { playbooks: [], concurrency: concurrency as number })
+    await expect(opened).rejects.toMatchObject({
+      code: 'DEFINITION_INVALID',
+      message: expect.stringContaining('"concurrency" of createConductor') as string,
+      hint: expect.stringContaining('work: false') as string,
+    })
+  })
+
+  it.each(Object.keys(LIMITS))('that bounds what runs may do, %s, is one', async (name) => {
+    for (const wrong of [Number.NaN, -1, '5', null]) {
+      const opened = open(store(), { playbooks: [], limits: { [name]: wrong } })
+      await expect(opened).rejects.toMatchObject({
+        code: 'DEFINITION_INVALID',
+        message: expect.stringContaining(`"${name}" of limits`) as string,
+      })
+    }
+  })
+})
 
 describe('a definition', () => {
   it.each(CASES)('of %s that there is not is refused', (_, define, says, hint) => {

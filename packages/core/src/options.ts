@@ -6,7 +6,7 @@ import type { AnchorOptions } from './audit/schedule.ts'
 import type { Clock } from './base/clock.ts'
 import { KeelsonError } from './base/errors.ts'
 import type { Ids } from './base/ids.ts'
-import { assertKnown, named, noSuch } from './base/known.ts'
+import { assertCount, assertKnown, COUNT, named, noSuch } from './base/known.ts'
 import type { Logger } from './base/log.ts'
 import type { AlertRung } from './conductor/alert.ts'
 import type { Limits } from './conductor/environment.ts'
@@ -112,7 +112,17 @@ export function assertOptions(options: Partial<ConductorOptions> | undefined): v
   for (const one of LISTS)
     if (options[one] !== undefined && !Array.isArray(options[one])) throw needs(`${one} as a list`, 'Put it into [ ].')
   assertKnown('createConductor', options, Object.keys(KNOWN))
+  assertCount(
+    '"concurrency" of createConductor',
+    options.concurrency,
+    `${COUNT} One that works on nothing says work: false.`,
+  )
   assertKnown('limits of createConductor', options.limits ?? {}, Object.keys(LIMITS))
+  for (const [name, value] of Object.entries(options.limits ?? {}) as [string, unknown][])
+    if (value !== undefined && !(typeof value === 'number' && value >= 0))
+      throw new KeelsonError('DEFINITION_INVALID', `"${name}" of limits of createConductor is ${named(value)}`, {
+        hint: 'Give a number from 0 on.',
+      })
   assertMade(options as ConductorOptions)
 }
 

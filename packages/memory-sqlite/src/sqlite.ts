@@ -1,5 +1,6 @@
 /** sqlite: the store of a host, on one file or on one file per workspace, in its own thread or in that of the host. */
 import {
+  assertCount,
   assertKnown,
   assertOneOf,
   KeelsonError,
@@ -71,6 +72,7 @@ function assertGiven(path: unknown, options: SqliteOptions): void {
   assertKnown('sqlite', options, NAMES)
   assertOneOf('"durability" of sqlite', options.durability, ['disk', 'process'])
   assertOneOf('"thread" of sqlite', options.thread, ['main', 'worker'])
+  assertCount('"openFiles" of sqlite', options.openFiles)
   if (typeof path !== 'function') assertPath(path)
 }
 

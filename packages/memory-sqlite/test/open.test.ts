@@ -297,6 +297,11 @@ describe('a backup', () => {
 })
 
 describe('a file per workspace', () => {
+  it.each([Number.NaN, 0, -1, 1.5, null])('is not one of %j that may be open at once', (openFiles) => {
+    const make = (): unknown => sqlite((workspace) => at(`${workspace}.db`), { openFiles: openFiles as number })
+    expect(make).toThrow(expect.objectContaining({ code: 'DEFINITION_INVALID' }) as Error)
+  })
+
   it('lists workspaces it has not opened, and backs up one', async () => {
     const pathOf = (workspace: string): string => at(`${encodeURIComponent(workspace)}/store.db`)
     const first = sqlite(pathOf)

@@ -42,6 +42,27 @@ export function assertOneOf(
   })
 }
 
+/** A number of things: a whole one from 1 on, or without end. Any other would be none of them, or no number at all. */
+export function isCount(value: unknown): boolean {
+  return value === Infinity || (Number.isInteger(value) && (value as number) >= 1)
+}
+
+export const COUNT = 'Give a whole number from 1 on.'
+
+/** Throws for a number of things that is none; `undefined` is not there. */
+export function assertCount(where: string, value: unknown, hint = COUNT): void {
+  if (value === undefined || isCount(value)) return
+  throw new KeelsonError('DEFINITION_INVALID', `${where} is ${named(value)}`, { hint })
+}
+
+/** Throws for what is no length of time in milliseconds; `undefined` is not there. */
+export function assertMs(where: string, value: unknown): void {
+  if (value === undefined || (Number.isFinite(value) && (value as number) >= 0)) return
+  throw new KeelsonError('DEFINITION_INVALID', `${where} is ${named(value)}`, {
+    hint: 'Give a number of milliseconds.',
+  })
+}
+
 const LISTS = ['because', 'about']
 
 /** Throws `INPUT_INVALID` for one thing, under a name that takes a list of them. */

@@ -1,6 +1,6 @@
 /** Facts: what the definition of an action may say, for callers whose code no compiler reads. */
 import { KeelsonError } from '../base/errors.ts'
-import { assertCallable, assertKnown, assertOneOf, named } from '../base/known.ts'
+import { assertCallable, assertCount, assertKnown, assertMs, assertOneOf, named } from '../base/known.ts'
 
 export const CATEGORIES = [
   'money',
@@ -36,7 +36,10 @@ export function assertFacts(d: Given, names: readonly string[]): void {
   if (d['idempotency'] !== undefined) {
     assertKnown(`"idempotency" of ${what}`, d['idempotency'], ['by', 'forMs'])
     assertOneOf(`"idempotency" of ${what}`, (d['idempotency'] as Given)['by'] ?? null, KINDS)
+    assertMs(`"forMs" of ${what}`, (d['idempotency'] as Given)['forMs'])
   }
+  assertCount(`"attempts" of ${what}`, d['attempts'])
+  assertMs(`"settleWindowMs" of ${what}`, d['settleWindowMs'])
   if (typeof d['risk'] !== 'function') assertOneOf(`"risk" of ${what}`, d['risk'], ['low', 'medium', 'high'])
   assertOneOf(`"category" of ${what}`, d['category'], CATEGORIES)
   assertOneOf(`"outgoing" of ${what}`, d['outgoing'], [true, false])

@@ -1,7 +1,7 @@
 /** Playbook: the definition of a durable workflow. Plain async code; what it remembers, it does through its context. */
 import type { z } from 'zod'
 import { KeelsonError } from '../base/errors.ts'
-import { assertCallable, assertKnown, assertOneOf, named, namesOf, noSuch } from '../base/known.ts'
+import { assertCallable, assertCount, assertKnown, assertOneOf, named, namesOf, noSuch } from '../base/known.ts'
 import { assertLists, type Terms } from '../base/taxonomy.ts'
 import { assertStorable } from '../base/schema.ts'
 import { assertJson } from '../base/storable.ts'
@@ -101,6 +101,7 @@ export function definePlaybook<
   assertCallable(`playbook ${d.name}`, d, ['run', 'serialize'])
   if (d.run === undefined) throw invalid(`playbook ${d.name} has no run`, 'run: async (ctx, input) => …')
   assertOneOf(`"while" of playbook ${d.name}`, d.while, ['open', 'running'])
+  assertCount(`"atOnce" of playbook ${d.name}`, d.atOnce)
   assertPersona(d.persona, `playbook ${d.name}`)
   if (d.changes !== undefined) assertKnown(`"changes" of playbook ${d.name}`, d.changes, CHANGES)
   assertUses(d.name, d.uses ?? [])

@@ -1,7 +1,7 @@
 /** Options: what the verbs of `ctx` take beside their subject. They are looked at only where some are given. */
 import { durationMs, type Duration } from '../../base/duration.ts'
 import { KeelsonError } from '../../base/errors.ts'
-import { assertKnown, assertLists, assertOneOf, named, namesOf } from '../../base/known.ts'
+import { assertKnown, assertLists, assertOneOf, COUNT, isCount, named, namesOf } from '../../base/known.ts'
 import type { ActOptions, DelegateOptions, ProposeOptions, Retry, StepOptions } from '../../playbook/context.ts'
 import type { ScopeOptions, WorkingOptions } from '../../memory/handle.ts'
 import { ON_SILENCE } from '../../policy/verdict.ts'
@@ -52,10 +52,6 @@ export function given<O extends object | undefined>(verb: keyof typeof NAMES, op
 }
 
 type Fits = (value: unknown) => boolean
-
-/** What no number of tries, and no number of branches, comes to would be nothing done, or no end, without a word. */
-const isCount: Fits = (value) => value === Infinity || (Number.isInteger(value) && (value as number) >= 1)
-const COUNT = 'Give a whole number from 1 on.'
 
 const VALUES: { readonly [option: string]: readonly [Fits, hint: string] } = {
   atOnce: [isCount, COUNT],
