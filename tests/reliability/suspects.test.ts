@@ -70,3 +70,58 @@ describe('a run whose workers died', () => {
     await next.conductor.stop()
   })
 })
+
+describe('runs that were at work when their process died', () => {
+  const told: { message: string; hint?: string }[] = []
+  const log = {
+    info: (fields: object, message = '') => void told.push({ message, ...(fields as { hint?: string }) }),
+    warn: () => {},
+    error: () => {},
+  }
+  const hangs = (name: string) =>
+    code(
+      async (ctx) => {
+        await ctx.step('begin', () => 1)
+        await ctx.step('loop', () => new Promise(() => {}))
+      },
+      { name },
+    )
+
+  it('are told of in one line as they are taken up again, with where their journals end; those that waited are not', async () => {
+    const names = Array.from({ length: 7 }, (_, i) => `hang-${i}`)
+    const playbooks = [...names.map(hangs), code((ctx) => ctx.sleep('1h'), { name: 'sleeps' })]
+    const data = store()
+    const dying = data.session()
+    const first = await open(data, { playbooks, store: dying })
+    for (const one of playbooks) await first.start(one, {}, { id: one.name })
+    await expect.poll(async () => (await first.runs.get('sleeps').status()).state).toBe('waiting')
+    for (const name of names)
+      await expect.poll(async () => (await first.audit.story(name)).join()).toContain('"begin" ended')
+    dying.kill()
+    told.length = 0
+    await open(data, { playbooks, log })
+    await expect.poll(() => told.length).toBeGreaterThan(0)
+    expect(told).toHaveLength(1)
+    expect(told[0]!.message).toBe(
+      '7 runs were at work when their process ended without stop(): ' +
+        `${names
+          .slice(0, 5)
+          .map((name) => `${name} (${name}@1, last recorded: step.completed "begin")`)
+          .join(', ')} and 2 more`,
+    )
+    expect(told[0]!.hint).toContain('interrupted by no timeout')
+  })
+
+  it('are not told of after a stop', async () => {
+    const playbooks = [hangs('hang')]
+    const data = store()
+    const first = await open(data, { playbooks })
+    await first.start(playbooks[0]!, {}, { id: 'r' })
+    await expect.poll(async () => (await first.audit.story('r')).join()).toContain('"begin" ended')
+    await first.stop({ withinMs: 10 })
+    told.length = 0
+    const second = await open(data, { playbooks, log })
+    await expect.poll(async () => (await second.runs.get('r').status()).state).toBe('running')
+    expect(told).toEqual([])
+  })
+})

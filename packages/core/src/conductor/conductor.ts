@@ -15,7 +15,7 @@ import type { Claimed, ClaimQuery } from '../journal/store.ts'
 import { catalogId } from '../playbook/catalog.ts'
 import { standIn, type AnyPlaybook } from '../playbook/playbook.ts'
 import type { Environment } from './environment.ts'
-import { SUSPECT_AFTER } from './keep.ts'
+import { SUSPECT_AFTER, tellDeaths } from './keep.ts'
 import { lead, yieldRun } from './lead.ts'
 import type { Internals, Pass, PassEnd } from './pass.ts'
 import { probe } from './probe.ts'
@@ -190,6 +190,7 @@ export class Loop {
     for (const { workspace, run, why } of corrupt ?? []) this.#tellCorrupt(workspace, run, why)
     if (this.#stopping) return
     this.#passedOver = suspects === true ? this.#passedOver + 1 : 0
+    tellDeaths(this.#env.log, claimed)
     // What others have written of a company by now counts for these passes.
     for (const { row } of claimed) this.#env.company(row.workspace).moved()
     for (const one of claimed) this.#fly(one)

@@ -1,6 +1,7 @@
-/** Keep: what keeps a run from its code: suspicion, quarantine, a pause. */
+/** Keep: what keeps a run from its code: suspicion, quarantine, a pause; and who came near that. */
 import type { History } from '../journal/fold.ts'
-import type { RunRow } from '../journal/store.ts'
+import type { Claimed, RunRow } from '../journal/store.ts'
+import type { Logger } from '../base/log.ts'
 import { waitsFor } from './held.ts'
 import { iso, type WaitInfo } from './waiting.ts'
 
@@ -21,4 +22,27 @@ export function keptBack({ paused, quarantined, asideAt }: History): WaitInfo | 
   if (quarantined !== undefined) return { kind: 'operator', what: `RUN_QUARANTINED: ${quarantined}`, ...since }
   if (paused === undefined) return undefined
   return { kind: 'pause', what: `paused by ${paused.by.name ?? paused.by.id}: ${paused.reason}`, ...since }
+}
+
+/** So many runs are told by name. */
+const NAMED_MAX = 5
+const LOOPS =
+  'They go on. Where that process hung and was killed, look at the code that comes next: what never awaits is interrupted by no timeout.'
+
+/**
+ * Says which runs were at work as their process died, and how far they had come: one of them may be what killed it, or what it hung in. A death
+ * is nothing to be warned of before it comes twice.
+ */
+export function tellDeaths(log: Logger, claimed: readonly Claimed[]): void {
+  const dead = claimed.filter(({ row }) => row.deaths > 0)
+  if (dead.length === 0) return
+  const named = dead.slice(0, NAMED_MAX).map(({ row, entries }) => {
+    const { key, kind } = entries.at(-1)!
+    return `${row.id} (${row.playbook}@${row.version}, last recorded: ${kind}${key === '' ? '' : ` "${key}"`})`
+  })
+  const more = dead.length > NAMED_MAX ? ` and ${dead.length - NAMED_MAX} more` : ''
+  const were = dead.length === 1 ? 'run was at work when its' : 'runs were at work when their'
+  const runs = dead.map(({ row }) => row.id)
+  const level = dead.some(({ row }) => row.deaths >= SUSPECT_AFTER) ? 'warn' : 'info'
+  log[level]({ hint: LOOPS, runs }, `${dead.length} ${were} process ended without stop(): ${named.join(', ')}${more}`)
 }

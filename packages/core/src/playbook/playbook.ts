@@ -95,9 +95,8 @@ export function definePlaybook<
       `"${d.name}" is not a name for a playbook`,
       'Use letters, digits, ".", "-", "_"; "keelson." is taken.',
     )
-  if (!Number.isSafeInteger(d.version) || d.version < 1) {
+  if (!Number.isSafeInteger(d.version) || d.version < 1)
     throw invalid(`playbook ${d.name} has version ${JSON.stringify(d.version)}`, 'Use whole numbers from 1.')
-  }
   assertCallable(`playbook ${d.name}`, d, ['run', 'serialize'])
   if (d.run === undefined) throw invalid(`playbook ${d.name} has no run`, 'run: async (ctx, input) => …')
   assertOneOf(`"while" of playbook ${d.name}`, d.while, ['open', 'running'])
