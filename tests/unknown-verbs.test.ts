@@ -34,6 +34,18 @@ const CASES: readonly (readonly [verb: string, given: readonly unknown[], says: 
   ['merge', [[], { by, onConflict: 'theirs' }], 'not "theirs"', 'keep, take'],
   ['rehearse', [{ playbok: 'x' }], 'has no option "playbok"', '"playbook"'],
   ['runs.list', [{ state: 'x' }], 'not "x"', 'open, settled, held'],
+  ...['runs.list', 'inbox.list', 'holds.list', 'audit.query', 'grants.uses', 'memory.facts'].flatMap((verb) =>
+    [Number.NaN, 1.5, '5', null].map(
+      (limit) =>
+        [
+          verb,
+          [...(verb === 'grants.uses' ? ['g'] : []), { limit }],
+          '"limit" of argument',
+          'type of the verb',
+        ] as const,
+    ),
+  ),
+  ...['x', Number.NaN].map((after) => ['runs.list', [{ after }], '"after" of argument 1', 'type of the verb'] as const),
   ['runs.list', [{ limits: 5 }], 'has no option "limits"', '"limit"'],
   ['runs.retry', ['r', { by, stp: 'x' }], 'has no option "stp"', 'step'],
   ['runs.restart', ['r', { by, from: 'begin' }], '"from" of argument 2', 'start'],

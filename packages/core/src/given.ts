@@ -23,10 +23,13 @@ const words = (z: Zod) => {
   const any = z.unknown()
   const flag = z.boolean().optional()
   const some = z.looseObject({})
-  /** Options: those in `shape` are looked at; of the others, in `more`, only the name. */
+  /** So many of a list: each verb has its bounds, and what is no whole number would be past none of them. */
+  const limit = z.custom((value) => value === Infinity || Number.isInteger(value), 'a whole number is needed')
+  /** Options: those in `shape` are looked at; of the others, in `more`, only the name, and that a `limit` is one. */
   const takes = <S extends z.ZodRawShape>(shape: S, more = '') => {
     const names = more.split(' ').filter((name) => name !== '')
-    return z.strictObject({ ...shape, ...Object.fromEntries(names.map((name) => [name, any.optional()])) })
+    const known = names.map((name) => [name, (name === 'limit' ? limit : any).optional()])
+    return z.strictObject({ ...shape, ...(Object.fromEntries(known) as z.ZodRawShape) })
   }
   const asks = (more: string, shape: z.ZodRawShape = {}) => takes(shape, more).optional()
   const actor = z.looseObject({ kind: z.enum(['person', 'system', 'agent']), id: text })
@@ -93,7 +96,7 @@ function ofRuns({ z, text, any, flag, takes, asks, by, reason, thing, version, p
     ...each('runs.', { retry: [text, by('step')], setOutcome: [text, by('outcome', { step: text })] }),
     ...each('runs.', { restart: [text, by('checkpoint step', { from: z.literal('start').optional() })] }),
     ...each('runs.', { move: [text, by('', { to: version })] }),
-    ...each('runs.', { list: [asks('playbook after limit', { state, builtIn: flag })] }),
+    ...each('runs.', { list: [asks('playbook limit', { state, builtIn: flag, after: z.number().optional() })] }),
     ...each('runs.', { upgrade: [by('from runs', { playbook: text, to: version, dryRun: flag })] }),
     ...each('inbox.', { list: [asks('after limit run entity assignee', { snoozed: flag })], get: [text] }),
     ...each('inbox.', { opened: [text, by()], decide: [text, decided], delegate: [text, takes({}, 'by to note')] }),
