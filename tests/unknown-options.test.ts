@@ -102,6 +102,14 @@ const CASES: readonly (readonly [string, (ctx: Loose) => Promise<unknown>, says:
   ['all', (ctx) => ctx['all']!(['\ud800'], String, () => 1), 'half of a surrogate pair', 'key'],
   ['waitFor', (ctx) => ctx['waitFor']!(told, { since: Number.NaN }), 'since of ctx.waitFor is NaN', 'milliseconds'],
   ['waitFor', (ctx) => ctx['waitFor']!(told, { since: '2027-01-01' }), 'since of ctx.waitFor is "2', 'milliseconds'],
+  ...['2020-01-31T09:00:00', '2020-02-30', '2020-01-31T25:00:00Z', 'Fri, 31 Jan 2020 09:00:00 GMT', 'x'].map(
+    (until): Case => [
+      'sleep',
+      (ctx) => ctx['sleep']!({ until }),
+      `"${until}" is not an instant`,
+      "'2027-01-31T09:00:00Z'",
+    ],
+  ),
   ['act', (ctx) => ctx['act']!(write, {}, { key: 5 }), 'key of ctx.act is 5', 'a text'],
   ['act', (ctx) => ctx['act']!(write, {}, { key: null }), 'key of ctx.act is null', 'a text'],
   ['effect', (ctx) => ctx['effect']!(write, {}, { key: '\ud800' }), 'key of ctx.act is', 'a text'],
@@ -142,6 +150,18 @@ describe('a verb of a context', () => {
       message: expect.stringContaining(says) as string,
       hint: expect.stringContaining(hint) as string,
     })
+  })
+
+  it.each([
+    '2020-01-31',
+    '2020-01-31T09:00Z',
+    '2020-01-31T09:00:00.5+01:00',
+    '2020-02-29T00:00:00Z',
+    '-000001-01-01T00:00:00Z',
+  ])('sleeps until %s', async (until) => {
+    const playbook = code((ctx) => ctx.sleep({ until }))
+    const keelson = await open(store(), { playbooks: [playbook] })
+    expect(await (await keelson.start(playbook, {}, { id: 'r' })).result()).toBe(null)
   })
 
   it('takes no options, and one that is left undefined', async () => {

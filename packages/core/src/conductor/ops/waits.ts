@@ -42,7 +42,7 @@ export function sleep(
 ): Promise<void> {
   const { until: given } = (duration ?? {}) as { until?: string }
   const ms = given === undefined ? durationMs(duration as string) : undefined
-  const fixed = given === undefined ? undefined : instant(given)
+  const fixed = given === undefined ? undefined : instant(given, pass.history.ops.has(key))
   const hash = sha256(canonical([ms ?? null, fixed ?? null]))
   const live = async (op: Op): Promise<void> => {
     if (op.opened === undefined) {
@@ -58,9 +58,17 @@ export function sleep(
   return pass.operation({ key, kind: 'sleep', hash, live })
 }
 
-function instant(text: string): number {
+const ISO = /^((?:\d{4}|[+-]\d{6})-\d\d-\d\d)(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d))?$/
+
+/**
+ * One without a zone is another instant on another machine, where the run would not fit its journal; a day that there is not would be
+ * taken for another. What a run sleeps by since before goes on.
+ */
+function instant(text: string, asBefore: boolean): number {
   const at = Date.parse(text)
-  if (Number.isFinite(at)) return at
+  const [, day] = ISO.exec(text) ?? []
+  const exists = day !== undefined && new Date(Date.parse(day)).toJSON()?.startsWith(day) === true
+  if (Number.isFinite(at) && (asBefore || exists)) return at
   throw new KeelsonError('DURATION_INVALID', `"${text}" is not an instant`, {
     hint: "Use ISO text with an offset: '2027-01-31T09:00:00Z'.",
   })
