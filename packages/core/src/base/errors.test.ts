@@ -58,6 +58,43 @@ describe('an error that is stored', () => {
     expect(storeError(new Hostile())).toMatchObject({ code: 'STEP_FAILED' })
   })
 
+  it.each<[string, unknown, string]>([
+    [
+      'an object of a client',
+      { status: 422, body: { why: 'no such list' } },
+      '{"status":422,"body":{"why":"no such list"}}',
+    ],
+    ['one that says something', { status: 500, message: 'the list is gone' }, 'the list is gone'],
+    [
+      'an error of another realm',
+      Object.assign(Object.create(null) as object, { name: 'TypeError', message: 'x is not y' }),
+      'x is not y',
+    ],
+    ['a circle', circle, '{"self":["…"'],
+    ['one that is long', { text: 'x'.repeat(5000) }, '{"text":"xxx'],
+    ['nothing', {}, '{}'],
+    ['a list', ['no', 'way'], '["no","way"]'],
+    ['one with words of its own', { toString: () => 'in my words' }, 'in my words'],
+    [
+      'several errors',
+      new AggregateError([new Error('connect ::1'), new Error('connect 127.0.0.1')]),
+      'connect ::1; connect 127.0.0.1',
+    ],
+    [
+      'several, and what they come to',
+      new AggregateError([new Error('no mirror')], 'all of them failed'),
+      'all of them failed (no mirror)',
+    ],
+    ['a code alone', Object.assign(new Error(''), { code: 'ECONNREFUSED' }), 'ECONNREFUSED'],
+    ['an error that says nothing', new Error(''), ''],
+  ])('says what it was, of %s', (_, value, says) => {
+    const { message } = storeError(value)
+    expect(message.length).toBeLessThan(600)
+    expect(message).toContain(says)
+    if (says === '') expect(message).toBe('')
+    expect(message).not.toContain('[object')
+  })
+
   it('keeps data that is JSON as it is', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 6 })), (data) => {

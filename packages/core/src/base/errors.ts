@@ -144,7 +144,7 @@ const CODES: ReadonlySet<string> = new Set(ERROR_CODES)
 export function storeError(thrown: unknown): StoredError {
   try {
     if (KeelsonError.is(thrown)) return ofKeelson(thrown)
-    if (!(thrown instanceof Error)) return { code: 'STEP_FAILED', message: wellFormed(thrown) }
+    if (!(thrown instanceof Error)) return { code: 'STEP_FAILED', message: wellFormed(saidBy(thrown)) }
     return { code: 'STEP_FAILED', name: wellFormed(thrown.name), message: wellFormed(withCause(thrown)) }
   } catch {
     return { code: 'STEP_FAILED', message: 'something that cannot be read' }
@@ -154,13 +154,37 @@ export function storeError(thrown: unknown): StoredError {
 /** Longest part of a cause that is kept. */
 const CAUSE_MAX = 300
 
-/** `fetch failed` alone says nothing: what it is for is in its cause. */
-function withCause({ message, cause }: Error): string {
-  if (!(cause instanceof Error)) return message
-  const { code } = cause as { code?: unknown }
-  const why = cause.message === '' && typeof code === 'string' ? code : cause.message
-  return why === '' || message.includes(why) ? message : `${message} (${why.slice(0, CAUSE_MAX)})`
+/** `fetch failed` alone says nothing: what it is for is in its cause, or in the errors that it stands for. */
+function withCause(error: Error): string {
+  const { cause } = error
+  const own = messageOf(error)
+  const why = cause instanceof Error ? messageOf(cause) : error instanceof AggregateError ? several(error) : ''
+  if (why === '' || own.includes(why)) return own
+  return own === '' ? why.slice(0, CAUSE_MAX) : `${own} (${why.slice(0, CAUSE_MAX)})`
 }
+
+function messageOf(error: Error): string {
+  const { code } = error as { code?: unknown }
+  return error.message === '' && typeof code === 'string' ? code : error.message
+}
+
+function several({ errors }: AggregateError): string {
+  return errors.map((one: unknown) => (one instanceof Error ? messageOf(one) : printed(one))).join('; ')
+}
+
+/** What was thrown and is no error: its message, or all of it where it has no words of its own. */
+function saidBy(thrown: unknown): unknown {
+  if (typeof thrown !== 'object' || thrown === null) return thrown
+  const { message } = thrown as { message?: unknown }
+  if (typeof message === 'string' && message !== '') return message
+  const text = Array.isArray(thrown) ? '[object' : printed(thrown)
+  if (!text.startsWith('[object')) return text
+  const all = JSON.stringify(asJson(thrown, DATA_MAX.depth - OBJECT_DEPTH, { left: DATA_MAX.values }))
+  return all.length > CAUSE_MAX ? `${all.slice(0, CAUSE_MAX)}…` : all
+}
+
+/** So deep is looked into what was thrown. */
+const OBJECT_DEPTH = 4
 
 function ofKeelson({ code, name, message, hint, data }: KeelsonError): StoredError {
   const kept = dataOf(data)
