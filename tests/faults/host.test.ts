@@ -181,3 +181,47 @@ describe('a step that starts another run', () => {
     expect(await t.runs.get('other').result()).toBe('fine')
   })
 })
+
+describe('a log that fails', () => {
+  const breaks = (): never => {
+    throw new Error('the log is full')
+  }
+  it.each([
+    ['throws', breaks],
+    ['rejects', () => Promise.reject(new Error('the log is full'))],
+  ])('and %s harms no run, and no store', async (_, fails) => {
+    const speaks = code(async (ctx) => {
+      ctx.log.info({}, 'begun')
+      await ctx.step('tries', ({ attempt }) => (attempt < 2 ? breaks() : 1), { retry: { first: '0s' } })
+      await ctx.ask('So?', { answer: z.string() })
+      return 'done'
+    })
+    const log = { info: fails, warn: fails, error: fails } as never
+    const keelson = await open(store(), { playbooks: [speaks], log })
+    keelson.on('run.started', breaks)
+    const run = await keelson.start(speaks, {}, { id: 'r' })
+    await expect.poll(async () => (await keelson.inbox.list()).items.length).toBe(1)
+    const [item] = (await keelson.inbox.list()).items
+    const by = { kind: 'person', id: 'ann' } as const
+    await keelson.inbox.decide(item!.id, { hash: item!.hash, by, answer: 'yes' })
+    expect(await run.result()).toBe('done')
+    await turns()
+    expect(lost).toEqual([])
+  })
+
+  it('is called as a method of what was given', async () => {
+    class Book {
+      readonly said: string[] = []
+      info(_: object, message = ''): void {
+        this.said.push(message)
+      }
+      warn = (): void => {}
+      error = (): void => {}
+    }
+    const book = new Book()
+    const speaks = code(async (ctx) => ctx.log.info({}, 'begun'))
+    const keelson = await open(store(), { playbooks: [speaks], log: book })
+    await (await keelson.start(speaks, {}, { id: 'r' })).result()
+    expect(book.said).toContain('begun')
+  })
+})

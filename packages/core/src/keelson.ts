@@ -4,7 +4,7 @@ import type { Actor } from './base/actor.ts'
 import { systemClock, type Clock } from './base/clock.ts'
 import { KeelsonError } from './base/errors.ts'
 import { systemIds } from './base/ids.ts'
-import { lines, logsTo, silent } from './base/log.ts'
+import { harmless, lines, logsTo, silent } from './base/log.ts'
 import { loadZod } from './base/zod.ts'
 import { budgetPlaybook } from './conductor/budget-run.ts'
 import { limiting, tellMisnamed } from './limiting.ts'
@@ -143,7 +143,7 @@ function definitionsOf(options: ConductorOptions) {
 async function prepared(options: ConductorOptions): Promise<() => Conductor> {
   const definitions = definitionsOf(options)
   const { settings } = definitions
-  const log = options.log ?? (process.env['NODE_ENV'] === 'production' ? silent : lines)
+  const log = harmless(options.log ?? (process.env['NODE_ENV'] === 'production' ? silent : lines))
   const clock = options.clock ?? systemClock
   const ids = options.ids ?? systemIds
   const worker = `${options.name ?? 'conductor'}-${ids.id()}`

@@ -20,6 +20,21 @@ function print(level: string, fields: object, message = ''): void {
   console.error(`keelson ${level}${message}${hint === undefined ? '' : `\n        ${hint}`}`)
 }
 
+/** As `log`, but what fails in it harms nothing of what it tells of. */
+export function harmless(log: Logger): Logger {
+  const say =
+    (level: keyof Logger) =>
+    (fields: object, message?: string): void => {
+      try {
+        const answer: unknown = log[level](fields, message)
+        if (answer instanceof Promise) answer.catch(() => {})
+      } catch {
+        // There is nobody left to tell.
+      }
+    }
+  return { info: say('info'), warn: say('warn'), error: say('error') }
+}
+
 const logs = new WeakMap<object, Logger>()
 
 /** Says into which log goes what is told about `of`. */
