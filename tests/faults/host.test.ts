@@ -225,3 +225,22 @@ describe('a log that fails', () => {
     expect(book.said).toContain('begun')
   })
 })
+
+describe('a mayDecide that says neither true nor false', () => {
+  it.each<[unknown, string]>([
+    [undefined, 'undefined'],
+    [{ allowed: false }, 'an object'],
+    ['no', '"no"'],
+    [Promise.resolve(0), '0'],
+  ])('%j decides nothing, and it is said', async (says, named) => {
+    const asks = code(async (ctx) => ctx.ask('So?', { answer: z.string() }))
+    const keelson = await open(store(), { playbooks: [asks], mayDecide: (() => says) as never })
+    await keelson.start(asks, {}, { id: 'r' })
+    await expect.poll(async () => (await keelson.inbox.list()).items.length).toBe(1)
+    const [item] = (await keelson.inbox.list()).items
+    const by = { kind: 'person', id: 'ann' } as const
+    const decided = keelson.inbox.decide(item!.id, { hash: item!.hash, by, answer: 'yes' })
+    await expect(decided).rejects.toMatchObject({ code: 'DEFINITION_INVALID', message: `mayDecide answered ${named}` })
+    expect((await keelson.inbox.list()).items).toHaveLength(1)
+  })
+})

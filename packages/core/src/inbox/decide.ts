@@ -15,6 +15,7 @@
 import type { z } from 'zod'
 import { actorJson, isActor, type Actor } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
+import { named } from '../base/known.ts'
 import { canonical, canonicalAround } from '../base/json.ts'
 import { toStored } from '../base/schema.ts'
 import type { Json } from '../base/value.ts'
@@ -184,7 +185,12 @@ export async function untouchable(
 
 /** Where the host has no rule, an agent decides nothing: what asks is not what answers. */
 async function mayDecide(options: Pick<Deciding, 'mayDecide'>, by: Actor, item: ItemRecord): Promise<boolean> {
-  return options.mayDecide === undefined ? by.kind !== 'agent' : options.mayDecide(by, itemOf(item))
+  if (options.mayDecide === undefined) return by.kind !== 'agent'
+  const said: unknown = await options.mayDecide(by, itemOf(item))
+  if (typeof said === 'boolean') return said
+  throw new KeelsonError('DEFINITION_INVALID', `mayDecide answered ${named(said)}`, {
+    hint: 'Let it say true or false. Nothing was decided.',
+  })
 }
 
 function closedAs({ state, dueAt }: ItemRecord): string {
