@@ -5,6 +5,7 @@
  */
 import { storeError, type StoredError } from '../../base/errors.ts'
 import { canonical, parseStored } from '../../base/json.ts'
+import { named } from '../../base/known.ts'
 import { fromStored, toStored } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
 import type { AnyAction } from '../../connector/action.ts'
@@ -16,7 +17,7 @@ import { ANYTHING, type Bytes, type Sent } from './bytes.ts'
 import { LOOKS_MAX, looksIn, mayTry, noMore, UNSETTLED, type Known, type Looked } from './counts.ts'
 import { remoteKey } from './ledger.ts'
 import { firstSentAt, isSentAs } from './reshaped.ts'
-import { backoffMs, configOf, mayResend, timedOut, within } from './send.ts'
+import { backoffMs, configOf, isDelay, mayResend, timedOut, within } from './send.ts'
 import type { EffectSpec } from './spec.ts'
 import { leftOf } from './windows.ts'
 
@@ -111,12 +112,12 @@ async function lookOnce(
     const { reconcile } = action
     const input = fromStored(action.input, canonical(bytes.input))
     const found = await within(env, action.timeoutMs, timedOut(action), () => reconcile(input, options))
-    if (found.state === 'done') return doneLook(action, found)
-    if (found.state === 'unknown') {
-      const error = { ...sent.error, message: found.why ?? sent.error.message }
+    if (found?.state === 'done') return doneLook(action, found)
+    if (found?.state !== 'not-found') {
+      const error = { ...sent.error, message: whyUnknown(action, found) ?? sent.error.message }
       return { do: 'undecided', error: env.actions.redacted(claimed.row.workspace, action, error) }
     }
-    const windowMs = Math.max(found.settleMs ?? 0, action.settleWindowMs)
+    const windowMs = Math.max(isDelay(found.settleMs) ? found.settleMs : 0, action.settleWindowMs)
     const final = Math.max(sent.sentAt + windowMs, now + leftOf(windowMs, lookedMs))
     if (now >= final) return { do: 'not-happened' } // by when the look began
     return looks['not-found'] + 1 < LOOKS_MAX
@@ -128,6 +129,13 @@ async function lookOnce(
       return { do: 'undecided', error: env.actions.redacted(claimed.row.workspace, action, storeError(thrown)) }
     return { do: 'wait', until: now + backoffMs(failed, () => env.ids.random(), 5000), looked: 'failed' }
   }
+}
+
+/** A state that there is not says nothing; least of all that it did not happen. */
+function whyUnknown(action: AnyAction, found: { state: 'unknown'; why?: string } | undefined): string | undefined {
+  if (found?.state === 'unknown') return found.why
+  const state = named((found as { state?: unknown } | undefined)?.state)
+  return `reconcile of ${action.name} answered the state ${state}, and there are done, not-found and unknown`
 }
 
 function doneLook(action: AnyAction, found: { output: unknown; undo?: unknown }): Look {

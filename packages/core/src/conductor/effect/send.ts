@@ -4,10 +4,12 @@
  * S1. A try has an end: after the action's timeout its signal is aborted and its outcome is unknown. What it answers
  *     later is reported as late, never taken for this try's outcome.
  * S2. Outputs are parsed before they count: one that does not fit leaves the outcome unknown.
- * S3. Anything thrown that nobody classified leaves the outcome of a write unknown; a read is simply tried again.
+ * S3. Anything thrown that nobody classified, or by a class that there is not, leaves the outcome of a write unknown; a read is simply
+ *     tried again.
  */
 import { KeelsonError, storeError, type StoredError } from '../../base/errors.ts'
 import { parseStored } from '../../base/json.ts'
+import { isPromise } from '../../base/known.ts'
 import { fromStored, outputOf, toStored } from '../../base/schema.ts'
 import type { Json } from '../../base/value.ts'
 import { ActionError, type AnyAction, type Failure } from '../../connector/action.ts'
@@ -150,14 +152,26 @@ function failed({ env, workspace, action }: Try, thrown: unknown): Tried {
   const stored = { ...storeError(thrown), code: KeelsonError.is(thrown) ? thrown.code : 'ACTION_FAILED' }
   const error = cut(env.actions.redacted(workspace, action, stored))
   const afterMs = failure.class === 'rate-limited' ? failure.afterMs : undefined
-  return { end: failure.class, error, ...(afterMs === undefined ? {} : { afterMs }) }
+  return { end: failure.class, error, ...(isDelay(afterMs) ? { afterMs } : {}) }
+}
+
+const CLASSES: readonly unknown[] = ['retry', 'rate-limited', 'final', 'reauth', 'unknown'] satisfies Failure['class'][]
+
+/** What code says of a failure counts where it is one of the words that there are: any other would pass for "it did not happen". */
+function isFailure(said: unknown): said is Failure {
+  return CLASSES.includes((said as { class?: unknown } | null | undefined)?.class)
+}
+
+/** Milliseconds that somebody outside asked for; what is none is as if nothing was said. */
+export function isDelay(ms: unknown): ms is number {
+  return Number.isFinite(ms) && (ms as number) >= 0
 }
 
 function classify(action: AnyAction, thrown: unknown): Failure {
-  if (ActionError.is(thrown)) return thrown.failure
   if (KeelsonError.is(thrown, 'CREDENTIALS_MISSING')) return { class: 'reauth' }
-  const own = safely(() => action.classify?.(thrown))
-  if (own !== undefined) return own
+  const said: unknown = ActionError.is(thrown) ? thrown.failure : safely(() => action.classify?.(thrown))
+  if (isFailure(said)) return said
+  if (isPromise(said)) said.then(undefined, () => {}) // what it comes to is too late
   return {
     class:
       action.effect === 'read' && !KeelsonError.is(thrown, 'OUTPUT_INVALID')

@@ -1,0 +1,104 @@
+/** Junk: what the code of an action says that is none of its words is no proof that nothing happened. */
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { action, ActionError, definePlaybook, policy } from '@keelson/core'
+import { testConductor } from '@keelson/testing'
+
+/** Pays, and says what a test has it say of that. */
+function paying(more: object, says: () => unknown) {
+  let paid = 0
+  const pay = action({
+    ...{ name: 'bank.pay', effect: 'irreversible', idempotency: { by: 'none' } },
+    ...{ input: z.object({ to: z.string() }), output: z.object({}), intent: ({ to }: { to: string }) => ['pay', to] },
+    run: () => {
+      paid++
+      throw says()
+    },
+    ...more,
+  } as never)
+  const payment = definePlaybook({
+    ...{ name: 'payment', version: 1, input: z.object({}), output: z.null() },
+    async run(ctx) {
+      await ctx.act(pay, { to: 'ada' })
+      return null
+    },
+  })
+  const gate = policy([policy.rule('pay', { on: pay }, () => policy.allow())])
+  return {
+    harness: () => testConductor({ playbooks: [payment], actions: [pay], policy: gate }),
+    payment,
+    paid: () => paid,
+  }
+}
+
+const lost = (): unknown => new Error('socket hang up')
+
+describe('a class of failure that there is not', () => {
+  it.each<[string, object, () => unknown]>([
+    ['of classify', { classify: () => ({ class: 'transient' }) }, lost],
+    ['of classify, as a word', { classify: () => 'retry' }, lost],
+    ['of classify, as a promise', { classify: async () => ({ class: 'final' }) }, lost],
+    ['of an ActionError', {}, () => new ActionError({ class: 'fatal' } as never, 'no')],
+    ['of an ActionError, as a word', {}, () => new ActionError('final' as never, 'no')],
+    ['of an ActionError without one', {}, () => new ActionError(undefined as never, 'no')],
+  ])('%s leaves unknown whether it happened, and it is not done again', async (_, more, says) => {
+    const { harness, payment, paid } = paying(more, says)
+    const t = await harness()
+    await t.start(payment, {}, { id: 'one' })
+    await t.start(payment, {}, { id: 'two' })
+    await t.advance('1d')
+    expect((await t.inbox.list()).items).toMatchObject([{ kind: 'outcome-unknown' }])
+    expect(paid()).toBe(1)
+    await t.stop()
+  })
+
+  it.each([Number.NaN, -1, Infinity, '5s'])(
+    'that says to come back after %j is tried again by our own delays',
+    async (afterMs) => {
+      let times = 0
+      const says = (): unknown => new ActionError({ class: 'rate-limited', afterMs } as never, `slow down (${++times})`)
+      const { harness, payment, paid } = paying({}, says)
+      const t = await harness()
+      const run = await t.start(payment, {})
+      await t.advance('1d')
+      await expect(run.result()).rejects.toMatchObject({ code: 'ACTION_FAILED' })
+      expect(paid()).toBe(5)
+      await t.stop()
+    },
+  )
+})
+
+describe('a look that answers what there is not', () => {
+  it.each<[unknown, string]>([
+    [{ state: 'pending' }, '"pending"'],
+    [{ state: 'not_found' }, '"not_found"'],
+    [{}, 'undefined'],
+    [undefined, 'undefined'],
+    ['not-found', 'undefined'],
+  ])('%j has found nothing out: a person is asked, and nothing is sent again', async (found, named) => {
+    const { harness, payment, paid } = paying({ idempotency: { by: 'lookup' }, reconcile: () => found }, lost)
+    const t = await harness()
+    const run = await t.start(payment, {})
+    await t.advance('1d')
+    const [item] = (await t.inbox.list()).items
+    expect(item).toMatchObject({ kind: 'outcome-unknown' })
+    expect(await t.keelson.why(run.id)).toContain(`reconcile of bank.pay answered the state ${named}`)
+    expect(paid()).toBe(1)
+    await t.stop()
+  })
+
+  it.each([Number.NaN, -1, Infinity, '5m'])(
+    'not-found for %j more counts after the window of its action',
+    async (settleMs) => {
+      const reconcile = () => ({ state: 'not-found', settleMs })
+      const { harness, payment, paid } = paying({ idempotency: { by: 'lookup' }, reconcile, attempts: 2 }, lost)
+      const t = await harness()
+      await t.start(payment, {})
+      await t.advance('59s')
+      expect(paid()).toBe(1)
+      await t.advance('10m')
+      expect(paid()).toBe(2)
+      await t.stop()
+    },
+  )
+})
