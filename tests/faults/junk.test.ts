@@ -102,3 +102,63 @@ describe('a look that answers what there is not', () => {
     },
   )
 })
+
+describe('an intent that names nothing', () => {
+  it.each<[unknown, string]>([
+    [[], 'a list of nothing'],
+    ['pay', '"pay"'],
+    [{ to: 'ada' }, 'an object'],
+    [Promise.resolve(['pay']), 'a promise'],
+    [['pay', null], 'null in it'],
+    [['pay', undefined], 'undefined in it'],
+    [['pay', Number.NaN], 'NaN in it'],
+    [['pay', ['ada']], 'a list in it'],
+  ])('%j is refused: it would be the same effect, whatever it is about', async (intent, named) => {
+    const { harness, payment, paid } = paying({ intent: () => intent }, lost)
+    const t = await harness()
+    const run = await t.start(payment, {})
+    await expect(run.result()).rejects.toMatchObject({
+      code: 'ACTION_FAILED',
+      message: `intent() of bank.pay answered ${named}`,
+      hint: expect.stringContaining("['reminder', input.invoice]") as string,
+    })
+    expect(paid()).toBe(0)
+    await t.stop()
+  })
+
+  it('is what its run and its place are, where it says nothing', async () => {
+    const { harness, payment, paid } = paying({ intent: () => undefined, classify: () => ({ class: 'final' }) }, lost)
+    const t = await harness()
+    await t.start(payment, {}, { id: 'one' })
+    await t.start(payment, {}, { id: 'two' })
+    expect(paid()).toBe(2)
+    await t.stop()
+  })
+})
+
+it.each(['extreme', 3, null, {}, Promise.resolve('low')])(
+  'a risk of %j is a high one, unless nothing is said',
+  async (risk) => {
+    const pay = action({
+      ...{
+        name: 'bank.pay',
+        effect: 'reversible',
+        idempotency: { by: 'key' },
+        input: z.object({}),
+        output: z.object({}),
+      },
+      ...{ run: () => ({ output: {} }), risk: () => risk },
+    } as never)
+    const payment = definePlaybook({
+      ...{ name: 'payment', version: 1, input: z.object({}), output: z.null() },
+      async run(ctx) {
+        await ctx.act(pay, {} as never)
+        return null
+      },
+    })
+    const t = await testConductor({ playbooks: [payment], actions: [pay] })
+    await t.start(payment, {})
+    expect((await t.inbox.list()).items).toMatchObject([{ kind: 'approval', risk: risk === null ? 'low' : 'high' }])
+    await t.stop()
+  },
+)

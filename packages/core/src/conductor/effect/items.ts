@@ -180,7 +180,8 @@ export function factsOf(
   const byDefault: Risk = irreversible ? (action.idempotency.by === 'none' ? 'high' : 'medium') : 'low'
   const { risk: given, batchBy } = action
   const value = (): unknown => fromStored(action.input, canonical(input))
-  const risk = safely(() => (typeof given === 'function' ? given(value()) : given) ?? byDefault, 'high')
+  const said = safely(() => (typeof given === 'function' ? given(value()) : given) ?? byDefault, 'high')
+  const risk = said === 'low' || said === 'medium' ? said : 'high' // whatever else it says
   const sums = totals(costsKnown(action, input) ?? [])
   const part = safely(() => batchBy?.(value()) ?? '', undefined)
   const alone = irreversible || risk === 'high' || part === undefined

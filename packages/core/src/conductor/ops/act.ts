@@ -3,6 +3,7 @@ import type { Actor } from '../../base/actor.ts'
 import { durationMs, type Duration } from '../../base/duration.ts'
 import { KeelsonError } from '../../base/errors.ts'
 import { canonical, parseStored } from '../../base/json.ts'
+import { named } from '../../base/known.ts'
 import { fromStored, toStored } from '../../base/schema.ts'
 import type { Labels } from '../../base/labels.ts'
 import type { Json } from '../../base/value.ts'
@@ -121,9 +122,11 @@ export function one<In, Out>(pass: Pass, key: string, action: AnyAction, asked: 
   const acting = async (op: Op): Promise<Acting> => {
     const { env, claimed } = pass.task
     const secret = await env.company(claimed.row.workspace).key()
-    const intent = businessOf(action, input) ?? [claimed.row.id, pass.history.start.continuation, key]
-    const parts = extra === undefined ? intent : [...intent, `key:${extra}`]
     const begun = op.opened !== undefined || op.sending !== undefined // for real, before it was put into shadow
+    const business = businessOf(action, input)
+    if (!begun) assertIntent(action, business)
+    const intent = business ?? [claimed.row.id, pass.history.start.continuation, key]
+    const parts = extra === undefined ? intent : [...intent, `key:${extra}`]
     const shadow = begun ? undefined : (more.shadow ?? (await shadowed(pass, action, input)))
     const own = shadow?.simulated === true ? ['in shadow', shadow.root, ...parts] : parts
     return {
@@ -169,6 +172,23 @@ export function businessOf(action: AnyAction, input: string): readonly (string |
       cause,
     })
   }
+}
+
+/** Throws `ACTION_FAILED` for what names no effect: whatever such an effect is about, it would be one and the same. */
+function assertIntent({ name }: AnyAction, said: unknown): void {
+  if (said === undefined || (Array.isArray(said) && said.length > 0 && said.every(isPart))) return
+  const answered = !Array.isArray(said)
+    ? named(said)
+    : said.length === 0
+      ? 'a list of nothing'
+      : `${named(said.find((part) => !isPart(part)))} in it`
+  throw new KeelsonError('ACTION_FAILED', `intent() of ${name} answered ${answered}`, {
+    hint: "Nothing was sent. Let it name what the effect is about, by texts and numbers: ['reminder', input.invoice].",
+  })
+}
+
+function isPart(part: unknown): boolean {
+  return typeof part === 'string' || Number.isFinite(part)
 }
 
 /** Is the same effect asked for by an input that a person has edited? Throws `ACTION_FAILED` where its code cannot tell. */
