@@ -152,7 +152,7 @@ it.each(['extreme', 3, null, {}, Promise.resolve('low')])(
     const payment = definePlaybook({
       ...{ name: 'payment', version: 1, input: z.object({}), output: z.null() },
       async run(ctx) {
-        await ctx.act(pay, {} as never)
+        await ctx.act(pay, {})
         return null
       },
     })
