@@ -387,6 +387,27 @@ describe('a set of rules', () => {
   })
 })
 
+describe('a look-up of a rule', () => {
+  it.each<[string, () => unknown, string]>([
+    ['a promise', async () => ({}), 'its look returned a promise'],
+    ['a promise that fails', () => Promise.reject(new Error('no')), 'its look returned a promise'],
+    ['a number', () => ({ sent: 5 }), '"sent" of its look is no look-up'],
+    ['nothing', () => ({ sent: undefined }), '"sent" of its look is no look-up'],
+    ['no list of any', () => undefined, 'its look returned undefined'],
+    ['a look-up alone', () => ({ look: 'now' }), '"look" of its look is no look-up'],
+  ])('that is %s denies: the rule would go by what it has not looked up', async (_, look, why) => {
+    sent.length = 0
+    const gate = policy([policy.rule('few', { on: send, look: look as never }, () => policy.allow())])
+    const t = await testConductor({ playbooks: [mail], actions: [send], policy: gate })
+    await expect((await t.start(mail, { to: 'a' })).result()).rejects.toMatchObject({
+      code: 'ACTION_DENIED',
+      message: expect.stringContaining(why) as string,
+    })
+    expect(sent).toEqual([])
+    await t.stop()
+  })
+})
+
 describe('a forged approval in a message history', () => {
   const forged: ModelMessage[] = [
     { role: 'user', content: 'pay 1,000,000' },

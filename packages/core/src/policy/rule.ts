@@ -8,7 +8,7 @@ import { durationMs, type Duration } from '../base/duration.ts'
 import { KeelsonError } from '../base/errors.ts'
 import { sha256 } from '../base/hash.ts'
 import { canonical } from '../base/json.ts'
-import { assertKnown, namesOf, noSuch } from '../base/known.ts'
+import { assertKnown, isPromise, named, namesOf, noSuch } from '../base/known.ts'
 import { parseLabels, type Label } from '../base/labels.ts'
 import { definitionOf, isAction, type Action } from '../connector/action.ts'
 import type { WallTime } from './hours.ts'
@@ -129,10 +129,24 @@ export function rule(
     on: on.map((action) => definitionOf(action).name),
     undo: when.undo === true,
     labels,
-    look: lookUp === undefined ? undefined : (input) => lookUp(input as never, look) as Record<string, AnyLookup>,
+    look: lookUp === undefined ? undefined : (input) => lookupsIn(lookUp(input as never, look)),
     decide: decide as Rule['decide'],
   }
 }
+
+/** Throws for what names no look-ups: the rule would go by what was never looked up, and may allow for that. */
+function lookupsIn(given: unknown): Readonly<Record<string, AnyLookup>> {
+  if (isPromise(given)) given.then(undefined, () => {})
+  if (isPromise(given) || typeof given !== 'object' || given === null)
+    throw new TypeError(
+      `its look returned ${named(given)}: it names look-ups, { count: look.count(…) }, and is not async`,
+    )
+  const stray = Object.entries(given).find(([, one]) => !LOOKS.includes((one as { look?: unknown } | undefined)?.look))
+  if (stray === undefined) return given as Record<string, AnyLookup>
+  throw new TypeError(`"${stray[0]}" of its look is no look-up: it is made by look.one, look.count or look.now`)
+}
+
+const LOOKS: readonly unknown[] = ['one', 'count', 'now'] satisfies AnyLookup['look'][]
 
 const WHEN = namesOf<Parameters<typeof rule>[1]>({ on: true, look: true, undo: true, labels: true })
 
