@@ -68,7 +68,7 @@ function instant(text: string, asBefore: boolean): number {
   const at = Date.parse(text)
   const [, day] = ISO.exec(text) ?? []
   const exists = day !== undefined && new Date(Date.parse(day)).toJSON()?.startsWith(day) === true
-  if (Number.isFinite(at) && (asBefore || exists)) return at
+  if (Number.isFinite(at) && (asBefore || exists || typeof text !== 'string')) return at // a Date is one, wherever it is
   throw new KeelsonError('DURATION_INVALID', `"${text}" is not an instant`, {
     hint: "Use ISO text with an offset: '2027-01-31T09:00:00Z'.",
   })
