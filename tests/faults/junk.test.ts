@@ -162,3 +162,55 @@ it.each(['extreme', 3, null, {}, Promise.resolve('low')])(
     await t.stop()
   },
 )
+
+describe('what an effect rests on that cannot be read', () => {
+  const setUp = () => {
+    let sent = 0
+    const pay = action({
+      ...{ name: 'bank.pay', effect: 'reversible', idempotency: { by: 'key' }, input: z.object({}), output: z.null() },
+      fresh: () => {
+        throw new Error('the shop is down')
+      },
+      run: () => {
+        sent++
+        return { output: null }
+      },
+    } as never)
+    const payment = definePlaybook({
+      ...{ name: 'payment', version: 1, input: z.object({}), output: z.null() },
+      async run(ctx) {
+        await ctx.act(pay, {})
+        return null
+      },
+    })
+    return { pay, payment, sent: () => sent }
+  }
+
+  it('is not taken for unchanged: who agreed did not know, is told, and decides knowing that', async () => {
+    const { pay, payment, sent } = setUp()
+    const t = await testConductor({ playbooks: [payment], actions: [pay] })
+    const run = await t.start(payment, {})
+    await t.approve(pay)
+    expect(sent()).toBe(0)
+    const [item] = (await t.inbox.list()).items
+    expect(item).toMatchObject({
+      kind: 'approval',
+      changed: [{ label: 'what it rests on', after: 'could not be read: the shop is down' }],
+    })
+    await t.approve(pay)
+    expect(await run.result()).toBeNull()
+    expect(sent()).toBe(1)
+    await t.stop()
+  })
+
+  it('lets nothing go by itself at the end of a hold', async () => {
+    const { pay, payment, sent } = setUp()
+    const gate = policy([policy.rule('slowly', { on: pay }, () => policy.hold('10m'))])
+    const t = await testConductor({ playbooks: [payment], actions: [pay], policy: gate })
+    await t.start(payment, {})
+    await t.advance('1h')
+    expect(sent()).toBe(0)
+    expect((await t.inbox.list()).items).toMatchObject([{ kind: 'approval', changed: [{ label: 'what it rests on' }] }])
+    await t.stop()
+  })
+})

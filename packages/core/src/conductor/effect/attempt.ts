@@ -21,7 +21,7 @@ import { shut } from '../life.ts'
 import { sleepWithin } from '../ops/retrying.ts'
 import type { Pass } from '../pass.ts'
 import type { Built } from '../writer.ts'
-import { restedOn } from './fresh.ts'
+import { hasMoved, restedOn } from './fresh.ts'
 import { stillCovered } from './granted.ts'
 import { judge } from './judge.ts'
 import { readEffect, remoteKey } from './ledger.ts'
@@ -67,7 +67,7 @@ async function send(pass: Pass, spec: EffectSpec, action: AnyAction, bytes: Byte
     if (bytes.fresh !== undefined && action.fresh !== undefined && firstSentAt(pass, spec) === undefined) {
       const fresh = await restedOn(pass, action, bytes.input)
       if (pass.work.aborted) return
-      if (canonical(fresh) !== canonical(bytes.fresh)) return complete(pass, key, { state: 'stale', fresh })
+      if (hasMoved(bytes, fresh)) return complete(pass, key, { state: 'stale', fresh })
     }
     const doubt = inDoubt(pass)
     const written = await pass.writer.submit(() => sending(pass, spec, action, bytes, key, remote, attempt))

@@ -14,7 +14,7 @@ import { dataOf, type Entry } from '../../journal/entry.ts'
 import type { Judgement } from '../../policy/verdict.ts'
 import type { AskItem } from '../ops/ask.ts'
 import type { Pass } from '../pass.ts'
-import type { Bytes } from './bytes.ts'
+import { askOf, type Bytes } from './bytes.ts'
 import { configOf, timedOut, within } from './send.ts'
 
 /** What was read, or why nothing was. */
@@ -37,6 +37,18 @@ export async function restedOn(pass: Pass, action: AnyAction, input: Json): Prom
   }
 }
 
+/**
+ * H1. Whether an effect is not to go by what is there now: it is other than it was, or can be read no better than then, and nobody has been
+ * told so yet.
+ */
+export function hasMoved({ fresh: before, covered }: Bytes, now: Json): boolean {
+  return canonical(now) !== canonical(before ?? null) || (isUnread(now) && !covered.has(askOf(FRESHNESS.rule)))
+}
+
+function isUnread(reading: Json | undefined): boolean {
+  return (reading as { error?: string } | undefined)?.error !== undefined
+}
+
 /** What the question under `key` kept as it opened. */
 export function keptBy(pass: Pass, key: string): Json | undefined {
   const opened = pass.history.ops.get(key)?.opened
@@ -48,7 +60,7 @@ export function changeOf(before: Json, after: Json | undefined): PreviewRow[] {
   const [was, is] = [fieldsIn(before), fieldsIn(after)]
   const names = [...new Set([...Object.keys(was), ...Object.keys(is)])].sort()
   return names
-    .filter((name) => was[name] !== is[name])
+    .filter((name) => was[name] !== is[name] || isUnread(after))
     .map((name) => ({ label: name, before: was[name] ?? '(nothing)', after: is[name] ?? '(nothing)' }))
 }
 
