@@ -1,7 +1,7 @@
 /** What is noted of a record is remembered, too: found by its words, told once, taken back with its run, and erased with the record. */
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { action, defineEntity, definePlaybook, type Conductor } from '@keelson/core'
+import { action, defineEntity, definePersona, definePlaybook, type Conductor } from '@keelson/core'
 import { exploreCrashes, testConductor } from '@keelson/testing'
 import { me, open, store } from '../support/open.ts'
 
@@ -94,6 +94,24 @@ describe('a note of a record', () => {
     await patients.note(id, { what: LAMP })
     expect(await found(keelson)).toEqual([LAMP])
     expect(await found({ memory: keelson.memory.scope('workspace', { maxSensitivity: 0 }) })).toEqual([])
+  })
+
+  it('of a run whose persona lets it remember nothing stands in the timeline, as it did, and nowhere else', async () => {
+    const clerk = definePersona({ name: 'clerk', may: ['*'], memory: [] })
+    const bare = definePlaybook({
+      ...{ name: 'bare', version: 1, persona: clerk, input: z.object({ id: z.string() }), output: z.null() },
+      async run(ctx, { id }) {
+        await ctx.entities(Customer).note(id, { what: LAMP })
+        return null
+      },
+    })
+    const keelson = await open(store(), { playbooks: [bare], entities: [Customer] })
+    const customers = keelson.entities(Customer, { by: me })
+    const { id } = await customers.create({ name: 'Ada Lovelace' })
+    expect(await (await keelson.start(bare, { id }, { id: 'one' })).result()).toBe(null)
+    const lines = await customers.timeline(id)
+    expect(lines.map(({ what, memory }) => [what, memory])).toContainEqual([LAMP, undefined])
+    expect(await found(keelson)).toEqual([])
   })
 
   it('follows the record into another, and goes with it when it is erased, wherever it was copied', async () => {

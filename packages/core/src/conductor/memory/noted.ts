@@ -3,6 +3,7 @@
  *
  * W1. The line says which memory it is, and is told once where both are at hand. The line is history, and stays; the memory is found by
  *     its words, taken back with its run, forgotten and erased as any other.
+ * W2. Whose persona lets it remember nowhere notes all the same: the line is the record's, as ever.
  */
 import { joinLabels, labelled, NO_LABELS, type Labels } from '../../base/labels.ts'
 import type { Json } from '../../base/value.ts'
@@ -11,6 +12,7 @@ import { note } from '../../memory/entity-verbs.ts'
 import type { Writing, Written } from '../../memory/entity-write.ts'
 import { EVIDENCE_MAX, TEXT_MAX } from '../../memory/input.ts'
 import type { Evidence, Source } from '../../memory/unit.ts'
+import { mayWrite } from './bounds.ts'
 import { memoryIds, type Desk } from './desk.ts'
 import { draftWrite } from './write.ts'
 
@@ -30,6 +32,7 @@ export async function noted(
   const made = await note(writing, id, line)
   const [put] = made.puts
   if (put === undefined || line.what.trim() === '' || line.what.length > TEXT_MAX) return made
+  if (!mayWrite(desk, { scope: desk.scope, sensitivity: 0 })) return made
   const { type, id: survivor } = made.ok as { type: string; id: string }
   const set = await setOf(put.id)
   const labels = joinLabels(writing.labels ?? NO_LABELS, labelsOf(writing))
