@@ -97,6 +97,33 @@ describe('an event that was sent', () => {
     await t.stop()
   })
 
+  it('hides none that came later from who waits for one since an instant, however many were erased', async () => {
+    const late = definePlaybook({
+      ...{ name: 'late', version: 1, input: z.object({}), output: z.json() },
+      async run(ctx) {
+        const since = Number(ctx.now()) - 3 * 3_600_000
+        const [one, two] = [await ctx.waitFor(came, { since }), await ctx.waitFor(came, { since })]
+        return [one.invoice, two.invoice]
+      },
+    })
+    const t = await testConductor({ playbooks: [late], events: [came] })
+    const send = (invoice: string, text: string) =>
+      t.keelson.send(came, { from: 'x', invoice, text }, { id: `e${invoice}` })
+    for (let n = 0; n < 230; n++) await send(`old${n}`, SECRET)
+    await t.settle()
+    await t.advance('5d')
+    await send('1', SECRET)
+    await t.advance('1h')
+    await send('2', 'nothing much')
+    await t.settle()
+    expect((await erased(t.keelson)).left).toEqual([])
+    await t.keelson.start(late, {}, { id: 'r' })
+    await t.settle()
+    expect(await t.keelson.runs.get('r').status()).toMatchObject({ state: 'completed' })
+    expect(await t.keelson.runs.get('r').result()).toEqual(['1', '2'])
+    await t.stop()
+  })
+
   it('whose id says it is named, as ids are', async () => {
     const keelson = await open(store(), { playbooks: [], events: [came] })
     await keelson.send(came, { from: 'x', invoice: '7', text: SECRET }, { id: SECRET })

@@ -42,7 +42,7 @@ export interface Hearer {
 }
 
 type Wait = EntryData['wait.opened']
-type Kept = Heard & { readonly sentAt: number }
+type Kept = Heard & { readonly sentAt: number; readonly sort: number }
 
 /** Once under each token by which a wait looks for it. */
 export function eventPuts(heard: Heard, tokens: readonly string[], sentAt: number): Put[] {
@@ -146,10 +146,11 @@ async function* sinceInstant(at: Hearer, value: string, since: number): AsyncGen
   for await (const rows of pages(at, value, newest)) {
     const kept = keptIn(rows)
     found.unshift(...kept.filter(({ sentAt }) => sentAt >= since))
-    if (kept.every(({ sentAt }) => sentAt < since - BACK_MS)) break
+    // One of which something was erased stands where it was erased, and tells nothing of when those before it were sent.
+    if (kept.some(({ erased }) => erased === undefined) && kept.every(({ sentAt }) => sentAt < since - BACK_MS)) break
   }
   for await (const earlier of byInstant(at, value, since)) yield earlier
-  yield found
+  yield inTurn(found)
 }
 
 async function* pages(
@@ -167,9 +168,12 @@ async function* pages(
   }
 }
 
-/** What was imported together stands at one place, and one of which something was erased at that of its erasure: instants tell there. */
 function keptIn(rows: readonly RecordRow[]): Kept[] {
-  const all = rows.map(({ sort, data }) => ({ sort, sentAt: sort, ...(JSON.parse(data) as Heard) }))
+  return inTurn(rows.map(({ sort, data }) => ({ sort, sentAt: sort, ...(JSON.parse(data) as Heard) })))
+}
+
+/** What was imported together stands at one place, and one of which something was erased at that of its erasure: instants tell there. */
+function inTurn(all: readonly Kept[]): Kept[] {
   const [kept, erased] = [all.filter((one) => one.erased === undefined), all.filter((one) => one.erased !== undefined)]
   kept.sort((a, b) => a.sort - b.sort || a.sentAt - b.sentAt)
   for (const one of erased.sort((a, b) => a.sentAt - b.sentAt)) {
