@@ -5,6 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { action, createConductor, defineEntity, definePlaybook, policy, type Conductor } from '@keelson/core'
 import { sqlite } from '@keelson/memory-sqlite'
+import type { MemoryStoreSession } from '@keelson/testing'
 import { temporary } from '../../packages/memory-sqlite/test/subject.ts'
 import { me, open, store } from '../support/open.ts'
 
@@ -223,6 +224,45 @@ describe('what waits for an answer', () => {
     expect((await keelson.memory.erase({ ids }, by)).left).toEqual([])
     expect(await exported(keelson)).not.toContain('4711 gold')
     expect((await keelson.audit.verify()).faults).toEqual([])
+  })
+
+  it('is left alone also where it began while the erasure looked', async () => {
+    sent = []
+    const data = store()
+    let begin: (() => Promise<void>) | undefined
+    // Before the first entries are read, which is behind the first look at runs.
+    const session = () =>
+      new Proxy(data.session(), {
+        get(target, name) {
+          const value: unknown = Reflect.get(target, name, target)
+          if (typeof value !== 'function') return value
+          const call = value.bind(target) as (...given: unknown[]) => unknown
+          if (name !== 'tail') return call
+          return async (...given: unknown[]) => {
+            const now = begin
+            begin = undefined
+            await now?.()
+            return call(...given)
+          }
+        },
+      })
+    const rest = { playbooks: [writes], actions: [note], policy: asks }
+    const keelson = await open(data, rest)
+    const eraser = await open({ session } as MemoryStoreSession, { ...rest, work: false })
+    const { id } = await eraser.memory.remember({ text: SECRET }, { by: me })
+    begin = async () => {
+      await keelson.start(writes, { id: 'a', text: SECRET }, { id: 'one' })
+      await keelson.quiet()
+    }
+    const { left } = await eraser.memory.erase({ ids: [id] }, by)
+    expect(left.map(({ where }) => where)).toContain('run:one:0')
+    const [item] = (await keelson.inbox.list()).items
+    expect(item).toMatchObject({ input: { id: 'a', text: SECRET } })
+    await keelson.inbox.decide(item!.id, { hash: item!.hash, by: me, approve: true })
+    await keelson.runs.get('one').result()
+    expect(sent).toEqual([SECRET])
+    expect((await eraser.memory.erase({ ids: [id] }, by)).left).toEqual([])
+    expect(await exported(keelson)).not.toContain('4711 gold')
   })
 })
 

@@ -3,7 +3,7 @@ import type { Json } from '../../base/value.ts'
 import { artifactsIn } from '../../journal/artifact.ts'
 import { dataOf, type Entry, type Placed } from '../../journal/entry.ts'
 import { pagesOf } from '../../journal/pages.ts'
-import type { RecordRow, RunRow } from '../../journal/store.ts'
+import type { RecordRow, RunQuery, RunRow } from '../../journal/store.ts'
 import type { Put } from '../../journal/put.ts'
 import { putsOf } from '../../journal/records.ts'
 import { KEY_RECORD, MEMORY_RECORD, STANDS_RECORD, type Place } from '../../memory/unit.ts'
@@ -68,62 +68,87 @@ export interface Sought {
   }
 }
 
-/** Everything that holds one of the texts, or puts one of the memories, or what proposed them, or an entity. */
+/**
+ * Everything that holds one of the texts, or puts one of the memories, or what proposed them, or an entity. Runs are read before and after:
+ * one that began meanwhile, or ended, and of which something was found, counts as open.
+ */
 export async function traces(desk: Desk, sought: Sought): Promise<Traces> {
   const { texts, sets, entities } = sought
   const look = lookFor(texts)
-  const all = await runsOf(desk, look.holds)
-  const runs = all.filter(({ state }) => state !== 'settled')
-  const ended = all.filter(({ state }) => state === 'settled')
-  const openStreams = new Set(runs.map(({ stream }) => stream))
-  const entries: Placed[] = []
-  const open = new Set<string>()
-  const kinds = new Set<string>(UNPUT)
+  const before = new Set((await runsOf(desk, { state: 'open' })).map(({ id }) => id))
   const says = (kind: string, data: string): boolean => kind !== STANDS_RECORD && look.holds(data)
-  const files = new Set<string>()
-  const inUse = new Set<string>()
-  const freed = new Set(sought.keys)
-  for await (const entry of allEntries(desk)) {
-    const puts = putsOf(entry)
-    for (const { kind } of puts) kinds.add(kind)
-    for (const sha256 of artifactsIn(entry)) {
-      files.add(sha256)
-      if (openStreams.has(entry.stream)) inUse.add(sha256)
-    }
-    // What was pruned is told by hashes and ids alone, and must stay told.
-    const { payload, stream, seq } = entry
-    if (payload === null) continue
-    const keys = keysIn(payload, sought.keys)
-    const isFound = isIn(payload, puts, sought, look) || (keys.length > 0 && !namesFiles(entry))
-    if (isFound && entry.kind !== 'stream.pruned' && !openStreams.has(stream)) {
-      entries.push(entry)
-      continue
-    }
-    for (const key of keys) freed.delete(key)
-    if (isFound && openStreams.has(stream)) {
-      open.add(stream)
-      look.note(payload, (from) => ({ stream, seq, from }))
-    }
-  }
-  const mail = await mailWith(desk, runs, look)
+  const { held, kinds, files } = await entriesWith(desk, sought, look)
   const records = await recordsWith(desk, kinds, ({ kind, id, data }) => {
     if (entities?.isOwn(kind, id, JSON.parse(data) as Json) === true) return false
     return says(kind, data) || (sets.size > 0 && proposes(kind, id, JSON.parse(data) as Json, sets))
   })
+  const all = await runsOf(desk, {}, ({ id, status }) => before.has(id) || look.holds(status))
+  const isOpen = ({ id, state }: RunRow): boolean => state !== 'settled' || before.has(id)
+  const [runs, ended] = [all.filter(isOpen), all.filter((one) => !isOpen(one))]
+  const openStreams = new Set(runs.map(({ stream }) => stream))
+  const { entries, open, freed } = dividedBy(openStreams, held, sought, look)
+  const mail = await mailWith(desk, runs, look)
   const { staying, going } = partedBy(desk, records, runs, sought, look)
-  const artifacts = await filesWith(desk, files, sought, look)
-  return {
-    entries,
-    records: going,
-    staying,
-    ended,
-    open: [...open],
-    mail,
-    artifacts,
-    inUse,
-    freed,
-    finds: look.finds(),
+  const artifacts = await filesWith(desk, new Set(files.keys()), sought, look)
+  const isInUse = (streams: ReadonlySet<string>): boolean => [...streams].some((stream) => openStreams.has(stream))
+  const inUse = new Set([...files].flatMap(([sha256, streams]) => (isInUse(streams) ? [sha256] : [])))
+  const finds = look.finds()
+  return { entries, records: going, staying, ended, open: [...open], mail, artifacts, inUse, freed, finds }
+}
+
+/** An entry that holds what is sought, or keys that are made of it. */
+interface Held {
+  readonly entry: Placed & { readonly payload: string }
+  readonly keys: readonly string[]
+  readonly isFound: boolean
+}
+
+/** Those, and of all entries the kinds of records that they put, and the files that they name, each with the streams that do. */
+async function entriesWith(
+  desk: Desk,
+  sought: Sought,
+  look: Looking,
+): Promise<{ held: Held[]; kinds: Set<string>; files: Map<string, Set<string>> }> {
+  const held: Held[] = []
+  const kinds = new Set<string>(UNPUT)
+  const files = new Map<string, Set<string>>()
+  for await (const entry of allEntries(desk)) {
+    const puts = putsOf(entry)
+    for (const { kind } of puts) kinds.add(kind)
+    for (const sha256 of artifactsIn(entry)) files.set(sha256, (files.get(sha256) ?? new Set()).add(entry.stream))
+    const { payload } = entry
+    if (payload === null) continue
+    const keys = keysIn(payload, sought.keys)
+    const isFound = isIn(payload, puts, sought, look) || (keys.length > 0 && !namesFiles(entry))
+    if (isFound || keys.length > 0) held.push({ entry: { ...entry, payload }, keys, isFound })
   }
+  return { held, kinds, files }
+}
+
+/** Those whose payload goes, and what those that stay keep. */
+function dividedBy(
+  openStreams: ReadonlySet<string>,
+  held: readonly Held[],
+  sought: Sought,
+  look: Looking,
+): { entries: Placed[]; open: Set<string>; freed: Set<string> } {
+  const entries: Placed[] = []
+  const open = new Set<string>()
+  const freed = new Set(sought.keys)
+  for (const { entry, keys, isFound } of held) {
+    const { payload, stream, seq } = entry
+    const isOpen = openStreams.has(stream)
+    // What was pruned is told by hashes and ids alone, and must stay told.
+    if (isFound && entry.kind !== 'stream.pruned' && !isOpen) {
+      entries.push(entry)
+      continue
+    }
+    for (const key of keys) freed.delete(key)
+    if (!isFound || !isOpen) continue
+    open.add(stream)
+    look.note(payload, (from) => ({ stream, seq, from }))
+  }
+  return { entries, open, freed }
 }
 
 /** Those that it is put out of, and those that keep it, which is noted. */
@@ -232,12 +257,16 @@ async function mailWith({ env, workspace }: Desk, runs: readonly RunRow[], look:
   return [...mail]
 }
 
-/** Those that are open, and those that ended with it. */
-async function runsOf({ env, workspace }: Desk, holds: (text: string) => boolean): Promise<RunRow[]> {
+/** Those that are open, and of those that ended the ones that are wanted. */
+async function runsOf(
+  { env, workspace }: Desk,
+  which: Pick<RunQuery, 'state'>,
+  isWanted: (run: RunRow) => boolean = () => false,
+): Promise<RunRow[]> {
   const found: RunRow[] = []
   for (let after = 0; ;) {
-    const rows = await env.store.runs(workspace, { after, limit: PAGE })
-    found.push(...rows.filter(({ state, status }) => state !== 'settled' || holds(status)))
+    const rows = await env.store.runs(workspace, { ...which, after, limit: PAGE })
+    found.push(...rows.filter((row) => row.state !== 'settled' || isWanted(row)))
     if (rows.length < PAGE) return found
     after = rows.at(-1)!.order
   }
