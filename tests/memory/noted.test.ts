@@ -143,6 +143,39 @@ describe('a note of a record', () => {
     expect(await keelson.audit.rebuild()).toEqual({ repaired: 0 })
   })
 
+  it('in words that others were noted with goes from its own record alone, and these are named', async () => {
+    const { keelson, customers, id, about } = await company()
+    const bob = await customers.create({ name: 'Bob Builder' })
+    for (const one of [id, bob.id]) for (const what of ['Called', 'ok']) await customers.note(one, { what })
+    await customers.note(id, { what: LAMP })
+    await keelson.memory.append({ text: `Bob, too: ${LAMP}`, about: { type: 'customer', id: bob.id } }, { by: me })
+    await keelson.memory.remember({ text: 'Called customers buy more' }, { by: me })
+    const whats = async (of: string) => (await customers.timeline(of)).map(({ what }) => what).sort()
+    const { left } = await keelson.memory.erase({ about: about[0]! }, { by: me, reason: 'asked' })
+    expect(await whats(id)).toEqual(['[erased]', '[erased]', '[erased]', 'customer created'])
+    expect(await whats(bob.id)).toEqual(['Called', 'customer created', 'ok'])
+    expect((await found(keelson, 'called customers')).sort()).toEqual(['Called', 'Called customers buy more'])
+    expect(await found(keelson, 'Bob')).toEqual(['Bob, too: [erased]'])
+    const others = left.filter(({ where }) => where.startsWith(`timeline customer/${bob.id}/`))
+    expect(others).toHaveLength(2)
+    expect(left.map(({ why }) => why).join()).toContain('2 other notes say the same')
+    // The last that says it takes it along everywhere.
+    expect((await customers.erase(bob.id)).left.map(({ where }) => where)).not.toContain('timeline')
+    expect(await found(keelson, 'called customers')).toEqual(['[erased] customers buy more'])
+    expect((await keelson.audit.verify()).faults).toEqual([])
+    expect(await keelson.audit.rebuild()).toEqual({ repaired: 0 })
+  })
+
+  it('of under four characters leaves no line behind', async () => {
+    const { keelson, customers, id, about } = await company()
+    await customers.note(id, { what: 'ok!' })
+    await keelson.memory.erase({ about: about[0]! }, { by: me, reason: 'asked' })
+    expect((await customers.timeline(id)).map(({ what }) => what)).toEqual(['customer created', '[erased]'])
+    const lines: string[] = []
+    for await (const line of keelson.workspace('default').export()) lines.push(line)
+    expect(lines.join('')).not.toContain('ok!')
+  })
+
   it('in shadow is seen by its own run alone', async () => {
     const t = await testConductor({ playbooks: [notes], entities: [Customer], actions: [letter] })
     const { id } = await t.keelson.entities(Customer, { by: me }).create({ name: 'Ada Lovelace' })

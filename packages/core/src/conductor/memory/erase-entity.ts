@@ -33,7 +33,7 @@ import { erase } from './erase.ts'
 import { erasedPuts, overlaidPuts, soughtOf, storedOf, type About, type Stored } from './entity-blanks.ts'
 import { redactedPuts, tracesAndKeys } from './keys.ts'
 import { rememberedLeft } from './meant.ts'
-import { carried, leftOf, redactedText, SHORTEST, textsOf } from './redact.ts'
+import { carried, leftOf, onceEach, redactedText, SHORTEST, textsOf } from './redact.ts'
 import { placesIn, stillSaid } from './stands.ts'
 
 export interface Erasing {
@@ -77,8 +77,7 @@ export async function eraseEntity(
   })
   env.library(workspace).clear()
   env.vectors?.forget(workspace)
-  const left = [...notes, ...result.left]
-  const once = left.filter((one, at) => left.findIndex(({ where }) => where === one.where) === at)
+  const once = onceEach([...notes, ...result.left])
   return { ...result, left: options.files === true ? await withoutFiles(about, notifier, once) : once }
 }
 

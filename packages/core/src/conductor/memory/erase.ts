@@ -23,7 +23,8 @@ import { endProposals } from './end-proposals.ts'
 import { redactedPuts, tracesAndKeys } from './keys.ts'
 import { besideLeft, meantBy, memoryRows } from './meant.ts'
 import { entityLeft } from './own.ts'
-import { carried, leftOf, redactedText, SHORTEST, textsOf, UNSOUGHT } from './redact.ts'
+import { blankedLines, commonLeft, commonWords, linesOfNotes } from './noted-lines.ts'
+import { carried, leftOf, onceEach, redactedText, SHORTEST, textsOf, UNSOUGHT } from './redact.ts'
 import { notedOf, notedPuts, placesIn, standing, stillSaid } from './stands.ts'
 import { subjectsOf } from './subjects.ts'
 import type { Traces } from './traces.ts'
@@ -48,8 +49,10 @@ export async function erase(desk: Desk, notifier: Notifier, which: Which, option
   const all = [...found, ...meant.would.map(({ record }) => record)]
   const places = await Promise.all(found.map((record) => placesOf(desk, record)))
   const still = stillSaid(desk, secret)
-  const texts = textsOf([...all.flatMap(ownTexts), ...(await still(places.flat()))])
-  const sets = new Set(found.filter(isShort).map(({ set }) => set))
+  const common = await commonWords(desk, await linesOfNotes(desk, found))
+  const own = all.filter(({ text }) => !common.has(text))
+  const texts = textsOf([...own.flatMap(ownTexts), ...(await still(places.flat()))])
+  const sets = new Set(found.filter((record) => isShort(record) || common.has(record.text)).map(({ set }) => set))
   const ending = meant.would.flatMap(({ proposal = [] }) => proposal)
   await endProposals(desk, notifier, { texts, memories: found.map(({ id }) => id), proposals: ending }, { by, reason })
   let result: Erased = { erased: [], files: [], left: [] }
@@ -61,6 +64,7 @@ export async function erase(desk: Desk, notifier: Notifier, which: Which, option
     const { erased, puts } = await tombs(desk, rows, { reason, secret, seen, still })
     const { puts: others, cached } = await redactedPuts(desk, seen, { texts, sets, done: puts })
     for (const put of others) puts.set(`${put.kind}/${put.id}`, put)
+    for (const put of blankedLines(await linesOfNotes(desk, found), puts)) puts.set(`${put.kind}/${put.id}`, put)
     const done = [...puts.keys(), ...cached.map(({ kind, id }) => `${kind}/${id}`)]
     for (const put of await carried(desk, seen.entries, new Set(done))) puts.set(`${put.kind}/${put.id}`, put)
     const files = seen.artifacts.filter((one) => (withFiles || wanted.has(one)) && !seen.inUse.has(one))
@@ -68,13 +72,10 @@ export async function erase(desk: Desk, notifier: Notifier, which: Which, option
       ...leftOf(seen, files),
       ...besideLeft(desk, meant),
       ...(await stillInEntities(desk, which)),
-      ...(sets.size === 0 ? [] : [UNSOUGHT]),
+      ...(found.some(isShort) ? [UNSOUGHT] : []),
+      ...commonLeft(common),
     ]
-    result = {
-      erased,
-      files,
-      left: left.filter((one, at) => left.findIndex(({ where }) => where === one.where) === at),
-    }
+    result = { erased, files, left: onceEach(left) }
     if (puts.size + files.length + cached.length === 0 && seen.entries.length === 0 && seen.ended.length === 0)
       return undefined
     for (const put of await forgettingReads(env, workspace)) puts.set(`${put.kind}/${put.id}`, put)

@@ -44,6 +44,11 @@ export function leftOf(seen: Traces, files: readonly string[]): Erased['left'] {
   ]
 }
 
+/** Each once, though several ways have led to it. */
+export function onceEach(left: Erased['left']): Erased['left'] {
+  return left.filter((one, at) => left.findIndex(({ where, why }) => where === one.where && why === one.why) === at)
+}
+
 const KEPT = 'it is a file of its own, and is kept: erase({ files: [sha256] }) takes it'
 const IN_USE = 'its run is open: erase again when it has ended'
 

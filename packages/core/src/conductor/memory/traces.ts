@@ -6,6 +6,8 @@ import { pagesOf } from '../../journal/pages.ts'
 import type { RecordRow, RunQuery, RunRow } from '../../journal/store.ts'
 import type { Put } from '../../journal/put.ts'
 import { putsOf } from '../../journal/records.ts'
+import type { TimelineEvent } from '../../memory/change.ts'
+import { GONE } from '../../memory/gone.ts'
 import { KEY_RECORD, MEMORY_RECORD, STANDS_RECORD, type Place } from '../../memory/unit.ts'
 import type { Desk } from './desk.ts'
 import { ENTITIES, parted, proposes, type Staying } from './own.ts'
@@ -225,7 +227,9 @@ function isIn(
   { holds }: Looking,
 ): boolean {
   const isOf = ({ kind, id, data }: Put): boolean =>
-    (kind === MEMORY_RECORD && memories.has(id) && !isTomb(data)) || proposes(kind, id, data, sets)
+    (kind === MEMORY_RECORD && memories.has(id) && !isTomb(data)) ||
+    (kind === 'timeline' && isLineOf(memories, data)) ||
+    proposes(kind, id, data, sets)
   if (holds(payload) || puts.some(isOf)) return true
   return entities !== undefined && (puts.some(entities.holds) || entities.isRead(payload))
 }
@@ -240,6 +244,12 @@ function keysIn(payload: string, keys: ReadonlySet<string>): string[] {
 /** Only it says which files were erased: they are not to come back. */
 function namesFiles(entry: Entry): boolean {
   return entry.kind === 'memory.erased' && (dataOf(entry as Entry & { kind: 'memory.erased' }).files ?? []).length > 0
+}
+
+/** The line of a record that one of them was noted in, as it stood. */
+function isLineOf(memories: ReadonlySet<string>, data: Json): boolean {
+  const { memory, what } = (data ?? {}) as Partial<TimelineEvent>
+  return memory !== undefined && memories.has(memory) && what !== GONE
 }
 
 /** It says nothing more, and who erased it stays told. */
