@@ -1,7 +1,7 @@
 /** An erasure takes what events said that were sent, and what people did by hand; what waits for an event gets it all the same. */
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { action, defineEvent, definePlaybook, type Conductor } from '@keelson/core'
+import { action, defineEvent, definePlaybook, defineTrust, policy, type Conductor } from '@keelson/core'
 import { testConductor } from '@keelson/testing'
 import { me, open, store } from '../support/open.ts'
 
@@ -164,4 +164,51 @@ it('takes what a person did by hand', async () => {
   expect((await erased(keelson)).left).toEqual([])
   expect(await exported(keelson)).not.toContain('4711 gold')
   expect((await keelson.audit.verify()).faults).toEqual([])
+})
+
+describe('what would have been done in shadow', () => {
+  const post = action({
+    ...{ name: 'post.letter', effect: 'irreversible', idempotency: { by: 'key' }, output: z.null() },
+    input: z.object({ about: z.string(), text: z.string(), cents: z.int() }),
+    intent: ({ about }) => ['letter', about],
+    simulate: () => null,
+    run: () => ({ output: null }),
+  })
+  const Letter = z.object({ about: z.string(), text: z.string(), cents: z.int() })
+  const writes = definePlaybook({
+    ...{ name: 'writes', version: 1, input: Letter, output: z.null() },
+    run: (ctx, letter) => ctx.act(post, letter),
+  })
+  const text = `Dear all, ${SECRET}`
+  const free = policy([policy.rule('free', { on: post }, () => policy.allow())])
+
+  it('says it no more, nor does what it is compared with', async () => {
+    const t = await testConductor({ playbooks: [writes], actions: [post], policy: free })
+    const { keelson } = t
+    await keelson.shadow.observe(post, { about: '7', text, cents: 5 }, { by: me, id: 'by-hand' })
+    await (await keelson.start(writes, { about: '7', text, cents: 5 }, { id: 'r', shadow: true })).result()
+    expect((await erased(keelson)).left).toEqual([])
+    expect(await exported(keelson)).not.toContain('4711 gold')
+    const blank = { about: '7', text: 'Dear all, [erased]', cents: 5 }
+    expect((await keelson.shadow.diff('r')).pairs).toMatchObject([{ outcome: 'agreed', would: blank }])
+    expect((await keelson.audit.verify()).faults).toEqual([])
+    expect(await keelson.audit.rebuild()).toEqual({ repaired: 0 })
+    await t.stop()
+  })
+
+  it('is held against nobody where what a person did was erased, and else is', async () => {
+    const t = await testConductor({
+      ...{ playbooks: [writes], actions: [post], policy: free, trust: [defineTrust(post)] },
+    })
+    const { keelson } = t
+    for (const about of ['7', '8', '9'])
+      await keelson.shadow.observe(post, { about, text, cents: 5 }, { by: me, id: `hand ${about}` })
+    await erased(keelson)
+    await t.start(writes, { about: '7', text, cents: 5 })
+    expect(await keelson.trust.list()).toMatchObject([{ seen: 1, good: 1 }])
+    await t.start(writes, { about: '8', text, cents: 6 })
+    await t.start(writes, { about: '9', text: `Hello, ${SECRET}`, cents: 5 })
+    expect(await keelson.trust.list()).toMatchObject([{ seen: 3, good: 1 }])
+    await t.stop()
+  })
 })

@@ -6,7 +6,7 @@
  *     A standing approval keeps it as long as it answers.
  * O2. Of an effect that has ended, what it was given and what came back is put out, and that it was done stays: so it is not done
  *     again. Where it needs for something else what went, that says so, and is not done with blanks. An event that was sent is heard
- *     all the same, by what leads to it.
+ *     all the same, by what leads to it. What runs in shadow would have done is as what was done.
  */
 import { canonicalAround } from '../../base/json.ts'
 import type { Json } from '../../base/value.ts'
@@ -20,6 +20,7 @@ import { KEY_RECORD, MEMORY_RECORD } from '../../memory/unit.ts'
 import type { Grant } from '../../policy/grant.ts'
 import { ERASABLE, type EffectRecord } from '../effect/ledger.ts'
 import type { ItemRecord } from '../item.ts'
+import type { Would } from '../shadow/would.ts'
 import { entityOf } from './entity-sets.ts'
 
 /** Records that memory itself, and people's decisions, made of a text. */
@@ -31,6 +32,7 @@ const PARTS: { readonly [kind: string]: readonly string[] | undefined } = {
   event: ['payload'],
   deed: ['input'],
   grant: ['where'],
+  would: ['input', 'output', 'reason', 'because'],
 }
 
 /** Kinds of records in which entities say it: their own erasures take it. */
@@ -72,6 +74,10 @@ function whyKept({ kind, id, data }: RecordRow, { keepEffects, running, now }: T
   if (kind === 'grant') {
     const { revoked, until } = JSON.parse(data) as Grant
     return !revoked && until > now ? 'it answers for what it names: revoke it, and erase again' : undefined
+  }
+  if (kind === 'would') {
+    const { run, root } = JSON.parse(data) as Would
+    return running.has(run) || running.has(root) ? 'its run is open: erase again when it has ended' : undefined
   }
   if (kind === 'inbox') {
     const { state, run } = JSON.parse(data) as ItemRecord

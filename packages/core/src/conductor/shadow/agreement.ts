@@ -4,10 +4,12 @@
  *
  * J1. An act counts once: each would-have effect has at most one counterpart, and each counterpart one effect.
  * J2. Material fields decide. Without any, all fields do.
+ *     What was erased of either is not known any more, and is held against nobody.
  * J3. What has no counterpart counts, too, once its window is over: proposed though nobody did it, done though not proposed.
  */
 import { canonical } from '../../base/json.ts'
 import type { Json } from '../../base/value.ts'
+import { GONE } from '../../memory/gone.ts'
 
 /** Something that was really done: by an effect, or by a person's own hand. */
 export interface Act {
@@ -160,18 +162,36 @@ function isText(value: Json | undefined): boolean {
   return typeof value === 'string' && isProse(value)
 }
 
-/** Ids, enums, dates and short texts exactly; numbers within the tolerance; longer texts when four fifths of them are the same. */
+/**
+ * Ids, enums, dates and short texts exactly; numbers within the tolerance; longer texts when four fifths of them are the same. Where blanks
+ * stand, whatever stood there.
+ */
 export function isAlike(a: Json, b: Json, tolerance: number): boolean {
   if (canonical(a) === canonical(b)) return true
   if (typeof a === 'number' && typeof b === 'number')
     return Math.abs(a - b) <= tolerance * Math.max(Math.abs(a), Math.abs(b))
-  if (typeof a === 'string' && typeof b === 'string') return isProse(a) && isProse(b) && similarity(a, b) >= 0.8
+  if (typeof a === 'string' && typeof b === 'string')
+    return fits(a, b) || fits(b, a) || (isProse(a) && isProse(b) && similarity(a, b) >= 0.8)
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
   if (Array.isArray(a) !== Array.isArray(b)) return false
   const left = record(a)
   const right = record(b)
   const fields = new Set([...Object.keys(left), ...Object.keys(right)])
   return [...fields].every((field) => isAlike(left[field] ?? null, right[field] ?? null, tolerance))
+}
+
+/** Whether `text` may be what `blank` was before something of it was erased. */
+function fits(blank: string, text: string): boolean {
+  const [start = '', ...rest] = blank.split(GONE)
+  const end = rest.pop()
+  if (end === undefined || !text.startsWith(start)) return false
+  let from = start.length
+  for (const part of rest) {
+    const at = text.indexOf(part, from)
+    if (at < 0) return false
+    from = at + part.length
+  }
+  return text.length >= from + end.length && text.endsWith(end)
 }
 
 /**
