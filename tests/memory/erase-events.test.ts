@@ -124,6 +124,38 @@ describe('an event that was sent', () => {
     await t.stop()
   })
 
+  it('is heard with its blanks also as of a later shape, which these do not fit', async () => {
+    const mail = 'ada.lovelace@example.org'
+    const shape = z.object({ from: z.email() })
+    const first = defineEvent({ name: 'sent', schema: shape })
+    const second = defineEvent({
+      ...{ name: 'sent', version: 2, schema: shape.extend({ size: z.int() }) },
+      upcast: { 2: (old) => ({ ...old, size: 1 }) },
+    })
+    const listens = (event: typeof first) =>
+      definePlaybook({
+        ...{ name: 'listens', version: 1, input: z.object({}), output: z.json() },
+        async run(ctx) {
+          await ctx.waitFor(go)
+          return ctx.waitFor(event)
+        },
+      })
+    const data = store()
+    const early = listens(first)
+    const keelson = await open(data, { playbooks: [early] })
+    await keelson.start(early, {}, { id: 'r' })
+    await keelson.send(first, { from: mail }, { id: 'one' })
+    await keelson.quiet()
+    const { id } = await keelson.memory.remember({ text: mail }, { by: me })
+    expect((await keelson.memory.erase({ ids: [id] }, by)).left).toEqual([])
+    await keelson.stop()
+    const now = await open(data, { playbooks: [listens(second)] })
+    await now.send(go, {}, { id: 'go' })
+    await now.quiet()
+    expect(await now.runs.get('r').status()).toMatchObject({ state: 'completed' })
+    expect(await now.runs.get('r').result()).toEqual({ from: '[erased]', size: 1 })
+  })
+
   it('whose id says it is named, as ids are', async () => {
     const keelson = await open(store(), { playbooks: [], events: [came] })
     await keelson.send(came, { from: 'x', invoice: '7', text: SECRET }, { id: SECRET })

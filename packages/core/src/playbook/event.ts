@@ -8,6 +8,7 @@ import { labelled, type Label, type Labels } from '../base/labels.ts'
 import { assertStorable, toStored } from '../base/schema.ts'
 import { upcastersOf, upcastTo, type Upcast, type Versioned } from '../base/upcast.ts'
 import type { Json } from '../base/value.ts'
+import { GONE } from '../memory/gone.ts'
 
 export interface EventType<T> {
   readonly name: string
@@ -85,12 +86,20 @@ export function shapeOf({ schema }: { readonly schema?: number }): { schema?: nu
   return schema === undefined ? {} : { schema }
 }
 
-/** A payload that was stored as of version `from`. Throws `UPCASTER_MISSING`, `SCHEMA_NEWER`, `UPCAST_FAILED`. */
+/**
+ * A payload that was stored as of version `from`. Throws `UPCASTER_MISSING`, `SCHEMA_NEWER`, `UPCAST_FAILED`. Blanks that an erasure has left
+ * there need not fit, as in a payload of today's version: who waits gets them.
+ */
 export function payloadFrom(type: { readonly name: string }, payload: Json, from: number): Json {
   const shape = eventShape(type)
   if (from === shape.version) return payload
   const lifted = upcastTo(shape, payload as { readonly [field: string]: Json }, from)
-  return parseStored(toStored(shape.schema, lifted, 'UPCAST_FAILED', `${shape.name} of version ${from}`))
+  try {
+    return parseStored(toStored(shape.schema, lifted, 'UPCAST_FAILED', `${shape.name} of version ${from}`))
+  } catch (thrown) {
+    if (!JSON.stringify(lifted).includes(GONE)) throw thrown
+    return parseStored(canonical(lifted))
+  }
 }
 
 export function eventShape(type: { readonly name: string }): EventShape {
