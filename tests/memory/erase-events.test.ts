@@ -156,6 +156,24 @@ describe('an event that was sent', () => {
     expect(await now.runs.get('r').result()).toEqual({ from: '[erased]', size: 1 })
   })
 
+  it('is waited for by a run that says it, which is named until it has ended', async () => {
+    const waiter = definePlaybook({
+      ...{ name: 'waiter', version: 1, input: z.object({}), output: z.json() },
+      run: (ctx) => ctx.waitFor(came, { match: { from: SECRET } }),
+    })
+    const keelson = await open(store(), { playbooks: [waiter], events: [came] })
+    await keelson.start(waiter, {}, { id: 'r' })
+    await keelson.quiet()
+    const first = await erased(keelson)
+    expect(first.left.map(({ where }) => where.replace(/ .*/, ''))).toEqual(['run:r:0', 'wait'])
+    for (const { why } of first.left) expect(why).toBe('its run is open: erase again when it has ended')
+    await keelson.send(came, { from: SECRET, invoice: '7', text: 'x' }, { id: 'one' })
+    await keelson.quiet()
+    const ids = first.erased.map(({ memory }) => memory)
+    expect((await keelson.memory.erase({ ids }, by)).left).toEqual([])
+    expect(await exported(keelson)).not.toContain('4711 gold')
+  })
+
   it('whose id says it is named, as ids are', async () => {
     const keelson = await open(store(), { playbooks: [], events: [came] })
     await keelson.send(came, { from: 'x', invoice: '7', text: SECRET }, { id: SECRET })

@@ -35,6 +35,8 @@ const PARTS: { readonly [kind: string]: readonly string[] | undefined } = {
   would: ['input', 'output', 'reason', 'because'],
 }
 
+export const IN_USE = 'its run is open: erase again when it has ended'
+
 /** Kinds of records in which entities say it: their own erasures take it. */
 export const ENTITIES: ReadonlySet<string> = new Set(['entity', 'timeline', 'snapshot', 'alias', 'ref'])
 
@@ -75,9 +77,11 @@ function whyKept({ kind, id, data }: RecordRow, { keepEffects, running, now }: T
     const { revoked, until } = JSON.parse(data) as Grant
     return !revoked && until > now ? 'it answers for what it names: revoke it, and erase again' : undefined
   }
+  // It ends with what waits.
+  if (kind === 'wait') return IN_USE
   if (kind === 'would') {
     const { run, root } = JSON.parse(data) as Would
-    return running.has(run) || running.has(root) ? 'its run is open: erase again when it has ended' : undefined
+    return running.has(run) || running.has(root) ? IN_USE : undefined
   }
   if (kind === 'inbox') {
     const { state, run } = JSON.parse(data) as ItemRecord

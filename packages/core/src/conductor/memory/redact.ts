@@ -9,7 +9,7 @@ import { lineOf } from '../../memory/context.ts'
 import { GONE, without } from '../../memory/gone.ts'
 import type { Erased } from '../../memory/handle.ts'
 import type { Desk } from './desk.ts'
-import { proposes } from './own.ts'
+import { IN_USE, proposes } from './own.ts'
 import type { Traces } from './traces.ts'
 
 /** What is looked for everywhere: texts, and values that are texts of their own. Very short ones would be found in all. */
@@ -35,7 +35,7 @@ export const UNSOUGHT = {
 export function leftOf(seen: Traces, files: readonly string[]): Erased['left'] {
   const others = seen.staying.map(({ row, why }) => ({ where: `${row.kind} ${row.id}`, why }))
   return [
-    ...seen.open.map((stream) => ({ where: stream, why: 'its run is open: erase again when it has ended' })),
+    ...seen.open.map((stream) => ({ where: stream, why: IN_USE })),
     ...seen.mail.map((run) => ({ where: `mail of ${run}`, why: 'it has not been read yet' })),
     ...seen.artifacts
       .filter((sha256) => !files.includes(sha256))
@@ -50,7 +50,6 @@ export function onceEach(left: Erased['left']): Erased['left'] {
 }
 
 const KEPT = 'it is a file of its own, and is kept: erase({ files: [sha256] }) takes it'
-const IN_USE = 'its run is open: erase again when it has ended'
 
 export function redacted(row: RecordRow, texts: readonly string[], sets: ReadonlySet<string>): Put {
   const found = JSON.parse(row.data) as Json
