@@ -1,6 +1,7 @@
 /** Suspects: a run whose workers died is kept apart until it has recorded something, and no longer. */
 import { describe, expect, it } from 'vitest'
 import { createConductor, type Conductor, type Playbook } from '@keelson/core'
+import type { MemoryStore } from '@keelson/core/ports'
 import type { MemoryStoreSession } from '@keelson/testing'
 import { code, open, store } from '../support/open.ts'
 
@@ -123,5 +124,30 @@ describe('runs that were at work when their process died', () => {
     const second = await open(data, { playbooks, log })
     await expect.poll(async () => (await second.runs.get('r').status()).state).toBe('running')
     expect(told).toEqual([])
+  })
+
+  it('are told of without an end where their journals cannot be read, and hold up nobody', async () => {
+    const playbooks = [hangs('hang'), code((ctx) => ctx.step('x', () => 'went on'), { name: 'other' })] as const
+    const data = store()
+    const dying = data.session()
+    const first = await open(data, { playbooks, store: dying })
+    await first.start(playbooks[0], {}, { id: 'r' })
+    await expect.poll(async () => (await first.audit.story('r')).join()).toContain('"begin" ended')
+    dying.kill()
+    told.length = 0
+    const sound = data.session()
+    const claim: MemoryStore['claim'] = async (query) => {
+      const answer = await sound.claim(query)
+      const broken = { entries: [], mail: [], corrupt: 'a crooked row' }
+      return { ...answer, claimed: answer.claimed.map((one) => (one.row.id === 'r' ? { ...one, ...broken } : one)) }
+    }
+    const damaged = new Proxy(sound, { get: (of, name) => (name === 'claim' ? claim : Reflect.get(of, name, of)) })
+    const second = await open(data, { playbooks, store: damaged, log })
+    const run = await second.start(playbooks[1], {}, { id: 'o' })
+    expect(await run.result({ timeout: '5s' })).toBe('went on')
+    expect(await second.why('r')).toContain('a crooked row')
+    expect(told.map(({ message }) => message)).toContain(
+      '1 run was at work when its process ended without stop(): r (hang@1, its journal cannot be read)',
+    )
   })
 })

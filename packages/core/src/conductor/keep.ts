@@ -36,13 +36,19 @@ const LOOPS =
 export function tellDeaths(log: Logger, claimed: readonly Claimed[]): void {
   const dead = claimed.filter(({ row }) => row.deaths > 0)
   if (dead.length === 0) return
-  const named = dead.slice(0, NAMED_MAX).map(({ row, entries }) => {
-    const { key, kind } = entries.at(-1)!
-    return `${row.id} (${row.playbook}@${row.version}, last recorded: ${kind}${key === '' ? '' : ` "${key}"`})`
-  })
+  const named = dead
+    .slice(0, NAMED_MAX)
+    .map(({ row, entries }) => `${row.id} (${row.playbook}@${row.version}, ${lastOf(entries)})`)
   const more = dead.length > NAMED_MAX ? ` and ${dead.length - NAMED_MAX} more` : ''
   const were = dead.length === 1 ? 'run was at work when its' : 'runs were at work when their'
   const runs = dead.map(({ row }) => row.id)
   const level = dead.some(({ row }) => row.deaths >= SUSPECT_AFTER) ? 'warn' : 'info'
   log[level]({ hint: LOOPS, runs }, `${dead.length} ${were} process ended without stop(): ${named.join(', ')}${more}`)
+}
+
+/** Of a journal that cannot be read, there are no entries. */
+function lastOf(entries: Claimed['entries']): string {
+  const last = entries.at(-1)
+  if (last === undefined) return 'its journal cannot be read'
+  return `last recorded: ${last.kind}${last.key === '' ? '' : ` "${last.key}"`}`
 }
