@@ -49,9 +49,13 @@ export function carefullyAround(value: unknown): string {
   return write(value, [], { parents: [], deepest: 2 * DEPTH_MAX, around: true })
 }
 
-/** Throws `VALUE_NOT_STORABLE` for what `canonical` would refuse, and a schema leaves out without a word: a key `__proto__`. */
+/**
+ * Throws `VALUE_NOT_STORABLE` for what `canonical` would refuse, and a schema leaves out without a word: a key `__proto__`. What is no JSON (bytes, a
+ * row of a mapper that loads what it is asked for) is a schema's own to read, and nobody else's.
+ */
 export function assertNoProto(value: unknown, path: Path = [], seen = new Set<object>()): void {
   if (typeof value !== 'object' || value === null || seen.has(value) || path.length > DEPTH_MAX) return
+  if (!Array.isArray(value) && !isPlain(value)) return
   seen.add(value)
   if (Object.hasOwn(value, '__proto__')) writeKey('__proto__', [...path, '__proto__'])
   for (const key of Array.isArray(value) ? value.keys() : Object.keys(value)) {
@@ -227,8 +231,7 @@ function writeArray(value: readonly unknown[], path: Path, within: Within): stri
 }
 
 function writeRecord(value: object, path: Path, within: Within): string {
-  const prototype: unknown = Object.getPrototypeOf(value)
-  if (prototype !== Object.prototype && prototype !== null && !isForeignPlain(value, prototype)) {
+  if (!isPlain(value)) {
     if (Object.prototype.toString.call(value) === '[object Promise]') throw refuse('is a promise', path, AWAITED)
     throw refuse(`is ${aOr(value.constructor?.name ?? 'class instance')}`, path)
   }
@@ -265,6 +268,11 @@ function quickKey(key: string): string | undefined {
   const text = `${JSON.stringify(key)}:`
   if (KEYS.size < KEYS_MAX && key.length <= KEY_LENGTH_MAX) KEYS.set(key, text)
   return text
+}
+
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null || isForeignPlain(value, prototype)
 }
 
 /** A plain object of another realm (a vm context, a test runner's sandbox). */
