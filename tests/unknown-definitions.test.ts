@@ -160,7 +160,13 @@ describe('a number', () => {
       hint: expect.stringContaining('milliseconds') as string,
     }) as Error
     expect(() => js['action']!({ ...fact, run, settleWindowMs: ms })).toThrow(code)
-    expect(() => js['action']!({ ...fact, run, idempotency: { by: 'key', forMs: ms } })).toThrow(code)
+    if (ms !== Infinity)
+      expect(() => js['action']!({ ...fact, run, idempotency: { by: 'key', forMs: ms } })).toThrow(code)
+  })
+
+  it('of milliseconds for which a key is honoured may be without end', () => {
+    const idempotency = { by: 'key', forMs: Infinity }
+    expect(js['action']!({ ...fact, run, idempotency })).toMatchObject({ name: fact.name })
   })
 
   it.each(NO_COUNTS)('of passes at once in a process that is %j is refused', async (concurrency) => {

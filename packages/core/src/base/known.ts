@@ -55,9 +55,9 @@ export function assertCount(where: string, value: unknown, hint = COUNT): void {
   throw new KeelsonError('DEFINITION_INVALID', `${where} is ${named(value)}`, { hint })
 }
 
-/** Throws for what is no length of time in milliseconds; `undefined` is not there. */
-export function assertMs(where: string, value: unknown): void {
-  if (value === undefined || (Number.isFinite(value) && (value as number) >= 0)) return
+/** Throws for what is no length of time in milliseconds; `undefined` is not there. `longest`: Infinity, where it may be without end. */
+export function assertMs(where: string, value: unknown, longest = Number.MAX_VALUE): void {
+  if (value === undefined || (typeof value === 'number' && value >= 0 && value <= longest)) return
   throw new KeelsonError('DEFINITION_INVALID', `${where} is ${named(value)}`, {
     hint: 'Give a number of milliseconds.',
   })

@@ -36,7 +36,7 @@ export function assertFacts(d: Given, names: readonly string[]): void {
   if (d['idempotency'] !== undefined) {
     assertKnown(`"idempotency" of ${what}`, d['idempotency'], ['by', 'forMs'])
     assertOneOf(`"idempotency" of ${what}`, (d['idempotency'] as Given)['by'] ?? null, KINDS)
-    assertMs(`"forMs" of ${what}`, (d['idempotency'] as Given)['forMs'])
+    assertMs(`"forMs" of ${what}`, (d['idempotency'] as Given)['forMs'], Infinity)
   }
   assertCount(`"attempts" of ${what}`, d['attempts'])
   assertMs(`"settleWindowMs" of ${what}`, d['settleWindowMs'])
