@@ -10,7 +10,7 @@ import {
 } from '@keelson/core'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { code, open, store } from './support/open.ts'
+import { code, me, open, store } from './support/open.ts'
 
 const read = action({
   ...{ name: 'bank.read', effect: 'read', input: z.object({}), output: z.object({}) },
@@ -248,6 +248,48 @@ describe('a verb of the entities of a workspace', () => {
     const keelson = await open(store(), { playbooks: [], entities: [Any] })
     const { id } = await keelson.entities(Any).create({ name: 'x' })
     expect(await keelson.entities(Any).update(id, { more: 1 })).toMatchObject({ data: { name: 'x', more: 1 } })
+  })
+})
+
+describe('what a run has begun before its options were looked at', () => {
+  const ways: readonly [
+    what: string,
+    right: (ctx: Loose) => Promise<unknown>,
+    wrong: (ctx: Loose) => Promise<unknown>,
+  ][] = [
+    ['a step', (ctx) => ctx['step']!('a', () => 1), (ctx) => ctx['step']!('a', () => 1, { retry: { attempts: 0 } })],
+    [
+      'branches',
+      (ctx) => ctx['all']!([1, 2], String, (own: Loose) => own['step']!('a', () => 1)),
+      (ctx) => ctx['all']!([1, 2], String, (own: Loose) => own['step']!('a', () => 1), { atOnce: 1.5 }),
+    ],
+    [
+      'a question',
+      (ctx) => ctx['ask']!('When?', { answer: z.object({ at: z.string().optional() }) }),
+      (ctx) => ctx['ask']!('When?', { answer: z.object({ at: z.date().optional() }) }),
+    ],
+  ]
+
+  it.each(ways)('goes on: %s', async (_, right, wrong) => {
+    const builds = [right, wrong].map((way) =>
+      code(async (ctx) => {
+        await way(ctx as unknown as Loose)
+        return (await ctx.waitFor(told))?.by
+      }),
+    )
+    const data = store()
+    const before = await open(data, { playbooks: [builds[0]!], events: [told] })
+    const run = await before.start(builds[0]!, {}, { id: 'r' })
+    const waiting = async (): Promise<string | undefined> => {
+      const [item] = (await before.inbox.list()).items
+      if (item?.kind === 'question') await before.inbox.decide(item.id, { by: me, hash: item.hash, answer: {} })
+      return JSON.stringify(await run.status())
+    }
+    await expect.poll(waiting).toContain('"kind":"event"')
+    await before.stop({ withinMs: 100 })
+    const now = await open(data, { playbooks: [builds[1]!], events: [told] })
+    await now.send(told, { by: 'ada' }, { id: 'e' })
+    expect(await now.runs.get('r').result({ timeout: '5s' })).toBe('ada')
   })
 })
 

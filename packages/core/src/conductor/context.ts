@@ -53,7 +53,9 @@ export function contextOf(
     sleep: (duration) => perform(`sleep ${lengthOf(duration)}`, (key) => sleep(pass, key, duration)),
     waitFor: (event: { name: string }, options?: WaitOptions) => {
       assertEvent(event)
-      return perform(event.name, (key) => waitFor(pass, key, event, given('waitFor', options)))
+      return perform(event.name, (key) =>
+        waitFor(pass, key, event, given('waitFor', options, pass.history.ops.has(key))),
+      )
     },
     emit: (event, payload) => perform(`emit ${nameOf(event)}`, (key) => emit(pass, key, event, payload)),
     checkpoint: (name) => perform(`checkpoint ${name}`, (key) => checkpoint(pass, key, name)),
@@ -112,7 +114,7 @@ function working(
   const acts = place.memory
   return {
     step: (name: string, work: Parameters<typeof step>[2], options: Parameters<typeof step>[3]) =>
-      perform(name, (key) => step(pass, key, work, given('step', options))),
+      perform(name, (key) => step(pass, key, work, given('step', options, pass.history.ops.has(key)))),
     act: async (action, input, options) => (await actOp(pass, perform, acts, action, input, options)).output,
     effect: (action, input, options) => actOp(pass, perform, acts, action, input, options),
     delegate: (agent, input, options) =>

@@ -23,12 +23,12 @@ export async function all<T, R>(
   branch: (ctx: Context, item: T) => Promise<R>,
   options: { atOnce?: number; onError?: 'wait' | 'cancel' } = {},
 ): Promise<R[]> {
-  given('all', options)
   assertGiven(items, keyOf, branch)
   const key = place.keys.next('all')
+  const begun = [...pass.history.ops.keys()].some((one) => one.startsWith(`${key}[`))
+  given('all', options, begun)
   const branches = items.map((item) => ({ item, place: placeOf(place, `${key}[${nameOf(keyOf(item))}].`) }))
-  const begun = (): boolean => [...pass.history.ops.keys()].some((one) => one.startsWith(`${key}[`))
-  if (items.length > pass.task.env.limits.fanOutMax && !begun())
+  if (items.length > pass.task.env.limits.fanOutMax && !begun)
     throw tooMany(pass, `ctx.all was given ${items.length} items`)
   const prefixes = new Set(branches.map((one) => one.place.keys.prefix))
   if (prefixes.size < branches.length) {

@@ -210,7 +210,6 @@ export async function ask(
     throw new KeelsonError('INPUT_INVALID', 'ctx.ask has no schema of its answer', {
       hint: 'ctx.ask(question, { answer: z.string() })',
     })
-  assertJson(answer, 'the answer of ctx.ask', 'given') // else no answer would ever fit, and it were asked for ever
   for (let wrong: string | undefined; ;) {
     const asked: AskItem = {
       item: questionOf(pass, question, options.answer, wrong),
@@ -218,14 +217,16 @@ export async function ask(
       ...patience(options),
     }
     wrong = undefined
-    const said = await perform('ask', (key) =>
-      askItem(pass, key, asked, (ok) => {
+    const said = await perform('ask', (key) => {
+      // Else no answer would ever fit, and it were asked for ever. What was asked before this was looked at goes on.
+      if (!pass.history.ops.has(key)) assertJson(answer, 'the answer of ctx.ask', 'given')
+      return askItem(pass, key, asked, (ok) => {
         const said = fromGiven(options.answer, ok)
         if ('value' in said) return said.value
         wrong = said.wrong
         return undefined
-      }),
-    )
+      })
+    })
     if (wrong === undefined) return said
   }
 }

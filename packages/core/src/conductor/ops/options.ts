@@ -36,14 +36,18 @@ const LISTS: { readonly [option: string]: readonly string[] } = {
   onError: ['wait', 'cancel'],
 }
 
-/** The same options. Throws `INPUT_INVALID` for one that the verb does not have. */
-export function given<O extends object | undefined>(verb: keyof typeof NAMES, options: O): O {
+/**
+ * The same options. Throws `INPUT_INVALID` for one that the verb does not have, or whose value is none. What a run has `begun` goes on by
+ * whatever values it began with.
+ */
+export function given<O extends object | undefined>(verb: keyof typeof NAMES, options: O, begun = false): O {
   if (options === undefined) return options
   assertKnown(`ctx.${verb}`, options, NAMES[verb], 'INPUT_INVALID')
   assertLists(`ctx.${verb}`, options)
   for (const [name, list] of Object.entries(LISTS))
     if (NAMES[verb].includes(name))
       assertOneOf(`${name} of ctx.${verb}`, (options as Record<string, unknown>)[name], list, 'INPUT_INVALID')
+  if (begun) return options
   for (const [name, [fits, hint]] of Object.entries(VALUES))
     if (NAMES[verb].includes(name))
       assertFits(`${name} of ctx.${verb}`, (options as Record<string, unknown>)[name], fits, hint)
