@@ -1,6 +1,7 @@
 /** What recall hands out without looking it up is what stands in the store, whatever became of it and whoever did it. */
 import { expect, it } from 'vitest'
 import type { Conductor, WorkspaceMemory } from '@keelson/core'
+import type { MemoryStore } from '@keelson/core/ports'
 import { intercept, type MemoryStoreSession } from '@keelson/testing'
 import { me, open, store } from '../support/open.ts'
 
@@ -91,4 +92,55 @@ it("is each asker's own: what somebody does to it, nobody else sees", async () =
     found.evidence.push({ kind: 'url', id: 'another' })
   }
   expect(JSON.stringify(await memory.recall('tea'))).toBe(before)
+})
+
+type Held = 'records' | 'tail'
+
+/** Two processes: one writes; of the other, what it reads can be held up, by what is asked for. */
+async function held(): Promise<{
+  one: WorkspaceMemory
+  other: WorkspaceMemory
+  hold(op: Held, asks: string, until: () => Promise<unknown>): void
+}> {
+  const kept = store()
+  const holds: { op: Held; asks: string; until: () => Promise<unknown> }[] = []
+  const session = kept.session()
+  const waiting = intercept(session, {
+    before: async (op, detail) => {
+      const at = holds.findIndex((hold) => hold.op === op && JSON.stringify(detail).includes(hold.asks))
+      if (at >= 0) await holds.splice(at, 1)[0]!.until()
+    },
+  }) satisfies MemoryStore
+  const one = (await open(kept, { playbooks: [] })).memory.scope('customer:ada')
+  const other = (await open(kept, { playbooks: [], store: waiting })).memory.scope('customer:ada')
+  return { one, other, hold: (op, asks, until) => void holds.push({ op, asks, until }) }
+}
+
+const texts = async (asked: ReturnType<WorkspaceMemory['recall']>): Promise<string[]> =>
+  (await asked).map(({ memory }) => memory.text)
+
+it('is the one or the other where it is corrected while it is looked for, and never neither', async () => {
+  const { one, other, hold } = await held()
+  const { id } = await one.remember({ text: 'green tea' }, { by })
+  expect(await texts(other.recall('tea'))).toEqual(['green tea'])
+  hold('records', '"past:', () => one.correct(id, { text: 'black tea' }, { by }))
+  expect(await texts(other.recall('tea'))).toEqual(['black tea'])
+})
+
+it('is the one or the other while another question has read a half of it, and never both', async () => {
+  const { one, other, hold } = await held()
+  const { id } = await one.remember({ text: 'green tea', subject: { type: 'customer', id: 'ada' } }, { by })
+  expect(await texts(other.recall('tea'))).toEqual(['green tea'])
+  const [asked, looked, half, rest] = Array.from({ length: 4 }, () => Promise.withResolvers<void>())
+  hold('tail', '', () => (asked!.resolve(), looked!.promise))
+  const first = texts(other.recall('tea'))
+  await asked!.promise
+  await one.correct(id, { text: 'black tea' }, { by })
+  hold('records', '"past:', () => (half!.resolve(), rest!.promise))
+  const second = texts(other.recall('tea'))
+  await half!.promise
+  looked!.resolve()
+  expect(await first).toEqual(['green tea'])
+  rest!.resolve()
+  expect(await second).toEqual(['black tea'])
 })

@@ -120,16 +120,33 @@ export class Library {
     return own
   }
 
+  /**
+   * L4. What stands and what no longer does are two reads: where something has ended, both are read again, for what took its place may have been
+   * written between them. All of it is taken in at once, unless it is much: other questions are answered meanwhile.
+   */
   async #catchUp(name: string, root: Root): Promise<void> {
     if (root.live === undefined) {
       // What ended before this look needs no reading: what is live now is all that counts.
       root.past = (await this.#last(`past:${name}`)) ?? START
       root.live = START
     }
-    root.live = await this.#read(`live:${name}`, root.live, (record, length) =>
-      add(root, record, fits(length, this.#roots.values()) ? length : 0),
-    )
-    root.past = await this.#read(`past:${name}`, root.past, (record) => remove(root, record))
+    let [live, past] = [root.live, root.past]
+    let news: News[] = []
+    for (;;) {
+      const added = await this.#page(`live:${name}`, live)
+      const ended = added.length < PAGE ? await this.#page(`past:${name}`, past) : []
+      live = added.at(-1) ?? live
+      past = ended.at(-1) ?? past
+      for (const row of added) news.push({ row, take: add })
+      for (const row of ended) news.push({ row, take: remove })
+      const isAll = added.length < PAGE && ended.length === 0
+      if (!isAll && news.length < PAGE) continue
+      for (const { row, take } of news) take(root, row, this.#roots.values())
+      Object.assign(root, { live, past })
+      if (isAll) return
+      news = []
+      await turn()
+    }
   }
 
   async #last(value: string): Promise<Cursor | undefined> {
@@ -143,16 +160,9 @@ export class Library {
     return row
   }
 
-  async #read(value: string, from: Cursor, each: (record: MemoryRecord, length: number) => void): Promise<Cursor> {
+  #page(value: string, { sort, id }: Cursor): Promise<readonly RecordRow[]> {
     const where = { field: 'in', value }
-    for (let after = from; ;) {
-      const page = { kind: MEMORY_RECORD, where, after: { sort: after.sort, id: after.id }, limit: PAGE }
-      const rows: readonly RecordRow[] = await this.#store.records(this.#workspace, page)
-      for (const { data } of rows) each(JSON.parse(data) as MemoryRecord, data.length)
-      after = rows.at(-1) ?? after
-      if (rows.length < PAGE) return after
-      await turn()
-    }
+    return this.#store.records(this.#workspace, { kind: MEMORY_RECORD, where, after: { sort, id }, limit: PAGE })
   }
 
   #drop(kept: Root): void {
@@ -179,9 +189,16 @@ function segmentIn(segments: Map<string, Segment<Unit>>, scope: string): Segment
   return segment
 }
 
-/** `length`: of the record, if it is to be held. */
-function add(root: Root, record: MemoryRecord, length: number): void {
+/** A row that was read, and what is made of it. */
+interface News {
+  readonly row: RecordRow
+  readonly take: typeof add | typeof remove
+}
+
+function add(root: Root, { data }: RecordRow, rooms: Iterable<Room>): void {
+  const record = JSON.parse(data) as MemoryRecord
   if (!mayHold(record)) return
+  const length = fits(data.length, rooms) ? data.length : 0
   const segment = segmentIn(root.segments, record.scope)
   const size = root.scopeOf.size
   root.scopeOf.set(record.id, record.scope)
@@ -191,12 +208,12 @@ function add(root: Root, record: MemoryRecord, length: number): void {
   else root.taken -= segment.add(unitOf(record, length), record.text)?.length ?? 0
 }
 
-function remove(root: Root, record: MemoryRecord): void {
-  const scope = root.scopeOf.get(record.id)
-  if (scope === undefined || mayHold(record)) return
+function remove(root: Root, { id, data }: RecordRow): void {
+  const scope = root.scopeOf.get(id)
+  if (scope === undefined || mayHold(JSON.parse(data) as MemoryRecord)) return
   const segment = root.segments.get(scope)!
-  root.taken -= segment.remove(record.id)!.length
-  root.scopeOf.delete(record.id)
+  root.taken -= segment.remove(id)!.length
+  root.scopeOf.delete(id)
   if (segment.size === 0) root.segments.delete(scope)
 }
 
