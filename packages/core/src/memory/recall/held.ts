@@ -24,20 +24,21 @@ export function fits(length: number, rooms: Iterable<Room>): boolean {
   return taken <= ROOM
 }
 
-/** The same record; parts that it has in common with the one before it are that one's. */
+/** The same record; parts that it has in common with one before it are that one's. */
 export function shared(record: MemoryRecord): MemoryRecord {
-  const source = JSON.stringify(record.source)
-  if (source !== last.source) last = { source, record }
+  const text = JSON.stringify(record.source)
+  if (text !== last.text) last = { text, source: record.source }
   const { ends, evidence } = record
   const parts: Partial<MemoryRecord> = {
-    source: last.record.source,
+    source: last.source,
     ...(ends.length === 0 ? { ends: NONE } : {}),
     ...(evidence.length === 0 ? { evidence: NONE } : {}),
   }
   return Object.assign(record, parts)
 }
 
-let last: { source: string; record: Pick<MemoryRecord, 'source'> } = { source: '', record: {} as MemoryRecord }
+/** Not the record that it is of: that goes when it is erased. */
+let last: { text: string; source: MemoryRecord['source'] } = { text: '', source: {} as MemoryRecord['source'] }
 const NONE: readonly never[] = []
 
 /** A memory of its own (H2). */
