@@ -3,6 +3,7 @@ import { KeelsonError } from '../../base/errors.ts'
 import type { Json } from '../../base/value.ts'
 import type { Put } from '../../journal/put.ts'
 import type { MemoryStore } from '../../journal/store.ts'
+import { Room } from '../../memory/recall/held.ts'
 import { Library } from '../../memory/recall/library.ts'
 import type { Environment } from '../environment.ts'
 import type { Calibrated, Embedder, Vectors, Weighted } from '../../memory/recall/vector.ts'
@@ -13,10 +14,11 @@ export function remembering(
   embedder: Embedder | undefined,
 ): Pick<Environment, 'library' | 'vectors'> {
   const libraries = new Map<string, Library>()
+  const room = new Room()
   return {
     vectors: embedder === undefined ? undefined : vectorsOf(store, embedder),
     library(workspace) {
-      const library = libraries.get(workspace) ?? new Library(store, workspace)
+      const library = libraries.get(workspace) ?? new Library(store, workspace, room)
       libraries.set(workspace, library)
       return library
     },

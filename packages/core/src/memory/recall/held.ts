@@ -12,16 +12,55 @@ import type { Memory, MemoryRecord } from '../unit.ts'
 const RECORD_MAX = 4_000
 const ROOM = 100_000_000
 
-/** Characters of the records that are held. */
-export interface Room {
-  taken: number
+/** How much is held, of all companies that a process serves. */
+export class Room {
+  readonly #most: number
+  #taken = 0
+
+  constructor(most = ROOM) {
+    this.#most = most
+  }
+
+  has(length: number): boolean {
+    return length <= RECORD_MAX && this.#taken + length <= this.#most
+  }
+
+  take(length: number): void {
+    this.#taken += length
+  }
 }
 
-export function fits(length: number, rooms: Iterable<Room>): boolean {
-  if (length > RECORD_MAX) return false
-  let taken = length
-  for (const room of rooms) taken += room.taken
-  return taken <= ROOM
+/** What is held of one root. */
+export class Share {
+  readonly #room: Room
+  #taken = 0
+  #hasLeft = false
+
+  constructor(room: Room) {
+    this.#room = room
+  }
+
+  /** The length of a record that is held from now on; 0: there is no room for it. */
+  take(length: number): number {
+    if (this.#hasLeft || !this.#room.has(length)) return 0
+    this.#change(length)
+    return length
+  }
+
+  give(length: number): void {
+    if (!this.#hasLeft) this.#change(-length)
+  }
+
+  /** All of it is dropped. Who still reads it holds no more. */
+  leave(): void {
+    this.give(this.#taken)
+    this.#hasLeft = true
+  }
+
+  #change(by: number): void {
+    this.#taken += by
+    this.#room.take(by)
+  }
 }
 
 /** The same record; parts that it has in common with one before it are that one's. */

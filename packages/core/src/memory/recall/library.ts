@@ -11,7 +11,7 @@ import type { MemoryStore, RecordRow } from '../../journal/store.ts'
 import { isWithin, rootOf } from '../scope.ts'
 import { mayHold, MEMORY_RECORD, START, type MemoryRecord, type Authority, type Role } from '../unit.ts'
 import { CalledNames } from './called.ts'
-import { fits, shared, type Room } from './held.ts'
+import { Room, shared, Share } from './held.ts'
 import { Segment, type Indexed } from './segment.ts'
 
 /** What the index keeps of a memory: enough to tell whether it may be found. */
@@ -28,9 +28,10 @@ const KEPT = [
   ...(['from', 'to', 'expiresAt', 'recordedAt', 'ends', 'erased'] as const),
 ] as const
 
-interface Root extends Room {
+interface Root {
   readonly segments: Map<string, Segment<Unit>>
   readonly scopeOf: Map<string, string>
+  readonly held: Share
   live: Cursor | undefined
   past: Cursor
   reading: Promise<void>
@@ -52,13 +53,15 @@ const UNITS_MAX = 300_000
 export class Library {
   readonly #store: MemoryStore
   readonly #workspace: string
+  readonly #room: Room
   readonly #roots = new Map<string, Root>()
   #called: CalledNames
   #uses = 0
 
-  constructor(store: MemoryStore, workspace: string) {
+  constructor(store: MemoryStore, workspace: string, room = new Room()) {
     this.#store = store
     this.#workspace = workspace
+    this.#room = room
     this.#called = new CalledNames(store, workspace)
   }
 
@@ -90,21 +93,22 @@ export class Library {
 
   /** Forgets all: the next question reads anew. */
   clear(): void {
-    this.#roots.clear()
+    for (const name of [...this.#roots.keys()]) this.#forget(name)
     this.#called = new CalledNames(this.#store, this.#workspace)
   }
 
   async #root(name: string): Promise<Root> {
     let root = this.#roots.get(name)
     if (root === undefined || !this.#store.feeds) {
+      this.#forget(name)
       root = {
         segments: new Map(),
         scopeOf: new Map(),
+        held: new Share(this.#room),
         live: undefined,
         past: START,
         reading: Promise.resolve(),
         used: 0,
-        taken: 0,
       }
       this.#roots.set(name, root)
     }
@@ -113,7 +117,7 @@ export class Library {
     const read = own.reading.then(() => this.#catchUp(name, own))
     own.reading = read.catch(() => {
       // What was read half is read again.
-      if (this.#roots.get(name) === own) this.#roots.delete(name)
+      if (this.#roots.get(name) === own) this.#forget(name)
     })
     await read
     this.#drop(own)
@@ -141,7 +145,7 @@ export class Library {
       for (const row of ended) news.push({ row, take: remove })
       const isAll = added.length < PAGE && ended.length === 0
       if (!isAll && news.length < PAGE) continue
-      for (const { row, take } of news) take(root, row, this.#roots.values())
+      for (const { row, take } of news) take(root, row)
       Object.assign(root, { live, past })
       if (isAll) return
       news = []
@@ -165,13 +169,18 @@ export class Library {
     return this.#store.records(this.#workspace, { kind: MEMORY_RECORD, where, after: { sort, id }, limit: PAGE })
   }
 
+  #forget(name: string): void {
+    this.#roots.get(name)?.held.leave()
+    this.#roots.delete(name)
+  }
+
   #drop(kept: Root): void {
     let units = 0
     for (const { scopeOf } of this.#roots.values()) units += scopeOf.size
     while (units > UNITS_MAX && this.#roots.size > 1) {
       const oldest = [...this.#roots].filter(([, root]) => root !== kept).sort(([, a], [, b]) => a.used - b.used)[0]!
       units -= oldest[1].scopeOf.size
-      this.#roots.delete(oldest[0])
+      this.#forget(oldest[0])
     }
   }
 }
@@ -195,24 +204,23 @@ interface News {
   readonly take: typeof add | typeof remove
 }
 
-function add(root: Root, { data }: RecordRow, rooms: Iterable<Room>): void {
+function add(root: Root, { data }: RecordRow): void {
   const record = JSON.parse(data) as MemoryRecord
   if (!mayHold(record)) return
-  const length = fits(data.length, rooms) ? data.length : 0
+  const length = root.held.take(data.length)
   const segment = segmentIn(root.segments, record.scope)
   const size = root.scopeOf.size
   root.scopeOf.set(record.id, record.scope)
-  root.taken += length
   // Most are new: that is seen without looking for them.
   if (root.scopeOf.size > size) segment.addNew(unitOf(record, length), record.text)
-  else root.taken -= segment.add(unitOf(record, length), record.text)?.length ?? 0
+  else root.held.give(segment.add(unitOf(record, length), record.text)?.length ?? 0)
 }
 
 function remove(root: Root, { id, data }: RecordRow): void {
   const scope = root.scopeOf.get(id)
   if (scope === undefined || mayHold(JSON.parse(data) as MemoryRecord)) return
   const segment = root.segments.get(scope)!
-  root.taken -= segment.remove(id)!.length
+  root.held.give(segment.remove(id)!.length)
   root.scopeOf.delete(id)
   if (segment.size === 0) root.segments.delete(scope)
 }
