@@ -293,6 +293,40 @@ describe('what a run has begun before its options were looked at', () => {
   })
 })
 
+describe('a Date that a run sleeps until', () => {
+  const at = '2026-01-02T03:04:05.678Z'
+  /** As a machine of some zone prints it. */
+  const dateIn = (zone: string): Date => Object.assign(new Date(at), { toString: () => `2 Jan 2026 03:04:05 ${zone}` })
+  const sleeps = (until: unknown) =>
+    code(async (ctx) => {
+      await ctx.sleep({ until } as never)
+      return (await ctx.waitFor(told))?.by
+    })
+  const slept = async (first: unknown, then: unknown, look: (story: string) => void): Promise<unknown> => {
+    const data = store()
+    const playbook = sleeps(first)
+    const before = await open(data, { playbooks: [playbook], events: [told] })
+    await before.start(playbook, {}, { id: 'r' })
+    await expect.poll(async () => (await before.audit.story('r')).join('\n')).toContain('waits for')
+    look((await before.audit.story('r')).join('\n'))
+    await before.stop({ withinMs: 100 })
+    const now = await open(data, { playbooks: [sleeps(then)], events: [told] })
+    await now.send(told, { by: 'ada' }, { id: 'e' })
+    return now.runs.get('r').result({ timeout: '5s' })
+  }
+
+  it('is the same on a machine in another zone, to the millisecond', async () => {
+    const story = (text: string): void => expect(text).toContain(`sleeps until ${at}`)
+    expect(await slept(dateIn('GMT+0000'), dateIn('UTC'), story)).toBe('ada')
+  })
+
+  it('is the one that it was where a run sleeps since before it was taken for one', async () => {
+    const printed = '2026-01-02T03:04:05Z' // without what it has of a second
+    const date = Object.assign(new Date(at), { toString: () => printed })
+    expect(await slept(printed, date, () => {})).toBe('ada')
+  })
+})
+
 describe('a name of actions that nobody here has', () => {
   const mail = action({
     ...{ name: 'mail.send', effect: 'irreversible', idempotency: { by: 'key' }, input: z.object({}) },

@@ -23,7 +23,7 @@ import { intend, propose } from './ops/plan.ts'
 import { given } from './ops/options.ts'
 import { step } from './ops/step.ts'
 import { taxonomy, templates } from './ops/templates.ts'
-import { assertEvent, call, emit, sleep, waitFor, type WaitOptions } from './ops/waits.ts'
+import { assertEvent, call, emit, lengthOf, sleep, waitFor, type WaitOptions } from './ops/waits.ts'
 import { located } from './located.ts'
 import type { Pass } from './pass.ts'
 
@@ -50,7 +50,10 @@ export function contextOf(
       perform('approve', (key) => approve(pass, key, question, given('approve', options))),
     intend: (action, input, options) => intend(pass, acts, action, input, options),
     propose: (title, plan, options) => propose(pass, place, perform, title, plan, options),
-    sleep: (duration) => perform(`sleep ${lengthOf(duration)}`, (key) => sleep(pass, key, duration)),
+    sleep: (duration) => {
+      const since = (name: string): boolean => [...pass.history.ops.keys()].some((key) => key.includes(`sleep ${name}`))
+      return perform(`sleep ${lengthOf(duration, since)}`, (key) => sleep(pass, key, duration))
+    },
     waitFor: (event: { name: string }, options?: WaitOptions) => {
       assertEvent(event)
       return perform(event.name, (key) =>
@@ -129,12 +132,6 @@ function working(
 /** Of what may not be what it should be: the operation itself says so, with its place. */
 function nameOf(thing: { readonly name: string } | undefined): string {
   return typeof thing?.name === 'string' ? thing.name : 'unknown'
-}
-
-function lengthOf(duration: unknown): string {
-  if (typeof duration !== 'object') return `${duration as string}`
-  const { until } = (duration ?? {}) as { until?: string }
-  return until === undefined ? 'for no time' : `until ${until}`
 }
 
 /** Gives an operation its key; until it has its outcome, another of its name is refused. */

@@ -40,10 +40,13 @@ export function sleep(
   duration: Duration | { until: string },
   wait: Wait | undefined = undefined,
 ): Promise<void> {
-  const { until: given } = (duration ?? {}) as { until?: string }
+  const { until: given } = (duration ?? {}) as { until?: string | Date }
   const ms = given === undefined ? durationMs(duration as string) : undefined
   const fixed = given === undefined ? undefined : instant(given, pass.history.ops.has(key))
-  const hash = sha256(canonical([ms ?? null, fixed ?? null]))
+  const hashOf = (at: number | undefined): string => sha256(canonical([ms ?? null, at ?? null]))
+  const hash = hashOf(fixed)
+  /** A Date had been taken for what it prints, which is without milliseconds. */
+  const older = (): string => hashOf(Date.parse(String(given)))
   const live = async (op: Op): Promise<void> => {
     if (op.opened === undefined) {
       const until = fixed ?? pass.task.env.clock.now() + ms!
@@ -55,7 +58,23 @@ export function sleep(
     pass.replay?.poke()
     if (until <= pass.task.env.clock.now()) await pass.mailbox.absorb()
   }
-  return pass.operation({ key, kind: 'sleep', hash, live })
+  return pass.operation({ key, kind: 'sleep', hash, ...(isDate(given) ? { older } : {}), live })
+}
+
+/**
+ * What a sleep is named by. A Date prints the zone of its machine: it is named by its instant, unless the run sleeps `since` it was named by
+ * what it prints.
+ */
+export function lengthOf(duration: unknown, since: (name: string) => boolean): string {
+  if (typeof duration !== 'object') return `${duration as string}`
+  const { until } = (duration ?? {}) as { until?: string | Date }
+  if (until === undefined) return 'for no time'
+  const printed = `until ${String(until)}`
+  return isDate(until) && !Number.isNaN(until.getTime()) && !since(printed) ? `until ${until.toISOString()}` : printed
+}
+
+function isDate(value: unknown): value is Date {
+  return Object.prototype.toString.call(value) === '[object Date]'
 }
 
 const ISO = /^((?:\d{4}|[+-]\d{6})-\d\d-\d\d)(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d))?$/
@@ -64,11 +83,12 @@ const ISO = /^((?:\d{4}|[+-]\d{6})-\d\d-\d\d)(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?
  * One without a zone is another instant on another machine, where the run would not fit its journal; a day that there is not would be
  * taken for another. What a run sleeps by since before goes on.
  */
-function instant(text: string, asBefore: boolean): number {
+function instant(given: string | Date, asBefore: boolean): number {
+  const text = isDate(given) && !Number.isNaN(given.getTime()) ? given.toISOString() : String(given)
   const at = Date.parse(text)
   const [, day] = ISO.exec(text) ?? []
   const exists = day !== undefined && new Date(Date.parse(day)).toJSON()?.startsWith(day) === true
-  if (Number.isFinite(at) && (asBefore || exists || typeof text !== 'string')) return at // a Date is one, wherever it is
+  if (Number.isFinite(at) && (asBefore || exists || typeof given !== 'string')) return at
   throw new KeelsonError('DURATION_INVALID', `"${text}" is not an instant`, {
     hint: "Use ISO text with an offset: '2027-01-31T09:00:00Z'.",
   })
