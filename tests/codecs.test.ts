@@ -75,3 +75,27 @@ it('a table of rules is judged as the gate judges', () => {
   ] as const
   expect(policy.test(policy([rule]), rows)).toEqual({ rows: 2 })
 })
+
+it.each([
+  ['a coerced date', z.coerce.date(), at, new Date(at)],
+  ['one within', z.object({ at: z.coerce.date().optional() }), { at }, { at: new Date(at) }],
+  ['a text that becomes one', z.string().pipe(z.coerce.date()), at, new Date(at)],
+  ['a coerced bigint', z.coerce.bigint(), '12', 12n],
+] as const)('an answer is stored as it was given, and its code has %s', async (_, answer, given, wanted) => {
+  let had: unknown
+  const asks = definePlaybook({
+    ...{ name: 'asks', version: 1, input: z.object({}), output: z.null() },
+    run: async (ctx) => {
+      had = await ctx.ask('When?', { answer: answer as z.ZodType })
+      return null
+    },
+  })
+  const t = await testConductor({ playbooks: [asks] })
+  const run = await t.start(asks, {})
+  const [item] = (await t.inbox.list()).items
+  await t.inbox.decide(item!.id, { hash: item!.hash, by: { kind: 'person', id: 'me' }, answer: given as never })
+  await t.settle()
+  expect((await t.inbox.list()).items).toEqual([])
+  expect(await run.result()).toBeNull()
+  expect(had).toEqual(wanted)
+})

@@ -97,9 +97,18 @@ export function fromGiven(schema: z.ZodType, given: unknown): { readonly value: 
   try {
     const result = schema.safeParse(given)
     if (!result.success) return { wrong: readable(result.error) }
-    return { value: shapeOf(schema) === 'plain' ? parseStored(canonical(result.data)) : result.data }
+    return { value: shapeOf(schema) === 'plain' ? frozen(result.data) : result.data }
   } catch (thrown) {
     return { wrong: String(thrown) }
+  }
+}
+
+/** As it would be stored; what is no JSON (a coerced date, a default that is one) is what its schema made of what is stored. */
+function frozen(value: unknown): unknown {
+  try {
+    return parseStored(canonical(value))
+  } catch {
+    return value
   }
 }
 
