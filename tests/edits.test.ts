@@ -226,6 +226,13 @@ describe('a running history', () => {
     expect(why).toContain('the code returned instead')
   })
 
+  it('is held with what the code failed with, where it fails before what is recorded', async () => {
+    const { status, why } = await afterEdit(before, () => Promise.reject(new Error('no such table')))
+    expect(status.state).toBe('waiting')
+    expect(why).toContain('the code failed instead: no such table')
+    expect(why).not.toContain('returned')
+  })
+
   it('#15 is held when its stored input no longer fits, and goes on when it does again', async () => {
     const data = store()
     const make = (input: z.ZodType) =>

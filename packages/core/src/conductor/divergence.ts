@@ -1,5 +1,5 @@
 /** Divergence: how code and journal differ, in words that say what to do. */
-import type { StoredError } from '../base/errors.ts'
+import { storeError, type StoredError } from '../base/errors.ts'
 import { schemaMark } from '../base/schema.ts'
 import type { AnyPlaybook } from '../playbook/playbook.ts'
 import type { Halt } from './replay.ts'
@@ -61,18 +61,28 @@ export function outputDifference(
   }
 }
 
-export function haltDifference(halt: Halt & { why: 'diverged' }): Difference {
+/** `thrown`: what the code failed with, where that is why it asks for no more. */
+export function haltDifference(halt: Halt & { why: 'diverged' }, thrown?: { readonly thrown: unknown }): Difference {
   const lines = [
     `recorded, but not asked for: ${list(halt.unasked)}`,
     ...(halt.fresh.length > 0 ? [`asked for, but not recorded: ${list(halt.fresh)}`] : []),
     ...(halt.later.length > 0 ? [`asked for before its turn: ${list(halt.later)}`] : []),
-    ...(halt.fresh.length + halt.later.length === 0 ? ['the code returned instead'] : []),
+    ...(halt.fresh.length + halt.later.length === 0 ? [endedBy(thrown)] : []),
   ]
   const at = halt.later[0] ?? halt.fresh[0] ?? halt.unasked[0] ?? ''
   const moving = differInNumbers(halt.unasked, halt.fresh)
   if (moving) lines.push('their names differ in a number')
   return { at, text: lines.join('; '), hint: moving ? CHANGING + lowered(REMEDY) : REMEDY }
 }
+
+function endedBy(failed: { readonly thrown: unknown } | undefined): string {
+  return failed === undefined
+    ? 'the code returned instead'
+    : `the code failed instead: ${storeError(failed.thrown).message.slice(0, SAID_MAX).toWellFormed()}`
+}
+
+/** Longest part of what code failed with that is told. */
+const SAID_MAX = 300
 
 /** Such as a clock gives, or chance, in one of these and one of the others. Ordinals are none. */
 function differInNumbers(some: readonly string[], others: readonly string[]): boolean {

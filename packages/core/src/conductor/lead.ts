@@ -176,7 +176,8 @@ async function finish(pass: Pass, result: { value: unknown } | { thrown: unknown
   const missing = 'thrown' in result ? pass.task.internals?.holdFor?.(pass, result.thrown) : undefined
   if (missing !== undefined) return hold(pass, missing)
   if (replay.unasked().length > 0) {
-    return diverged(pass, haltDifference({ why: 'diverged', unasked: replay.unasked(), fresh: [], later: [] }))
+    const halt = { why: 'diverged', unasked: replay.unasked(), fresh: [], later: [] } as const
+    return diverged(pass, haltDifference(halt, 'thrown' in result ? result : undefined))
   }
   const outcome = outcomeOf(pass, result)
   const differs = outputDifference(pass.task.playbook, pass.history.start, outcome.error)

@@ -102,7 +102,8 @@ async function play(
   ])
   if ('verdict' in result) return result
   const unasked = replay.unasked()
-  if (unasked.length > 0) return haltVerdict({ why: 'diverged', unasked, fresh: [], later: [] })
+  if (unasked.length > 0)
+    return haltVerdict({ why: 'diverged', unasked, fresh: [], later: [] }, 'thrown' in result ? result : undefined)
   return endVerdict(pass, result, settled)
 }
 
@@ -128,9 +129,9 @@ function endVerdict(
   }
 }
 
-function haltVerdict(halt: Halt): RehearsalVerdict {
+function haltVerdict(halt: Halt, thrown?: { readonly thrown: unknown }): RehearsalVerdict {
   if (halt.why === 'stalled') return stalls(halt.last)
-  return branches(haltDifference(halt))
+  return branches(haltDifference(halt, thrown))
 }
 
 function branches({ at, text, hint }: Difference): RehearsalVerdict {
