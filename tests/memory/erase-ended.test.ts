@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
-import { defineEntity } from '@keelson/core'
+import { defineEntity, defineEvent, definePlaybook } from '@keelson/core'
 import { sqlite } from '@keelson/memory-sqlite'
 import { memoryStore } from '@keelson/testing'
 import { temporary } from '../../packages/memory-sqlite/test/subject.ts'
@@ -45,4 +45,24 @@ it.each([
     expect((await there.audit.verify()).faults).toEqual([])
   }
   expect(await customers.byRef('stripe', 'cus_1')).toBeUndefined()
+})
+
+const answered = defineEvent({ name: 'answered', schema: z.object({ text: z.string() }) })
+const listen = definePlaybook({
+  ...{ name: 'listen', version: 1, input: z.object({}), output: z.string() },
+  run: async (ctx) => (await ctx.waitFor(answered)).text,
+})
+
+it('a wait that ended stays ended when what keeps it so is taken by a second erasure', async () => {
+  const keelson = await open(memoryStore(), { playbooks: [listen] })
+  const run = await keelson.start(listen, {}, { id: 'listen' })
+  await keelson.quiet()
+  await keelson.send(answered, { text: 'moves to Marylebone, hates lilies' }, { id: 'one' })
+  await run.result()
+  const first = await keelson.memory.remember({ text: 'moves to Marylebone' }, { by: me })
+  const second = await keelson.memory.remember({ text: 'hates lilies' }, { by: me })
+  for (const { id } of [first, second]) {
+    await keelson.memory.erase({ ids: [id] }, by)
+    expect((await keelson.audit.verify()).faults).toEqual([])
+  }
 })

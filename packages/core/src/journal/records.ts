@@ -71,7 +71,7 @@ export interface LastPut {
   readonly put: Put
   /**
    * Every put of the record, from its first on, is among those that go: an end of it says nothing that anything else needs. Nobody can
-   * tell so of what may have ended, and begun anew, in between.
+   * tell so of what may have ended, and begun anew, in between; and an end that was put again is no beginning, whatever its version.
    */
   readonly whole: boolean
 }
@@ -83,7 +83,8 @@ export function lastPuts(going: readonly Placed[]): Map<string, LastPut> {
   for (const put of entries.flatMap(putsOf)) {
     const key = `${put.kind}/${put.id}`
     const before = last.get(key)
-    const whole = (before?.whole ?? BEGIN_ONCE.has(put.kind)) && put.version === (before?.put.version ?? 0) + 1
+    const isWhole = before?.whole ?? (BEGIN_ONCE.has(put.kind) && put.data !== null)
+    const whole = isWhole && put.version === (before?.put.version ?? 0) + 1
     last.set(key, { put, whole })
   }
   return last
