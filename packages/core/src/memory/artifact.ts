@@ -25,6 +25,14 @@ export function artifactRef(z: Zod) {
 
 export type ArtifactRef = z.output<ReturnType<typeof artifactRef>>
 
+/** As it stands in a value that is stored. */
+export function isArtifactRef(value: object): value is ArtifactRef {
+  const { sha256, size, type } = value as { readonly [part: string]: unknown }
+  return (
+    typeof sha256 === 'string' && /^[0-9a-f]{64}$/.test(sha256) && typeof size === 'number' && typeof type === 'string'
+  )
+}
+
 export interface ArtifactOptions {
   readonly name?: string
   /** Media type. Default: `text/plain` for text, `application/octet-stream` for bytes. */

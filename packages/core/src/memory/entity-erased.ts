@@ -9,6 +9,7 @@ import { canonical } from '../base/json.ts'
 import { assertKnown } from '../base/known.ts'
 import type { Json } from '../base/value.ts'
 import { isMuteField } from '../base/wording.ts'
+import { isArtifactRef, type ArtifactRef } from './artifact.ts'
 import type { TimelineEvent } from './change.ts'
 import type { AnyEntityType, EntityRecord, FieldLabels } from './entity.ts'
 import { GONE } from './gone.ts'
@@ -113,20 +114,36 @@ export function blankLine(type: AnyEntityType, event: TimelineEvent, wanted: Wan
 
 /** Texts that could be told from others: not words of the schema, nor ids that lead to other records. */
 export function ownTexts(type: AnyEntityType, data: Data, fields: readonly string[]): string[] {
+  const names = namesIn(type)
   return fields
     .filter(
       (field) =>
         !isMuteField(type.schema, field) && !Object.hasOwn(type.links, field) && !Object.hasOwn(type.taxonomy, field),
     )
-    .flatMap((field) => stringsIn(data[field]))
+    .flatMap((field) => stringsIn(data[field], names))
 }
 
-/** Of a value: what is said in it. */
-export function stringsIn(value: Json | undefined): string[] {
+const NONE: ReadonlySet<string> = new Set()
+
+/** Of a value: what is said in it, but for the names of parts that are words of a schema. */
+export function stringsIn(value: Json | undefined, names = NONE): string[] {
   if (typeof value === 'string') return [value]
   if (typeof value !== 'object' || value === null) return []
-  if (Array.isArray(value)) return value.flatMap((one: Json) => stringsIn(one))
-  return Object.entries(value as Data).flatMap(([name, one]) => [name, ...stringsIn(one)])
+  if (Array.isArray(value)) return value.flatMap((one: Json) => stringsIn(one, names))
+  if (isArtifactRef(value)) return saidOfFile(value, names)
+  return Object.entries(value as Data).flatMap(([name, one]) => [
+    ...(names.has(name) ? [] : [name]),
+    ...stringsIn(one, names),
+  ])
+}
+
+/** Its hash, its name, and what the host says of where it came from: of what kind it is, and what made it, is so of many. */
+function saidOfFile({ sha256, name, origin }: ArtifactRef, names: ReadonlySet<string>): string[] {
+  const said = [sha256, ...(name === undefined ? [] : [name])]
+  if (typeof origin !== 'object' || origin === null || Array.isArray(origin))
+    return [...said, ...stringsIn(origin, names)]
+  const { template, entity, version, connector, outside, ...rest } = origin
+  return [...said, ...stringsIn(rest, names)]
 }
 
 /** Z1. Names of parts stay where the schema names them: elsewhere they may be somebody's. */
@@ -187,9 +204,14 @@ function mayLack(schema: unknown): boolean {
   }
 }
 
+const namesOf = new WeakMap<AnyEntityType, ReadonlySet<string>>()
+
 /** All names that a schema gives to parts. */
 function namesIn(type: AnyEntityType): ReadonlySet<string> {
+  const known = namesOf.get(type)
+  if (known !== undefined) return known
   const names = new Set<string>()
+  namesOf.set(type, names)
   const seen = new Set<unknown>()
   const look = (node: unknown): void => {
     if (typeof node !== 'object' || node === null || seen.has(node)) return
