@@ -98,10 +98,20 @@ function whyKept({ kind, id, data }: RecordRow, { keepEffects, running, now }: T
   return `a record of another kind (${kind}) says it: no erasure takes it`
 }
 
+/** By which an item leads to who waits for its answer, and that to it. */
+const LEADING: ReadonlySet<string> = new Set(['run', 'onBehalfOf', 'key'])
+
+/** Of a record, or of its index, what stays whatever it says: it is an id. */
+export function idsIn<V extends Json>(kind: string, value: { readonly [part: string]: V }): { [part: string]: V } {
+  const parts = kind === 'inbox' ? Object.entries(value) : []
+  return Object.fromEntries(parts.filter(([part]) => LEADING.has(part)))
+}
+
 /** O2. Why it still says it behind that. */
 function whySaid(row: RecordRow, { texts }: Taking): string | undefined {
-  if (PARTS[row.kind] === undefined) return undefined
-  const json = canonicalAround(lessOf(row, texts) ?? (JSON.parse(row.data) as Json))
+  const data = JSON.parse(row.data) as { readonly [part: string]: Json }
+  if (PARTS[row.kind] === undefined && row.kind !== 'inbox') return undefined
+  const json = canonicalAround(row.kind === 'inbox' ? idsIn(row.kind, data) : (lessOf(row, texts) ?? data))
   const isSaid = texts.some((text) => json.includes(JSON.stringify(text).slice(1, -1)))
   return isSaid ? 'an id in it, or the name of a field, says it: no erasure takes it' : undefined
 }

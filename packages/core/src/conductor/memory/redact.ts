@@ -9,7 +9,7 @@ import { lineOf } from '../../memory/context.ts'
 import { GONE, without } from '../../memory/gone.ts'
 import type { Erased } from '../../memory/handle.ts'
 import type { Desk } from './desk.ts'
-import { IN_USE, proposes } from './own.ts'
+import { idsIn, IN_USE, proposes } from './own.ts'
 import type { Traces } from './traces.ts'
 
 /** What is looked for everywhere: texts, and values that are texts of their own. Very short ones would be found in all. */
@@ -51,17 +51,19 @@ export function onceEach(left: Erased['left']): Erased['left'] {
 
 const KEPT = 'it is a file of its own, and is kept: erase({ files: [sha256] }) takes it'
 
-export function redacted(row: RecordRow, texts: readonly string[], sets: ReadonlySet<string>): Put {
+/** Without the texts; undefined where only ids say them, by which an item leads to the run that waits for its answer. */
+export function redacted(row: RecordRow, texts: readonly string[], sets: ReadonlySet<string>): Put | undefined {
   const found = JSON.parse(row.data) as Json
   const isItem = row.kind === 'inbox' && proposes(row.kind, row.id, found, sets)
   const shown = isItem ? { ...(found as object), preview: { kind: 'fields', rows: [] } } : found
-  const data = without(shown, texts)
+  const data = { ...(without(shown, texts) as object), ...idsIn(row.kind, found as { [part: string]: Json }) } as Json
+  if (canonicalAround(data) === canonicalAround(found)) return undefined
   return {
     kind: row.kind,
     id: row.id,
     version: row.version + 1,
     data,
-    index: without(row.index, texts) as Put['index'] & {},
+    index: { ...(without(row.index, texts) as Put['index'] & {}), ...idsIn(row.kind, row.index) },
     sort: sortOf(row),
   }
 }
