@@ -26,6 +26,7 @@ import { entityLeft } from './own.ts'
 import { blankedLines, commonLeft, commonWords, linesOfNotes } from './noted-lines.ts'
 import { carried, leftOf, onceEach, redactedText, SHORTEST, textsOf, UNSOUGHT } from './redact.ts'
 import { notedOf, notedPuts, placesIn, standing, stillSaid } from './stands.ts'
+import { sharedLeft, sharedWords } from './shared.ts'
 import { subjectsOf } from './subjects.ts'
 import type { Traces } from './traces.ts'
 
@@ -51,8 +52,12 @@ export async function erase(desk: Desk, notifier: Notifier, which: Which, option
   const still = stillSaid(desk, secret)
   const common = await commonWords(desk, await linesOfNotes(desk, found))
   const own = all.filter(({ text }) => !common.has(text))
-  const texts = textsOf([...own.flatMap(ownTexts), ...(await still(places.flat()))])
-  const sets = new Set(found.filter((record) => isShort(record) || common.has(record.text)).map(({ set }) => set))
+  const shared = await sharedWords(desk, found, ownTexts)
+  const said = own.flatMap(ownTexts).filter((text) => !shared.has(text))
+  const texts = textsOf([...said, ...(await still(places.flat()))])
+  const isUnsought = (one: MemoryRecord): boolean =>
+    isShort(one) || common.has(one.text) || ownTexts(one).some((text) => shared.has(text))
+  const sets = new Set(found.filter(isUnsought).map(({ set }) => set))
   const ending = meant.would.flatMap(({ proposal = [] }) => proposal)
   await endProposals(desk, notifier, { texts, memories: found.map(({ id }) => id), proposals: ending }, { by, reason })
   let result: Erased = { erased: [], files: [], left: [] }
@@ -74,6 +79,7 @@ export async function erase(desk: Desk, notifier: Notifier, which: Which, option
       ...(await stillInEntities(desk, which)),
       ...(found.some(isShort) ? [UNSOUGHT] : []),
       ...commonLeft(common),
+      ...sharedLeft(shared),
     ]
     result = { erased, files, left: onceEach(left) }
     if (puts.size + files.length + cached.length === 0 && seen.entries.length === 0 && seen.ended.length === 0)
