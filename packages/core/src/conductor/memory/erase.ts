@@ -48,16 +48,8 @@ export async function erase(desk: Desk, notifier: Notifier, which: Which, option
   const found = meant.memories
   const wanted = new Set('files' in which ? which.files : [])
   const all = [...found, ...meant.would.map(({ record }) => record)]
-  const places = await Promise.all(found.map((record) => placesOf(desk, record)))
   const still = stillSaid(desk, secret)
-  const common = await commonWords(desk, await linesOfNotes(desk, found))
-  const own = all.filter(({ text }) => !common.has(text))
-  const shared = await sharedWords(desk, found, ownTexts)
-  const said = own.flatMap(ownTexts).filter((text) => !shared.has(text))
-  const texts = textsOf([...said, ...(await still(places.flat()))])
-  const isUnsought = (one: MemoryRecord): boolean =>
-    isShort(one) || common.has(one.text) || ownTexts(one).some((text) => shared.has(text))
-  const sets = new Set(found.filter(isUnsought).map(({ set }) => set))
+  const { texts, sets, unsought } = await wordsOf(desk, found, all, still)
   const ending = meant.would.flatMap(({ proposal = [] }) => proposal)
   await endProposals(desk, notifier, { texts, memories: found.map(({ id }) => id), proposals: ending }, { by, reason })
   let result: Erased = { erased: [], files: [], left: [] }
@@ -78,8 +70,7 @@ export async function erase(desk: Desk, notifier: Notifier, which: Which, option
       ...besideLeft(desk, meant),
       ...(await stillInEntities(desk, which)),
       ...(found.some(isShort) ? [UNSOUGHT] : []),
-      ...commonLeft(common),
-      ...sharedLeft(shared),
+      ...unsought,
     ]
     result = { erased, files, left: onceEach(left) }
     if (puts.size + files.length + cached.length === 0 && seen.entries.length === 0 && seen.ended.length === 0)
@@ -97,6 +88,31 @@ export async function erase(desk: Desk, notifier: Notifier, which: Which, option
   env.library(workspace).clear()
   env.vectors?.forget(workspace)
   return result
+}
+
+interface Words {
+  readonly texts: readonly string[]
+  /** Of memories that say what is not looked for: what proposed them is known by these. */
+  readonly sets: ReadonlySet<string>
+  readonly unsought: Erased['left']
+}
+
+/** What is looked for: their own words, and those of before where they still stand; not what others are known by, or noted with. */
+async function wordsOf(
+  desk: Desk,
+  found: readonly MemoryRecord[],
+  all: readonly MemoryRecord[],
+  still: ReturnType<typeof stillSaid>,
+): Promise<Words> {
+  const places = await Promise.all(found.map((record) => placesOf(desk, record)))
+  const common = await commonWords(desk, await linesOfNotes(desk, found))
+  const shared = await sharedWords(desk, found, ownTexts)
+  const own = all.filter(({ text }) => !common.has(text)).flatMap(ownTexts)
+  const texts = textsOf([...own.filter((text) => !shared.has(text)), ...(await still(places.flat()))])
+  const isUnsought = (one: MemoryRecord): boolean =>
+    isShort(one) || common.has(one.text) || ownTexts(one).some((text) => shared.has(text))
+  const sets = new Set(found.filter(isUnsought).map(({ set }) => set))
+  return { texts, sets, unsought: [...commonLeft(common), ...sharedLeft(shared)] }
 }
 
 /** Where what one said was still said when it was erased, as it is noted now and as it was. */
