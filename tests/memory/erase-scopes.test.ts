@@ -91,10 +91,10 @@ it('an erasure of an entity names what is remembered about it, in every scope', 
   const { keelson, ada, scope } = await company()
   const customers = keelson.entities(Customer, { by: me })
   const { left } = await customers.erase(ada.id, { reason: 'she asked us to' })
-  const why = (many: string): string =>
-    `${many}: memory.erase({ about: { type: "customer", id } }, { by, reason, everywhere: true }) takes what is remembered`
-  expect(left).toContainEqual({ where: `memory in ${scope}`, why: why('2 memories are about it') })
-  expect(left).toContainEqual({ where: 'memory in workspace', why: why('1 memory is about it') })
+  const why = (many: string, them: string): string =>
+    `${many} about it: erase(id, { memory: true }) takes ${them}, in every scope`
+  expect(left).toContainEqual({ where: `memory in ${scope}`, why: why('2 memories are', 'them') })
+  expect(left).toContainEqual({ where: 'memory in workspace', why: why('1 memory is', 'it') })
   await keelson.memory.erase({ about: ada }, { ...by, everywhere: true })
   expect((await customers.erase(ada.id, { reason: 'again' })).left.filter(({ where }) => /memory/.test(where))).toEqual(
     [],

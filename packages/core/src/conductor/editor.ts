@@ -48,13 +48,15 @@ export interface EntityDesk<T> extends EntityStore<T> {
   /**
    * Erases its values, or those of `fields`, for good: in the record, its history, names, the journal, and what was made of them. Blanks
    * stay, with who erased what and when; all of it erased, it is archived. By a person only. What could not be taken is in `left`.
-   * `keepEffects` and `files` as in `memory.erase`.
+   * `memory` takes what is remembered about it as well, in every scope; it does not go with `fields`. `keepEffects` and `files` as in
+   * `memory.erase`. Cut short, or with something left, it is asked for again: what is gone stays gone.
    */
   erase(
     id: string,
     options?: {
       readonly fields?: readonly (keyof T & string)[]
       readonly reason?: string
+      readonly memory?: boolean
       readonly keepEffects?: boolean
       readonly files?: boolean
     },

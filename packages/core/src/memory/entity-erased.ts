@@ -36,9 +36,21 @@ export function wantedOf(type: AnyEntityType, fields: readonly string[] | undefi
   return [...new Set(fields)].sort()
 }
 
-export function assertErasing(options: unknown): void {
-  assertKnown('erase', options, ['fields', 'reason', 'keepEffects', 'files'], 'INPUT_INVALID')
+/** Throws `INPUT_INVALID`: for what it does not take, and for memory that would go with some fields. */
+export function assertErasing(options: { readonly [option: string]: unknown }): void {
+  assertKnown('erase', options, ['fields', 'reason', ...FLAGS], 'INPUT_INVALID')
+  for (const flag of FLAGS)
+    if (!['boolean', 'undefined'].includes(typeof options[flag]))
+      throw new KeelsonError('INPUT_INVALID', `erase: "${flag}" is neither true nor false`, {
+        hint: `Pass { ${flag}: true }, or leave it out.`,
+      })
+  if (options['memory'] === true && options['fields'] !== undefined)
+    throw new KeelsonError('INPUT_INVALID', 'erase: "memory" goes with all that a record holds, not with some fields', {
+      hint: 'Leave "fields" out to erase all of it, or take memories by memory.erase({ ids }).',
+    })
 }
+
+const FLAGS = ['memory', 'keepEffects', 'files']
 
 export function isWanted(type: AnyEntityType, wanted: Wanted, field: string): boolean {
   return wanted === 'all' ? !Object.hasOwn(type.lifecycles, field) : wanted.includes(field)

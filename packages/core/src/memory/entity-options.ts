@@ -36,9 +36,10 @@ const NAMES: Readonly<Record<string, readonly (readonly [at: number, names: read
   erase: [
     [
       1,
-      namesOf<{ fields?: unknown; reason?: unknown; keepEffects?: unknown; files?: unknown }>({
+      namesOf<{ fields?: unknown; reason?: unknown; memory?: unknown; keepEffects?: unknown; files?: unknown }>({
         fields: true,
         reason: true,
+        memory: true,
         keepEffects: true,
         files: true,
       }),

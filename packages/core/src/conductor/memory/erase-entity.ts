@@ -4,6 +4,8 @@
  * N1. What stood there is told by the record: who erased which fields, when, why, and a keyed hash. Versions stay as they were
  *     counted; blanks stand in the place of values, so that no read, fold or revert brings one back.
  * N2. The records that it was made one with are the same entity: theirs go with its own.
+ * N3. Memory, the record and files go in this order, each as units of its own. Stopped between them it goes on when it is asked for
+ *     again: what is remembered is looked for in words that the record's erasure would have taken out of it.
  */
 import type { Actor } from '../../base/actor.ts'
 import { KeelsonError } from '../../base/errors.ts'
@@ -39,6 +41,7 @@ import { placesIn, stillSaid } from './stands.ts'
 export interface Erasing {
   readonly fields?: readonly string[]
   readonly reason?: string
+  readonly memory?: boolean
   readonly keepEffects?: boolean
   readonly files?: boolean
 }
@@ -50,7 +53,7 @@ export async function eraseEntity(
   id: string,
   options: Erasing = {},
 ): Promise<EntityErased> {
-  assertErasing(options)
+  assertErasing({ ...options })
   if (by.kind !== 'person') {
     throw new KeelsonError('INPUT_INVALID', `only a person erases a ${type.name}`, {
       hint: 'Name who does: entities(type, { by: { kind: "person", id } }). A machine may archive it, and ask.',
@@ -68,7 +71,7 @@ export async function eraseEntity(
   const entities = wanted === 'all' ? about.ids.map((one) => recordId(type.name, one)) : []
   const still = stillSaid(desk, about.secret)
   await endProposals(desk, notifier, { texts: textsOf((await saidOf(about, still)).own), entities }, { by, reason })
-  const notes = wanted === 'all' ? await erasedNotes(about, notifier, options) : []
+  const notes = wanted === 'all' ? await erasedMemory(about, notifier, options) : []
   let result: EntityErased = { erased: [], left: [] }
   await env.company(workspace).edit(async () => {
     const made = await erasure(about, still, options.keepEffects)
@@ -93,19 +96,26 @@ async function withoutFiles(
   return [...left.filter(({ where }) => !where.startsWith('artifact ')), ...kept]
 }
 
-/** What was noted of it is remembered beside it, and goes with it. Where that is still said, but for records of the entity itself. */
-async function erasedNotes(
+/**
+ * What was noted of it is remembered beside it, and goes with it; with `memory` all that is remembered about it. Where that is still
+ * said, but for records of the entity itself: those go next.
+ */
+async function erasedMemory(
   { desk, type, ids, by, reason }: About,
   notifier: Notifier,
-  { keepEffects = false }: Erasing,
+  { memory = false, keepEffects = false }: Erasing,
 ): Promise<EntityErased['left']> {
-  const lines = (await storedOf(desk, type, ids)).flatMap((one) => one.lines)
+  const stored = await storedOf(desk, type, ids)
+  const lines = stored.flatMap((one) => one.lines)
   const notes = lines.flatMap(({ data }) => (JSON.parse(data) as TimelineEvent).memory ?? [])
-  if (notes.length === 0) return []
-  const options = { by, reason, keepEffects, everywhere: true }
-  const { left } = await erase(desk, notifier, { ids: notes }, options)
-  const own = new Set(ids.map((id) => recordId(type.name, id)))
-  return left.filter(({ where }) => ![...own].some((id) => where.endsWith(` ${id}`) || where.includes(` ${id}/`)))
+  if (!memory && notes.length === 0) return []
+  const which = memory ? { about: { type: type.name, id: ids[0]! } } : { ids: notes }
+  const { left } = await erase(desk, notifier, which, { by, reason, keepEffects, everywhere: true })
+  const names = new Set(stored.flatMap((one) => one.names.map(({ kind, id }) => `${kind} ${id}`)))
+  const own = ids.map((id) => recordId(type.name, id))
+  const isOwn = (where: string): boolean =>
+    names.has(where) || own.some((id) => where.endsWith(` ${id}`) || where.includes(` ${id}/`))
+  return left.filter(({ where }) => !isOwn(where))
 }
 
 type Still = ReturnType<typeof stillSaid>
@@ -130,7 +140,7 @@ async function erasure(
   const done = [...puts.keys(), ...others.cached.map(({ kind, id }) => `${kind}/${id}`)]
   for (const put of await carried(desk, seen.entries, new Set(done))) puts.set(`${put.kind}/${put.id}`, put)
   const entities = ids.map((one) => recordId(type.name, one))
-  const remembered = about.wanted === 'all' ? await rememberedLeft(desk, type, entities) : []
+  const remembered = about.wanted === 'all' ? await rememberedLeft(desk, entities) : []
   const result = { erased: made.erased, left: [...leftOf(seen, []), ...remembered, ...notSought(shared, made)] }
   const nothing = puts.size + cached.length + seen.entries.length + seen.ended.length === 0
   if (nothing) return { result, edit: undefined }

@@ -7,7 +7,6 @@ import type { Json } from '../../base/value.ts'
 import { pagesOf } from '../../journal/pages.ts'
 import type { RecordRow } from '../../journal/store.ts'
 import { CHANGE_SET_RECORD, type ChangeSetRecord } from '../../memory/change-set.ts'
-import type { AnyEntityType } from '../../memory/entity.ts'
 import { GONE } from '../../memory/gone.ts'
 import type { Erased, WorkspaceMemory } from '../../memory/handle.ts'
 import { newEvent, newMemory, subjectOf } from '../../memory/input.ts'
@@ -65,21 +64,18 @@ export function besideLeft(desk: Desk, { beside }: Meant): Left {
   })
 }
 
-/** What is remembered about records of this type is memory's, and stays when these are erased. */
-export async function rememberedLeft(
-  desk: At,
-  { name }: Pick<AnyEntityType, 'name'>,
-  subjects: readonly string[],
-): Promise<Left> {
+/** What is remembered about these records is memory's, and stays when they alone are erased. */
+export async function rememberedLeft(desk: At, subjects: readonly string[]): Promise<Left> {
   const scopes: string[] = []
   for (const value of subjects) for await (const { scope } of aboutSubject(desk, value)) scopes.push(scope)
   for (const { record } of await wouldBe(desk, (one) => says(one, { subjects }))) scopes.push(record.scope)
-  return [...Map.groupBy(scopes, (scope) => scope)].map(([scope, { length }]) => ({
-    where: `memory in ${scope}`,
-    why:
-      `${length === 1 ? '1 memory is' : `${length} memories are`} about it: memory.erase({ about: ` +
-      `{ type: "${name}", id } }, { by, reason, everywhere: true }) takes what is remembered`,
-  }))
+  return [...Map.groupBy(scopes, (scope) => scope)].map(([scope, { length }]) => {
+    const [are, them] = length === 1 ? ['1 memory is', 'it'] : [`${length} memories are`, 'them']
+    return {
+      where: `memory in ${scope}`,
+      why: `${are} about it: erase(id, { memory: true }) takes ${them}, in every scope`,
+    }
+  })
 }
 
 interface Asked {
