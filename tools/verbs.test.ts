@@ -33,7 +33,7 @@ const namesIn = (members: Iterable<ts.TypeElement>): string[] => {
   const names = [...members].flatMap((one) => {
     const name = one.name?.getText() ?? ''
     const within = ts.isPropertySignature(one) && one.type !== undefined && ts.isTypeLiteralNode(one.type)
-    return within ? namesIn((one.type).members).map((inner) => `${name}.${inner}`) : [name]
+    return within ? namesIn(one.type.members).map((inner) => `${name}.${inner}`) : [name]
   })
   return [...new Set(names)]
 }
