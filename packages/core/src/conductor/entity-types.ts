@@ -30,6 +30,10 @@ export class EntityTypes {
     return this.#known.has(name)
   }
 
+  names(): string[] {
+    return [...this.#known.keys()]
+  }
+
   /** The type, or one that stands for it where this process does not know it: data as they were stored, of any schema. */
   named(name: string, schema: number): AnyEntityType {
     return this.#known.get(name) ?? bareType(name, schema)

@@ -195,6 +195,7 @@ export interface WorkspaceMemory extends MemoryReads {
    * scopes than this handle's is left and named; `everywhere` takes it, too, by `workspace.memory` alone, else `MEMORY_OUT_OF_SCOPE`.
    * Of effects that have ended, what they were given and what came back goes, too: they stay done, and one whose undo token said it is
    * not taken back any more. `keepEffects` leaves these as they are, and `left` names them.
+   * Throws `MEMORY_NOT_FOUND` for an id that no memory has or had, and takes nothing then.
    */
   erase(
     which:
@@ -207,6 +208,7 @@ export interface WorkspaceMemory extends MemoryReads {
   /**
    * Takes back what a run, a change set, or an actor since an instant, has written to memory and to entities; what a person has decided, only by
    * whoever may decide it: else `DECISION_REFUSED`, and nothing is taken back. A machine takes back what it added itself; the rest is proposed.
+   * Throws `RUN_NOT_FOUND` for a run that never was.
    */
   revert(
     what:

@@ -23,6 +23,7 @@ import { endProposals } from './end-proposals.ts'
 import { redactedPuts, tracesAndKeys } from './keys.ts'
 import { besideLeft, meantBy, memoryRows } from './meant.ts'
 import { entityLeft } from './own.ts'
+import { assertType } from './mistyped.ts'
 import { blankedLines, commonLeft, commonWords, linesOfNotes } from './noted-lines.ts'
 import { carried, leftOf, onceEach, redactedText, SHORTEST, textsOf, UNSOUGHT } from './redact.ts'
 import { notedOf, notedPuts, placesIn, standing, stillSaid } from './stands.ts'
@@ -45,6 +46,7 @@ export async function erase(desk: Desk, notifier: Notifier, which: Which, option
   const { env, workspace } = desk
   const secret = await env.company(workspace).key()
   const meant = await meantBy(desk, which, secret, everywhere)
+  await assertType(desk, which, meant)
   const found = meant.memories
   const wanted = new Set('files' in which ? which.files : [])
   const all = [...found, ...meant.would.map(({ record }) => record)]

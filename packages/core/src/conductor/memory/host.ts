@@ -19,6 +19,7 @@ import { erase } from './erase.ts'
 import { contextFor } from './gather.ts'
 import { importAll } from './import.ts'
 import { learned } from './lessons.ts'
+import { assertIds } from './mistyped.ts'
 import { facts, get, history, recall, recordFor } from './reads.ts'
 import { consolidate, retentionOf } from './retention.ts'
 import { revert } from './revert.ts'
@@ -65,7 +66,11 @@ function handleOn(desk: Desk, notifier: Notifier, decider: Decider): WorkspaceMe
         'forgotten',
       ),
     restore: (id, options) => one(desk, { op: 'restore', id }, options, 'restored'),
-    erase: (which, options) => erase(desk, notifier, which, options),
+    async erase(which, options) {
+      assertActor(options.by)
+      await assertIds(desk, which)
+      return erase(desk, notifier, which, options)
+    },
     revert: (what, options) => revert(desk, decider, what, options),
     changes: changesOf(desk, notifier, decider),
     retention: retentionOf(desk),

@@ -18,6 +18,7 @@ import { assertActor, outOfScope, type Desk } from './desk.ts'
 import { readSet } from './changes.ts'
 import { assertMayTakeBack, type Decider } from './decider.ts'
 import { askingFor, endAsking } from './end-proposals.ts'
+import { assertRun } from './mistyped.ts'
 import { entitySets, type SetQuery } from './entity-sets.ts'
 import { mayAlone, undoing } from './take-back.ts'
 import { draftProposal } from './write.ts'
@@ -84,6 +85,7 @@ async function setsOf(desk: Desk, what: What): Promise<ChangeSetRecord[]> {
     .filter((set) => set.status === 'applied' && (set.decidedAt ?? set.createdAt) >= since)
     .sort((a, b) => b.order - a.order)
   const all = 'changeSet' in what ? stored : [...stored, ...(await ofEntities(desk, { ...what, since }))]
+  if (sets.length + all.length === 0) await assertRun(desk, what)
   const own: ChangeSetRecord[] = []
   for (const set of all)
     if (await mayTouch(desk, set)) own.push(set)
