@@ -100,6 +100,20 @@ describe('runs.upgrade', () => {
     })
     await expect(conductor.rehearse({ to: 9 })).rejects.toMatchObject({ code: 'PLAYBOOK_NOT_FOUND' })
   })
+
+  it('refuses to rehearse a playbook that nobody registered, unless it has runs', async () => {
+    const own = store()
+    const conductor = await open(own, { playbooks: [one] })
+    await expect(conductor.rehearse({ playbook: 'wrok' })).rejects.toMatchObject({
+      code: 'PLAYBOOK_NOT_FOUND',
+      hint: expect.stringContaining('Did you mean "work"?'),
+    })
+    expect(await conductor.rehearse({ playbook: 'work' })).toMatchObject({ ok: true, runs: [] })
+    await conductor.start(one, {}, { id: 'r' })
+    await conductor.quiet()
+    const without = await open(own, { playbooks: [] })
+    expect(await without.rehearse({ playbook: 'work' })).toMatchObject({ ok: false, runs: [{ run: 'r' }] })
+  })
 })
 
 describe('rehearse', () => {

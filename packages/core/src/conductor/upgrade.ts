@@ -1,6 +1,7 @@
 /** Upgrade: which runs fit new code, told before it takes work; and moving those that fit. */
 import type { Actor } from '../base/actor.ts'
 import { KeelsonError } from '../base/errors.ts'
+import { nearest } from '../base/nearest.ts'
 import type { RunRow } from '../journal/store.ts'
 import { catalogId } from '../playbook/catalog.ts'
 import type { AnyPlaybook } from '../playbook/playbook.ts'
@@ -21,7 +22,7 @@ export type Rehearsed = RehearsalVerdict & {
 }
 
 export interface RehearseOptions {
-  /** Only runs of this playbook. */
+  /** Only runs of this playbook. One that is not registered, and of which there is no run, is `PLAYBOOK_NOT_FOUND`. */
   readonly playbook?: string
   /** Replay them on this version instead of their own: what `upgrade` would do. Needs `playbook`. */
   readonly to?: number
@@ -80,6 +81,7 @@ export async function rehearse(
       options.onProgress?.({ runs: runs.length, last })
     }
   }
+  if (runs.length === 0 && options.playbook !== undefined) await assertPlaybook(env, workspaces, options.playbook)
   const ok = runs.every((one) => one.finished || one.verdict === 'continues')
   return { ok, runs, report: reportOf(runs) }
 }
@@ -188,6 +190,18 @@ function assertVersion(env: Environment, playbook: string | undefined, to: numbe
   if (playbook !== undefined && env.catalog.get(playbook, to) !== undefined) return
   throw new KeelsonError('PLAYBOOK_NOT_FOUND', `playbook ${catalogId(playbook ?? '?', to)} is not registered`, {
     hint: 'Name the playbook and a version that is passed in createConductor({ playbooks }).',
+  })
+}
+
+/** One whose code is gone is none that was mistyped as long as there are runs of it. */
+async function assertPlaybook(env: Environment, workspaces: readonly string[], name: string): Promise<void> {
+  if (env.catalog.newest(name) !== undefined) return
+  for (const workspace of workspaces)
+    if ((await env.store.runs(workspace, { playbook: name, limit: 1 })).length > 0) return
+  const meant = nearest(name, [...new Set(env.catalog.all().map((one) => one.name))])
+  const slip = meant === undefined ? '' : `Did you mean "${meant}"? `
+  throw new KeelsonError('PLAYBOOK_NOT_FOUND', `no playbook "${name}" is registered, and there is no run of one`, {
+    hint: `${slip}Name a playbook that is passed in createConductor({ playbooks }).`,
   })
 }
 
