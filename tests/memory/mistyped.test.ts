@@ -10,8 +10,10 @@ const by = { by: me, reason: 'asked' }
 const idle = code(async () => 1)
 
 async function company() {
-  const keelson = await open(store(), { playbooks: [idle], entities: [Client] })
-  return { keelson, memory: keelson.memory, clients: keelson.entities(Client, { by: me }) }
+  const warned: unknown[] = []
+  const log = { info: () => {}, warn: (...told: unknown[]) => void warned.push(told), error: () => {} }
+  const keelson = await open(store(), { playbooks: [idle], entities: [Client], log })
+  return { keelson, warned, memory: keelson.memory, clients: keelson.entities(Client, { by: me }) }
 }
 
 describe('an erasure', () => {
@@ -63,5 +65,54 @@ describe('taking back', () => {
     const run = await keelson.start(idle, {}, { id: 'one' })
     await run.result()
     expect(await memory.revert({ run: 'one' }, by)).toMatchObject({ reverted: [], blocked: [] })
+  })
+})
+
+describe('the id of an entity in place of the entity', () => {
+  it('is warned of where nothing is found, and what is meant is said', async () => {
+    const { memory, clients, warned } = await company()
+    const { id } = await clients.create({ name: 'Ada' })
+    await memory.remember({ subject: { type: 'client', id }, text: 'Ada likes tea.' }, by)
+    for (const ask of [
+      () => memory.facts({ about: id }),
+      () => memory.history({ about: id }),
+      () => memory.context({ task: 'tea', about: [id] }),
+    ]) {
+      await ask()
+      expect(JSON.stringify(warned.splice(0))).toContain(`{ type: \\"client\\", id: \\"${id}\\" }`)
+    }
+    await memory.facts({ about: { type: 'client', id } })
+    await memory.facts({ about: 'nobody' })
+    expect(warned).toEqual([])
+  })
+
+  it('is a subject as any other where something is remembered of it', async () => {
+    const { memory, clients, warned } = await company()
+    const { id } = await clients.create({ name: 'Ada' })
+    await memory.remember({ subject: id, text: 'Ada likes tea.' }, by)
+    expect(await memory.facts({ about: id })).toHaveLength(1)
+    await memory.context({ task: 'tea', about: [id] })
+    expect(warned).toEqual([])
+    expect(await memory.erase({ about: id }, by)).toMatchObject({ erased: [{}], left: [] })
+  })
+
+  it('is named in what an erasure left', async () => {
+    const { memory, clients } = await company()
+    const { id } = await clients.create({ name: 'Ada' })
+    await memory.remember({ subject: { type: 'client', id }, text: 'Ada likes tea.' }, by)
+    expect(await memory.erase({ about: id }, by)).toMatchObject({
+      erased: [],
+      left: [{ where: `entity client/${id}`, why: expect.stringContaining('about: { type: "client", id') }],
+    })
+  })
+
+  it('is refused in place of a list', async () => {
+    const { memory } = await company()
+    const about = 'client_1' as unknown as string[]
+    for (const ask of [() => memory.context({ task: 'tea', about }), () => memory.recall({ text: 'tea', about })])
+      await expect(ask()).rejects.toMatchObject({
+        code: 'INPUT_INVALID',
+        hint: expect.stringContaining('about: [{ type, id }]'),
+      })
   })
 })

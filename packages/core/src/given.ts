@@ -170,7 +170,8 @@ function ofDesks({ z, text, any, flag, some, takes, asks, by, noted, thing, cap,
 function ofMemory({ z, text, any, flag, some, takes, asks, by, reason, noted, doing }: Words): Verbs {
   const kinds = z.array(z.enum(MEMORY_KINDS)).optional()
   const clocks = asks('valid known')
-  const recall = takes({ text, kinds, asOf: clocks }, 'about thread terms from to limit')
+  const about = z.array(any).optional()
+  const recall = takes({ text, about, kinds, asOf: clocks }, 'thread terms from to limit')
   const status = z.enum(['proposed', 'applied', 'rejected', 'reverted']).optional()
   return [
     ...each('memory.', {
@@ -189,7 +190,7 @@ function ofMemory({ z, text, any, flag, some, takes, asks, by, reason, noted, do
       revert: [takes({}, 'run changeSet actor since'), noted()],
       consolidate: [doing('propose').optional(), noted()],
       ...{ calibrate: [z.array(some), noted()], get: [text] },
-      context: [takes({ task: text }, 'about thread budgetTokens countTokens')],
+      context: [takes({ task: text, about }, 'thread budgetTokens countTokens')],
       recall: [(given: unknown) => (typeof given === 'string' ? text : recall)],
       facts: [asks('about predicate terms limit', { kinds, asOf: clocks, history: flag })],
       ...{ history: [asks('thread about from to limit')], contexts: [asks('run limit')] },
@@ -239,6 +240,7 @@ async function* failing(wrong: KeelsonError): AsyncGenerator<never> {
 
 const HINTS: Readonly<Record<string, string>> = {
   id: 'Name it after what it is about: { id: "order:42" }. Once more with the same id is the same once.',
+  about: 'Give a list: about: [{ type, id }].',
   by: "Say who does it: { by: { kind: 'person', id } }.",
   cap: 'Cap it by count or amount, per period: { cap: { count: 20, per: "30d" } }.',
   where: 'Say which inputs it covers: { where: { to: "ada" } }; {} covers all.',

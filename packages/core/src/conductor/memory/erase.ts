@@ -23,7 +23,7 @@ import { endProposals } from './end-proposals.ts'
 import { redactedPuts, tracesAndKeys } from './keys.ts'
 import { besideLeft, meantBy, memoryRows } from './meant.ts'
 import { entityLeft } from './own.ts'
-import { assertType } from './mistyped.ts'
+import { assertType, meantLeft } from './mistyped.ts'
 import { blankedLines, commonLeft, commonWords, linesOfNotes } from './noted-lines.ts'
 import { carried, leftOf, onceEach, redactedText, SHORTEST, textsOf, UNSOUGHT } from './redact.ts'
 import { notedOf, notedPuts, placesIn, standing, stillSaid } from './stands.ts'
@@ -71,6 +71,7 @@ export async function erase(desk: Desk, notifier: Notifier, which: Which, option
       ...leftOf(seen, files),
       ...besideLeft(desk, meant),
       ...(await stillInEntities(desk, which)),
+      ...(await meantLeft(desk, which, meant)),
       ...(found.some(isShort) ? [UNSOUGHT] : []),
       ...unsought,
     ]

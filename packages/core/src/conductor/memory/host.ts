@@ -6,9 +6,9 @@ import type { Amendment, ChangeOp, Remembered } from '../../memory/change-set.ts
 import { CONTEXT_RECORD, contextPut, type ContextLog } from '../../memory/context.ts'
 import { partsOf } from '../../memory/entity.ts'
 import type { ScopeOptions, WorkspaceMemory } from '../../memory/handle.ts'
-import type { NewEvent, NewMemory } from '../../memory/input.ts'
+import type { NewEvent, NewMemory, Subject } from '../../memory/input.ts'
 import { recordsOf, search } from '../../memory/recall/recall.ts'
-import type { MemoryRecord } from '../../memory/unit.ts'
+import type { Memory, MemoryRecord } from '../../memory/unit.ts'
 import { calibrated, weighed } from '../../memory/recall/vector.ts'
 import type { Notifier } from '../notifier.ts'
 import { changesOf } from './changes.ts'
@@ -19,7 +19,7 @@ import { erase } from './erase.ts'
 import { contextFor } from './gather.ts'
 import { importAll } from './import.ts'
 import { learned } from './lessons.ts'
-import { assertIds } from './mistyped.ts'
+import { assertIds, warnOfIds } from './mistyped.ts'
 import { facts, get, history, recall, recordFor } from './reads.ts'
 import { consolidate, retentionOf } from './retention.ts'
 import { revert } from './revert.ts'
@@ -84,11 +84,12 @@ function handleOn(desk: Desk, notifier: Notifier, decider: Decider): WorkspaceMe
 function readsOn(desk: Desk): Pick<WorkspaceMemory, 'recall' | 'facts' | 'history' | 'get' | 'context'> {
   return {
     recall: (query) => recall(desk, query),
-    facts: (query) => facts(desk, query),
-    history: (query) => history(desk, query),
+    facts: async (query) => warned(desk, 'facts', query, await facts(desk, query)),
+    history: async (query) => warned(desk, 'history', query, await history(desk, query)),
     get: (id) => get(desk, id),
     async context(query) {
       const { env, workspace } = desk
+      await warnOfIds(desk, 'memory.context', query.about ?? [])
       const { labels: _labels, ...made } = await contextFor(desk, query)
       const pack = { id: `context_${env.ids.id()}`, ...made }
       const { text: _, ...shown } = pack
@@ -104,6 +105,16 @@ function readsOn(desk: Desk): Pick<WorkspaceMemory, 'recall' | 'facts' | 'histor
       return pack
     },
   }
+}
+
+async function warned(
+  desk: Desk,
+  verb: string,
+  { about }: { about?: Subject } = {},
+  found: readonly Memory[],
+): Promise<readonly Memory[]> {
+  if (found.length === 0 && about !== undefined) await warnOfIds(desk, `memory.${verb}`, [about])
+  return found
 }
 
 async function many<T>(
