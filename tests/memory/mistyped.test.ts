@@ -1,10 +1,15 @@
 /** What is mistyped is refused where the answer would else be that it was done, with nothing left. */
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { defineEntity } from '@keelson/core'
+import { artifactRef, defineEntity } from '@keelson/core'
 import { code, me, open, store } from '../support/open.ts'
 
 const Client = defineEntity({ name: 'client', version: 1, schema: z.object({ name: z.string() }) })
+const Paper = defineEntity({
+  ...{ name: 'paper', version: 1, key: ({ title }: { title: string }) => title },
+  schema: z.object({ title: z.string(), files: z.array(artifactRef(z)), state: z.string().optional() }),
+})
+const NONE = { sha256: 'a'.repeat(64), size: 3, type: 'text/plain' }
 const by = { by: me, reason: 'asked' }
 
 const idle = code(async () => 1)
@@ -114,5 +119,51 @@ describe('the id of an entity in place of the entity', () => {
         code: 'INPUT_INVALID',
         hint: expect.stringContaining('about: [{ type, id }]'),
       })
+  })
+})
+
+describe('a note', () => {
+  it('says something, and names files that are kept', async () => {
+    const { keelson, clients } = await company()
+    const { id } = await clients.create({ name: 'Ada' })
+    for (const what of ['', '  ', undefined as unknown as string])
+      await expect(clients.note(id, { what })).rejects.toMatchObject({
+        code: 'INPUT_INVALID',
+        hint: expect.any(String),
+      })
+    await expect(clients.note(id, { what: 'rang', artifacts: [NONE] })).rejects.toMatchObject({
+      code: 'ARTIFACT_NOT_FOUND',
+      hint: expect.stringContaining('artifacts.put'),
+    })
+    expect(await clients.timeline(id)).toHaveLength(1)
+    const photo = await keelson.artifacts.put('a photo', { by: me })
+    await clients.note(id, { what: 'rang', artifacts: [photo] })
+    expect(await clients.timeline(id)).toHaveLength(2)
+  })
+})
+
+describe('a field that refers to a file', () => {
+  it('refers to one that is kept, when it is written', async () => {
+    const { keelson } = await company()
+    const papers = keelson.entities(Paper, { by: me })
+    const photo = await keelson.artifacts.put('a photo', { by: me })
+    const { id } = await papers.create({ title: 'one', files: [photo] })
+    for (const write of [
+      () => papers.create({ title: 'two', files: [photo, NONE] }),
+      () => papers.upsert({ title: 'one', files: [NONE] }),
+      () => papers.update(id, { files: [photo, NONE] }),
+    ])
+      await expect(write()).rejects.toMatchObject({ code: 'ARTIFACT_NOT_FOUND' })
+    expect(await papers.list()).toMatchObject({ entities: [{ version: 1, data: { title: 'one' } }] })
+    expect((await papers.list()).entities).toHaveLength(1)
+  })
+
+  it('may keep what it refers to when that was erased', async () => {
+    const { keelson, memory } = await company()
+    const papers = keelson.entities(Paper, { by: me })
+    const photo = await keelson.artifacts.put('a photo', { by: me })
+    const { id, data } = await papers.create({ title: 'one', files: [photo] })
+    expect(await memory.erase({ files: [photo.sha256] }, by)).toMatchObject({ files: [photo.sha256] })
+    expect(await papers.update(id, { ...data, state: 'old' })).toMatchObject({ version: 2, data: { files: [photo] } })
   })
 })

@@ -4,6 +4,7 @@ import { KeelsonError } from '../base/errors.ts'
 import { labelled } from '../base/labels.ts'
 import { deepFreeze, stored } from '../base/json.ts'
 import type { Json } from '../base/value.ts'
+import { filesIn } from '../memory/artifact.ts'
 import { entityTypeOf, recordId, type AnyEntityType, type Entity, type EntityType } from '../memory/entity.ts'
 import {
   dropSnapshots,
@@ -24,13 +25,14 @@ import {
   type Shelf,
 } from '../memory/entity-read.ts'
 import { assertPatch, checkingOptions } from '../memory/entity-options.ts'
-import type { Contradicted, EntityErased, EntityStore, WriteOptions } from '../memory/entity-store.ts'
+import type { Contradicted, EntityErased, EntityStore, Note, WriteOptions } from '../memory/entity-store.ts'
 import * as verbs from '../memory/entity-verbs.ts'
 import type { Writing, Written } from '../memory/entity-write.ts'
 import type { Environment } from './environment.ts'
 import { eraseEntity } from './memory/erase-entity.ts'
 import { deskOf } from './memory/desk.ts'
 import { noted } from './memory/noted.ts'
+import { assertKept } from './library.ts'
 import { contradictedBy } from './memory/subjects.ts'
 import { migrate, type Migration } from './migrate.ts'
 import type { Notifier } from './notifier.ts'
@@ -98,11 +100,17 @@ export function editor<T>(
     ...reads<T>(shelf, known),
     create: (data, options) => {
       const own = `${known.name}_${env.ids.id()}`
-      return write(options, (w) => verbs.create(w, data, options, () => own))
+      return write(options, (w) =>
+        keeping(
+          env,
+          w,
+          verbs.create(w, data, options, () => own),
+        ),
+      )
     },
-    upsert: (data, options) => write(options, (w) => verbs.upsert(w, data, options)),
+    upsert: (data, options) => write(options, (w) => keeping(env, w, verbs.upsert(w, data, options))),
     update: (one, patch, options) =>
-      write(options, async (w) => (await assertPatch(w, one, patch), verbs.update(w, one, patch))),
+      write(options, async (w) => (await assertPatch(w, one, patch), keeping(env, w, verbs.update(w, one, patch)))),
     archive: (one, options) => write(options, (w) => verbs.archive(w, one)),
     restore: (one, options) => write(options, (w) => verbs.restore(w, one)),
     merge: async (into, from, options) => {
@@ -114,6 +122,7 @@ export function editor<T>(
     },
     identify: (one, names, options) => write(options, (w) => verbs.identify(w, one, names)),
     note: async (one, line) => {
+      await assertNote(env, workspace, line)
       const set = `set_${env.ids.id()}`
       const noting = { source: { by }, set: () => Promise.resolve(set) }
       await write(undefined, (w) => noted(deskOf(env, workspace), w, one, line, noting))
@@ -137,6 +146,41 @@ export function writingOf(shelf: Shelf, type: AnyEntityType, by: Actor, options:
     allowed: by.kind === 'person' ? 'any' : [],
     ...(labels.length === 0 ? {} : { labels: labelled(labels, actorText(by)) }),
   }
+}
+
+/** What is written, where it refers to no file that is not kept: but for those to which the record referred before. */
+async function keeping(
+  env: Environment,
+  { shelf: { store, workspace } }: Writing,
+  writing: Promise<Written>,
+): Promise<Written> {
+  const written = await writing
+  for (const { kind, id, data } of written.puts) {
+    if (kind !== 'entity') continue
+    const files = filesIn(data)
+    if (files.length === 0) continue
+    const [row] = await store.records(workspace, { kind, ids: [id], limit: 1 })
+    const before = new Set(row === undefined ? [] : filesIn(JSON.parse(row.data) as Json))
+    await assertKept(
+      env,
+      workspace,
+      files.filter((one) => !before.has(one)),
+    )
+  }
+  return written
+}
+
+async function assertNote(env: Environment, workspace: string, line: Note): Promise<void> {
+  const { what, artifacts = [] } = line
+  if (typeof what !== 'string' || what.trim() === '')
+    throw new KeelsonError('INPUT_INVALID', 'a note says nothing', {
+      hint: 'Say what happened: note(id, { what: "…" }).',
+    })
+  await assertKept(
+    env,
+    workspace,
+    artifacts.map(({ sha256 }) => sha256),
+  )
 }
 
 /** That two records are one is no agent's to say. Host code that names nobody has its author's word. */

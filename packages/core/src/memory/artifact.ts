@@ -33,6 +33,12 @@ export function isArtifactRef(value: object): value is ArtifactRef {
   )
 }
 
+/** Of all the files that a value refers to, the hashes. */
+export function filesIn(value: Json | undefined): string[] {
+  if (typeof value !== 'object' || value === null) return []
+  return !Array.isArray(value) && isArtifactRef(value) ? [value.sha256] : Object.values(value).flatMap(filesIn)
+}
+
 export interface ArtifactOptions {
   readonly name?: string
   /** Media type. Default: `text/plain` for text, `application/octet-stream` for bytes. */
@@ -111,7 +117,7 @@ export function artifactMissing(sha256: string): KeelsonError {
     'ARTIFACT_NOT_FOUND',
     `no artifact ${String(sha256).slice(0, 64).toWellFormed()} is kept here`,
     {
-      hint: 'A reference is good in the workspace that it comes from.',
+      hint: 'Keep it first, with artifacts.put(). A reference is good in the workspace that it comes from.',
     },
   )
 }
