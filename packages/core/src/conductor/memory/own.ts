@@ -35,6 +35,10 @@ const PARTS: { readonly [kind: string]: readonly string[] | undefined } = {
   would: ['input', 'output', 'reason', 'because'],
 }
 
+/** What is known of a file stays behind its bytes. */
+const FILE_NAMED =
+  'the name of a file, or where it came from, says it: erase({ files: [sha256] }) takes the file, and leaves what is known of it'
+
 export const IN_USE = 'its run is open: erase again when it has ended'
 
 /** Kinds of records in which entities say it: their own erasures take it. */
@@ -94,6 +98,7 @@ function whyKept({ kind, id, data }: RecordRow, { keepEffects, running, now }: T
     (kind === 'timeline' && (JSON.parse(data) as TimelineEvent).version === undefined)
   )
     return undefined
+  if (kind === 'artifact') return FILE_NAMED
   if (ENTITIES.has(kind)) return entityLeft(entityOf(id).type)
   return `a record of another kind (${kind}) says it: no erasure takes it`
 }
