@@ -236,7 +236,10 @@ describe('the two clocks', () => {
     await expect(customers.update(id, { stage: 'lost' }, { validAt: at(99) })).rejects.toMatchObject({
       code: 'INPUT_INVALID',
     })
-    await expect(customers.asOf('customer_none', {})).rejects.toMatchObject({ code: 'ENTITY_NOT_FOUND' })
+    await expect(customers.asOf('customer_none', {})).rejects.toMatchObject({
+      code: 'ENTITY_NOT_FOUND',
+      hint: expect.stringContaining('byKey()') as string,
+    })
     await expect(customers.asOf(id, { valid: 'yesterday' })).rejects.toMatchObject({ code: 'INPUT_INVALID' })
   })
 

@@ -132,8 +132,14 @@ describe('a template', () => {
       code: 'TEMPLATE_INCOMPLETE',
       message: 'template "welcome" version 2 lacks name and does not use nom',
     })
-    await expect(templates.get('none')).rejects.toMatchObject({ code: 'ENTITY_NOT_FOUND' })
-    await expect(templates.get('welcome', { version: 9 })).rejects.toMatchObject({ code: 'ENTITY_NOT_FOUND' })
+    await expect(templates.get('none')).rejects.toMatchObject({
+      code: 'ENTITY_NOT_FOUND',
+      hint: expect.stringContaining('templates.put(') as string,
+    })
+    await expect(templates.get('welcome', { version: 9 })).rejects.toMatchObject({
+      code: 'ENTITY_NOT_FOUND',
+      hint: expect.stringContaining('templates.put(') as string,
+    })
     const system = { kind: 'system', id: 'cron' } as const
     await expect(templates.put('welcome', 'Buy!', { by: system })).rejects.toMatchObject({
       code: 'TRANSITION_NEEDS_APPROVAL',
@@ -170,7 +176,10 @@ describe('a template', () => {
     expect(item).toMatchObject({ kind: 'question', title: 'a new template: may it be written?' })
     await t.decide({ kind: 'question' }, { reject: 'too loud' })
     expect(await run.status()).toMatchObject({ state: 'declined' })
-    await expect(t.keelson.templates.get('welcome')).rejects.toMatchObject({ code: 'ENTITY_NOT_FOUND' })
+    await expect(t.keelson.templates.get('welcome')).rejects.toMatchObject({
+      code: 'ENTITY_NOT_FOUND',
+      hint: expect.stringContaining('templates.put(') as string,
+    })
   })
 })
 

@@ -16,7 +16,7 @@ import { readEffect } from '../conductor/effect/ledger.ts'
 import { readItem } from '../conductor/item.ts'
 import type { Placed } from '../journal/entry.ts'
 import type { MemoryStore } from '../journal/store.ts'
-import { bareType } from '../memory/entity.ts'
+import { bareType, notFound } from '../memory/entity.ts'
 import { headOf } from '../memory/entity-read.ts'
 import { madeField } from '../memory/entity-history.ts'
 import { iso } from '../conductor/waiting.ts'
@@ -63,7 +63,7 @@ export async function whyField(
 ): Promise<FieldStory> {
   const shelf = { store, workspace }
   const head = await headOf(shelf, { name: type }, id)
-  if (head === undefined) throw new KeelsonError('ENTITY_NOT_FOUND', `there is no ${type} "${id}"`)
+  if (head === undefined) throw notFound({ name: type }, id)
   const made = await madeField(shelf, bareType(type, head.record.schema), id, field, head.version)
   if (made === undefined) {
     throw new KeelsonError('INPUT_INVALID', `${type} ${id} never had a field "${field}"`, { data: { field } })

@@ -72,16 +72,19 @@ export interface TemplateEntity {
   readonly data: { readonly name: string; readonly artifact: ArtifactRef }
 }
 
+const TEMPLATE_HINT =
+  'A template is there once it was put: templates.put(name, text, { by }); each change of its text is a version.'
+
 /** The template of a name, now or at a version. Throws `ENTITY_NOT_FOUND`. */
 export async function templateAt(shelf: Shelf, name: string, version: number | undefined): Promise<TemplateEntity> {
   const type = entityTypeOf(Template)
   const sample = { name, artifact: { sha256: '0'.repeat(64), size: 0, type: '' } }
   const id = (await keyedId(shelf, type, sample))!
-  if ((await headOf(shelf, type, id)) === undefined) throw notFound(type, name)
+  if ((await headOf(shelf, type, id)) === undefined) throw notFound(type, name, TEMPLATE_HINT)
   if (version === undefined) return (await getEntity(shelf, type, id)) as unknown as TemplateEntity
   const state = await foldedTo(shelf, type, id, version)
   shelf.saw?.(labelsIn({ type: type.name, id, ...(state.labels === undefined ? {} : { labels: state.labels }) }))
-  if (state.version !== version || version < 1) throw notFound(type, `${name} version ${version}`)
+  if (state.version !== version || version < 1) throw notFound(type, `${name} version ${version}`, TEMPLATE_HINT)
   return { type: type.name, id, version, data: state.data } as unknown as TemplateEntity
 }
 

@@ -249,12 +249,18 @@ export function erasedRefField(ref: string): string {
   return `erased:${ref}`
 }
 
-export function notFound(type: { readonly name: string }, id: string): KeelsonError {
+const BY_ID =
+  'It takes the id of a record: byKey(), byRef() and find() look one up by what else is known of it, list() has them all.'
+
+export function notFound(type: { readonly name: string }, id: string, hint = BY_ID): KeelsonError {
   if (typeof id !== 'string')
     return new KeelsonError('INPUT_INVALID', `${aOr(type.name)} is named by its id, not by ${named(id)}`, {
       hint: 'Pass the .id of the record.',
     })
-  return new KeelsonError('ENTITY_NOT_FOUND', `there is no ${type.name} "${id}"`, { data: { entity: type.name, id } })
+  return new KeelsonError('ENTITY_NOT_FOUND', `there is no ${type.name} "${id}"`, {
+    hint,
+    data: { entity: type.name, id },
+  })
 }
 
 export function conflict(type: { readonly name: string }, id: string, expected: number, found: number): KeelsonError {
