@@ -217,3 +217,12 @@ describe('the taxonomy', () => {
     expect(await run.result()).toBe(0)
   })
 })
+
+it('keeps a file anew that was erased, when the host puts it again', async () => {
+  const keelson = await open(store(), { playbooks: [] })
+  const { sha256 } = await keelson.artifacts.put('a photo', { by: me })
+  expect(await keelson.memory.erase({ files: [sha256] }, { by: me, reason: 'asked' })).toMatchObject({ files: [sha256] })
+  await keelson.artifacts.put('a photo', { by: me })
+  expect(await keelson.artifacts.text(sha256)).toBe('a photo')
+  expect(await keelson.audit.verify()).toMatchObject({ ok: true })
+})

@@ -53,8 +53,9 @@ export function artifactsOf(env: Environment, workspace: string): ArtifactDesk {
       const { ref, bytes } = artifactOf(content, rest)
       await env.company(workspace).edit(async () => {
         const [known] = await env.store.records(workspace, { kind: 'artifact', ids: [ref.sha256], limit: 1 })
-        if (known !== undefined) return undefined
-        const puts = [artifactPut(ref, env.clock.now(), { by: actorText(by) })]
+        // What is known of an erased file stays: its bytes are kept anew.
+        if (known !== undefined && (await env.store.getArtifact(workspace, ref.sha256)) !== undefined) return undefined
+        const puts = known === undefined ? [artifactPut(ref, env.clock.now(), { by: actorText(by) })] : []
         return { drafts: [{ kind: 'artifact.kept', data: { by, puts } }], unit: { artifacts: [bytes] } }
       })
       return ref
