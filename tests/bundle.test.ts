@@ -138,6 +138,18 @@ describe('a bundle', () => {
     expect(await onDisk.audit.verify()).toMatchObject({ ok: true, faults: [] })
   })
 
+  it('is refused where all of it is there already, and freezes nothing', async () => {
+    const of = world()
+    const acme = await fill(await open(memoryStore(), of), of)
+    const bundle = await linesOf(acme)
+    await expect(acme.import(bundle, { by: me })).rejects.toMatchObject({
+      code: 'WORKSPACE_NOT_EMPTY',
+      message: expect.stringContaining('holds all of the bundle already') as string,
+    })
+    expect(await linesOf(acme)).toEqual(bundle)
+    expect(await acme.import(bundle, { by: me, adopt: true })).toMatchObject({ entries: 0, frozen: false })
+  })
+
   it('goes on where it was: what is done is not done again, what waits is answered there', async () => {
     const of = world()
     const acme = await fill(await open(memoryStore(), of), of)

@@ -65,7 +65,8 @@ export async function importBundle(
     env.company(workspace).forget()
     if (!adopt) await env.company(workspace).setFrozen(toAdopt('it was imported'), by)
   }
-  const parts = { env, workspace, dryRun, anew: dryRun && mode === 'replace', last, signal, onProgress }
+  const freezes = !adopt && !dryRun
+  const parts = { env, workspace, dryRun, anew: dryRun && mode === 'replace', last, freezes, signal, onProgress }
   const { counts, missing, runs } = await restore(parts, read)
   if (!dryRun) {
     // A conductor that saw them under the mark has held them.

@@ -39,6 +39,8 @@ export interface RestoreParts {
   readonly anew?: boolean
   /** What is done when all of it is there, before anybody may work in it. */
   readonly last?: () => Promise<void>
+  /** It ends frozen: what is there already, and acts, is not to be stopped by its own bundle. */
+  readonly freezes?: boolean
   readonly signal: AbortSignal | undefined
   readonly onProgress: ((done: Counts) => void) | undefined
 }
@@ -86,6 +88,7 @@ export async function restore(parts: RestoreParts, sources: readonly BundleSourc
     await present.return(undefined)
   }
   gathered.unread.assertNone()
+  if (parts.freezes === true && !marked && gathered.counts.entries === 0) throw allThere(parts.workspace)
   await start(parts, gathered)
   if (!parts.dryRun) await parts.last?.()
   if (marked || gathered.life !== undefined) await unmark(parts, gathered)
@@ -325,6 +328,12 @@ function sha256Hex(bytes: Uint8Array): string {
 function notEmpty(workspace: string): KeelsonError {
   return new KeelsonError('WORKSPACE_NOT_EMPTY', `workspace ${workspace} holds what the bundle does not`, {
     hint: "Import it into a store of its own, or with mode: 'replace', which gives up what is there; merge(bundle, { by }) takes only its entities and memories over.",
+  })
+}
+
+function allThere(workspace: string): KeelsonError {
+  return new KeelsonError('WORKSPACE_NOT_EMPTY', `workspace ${workspace} holds all of the bundle already`, {
+    hint: 'Nothing of it is new, and nothing is frozen. If it came here by an import that was cut off, and another store may still act for it: freeze({ by, reason }).',
   })
 }
 
