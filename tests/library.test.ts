@@ -221,7 +221,9 @@ describe('the taxonomy', () => {
 it('keeps a file anew that was erased, when the host puts it again', async () => {
   const keelson = await open(store(), { playbooks: [] })
   const { sha256 } = await keelson.artifacts.put('a photo', { by: me })
-  expect(await keelson.memory.erase({ files: [sha256] }, { by: me, reason: 'asked' })).toMatchObject({ files: [sha256] })
+  expect(await keelson.memory.erase({ files: [sha256] }, { by: me, reason: 'asked' })).toMatchObject({
+    files: [sha256],
+  })
   await keelson.artifacts.put('a photo', { by: me })
   expect(await keelson.artifacts.text(sha256)).toBe('a photo')
   expect(await keelson.audit.verify()).toMatchObject({ ok: true })

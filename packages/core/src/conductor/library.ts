@@ -29,18 +29,6 @@ export interface ArtifactDesk extends Artifacts {
   put(content: string | Uint8Array | Made, options?: ArtifactOptions & { by?: Actor }): Promise<ArtifactRef>
 }
 
-/** Throws `ARTIFACT_NOT_FOUND` for a file that is not kept here. What came by reference is, without its bytes. */
-export async function assertKept(
-  { store }: Pick<Environment, 'store'>,
-  workspace: string,
-  files: readonly string[],
-): Promise<void> {
-  for (const sha256 of new Set(files)) {
-    const [row] = await store.records(workspace, { kind: 'artifact', ids: [sha256], limit: 1 })
-    if (row === undefined && (await store.getArtifact(workspace, sha256)) === undefined) throw artifactMissing(sha256)
-  }
-}
-
 export function artifactsOf(env: Environment, workspace: string): ArtifactDesk {
   const get = async (artifact: ArtifactRef | string): Promise<Uint8Array> => {
     const bytes = await env.store.getArtifact(workspace, shaOf(artifact))
