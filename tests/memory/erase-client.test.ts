@@ -87,6 +87,16 @@ describe('a client that is erased with what is remembered', () => {
     expect(await saidIn(keelson)).toEqual([])
   })
 
+  it('says of a file that went what is still known of it, each time', async () => {
+    const { keelson, id, customers } = await company()
+    const letter = await keelson.artifacts.put(`Dear ${NAME}`, { name: `${NAME}.txt`, by: me })
+    const stays = [{ where: `artifact ${letter.sha256}`, why: expect.stringContaining('leaves what is known of it') }]
+    for (const memory of [true, false])
+      expect((await customers.erase(id, { memory, files: true })).left).toEqual(stays)
+    await expect(keelson.artifacts.get(letter)).rejects.toMatchObject({ code: 'ARTIFACT_NOT_FOUND' })
+    expect(await saidIn(keelson)).toEqual(['Augusta'])
+  })
+
   it('takes what is remembered of the record that was made one with it', async () => {
     const { keelson, id, customers } = await company()
     const twin = await customers.create({ name: 'A. Lovelace' })

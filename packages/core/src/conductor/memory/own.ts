@@ -36,7 +36,7 @@ const PARTS: { readonly [kind: string]: readonly string[] | undefined } = {
 }
 
 /** What is known of a file stays behind its bytes. */
-const FILE_NAMED =
+export const FILE_NAMED =
   'the name of a file, or where it came from, says it: erase({ files: [sha256] }) takes the file, and leaves what is known of it'
 
 export const IN_USE = 'its run is open: erase again when it has ended'
