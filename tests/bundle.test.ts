@@ -432,6 +432,35 @@ describe('a bundle', () => {
     }
   })
 
+  it('goes on with an increment whose entries were written and whose runs, or mail, were not', async () => {
+    const of = world()
+    const acme = (await open(memoryStore(), of, false)).workspace(W)
+    await acme.start(of.onboard, { name: 'ada', waits: true }, { id: 'ada' })
+    const whole = await linesOf(acme)
+    const { entries } = JSON.parse(whole.at(-1)!) as { entries: number }
+    await acme.runs.cancel('ada', { by: me, reason: 'enough' })
+    await acme.entities(Customer, { by: me }).create({ name: 'hand', stage: 'new' })
+    const mailed = await linesOf(acme, { since: entries })
+    await acme.start(of.onboard, { name: 'bob', waits: true }, { id: 'bob' })
+    const started = await linesOf(acme, { since: entries })
+    for (const more of [mailed, started]) {
+      const store = memoryStore()
+      const there = (await open(store.session(), world(), false)).workspace(W)
+      await there.import(whole, { by: me, adopt: true })
+      let writes = 0
+      const faulty = intercept(store.session(), {
+        before(op) {
+          if (op === 'write' && ++writes === 2) throw storeFailure()
+        },
+      })
+      const cut = (await open(faulty, world(), false)).workspace(W)
+      await expect(cut.import(more, { by: me, adopt: true })).rejects.toMatchObject({ code: 'STORE_FAILED' })
+      expect(await there.import(more, { by: me })).toMatchObject({ entries: 0, frozen: true })
+      const kept = (lines: readonly string[]) => lines.filter((line) => /"type":"(run|mail)"/.test(line))
+      expect(kept(await linesOf(there, { since: entries }))).toEqual(kept(more))
+    }
+  })
+
   it('of any company comes back as it was (property)', async () => {
     const operation = fc.oneof(
       fc.record({ do: fc.constant('start' as const), name: fc.constantFrom('ada', 'bob', 'xeno', 'xi') }),

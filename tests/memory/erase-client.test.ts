@@ -91,8 +91,7 @@ describe('a client that is erased with what is remembered', () => {
     const { keelson, id, customers } = await company()
     const letter = await keelson.artifacts.put(`Dear ${NAME}`, { name: `${NAME}.txt`, by: me })
     const stays = [{ where: `artifact ${letter.sha256}`, why: expect.stringContaining('leaves what is known of it') }]
-    for (const memory of [true, false])
-      expect((await customers.erase(id, { memory, files: true })).left).toEqual(stays)
+    for (const memory of [true, false]) expect((await customers.erase(id, { memory, files: true })).left).toEqual(stays)
     await expect(keelson.artifacts.get(letter)).rejects.toMatchObject({ code: 'ARTIFACT_NOT_FOUND' })
     expect(await saidIn(keelson)).toEqual(['Augusta'])
   })

@@ -88,7 +88,8 @@ export async function restore(parts: RestoreParts, sources: readonly BundleSourc
     await present.return(undefined)
   }
   gathered.unread.assertNone()
-  if (parts.freezes === true && !marked && gathered.counts.entries === 0) throw allThere(parts.workspace)
+  if (parts.freezes === true && !marked && gathered.counts.entries === 0 && (await isStarted(parts, gathered)))
+    throw allThere(parts.workspace)
   await start(parts, gathered)
   if (!parts.dryRun) await parts.last?.()
   if (marked || gathered.life !== undefined) await unmark(parts, gathered)
@@ -257,6 +258,18 @@ async function start(parts: RestoreParts, { runs, mail, counts }: Gathered): Pro
     await batch.add({ starts: [runOf(line, parts.env.clock.now())], deliveries: mail.get(line.id) ?? [] })
   }
   await batch.flush()
+}
+
+/** Whether nothing of that is to be done: an increment may have been cut off behind its entries. */
+async function isStarted({ env: { store }, workspace }: RestoreParts, { runs, mail }: Gathered): Promise<boolean> {
+  for (const run of runs.keys()) {
+    if ((await store.runs(workspace, { ids: [run], limit: 1 })).length === 0) return false
+    const unread = mail.get(run) ?? []
+    if (unread.length === 0) continue
+    const there = new Set((await store.mail({ workspace, run }, 0)).map(({ onceKey }) => onceKey))
+    if (unread.some(({ onceKey }) => !there.has(onceKey))) return false
+  }
+  return true
 }
 
 function runOf(line: LineOf<'run'>, now: number): NewRun {
