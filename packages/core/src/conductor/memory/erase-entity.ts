@@ -35,7 +35,6 @@ import { erase } from './erase.ts'
 import { erasedPuts, overlaidPuts, soughtOf, storedOf, type About, type Stored } from './entity-blanks.ts'
 import { redactedPuts, tracesAndKeys } from './keys.ts'
 import { rememberedLeft } from './meant.ts'
-import { FILE_NAMED } from './own.ts'
 import { carried, leftOf, onceEach, redactedText, SHORTEST, textsOf } from './redact.ts'
 import { placesIn, stillSaid } from './stands.ts'
 
@@ -85,7 +84,7 @@ export async function eraseEntity(
   return { ...result, left: options.files === true ? await withoutFiles(about, notifier, once) : once }
 }
 
-/** The files in which it stands go as well; what is left then, with what is known of them. */
+/** The files in which it stands go as well; what is left then. */
 async function withoutFiles(
   { desk, by, reason }: About,
   notifier: Notifier,
@@ -94,7 +93,7 @@ async function withoutFiles(
   const files = left.flatMap(({ where }) => /^artifact (.+)$/.exec(where)?.[1] ?? [])
   if (files.length === 0) return left
   const { left: kept } = await erase(desk, notifier, { files }, { by, reason })
-  return [...left.filter(({ where, why }) => why === FILE_NAMED || !where.startsWith('artifact ')), ...kept]
+  return [...left.filter(({ where }) => !where.startsWith('artifact ')), ...kept]
 }
 
 /**

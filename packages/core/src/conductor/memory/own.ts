@@ -6,7 +6,7 @@
  *     A standing approval keeps it as long as it answers.
  * O2. Of an effect that has ended, what it was given and what came back is put out, and that it was done stays: so it is not done
  *     again. Where it needs for something else what went, that says so, and is not done with blanks. An event that was sent is heard
- *     all the same, by what leads to it. What runs in shadow would have done is as what was done.
+ *     all the same, by what leads to it. What runs in shadow would have done is as what was done. A file stays found by its hash.
  */
 import { canonicalAround } from '../../base/json.ts'
 import type { Json } from '../../base/value.ts'
@@ -33,11 +33,8 @@ const PARTS: { readonly [kind: string]: readonly string[] | undefined } = {
   deed: ['input'],
   grant: ['where'],
   would: ['input', 'output', 'reason', 'because'],
+  artifact: ['name', 'origin'],
 }
-
-/** What is known of a file stays behind its bytes. */
-export const FILE_NAMED =
-  'the name of a file, or where it came from, says it: erase({ files: [sha256] }) takes the file, and leaves what is known of it'
 
 export const IN_USE = 'its run is open: erase again when it has ended'
 
@@ -98,7 +95,6 @@ function whyKept({ kind, id, data }: RecordRow, { keepEffects, running, now }: T
     (kind === 'timeline' && (JSON.parse(data) as TimelineEvent).version === undefined)
   )
     return undefined
-  if (kind === 'artifact') return FILE_NAMED
   if (ENTITIES.has(kind)) return entityLeft(entityOf(id).type)
   return `a record of another kind (${kind}) says it: no erasure takes it`
 }
