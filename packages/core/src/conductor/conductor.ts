@@ -11,6 +11,8 @@
  */
 import { afterTurn, grace } from '../base/clock.ts'
 import { KeelsonError } from '../base/errors.ts'
+import { Roster } from '../base/roster.ts'
+import { young } from '../base/young.ts'
 import type { Claimed, ClaimQuery } from '../journal/store.ts'
 import { catalogId } from '../playbook/catalog.ts'
 import { standIn, type AnyPlaybook } from '../playbook/playbook.ts'
@@ -47,7 +49,7 @@ const MAKE_WAY_MS = 10_000
 export class Loop {
   readonly #env: Environment
   readonly #options: LoopOptions
-  readonly #flights = new Map<string, Flight>()
+  readonly #flights = new Roster<Flight>()
   readonly #idle = new Set<() => void>()
   /** Workspaces of which the runs in flight are about to look for mail. */
   readonly #looking = new Set<string>()
@@ -257,7 +259,7 @@ export class Loop {
       const internals = this.#options.internals(row.playbook)
       const { pass, ended } = lead(this.#env, claimed, playbook, { internals, onProgress: () => this.#clear(claimed) })
       const done = ended.then((end) => this.#landed(id, claimed, end))
-      this.#flights.set(id, { claimed, pass, done })
+      this.#flights.set(id, { ...young, claimed, pass, done })
     } catch (error) {
       void this.#setAside(claimed, (error as Error).message)
       this.#clear(claimed)

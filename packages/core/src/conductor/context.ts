@@ -2,6 +2,7 @@
 import { sha256 } from '../base/hash.ts'
 import { canonical, parseStored } from '../base/json.ts'
 import { seeded } from '../base/ids.ts'
+import { young } from '../base/young.ts'
 import type { Logger } from '../base/log.ts'
 import type { Json } from '../base/value.ts'
 import type { Context } from '../playbook/context.ts'
@@ -31,7 +32,7 @@ export { loadTexts } from './ops/memory-texts.ts'
 
 export function contextOf(
   pass: Pass,
-  place: Place = { keys: new Keys(), memory: new WeakMap(), ended: false },
+  place: Place = { ...young, keys: new Keys(), memory: new WeakMap(), ended: false },
 ): Context {
   const { keys, memory: acts } = place
   const { unheard } = pass.work
@@ -71,6 +72,7 @@ export function contextOf(
     log: logger(pass),
   }
   return withRare(unheard.verbs(context), {
+    ...young,
     artifacts: files,
     templates: once(() => unheard.verbs(templates(pass, perform, files()), 'templates')),
     memory: once(() => unheard.verbs(memory(pass, perform, acts, deskIn(pass)), 'memory')),
@@ -81,14 +83,20 @@ export function contextOf(
 /** What most runs never ask for: it is made when it is. */
 type Rare = Pick<Context, 'artifacts' | 'templates' | 'memory' | 'settings'>
 
+const RARE = Symbol('rare')
+
+/** The same getters for all runs: one of its own would keep its run alive long after its end (see base/young.ts). */
+const getters = Object.fromEntries(
+  (['artifacts', 'templates', 'memory', 'settings'] as const).map((name) => {
+    const get = function (this: { readonly [RARE]: { readonly [K in keyof Rare]: () => Rare[K] } }): unknown {
+      return this[RARE][name]()
+    }
+    return [name, { enumerable: true, get }]
+  }),
+)
+
 function withRare(context: object, rare: { readonly [K in keyof Rare]: () => Rare[K] }): Context {
-  const { artifacts, templates, memory, settings } = rare
-  return Object.defineProperties(context, {
-    artifacts: { enumerable: true, get: artifacts },
-    templates: { enumerable: true, get: templates },
-    memory: { enumerable: true, get: memory },
-    settings: { enumerable: true, get: settings },
-  }) as Context
+  return Object.defineProperties(Object.assign(context, { [RARE]: rare }), getters) as unknown as Context
 }
 
 function once<T>(make: () => T): () => T {
@@ -190,7 +198,7 @@ function logger(pass: Pass): Logger {
       const speak = (): void => void (pass.work.aborted || pass.task.env.log[level](about, message))
       pass.replay?.say(speak)
     }
-  return { info: say('info'), warn: say('warn'), error: say('error') }
+  return { ...young, info: say('info'), warn: say('warn'), error: say('error') }
 }
 
 export function never<T>(): Promise<T> {

@@ -9,6 +9,7 @@
 import type { KeelsonError } from '../base/errors.ts'
 import { canonical, canonicalAround } from '../base/json.ts'
 import { parse } from '../base/schema.ts'
+import { young } from '../base/young.ts'
 import type { Json } from '../base/value.ts'
 import { dataOf, type Draft } from '../journal/entry.ts'
 import type { Claimed, Next } from '../journal/store.ts'
@@ -54,6 +55,7 @@ export function lead(env: Environment, claimed: Claimed, playbook: AnyPlaybook, 
   const { internals, onProgress = () => {} } = options
   const task: Task = { ...inShadow(env, claimed), claimed, playbook, internals }
   const pass: Pass = new Pass(task, {
+    ...young,
     onRest: () => rest(pass),
     onHalt: (halt) => void halted(pass, halt),
     onDifference: (difference) => void diverged(pass, difference),
@@ -162,7 +164,7 @@ async function play(pass: Pass, input: unknown): Promise<void> {
   replay.begin()
   const result = await Promise.race([
     code.then(
-      (value) => ({ value }),
+      (value) => ({ ...young, value }),
       (thrown: unknown) => ({ thrown }),
     ),
     pass.ended.then(() => undefined),

@@ -4,6 +4,7 @@
  * While somebody waits the process goes on, in one that does no work as well.
  */
 import { KeelsonError } from '../base/errors.ts'
+import { young } from '../base/young.ts'
 import type { StoreChange, RunRow } from '../journal/store.ts'
 
 export interface Watched {
@@ -36,6 +37,7 @@ export class Notifier {
     this.#watchers++
     this.#leave ??= this.#closed ? undefined : this.#stay()
     return {
+      ...young,
       next: () =>
         new Promise((resolve, reject) => {
           if (this.#closed) return reject(closedError())

@@ -6,6 +6,7 @@
  * P3. The context of an ended pass does nothing and never settles; its signal is aborted.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { young } from '../base/young.ts'
 import { KeelsonError, reviveError, storeError, type StoredError } from '../base/errors.ts'
 import { assertChained, dataOf, EMPTY_HEAD, type Draft, type Entry } from '../journal/entry.ts'
 import { fold, foldInto, type History } from '../journal/fold.ts'
@@ -126,6 +127,7 @@ export class Pass {
     this.#entries = [...claimed.entries]
     this.history = fold(claimed.entries)
     this.writer = new Writer(head, {
+      ...young,
       store: env.store,
       lease: claimed.lease,
       stream: claimed.row.stream,
@@ -138,8 +140,9 @@ export class Pass {
       onIdle: () => this.work.idle(),
       redirect: task.redirect,
     })
-    this.work = new Work({ writing: () => this.writer.busy, onIdle: () => this.replay?.poke() })
+    this.work = new Work({ ...young, writing: () => this.writer.busy, onIdle: () => this.replay?.poke() })
     this.mailbox = new Mailbox({
+      ...young,
       env,
       claimed,
       writer: this.writer,
@@ -195,7 +198,7 @@ export class Pass {
         reject(located(this.task.playbook, thrown, asked.key, site))
       }
     }
-    this.replay.ask({ key: asked.key, deliver })
+    this.replay.ask(asked.key, deliver)
     let succeeds = false as boolean
     if (op.outcome === undefined)
       this.replay.whenLive(asked.key, () => (succeeds = this.#start(asked, op) === 'succeeded'))
@@ -220,6 +223,7 @@ export class Pass {
     const { entries } = this.task.claimed
     const hasNews = (this.history.outcomes.at(-1)?.seq ?? 0) > (entries.at(-1)?.seq ?? 0)
     this.replay = new Replay(this.history, {
+      ...young,
       stallMs: this.task.env.limits.stallMs,
       removed: new Set(changes.removed ?? []),
       inserted: new Set(changes.inserted ?? []),

@@ -10,12 +10,8 @@ import type { History } from '../journal/fold.ts'
 import type { Answered } from '../journal/op.ts'
 import { Voice } from './voice.ts'
 
-/** An operation that the code waits for. */
-export interface Asked {
-  readonly key: string
-  /** Hands the outcome to the code. */
-  readonly deliver: (answered: Answered) => void
-}
+/** Hands the outcome of an operation that the code waits for to it. */
+export type Deliver = (answered: Answered) => void
 
 /** Why a replay does not go on. */
 export type Halt =
@@ -54,7 +50,7 @@ const PATIENCE = 10
 export class Replay {
   readonly #history: History
   readonly #options: ReplayOptions
-  readonly #asked = new Map<string, Asked>()
+  readonly #asked = new Map<string, Deliver>()
   readonly #known = new Set<string>()
   readonly #voice = new Voice()
   #fresh: { key: string; start: () => void }[] = []
@@ -101,9 +97,9 @@ export class Replay {
   }
 
   /** The code asks for an operation's outcome. */
-  ask(asked: Asked): void {
-    this.#asked.set(asked.key, asked)
-    this.#known.add(asked.key)
+  ask(key: string, deliver: Deliver): void {
+    this.#asked.set(key, deliver)
+    this.#known.add(key)
     this.#moved()
   }
 
@@ -190,13 +186,13 @@ export class Replay {
 
   /** R1: the next one is handed out a whole turn later at the earliest. */
   #give(answered: Answered): void {
-    const asked = this.#asked.get(answered.key)!
+    const deliver = this.#asked.get(answered.key)!
     this.#asked.delete(answered.key)
     this.#last = answered.key
     this.#handed = answered
     this.#held = true
     if (!this.#live) this.#voice.known()
-    asked.deliver(answered)
+    deliver(answered)
     afterTurn(this.#release)
   }
 

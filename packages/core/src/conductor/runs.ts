@@ -8,6 +8,7 @@ import { assertKnown } from '../base/known.ts'
 import { dataOf, type Entry } from '../journal/entry.ts'
 import type { RunRow } from '../journal/store.ts'
 import { toStored } from '../base/schema.ts'
+import { young } from '../base/young.ts'
 
 import type { Playbook } from '../playbook/context.ts'
 import { eventSchema, type EventType } from '../playbook/event.ts'
@@ -134,6 +135,7 @@ export async function send<T>(
 
 export function handle<Out>(env: Environment, notifier: Notifier, workspace: string, id: string): Run<Out> {
   return {
+    ...young,
     id,
     result: (options = {}) => result<Out>(env, notifier, workspace, id, options),
     status: async () => statusOf(env, await rowOf(env, workspace, id)),

@@ -18,6 +18,8 @@ import { NOTHING } from './projections.ts'
 import { raise, withdrawn } from './raise.ts'
 import { submitInTurn } from './shadow/turns.ts'
 
+const SETTLED = { how: 'settled' } as const
+
 /** How a run ended. */
 export type Settled = {
   status: 'completed' | 'failed' | 'declined' | 'cancelled'
@@ -108,7 +110,7 @@ export async function settle(pass: Pass, settled: Settled): Promise<boolean> {
     status,
     ...(error === undefined ? {} : { error: told(error) }),
   })
-  pass.end({ how: 'settled' })
+  pass.end(SETTLED)
   env.nudge()
   return true
 }

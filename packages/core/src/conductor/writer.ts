@@ -70,9 +70,15 @@ export interface WriterOptions {
   readonly redirect?: ((built: Built) => Promise<Built | 'conflict'>) | undefined
 }
 
-interface Appended {
+/** A class, as all that lives for a turn or a run: see base/young.ts. */
+class Appended {
   readonly drafts: readonly Draft[]
   readonly done: (written: Written) => void
+
+  constructor(drafts: readonly Draft[], done: (written: Written) => void) {
+    this.drafts = drafts
+    this.done = done
+  }
 }
 
 interface Submitted {
@@ -103,7 +109,8 @@ export class Writer {
   constructor(head: Head, options: WriterOptions) {
     this.#head = head
     this.#options = options
-    this.#salt = () => options.ids.salt()
+    const salt = (): string => options.ids.salt()
+    this.#salt = salt // not assigned as a literal: see base/young.ts
   }
 
   /** True while something is on its way to the store. */
@@ -118,7 +125,7 @@ export class Writer {
 
   /** The same, answering by a call: after `onEntries`, in the turn in which the store answers. */
   put(drafts: readonly Draft[], done: (written: Written) => void): void {
-    this.#enqueue({ drafts, done })
+    this.#enqueue(new Appended(drafts, done))
   }
 
   /** A unit that depends on what the store holds. Answers undefined when the job found nothing to write. */
@@ -176,7 +183,7 @@ export class Writer {
 
   /** The first and what follows it, as long as it depends on nothing. Free of promises but the store's own: the hot path. */
   #together(first: Appended): void {
-    const batch = [first]
+    const batch = Array.of(first)
     let count = first.drafts.length
     for (const next of this.#queue) {
       if (!('drafts' in next) || count >= BATCH_MAX) break
@@ -233,7 +240,7 @@ export class Writer {
 
   #written(entries: readonly Entry[], again?: boolean): void {
     const last = entries.at(-1)
-    if (last !== undefined) this.#head = { seq: last.seq, hash: last.hash }
+    if (last !== undefined) this.#head = last
     if (!this.#ended) this.#options.onEntries(entries, again)
   }
 

@@ -57,17 +57,42 @@ export function chain(
 ): Entry[] {
   let { seq, hash } = head
   // No `map`: once the engine has optimised that, its list is of another shape, and all that was optimised for the first one is lost.
-  const entries: Entry[] = []
+  const entries = Array.of<Entry>()
   for (const draft of drafts) {
     const payload = canonicalAround(draft.data)
     const salted = salt()
     const payloadHash = sha256Of(salted, payload)
     seq += 1
-    const key = draft.key ?? ''
-    hash = envelopeHash(workspace, { stream, seq, kind: draft.kind, key, at, payloadHash }, hash)
-    entries.push({ stream, seq, kind: draft.kind, key, at, payload, salt: salted, payloadHash, hash })
+    const entry = new Chained(stream, seq, draft, at)
+    entry.payload = payload
+    entry.salt = salted
+    entry.payloadHash = payloadHash
+    hash = envelopeHash(workspace, entry, hash)
+    entry.hash = hash
+    entries.push(entry)
   }
   return entries
+}
+
+/** A class, as all that lives for a turn or a run: see base/young.ts. */
+class Chained implements Entry {
+  readonly stream: string
+  readonly seq: number
+  readonly kind: EntryKind
+  readonly key: string
+  readonly at: Instant
+  payload = ''
+  salt = ''
+  payloadHash = ''
+  hash = ''
+
+  constructor(stream: string, seq: number, draft: Draft, at: Instant) {
+    this.stream = stream
+    this.seq = seq
+    this.kind = draft.kind
+    this.key = draft.key ?? ''
+    this.at = at
+  }
 }
 
 export function headOf(entries: readonly Entry[], before: Head = EMPTY_HEAD): Head {

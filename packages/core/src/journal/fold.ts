@@ -8,10 +8,11 @@
  *     they are forgotten, so that its code opens them anew.
  */
 import { joinLabels, NO_LABELS, type Labels } from '../base/labels.ts'
+import { young } from '../base/young.ts'
 import { dataOf, EMPTY_HEAD, type Entry, type Head } from './entry.ts'
 import type { EntryData, EntryKind } from './kinds.ts'
 import { Deadlines, EventWaits } from './open.ts'
-import { newOp, type Answered, type Op } from './op.ts'
+import { answered, newOp, type Answered, type Op } from './op.ts'
 
 export interface History {
   head: Head
@@ -55,6 +56,7 @@ export function fold(entries: readonly Entry[]): History {
   if (first?.kind !== 'run.started') throw new TypeError('a run begins with run.started')
   const start = dataOf(first as Entry & { kind: 'run.started' })
   const history: History = {
+    ...young,
     head: EMPTY_HEAD,
     bytes: 0,
     startedAt: first.at,
@@ -79,13 +81,13 @@ export function fold(entries: readonly Entry[]): History {
   }
   for (const entry of kept) foldInto(history, entry)
   const last = entries.at(-1)
-  if (last !== undefined) history.head = { seq: last.seq, hash: last.hash }
+  if (last !== undefined) history.head = last
   return history
 }
 
 /** Adds the next entry. A rewind needs the whole fold again. */
 export function foldInto(history: History, entry: Entry): void {
-  history.head = { seq: entry.seq, hash: entry.hash }
+  history.head = entry
   history.bytes += entry.payload?.length ?? 0
   if (entry.key !== '') applyOp(history, entry)
   else applyRun(history, entry)
@@ -238,7 +240,7 @@ function complete(history: History, op: Op, entry: Entry): void {
   op.dangling = false
   if (data.event !== undefined) history.events.add(data.event)
   if (data.labels !== undefined) history.labels = joinLabels(history.labels, data.labels)
-  op.outcome = { key: op.key, seq: entry.seq, at: entry.at, outcome: data }
+  op.outcome = answered(op.key, entry, data)
   history.outcomes.push(op.outcome)
 }
 

@@ -51,23 +51,49 @@ export function isOpen(op: Op): op is Op & { readonly opened: Entry } {
 }
 
 export function newOp(key: string, kind: string): Op {
-  return {
-    key,
-    kind,
-    hash: undefined,
-    opened: undefined,
-    until: undefined,
-    sending: undefined,
-    sentAt: undefined,
-    dangling: false,
-    unsure: false,
-    sends: 0,
-    attempts: 0,
-    causes: undefined,
-    retryAt: undefined,
-    since: undefined,
-    failure: undefined,
-    outcome: undefined,
-    withdrawn: false,
+  return new Fresh(key, kind)
+}
+
+/** A class, as all that each run makes anew: see base/young.ts. */
+class Fresh implements Op {
+  readonly key: string
+  readonly kind: string
+  hash: string | undefined
+  opened: Entry | undefined
+  until: number | undefined
+  sending: Entry | undefined
+  sentAt: number | undefined
+  dangling = false
+  unsure = false
+  sends = 0
+  attempts = 0
+  causes: string[] | undefined
+  retryAt: number | undefined
+  since: number | undefined
+  failure: StoredError | undefined
+  outcome: Answered | undefined
+  withdrawn = false
+
+  constructor(key: string, kind: string) {
+    this.key = key
+    this.kind = kind
   }
+}
+
+class Given implements Answered {
+  readonly key: string
+  readonly seq: number
+  readonly at: number
+  readonly outcome: Outcome
+
+  constructor(key: string, { seq, at }: Entry, outcome: Outcome) {
+    this.key = key
+    this.seq = seq
+    this.at = at
+    this.outcome = outcome
+  }
+}
+
+export function answered(key: string, entry: Entry, outcome: Outcome): Answered {
+  return new Given(key, entry, outcome)
 }

@@ -70,6 +70,11 @@ export class Hot {
     keepRun(this.context, row)
   }
 
+  /** One list for all rows: a new one for each would be kept long after its row was written (see base/young.ts of core). */
+  #fill(...row: (string | number | null)[]): readonly (string | number | null)[] {
+    return row
+  }
+
   #append(lease: Lease, place: Place, entries: readonly Entry[], last: number, fenced: boolean): boolean {
     const { workspace, stream } = place
     const add = fenced ? (this.#fenced ??= this.#handle.prepare(FENCED)) : (this.#plain ??= this.#handle.prepare(PLAIN))
@@ -77,7 +82,7 @@ export class Hot {
     let position = last
     for (const entry of entries) {
       const { seq, kind, key, at, payload, salt, payloadHash, hash } = entry
-      const values = [++position, workspace, stream, seq, kind, key, at, payload, salt, payloadHash, hash]
+      const values = this.#fill(++position, workspace, stream, seq, kind, key, at, payload, salt, payloadHash, hash)
       try {
         const { changes } = add.run(...values, checksum('entries', values), ...fence)
         if (changes === 0) return false

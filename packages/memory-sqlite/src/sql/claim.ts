@@ -6,7 +6,7 @@
  * L3. A lane is taken while another family runs in it, or stands before this one and keeps its place while waiting.
  * L4. A row that is not what was written is set aside, and told; the others go on. Its lane is taken: nobody knows by whom.
  */
-import { KeelsonError, type ClaimAnswer, type ClaimQuery, type Claimed } from '@keelson/core/ports'
+import { KeelsonError, young, type ClaimAnswer, type ClaimQuery, type Claimed } from '@keelson/core/ports'
 import { findWorkspace, runName, workspaceName, type Context } from './context.ts'
 import { firstEntries } from './entries.ts'
 import { kysely } from './kysely.ts'
@@ -259,7 +259,8 @@ function* grab(context: Context, row: RunsTable, worker: string): Work<Claimed> 
   yield* saveRun(context, held, row)
   const workspace = yield* workspaceName(context, row.workspace)
   return {
-    lease: { workspace, run: row.id, worker, epoch },
+    ...young,
+    lease: { ...young, workspace, run: row.id, worker, epoch },
     row: toRunRow(workspace, held),
     ...(yield* journalOf(context, row)),
   }

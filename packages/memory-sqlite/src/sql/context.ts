@@ -4,7 +4,7 @@
  * K1. What others may change is only remembered by a connection that can tell when another has written, and no longer than
  *     until one has; see `begins`. Any other forgets it as a transaction begins.
  */
-import type { Placed, RunRow } from '@keelson/core/ports'
+import { Roster, young, type Placed, type RunRow } from '@keelson/core/ports'
 import { checksum, corrupt } from './checksum.ts'
 import type { Queries } from './queries.ts'
 import { all, first, run, type Work } from './statement.ts'
@@ -19,7 +19,7 @@ export interface Context {
   /** Numbers of the last runs, by workspace (K1). */
   readonly lastRuns: Map<number, number>
   /** Open runs' rows as they were last written here, by `runName` (K1). */
-  readonly runs: Map<string, RunsTable>
+  readonly runs: Roster<RunsTable>
   /** Where records stand that were read since records were last written here, by workspace and kind (K1); see seen.ts. */
   readonly seen: Map<string, Map<string, Standing | undefined>>
   /** Grows when another connection has written. Undefined: nobody can tell. */
@@ -27,9 +27,9 @@ export interface Context {
   /** What that said when the rest was last known to hold. */
   asOf: number | undefined
   /** Streams that were looked for since this transaction began and were not there, as in `names.streams`. */
-  readonly missing: Set<string>
+  missing: Set<string>
   /** All entries of the streams that runs of this transaction began, by number: a claim behind them need not read what was just written. */
-  readonly begun: Map<number, readonly Placed[]>
+  begun: Map<number, readonly Placed[]>
   /** Asks for `last`: positions grow in commit order (S6). */
   readonly lastNumber: (q: Queries) => Work<number>
   /** Runs that moved while nobody held them, or were delivered to, by workspace; told once that is durable. */
@@ -74,15 +74,15 @@ export function createContext(q: Queries, lastNumber: Context['lastNumber'], wri
   }
   return {
     ...{ q, names, lastNumber, writesOfOthers },
-    ...{ last: undefined, lastRuns: new Map(), runs: new Map(), seen: new Map(), asOf: undefined },
+    ...{ last: undefined, lastRuns: new Map(), runs: new Roster(), seen: new Map(), asOf: undefined },
     ...{ missing: new Set(), begun: new Map(), changes: new Map() },
   }
 }
 
 /** As a transaction begins, or a read that may use what is remembered: forgets what others may have changed since the last (K1). */
 export function begins(context: Context): void {
-  context.missing.clear()
-  context.begun.clear()
+  if (context.missing.size > 0) context.missing = new Set()
+  if (context.begun.size > 0) context.begun = new Map()
   const now = context.writesOfOthers?.()
   if (now !== undefined && now === context.asOf) return
   forget(context)
@@ -114,8 +114,8 @@ export function keepRun({ runs, writesOfOthers }: Context, row: RunsTable): void
 export function rolledBack(context: Context): void {
   const { names } = context
   for (const map of Object.values(names) as Map<unknown, unknown>[]) map.clear()
-  context.missing.clear()
-  context.begun.clear()
+  if (context.missing.size > 0) context.missing = new Set()
+  if (context.begun.size > 0) context.begun = new Map()
   forget(context)
   context.changes = new Map()
 }
@@ -185,7 +185,7 @@ export function placeOf({ names }: Context, workspace: string, stream: string): 
   const id = names.streams.get(`${space}/${stream}`)
   if (space === undefined || id === undefined) return undefined
   if (names.places.size >= NAMES_MAX) names.places.clear()
-  const place = { of: workspace, workspace: space, stream: id }
+  const place = { ...young, of: workspace, workspace: space, stream: id }
   names.places.set(stream, place)
   return place
 }

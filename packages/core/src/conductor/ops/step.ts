@@ -2,10 +2,11 @@
 import { durationMs } from '../../base/duration.ts'
 import { KeelsonError } from '../../base/errors.ts'
 import { canonical, verbatim } from '../../base/json.ts'
+import type { EntryData } from '../../journal/kinds.ts'
 import type { Op } from '../../journal/op.ts'
 import type { StepOptions } from '../../playbook/context.ts'
 import { backoffMs } from '../effect/send.ts'
-import { insideStep, type Pass } from '../pass.ts'
+import { insideStep, type Operation, type Pass } from '../pass.ts'
 import { placeIn, storedWithPlace } from '../located.ts'
 import { iso } from '../waiting.ts'
 import { sleepWithin } from './retrying.ts'
@@ -15,18 +16,48 @@ const FINAL: ReadonlySet<string> = new Set(['VALUE_NOT_STORABLE', 'NESTED_STEP',
 
 type Work = (o: { signal: AbortSignal; attempt: number }) => unknown
 
-export function step(pass: Pass, key: string, work: Work, options: StepOptions = {}): Promise<unknown> {
+const PLAIN: StepOptions = {}
+
+export function step(pass: Pass, key: string, work: Work, options: StepOptions = PLAIN): Promise<unknown> {
   if (typeof work !== 'function')
     return Promise.reject(
       new KeelsonError('DEFINITION_INVALID', `the work of step "${key}" is no function`, {
         hint: `Write ctx.step('${key}', () => …).`,
       }),
     )
-  const live = (op: Op): 'succeeded' | Promise<void> =>
-    options.timeout === undefined && op.retryAt === undefined
-      ? firstTry(pass, key, work, options, op)
-      : tries(pass, key, work, options, op)
-  return pass.operation({ key, kind: 'step', live })
+  return pass.operation(new Step(pass, key, work, options))
+}
+
+/** A class, as all that lives for a turn or a run: see base/young.ts. */
+class Step implements Operation<unknown> {
+  readonly key: string
+  readonly kind = 'step'
+  readonly #pass: Pass
+  readonly #work: Work
+  readonly #options: StepOptions
+
+  constructor(pass: Pass, key: string, work: Work, options: StepOptions) {
+    this.key = key
+    this.#pass = pass
+    this.#work = work
+    this.#options = options
+  }
+
+  live(op: Op): 'succeeded' | Promise<void> {
+    const isFirst = this.#options.timeout === undefined && op.retryAt === undefined
+    return (isFirst ? firstTry : tries)(this.#pass, this.key, this.#work, this.#options, op)
+  }
+}
+
+class Completed {
+  readonly kind = 'step.completed'
+  readonly key: string
+  readonly data: EntryData['step.completed']
+
+  constructor(key: string, value: unknown) {
+    this.key = key
+    this.data = verbatim(value === undefined ? '{}' : `{"ok":${canonical(value)}}`) as EntryData['step.completed']
+  }
 }
 
 /** What nearly every step comes to: one try, recorded without a promise but those of the work and of the store. */
@@ -37,8 +68,7 @@ function firstTry(pass: Pass, key: string, work: Work, options: StepOptions, op:
   }
   const over = (): void => pass.work.ended()
   const succeeded = (value: unknown): void => {
-    const data = value === undefined ? {} : { ok: verbatim(canonical(value)) }
-    pass.writer.put([{ kind: 'step.completed', key, data }], over)
+    pass.writer.put(Array.of(new Completed(key, value)), over)
   }
   pass.work.began()
   try {

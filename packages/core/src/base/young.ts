@@ -1,0 +1,10 @@
+/**
+ * Young: what each run or step makes anew must not reach V8's old generation, where it and all that it refers to stay until the next
+ * full collection, long after the run has ended: it is copied there at each small collection, a good part of what a step costs.
+ *
+ * V8 (13) allocates there, or comes to: a function literal that is assigned to a property; a getter; an object or array literal of which
+ * most outlived a small collection, as they do where a hundred runs move in step; and the tables that a Map leaves behind as it grows
+ * (see roster.ts). So what lives for a turn or longer is made by a class, by `Array.of`, or as a literal that begins with `...young`,
+ * and functions are assigned by the name of a constant.
+ */
+export const young = {}
