@@ -21,6 +21,8 @@ const options = optionsOf({
   'peer-runs-least': '200',
   /** Passes at once of ours; 0: as many as it lets by default, however many runs are in flight. */
   concurrency: '0',
+  /** How long each engine works before the clock starts: what is measured is a service that has been up for a while. */
+  'warm-seconds': '5',
   'bare-seconds': '0.7',
   dir: '',
 })
@@ -65,6 +67,7 @@ tell(
         'steps/s',
         '(least to most)',
         '× bare commits',
+        'first runs, steps/s',
         'CPU µs per step',
         'loop delay p99, ms',
         'RSS, MB',
@@ -74,6 +77,7 @@ tell(
     targets: options.numbers('inflight').flatMap(targetsOf),
     notes: [
       `bare: better-sqlite3, WAL, FULL, one insert of 200 bytes per commit: ${told(bare)} per second`,
+      `each engine works for ${options.text('warm-seconds')} s before its clock starts; the first runs: 1,000 of ours, and of the peers as many as are in flight, 50 at least`,
       'openworkflow: WAL, FULL, all runs handed over before the clock starts; its figure leaves out start and result',
       'LangGraph: WAL, NORMAL (not safe from a power cut), checkpoints written while the next step runs',
       ...unrest('the bare rate', bare),
@@ -104,7 +108,8 @@ async function measure(engine: string, inFlight: number): Promise<Load> {
     runs,
     inFlight,
     steps: STEPS,
-    warmUp: Math.min(ours ? 1000 : 50, runs),
+    warmUp: Math.min(ours ? 1000 : Math.max(50, inFlight), runs),
+    warmMs: options.number('warm-seconds') * 1000,
     thread: engine.endsWith('(worker)') ? 'worker' : 'main',
     ...(concurrency === 0 ? {} : { concurrency }),
   }
@@ -124,6 +129,7 @@ function row(engine: string, inFlight: number): Cell[] {
     rates.median,
     `${shown(rates.min)} to ${shown(rates.max)}`,
     of(engine, inFlight, (sample) => sample.ratio),
+    of(engine, inFlight, (sample) => sample.coldStepsPerSecond),
     of(engine, inFlight, (sample) => sample.cpuMicrosPerStep),
     of(engine, inFlight, (sample) => sample.delayP99Ms),
     of(engine, inFlight, (sample) => sample.rssMb),

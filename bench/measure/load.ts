@@ -19,6 +19,8 @@ export interface LoadTask {
   readonly steps: number
   /** Runs before the clock starts. */
   readonly warmUp: number
+  /** More of them, as many at a time, until so much time has gone by. */
+  readonly warmMs?: number
   /** Where the subject has a choice. */
   readonly thread?: 'main' | 'worker'
   /** Of those in flight, how many are at work at once; by default as the engine comes. */
@@ -26,6 +28,8 @@ export interface LoadTask {
 }
 
 export interface Load {
+  /** Of the first `warmUp` runs, by code that the engine has hardly compiled. */
+  readonly coldStepsPerSecond: number
   readonly stepsPerSecond: number
   /** User and system time of the process, its threads included. */
   readonly cpuMicrosPerStep: number
@@ -38,8 +42,7 @@ export interface Load {
 }
 
 export async function loadOn(engine: Engine, task: LoadTask): Promise<Load> {
-  const ids = (count: number, name: string): string[] => Array.from({ length: count }, (_, at) => `${name}-${at}`)
-  await everyRun(engine, ids(task.warmUp, 'warm'), task.inFlight)
+  const coldStepsPerSecond = await warmUp(engine, task)
   const measured = ids(task.runs, 'run')
   await engine.enqueue?.(measured)
   const watched = watchLoop()
@@ -53,6 +56,7 @@ export async function loadOn(engine: Engine, task: LoadTask): Promise<Load> {
   await engine.close()
   const steps = task.runs * task.steps
   return {
+    coldStepsPerSecond,
     stepsPerSecond: (steps / ms) * 1000,
     cpuMicrosPerStep: (user + system) / steps,
     delayP99Ms: delay.p99Ms,
@@ -60,6 +64,25 @@ export async function loadOn(engine: Engine, task: LoadTask): Promise<Load> {
     rssMb,
     runMs,
   }
+}
+
+function ids(count: number, name: string): string[] {
+  return Array.from({ length: count }, (_, at) => `${name}-${at}`)
+}
+
+/** Answers the rate of its first runs. */
+async function warmUp(engine: Engine, { warmUp: count, warmMs = 0, inFlight, steps }: LoadTask): Promise<number> {
+  if (count === 0) return 0
+  const began = performance.now()
+  let rate = 0
+  for (let batch = 0; batch === 0 || performance.now() - began < warmMs; batch++) {
+    const runs = ids(count, `warm-${batch}`)
+    await engine.enqueue?.(runs)
+    const from = performance.now()
+    await everyRun(engine, runs, inFlight, engine.work !== undefined)
+    if (batch === 0) rate = ((count * steps) / (performance.now() - from)) * 1000
+  }
+  return rate
 }
 
 async function everyRun(

@@ -25,23 +25,22 @@ function open(task: LoadTask) {
       return { steps: task.steps }
     },
   )
-  const worker = ow.newWorker({ concurrency: task.inFlight })
-  const end = async (): Promise<void> => {
-    await worker.stop()
-    await backend.stop()
-  }
-  return { workflow, worker, ended, end }
+  const newWorker = () => ow.newWorker({ concurrency: task.inFlight })
+  return { workflow, newWorker, ended, backend }
 }
 
 /** Throughput: all handed over first. */
 export async function load(task: LoadTask): Promise<Load> {
-  const { workflow, worker, ended, end } = open(task)
+  const { workflow, newWorker, ended, backend } = open(task)
+  let worker = newWorker()
   let all: Promise<unknown> = Promise.resolve()
   const engine: Engine = {
     async run() {
       throw new Error('handed over all at once')
     },
     async enqueue(ids) {
+      await worker.stop()
+      worker = newWorker()
       const ends = ids.map((run) => new Promise<void>((resolve) => ended.set(run, resolve)))
       all = Promise.all(ends)
       for (const run of ids) await workflow.run({ run })
@@ -50,14 +49,22 @@ export async function load(task: LoadTask): Promise<Load> {
       await worker.start()
       await all
     },
-    close: end,
+    async close() {
+      await worker.stop()
+      await backend.stop()
+    },
   }
-  return loadOn(engine, { ...task, warmUp: 0 })
+  return loadOn(engine, task)
 }
 
 /** Latency: as its caller sees it. */
 export async function latency(task: LoadTask): Promise<Load> {
-  const { workflow, worker, end } = open(task)
+  const { workflow, newWorker, backend } = open(task)
+  const worker = newWorker()
   await worker.start()
-  return loadOn({ run: async (run) => void (await (await workflow.run({ run })).result()), close: end }, task)
+  const close = async (): Promise<void> => {
+    await worker.stop()
+    await backend.stop()
+  }
+  return loadOn({ run: async (run) => void (await (await workflow.run({ run })).result()), close }, task)
 }
