@@ -11,8 +11,7 @@
  */
 import { afterTurn, grace } from '../base/clock.ts'
 import { KeelsonError } from '../base/errors.ts'
-import { Roster } from '../base/roster.ts'
-import { young } from '../base/young.ts'
+import { Roster, young } from '../base/young.ts'
 import type { Claimed, ClaimQuery } from '../journal/store.ts'
 import { catalogId } from '../playbook/catalog.ts'
 import { standIn, type AnyPlaybook } from '../playbook/playbook.ts'
@@ -397,6 +396,4 @@ export class Loop {
   }
 }
 
-function idOf(workspace: string, run: string): string {
-  return JSON.stringify([workspace, run])
-}
+const idOf = (workspace: string, run: string): string => JSON.stringify([workspace, run])

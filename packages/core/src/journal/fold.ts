@@ -8,7 +8,6 @@
  *     they are forgotten, so that its code opens them anew.
  */
 import { joinLabels, NO_LABELS, type Labels } from '../base/labels.ts'
-import { young } from '../base/young.ts'
 import { dataOf, EMPTY_HEAD, type Entry, type Head } from './entry.ts'
 import type { EntryData, EntryKind } from './kinds.ts'
 import { Deadlines, EventWaits } from './open.ts'
@@ -50,15 +49,28 @@ export interface History {
   reopened: boolean
 }
 
+/** Copied, so that none is made as a literal: see base/young.ts. */
+const BLANK = {
+  head: EMPTY_HEAD,
+  bytes: 0,
+  cancelling: undefined,
+  paused: undefined,
+  quarantined: undefined,
+  asideAt: undefined,
+  moved: undefined,
+  ended: undefined,
+  raised: undefined,
+  takeovers: 0,
+  reopened: false,
+}
+
 export function fold(entries: readonly Entry[]): History {
   const kept = afterRewinds(entries)
   const first = kept[0]
   if (first?.kind !== 'run.started') throw new TypeError('a run begins with run.started')
   const start = dataOf(first as Entry & { kind: 'run.started' })
   const history: History = {
-    ...young,
-    head: EMPTY_HEAD,
-    bytes: 0,
+    ...BLANK,
     startedAt: first.at,
     start,
     ops: new Map(),
@@ -67,17 +79,8 @@ export function fold(entries: readonly Entry[]): History {
     waits: new EventWaits(),
     begun: new Map(),
     settings: [],
-    cancelling: undefined,
-    paused: undefined,
-    quarantined: undefined,
-    asideAt: undefined,
-    moved: undefined,
-    ended: undefined,
-    raised: undefined,
     events: new Set(start.events ?? []),
     labels: start.labels ?? NO_LABELS,
-    takeovers: 0,
-    reopened: false,
   }
   for (const entry of kept) foldInto(history, entry)
   const last = entries.at(-1)

@@ -50,34 +50,29 @@ export function isOpen(op: Op): op is Op & { readonly opened: Entry } {
   return op.opened !== undefined && op.outcome === undefined && !op.withdrawn
 }
 
-export function newOp(key: string, kind: string): Op {
-  return new Fresh(key, kind)
+/** Copied, and `Given` is a class: see base/young.ts. */
+const BLANK: Op = {
+  key: '',
+  kind: '',
+  hash: undefined,
+  opened: undefined,
+  until: undefined,
+  sending: undefined,
+  sentAt: undefined,
+  dangling: false,
+  unsure: false,
+  sends: 0,
+  attempts: 0,
+  causes: undefined,
+  retryAt: undefined,
+  since: undefined,
+  failure: undefined,
+  outcome: undefined,
+  withdrawn: false,
 }
 
-/** A class, as all that each run makes anew: see base/young.ts. */
-class Fresh implements Op {
-  readonly key: string
-  readonly kind: string
-  hash: string | undefined
-  opened: Entry | undefined
-  until: number | undefined
-  sending: Entry | undefined
-  sentAt: number | undefined
-  dangling = false
-  unsure = false
-  sends = 0
-  attempts = 0
-  causes: string[] | undefined
-  retryAt: number | undefined
-  since: number | undefined
-  failure: StoredError | undefined
-  outcome: Answered | undefined
-  withdrawn = false
-
-  constructor(key: string, kind: string) {
-    this.key = key
-    this.kind = kind
-  }
+export function newOp(key: string, kind: string): Op {
+  return { ...BLANK, key, kind }
 }
 
 class Given implements Answered {
