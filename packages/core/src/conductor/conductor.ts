@@ -248,8 +248,9 @@ export class Loop {
     return { can: free.map((one) => catalogId(one.name, one.version)), atMost }
   }
 
-  #fly(claimed: Claimed, playbook = this.#codeOf(claimed)): void {
+  #fly(claimed: Claimed, code?: AnyPlaybook): void {
     const { row, corrupt } = claimed
+    const playbook = code ?? this.#env.catalog.get(row.playbook, row.version)
     const id = idOf(row.workspace, row.id)
     if (corrupt !== undefined) return void this.#setAside(claimed, corrupt)
     if (playbook === undefined) return
@@ -263,10 +264,6 @@ export class Loop {
       void this.#setAside(claimed, (error as Error).message)
       this.#clear(claimed)
     }
-  }
-
-  #codeOf({ row }: Claimed): AnyPlaybook | undefined {
-    return this.#env.catalog.get(row.playbook, row.version)
   }
 
   /** A suspect that has recorded something is none any more: others may run beside it. */
