@@ -67,3 +67,22 @@ describe('an entry that cannot be stored', () => {
     await t.stop()
   })
 })
+
+describe('a context that is taken for a value', () => {
+  it('lists its verbs and nothing else, and is refused by the first of them', async () => {
+    const seen: unknown[] = []
+    const given = playbook('given', async (ctx) => {
+      const copy = { ...ctx }
+      const same = copy.memory === ctx.memory && (Object.create(ctx) as Context).memory === ctx.memory
+      seen.push(Object.getOwnPropertySymbols(copy).length, Object.keys(ctx).includes('settings'), same)
+      await ctx.step('itself', () => ctx)
+    })
+    const t = await testConductor({ playbooks: [given] })
+    await expect((await t.start(given, {})).result()).rejects.toMatchObject({
+      code: 'VALUE_NOT_STORABLE',
+      message: expect.stringContaining('$.act is a function') as string,
+    })
+    expect(seen).toEqual([0, true, true])
+    await t.stop()
+  })
+})

@@ -235,7 +235,6 @@ function writeRecord(value: object, path: Path, within: Within): string {
     if (Object.prototype.toString.call(value) === '[object Promise]') throw refuse('is a promise', path, AWAITED)
     throw refuse(`is ${aOr(value.constructor?.name ?? 'class instance')}`, path)
   }
-  if (Object.getOwnPropertySymbols(value).length > 0) throw refuse('has a symbol as a key', path)
   let text = '{'
   for (const key of sortedKeys(value)) {
     const member = (value as Record<string, unknown>)[key]
@@ -244,6 +243,8 @@ function writeRecord(value: object, path: Path, within: Within): string {
     text += (text.length === 1 ? '' : ',') + (KEYS.get(key) ?? writeKey(key, path)) + write(member, path, within)
     path.pop()
   }
+  // Last: a member says more of what it is that cannot be stored.
+  if (Object.getOwnPropertySymbols(value).length > 0) throw refuse('has a symbol as a key', path)
   return text + '}'
 }
 

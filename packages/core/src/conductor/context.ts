@@ -96,7 +96,9 @@ const getters = Object.fromEntries(
 )
 
 function withRare(context: object, rare: { readonly [K in keyof Rare]: () => Rare[K] }): Context {
-  return Object.defineProperties(Object.assign(context, { [RARE]: rare }), getters) as unknown as Context
+  // Not among what code sees that lists or copies its verbs.
+  Object.defineProperty(context, RARE, { value: rare })
+  return Object.defineProperties(context, getters) as Context
 }
 
 function once<T>(make: () => T): () => T {
