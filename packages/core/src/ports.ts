@@ -8,7 +8,8 @@ export { assertCallable, assertCount, assertKnown, assertOneOf, meantBy, named, 
 export { logOf } from './base/log.ts'
 export { moneyText } from './base/money.ts'
 export { nearest } from './base/nearest.ts'
-export { Roster, young } from './base/young.ts'
+export { Roster } from './base/roster.ts'
+export { young } from './base/young.ts'
 export { ERROR_CODES, KeelsonError, reviveError, storeError, type ErrorCode, type StoredError } from './base/errors.ts'
 export {
   EMPTY_HEAD,

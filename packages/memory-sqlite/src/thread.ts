@@ -11,6 +11,7 @@ import { Worker } from 'node:worker_threads'
 import {
   KeelsonError,
   reviveError,
+  Roster,
   type StoreChange,
   type Instant,
   type Lease,
@@ -42,7 +43,7 @@ type Method = Request['method']
 export class Thread {
   readonly #keeps: boolean
   readonly #files = new Map<number, Remote>()
-  readonly #pending = new Map<number, Pending>()
+  readonly #pending = new Roster<Pending, number>()
   #worker: Worker | undefined
   #send: (request: Request) => void = () => undefined
   #ids = 0

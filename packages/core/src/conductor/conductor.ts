@@ -11,7 +11,8 @@
  */
 import { afterTurn, grace } from '../base/clock.ts'
 import { KeelsonError } from '../base/errors.ts'
-import { Roster, young } from '../base/young.ts'
+import { Roster } from '../base/roster.ts'
+import { young } from '../base/young.ts'
 import type { Claimed, ClaimQuery } from '../journal/store.ts'
 import { catalogId } from '../playbook/catalog.ts'
 import { standIn, type AnyPlaybook } from '../playbook/playbook.ts'

@@ -4,6 +4,7 @@
  * While somebody waits the process goes on, in one that does no work as well.
  */
 import { KeelsonError } from '../base/errors.ts'
+import { Roster } from '../base/roster.ts'
 import { young } from '../base/young.ts'
 import type { StoreChange, RunRow } from '../journal/store.ts'
 
@@ -19,7 +20,7 @@ type Wake = (settled?: RunRow) => void
 export const ANY = '*'
 
 export class Notifier {
-  readonly #waiting = new Map<string, Set<Wake>>()
+  readonly #waiting = new Roster<Set<Wake>>()
   readonly #stay: () => () => void
   #watchers = 0
   #leave: (() => void) | undefined
@@ -70,7 +71,7 @@ export class Notifier {
       for (const run of change.runs) this.#wake(JSON.stringify([change.workspace, run]), change.settled?.get(run))
       return
     }
-    for (const id of [...this.#waiting.keys()]) {
+    for (const id of this.#waiting.names()) {
       if ((JSON.parse(id) as string[])[0] === change.workspace) this.#wake(id)
     }
   }
@@ -79,7 +80,7 @@ export class Notifier {
   close(): void {
     this.#closed = true
     this.#go()
-    for (const id of [...this.#waiting.keys()]) this.#wake(id)
+    for (const id of this.#waiting.names()) this.#wake(id)
   }
 
   #go(): void {

@@ -70,7 +70,7 @@ export class Hot {
     keepRun(this.context, row)
   }
 
-  /** One list for all rows: a new one for each would be kept long after its row was written (see base/young.ts of core). */
+  /** A row's values as a list, which as a literal would be kept long after the row was written (see base/young.ts of core). */
   #fill(...row: (string | number | null)[]): readonly (string | number | null)[] {
     return row
   }

@@ -26,8 +26,8 @@ export interface Context {
   readonly writesOfOthers: (() => number) | undefined
   /** What that said when the rest was last known to hold. */
   asOf: number | undefined
-  /** Streams that were looked for since this transaction began and were not there, as in `names.streams`. */
-  missing: Set<string>
+  /** Streams that were looked for since this transaction began and were not there, as in `names.streams`; undefined: none was. */
+  missing: Set<string> | undefined
   /** All entries of the streams that runs of this transaction began, by number: a claim behind them need not read what was just written. */
   begun: Map<number, readonly Placed[]>
   /** Asks for `last`: positions grow in commit order (S6). */
@@ -75,13 +75,13 @@ export function createContext(q: Queries, lastNumber: Context['lastNumber'], wri
   return {
     ...{ q, names, lastNumber, writesOfOthers },
     ...{ last: undefined, lastRuns: new Map(), runs: new Roster(), seen: new Map(), asOf: undefined },
-    ...{ missing: new Set(), begun: new Map(), changes: new Map() },
+    ...{ missing: undefined, begun: new Map(), changes: new Map() },
   }
 }
 
 /** As a transaction begins, or a read that may use what is remembered: forgets what others may have changed since the last (K1). */
 export function begins(context: Context): void {
-  if (context.missing.size > 0) context.missing = new Set()
+  context.missing = undefined
   if (context.begun.size > 0) context.begun = new Map()
   const now = context.writesOfOthers?.()
   if (now !== undefined && now === context.asOf) return
@@ -94,7 +94,7 @@ function forget(context: Context): void {
   context.last = undefined
   context.lastRuns.clear()
   context.runs.clear()
-  context.seen.clear()
+  if (context.seen.size > 0) context.seen.clear()
 }
 
 export function runName(workspace: number, run: string): string {
@@ -114,7 +114,7 @@ export function keepRun({ runs, writesOfOthers }: Context, row: RunsTable): void
 export function rolledBack(context: Context): void {
   const { names } = context
   for (const map of Object.values(names) as Map<unknown, unknown>[]) map.clear()
-  if (context.missing.size > 0) context.missing = new Set()
+  context.missing = undefined
   if (context.begun.size > 0) context.begun = new Map()
   forget(context)
   context.changes = new Map()
@@ -197,19 +197,20 @@ export function* findStream(context: Context, workspace: number, name: string): 
   if (known !== undefined) return known
   const row = yield* first(context.q.stream, { workspace, name })
   if (row !== undefined) return keepStream(context, row)
-  context.missing.add(key)
+  const missing = (context.missing ??= new Set())
+  missing.add(key)
   return undefined
 }
 
 export function* makeStream(context: Context, workspace: number, name: string): Work<number> {
   const key = `${workspace}/${name}`
   const known = context.names.streams.get(key)
-  const found = known ?? (context.missing.has(key) ? undefined : yield* findStream(context, workspace, name))
+  const found = known ?? (context.missing?.has(key) === true ? undefined : yield* findStream(context, workspace, name))
   if (found !== undefined) return found
   const id = yield* numbers(context, 1)
   const row = { id, workspace, name, crc: checksum('streams', [id, workspace, name]) }
   yield* run(context.q.addStream, row)
-  context.missing.delete(key)
+  context.missing?.delete(key)
   return keepStream(context, row)
 }
 

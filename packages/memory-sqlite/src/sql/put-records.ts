@@ -44,8 +44,8 @@ export function* putRecords(
   judged?: Judged,
 ): Work<void> {
   if (writes.length === 0) return
-  context.seen.clear()
-  const waiting: Waiting = { gone: [], records: [], indexes: [] }
+  if (context.seen.size > 0) context.seen.clear()
+  const waiting = new Waiting()
   const last = writes.some(({ sort }) => sort === 'position') ? yield* position(context) : 0
   for (const write of writes) {
     const { kind, id } = write
@@ -61,10 +61,10 @@ export function* putRecords(
 }
 
 /** Rows that are written together, as their values behind one another, in the order of the columns; what goes, goes first. */
-interface Waiting {
-  gone: Value[]
-  records: Value[]
-  indexes: Value[]
+class Waiting {
+  gone = Array.of<Value>()
+  records = Array.of<Value>()
+  indexes = Array.of<Value>()
 }
 
 /** Index rows that stay what they are are not touched. */
