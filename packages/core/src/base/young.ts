@@ -3,8 +3,8 @@
  * full collection, long after the run has ended: it is copied there at each small collection, a good part of what a step costs.
  *
  * V8 (13) allocates there, or comes to: a function literal that is assigned to a property; a getter; an object or array literal of which
- * most outlived a small collection, as they do where a hundred runs move in step; and the tables of a Map or Set that has lived for long,
- * a new one at each growth, each removal of the last of it and each `clear` (see roster.ts). So what lives for a turn or longer is made by a class, by `Array.of`, or as a literal that begins with `...young`,
- * and functions are assigned by the name of a constant.
+ * most outlived a small collection, as they do where a hundred runs move in step; and the tables of a Map or Set that has lived for
+ * long, a new one at each growth, each removal of the last of it and each `clear` (see roster.ts). So what lives for a turn or longer is
+ * made by a class, by `Array.of`, or as a literal that begins with a spread, and functions are assigned by the name of a constant.
  */
 export const young = {}
