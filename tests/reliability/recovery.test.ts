@@ -410,6 +410,53 @@ describe('a lane', () => {
     await t.stop()
   })
 
+  it.each([
+    ['a number', 5, '5'],
+    ['nothing', undefined, 'undefined'],
+    ['an object', { customer: 'c' }, 'an object'],
+    ['a promise', Promise.resolve('c'), 'a promise'],
+    ['an empty text', '', '""'],
+  ])('whose key is %s is no lane: nothing is started or called, and no store is harmed', async (_what, key, said) => {
+    const laned = definePlaybook({
+      ...{ name: 'laned', version: 1, input: z.object({}), output: z.object({}) },
+      serialize: () => key as never,
+      run: async () => ({}),
+    })
+    const calls = code(async (ctx) => ctx.call(laned, {}), { name: 'calls' })
+    const t = await testConductor({ playbooks: [laned, calls] })
+    const failures: unknown[] = []
+    t.keelson.on('store.failed', (e) => failures.push(e))
+    const refusal = {
+      code: 'INPUT_INVALID',
+      message: `serialize of laned answered ${said}, and a lane is named by a text`,
+      hint: expect.stringContaining('serialize: (input) =>') as string,
+    }
+    await expect(t.start(laned, {})).rejects.toMatchObject(refusal)
+    await expect((await t.start(calls, {})).result()).rejects.toMatchObject({ code: refusal.code })
+    expect((await t.keelson.runs.list({})).runs.map(({ playbook }) => playbook)).toEqual(['calls'])
+    expect(failures).toEqual([])
+    await t.stop()
+  })
+
+  it('that a run was given by an earlier release, by what is no text, is kept when it continues as new', async () => {
+    let key: unknown = 'one'
+    const rounds = definePlaybook({
+      ...{ name: 'rounds', version: 1, input: z.object({ round: z.number() }), output: z.number() },
+      serialize: () => key as string,
+      async run(ctx, { round }) {
+        await ctx.sleep('1h')
+        return round < 2 ? ctx.continueAsNew({ round: round + 1 }) : round
+      },
+    })
+    const t = await testConductor({ playbooks: [rounds] })
+    const run = await t.start(rounds, { round: 1 })
+    key = 5
+    await t.advance('1h')
+    await t.advance('1h')
+    expect(await run.result()).toBe(2)
+    await t.stop()
+  })
+
   it('that an ancestor holds is an error, not a wait for ever', async () => {
     const inner = definePlaybook({
       name: 'p',

@@ -4,6 +4,7 @@ import { KeelsonError } from '../base/errors.ts'
 import { sha256 } from '../base/hash.ts'
 import { canonical, canonicalAround, parseStored, verbatim } from '../base/json.ts'
 import { parse, schemaMark } from '../base/schema.ts'
+import { named } from '../base/known.ts'
 import { isUnlabelled, type Labels } from '../base/labels.ts'
 import type { Json } from '../base/value.ts'
 import { chain, EMPTY_HEAD } from '../journal/entry.ts'
@@ -80,7 +81,7 @@ export function newRun(playbook: AnyPlaybook, options: StartOptions): NewRun {
   assertRunId(id)
   const text = (playbook.internal ? canonicalAround : canonical)(options.input ?? null)
   const input = parse(playbook.input, parseStored(text), 'INPUT_INVALID', `the input of ${playbook.name}`)
-  const own = laneOf(playbook, input)
+  const own = options.carry === undefined ? laneOf(playbook, input) : undefined // one that continues keeps its lane
   // A run in shadow never makes a real one wait, so it has lanes of its own.
   const lane =
     own === undefined
@@ -142,12 +143,22 @@ function boundBy(personas: readonly Persona[]): object {
   return { persona: last.name, scopes: personas.map((one) => one.may), personas: personas as unknown as Json[] }
 }
 
-function laneOf(playbook: AnyPlaybook, input: unknown): string | undefined {
+function laneOf({ name, serialize }: AnyPlaybook, input: unknown): string | undefined {
+  if (serialize === undefined) return undefined
+  let lane: unknown
   try {
-    return playbook.serialize?.(input)
+    lane = serialize(input)
   } catch (cause) {
-    throw new KeelsonError('INPUT_INVALID', `serialize of ${playbook.name} threw: ${String(cause)}`, { cause })
+    throw new KeelsonError('INPUT_INVALID', `serialize of ${name} threw: ${String(cause)}`, { cause })
   }
+  if (typeof lane === 'string' && lane !== '') return lane
+  throw new KeelsonError(
+    'INPUT_INVALID',
+    `serialize of ${name} answered ${named(lane)}, and a lane is named by a text`,
+    {
+      hint: 'Answer the key at once, as a text that is not empty: serialize: (input) => String(input.customerId).',
+    },
+  )
 }
 
 function assertRunId(id: string): void {

@@ -77,7 +77,7 @@ export function definePlaybook<
   readonly terms?: Terms | ((input: z.output<I>) => Terms)
   /** What one run of it may spend, its children included. */
   readonly budget?: Spending
-  /** Runs with the same key go one after the other. */
+  /** Runs with the same key go one after the other. A run whose key is no text, or an empty one, is not started. */
   readonly serialize?: (input: z.output<I>) => string
   /** When the lane is held: from start to settle, or only while a pass runs. Default 'open'. */
   readonly while?: 'open' | 'running'
