@@ -217,14 +217,92 @@ describe('a wait for an event', () => {
     expect(await keelson.why('r')).toContain('event told')
   })
 
-  it('that was open before its field went goes on to its end', async () => {
+  const kinds = z.object({
+    who: z.string().min(2),
+    n: z.int().optional(),
+    how: z.enum(['card', 'cash']),
+    lang: z.literal(['en', 'de']).default('en'),
+    both: z.union([z.string(), z.number()]),
+    note: z.string().nullable().readonly(),
+    on: z.codec(z.string(), z.number(), { decode: Number, encode: String }),
+    late: z.string().pipe(z.coerce.number()),
+    tags: z.array(z.string()),
+    at: z.object({ x: z.number() }).optional(),
+    any: z.unknown(),
+    odd: z.custom<string>((value) => typeof value === 'string'),
+    fine: z.coerce.number(),
+    tree: z.lazy(() => z.string()),
+  })
+
+  it.each([
+    ['a number for a text', kinds, { who: 7 }, '"who" with 7: it is a text in'],
+    ['a text for a number that may be none', kinds, { n: '7' }, '"n" with "7": it is a number in'],
+    ['nothing for what may be left out', kinds, { n: null }, '"n" with null: it is a number in'],
+    ['none of a list', kinds, { how: 'cheque' }, '"how" with "cheque": it is "card" or "cash" in'],
+    ['none of some literals', kinds, { lang: 'fr' }, '"lang" with "fr": it is "en" or "de" in'],
+    ['none of several types', kinds, { both: true }, '"both" with true: it is a text or a number in'],
+    ['a list for a text that may be null', kinds, { note: ['x'] }, '"note" with a list: it is a text in'],
+    ['what is decoded, and stored as a text', kinds, { on: 7 }, '"on" with 7: it is a text in'],
+    ['what a pipe takes, and does not give', kinds, { late: '7' }, '"late" with "7": it is a number in'],
+    ['a text for a list', kinds, { tags: 'x' }, '"tags" with "x": it is a list in'],
+    ['a text for an object', kinds, { at: 'x' }, '"at" with "x": it is an object in'],
+    ['what is coerced, and stored as a number', kinds, { fine: '7' }, '"fine" with "7": it is a number in'],
+    [
+      'what neither of two objects has',
+      paid.or(z.object({ invoice: z.null() })),
+      { invoice: 7 },
+      '"invoice" with 7: it is a text or null in',
+    ],
+    ['what one of two objects has as another type', paid.or(none.strict()), { cents: '7' }, 'it is a number in'],
+  ] as const)('for a value that there never is would be for ever: %s', async (_, schema, match, said) => {
+    const playbook = waits(schema, match)
+    const keelson = await open(store(), { playbooks: [playbook] })
+    const run = await keelson.start(playbook, {}, { id: 'r' })
+    await expect(run.result()).rejects.toMatchObject({
+      code: 'INPUT_INVALID',
+      message: expect.stringContaining(said) as string,
+      hint: expect.stringContaining('never end') as string,
+    })
+  })
+
+  it.each([
+    ['one of its type, whatever checks in code say', kinds, { who: 'a', n: 1.5, odd: 7, any: 7, tree: 7 }],
+    ['one of a list', kinds, { how: 'cash', lang: 'de' }],
+    ['one of either type', kinds, { both: 7 }],
+    ['null where it may be', kinds, { note: null }],
+    ['one as it is stored', kinds, { on: '7', late: 7, fine: 7, tags: ['x'], at: { x: 7 } }],
+    ['any of a loose object', none, { id: 7 }],
+    ['what one of two objects has', paid.or(z.object({ invoice: z.number() })), { invoice: 7 }],
+    ['what only a loose one of two objects may have', paid.or(none), { invoice: 7 }],
+  ] as const)('takes a value: %s', async (_, schema, match) => {
+    const playbook = waits(schema, match)
+    const keelson = await open(store(), { playbooks: [playbook] })
+    await keelson.start(playbook, {}, { id: 'r' })
+    await keelson.quiet()
+    expect(await keelson.why('r')).toContain('event told')
+  })
+
+  it('takes a value of another type of an event that had another shape: one of that may be there', async () => {
+    const older = defineEvent({ name: 'told', schema: z.object({ id: z.number() }) })
+    const schema: z.ZodType<object> = z.object({ id: z.string() })
+    const newer = defineEvent({ name: 'told', version: 2, schema, upcast: { 2: () => ({ id: '7' }) } })
+    const playbook = code((ctx) => ctx.waitFor(newer, { match: { id: 7 }, since: 0 }))
+    const keelson = await open(store(), { playbooks: [playbook], events: [newer] })
+    await keelson.send(older, { id: 7 }, { id: 'e' })
+    expect(await (await keelson.start(playbook, {}, { id: 'r' })).result()).toEqual({ id: '7' })
+  })
+
+  it.each([
+    ['its field went', z.object({ id: z.string() }), { id: '7' }],
+    ['its field took another type', z.object({ cents: z.string() }), { cents: '7' }],
+  ] as const)('that was open before %s goes on to its end', async (_, schema, match) => {
     const data = store()
-    const before = waits(z.object({ id: z.string() }), { id: '7' })
+    const before = waits(schema, match)
     const old = await open(data, { playbooks: [before] })
     await old.start(before, {}, { id: 'r' })
     await old.quiet()
     await old.stop()
-    const keelson = await open(data, { playbooks: [waits(paid, { id: '7' })] })
+    const keelson = await open(data, { playbooks: [waits(paid, match)] })
     await keelson.quiet()
     expect(await keelson.why('r')).toContain('event told')
   })

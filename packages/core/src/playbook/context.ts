@@ -164,7 +164,7 @@ export interface Context {
   sleep(duration: Duration | { until: string }): Promise<void>
   /**
    * The next event of this type since the run began that this run has not had yet. Throws `INPUT_INVALID` where `match` has
-   * a field that the event's schema does not.
+   * a field that the event's schema does not, or a value there that it never lets through.
    */
   waitFor<T>(event: EventType<T>, options?: { match?: Partial<NoInfer<T>>; since?: number }): Promise<T>
   waitFor<T>(

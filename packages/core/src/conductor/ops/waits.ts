@@ -2,9 +2,9 @@
 import { SYSTEM } from '../../base/actor.ts'
 import { durationMs, type Duration } from '../../base/duration.ts'
 import { KeelsonError } from '../../base/errors.ts'
-import { fieldsOf } from '../../base/fields.ts'
+import { expectedUnder, fieldsOf } from '../../base/fields.ts'
 import { sha256 } from '../../base/hash.ts'
-import { noSuch } from '../../base/known.ts'
+import { named, noSuch } from '../../base/known.ts'
 import { nearest } from '../../base/nearest.ts'
 import { canonical, stored } from '../../base/json.ts'
 import { fromStored, toStored } from '../../base/schema.ts'
@@ -15,7 +15,15 @@ import { fold } from '../../journal/fold.ts'
 import type { Op } from '../../journal/op.ts'
 import type { Outcome } from '../../journal/kinds.ts'
 import type { NewRun } from '../../journal/store.ts'
-import { eventLabels, eventSchema, payloadFrom, waitToken, type EventType } from '../../playbook/event.ts'
+import {
+  eventLabels,
+  eventSchema,
+  eventShape,
+  payloadFrom,
+  waitToken,
+  type EventShape,
+  type EventType,
+} from '../../playbook/event.ts'
 import { playbookOf, type AnyPlaybook } from '../../playbook/playbook.ts'
 import { boundNow, lineOf } from '../behalf.ts'
 import { answerOf, firstHeard } from '../event-buffer.ts'
@@ -114,9 +122,9 @@ export function waitFor(
   event: EventType<unknown>,
   options: WaitOptions = {},
 ): Promise<unknown> {
-  const schema = eventSchema(event)
+  const shape = eventShape(event)
   const match = stored(options.match ?? {}) as Record<string, Json>
-  if (!pass.history.ops.has(key)) assertMatch(event, fieldsOf(schema), match) // one that waits since before goes on
+  if (!pass.history.ops.has(key)) assertMatch(event.name, shape, match) // one that waits since before goes on
   const hash = sha256(canonical([event.name, match, options.timeout ?? null]))
   const asked = { event: event.name, match, hash, labels: eventLabels(event) }
   const live = (op: Op): Promise<void> => openWait(pass, key, asked, options, op)
@@ -129,15 +137,28 @@ export function waitFor(
   })
 }
 
-/** No payload has a field that its schema does not: such a wait would never end. */
-function assertMatch({ name }: EventType<unknown>, known: readonly string[] | undefined, match: object): void {
+/**
+ * No payload has a field that its schema does not, or a value there that this never lets through: such a wait would never end. What was
+ * sent as of an older version may have other values.
+ */
+function assertMatch(name: string, { schema, version }: EventShape, match: Readonly<Record<string, Json>>): void {
+  const known = fieldsOf(schema)
   const stray = known === undefined ? undefined : Object.keys(match).find((field) => !known.includes(field))
-  if (stray === undefined) return
-  const has = `It has ${known!.join(', ') || 'no fields'}.`
-  const meant = nearest(stray, known!)
-  throw new KeelsonError('INPUT_INVALID', `event ${name} has no field "${stray}" that a wait could match`, {
-    hint: meant === undefined ? has : `Did you mean "${meant}"? ${has}`,
-  })
+  if (stray !== undefined) {
+    const has = `It has ${known!.join(', ') || 'no fields'}.`
+    const meant = nearest(stray, known!)
+    throw new KeelsonError('INPUT_INVALID', `event ${name} has no field "${stray}" that a wait could match`, {
+      hint: meant === undefined ? has : `Did you mean "${meant}"? ${has}`,
+    })
+  }
+  for (const [field, value] of version === 1 ? Object.entries(match) : []) {
+    const expected = expectedUnder(schema, field, value)
+    if (expected === undefined) continue
+    const matched = `match "${field}" with ${named(value)}: it is ${expected} in every payload`
+    throw new KeelsonError('INPUT_INVALID', `a wait for event ${name} cannot ${matched}`, {
+      hint: 'Such a wait would never end. Give the value as a payload of this schema has it once it is stored.',
+    })
+  }
 }
 
 /** As code gets it: of whatever version it was sent, as of today's; undefined where none came in time. */
