@@ -58,6 +58,22 @@ connectorConformance({
   ],
 })
 
+it('a calendar without a clock of its own goes by that of the conductor', async () => {
+  const { path, close } = folder()
+  const file = join(path, 'work.ics')
+  writeFileSync(file, EMPTY)
+  const finds = definePlaybook({
+    ...{ name: 'finds', version: 1, input: z.object({}), output: z.string() },
+    uses: [calendar],
+    run: async (ctx) => (await ctx.act(calendar.findTime, { minutes: 30, within: '5d' }))?.start ?? 'none',
+  })
+  const connectors = [calendar.connect({ driver: calendarFile({ path: file, zone: 'Europe/Berlin' }) })]
+  const t = await testConductor({ playbooks: [finds], connectors, now: '2031-06-02T12:07:00Z' })
+  expect(await (await t.start(finds, {})).result()).toBe('2031-06-02T14:15:00+02:00')
+  await t.stop()
+  close()
+})
+
 const mail = { to: 'bob@example.test', subject: 'Grüße', text: 'Hello Bob' }
 
 connectorConformance({

@@ -8,10 +8,10 @@ import type { CalendarDriver } from './driver.ts'
 import { firstFree, OFFICE_HOURS, WorkingHours } from './hours.ts'
 import { ianaZone, isoIn, zoneOf } from './zone.ts'
 
-/** A driver and the clock that "now" is read from. */
+/** A driver, and what "now" is read from where it is not the conductor's clock. */
 export interface Calendar {
   readonly driver: CalendarDriver
-  readonly now: () => number
+  readonly now: (() => number) | undefined
 }
 
 const Instant = z.iso.datetime({ offset: true })
@@ -46,10 +46,10 @@ export const findTime = action({
   /** The first free slot, on the quarter hour; null where there is none. */
   output: Slot.nullable(),
   classify: diskFailure,
-  async run({ minutes, within, from, ...wish }, { config, signal }) {
+  async run({ minutes, within, from, ...wish }, { config, signal, since }) {
     const { driver, now } = calendarFrom(config)
     const zone = zoneOf(wish.zone ?? driver.zone)
-    const startAt = from === undefined ? now() : Date.parse(from)
+    const startAt = from === undefined ? (now?.() ?? since) : Date.parse(from)
     const range = { startAt, endAt: startAt + aheadMs(within) }
     const busy = await driver.busy(range, { zone: zone.id, signal })
     const hours = wish.workingHours ?? driver.workingHours ?? OFFICE_HOURS

@@ -7,7 +7,7 @@ import type { CalendarDriver } from './driver.ts'
 export interface CalendarOptions {
   /** The calendar. A plain driver serves the workspace `default`; give a function for many. */
   readonly driver: PerWorkspace<CalendarDriver>
-  /** What "now" is, in milliseconds. The machine's clock, if left out. */
+  /** What "now" is, in milliseconds. The conductor's clock, if left out. */
   readonly now?: () => number
 }
 
@@ -17,7 +17,7 @@ export const calendar: ConnectorDefinition<{ findTime: typeof findTime; book: ty
     name: 'calendar',
     actions: { findTime, book },
     open: (options: CalendarOptions | undefined, use: ConnectorUse) =>
-      opened((): Calendar => ({ driver: forUse(options?.driver, use, 'driver'), now: options?.now ?? Date.now })),
+      opened((): Calendar => ({ driver: forUse(options?.driver, use, 'driver'), now: options?.now })),
   })
 
 export type { Slot } from './actions.ts'

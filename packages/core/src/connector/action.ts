@@ -71,7 +71,10 @@ export interface ActionRun {
   readonly signal: AbortSignal
   /** 1, 2, 3 … */
   readonly attempt: number
-  /** When this effect was first sent, in milliseconds: the same for every try of it. */
+  /**
+   * When this effect was first sent, in milliseconds by the conductor's clock: the same for every try of it. Of a read, when this try
+   * began: what is "now" to it.
+   */
   readonly since: number
   /** What the connector's `connect` made of its options and credentials; undefined for an action of its own. */
   readonly config: unknown
