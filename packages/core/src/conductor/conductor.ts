@@ -16,6 +16,7 @@ import { young } from '../base/young.ts'
 import type { Claimed, ClaimQuery } from '../journal/store.ts'
 import { catalogId } from '../playbook/catalog.ts'
 import { standIn, type AnyPlaybook } from '../playbook/playbook.ts'
+import { readAgain, setAside, tellCorrupt, wasSetAside } from './corrupt.ts'
 import type { Environment } from './environment.ts'
 import { SUSPECT_AFTER, tellDeaths } from './keep.ts'
 import { lead, yieldRun } from './lead.ts'
@@ -53,6 +54,7 @@ export class Loop {
   readonly #idle = new Set<() => void>()
   /** Workspaces of which the runs in flight are about to look for mail. */
   readonly #looking = new Set<string>()
+  #asides = 0
   #claiming = false
   #again = false
   #stopping = false
@@ -121,7 +123,7 @@ export class Loop {
 
   /** Resolves when nothing is in flight and nothing more is due now. */
   async quiet(): Promise<void> {
-    while (!this.#stopping && (this.#claiming || this.#flights.size > 0)) {
+    while (!this.#stopping && (this.#claiming || this.#flights.size + this.#asides > 0)) {
       await new Promise<void>((resolve) => this.#idle.add(resolve))
     }
   }
@@ -189,7 +191,7 @@ export class Loop {
     const limit = Math.min(room, CLAIM_MAX)
     const query = this.#query(limit)
     const { claimed, nextAt, suspects, corrupt } = await this.#env.store.claim(query)
-    for (const { workspace, run, why } of corrupt ?? []) this.#tellCorrupt(workspace, run, why)
+    for (const found of corrupt ?? []) void this.#aside(tellCorrupt(this.#env, found))
     if (this.#stopping) return
     this.#passedOver = suspects === true ? this.#passedOver + 1 : 0
     tellDeaths(this.#env.log, claimed)
@@ -253,7 +255,7 @@ export class Loop {
     const { row, corrupt } = claimed
     const playbook = code ?? this.#env.catalog.get(row.playbook, row.version)
     const id = idOf(row.workspace, row.id)
-    if (corrupt !== undefined) return void this.#setAside(claimed, corrupt)
+    if (corrupt !== undefined) return void this.#aside(setAside(this.#env, claimed, corrupt))
     if (playbook === undefined) return
     if (row.deaths >= SUSPECT_AFTER) this.#suspect = claimed
     try {
@@ -262,7 +264,7 @@ export class Loop {
       const done = ended.then((end) => this.#landed(id, claimed, end))
       this.#flights.set(id, { ...young, claimed, pass, done })
     } catch (error) {
-      void this.#setAside(claimed, (error as Error).message)
+      void this.#aside(setAside(this.#env, claimed, (error as Error).message))
       this.#clear(claimed)
     }
   }
@@ -274,19 +276,12 @@ export class Loop {
     this.poke()
   }
 
-  /** A run whose journal does not hold is kept away from code, and said so, until a person has looked. */
-  async #setAside(claimed: Claimed, why: string): Promise<void> {
-    this.#tellCorrupt(claimed.row.workspace, claimed.row.id, why)
-    const status = JSON.stringify({ state: 'waiting', for: [{ kind: 'operator', what: `STORE_CORRUPT: ${why}` }] })
-    await this.#env.store
-      .commit(claimed.lease, { next: { to: 'held', status } })
-      .catch((thrown: unknown) => this.#degrade(thrown))
-  }
-
-  #tellCorrupt(workspace: string, run: string, message: string): void {
-    const hint = 'It is kept away from code, and the others go on. Restore a backup, or look at the disk.'
-    this.#env.log.error({ workspace, run, hint }, `run ${run} cannot be read: ${message}`)
-    this.#env.emit('run.corrupt', { workspace, run, message })
+  /** What is not as it was written is put before a person: who waits for quiet waits for that, too. */
+  async #aside(told: Promise<void>): Promise<void> {
+    this.#asides++
+    await told.catch((thrown: unknown) => this.#degrade(thrown))
+    this.#asides--
+    this.#settleIdle()
   }
 
   #landed(id: string, claimed: Claimed, end: PassEnd): void {
@@ -294,11 +289,12 @@ export class Loop {
     if (this.#flights.get(id)?.claimed === claimed) this.#flights.delete(id)
     if (this.#suspect === claimed) this.#suspect = undefined
     if (end.how === 'store' && KeelsonError.is(end.error, 'STORE_CORRUPT')) {
-      void this.#setAside(claimed, end.error.message)
+      void this.#aside(setAside(this.#env, claimed, end.error.message))
       this.poke()
     } else if (end.how === 'store') this.#degrade(end.error)
     else {
       this.#failures = 0
+      if (wasSetAside(claimed.row, end)) void this.#aside(readAgain(this.#env, claimed.row))
       this.poke()
     }
     this.#settleIdle()
@@ -388,7 +384,7 @@ export class Loop {
   }
 
   #settleIdle(): void {
-    if (!this.#stopping && (this.#claiming || this.#flights.size > 0)) return
+    if (!this.#stopping && (this.#claiming || this.#flights.size + this.#asides > 0)) return
     for (const resolve of this.#idle) resolve()
     this.#idle.clear()
   }
