@@ -71,10 +71,7 @@ export interface ActionRun {
   readonly signal: AbortSignal
   /** 1, 2, 3 … */
   readonly attempt: number
-  /**
-   * When this effect was first sent, in milliseconds by the conductor's clock: the same for every try of it. Of a read, when this try
-   * began: what is "now" to it.
-   */
+  /** When this effect was first sent, the same for every try; of a read, when this try began. Milliseconds, the conductor's clock. */
   readonly since: number
   /** What the connector's `connect` made of its options and credentials; undefined for an action of its own. */
   readonly config: unknown
