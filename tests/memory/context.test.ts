@@ -230,7 +230,7 @@ it('is never over its budget, whatever it is made of, however it is counted', as
         const subject = await customers.create({ name, city })
         for (const { text, kind } of units) {
           if (kind === 'event') await memory.append({ text, role: 'external', thread: scope }, { by: me })
-          else if (kind === 'line') await customers.note(subject.id, { what: text })
+          else if (kind === 'line') await customers.note(subject.id, { what: `noted: ${text}` })
           else if (kind === 'fact') await memory.remember({ text, subject, outside: true }, { by: me })
           else await memory.remember({ text, kind: kind }, { by: me })
         }
