@@ -16,8 +16,17 @@ const waits = definePlaybook({
 })
 const playbooks = [waits, other] as const
 
+interface Damage {
+  why?: string
+  row?: true
+  /** Nothing can be written to the inbox. */
+  inbox?: true
+  /** The next commit that holds a run fails. */
+  held?: boolean
+}
+
 /** A store of which the run `r` is not what was written, as `how` says, while it says something. */
-function damaged(data: ReturnType<typeof store>, how: { why?: string; row?: true; inbox?: true }): MemoryStore {
+function damaged(data: ReturnType<typeof store>, how: Damage): MemoryStore {
   const sound = data.session()
   const claim: MemoryStore['claim'] = async (query) => {
     const answer = await sound.claim(query)
@@ -35,11 +44,16 @@ function damaged(data: ReturnType<typeof store>, how: { why?: string; row?: true
       throw new KeelsonError('STORE_CORRUPT', 'the records are crooked')
     return sound.write(workspace, unit)
   }
-  const ours: { [name: string | symbol]: unknown } = { claim, write }
+  const commit: MemoryStore['commit'] = async (lease, unit) => {
+    if (how.held !== true || unit.next?.to !== 'held') return sound.commit(lease, unit)
+    how.held = false
+    throw new KeelsonError('STORE_FAILED', 'the disk is away')
+  }
+  const ours: { [name: string | symbol]: unknown } = { claim, write, commit }
   return new Proxy(sound, { get: (of, name) => ours[name] ?? (Reflect.get(of, name, of) as unknown) })
 }
 
-async function company(how: { why?: string; row?: true; inbox?: true }) {
+async function company(how: Damage) {
   const told: string[] = []
   const log = { info: () => {}, warn: () => {}, error: (_fields: object, message: string) => void told.push(message) }
   const data = store()
@@ -99,6 +113,17 @@ describe('a run that is not what was written', () => {
     how.why = 'a crooked row'
     await keelson.runs.retry('r', { by: me })
     expect(await items()).toHaveLength(1)
+  })
+
+  it('is there once, and held, where the commit that holds it fails behind the item', async () => {
+    const { keelson, failed, opened, items } = await company({ why: 'a crooked row', held: true })
+    const recovered = new Promise((resolve) => keelson.on('store.recovered', resolve))
+    await keelson.start(waits, {}, { id: 'r' })
+    await recovered
+    expect(await items()).toHaveLength(1)
+    expect(await keelson.runs.get('r').status()).toMatchObject({ state: 'waiting', for: [{ kind: 'operator' }] })
+    expect([opened.length, failed]).toEqual([1, ['the disk is away']])
+    expect((await keelson.audit.verify()).faults).toEqual([])
   })
 
   it('is told by the log alone where the inbox cannot be written to, and the others go on', async () => {

@@ -5,12 +5,12 @@
  * K2. Where not even that can be written, the log and the event tell alone: whoever claims goes on.
  * K3. A run that was set aside and could be read again closes its item.
  */
-import { canonical } from '../base/json.ts'
 import type { Put } from '../journal/put.ts'
 import type { Claimed, RunRow } from '../journal/store.ts'
 import type { Environment } from './environment.ts'
-import { asking, closing, itemHash, itemId, itemPut, readItem, type Asking, type ItemRecord } from './item.ts'
+import { closing, itemId, readItem, type Asking, type ItemRecord } from './item.ts'
 import type { PassEnd } from './pass.ts'
+import { attention, tellOpened } from './raise.ts'
 
 const CODE = 'STORE_CORRUPT'
 const HINT = 'It is kept away from code, and the others go on. Restore a backup, or look at the disk.'
@@ -28,7 +28,8 @@ export async function tellCorrupt(env: Environment, found: Finding): Promise<voi
   const { workspace, run, why } = found
   env.log.error({ workspace, run, hint: HINT }, `run ${run} cannot be read: ${why}`)
   env.emit('run.corrupt', { workspace, run, message: why })
-  await edited(env, workspace, run, 'run.noted', () => opened(env, found))
+  const [put] = await edited(env, workspace, run, 'run.noted', () => opened(env, found))
+  if (put !== undefined) tellOpened(env, workspace, put, found.playbook?.name)
 }
 
 /** Tells of a run of which the journal does not hold, and holds it. */
@@ -50,15 +51,16 @@ export async function readAgain(env: Environment, { workspace, id }: RunRow): Pr
   await edited(env, workspace, id, 'run.recovered', closed)
 }
 
+/** Answers what was written: nothing where there was nothing to, or it could not be (K2). */
 async function edited(
   env: Environment,
   workspace: string,
   run: string,
   kind: 'run.noted' | 'run.recovered',
   build: () => Promise<Put[]>,
-): Promise<void> {
+): Promise<readonly Put[]> {
+  let puts: Put[] = []
   try {
-    let puts: Put[] = []
     await env.company(workspace).edit(async () => {
       puts = await build()
       if (puts.length === 0) return undefined
@@ -67,9 +69,10 @@ async function edited(
         drafts: [kind === 'run.noted' ? { kind, data: { code: CODE, text: title, puts } } : { kind, data: { puts } }],
       }
     })
-    if (kind === 'run.noted' && puts.length > 0) announce(env, workspace, puts[0]!.data as unknown as ItemRecord)
+    return puts
   } catch (thrown) {
     env.log.error({ workspace, run }, `the inbox could not be told of run ${run}: ${String(thrown)}`)
+    return []
   }
 }
 
@@ -79,33 +82,7 @@ async function opened(env: Environment, { workspace, run, why, playbook }: Findi
   const title = `run ${run} cannot be read: ${why}`.slice(0, 500).toWellFormed()
   const found = await readItem(env.store, workspace, id)
   if (found?.item.title === title && found.item.state !== 'withdrawn') return []
-  const bare: Omit<ItemRecord, 'hash'> = {
-    id,
-    kind: 'attention',
-    state: 'open',
-    run,
-    key: '',
-    title,
-    openedAt: env.clock.now(),
-    onSilence: 'wait',
-    reminders: 0,
-    allows: ['dismiss'],
-    ...(playbook === undefined ? {} : asking(playbook.name, playbook.version)),
-    why: [{ label: `run ${run}`, trust: 'connector', ref: `run:${run}` }],
-    preview: { kind: 'text', after: `${title}\n\n${HINT}` },
-    editSchema: {},
-    code: CODE,
-    hint: HINT,
-    ...(found === undefined ? {} : { was: [...(found.item.was ?? []), found.item.hash].slice(-20) }),
-  }
-  const hash = itemHash({ ...bare, title: canonical([title, bare.openedAt]) })
-  return [itemPut({ ...bare, hash }, (found?.version ?? 0) + 1)]
-}
-
-function announce(env: Environment, workspace: string, item: ItemRecord): void {
-  const { id, run, playbook, title, kind, allows } = item
-  const advice = { code: CODE, advice: HINT }
-  env.emit('item.opened', { workspace, run, playbook: playbook?.name ?? '', item: id, title, kind, allows, ...advice })
+  return [attention(env, { id, run, title, allows: ['dismiss'], code: CODE, hint: HINT, playbook }, found)]
 }
 
 function corruptId(run: string): string {

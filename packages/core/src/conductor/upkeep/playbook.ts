@@ -9,11 +9,12 @@ import { KeelsonError } from '../../base/errors.ts'
 import { withZod } from '../../base/zod.ts'
 import type { Context } from '../../playbook/context.ts'
 import { registerPlaybook } from '../../playbook/playbook.ts'
-import { closing, itemHash, itemId, itemPut, readItem, type ItemRecord } from '../item.ts'
+import { closing, itemId, readItem } from '../item.ts'
 import { CHANGE_SET_RECORD, type ChangeSetRecord } from '../../memory/change-set.ts'
 import { deskOf } from '../memory/desk.ts'
 import { retentionOf } from '../memory/retention.ts'
 import type { Pass } from '../pass.ts'
+import { attention } from '../raise.ts'
 import { tellDigest } from '../trust/digest.ts'
 import { prune } from './prune.ts'
 
@@ -208,7 +209,7 @@ async function tell(pass: Pass, parts: readonly PartReport[]): Promise<void> {
           const puts =
             failed.length === 0
               ? await closing(env.store, claimed.row.workspace, [id], 'withdrawn')
-              : [await attention(pass, id, failed)]
+              : [await raised(pass, id, failed)]
           return { drafts: [{ kind: 'step.completed', key: 'tell', data: { ok: failed.length, puts } }] }
         })
       })
@@ -222,30 +223,14 @@ function announce(pass: Pass, part: MaintenancePart, message: string): void {
   pass.task.env.emit('maintenance.failed', { workspace, run, part, message })
 }
 
-async function attention(pass: Pass, id: string, failed: readonly PartReport[]) {
+async function raised(pass: Pass, id: string, failed: readonly PartReport[]) {
   const { env, claimed } = pass.task
   const found = await readItem(env.store, claimed.row.workspace, id)
   const title = `maintenance failed: ${failed.map(({ part }) => part).join(', ')}`
-  const bare: Omit<ItemRecord, 'hash'> = {
-    id,
-    kind: 'attention',
-    state: 'open',
-    run: claimed.row.id,
-    key: '',
-    title,
-    openedAt: env.clock.now(),
-    onSilence: 'wait',
-    reminders: 0,
-    allows: ['dismiss'],
-    why: [{ label: `run ${claimed.row.id}`, trust: 'connector', ref: `run:${claimed.row.id}` }],
-    preview: { kind: 'text', after: failed.map(({ part, text }) => `${part}: ${text}`).join('\n') },
-    editSchema: {},
-    code: 'MAINTENANCE_FAILED',
+  const about = {
+    ...({ id, run: claimed.row.id, title, allows: ['dismiss'], code: 'MAINTENANCE_FAILED' } as const),
     hint: 'maintenance.run() tries again, and so does the next planned time; when all of it goes well this is closed.',
-    ...(found === undefined ? {} : { was: [...(found.item.was ?? []), found.item.hash].slice(-20) }),
+    text: failed.map(({ part, text }) => `${part}: ${text}`).join('\n'),
   }
-  return itemPut(
-    { ...bare, hash: itemHash({ ...bare, title: `${title} ${bare.openedAt}` }) },
-    (found?.version ?? 0) + 1,
-  )
+  return attention(env, about, found)
 }
