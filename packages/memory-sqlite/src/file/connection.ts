@@ -78,6 +78,11 @@ function isWritable(folder: string): boolean {
   }
 }
 
+/** As long as the log may stay, so that it is written over and grows anew only where one transaction is longer. */
+const LOG_MAX_BYTES = 8 * 1024 * 1024
+/** Of which the log is moved into the file: near the length to which it is cut back, with room for the transaction that gets there. */
+const LOG_PAGES = 1_900
+
 function prepare(handle: Handle, durability: Durability): Handle {
   try {
     const mode = handle.pragma('journal_mode = WAL', { simple: true })
@@ -85,8 +90,8 @@ function prepare(handle: Handle, durability: Durability): Handle {
     handle.pragma(`synchronous = ${durability === 'disk' ? 'FULL' : 'NORMAL'}`)
     handle.pragma('foreign_keys = ON')
     handle.pragma('secure_delete = ON')
-    handle.pragma('wal_autocheckpoint = 1000')
-    handle.pragma(`journal_size_limit = ${8 * 1024 * 1024}`)
+    handle.pragma(`wal_autocheckpoint = ${LOG_PAGES}`)
+    handle.pragma(`journal_size_limit = ${LOG_MAX_BYTES}`)
     return handle
   } catch (error) {
     handle.close()

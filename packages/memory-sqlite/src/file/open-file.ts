@@ -12,7 +12,7 @@ import { KeelsonError } from '@keelson/core/ports'
 import { allWorkspaces, begins, createContext, type Context } from '../sql/context.ts'
 import { loadKysely } from '../sql/kysely.ts'
 import { queries, type Queries } from '../sql/queries.ts'
-import type { Work } from '../sql/statement.ts'
+import { run, type Work } from '../sql/statement.ts'
 import type { Sql } from '../sql/tables.ts'
 import { addWorker, holders, removeWorker, workerNames } from '../sql/workers.ts'
 import {
@@ -91,11 +91,10 @@ export class OpenFile {
     this.#parts = parts
     this.#runner = new Runner(parts.handle)
     const version = parts.handle.prepare('pragma data_version').pluck() as Statement<[], number>
-    this.context = createContext(
-      (compiled ??= queries(parts.db)),
-      () => lastPosition(this.context),
-      () => version.get()!,
-    )
+    this.context = createContext((compiled ??= queries(parts.db)), () => lastPosition(this.context), {
+      writesOfOthers: () => version.get()!,
+      forSeveral: () => run(this.context.q.indexTail, {}),
+    })
     this.#commits = new GroupCommit(this.#runner, this.context, path, () => this.#written())
   }
 

@@ -1,6 +1,7 @@
 /** Sound: whether a file is whole: its schema as it was written, its pages, and no row of an index missing. */
 import { KeelsonError } from '@keelson/core/ports'
 import { checksum, corrupt } from '../sql/checksum.ts'
+import { TAIL } from '../sql/migrations.ts'
 import type { Handle } from './connection.ts'
 
 /** Files up to this size are checked whole when they open; beyond it, rows are checked as they are read. */
@@ -36,8 +37,12 @@ interface SchemaSum {
   crc: number
 }
 
+/** Of all but what is there only where there are several companies: without it, reads are slower, and right. */
 function schemaSum(handle: Handle): number {
-  const rows = handle.prepare('select type, name, tbl_name, sql from sqlite_schema order by type, name').raw().all()
+  const rows = handle
+    .prepare('select type, name, tbl_name, sql from sqlite_schema where name <> ? order by type, name')
+    .raw()
+    .all(TAIL)
   return checksum('schema', (rows as (string | null)[][]).flat())
 }
 

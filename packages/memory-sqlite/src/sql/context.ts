@@ -24,6 +24,8 @@ export interface Context {
   readonly seen: Map<string, Map<string, Standing | undefined>>
   /** Grows when another connection has written. Undefined: nobody can tell. */
   readonly writesOfOthers: (() => number) | undefined
+  /** What the tables of one company lack for more of them: done before the second is added. */
+  readonly forSeveral: (() => Work<unknown>) | undefined
   /** What that said when the rest was last known to hold. */
   asOf: number | undefined
   /** Streams that were looked for since this transaction began and were not there, as in `names.streams`; undefined: none was. */
@@ -62,8 +64,11 @@ const NAMES_MAX = 4_000
 /** So many rows of open runs are kept: more than a process leads at once. */
 const RUNS_MAX = 2_000
 
-/** `writesOfOthers`: where the connection can tell. */
-export function createContext(q: Queries, lastNumber: Context['lastNumber'], writesOfOthers?: () => number): Context {
+/** What not every connection can tell, or needs. */
+type Own = Partial<Pick<Context, 'writesOfOthers' | 'forSeveral'>>
+
+export function createContext(q: Queries, lastNumber: Context['lastNumber'], own: Own = {}): Context {
+  const { writesOfOthers, forSeveral } = own
   const names = {
     workspaces: new Map(),
     streams: new Map(),
@@ -73,7 +78,7 @@ export function createContext(q: Queries, lastNumber: Context['lastNumber'], wri
     heads: new Map(),
   }
   return {
-    ...{ q, names, lastNumber, writesOfOthers },
+    ...{ q, names, lastNumber, writesOfOthers, forSeveral },
     ...{ last: undefined, lastRuns: new Map(), runs: new Roster(), seen: new Map(), asOf: undefined },
     ...{ missing: undefined, begun: new Map(), changes: new Map() },
   }
@@ -152,6 +157,7 @@ export function* makeWorkspace(context: Context, name: string): Work<number> {
   if (found !== undefined) return found
   const ids = (yield* all(context.q.workspaces, {})).map((row) => row.id)
   const id = Math.max(0, ...ids) + 1
+  if (ids.length === 1 && context.forSeveral !== undefined) yield* context.forSeveral()
   yield* run(context.q.addWorkspace, { id, name, crc: checksum('workspaces', [id, name]) })
   context.names.workspaces.set(name, id)
   context.names.workspaceNames.set(id, name)

@@ -2,6 +2,7 @@
 import type { ColumnDataType, Kysely, RawBuilder, SqlBool } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import { kysely } from './kysely.ts'
+import type { Tables } from './tables.ts'
 
 export type Dialect = 'sqlite' | 'postgres'
 
@@ -10,6 +11,7 @@ export function migrations(dialect: Dialect): Record<string, Migration> {
   return {
     '0001-tables': { up: (db) => tables(db as Kysely<unknown>, dialect) },
     '0002-due-by-state': { up: (db) => dueByState(db as Kysely<unknown>) },
+    '0003-one-company': { up: (db) => oneCompany(db as Kysely<Tables>, dialect) },
   }
 }
 
@@ -24,6 +26,16 @@ async function dueByState(db: Kysely<unknown>): Promise<void> {
     .where(sql<SqlBool>`worker is null and due_at is not null`)
     .execute()
 }
+
+/** A file of one company has no index by company, which each entry would pay for: `indexTail` makes it with the second. */
+async function oneCompany(db: Kysely<Tables>, dialect: Dialect): Promise<void> {
+  if (dialect !== 'sqlite') return
+  const companies = await db.selectFrom('workspaces').select('id').limit(2).execute()
+  if (companies.length < 2) await db.schema.dropIndex(TAIL).execute()
+}
+
+/** Where a company's own entries are, among those of others. */
+export const TAIL = 'entries_tail'
 
 async function tables(db: Kysely<unknown>, dialect: Dialect): Promise<void> {
   const bytes: ColumnDataType = dialect === 'sqlite' ? 'blob' : 'bytea'
@@ -97,7 +109,7 @@ async function journal(db: Kysely<unknown>, dialect: Dialect, text: Text): Promi
   await db.schema.createIndex('entries_seq').unique().on('entries').columns(['stream', 'seq']).execute()
   // SQLite ends every index with the row number, which is the position.
   const tail = dialect === 'sqlite' ? ['workspace'] : ['workspace', 'position']
-  await db.schema.createIndex('entries_tail').on('entries').columns(tail).execute()
+  await db.schema.createIndex(TAIL).on('entries').columns(tail).execute()
 }
 
 async function runs(db: Kysely<unknown>, text: Text): Promise<void> {

@@ -1,6 +1,7 @@
 /** Queries: every fixed statement of a store, compiled once for the dialect of the Kysely instance given. */
 import type { Compilable } from 'kysely'
 import { kysely } from './kysely.ts'
+import { TAIL } from './migrations.ts'
 import { statement } from './statement.ts'
 import type { EntriesTable, MailTable, RecordsTable, RunsTable, Sql, Tables } from './tables.ts'
 
@@ -88,6 +89,7 @@ function entryQueries(db: Sql) {
         .orderBy('position')
         .limit(a.limit),
     ),
+    indexTail: statement(() => db.schema.createIndex(TAIL).ifNotExists().on('entries').columns(['workspace'])),
   }
 }
 
