@@ -9,7 +9,7 @@ export { logOf } from './base/log.ts'
 export { moneyText } from './base/money.ts'
 export { nearest } from './base/nearest.ts'
 export { Roster } from './base/roster.ts'
-export { young } from './base/young.ts'
+export { list, young } from './base/young.ts'
 export { ERROR_CODES, KeelsonError, reviveError, storeError, type ErrorCode, type StoredError } from './base/errors.ts'
 export {
   EMPTY_HEAD,

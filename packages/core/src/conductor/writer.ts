@@ -10,6 +10,7 @@ import type { Actor } from '../base/actor.ts'
 import type { Clock } from '../base/clock.ts'
 import { KeelsonError } from '../base/errors.ts'
 import type { Ids } from '../base/ids.ts'
+import { list } from '../base/young.ts'
 import { chain, type Draft, type Entry, type Head } from '../journal/entry.ts'
 import { inked, writesOf } from '../journal/records.ts'
 import type {
@@ -183,7 +184,7 @@ export class Writer {
 
   /** The first and what follows it, as long as it depends on nothing. Free of promises but the store's own: the hot path. */
   #together(first: Appended): void {
-    const batch = Array.of(first)
+    const batch = list(first)
     let count = first.drafts.length
     for (const next of this.#queue) {
       if (!('drafts' in next) || count >= BATCH_MAX) break

@@ -12,6 +12,7 @@
 import { sha256, sha256Of } from '../base/hash.ts'
 import { canonicalAround, parseStored } from '../base/json.ts'
 import { KeelsonError } from '../base/errors.ts'
+import { list } from '../base/young.ts'
 import type { Instant } from '../base/clock.ts'
 import type { EntryData, EntryKind } from './kinds.ts'
 
@@ -57,7 +58,7 @@ export function chain(
 ): Entry[] {
   let { seq, hash } = head
   // No `map`: once the engine has optimised that, its list is of another shape, and all that was optimised for the first one is lost.
-  const entries = Array.of<Entry>()
+  const entries = list<Entry>()
   for (const draft of drafts) {
     const payload = canonicalAround(draft.data)
     const salted = salt()

@@ -8,7 +8,7 @@
  * The first after a claim also resets what counts against the run.
  */
 import type { Statement } from 'better-sqlite3'
-import type { Answer, Entry, Lease, PassUnit } from '@keelson/core/ports'
+import { list, type Answer, type Entry, type Lease, type PassUnit } from '@keelson/core/ports'
 import { keepRun, placeOf, runName, type Context, type Place } from '../sql/context.ts'
 import { checksum } from '../sql/checksum.ts'
 import { progressed } from '../sql/runs.ts'
@@ -70,11 +70,6 @@ export class Hot {
     keepRun(this.context, row)
   }
 
-  /** A row's values as a list, which as a literal would be kept long after the row was written (see base/young.ts of core). */
-  #fill(...row: (string | number | null)[]): readonly (string | number | null)[] {
-    return row
-  }
-
   #append(lease: Lease, place: Place, entries: readonly Entry[], last: number, fenced: boolean): boolean {
     const { workspace, stream } = place
     const add = fenced ? (this.#fenced ??= this.#handle.prepare(FENCED)) : (this.#plain ??= this.#handle.prepare(PLAIN))
@@ -82,7 +77,19 @@ export class Hot {
     let position = last
     for (const entry of entries) {
       const { seq, kind, key, at, payload, salt, payloadHash, hash } = entry
-      const values = this.#fill(++position, workspace, stream, seq, kind, key, at, payload, salt, payloadHash, hash)
+      const values = list<string | number | null>(
+        ++position,
+        workspace,
+        stream,
+        seq,
+        kind,
+        key,
+        at,
+        payload,
+        salt,
+        payloadHash,
+        hash,
+      )
       try {
         const { changes } = add.run(...values, checksum('entries', values), ...fence)
         if (changes === 0) return false

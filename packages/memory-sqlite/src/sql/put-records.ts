@@ -3,7 +3,7 @@
  *
  * U3. A record that a unit writes twice is as if it had been written by two units: what waits to be written goes first.
  */
-import type { Conflict, RecordWrite, Unit } from '@keelson/core/ports'
+import { list, type Conflict, type RecordWrite, type Unit } from '@keelson/core/ports'
 import { position, type Context, type Standing } from './context.ts'
 import { INDEX_COLUMNS, RECORD_COLUMNS, type Bulk } from './queries.ts'
 import { checksum } from './checksum.ts'
@@ -62,9 +62,9 @@ export function* putRecords(
 
 /** Rows that are written together, as their values behind one another, in the order of the columns; what goes, goes first. */
 class Waiting {
-  gone = Array.of<Value>()
-  records = Array.of<Value>()
-  indexes = Array.of<Value>()
+  gone = list<Value>()
+  records = list<Value>()
+  indexes = list<Value>()
 }
 
 /** Index rows that stay what they are are not touched. */

@@ -2,6 +2,7 @@
 import { durationMs } from '../../base/duration.ts'
 import { KeelsonError } from '../../base/errors.ts'
 import { canonical, verbatim } from '../../base/json.ts'
+import { list } from '../../base/young.ts'
 import type { EntryData } from '../../journal/kinds.ts'
 import type { Op } from '../../journal/op.ts'
 import type { StepOptions } from '../../playbook/context.ts'
@@ -68,7 +69,7 @@ function firstTry(pass: Pass, key: string, work: Work, options: StepOptions, op:
   }
   const over = (): void => pass.work.ended()
   const succeeded = (value: unknown): void => {
-    pass.writer.put(Array.of(new Completed(key, value)), over)
+    pass.writer.put(list(new Completed(key, value)), over)
   }
   pass.work.began()
   try {
