@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Handle } from '../src/file/connection.ts'
 import { fileStore, type FileStore } from '../src/file/store.ts'
 import { migrations } from '../src/sql/migrations.ts'
 import { more, opened, W } from './rows.ts'
@@ -16,7 +17,8 @@ beforeEach(() => ({ folder, remove } = temporary()))
 afterEach(() => remove())
 
 const path = (): string => join(folder, 'store.db')
-const make = (steps = migrations('sqlite')): FileStore => fileStore(path(), { durability: 'disk', migrations: steps })
+const make = (steps = migrations('sqlite'), tamper?: (handle: Handle) => void): FileStore =>
+  fileStore(path(), { durability: 'disk', migrations: steps, tamper })
 
 /** As the file is now, seen from beside the store. */
 function seen<T>(look: (database: Database.Database) => T): T {
@@ -136,6 +138,35 @@ describe('a file of several', () => {
     await write(store, OTHER)
     expect(isIndexed()).toBe(true)
     await expectTails(store, 6, OTHER)
+    await store.close()
+  })
+
+  it('is brought there in memory, because there may be no folder for temporary files, and compacted in a file', async () => {
+    const old = await opened(make(before()))
+    await write(old, W)
+    await old.write(W, { entries: more('large', [], 100, 'x'.repeat(4000)) })
+    await old.close()
+    const seen: [string | undefined, unknown][] = []
+    const store = make(undefined, (handle) => {
+      for (const name of ['exec', 'prepare'] as const) {
+        const call = handle[name].bind(handle) as (text: string) => never
+        handle[name] = (text: string) => {
+          // SQLite looks where to put what it may undo as the transaction begins.
+          const [what] = /^(begin|drop index "entries_tail|create index|vacuum)/.exec(text) ?? []
+          if (what !== undefined) seen.push([what, handle.pragma('temp_store', { simple: true })])
+          return call(text)
+        }
+      }
+    })
+    await opened(store)
+    await write(store, OTHER)
+    await store.write(W, { purge: { streams: ['large'] } })
+    await store.compact()
+    const [file, memory] = [1, 2]
+    expect(seen).toContainEqual(['drop index "entries_tail', memory])
+    expect(seen).toContainEqual(['create index', memory])
+    expect(seen).toContainEqual(['vacuum', file])
+    expect(seen.filter(([what, where]) => (what === 'vacuum') === (where === memory))).toEqual([])
     await store.close()
   })
 })

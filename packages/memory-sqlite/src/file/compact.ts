@@ -1,7 +1,7 @@
 /** Compact: a file without its log, and without pages that nothing needs. */
 import { statSync } from 'node:fs'
 import type { Compacted } from '@keelson/core/ports'
-import { patiently, type Handle } from './connection.ts'
+import { patiently, setAside, type Handle } from './connection.ts'
 import { failure } from './failure.ts'
 
 /** A file is only written anew when this share of it is free: it costs as much again on the disk for the time. */
@@ -14,13 +14,23 @@ export async function compact(handle: Handle, path: string): Promise<Compacted> 
     const pages = handle.pragma('page_count', { simple: true }) as number
     const free = handle.pragma('freelist_count', { simple: true }) as number
     if (free >= pages * WORTHWHILE && free > 0) {
-      await patiently(() => handle.exec('vacuum'))
+      await patiently(() => vacuum(handle))
       handle.pragma('wal_checkpoint(TRUNCATE)')
     }
   } catch (error) {
     throw failure(error, path)
   }
   return { before, after: bytesOf(path) }
+}
+
+/** Writes a whole copy first, for which memory is no place. */
+function vacuum(handle: Handle): void {
+  setAside(handle, 'file')
+  try {
+    handle.exec('vacuum')
+  } finally {
+    setAside(handle, 'memory')
+  }
 }
 
 /** The file and its log. */
