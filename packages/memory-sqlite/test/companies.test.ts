@@ -2,9 +2,10 @@
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Handle } from '../src/file/connection.ts'
+import { keptPlan, kyselyOn, type Handle } from '../src/file/connection.ts'
 import { fileStore, type FileStore } from '../src/file/store.ts'
 import { migrations } from '../src/sql/migrations.ts'
+import { queries } from '../src/sql/queries.ts'
 import { more, opened, W } from './rows.ts'
 import { temporary } from './subject.ts'
 
@@ -33,10 +34,14 @@ function seen<T>(look: (database: Database.Database) => T): T {
 const isIndexed = (): boolean =>
   seen((database) => database.prepare(`select 1 from sqlite_schema where name = 'entries_tail'`).get() !== undefined)
 
-const TAIL =
-  'select hash from entries where workspace = 1 and position > 5 and position < 900 order by position limit 10'
-const planOf = (): string =>
-  seen((database) => (database.prepare(`explain query plan ${TAIL}`).all() as { detail: string }[])[0]!.detail)
+/** Of the statement that the store itself prepares. */
+function planOf(): string {
+  return seen((database) => {
+    const sql = keptPlan(queries(kyselyOn(database)).tail.sql)
+    const [way] = database.prepare(`explain query plan ${sql}`).all(1, 5, 900, 10) as { detail: string }[]
+    return way!.detail
+  })
+}
 
 /** Entries of both, the one's between the other's; the tail of each. */
 async function write(store: FileStore, ...companies: string[]): Promise<void> {
@@ -107,6 +112,19 @@ describe('a file of several', () => {
     const store = await opened(make())
     expect(isIndexed()).toBe(true)
     await expectTails(store, 6, W, OTHER)
+    await store.close()
+  })
+
+  it('gets the index back with the next one, where a version that knows nothing of it has added the second', async () => {
+    const store = await opened(make())
+    await write(store, W, OTHER)
+    const without = new Database(path())
+    without.exec('drop index entries_tail').close()
+    await write(store, W)
+    await expectTails(store, 12, W)
+    await write(store, 'initech')
+    expect(isIndexed()).toBe(true)
+    await expectTails(store, 6, 'initech')
     await store.close()
   })
 

@@ -24,7 +24,7 @@ export interface Context {
   readonly seen: Map<string, Map<string, Standing | undefined>>
   /** Grows when another connection has written. Undefined: nobody can tell. */
   readonly writesOfOthers: (() => number) | undefined
-  /** What the tables of one company lack for more of them: done before the second is added. */
+  /** What the tables of one company lack for more of them: done before another is added, where it has not been done. */
   readonly forSeveral: (() => Work<unknown>) | undefined
   /** What that said when the rest was last known to hold. */
   asOf: number | undefined
@@ -157,7 +157,7 @@ export function* makeWorkspace(context: Context, name: string): Work<number> {
   if (found !== undefined) return found
   const ids = (yield* all(context.q.workspaces, {})).map((row) => row.id)
   const id = Math.max(0, ...ids) + 1
-  if (ids.length === 1 && context.forSeveral !== undefined) yield* context.forSeveral()
+  if (ids.length > 0 && context.forSeveral !== undefined) yield* context.forSeveral()
   yield* run(context.q.addWorkspace, { id, name, crc: checksum('workspaces', [id, name]) })
   context.names.workspaces.set(name, id)
   context.names.workspaceNames.set(id, name)
