@@ -82,6 +82,10 @@ describe('keelson revert', () => {
     expect(await keelson(['revert', store, 'r', '--hash', hash])).toMatchObject({ code: 2 })
     const stale = await keelson(['revert', store, 'r', '--with', all, '--hash', 'A'.repeat(16)])
     expect(stale).toMatchObject({ code: 3, stdout: expect.stringMatching(/^refused \(changed\): .*look again/) })
+    expect((await keelson(['revert', store, 'r', '--with', some])).stdout).toMatch(
+      /exactly this: --hash \S+ --partial$/m,
+    )
+    expect((await keelson(['revert', store, 'r', '--with', all])).stdout).toMatch(/exactly this: --hash \S+$/m)
     const half = await keelson(['revert', store, 'r', '--with', some, '--yes', '--partial'])
     expect(half.stdout).toMatch(/^run (\S+) takes it back: the app carries that out, at once where it works/m)
     await app.runs.get(/^run (\S+) takes/m.exec(half.stdout)![1]!).result()

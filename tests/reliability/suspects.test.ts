@@ -113,6 +113,24 @@ describe('runs that were at work when their process died', () => {
     expect(told[0]!.hint).toContain('interrupted by no timeout')
   })
 
+  it('are told of with their company where there are several', async () => {
+    const hang = hangs('hang')
+    const data = store()
+    const dying = data.session()
+    const first = await open(data, { playbooks: [hang], store: dying })
+    for (const company of ['acme', 'globex']) {
+      await first.workspace(company).start(hang, {}, { id: 'r' })
+      const { audit } = first.workspace(company)
+      await expect.poll(async () => (await audit.story('r')).join()).toContain('"begin" ended')
+    }
+    dying.kill()
+    told.length = 0
+    await open(data, { playbooks: [hang], log })
+    await expect.poll(() => told.length).toBeGreaterThan(0)
+    const of = (company: string): string => `r of ${company} (hang@1, last recorded: step.completed "begin")`
+    expect(told[0]!.message).toContain(`without stop(): ${of('acme')}, ${of('globex')}`)
+  })
+
   it('are not told of after a stop', async () => {
     const playbooks = [hangs('hang')]
     const data = store()

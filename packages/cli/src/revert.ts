@@ -29,7 +29,10 @@ export async function revertAt(workspace: Workspace, asked: Asked): Promise<numb
       `run ${run.id} takes it back: the app carries that out, at once where it works on this store, else when it next does`,
     )
     o.line(`what has become of it: ${command('story', run.id, asked)}`)
-  } else if (plan.lines.some((line) => line.can)) o.line(`take back exactly this: --hash ${plan.hash.slice(0, 16)}`)
+  } else if (plan.lines.some((line) => line.can)) {
+    const partly = plan.lines.some(isUnknown) ? ' --partial' : ''
+    o.line(`take back exactly this: --hash ${plan.hash.slice(0, 16)}${partly}`)
+  }
   return 0
 }
 

@@ -65,6 +65,7 @@ export interface Runs extends RunVerbs {
     playbook?: string
     builtIn?: boolean
     after?: number
+    /** At most 500. Default 50. */
     limit?: number
   }): Promise<{ runs: RunSummary[]; next?: number }>
   /** Moves the open runs that fit another version, each at its next park. Those that do not fit are left, and named. */

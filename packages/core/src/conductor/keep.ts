@@ -36,14 +36,21 @@ const LOOPS =
 export function tellDeaths(log: Logger, claimed: readonly Claimed[]): void {
   const dead = claimed.filter(({ row }) => row.deaths > 0)
   if (dead.length === 0) return
+  const workspaces = [...new Set(dead.map(({ row }) => row.workspace))]
   const named = dead
     .slice(0, NAMED_MAX)
-    .map(({ row, entries }) => `${row.id} (${row.playbook}@${row.version}, ${lastOf(entries)})`)
+    .map(
+      ({ row, entries }) =>
+        `${row.id}${workspaces.length > 1 ? ` of ${row.workspace}` : ''} (${row.playbook}@${row.version}, ${lastOf(entries)})`,
+    )
   const more = dead.length > NAMED_MAX ? ` and ${dead.length - NAMED_MAX} more` : ''
   const were = dead.length === 1 ? 'run was at work when its' : 'runs were at work when their'
   const runs = dead.map(({ row }) => row.id)
   const level = dead.some(({ row }) => row.deaths >= SUSPECT_AFTER) ? 'warn' : 'info'
-  log[level]({ hint: LOOPS, runs }, `${dead.length} ${were} process ended without stop(): ${named.join(', ')}${more}`)
+  log[level](
+    { hint: LOOPS, runs, workspaces },
+    `${dead.length} ${were} process ended without stop(): ${named.join(', ')}${more}`,
+  )
 }
 
 /** Of a journal that cannot be read, there are no entries. */

@@ -16,7 +16,7 @@ import { inWords } from './remembered.ts'
 export type Held = InboxItem & { readonly kind: 'approval'; readonly dueAt: string }
 
 export interface Holds {
-  /** What goes out, the next first; `after` is the `next` of the page before. */
+  /** What goes out, the next first; `after` is the `next` of the page before; `limit` is at most 500, by default 50. */
   list(options?: { action?: string; after?: string; limit?: number }): Promise<{ holds: Held[]; next?: string }>
   /** Stops it for good. The playbook that asked gets `ACTION_DECLINED`. */
   cancel(id: string, options: { by: Actor; reason: string }): Promise<Decided>

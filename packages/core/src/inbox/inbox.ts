@@ -14,6 +14,7 @@ import { inWords } from './remembered.ts'
 export interface InboxQuery {
   /** The `next` of the page before. */
   readonly after?: string
+  /** At most 500. Default 50. */
   readonly limit?: number
   readonly run?: string
   /** Items that rest on this entity. */

@@ -31,7 +31,7 @@ async function dueByState(db: Kysely<unknown>): Promise<void> {
 async function oneCompany(db: Kysely<Tables>, dialect: Dialect): Promise<void> {
   if (dialect !== 'sqlite') return
   const companies = await db.selectFrom('workspaces').select('id').limit(2).execute()
-  if (companies.length < 2) await db.schema.dropIndex(TAIL).execute()
+  if (companies.length < 2) await db.schema.dropIndex(TAIL).ifExists().execute()
 }
 
 /** Where a company's own entries are, among those of others. */
