@@ -1,7 +1,7 @@
 /** Compact: a file without its log, and without pages that nothing needs. */
 import { statSync } from 'node:fs'
 import type { Compacted } from '@keelson/core/ports'
-import { patiently, setAside, type Handle } from './connection.ts'
+import { patiently, scratchIn, type Handle } from './connection.ts'
 import { failure } from './failure.ts'
 
 /** A file is only written anew when this share of it is free: it costs as much again on the disk for the time. */
@@ -25,11 +25,11 @@ export async function compact(handle: Handle, path: string): Promise<Compacted> 
 
 /** Writes a whole copy first, for which memory is no place. */
 function vacuum(handle: Handle): void {
-  setAside(handle, 'file')
+  scratchIn(handle, 'file')
   try {
     handle.exec('vacuum')
   } finally {
-    setAside(handle, 'memory')
+    scratchIn(handle, 'memory')
   }
 }
 

@@ -92,7 +92,7 @@ function prepare(handle: Handle, durability: Durability): Handle {
     handle.pragma('secure_delete = ON')
     handle.pragma(`wal_autocheckpoint = ${LOG_PAGES}`)
     handle.pragma(`journal_size_limit = ${LOG_MAX_BYTES}`)
-    setAside(handle, 'memory')
+    scratchIn(handle, 'memory')
     return handle
   } catch (error) {
     handle.close()
@@ -104,7 +104,7 @@ function prepare(handle: Handle, durability: Durability): Handle {
  * Where SQLite puts what it sorts and may have to undo. In memory, where an index that comes or goes takes 50 bytes an entry: a process
  * that may write nowhere but beside the store has no folder for temporary files. Cannot be changed within a transaction.
  */
-export function setAside(handle: Handle, where: 'memory' | 'file'): void {
+export function scratchIn(handle: Handle, where: 'memory' | 'file'): void {
   handle.pragma(`temp_store = ${where}`)
 }
 

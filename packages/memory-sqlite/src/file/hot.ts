@@ -8,9 +8,11 @@
  * The first after a claim also resets what counts against the run.
  */
 import type { Statement } from 'better-sqlite3'
-import { list, type Answer, type Entry, type Lease, type PassUnit } from '@keelson/core/ports'
+import type { Answer, Entry, Lease, PassUnit } from '@keelson/core/ports'
 import { keepRun, placeOf, runName, type Context, type Place } from '../sql/context.ts'
 import { checksum } from '../sql/checksum.ts'
+import { valuesOf } from '../sql/entries.ts'
+import { ENTRY_COLUMNS } from '../sql/queries.ts'
 import { progressed } from '../sql/runs.ts'
 import type { RunsTable } from '../sql/tables.ts'
 import { holds } from '../sql/unit.ts'
@@ -18,7 +20,7 @@ import type { Handle } from './connection.ts'
 
 const DONE: Answer = { status: 'done', refused: [] }
 
-const COLUMNS = 'position, workspace, stream, seq, kind, "key", "at", payload, salt, payload_hash, hash, crc'
+const COLUMNS = ENTRY_COLUMNS.map((name) => `"${name}"`).join(', ')
 const PLAIN = `insert into entries (${COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 const FENCED = `insert into entries (${COLUMNS}) select ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? where exists (
   select 1 from runs where workspace = ? and id = ? and worker = ? and epoch = ? and deaths = 0 and claims = 0)`
@@ -76,20 +78,7 @@ export class Hot {
     const fence = fenced ? [workspace, lease.run, lease.worker, lease.epoch] : []
     let position = last
     for (const entry of entries) {
-      const { seq, kind, key, at, payload, salt, payloadHash, hash } = entry
-      const values = list<string | number | null>(
-        ++position,
-        workspace,
-        stream,
-        seq,
-        kind,
-        key,
-        at,
-        payload,
-        salt,
-        payloadHash,
-        hash,
-      )
+      const values = valuesOf(workspace, stream, ++position, entry)
       try {
         const { changes } = add.run(...values, checksum('entries', values), ...fence)
         if (changes === 0) return false

@@ -1,7 +1,7 @@
 /** Sound: whether a file is whole: its schema as it was written, its pages, and no row of an index missing. */
 import { KeelsonError } from '@keelson/core/ports'
 import { checksum, corrupt } from '../sql/checksum.ts'
-import { TAIL } from '../sql/migrations.ts'
+import { TAIL } from '../sql/tables.ts'
 import type { Handle } from './connection.ts'
 
 /** Files up to this size are checked whole when they open; beyond it, rows are checked as they are read. */

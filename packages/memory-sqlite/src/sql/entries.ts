@@ -1,5 +1,5 @@
 /** Entries: appending to streams, reading them, and erasing what they say. */
-import type { Entry, EntryKind, NewRun, Placed } from '@keelson/core/ports'
+import { list, type Entry, type EntryKind, type NewRun, type Placed } from '@keelson/core/ports'
 import { checksum, corrupt } from './checksum.ts'
 import { findStream, makeStream, numbers, position, streamName, type Context } from './context.ts'
 import { all, first, run, type Work } from './statement.ts'
@@ -120,14 +120,26 @@ export function toRow(workspace: number, stream: number, position: number, entry
     salt,
     payload_hash: payloadHash,
     hash,
-    crc: checksum('entries', [position, workspace, stream, seq, kind, key, at, payload, salt, payloadHash, hash]),
+    crc: checksum('entries', valuesOf(workspace, stream, position, entry)),
   }
+}
+
+/** What a row says, in the order of `ENTRY_COLUMNS` but for its checksum, which is over these. */
+export function valuesOf(
+  workspace: number,
+  stream: number,
+  position: number,
+  entry: Entry,
+): (string | number | null)[] {
+  const { seq, kind, key, at, payload, salt, payloadHash, hash } = entry
+  return list<string | number | null>(position, workspace, stream, seq, kind, key, at, payload, salt, payloadHash, hash)
 }
 
 function fromRow(workspace: number, name: string, row: EntriesTable): Placed {
   const { position, stream, seq, key, at, payload, salt, payload_hash: payloadHash, hash } = row
   const kind = row.kind as EntryKind
-  const sum = checksum('entries', [position, workspace, stream, seq, kind, key, at, payload, salt, payloadHash, hash])
+  const entry = { stream: name, seq, kind, key, at, payload, salt, payloadHash, hash, position }
+  const sum = checksum('entries', valuesOf(workspace, stream, position, entry))
   if (sum !== row.crc || row.workspace !== workspace) corrupt('entries', `${name} #${seq}`)
-  return { stream: name, seq, kind, key, at, payload, salt, payloadHash, hash, position }
+  return entry
 }

@@ -2,7 +2,7 @@
 import type { ColumnDataType, Kysely, RawBuilder, SqlBool } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import { kysely } from './kysely.ts'
-import type { Tables } from './tables.ts'
+import { TAIL, type Tables } from './tables.ts'
 
 export type Dialect = 'sqlite' | 'postgres'
 
@@ -33,9 +33,6 @@ async function oneCompany(db: Kysely<Tables>, dialect: Dialect): Promise<void> {
   const companies = await db.selectFrom('workspaces').select('id').limit(2).execute()
   if (companies.length < 2) await db.schema.dropIndex(TAIL).ifExists().execute()
 }
-
-/** Where a company's own entries are, among those of others. */
-export const TAIL = 'entries_tail'
 
 async function tables(db: Kysely<unknown>, dialect: Dialect): Promise<void> {
   const bytes: ColumnDataType = dialect === 'sqlite' ? 'blob' : 'bytea'

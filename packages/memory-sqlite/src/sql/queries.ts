@@ -1,9 +1,16 @@
 /** Queries: every fixed statement of a store, compiled once for the dialect of the Kysely instance given. */
 import type { Compilable } from 'kysely'
 import { kysely } from './kysely.ts'
-import { TAIL } from './migrations.ts'
 import { statement } from './statement.ts'
-import type { EntriesTable, MailTable, RecordsTable, RunsTable, Sql, Tables } from './tables.ts'
+import {
+  TAIL,
+  type EntriesTable,
+  type MailTable,
+  type RecordsTable,
+  type RunsTable,
+  type Sql,
+  type Tables,
+} from './tables.ts'
 
 export type Queries = ReturnType<typeof queries>
 

@@ -17,6 +17,9 @@ export interface Tables {
 
 export type Sql = Kysely<Tables>
 
+/** The index of where a company's own entries are, among those of others: see `forSeveral` of the context. */
+export const TAIL = 'entries_tail'
+
 export interface MetaTable {
   key: string
   value: string

@@ -45,9 +45,13 @@ export function sqliteFiles({ folder = tmpdir() }: { readonly folder?: string } 
 /** A dead session may still write its mark a moment later, so the folder stays until the process ends. */
 function made(folder: string): string {
   const root = mkdtempSync(join(folder, 'keelson-crash-'))
-  process.on('exit', () => rmSync(root, { recursive: true, force: true }))
+  if (roots.length === 0)
+    process.once('exit', () => roots.forEach((one) => rmSync(one, { recursive: true, force: true })))
+  roots.push(root)
   return root
 }
+
+const roots: string[] = []
 
 function killable(path: string): Awaited<ReturnType<KillableStores['open']>> {
   const kills = new Map<string, () => void>()
