@@ -5,7 +5,7 @@
  * R2. While a recorded outcome has not been asked for, new operations wait. Where nothing is recorded, none does.
  * R3. Rest is judged on turns of the real event loop and at most `stallMs` of real time, never on the injected clock.
  */
-import { afterTurn, grace, turn } from '../base/clock.ts'
+import { afterTurn, grace, turn, turns } from '../base/clock.ts'
 import type { History } from '../journal/fold.ts'
 import type { Answered } from '../journal/op.ts'
 import { Voice } from './voice.ts'
@@ -68,6 +68,10 @@ export class Replay {
   #held = true
   /** The turns are counted after which nothing has moved. */
   #resting = false
+  /** The code has an outcome, and what that sets off has not run out yet. */
+  #given = false
+  /** Turns that have been asked for and are still to come. */
+  #turns = 0
 
   constructor(history: History, options: ReplayOptions) {
     this.#history = history
@@ -184,7 +188,7 @@ export class Replay {
     this.#hold(this.#movesWithin(asked).then((did) => (did ? undefined : this.#halt())))
   }
 
-  /** R1: the next one is handed out a whole turn later at the earliest. */
+  /** R1: the next one is handed out a turn later. Turns for those that follow are asked for ahead: a replay is many short turns. */
   #give(answered: Answered): void {
     const deliver = this.#asked.get(answered.key)!
     this.#asked.delete(answered.key)
@@ -193,7 +197,15 @@ export class Replay {
     this.#held = true
     if (!this.#live) this.#voice.known()
     deliver(answered)
-    afterTurn(this.#release)
+    this.#given = true
+    if (this.#turns === 0) this.#turns = turns(1 + this.#history.outcomes.length - this.#cursor, this.#turned)
+  }
+
+  readonly #turned = (): void => {
+    this.#turns--
+    if (!this.#given) return
+    this.#given = false
+    this.#release()
   }
 
   readonly #release = (): void => {
