@@ -37,7 +37,6 @@ describe('a long replay', () => {
     await before.start(playbook, {}, { id: 'run' })
     await rest(before)
     await before.stop()
-    replayed = 0
     const after = await open(shared, { playbooks: [playbook], events: [go] })
     await after.send(go, {}, { id: 'go' })
     await after.runs.get('run').result()

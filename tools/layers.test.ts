@@ -83,12 +83,15 @@ const fromOutsideCore = (source: Source): string[] => {
 interface Manifest {
   readonly dependencies?: Record<string, string>
   readonly peerDependencies?: Record<string, string>
+  /** Of a package: what its build takes in (decision 0028). */
+  readonly devDependencies?: Record<string, string>
 }
 
 const undeclared = (source: Source): string[] => {
   const name = source.path.split('/')[1] as string
   const manifest = readJson<Manifest>(`packages/${name}/package.json`)
-  const declared = [...Object.keys(manifest.dependencies ?? {}), ...Object.keys(manifest.peerDependencies ?? {})]
+  const { dependencies, peerDependencies, devDependencies } = manifest
+  const declared = [dependencies, peerDependencies, devDependencies].flatMap((names) => Object.keys(names ?? {}))
   return importsOf(source).flatMap(({ specifier }) => {
     if (target(source.path, specifier) !== undefined || specifier.startsWith('node:')) return []
     return declared.includes(packageOf(specifier)) ? [] : [`${source.path}: ${specifier} is not in its package.json`]

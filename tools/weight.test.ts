@@ -1,10 +1,14 @@
 /** What an app takes on with core: its dependencies and the modules that one import loads. Times are only reported. */
 import { execFileSync } from 'node:child_process'
-import { describe, expect, it } from 'vitest'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { exists, packageNames, readJson, root } from './sources.ts'
 
 interface Manifest {
   readonly dependencies?: Record<string, string>
+  readonly devDependencies?: Record<string, string>
   readonly peerDependencies?: Record<string, string>
   readonly peerDependenciesMeta?: Record<string, { readonly optional?: boolean }>
 }
@@ -15,14 +19,15 @@ interface Load {
   readonly rssBytes: number
 }
 
-/** Imports a module in a fresh process and says what that loaded. An empty specifier measures Node alone. */
-const load = (specifier: string, from: 'source' | 'dist' = 'source'): Load => {
+/** Imports a module in a fresh process, does `then` with what it exports, and says what that loaded. An empty specifier measures Node alone. */
+const load = (specifier: string, from: 'source' | 'dist' = 'source', then: readonly string[] = []): Load => {
   const code = `
     import { registerHooks } from 'node:module'
     const urls = []
     registerHooks({ load: (url, context, next) => { urls.push(url); return next(url, context) } })
     const start = performance.now()
-    ${specifier === '' ? '' : `await import('${specifier}')`}
+    const loaded = ${specifier === '' ? 'undefined' : `await import('${specifier}')`}
+    ${then.join('; ')}
     const ms = performance.now() - start
     console.log(JSON.stringify({ urls, ms, rssBytes: process.memoryUsage.rss() }))`
   const conditions = from === 'source' ? ['--conditions=@keelson/source'] : []
@@ -65,6 +70,25 @@ describe('@keelson/core', () => {
 })
 
 describe('@keelson/memory-sqlite', () => {
+  const built = exists('packages/memory-sqlite/dist/index.js')
+
+  it('depends on core and its driver, and takes Kysely in', () => {
+    const manifest = readJson<Manifest>('packages/memory-sqlite/package.json')
+    expect(Object.keys(manifest.dependencies ?? {}).sort()).toEqual(['@keelson/core', 'better-sqlite3'])
+    expect(Object.keys(manifest.devDependencies ?? {})).toEqual(['kysely'])
+  })
+
+  it.skipIf(!built)('opens a file with its driver and nothing else from outside', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'keelson-weight-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const { urls } = load('@keelson/memory-sqlite', 'dist', [
+      `const store = loaded.sqlite(${JSON.stringify(join(folder, 'company.db'))})`,
+      `await store.open({ worker: 'one', now: () => 0 })`,
+      `await store.close()`,
+    ])
+    expect(packagesIn(urls)).toEqual(['better-sqlite3'])
+  })
+
   it('loads neither Kysely nor the driver before a store opens', () => {
     expect(packagesIn(load('@keelson/memory-sqlite').urls)).toEqual([])
   })

@@ -75,7 +75,7 @@ export function dayOf(zone: string, now: number): { name: string; ends: number }
 
 export function isZone(zone: unknown): zone is string {
   try {
-    return typeof zone === 'string' && wall(zone, 0).date !== ''
+    return zone === 'UTC' || (typeof zone === 'string' && wall(zone, 0).date !== '')
   } catch {
     return false
   }

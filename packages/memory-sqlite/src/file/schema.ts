@@ -6,7 +6,6 @@
  * Z3. A file that a newer version has written is refused, as is one that is not a store.
  * Z4. One process brings a file forward; others that open it meanwhile wait for that, for as long as it lives.
  */
-import type { Migration } from 'kysely/migration'
 import { KeelsonError } from '@keelson/core/ports'
 import type { Sql } from '../sql/tables.ts'
 import { copyTo } from './backup.ts'
@@ -14,7 +13,8 @@ import { loadDriver, patiently, RETRY_MS, type Handle } from './connection.ts'
 import { writeSchemaSum } from './sound.ts'
 import { takeFile, type Probe, type WorkerLock } from './worker-lock.ts'
 
-export type Migrations = Record<string, Migration>
+/** Steps in the order of their names, as Kysely's migrator takes them. Its own type would have to be shipped to be named here. */
+export type Migrations = Record<string, { up(db: unknown): Promise<void> }>
 
 /** Throws `STORE_NEWER`, `STORE_CORRUPT`. */
 export async function migrate(handle: Handle, db: Sql, path: string, migrations: Migrations): Promise<void> {

@@ -1,11 +1,11 @@
 /** Kysely: loaded when a store first opens, so that neither the import of this package nor the host of a thread pays for it. */
-import type * as Library from 'kysely'
+import type * as Library from './library.ts'
 
 let loaded: typeof Library | undefined
 
 /** Whoever opens a store awaits this first. */
 export async function loadKysely(): Promise<void> {
-  loaded ??= await import('kysely')
+  loaded ??= await import('./library.ts')
 }
 
 export function kysely(): typeof Library {
