@@ -1,5 +1,6 @@
 /** Footprint: what an app takes on: the time and memory of an import, the weight of an install, the CPU of a step. */
 import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
 import { tell, type Cell } from './measure/claim.ts'
 import { inChild } from './measure/child.ts'
 import type { Load, LoadTask } from './measure/load.ts'
@@ -16,6 +17,8 @@ interface Weighed {
   readonly imports: readonly string[]
   readonly packages: readonly string[]
   readonly subject?: string
+  /** Opens a new `file`, from what was `loaded`, until the first run could start; answers what closes it. */
+  readonly opens?: string
 }
 
 const LANGGRAPH = ['@langchain/langgraph', '@langchain/langgraph-checkpoint-sqlite']
@@ -26,13 +29,30 @@ const WEIGHED: Readonly<Record<string, Weighed>> = {
     imports: ['@keelson/core', '@keelson/memory-sqlite'],
     packages: ['@keelson/core', '@keelson/memory-sqlite'],
     subject: 'keelson',
+    opens: `const log = { info() {}, warn() {}, error() {} }
+      const conductor = await loaded[0].createConductor({ store: loaded[1].sqlite(file), playbooks: [], log })
+      return () => conductor.stop()`,
   },
   openworkflow: {
     imports: ['openworkflow', 'openworkflow/sqlite'],
     packages: ['openworkflow'],
     subject: 'openworkflow',
+    opens: `const backend = loaded[1].BackendSqlite.connect(file)
+      new loaded[0].OpenWorkflow({ backend })
+      return () => backend.stop()`,
   },
-  langgraph: { imports: LANGGRAPH, packages: LANGGRAPH, subject: 'langgraph' },
+  langgraph: {
+    imports: LANGGRAPH,
+    packages: LANGGRAPH,
+    subject: 'langgraph',
+    opens: `const { Annotation, END, START, StateGraph } = loaded[0]
+      const saver = loaded[1].SqliteSaver.fromConnString(file)
+      const State = Annotation.Root({ run: Annotation() })
+      const graph = new StateGraph(State).addNode('step', () => ({})).addEdge(START, 'step').addEdge('step', END)
+      graph.compile({ checkpointer: saver })
+      await saver.getTuple({ configurable: { thread_id: 'none' } })
+      return () => saver.db.close()`,
+  },
 }
 const names = Object.keys(WEIGHED).filter(
   (name) => !['openworkflow', 'langgraph'].includes(name) || options.list('peers').includes(name),
@@ -40,13 +60,15 @@ const names = Object.keys(WEIGHED).filter(
 
 interface Import {
   readonly ms: number
+  /** From nothing to an open store. */
+  readonly readyMs: number
   readonly rss: number
 }
 
 const imports = new Map<string, Import[]>()
 for (let round = 1; round <= options.number('rounds'); round++) {
   progress(`footprint: import, round ${round} of ${options.number('rounds')}`)
-  for (const name of names) imports.set(name, [...(imports.get(name) ?? []), imported(WEIGHED[name]!.imports)])
+  for (const name of names) imports.set(name, [...(imports.get(name) ?? []), imported(WEIGHED[name]!)])
 }
 const cpu = new Map<string, number[]>()
 for (let round = 1; round <= options.number('cpu-rounds'); round++) {
@@ -58,7 +80,8 @@ for (let round = 1; round <= options.number('cpu-rounds'); round++) {
   }
 }
 
-const ms = (name: string): number => median(imports.get(name)!.map((each) => each.ms))
+const ms = (name: string, which: 'ms' | 'readyMs' = 'ms'): number =>
+  median(imports.get(name)!.map((each) => each[which]))
 const rssMb = (name: string): number =>
   (median(imports.get(name)!.map((each) => each.rss)) - median(imports.get('node')!.map((each) => each.rss))) / 2 ** 20
 
@@ -71,6 +94,7 @@ tell(
         columns: [
           'what',
           'import, ms',
+          'and open a store, ms',
           'RSS over bare Node, MB',
           'packages',
           'installed, MB',
@@ -84,6 +108,7 @@ tell(
       { name: 'memory of core over bare Node', measured: rssMb('@keelson/core'), unit: 'MB', atMost: 20 },
     ],
     notes: [
+      'RSS: after the import; open a store: a new file, until the first run could start. Core loads its engine with the first conductor',
       'packages: with all dependencies, and peers that are not optional (zod); of LangGraph with better-sqlite3 13',
     ],
   },
@@ -91,12 +116,22 @@ tell(
 )
 
 /** In a process of its own, from this folder. */
-function imported(specifiers: readonly string[]): Import {
+function imported({ imports: specifiers, opens }: Weighed): Import {
+  const folder = newPlace(options.text('dir'))
   const code = `const began = performance.now()
-${specifiers.map((each) => `await import('${each}')`).join('\n')}
-console.log(JSON.stringify({ ms: performance.now() - began, rss: process.memoryUsage.rss() }))`
+const loaded = []
+${specifiers.map((each) => `loaded.push(await import('${each}'))`).join('\n')}
+const ms = performance.now() - began
+const rss = process.memoryUsage.rss()
+const open = async (file) => { ${opens ?? 'return () => {}'} }
+const close = await open(${JSON.stringify(join(folder, 'store.db'))})
+const readyMs = performance.now() - began
+await close()
+console.log(JSON.stringify({ ms, readyMs, rss }))`
   const args = ['--no-warnings', '--input-type=module', '--eval', code]
-  return JSON.parse(execFileSync(process.execPath, args, { cwd: import.meta.dirname, encoding: 'utf8' })) as Import
+  const said = execFileSync(process.execPath, args, { cwd: import.meta.dirname, encoding: 'utf8' })
+  removePlace(folder)
+  return JSON.parse(said) as Import
 }
 
 async function cpuPerStep(subject: string): Promise<number> {
@@ -111,5 +146,14 @@ async function cpuPerStep(subject: string): Promise<number> {
 function row(name: string): Cell[] {
   const { packages, bytes } = installed(import.meta.dirname, WEIGHED[name]!.packages)
   const perStep = cpu.get(name)
-  return [name, ms(name), rssMb(name), packages, bytes / 2 ** 20, perStep === undefined ? '' : median(perStep)]
+  const { opens } = WEIGHED[name]!
+  return [
+    name,
+    ms(name),
+    opens === undefined ? '' : ms(name, 'readyMs'),
+    rssMb(name),
+    packages,
+    bytes / 2 ** 20,
+    perStep === undefined ? '' : median(perStep),
+  ]
 }

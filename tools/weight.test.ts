@@ -47,6 +47,9 @@ const packagesIn = (urls: readonly string[]): string[] => {
   return [...new Set(names)].sort()
 }
 
+/** What puts a conductor together, and what carries its runs. */
+const ENGINE = /core\/src\/(keelson|workspace|conductor\/(conductor|pass|replay))\.ts$/
+
 describe('@keelson/core', () => {
   const manifest = readJson<Manifest>('packages/core/package.json')
   const unwritten = packageNames().includes('core') && !exists('packages/core/src/index.ts')
@@ -61,7 +64,17 @@ describe('@keelson/core', () => {
     const core = load('@keelson/core')
     report('source', core)
     if (exists('packages/core/dist/index.js')) report('dist', load('@keelson/core', 'dist'))
-    expect(packagesIn(core.urls)).toEqual(['croner', 'eventemitter3'])
+    expect(packagesIn(core.urls)).toEqual(['croner'])
+  })
+
+  it('loads the engine with the first conductor, not with definitions', () => {
+    const without = load('@keelson/core', 'source', [
+      `const { z } = await import('zod')`,
+      `loaded.definePlaybook({ name: 'a', version: 1, input: z.null(), output: z.null(), run: async () => null })`,
+    ])
+    expect(without.urls.filter((url) => ENGINE.test(url))).toEqual([])
+    const withOne = load('@keelson/core', 'source', [`await loaded.createConductor({}).catch(() => {})`])
+    expect(withOne.urls.filter((url) => ENGINE.test(url))).not.toEqual([])
   })
 
   it('is measured by a check that sees what an import loads', () => {

@@ -1,7 +1,8 @@
 /** The public names of @keelson/core. */
 
 /* the conductor */
-export { createConductor, type Conductor, type Workspaces } from './keelson.ts'
+export { createConductor } from './start.ts'
+export type { Conductor, Workspaces } from './keelson.ts'
 export type { ConductorOptions } from './options.ts'
 export type { Runs, RunSummary, Workspace } from './workspace.ts'
 export type { Run, StartOptions } from './conductor/runs.ts'

@@ -86,8 +86,8 @@ const named = new Map<string, { readonly conductor: Conductor; readonly store: M
 /** What is under way for a name: one creation after the other. */
 const turns = new Map<string, Promise<void>>()
 
-/** Opens the store and begins to work; it never waits for recovery. */
-export async function createConductor(options: ConductorOptions): Promise<Conductor> {
+/** What `createConductor` of `start.ts` does. */
+export async function openConductor(options: ConductorOptions): Promise<Conductor> {
   assertOptions(options)
   await loadZod()
   const { name } = options
