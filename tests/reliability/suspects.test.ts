@@ -131,6 +131,27 @@ describe('runs that were at work when their process died', () => {
     expect(told[0]!.message).toContain(`without stop(): ${of('acme')}, ${of('globex')}`)
   })
 
+  it('are told of once for each death, however often they wake until they record something', async () => {
+    const data = store()
+    const failed = Promise.withResolvers<void>()
+    const flaky = code((ctx) =>
+      ctx.step('a', ({ attempt }) => (attempt === 1 ? Promise.reject(new Error('down')) : 'up'), {
+        retry: { first: '1s' },
+      }),
+    )
+    const { conductor, die } = await mortal(data, flaky)
+    conductor.on('step.failed', () => failed.resolve())
+    await conductor.start(flaky, {}, { id: 'r' })
+    await failed.promise
+    die()
+    told.length = 0
+    const second = await open(data, { playbooks: [flaky], log })
+    expect(await second.runs.get('r').result()).toBe('up')
+    expect(told.map(({ message }) => message)).toEqual([
+      '1 run was at work when its process ended without stop(): r (work@1, last recorded: step.failed "a")',
+    ])
+  })
+
   it('are not told of after a stop', async () => {
     const playbooks = [hangs('hang')]
     const data = store()

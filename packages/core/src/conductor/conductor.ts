@@ -18,7 +18,7 @@ import { catalogId } from '../playbook/catalog.ts'
 import { standIn, type AnyPlaybook } from '../playbook/playbook.ts'
 import { readAgain, setAside, tellCorrupt, wasSetAside } from './corrupt.ts'
 import type { Environment } from './environment.ts'
-import { SUSPECT_AFTER, tellDeaths } from './keep.ts'
+import { Deaths, SUSPECT_AFTER } from './keep.ts'
 import { lead, yieldRun } from './lead.ts'
 import type { Internals, Pass, PassEnd } from './pass.ts'
 import { probe } from './probe.ts'
@@ -52,6 +52,7 @@ export class Loop {
   readonly #options: LoopOptions
   readonly #flights = new Roster<Flight>()
   readonly #idle = new Set<() => void>()
+  readonly #deaths = new Deaths()
   /** Workspaces of which the runs in flight are about to look for mail. */
   readonly #looking = new Set<string>()
   #asides = 0
@@ -194,7 +195,7 @@ export class Loop {
     for (const found of corrupt ?? []) void this.#aside(tellCorrupt(this.#env, found))
     if (this.#stopping) return
     this.#passedOver = suspects === true ? this.#passedOver + 1 : 0
-    tellDeaths(this.#env.log, claimed)
+    this.#deaths.tell(this.#env.log, claimed)
     // What others have written of a company by now counts for these passes.
     for (const { row } of claimed) this.#env.company(row.workspace).moved()
     for (const one of claimed) this.#fly(one)

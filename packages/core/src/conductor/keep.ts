@@ -29,28 +29,47 @@ const NAMED_MAX = 5
 const LOOPS =
   'They go on. Where that process hung and was killed, look at the code that comes next: what never awaits is interrupted by no timeout.'
 
+/** So many runs are remembered of whose deaths was told. */
+const TOLD_MAX = 1_000
+
 /**
  * Says which runs were at work as their process died, and how far they had come: one of them may be what killed it, or what it hung in. A death
- * is nothing to be warned of before it comes twice.
+ * is nothing to be warned of before it comes twice, and told of once: it stays counted until its run has recorded something.
  */
-export function tellDeaths(log: Logger, claimed: readonly Claimed[]): void {
-  const dead = claimed.filter(({ row }) => row.deaths > 0)
-  if (dead.length === 0) return
-  const workspaces = [...new Set(dead.map(({ row }) => row.workspace))]
-  const named = dead
-    .slice(0, NAMED_MAX)
-    .map(
-      ({ row, entries }) =>
-        `${row.id}${workspaces.length > 1 ? ` of ${row.workspace}` : ''} (${row.playbook}@${row.version}, ${lastOf(entries)})`,
+export class Deaths {
+  readonly #told = new Map<string, string>()
+
+  tell(log: Logger, claimed: readonly Claimed[]): void {
+    const dead = claimed.filter((one) => this.#isNews(one))
+    if (dead.length === 0) return
+    const workspaces = [...new Set(dead.map(({ row }) => row.workspace))]
+    const named = dead
+      .slice(0, NAMED_MAX)
+      .map(
+        ({ row, entries }) =>
+          `${row.id}${workspaces.length > 1 ? ` of ${row.workspace}` : ''} (${row.playbook}@${row.version}, ${lastOf(entries)})`,
+      )
+    const more = dead.length > NAMED_MAX ? ` and ${dead.length - NAMED_MAX} more` : ''
+    const were = dead.length === 1 ? 'run was at work when its' : 'runs were at work when their'
+    const runs = dead.map(({ row }) => row.id)
+    const level = dead.some(({ row }) => row.deaths >= SUSPECT_AFTER) ? 'warn' : 'info'
+    log[level](
+      { hint: LOOPS, runs, workspaces },
+      `${dead.length} ${were} process ended without stop(): ${named.join(', ')}${more}`,
     )
-  const more = dead.length > NAMED_MAX ? ` and ${dead.length - NAMED_MAX} more` : ''
-  const were = dead.length === 1 ? 'run was at work when its' : 'runs were at work when their'
-  const runs = dead.map(({ row }) => row.id)
-  const level = dead.some(({ row }) => row.deaths >= SUSPECT_AFTER) ? 'warn' : 'info'
-  log[level](
-    { hint: LOOPS, runs, workspaces },
-    `${dead.length} ${were} process ended without stop(): ${named.join(', ')}${more}`,
-  )
+  }
+
+  #isNews({ row: { workspace, stream, deaths }, entries }: Claimed): boolean {
+    if (deaths === 0) return false
+    const id = `${workspace}/${stream}`
+    const death = `${deaths} behind ${entries.at(-1)?.seq}`
+    if (this.#told.get(id) === death) return false
+    this.#told.delete(id)
+    this.#told.set(id, death)
+    const [oldest] = this.#told.keys()
+    if (this.#told.size > TOLD_MAX && oldest !== undefined) this.#told.delete(oldest)
+    return true
+  }
 }
 
 /** Of a journal that cannot be read, there are no entries. */
