@@ -51,25 +51,19 @@ export function afterTurn(call: () => void): void {
   setImmediate(call)
 }
 
-/** As many turns as are granted ahead to all callers together, so that the loop looks outside often enough. */
-const AHEAD_MAX = 16
-let ahead = 0
+/** So often at most, that the loop looks outside often enough. */
+const AHEAD_MAX = 8
 
 /**
  * Calls `call` in a turn each, `wanted` times at most and once at least, and answers how often; it must not throw. All
  * microtasks and ticks have run between two turns. Those that come together share one look of the event loop at what
- * the system has for it, which takes longer than a short turn does.
+ * the system has for it, which takes longer than a short turn does. How many come depends on nothing else in the process:
+ * what runs side by side would take turns otherwise each time.
  */
 export function turns(wanted: number, call: () => void): number {
-  const granted = Math.max(1, Math.min(wanted, AHEAD_MAX - ahead))
-  ahead += granted
-  for (let i = 0; i < granted; i++) setImmediate(take, call)
+  const granted = Math.max(1, Math.min(wanted, AHEAD_MAX))
+  for (let i = 0; i < granted; i++) setImmediate(call)
   return granted
-}
-
-function take(call: () => void): void {
-  ahead--
-  call()
 }
 
 /** Ends after `ms` of real time, or at `cancel`. Does not keep the process alive. */
