@@ -1,6 +1,6 @@
 /** What an app takes on with core: its dependencies and the modules that one import loads. Times are only reported. */
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -89,6 +89,15 @@ describe('@keelson/memory-sqlite', () => {
     const manifest = readJson<Manifest>('packages/memory-sqlite/package.json')
     expect(Object.keys(manifest.dependencies ?? {}).sort()).toEqual(['@keelson/core', 'better-sqlite3'])
     expect(Object.keys(manifest.devDependencies ?? {})).toEqual(['kysely'])
+  })
+
+  it.skipIf(!built)('declares no type of what it takes in: nobody who installs it could look it up', () => {
+    const files = globSync('packages/memory-sqlite/dist/**/*.d.ts', { cwd: root })
+    const texts = files.map((file) => readFileSync(join(root, file), 'utf8'))
+    const named = texts.flatMap((text) =>
+      [...text.matchAll(/(?:from |import\()'([^'.][^']*)'/g)].map((match) => match[1]),
+    )
+    expect([...new Set(named)].sort()).toEqual(['@keelson/core/ports', 'better-sqlite3'])
   })
 
   it.skipIf(!built)('opens a file with its driver and nothing else from outside', () => {
