@@ -60,6 +60,8 @@ export class Loop {
   #again = false
   #stopping = false
   #degraded = false
+  /** Passes that have ended with a failure of the store. */
+  #broken = 0
   /** Store failures since a pass last ended well. */
   #failures = 0
   /** The run that is led alone, because its workers died before it had recorded anything. */
@@ -310,6 +312,7 @@ export class Loop {
 
   /** C2. */
   #degrade(error: unknown): void {
+    this.#broken++
     if (this.#degraded || this.#stopping) return
     this.#degraded = true
     const message = error instanceof Error ? error.message : String(error)
@@ -327,7 +330,9 @@ export class Loop {
     if (this.#stopping) return
     try {
       await probe(this.#env.store, this.#options.worker)
+      const before = this.#broken
       await this.#giveBack()
+      if (this.#broken !== before) return void this.#probe(attempt + 1) // it led that run still, as it looked
       this.#degraded = false
       this.#env.log.info({}, 'the store works again')
       this.#env.emit('store.recovered', { message: 'the store works again' })
