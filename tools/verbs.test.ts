@@ -10,7 +10,7 @@ const STORE = `${CORE}/memory/entity-store.ts`
 const LIBRARY = `${CORE}/conductor/library.ts`
 
 /** An interface, where it is, and what its page puts before each of its verbs. */
-type Verbs = readonly [name: string, path: string, before?: string]
+type Verbs = readonly [name: string, path: string, before: string]
 
 interface Page {
   readonly path: string
@@ -25,15 +25,15 @@ const MEMORY: Page = {
   path: 'docs/reference/memory.md',
   cells: 3,
   verbs: [
-    ['MemoryReads', HANDLE],
-    ['RunMemory', HANDLE],
-    ['Working', HANDLE],
-    ['WorkspaceMemory', HANDLE],
-    ['MemoryChanges', HANDLE],
-    ['Retention', HANDLE],
-    ['EntityStore', STORE],
-    ['RunEntityStore', STORE],
-    ['EntityDesk', `${CORE}/conductor/editor.ts`],
+    ['MemoryReads', HANDLE, ''],
+    ['RunMemory', HANDLE, ''],
+    ['Working', HANDLE, ''],
+    ['WorkspaceMemory', HANDLE, ''],
+    ['MemoryChanges', HANDLE, ''],
+    ['Retention', HANDLE, ''],
+    ['EntityStore', STORE, ''],
+    ['RunEntityStore', STORE, ''],
+    ['EntityDesk', `${CORE}/conductor/editor.ts`, ''],
   ],
   from: ['RunMemory', 'WorkspaceMemory', 'RunEntityStore', 'EntityDesk'],
 }
@@ -53,12 +53,12 @@ const CONDUCTOR: Page = {
   path: 'docs/reference/conductor.md',
   cells: 4,
   verbs: [
-    ['Conductor', `${CORE}/keelson.ts`],
+    ['Conductor', `${CORE}/keelson.ts`, ''],
     ['Workspaces', `${CORE}/keelson.ts`, 'workspaces.'],
-    ['Workspace', `${CORE}/workspace.ts`],
-    ['FreezeVerbs', `${CORE}/conductor/freeze.ts`],
-    ['LifeVerbs', `${CORE}/conductor/life.ts`],
-    ['Run', `${CORE}/conductor/runs.ts`],
+    ['Workspace', `${CORE}/workspace.ts`, ''],
+    ['FreezeVerbs', `${CORE}/conductor/freeze.ts`, ''],
+    ['LifeVerbs', `${CORE}/conductor/life.ts`, ''],
+    ['Run', `${CORE}/conductor/runs.ts`, ''],
     ['Runs', `${CORE}/workspace.ts`, 'runs.'],
     ['RunVerbs', `${CORE}/conductor/verbs.ts`, 'runs.'],
     ['Inbox', `${CORE}/inbox/inbox.ts`, 'inbox.'],
@@ -137,7 +137,7 @@ const calledIn = ([call = '']: string[]): string => /^`([\w.]+)/.exec(call)?.[1]
 describe.each(PAGES)('the reference $path', ({ path, cells, verbs, from }) => {
   const page = textOf(path)
 
-  it.each(verbs)('has every verb of %s, in the order of the source', (name, source, before = '') => {
+  it.each(verbs)('has every verb of %s, in the order of the source', (name, source, before) => {
     expect(rowsOf(page, name).map(calledIn)).toEqual(verbsOf(textOf(source), name).map((verb) => `${before}${verb}`))
   })
 
