@@ -94,7 +94,9 @@ function ofRuns({ z, text, any, flag, takes, asks, by, reason, thing, version, p
     ...each('', { delete: [by('', { confirm: text })], 'workspaces.create': [text, by()] }),
     ...each('runs.', { cancel: [text, reason()], pause: [text, reason()], resume: [text, by()] }),
     ...each('runs.', { retry: [text, by('step')], setOutcome: [text, by('outcome', { step: text })] }),
-    ...each('runs.', { restart: [text, by('checkpoint step', { from: z.literal('start').optional() })] }),
+    ...each('runs.', {
+      restart: [text, by('checkpoint step', { from: z.literal('start').optional() })],
+    }),
     ...each('runs.', { move: [text, by('', { to: version })] }),
     ...each('runs.', { list: [asks('playbook limit', { state, builtIn: flag, after: z.number().optional() })] }),
     ...each('runs.', { upgrade: [by('from runs', { playbook: text, to: version, dryRun: flag })] }),
@@ -123,14 +125,14 @@ function ofDesks({ z, text, any, flag, some, takes, asks, by, noted, thing, cap,
     ...each('audit.', {
       query: [asks('actor entity action run from to after limit', { order: z.enum(['newest', 'oldest']).optional() })],
     }),
-    ...each('audit.', { verify: [takes({ anchors: z.array(some) }, 'keys').optional()] }),
+    ...each('audit.', { verify: [takes({ anchors: z.array(some), keys: z.array(text) }).optional()] }),
     ...each('revert.', { plan: [takes({ run: id, to: any.optional(), effect: id }, 'from playbook version agent')] }),
     ...each('revert.', {
       apply: [z.looseObject({ hash: text, target: some }), noted('', { cause: z.enum(REVERT_CAUSES).optional() })],
     }),
     ...each('schedules.', {
       set: [
-        ...[text, thing],
+        ...[text.refine((name) => !name.startsWith('keelson.'), 'names of Keelson itself cannot be used'), thing],
         takes({ cron: text, missed: z.enum(['skip', 'once', 'all']).optional() }, 'timezone input by'),
       ],
     }),
@@ -149,7 +151,9 @@ function ofDesks({ z, text, any, flag, some, takes, asks, by, noted, thing, cap,
     ...each('cache.', { invalidate: [takes({}, 'tags action'), by()] }),
     ...each('templates.', { put: [text, text, by('note')], get: [text, asks('version')] }),
     ...each('templates.', { fill: [text, some, asks('version')] }),
-    ...each('taxonomy.', { set: [takes({}, TAXONOMIES.join(' ')), by()] }),
+    ...each('taxonomy.', {
+      set: [z.strictObject(Object.fromEntries(TAXONOMIES.map((name) => [name, z.array(any).optional()]))), by()],
+    }),
     ...each('metrics.', {
       report: [asks('from to', { by: z.enum(['playbook', 'day', 'week', ...TAXONOMIES]).optional() })],
       spent: [thing, text, by('', { on: z.enum(['setup', 'takeover', 'by-hand']).optional() })],

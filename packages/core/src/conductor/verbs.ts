@@ -63,6 +63,7 @@ export function runVerbs(env: Environment, workspace: string, say?: SayOutcome):
       await send(run, await rewindOf(env, workspace, run, set))
     },
     async restart(run, { by, ...from }) {
+      if (Object.values<unknown>(from).filter((one) => one !== undefined).length !== 1) throw nowhere(run)
       const to =
         'checkpoint' in from
           ? { checkpoint: from.checkpoint }
@@ -73,6 +74,12 @@ export function runVerbs(env: Environment, workspace: string, say?: SayOutcome):
     },
     move: (run, { by, to }) => move(env, workspace, run, { by, to }),
   }
+}
+
+function nowhere(run: string): KeelsonError {
+  return new KeelsonError('INPUT_INVALID', `run ${run} is to begin again from one place`, {
+    hint: "Name one: { from: 'start' }, { checkpoint: name } or { step: key }.",
+  })
 }
 
 /** A verb as the run's pass takes it in. */
