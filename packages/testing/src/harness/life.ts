@@ -3,6 +3,7 @@
  *
  * F1. A dead life does nothing more: its calls to the store and its actions never answer, its timers never fire. No code
  *     of it sees anything thrown.
+ * F2. Nothing of a life happens because real time has passed: it gives no sign of life of itself, unless a test sets `beatMs`.
  */
 import { createConductor, type Conductor, type ConductorOptions } from '@keelson/core'
 import type { Connector, Logger, Models } from '@keelson/core'
@@ -151,6 +152,7 @@ function conductorOf(setting: Setting, { gate, probe, clock, opened }: Inner): P
   return createConductor({
     models,
     ...setting.options,
+    limits: { beatMs: 0, ...setting.options.limits },
     connectors: [...real, ...fakes].map(gated),
     stray: setting.strays.refusing,
     store: setting.alwaysReplay ? alwaysReplay(session) : session,
