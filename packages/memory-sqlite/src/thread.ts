@@ -7,6 +7,7 @@
  *     `close`, and passes under way find themselves fenced.
  * T3. The thread keeps the process alive only while a call is under way, and ends with its last open file.
  */
+import { existsSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import {
   KeelsonError,
@@ -20,7 +21,7 @@ import {
 import type { BackupProgress } from './file/backup.ts'
 import { closed } from './file/failure.ts'
 import type { FileOptions, FileStore } from './file/store.ts'
-import { gathered, THREAD, type Reply, type Request } from './worker.ts'
+import { gathered, THREAD, type Reply, type Request } from './keelson-sqlite-worker.ts'
 
 interface Pending {
   readonly request: Request
@@ -140,16 +141,14 @@ export class Thread {
   }
 
   #post(pending: Pending): void {
-    this.#pending.set(pending.request.id, pending)
     if (this.#worker === undefined) this.#spawn()
+    this.#pending.set(pending.request.id, pending)
     this.#worker!.ref()
     this.#send(pending.request)
   }
 
   #spawn(): void {
-    // Beside this file, as source or as built.
-    const source = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url)
-    const worker = new Worker(source, { workerData: THREAD })
+    const worker = new Worker(codeOfThread(), { workerData: THREAD })
     worker.unref()
     worker.on('message', (replies: readonly Reply[]) => replies.forEach((reply) => this.#hear(reply)))
     // An error is followed by an exit.
@@ -224,6 +223,19 @@ export class Thread {
     }
     this.#call(file, method, args).then(orphan.resolve, orphan.reject)
   }
+}
+
+/** A name of its own: a bundle looks beside itself, where an app may have a worker.js of its own. */
+const CODE = 'keelson-sqlite-worker'
+
+/** Beside this file, as source or as built. Throws `STORE_FAILED` in a bundle that did not bring it along. */
+function codeOfThread(): URL {
+  const here = import.meta.url as string | undefined // a bundle of CommonJS has none
+  const code = here === undefined ? undefined : new URL(`./${CODE}${here.endsWith('.ts') ? '.ts' : '.js'}`, here)
+  if (code !== undefined && existsSync(code)) return code
+  throw new KeelsonError('STORE_FAILED', `the code of the store's thread, ${CODE}.js, is not beside what was bundled`, {
+    hint: 'Leave @keelson/memory-sqlite out of the bundle, or bundle @keelson/memory-sqlite/worker as an ES module of that name beside it.',
+  })
 }
 
 function gone(): KeelsonError {

@@ -39,10 +39,22 @@ export interface ModelFailure {
   readonly usage?: Usage
 }
 
+/** In a try of its own: a bundler leaves out what may be missing, and need not be there where no agent is. */
+async function sdk(): Promise<typeof import('ai')> {
+  try {
+    return await import('ai')
+  } catch (cause) {
+    throw new KeelsonError('MODEL_FAILED', `the AI SDK could not be loaded: ${String(cause)}`, {
+      hint: 'Install it (npm install ai), or leave it outside of the bundle.',
+      cause,
+    })
+  }
+}
+
 /** A model of the AI SDK (a LanguageModel, or a 'provider/model' id), or several by the names that agents call them. */
 export function aiModels(models: unknown): Models {
   const ask: Models = async ({ agent, input, about, repair, model, signal }) => {
-    const { generateText, Output } = await import('ai')
+    const { generateText, Output } = await sdk()
     const chosen = choose(models, model, agent)
     const result = await generateText({
       model: chosen.model as Parameters<typeof generateText>[0]['model'],
