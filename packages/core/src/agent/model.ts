@@ -40,7 +40,7 @@ export interface ModelFailure {
 }
 
 /** In a try of its own: a bundler leaves out what may be missing, and need not be there where no agent is. */
-async function sdk(): Promise<typeof import('ai')> {
+async function sdk() {
   try {
     return await import('ai')
   } catch (cause) {

@@ -118,7 +118,7 @@ interface Base<I extends z.ZodType, O extends z.ZodType, U extends z.ZodType, R,
    * it, all money in its input together.
    */
   readonly cost?: (input: z.output<I>) => Money
-  /** Reasons to say no that a card offers. */
+  /** Reasons to say no that a card offers: `[{ id, label, fill? }]`; `fill` is what is said with it, else the label. */
   readonly rejectReasons?: readonly RejectReason[]
   /** What makes two of them alike, so that they may be decided together (a template, a segment). Default: the action. */
   readonly batchBy?: (input: z.output<I>) => string
