@@ -10,7 +10,7 @@ const givesBack = ({ next, entries = [] }: PassUnit): boolean => next?.to === 'd
 describe('a run whose pass ended with a failure of the store', () => {
   it(
     'goes on when the store works again, although it failed while others were given back',
-    { timeout: 20_000 },
+    { timeout: 60_000 },
     async () => {
       const gate = Promise.withResolvers<void>()
       const reached = Promise.withResolvers<void>()
@@ -56,8 +56,8 @@ describe('a run whose pass ended with a failure of the store', () => {
       await new Promise((resolve) => setImmediate(resolve))
       await new Promise((resolve) => setImmediate(resolve))
       gate.resolve()
-      expect(await conductor.runs.get('first').result({ timeout: '5s' })).toBe(1)
-      expect(await conductor.runs.get('late').result({ timeout: '5s' })).toBe(2)
+      expect(await conductor.runs.get('first').result({ timeout: '15s' })).toBe(1)
+      expect(await conductor.runs.get('late').result({ timeout: '15s' })).toBe(2)
     },
   )
 })
