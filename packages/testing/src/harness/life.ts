@@ -3,7 +3,7 @@
  *
  * F1. A dead life does nothing more: its calls to the store and its actions never answer, its timers never fire. No code
  *     of it sees anything thrown.
- * F2. Nothing of a life happens because real time has passed: it gives no sign of life of itself, unless a test sets `beatMs`.
+ * F2. A life gives no sign of life by real time, unless a test sets `beatMs`: on a slow machine one would come amid whatever runs.
  */
 import { createConductor, type Conductor, type ConductorOptions } from '@keelson/core'
 import type { Connector, Logger, Models } from '@keelson/core'
