@@ -320,6 +320,51 @@ describe('an answer', () => {
 })
 
 describe('what code draws, reads off the clock and says', () => {
+  it('is the same on every replay although its steps draw, too; each try of a step draws its own, again after a crash', async () => {
+    const outside: unknown[][] = []
+    const inside: unknown[] = []
+    const draws = code(async (ctx) => {
+      const mine: unknown[] = []
+      outside.push(mine)
+      const tries = await Promise.all(
+        ['a', 'b'].map((name) =>
+          ctx.step(
+            name,
+            ({ attempt }) => {
+              const had = [ctx.id(), ctx.random(), ctx.id()]
+              inside.push(...had)
+              if (attempt === 1) throw new Error('again')
+              return had
+            },
+            { retry: { first: '1s' } },
+          ),
+        ),
+      )
+      mine.push(ctx.id(), ctx.random())
+      await ctx.sleep('1h')
+      mine.push(ctx.id(), ctx.random())
+      return [...tries.flat(), ...mine]
+    })
+    const told = async (crash: boolean): Promise<unknown> => {
+      const t = await testConductor({ playbooks: [draws] })
+      const run = await t.start(draws, {}, { id: 'r' })
+      await t.settle()
+      if (crash) await t.crash()
+      await t.advance('2s')
+      if (crash) await t.crash()
+      await t.advance('1h')
+      const result = await run.result()
+      await t.stop()
+      return result
+    }
+    const result = (await told(false)) as unknown[]
+    expect(new Set(result).size).toBe(10)
+    expect(new Set(inside).size).toBe(12)
+    expect(outside.length).toBeGreaterThan(1)
+    for (const mine of outside) expect(mine).toEqual(result.slice(6, 6 + mine.length))
+    expect(await told(true)).toEqual(result)
+  })
+
   it('is the same on every replay; the log speaks once', async () => {
     const drawn: unknown[][] = []
     const draws = code(async (ctx) => {

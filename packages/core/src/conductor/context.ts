@@ -1,7 +1,5 @@
 /** Context: the verbs of playbook code, bound to one pass and one place in the run. */
-import { sha256 } from '../base/hash.ts'
 import { canonical, parseStored } from '../base/json.ts'
-import { seeded } from '../base/ids.ts'
 import { young } from '../base/young.ts'
 import type { Logger } from '../base/log.ts'
 import type { Json } from '../base/value.ts'
@@ -16,6 +14,7 @@ import { approve, ask } from './ops/ask.ts'
 import { artifacts } from './ops/artifacts.ts'
 import { continueAsNew } from './ops/continue.ts'
 import { delegate } from './ops/delegate.ts'
+import { drawing } from './ops/draws.ts'
 import { entities } from './ops/entities.ts'
 import { Keys } from './ops/keys.ts'
 import { memory } from './ops/memory.ts'
@@ -36,9 +35,7 @@ export function contextOf(
 ): Context {
   const { keys, memory: acts } = place
   const { unheard } = pass.work
-  const seed = once(() => seedOf(pass, keys.prefix))
-  const random = once(() => seeded(seed()))
-  let ids = 0
+  const drawn = drawing(pass, keys.prefix)
   const perform: Perform = (name, start) => {
     if (place.ended) return never()
     return named(pass, place, name, start)
@@ -67,8 +64,8 @@ export function contextOf(
     taxonomy: () => taxonomy(pass, perform),
     entities: (type) => entities(pass, perform, acts, () => deskIn(pass), type),
     now: () => pass.replay!.handed.at,
-    random: () => random()(),
-    id: () => sha256(canonical([seed(), ids++])).slice(0, 24),
+    random: () => drawn().random(),
+    id: () => drawn().id(),
     log: logger(pass),
   }
   return withRare(unheard.verbs(context), {
@@ -104,11 +101,6 @@ function withRare(context: object, rare: { readonly [K in keyof Rare]: () => Rar
 function once<T>(make: () => T): () => T {
   let made: { readonly one: T } | undefined
   return () => (made ??= { one: make() }).one
-}
-
-function seedOf({ task }: Pass, prefix: string): string {
-  const { row } = task.claimed
-  return sha256(canonical([row.id, row.stream, prefix]))
 }
 
 /** The company's, or the scopes to which the personas hold it that it runs for. */
