@@ -4,6 +4,7 @@ import type { Json } from '../base/value.ts'
 import type { AnyAgent } from './agent.ts'
 import type { Usage } from './price.ts'
 import { promptOf, type Block } from './prompt.ts'
+import { loadSdk } from './sdk.ts'
 
 /** One question. `repair` says what was wrong with the answer before. */
 export interface ModelCall {
@@ -39,22 +40,10 @@ export interface ModelFailure {
   readonly usage?: Usage
 }
 
-/** In a try of its own: a bundler leaves out what may be missing, and need not be there where no agent is. */
-async function sdk() {
-  try {
-    return await import('ai')
-  } catch (cause) {
-    throw new KeelsonError('MODEL_FAILED', `the AI SDK could not be loaded: ${String(cause)}`, {
-      hint: 'Install it (npm install ai), or leave it outside of the bundle.',
-      cause,
-    })
-  }
-}
-
 /** A model of the AI SDK (a LanguageModel, or a 'provider/model' id), or several by the names that agents call them. */
 export function aiModels(models: unknown): Models {
   const ask: Models = async ({ agent, input, about, repair, model, signal }) => {
-    const { generateText, Output } = await sdk()
+    const { generateText, Output } = await loadSdk()
     const chosen = choose(models, model, agent)
     const result = await generateText({
       model: chosen.model as Parameters<typeof generateText>[0]['model'],

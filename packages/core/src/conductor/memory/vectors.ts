@@ -1,4 +1,5 @@
 /** Vectors: the weight that each workspace's calibration found, kept as a record; and models of the AI SDK. */
+import { loadSdk } from '../../agent/sdk.ts'
 import { KeelsonError } from '../../base/errors.ts'
 import type { Json } from '../../base/value.ts'
 import type { Put } from '../../journal/put.ts'
@@ -57,8 +58,8 @@ export function embeddings(model: unknown, name?: string): Embedder {
   return {
     model: called,
     async embed(texts) {
+      const { embedMany } = await loadSdk()
       try {
-        const { embedMany } = await import('ai')
         const { embeddings: vectors } = await embedMany({ model: model as never, values: [...texts] })
         return vectors
       } catch (cause) {
