@@ -910,6 +910,42 @@ export const mutants = [
     ),
   },
   {
+    name: 'given-back-again',
+    drops: 'what the store failed for while others were given back is given back, too',
+    file: core('conductor/conductor.ts'),
+    find: 'if (this.#broken !== before) return',
+    replace: 'if (false) return',
+    test: at(
+      'tests',
+      'tests/reliability/given-back.test.ts',
+      'a run whose pass ended with a failure of the store > goes on when the store works again, although it failed while others were given back',
+    ),
+  },
+  {
+    name: 'drained-between',
+    drops: 'all that an outcome sets off is over before the next one comes',
+    file: core('base/clock.ts'),
+    find: 'for (let i = 0; i < granted; i++) setImmediate(call)',
+    replace: 'for (let i = 0; i < granted; i++) queueMicrotask(() => process.nextTick(call))',
+    test: at(
+      'tests',
+      'tests/replay-turns.test.ts',
+      'a long replay > ends what one outcome sets off before the next one comes, in as many branches as there are',
+    ),
+  },
+  {
+    name: 'steps-draw-apart',
+    drops: 'what a step draws is not drawn of the run, which a replay would draw again',
+    file: core('conductor/ops/draws.ts'),
+    find: 'if (step === undefined) return',
+    replace: "if (step !== '') return",
+    test: at(
+      'tests',
+      'tests/reliability/values.test.ts',
+      'what code draws, reads off the clock and says > is the same on every replay although its steps draw, too; each try of a step draws its own, again after a crash',
+    ),
+  },
+  {
     name: 'memory-labels',
     drops: 'a memory that an effect rests on brings its labels',
     file: core('conductor/ops/rests.ts'),

@@ -21,6 +21,22 @@ async function mortal(
   return { conductor, die }
 }
 
+/** A run 'r' whose worker died as its step had failed and was to be tried again. */
+async function diedBetweenTries(data: MemoryStoreSession): Promise<Playbook<any, any>> {
+  const failed = Promise.withResolvers<void>()
+  const flaky = code((ctx) =>
+    ctx.step('a', ({ attempt }) => (attempt === 1 ? Promise.reject(new Error('down')) : 'up'), {
+      retry: { first: '2s' },
+    }),
+  )
+  const { conductor, die } = await mortal(data, flaky)
+  conductor.on('step.failed', () => failed.resolve())
+  await conductor.start(flaky, {}, { id: 'r' })
+  await failed.promise
+  die()
+  return flaky
+}
+
 describe('a run whose workers died', () => {
   it('no longer holds up the others once it has recorded something', async () => {
     const data = store()
@@ -51,17 +67,7 @@ describe('a run whose workers died', () => {
 
   it('waits parked for its next try: it would be held to account for a death that only meets it waiting', async () => {
     const data = store()
-    const failed = Promise.withResolvers<void>()
-    const flaky = code(async (ctx) =>
-      ctx.step('a', ({ attempt }) => (attempt === 1 ? Promise.reject(new Error('down')) : 'up'), {
-        retry: { first: '2s' },
-      }),
-    )
-    const { conductor, die } = await mortal(data, flaky)
-    conductor.on('step.failed', () => failed.resolve())
-    await conductor.start(flaky, {}, { id: 'r' })
-    await failed.promise
-    die()
+    const flaky = await diedBetweenTries(data)
     const first = Promise.withResolvers<string>()
     const next = await mortal(data, flaky)
     next.conductor.on('run.parked', ({ waiting }) => first.resolve(waiting[0]?.kind ?? ''))
@@ -133,17 +139,7 @@ describe('runs that were at work when their process died', () => {
 
   it('are told of once for each death, however often they wake until they record something', async () => {
     const data = store()
-    const failed = Promise.withResolvers<void>()
-    const flaky = code((ctx) =>
-      ctx.step('a', ({ attempt }) => (attempt === 1 ? Promise.reject(new Error('down')) : 'up'), {
-        retry: { first: '1s' },
-      }),
-    )
-    const { conductor, die } = await mortal(data, flaky)
-    conductor.on('step.failed', () => failed.resolve())
-    await conductor.start(flaky, {}, { id: 'r' })
-    await failed.promise
-    die()
+    const flaky = await diedBetweenTries(data)
     told.length = 0
     const second = await open(data, { playbooks: [flaky], log })
     expect(await second.runs.get('r').result()).toBe('up')

@@ -152,7 +152,7 @@ function ofDesks({ z, text, any, flag, some, takes, asks, by, noted, thing, cap,
     ...each('templates.', { put: [text, text, by('note')], get: [text, asks('version')] }),
     ...each('templates.', { fill: [text, some, asks('version')] }),
     ...each('taxonomy.', {
-      set: [z.strictObject(Object.fromEntries(TAXONOMIES.map((name) => [name, z.array(any).optional()]))), by()],
+      set: [takes(Object.fromEntries(TAXONOMIES.map((name) => [name, z.array(any).optional()]))), by()],
     }),
     ...each('metrics.', {
       report: [asks('from to', { by: z.enum(['playbook', 'day', 'week', ...TAXONOMIES]).optional() })],

@@ -140,7 +140,10 @@ export interface Context {
    * `BUDGET_REFUSED`.
    */
   delegate<In, Out>(agent: Agent<In, Out>, input: NoInfer<In>, options?: DelegateOptions): Promise<Out>
-  /** Puts a question to the operator. With a timeout, throws `STEP_TIMEOUT` when nobody answers in time. */
+  /**
+   * Puts a question to the operator. With a timeout, throws `STEP_TIMEOUT` when nobody answers in time; where `onSilence` reminds or
+   * escalates, the timeout is how often, and it waits on.
+   */
   ask<S extends z.ZodType>(
     question: string,
     options: { answer: S; timeout?: Duration; onSilence?: OnSilence; escalate?: readonly RungOptions[] },
@@ -198,9 +201,9 @@ export interface Context {
   readonly settings: Settings
   /** The instant of the last remembered outcome, in milliseconds. The same on every replay. */
   now(): number
-  /** In [0, 1). The same on every replay. */
+  /** In [0, 1). The same on every replay; in a step, of each try of it. */
   random(): number
-  /** A unique id. The same on every replay. */
+  /** An id, unique in the workspace. The same on every replay; in a step, of each try of it. */
   id(): string
   /** Speaks once, not again on replay. */
   readonly log: Logger
